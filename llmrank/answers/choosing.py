@@ -226,18 +226,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
         listing.mentions.reverse()
     elif not listing.ordered:
         _turn_by_marks(listing, text)
-    listing.ambiguous |= doubt.of_the_order(listing.intro, said, _after(listing, text), by_scores=listing.scored)
-    listing.ambiguous |= False in doubt.of_the_ends(listing, text)
-    highest_first = doubt.HIGHEST_IS_BEST.search(said) is not None and not listing.scored
-    listing.ambiguous |= (highest_first or doubt.OTHER_SCALE.search(said) is not None) and not says_worst_first(said)
-    listing.ambiguous |= (
-        doubt.counts_otherwise(listing, text) or doubt.is_discussion(listing, text) or doubt.is_repeated(listing)
-    )
-    listing.ambiguous |= is_as_shown(listing.named) and doubt.asks_back(_after(listing, text))
-    listing.ambiguous |= doubt.is_unranked(listing, said, text) or doubt.is_misplaced(listing, text)
-    listing.ambiguous |= doubt.is_compared(listing, text) or doubt.is_even(listing, text)
-    listing.ambiguous |= doubt.is_mostly_tied(listing, text)
-    listing.ambiguous |= doubt.has_bare_numbers(listing, text)
+    listing.ambiguous |= doubt.of_the_list(listing, said, _after(listing, text), text)
     return listing
 
 

@@ -6,15 +6,15 @@ A text that can be read in two ways is never read: what is found here makes the 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 
 from llmrank.answers.blocks import marker
-from llmrank.answers.listing import Listing, agrees, is_as_shown
+from llmrank.answers.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import folded
 from llmrank.answers.outcome import TAKEN_BACK
-from llmrank.answers.phrases import BEST_FIRST, BEST_TO_WORST, WORST_FIRST, meaning
+from llmrank.answers.phrases import BEST_FIRST, BEST_TO_WORST, WORST_FIRST, last_line, meaning, says_worst_first
 from llmrank.types import Item
 
 
@@ -110,9 +110,9 @@ _COMPARED = re.compile(
     r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?", re.IGNORECASE
 )
 """`Heat vs Fargo: Fargo`, or two lines and more without the winner."""
-HIGHEST_IS_BEST = _any_of(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
+_HIGHEST_IS_BEST = _any_of(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
 """What says nothing new of scores, and turns ranks round."""
-OTHER_SCALE = _any_of(
+_OTHER_SCALE = _any_of(
     r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
     r"\b(?:ascending|increasing) order\b(?! (?:of|by|in)\b)",
 )
@@ -192,21 +192,38 @@ _SENTENCES = 50
 """How many sentences are looked at, so that the time stays linear."""
 
 
-def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
-    """Return whether the words around a list say that it is no ranking, or leave its direction open.
+def of_the_list(listing: Listing, said: str, after: str, text: str) -> bool:
+    """Return whether a list, or the words around it, say that it is no ranking, or leave its order open.
 
-    `intro` stands before it, `after` behind it, and `said` is all that is no entry of a list; `by_scores`: scores
-    ordered it.
+    `after` stands behind it, and `said` is all of the text that is no entry of a list.
     """
-    last = intro.rstrip().rpartition("\n")[2]
+    lines = text.split("\n")
+    rules = (
+        *(_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _is_even, _is_mostly_tied),
+        _has_bare_numbers,
+    )
     return (
-        any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
+        _of_the_words(listing, said, after)
+        or False in of_the_ends(listing, text)
+        or (is_as_shown(listing.named) and _BEFORE_ORDERING.search(after[:2000]) is not None)
+        or _is_repeated(listing)
+        or _is_unranked(listing, said, lines)
+        or any(rule(listing, lines) for rule in rules)
+    )
+
+
+def _of_the_words(listing: Listing, said: str, after: str) -> bool:
+    last = last_line(listing.intro)
+    other_scale = (not listing.scored and _HIGHEST_IS_BEST.search(said)) or _OTHER_SCALE.search(said)
+    return (
+        (other_scale is not None and not says_worst_first(said))
+        or any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
         or bool(_unordered(last))
         or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
         or (_GROUPED.search(said) is not None and meaning(last) != "final")
         or len({*_CONDITIONS.findall(said)}) > 1
-        or (by_scores and _MAY_BE_LOWER.search(said) is not None and LOWER_IS_BETTER.search(said) is None)
+        or (listing.scored and _MAY_BE_LOWER.search(said) is not None and LOWER_IS_BETTER.search(said) is None)
         or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
     )
 
@@ -214,7 +231,7 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
 def is_unordered(intro: str) -> bool:
     """Return whether the line before a list says that it is in no order, or in one that taste does not make; but not
     where all are called equally good, for then this list may be meant as well as another."""
-    return _unordered(intro.rstrip().rpartition("\n")[2]) not in ("", "equally")
+    return _unordered(last_line(intro)) not in ("", "equally")
 
 
 def _unordered(line: str) -> str:
@@ -223,16 +240,12 @@ def _unordered(line: str) -> str:
     return found[0].lower() if found else ""
 
 
-def asks_back(after: str) -> bool:
-    """Return whether what stands behind a list asks a question before it is ordered."""
-    return _BEFORE_ORDERING.search(after[:2000]) is not None
-
-
 _BEFORE_ORDERING = _any_of(
     r"\bbefore i (?:do|start|begin|rank|order|sort)\b[^.\n]{0,100}\?",
     r"\bplease (?:share|send|provide|give)\b(?:(?!\b(?:more|better|again|feedback)\b)[^\n]){0,100}"
     r"\b(?:i['’]ll|i will)(?: \w+)? (?:rank|order|sort)\b(?![^\n]*\b(?:again|more|better|differently)\b)",
 )
+"""A question behind a list, before it is ordered."""
 
 
 def of_the_ends(listing: Listing, text: str) -> set[bool]:
@@ -293,28 +306,38 @@ def bare_title(item: Item) -> str:
 _BEHIND_TITLE = re.compile(r" \(\d{4}\)$|, (?:the|an?)(?= \(\d{4}\)$|$)", re.IGNORECASE)
 
 
-def is_discussion(listing: Listing, text: str) -> bool:
+def _own(listing: Listing, lines: Sequence[str]) -> dict[int, Mention]:
+    """Return the entries of a list by the lines in which they stand, the last of each."""
+    return {one.line: one for one in listing.mentions if one.text and 0 < one.line <= len(lines)}
+
+
+def _behind(own: Mapping[int, Mention], lines: Sequence[str]) -> list[str]:
+    """Return what stands behind each of some entries in its line."""
+    return [lines[at - 1].partition(one.text)[2] for at, one in own.items()]
+
+
+def _is_discussion(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether items are gone through in the order shown, each with words about it, and no rank is said."""
     if not is_as_shown(listing.named) or listing.ordered or listing.falling:
         return False
-    own = {mention.line: mention.text for mention in listing.mentions if mention.text}
-    lines = text.split("\n")
-    in_lines = (len(own) == len(listing.mentions) or len(own) > 2) and 0 not in own
-    if not in_lines or max(own, default=0) > len(lines) or meaning(listing.intro) in ("ranking", "final"):
+    own = _own(listing, lines)
+    in_lines = len(own) > 2 or len(own) == len(listing.mentions)
+    elsewhere = any(one.text and one.line not in own for one in listing.mentions)
+    if not in_lines or elsewhere or meaning(listing.intro) in ("ranking", "final"):
         return False
-    behind = [lines[at - 1].partition(title)[2] for at, title in own.items()]
     numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
-    said = [any(map(str.isalpha, words)) and not any(map(str.isdigit, _YEARS.sub("", words))) for words in behind]
+    without_years = [_YEARS.sub("", words) for words in _behind(own, lines)]
+    said = (any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years)
     return all(said) and not numbered
 
 
 _NUMBERED = re.compile(r"\W*\d")
 
 
-def is_even(listing: Listing, text: str) -> bool:
+def _is_even(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether one sentence names all items and says that they are tied, or that any of them would do."""
-    lines = {one.line for one in listing.mentions}
-    line = "".join(text.split("\n")[lines.pop() - 1 :][:1])[:2000] if len(lines) == 1 and 0 not in lines else ""
+    own = {one.line for one in listing.mentions}
+    line = "".join(lines[own.pop() - 1 :][:1])[:2000] if len(own) == 1 and 0 not in own else ""
     return listing.intro == "" and _ANY_OF_THEM.search(line) is not None
 
 
@@ -324,9 +347,8 @@ _ANY_OF_THEM = _any_of(
 )
 
 
-def is_compared(listing: Listing, text: str) -> bool:
+def _is_compared(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether lines of a list say which of two items wins; a title with `vs.` in it compares nothing."""
-    lines = text.split("\n")
     own = (one for one in listing.mentions if 0 < one.line <= len(lines) and not _VERSUS.search(one.text))
     compared = [found for one in own if (found := _COMPARED.match(lines[one.line - 1]))]
     names = tuple({one.text for one in listing.mentions if one.text})
@@ -334,18 +356,17 @@ def is_compared(listing: Listing, text: str) -> bool:
     return any(found["winner"] for found in compared) or sum(others) > 1
 
 
-def is_mostly_tied(listing: Listing, text: str) -> bool:
+def _is_mostly_tied(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether a chain says of more neighbours that they are level than that one is above the other."""
     own = {one.line for one in listing.mentions}
-    lines = [line for number, line in enumerate(text.split("\n"), 1) if number in own]
-    ties, steps = (sum(line.count(sign) for line in lines if " > " in line) for sign in (" = ", " > "))
+    chains = [line for number, line in enumerate(lines, 1) if number in own and " > " in line]
+    ties, steps = (sum(line.count(sign) for line in chains) for sign in (" = ", " > "))
     return ties > max(steps, 1)
 
 
-def has_bare_numbers(listing: Listing, text: str) -> bool:
+def _has_bare_numbers(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether most lines of a list are a name that no item has and a number, all of 1 to n in some order: ranks,
     or ratings (`Dune 4`, `Emma 2`)."""
-    lines = text.split("\n")
     own = [lines[one.line - 1] for one in listing.mentions if 0 < one.line <= len(lines)]
     found = [int(number[1]) for line in own[:_LINES] if (number := _BARE.search(line))]
     unknown = sum(one.match is None for one in listing.mentions)
@@ -358,16 +379,14 @@ _LINES = 100
 """Lines of a list that are looked at."""
 
 
-def is_misplaced(listing: Listing, text: str) -> bool:
+def _is_misplaced(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether an entry of a list says that it should stand elsewhere in it."""
-    lines = text.split("\n")
-    own = {one.line: one for one in listing.mentions if 0 < one.line <= len(lines) and one.text}
-    behind = (lines[at - 1].partition(one.text)[2] for at, one in own.items())
+    own = _own(listing, lines)
     within = (one.text for one in own.values() if one.match and one.match.stage == "normalised")  # Heat (should be …)
-    return any(_MISPLACED.search(words[:400]) for words in chain(behind, within))
+    return any(_MISPLACED.search(words[:400]) for words in chain(_behind(own, lines), within))
 
 
-def is_repeated(listing: Listing) -> bool:
+def _is_repeated(listing: Listing) -> bool:
     """Return whether items are named again in another order (`For action: Heat, Jaws. For romance: Jaws, Heat.`)."""
     lines: dict[int, dict[int, None]] = {}
     for one in listing.mentions:
@@ -386,40 +405,31 @@ def is_repeated(listing: Listing) -> bool:
     return by_title and len({*again}) > 2 and not agrees(dict.fromkeys(again), listing.named)
 
 
-def counts_otherwise(listing: Listing, text: str) -> bool:
+def _counts_otherwise(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether numbers behind the titles count them in another order (`Heat [2 of 3]`), or a line beside them
     does (`Rank: 2, 1, 3`)."""
-    lines = text.split("\n")
-    own = {mention.line: mention.text for mention in listing.mentions if mention.text}
-    count = len(listing.mentions)
+    own, count = _own(listing, lines), len(listing.mentions)
     if any(one.match and one.match.stage == "identifier" for one in listing.mentions):
         return False
     beside = (line for line in lines if _NUMBERS_ONLY.fullmatch(line))
     if any(_is_other_order(_COUNTED.findall(line), count) for line in beside):
         return True
-    if len(own) < count or count < 3 or 0 in own or max(own) > len(lines):
+    behind = _behind(own, lines)
+    if len(own) < count or count < 3 or any("|" in rest or not any(map(str.isdigit, rest)) for rest in behind):
         return False
-    behind: list[list[str]] = []
-    for at, title in own.items():
-        rest = lines[at - 1].partition(title)[2]
-        if "|" in rest or not any(map(str.isdigit, rest)):
-            return False
-        behind.append(_COUNTED.findall(_YEARS.sub(" ", rest)))
-    return any(_is_other_order(column, count) for column in zip(*behind, strict=False))
+    columns = zip(*(_COUNTED.findall(_YEARS.sub(" ", rest)) for rest in behind), strict=False)
+    return any(_is_other_order(column, count) for column in columns)
 
 
-def is_unranked(listing: Listing, said: str, text: str) -> bool:
+def _is_unranked(listing: Listing, said: str, lines: Sequence[str]) -> bool:
     """Return whether items in the order shown are said to stand as given, or have scores behind them, each in its line,
     that do not fall (`A: Heat - 7`, `B: Fargo - 9`)."""
     if listing.ordered or not is_as_shown(listing.named):
         return False
-    lines = text.split("\n")
-    own = {one.line: one.text for one in listing.mentions if 0 < one.line <= len(lines) and one.text}
+    own = _own(listing, lines)
     found = [
-        _SCORE.search(lines[at - 1].partition(name)[2])
-        or _SCORE.search(name)
-        or _SCORE_LINE.match("".join(lines[at : at + 1]))
-        for at, name in own.items()
+        _SCORE.search(words) or _SCORE.search(one.text) or _SCORE_LINE.match("".join(lines[one.line : one.line + 1]))
+        for one, words in zip(own.values(), _behind(own, lines), strict=True)
     ]
     scores = [float(one[1].replace(",", ".")) for one in found if one]
     falls = scores in (sorted(scores, reverse=True), [*range(1, len(scores) + 1)])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple, cast
 
-from llmrank.answers.normalise import HAN, ORDINALS, decoded, single_spaced
+from llmrank.answers.normalise import HAN, ORDINALS, caseless, decoded, single_spaced
 
 Kind = Literal["number", "bracket", "bullet", "letter", "roman", "rank", "none"]
 
@@ -38,26 +38,25 @@ _RANK_WORD = rf"{ITS_RANK_WORD}|ranking|top|pick|choice|順位|名次|第"
 _NUMBER_STARTS = frozenset(("nu", "nr", "no", "Nu", "Nr", "No"))
 
 NOTATIONS = (
-    Notation("rank", "a word for the rank", re.compile(
+    Notation("rank", "a word for the rank", caseless(
         rf"{_DRESS}(?:{_RANK_WORD})[ _]?#?(\d{{1,4}})(?: ?[位名])?\W{{0,4}}(?:[:.)=→>|-]|[位名]|\s)[*_\s]*+"
-        r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?", re.I), "Rank 1: Heat"),
-    Notation("rank", "an ordinal number", re.compile(
+        r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?"), "Rank 1: Heat"),
+    Notation("rank", "an ordinal number", caseless(
         rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|[ºª°]|[eè](?:re?|me)?)(?: (?:place|choice|pick|rank|position))?[*_]*+"
-        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+",
-        re.I), "1st: Heat"),
-    Notation("rank", "an ordinal number in words", re.compile(
+        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+"), "1st: Heat"),
+    Notation("rank", "an ordinal number in words", caseless(
         rf"{_DRESS}(?:(?:and|then|coming|comes|in|at|my) ){{0,3}}({'|'.join(ORDINALS)})"
         r"(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—]|(?:is|goes to|comes|would be|belongs to"
-        r"|i(?:['’]d| would)? (?:put|place|pick|choose|rank))\b)[*_\s]*+", re.I), "First: Heat"),
+        r"|i(?:['’]d| would)? (?:put|place|pick|choose|rank))\b)[*_\s]*+"), "First: Heat"),
     Notation("bracket", "a number in square brackets", re.compile(
         rf"{_DRESS}\[(\d{{1,4}})[位名]?\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
         rf"{_DRESS}(?:\(?#?(\d{{1,4}})(?:[-–]\d{{1,4}}(?=[.)]))?[*_]*+"
         rf"(?:(?:\.?\)|\.)(?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
         rf"|,(?= ?[^\d\s#\[(])|(?: ?[-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
-    Notation("number", "a word for a number", re.compile(
-        rf"{_DRESS}(?:(?:and|my|at) ){{0,2}}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+",
-        re.I), "Number 1: Heat"),
+    Notation("number", "a word for a number", caseless(
+        rf"{_DRESS}(?:(?:and|my|at) ){{0,2}}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+"),
+        "Number 1: Heat"),
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
     Notation("number", "a Chinese numeral", re.compile(
@@ -157,7 +156,7 @@ def split(text: str) -> list[Block]:
     return blocks
 
 
-_QUOTED_NOTE = re.compile(r">\W{0,6}(?:note|n\.?b\.?|p\.?s\.?)\b", re.IGNORECASE)
+_QUOTED_NOTE = caseless(r">\W{0,6}(?:note|n\.?b\.?|p\.?s\.?)\b")
 """`> **Note:** …`, which is no entry of a list."""
 
 
@@ -691,7 +690,7 @@ def _in_turn(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
     return [*map(_text, names)] if all(map(_is_plain, names)) else []
 
 
-_NO_ANSWER = re.compile(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates", re.IGNORECASE)
+_NO_ANSWER = caseless(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates")
 """Names of fields that hold what is not ranked."""
 _REST = ("rest", "others", "remaining", "then")
 
@@ -734,7 +733,7 @@ def _records(records: list[dict[str, str]]) -> Block | None:
     return Block("json", rows=rows, header=tuple(heads))
 
 
-_RANKS = re.compile(r"rank|order|sort|recommend|answer|result|respon|final|submit", re.IGNORECASE)
+_RANKS = caseless(r"rank|order|sort|recommend|answer|result|respon|final|submit")
 """A tool that is called with a ranking, by its name."""
 
 

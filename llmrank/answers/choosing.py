@@ -14,6 +14,7 @@ from itertools import chain, pairwise
 from llmrank.answers import doubt
 from llmrank.answers.blocks import Block, Line
 from llmrank.answers.listing import Listing, Mention, agrees, is_as_shown
+from llmrank.answers.normalise import caseless
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import (
     BEST_FIRST,
@@ -135,7 +136,7 @@ _LABEL_WORDS = (
     r"|medium|high|highest|top|bottom|best|worst|maybe|possible|unlikely|likely|yes|no|winner|runner-up"
     r"|avoid|skip|half|mentions?|excluded|omitted|so|thus|hence|therefore"
 )
-_LABEL = re.compile(
+_LABEL = caseless(
     rf"(?:^|(?<=[.;!?] )|(?<=\*\* ))[*_#>\s]{{0,6}}(?P<label>(?=[^\W\d_])[^.;:!?\n\d\[\]\""
     rf"|<>]{{0,60}}?(?:{_LABEL_WORDS}|rank(?:ings?|ed)?"
     r"|order|lists?|answers?|recommendations?|results?|output|conclusion|verdict|overall|final|candidates?"
@@ -146,8 +147,7 @@ _LABEL = re.compile(
     r"(?:(?:(?<=ranking)|(?<=list)|(?<=order)|(?<=option)) [A-Z1-9])?(?: \([^()\n]{1,40}\))?)[*_ ]{0,4}:[*_]{0,3}\s"
     r"|(?<=, )(?:i(?: would|['’]d)? (?:recommend|suggest|rank)|my (?:ranking|order|list|recommendations?))\b"
     r"[^.;:!?\n\d]{0,40}:[*_]{0,3}\s"
-    r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s",
-    re.IGNORECASE,
+    r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s"
 )  # fmt: skip
 """A label before a list in the same line (`Top tier: Heat`, `Actually, final ranking: Heat`)."""
 
@@ -262,9 +262,7 @@ def _is_counted_up(said: str, entries: int) -> bool:
     return found is not None and int(found[1]) == entries
 
 
-_COUNTED_UP = re.compile(
-    r"\b1 ?\((?:the )?(?:worst|least|lowest)\b[^()\n]{0,20}\) ?(?:to|-|–) ?(\d{1,4})\b", re.IGNORECASE
-)
+_COUNTED_UP = caseless(r"\b1 ?\((?:the )?(?:worst|least|lowest)\b[^()\n]{0,20}\) ?(?:to|-|–) ?(\d{1,4})\b")
 
 
 def _turn_by_marks(listing: Listing, text: str) -> None:
@@ -316,7 +314,7 @@ _TAIL, _LAST = 4000, 100
 
 
 _WORST_LABEL, _BEST_LABEL = (
-    re.compile(rf"\W*(?:the )?(?:{word})\b[^:\n]{{0,30}}: ", re.IGNORECASE) for word in ("worst|least", "best|most")
+    caseless(rf"\W*(?:the )?(?:{word})\b[^:\n]{{0,30}}: ") for word in ("worst|least", "best|most")
 )
 _WORST_MARK, _BEST_MARK = (
     re.compile(
@@ -456,10 +454,9 @@ def _without_broken_off(groups: list[_Group]) -> list[_Group]:
     return groups[:-1] if len(groups) > 1 and _breaks_off(groups[-1].listing, groups[-2].listing) else groups
 
 
-_GOES_ON = re.compile(
+_GOES_ON = caseless(
     r"\b(?:then|next|as well|too(?! [a-z])|follow(?:ed)?|after (?:that|these|those|them)|finally|lastly|rest|remaining"
-    r"|last|also|dann|danach|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b",
-    re.IGNORECASE,
+    r"|last|also|dann|danach|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b"
 )
 """Words with which a sentence goes on with a list."""
 
@@ -492,23 +489,21 @@ def _label_of(group: _Group) -> str:
     return re.sub(r"[\W\d_]+", " ", last_line(group.listing.intro)).strip().casefold()
 
 
-_ALTERNATIVE = re.compile(
+_ALTERNATIVE = caseless(
     r"\W*(?:if|should) (?:they|you|he|she|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest))\b"
     r"|\W*(?:wie liever|als (?:je|u|ze)|wer lieber|falls (?:sie|du|der)|si (?:vous|tu|l['’]utilisateur|prefier\w+)"
-    r"|se (?:prefer\w+|você|o usuário|l['’]utente))\b",
-    re.IGNORECASE,
+    r"|se (?:prefer\w+|você|o usuário|l['’]utente))\b"
 )
 """`If they play with friends instead:` announces another ranking for another case."""
-_ORDERS = re.compile(r"\b(?:re-?)?(?:rank|order|sort|recommend|top\b|best\b)", re.IGNORECASE)
+_ORDERS = caseless(r"\b(?:re-?)?(?:rank|order|sort|recommend|top\b|best\b)")
 """What says of a list that it is a ranking; `Here are …` alone may introduce the candidates."""
-_WORST_LIST = re.compile(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$", re.I)
-_REST = re.compile(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b", re.IGNORECASE)
+_WORST_LIST = caseless(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$")
+_REST = caseless(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b")
 """`My top pick is Heat. The rest: Fargo, Alien`"""
-_GIVEN = re.compile(
+_GIVEN = caseless(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])[^\n]*:\W*$|"
     r"\W*(?:you(?:['’]ve| have)? |the user )?(?:already )?"
-    r"(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$",
-    re.I,
+    r"(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$"
 )
 
 
@@ -519,9 +514,8 @@ def _is_topic(label: str) -> bool:
     return heads and 0 < len(short.split()) < 5 and not meaning(label) and _CONTINUES.search(short) is None
 
 
-_CONTINUES = re.compile(
-    r"\b(?:then|next|also|more|continued|part|page|others?|rest|lastly|finally|last|after|[1-9]|first|second|third)\b",
-    re.I,
+_CONTINUES = caseless(
+    r"\b(?:then|next|also|more|continued|part|page|others?|rest|lastly|finally|last|after|[1-9]|first|second|third)\b"
 )
 
 

@@ -12,17 +12,12 @@ from itertools import chain, islice
 from llmrank.answers.blocks import marker
 from llmrank.answers.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.matching import TitleIndex, title_index
-from llmrank.answers.normalise import folded
+from llmrank.answers.normalise import caseless, folded
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import BEST_FIRST, BEST_TO_WORST, WORST_FIRST, last_line, meaning, says_worst_first
 from llmrank.types import Item
 
-
-def _any_of(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE)
-
-
-ASKS = _any_of(
+ASKS = caseless(
     r"\bplease (?:rank|order|sort|recommend|choose)\b",
     r"(?m:(?:^|[.!?:] [\"“]?)(?:rank|order|sort) (?:these|the following|the (?:above|\d+)|them)\b)",
     r"\byour task is (?:to|now)\b|\byou are an? (?:\w+ ){0,2}(?:assistant|expert|system|recommender|ranker|critic)\b",
@@ -30,7 +25,7 @@ ASKS = _any_of(
     r"(?m:(?:^|[.!?:] )do not (?:explain|include|output|add))",
 )
 """What a question says, not an answer."""
-_UNORDERED = _any_of(
+_UNORDERED = caseless(
     r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
     r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b",
@@ -48,12 +43,12 @@ _UNORDERED = _any_of(
     r"в (?:алфавитном|произвольном) порядке",
 )
 """What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
-_ORDERED_YET = _any_of(
+_ORDERED_YET = caseless(
     r"\bcolumn\b[^.\n]{0,30}\b(?:is|has|holds|gives|shows) my (?:final )?rank",
     r"\b(?:predicted|expected) (?:interest|preference|relevance)\b",
 )
 """What says all the same that it is one: `in alphabetical order; the last column is my ranking`."""
-_EVEN = _any_of(
+_EVEN = caseless(
     r"\b(?:not|never|cannot|\w+n['’]t)\b(?! (?:easy|simple|hard|difficult)\b)[^.\n]{0,40}\b(?:one|any|either)\b"
     r"[^.\n]{0,20} (?:above|over|ahead of|before|higher than) (?:the |an)?others?\b(?!,? (?:but|so)\b)",
     r"\bdepends? on (?:what|which|how|the) (?:\w+ )?(?:mood|genre|user|kind|type|you)\b",
@@ -81,7 +76,7 @@ _EVEN = _any_of(
     r"\bbefore (?:i|we) (?:can|could) (?:give|make|offer|rank|order|say)\b|\bonce you(?:['’]ve| have)? confirm\w*\b",
 )
 """What says, before a list or behind it, that none is preferred: `I would not put one above another`."""
-_GROUPED = _any_of(
+_GROUPED = caseless(
     r"\b(?:let me |i(?:['’]ll| will) )group (?:the|these|them)\b",
     r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
     r"(?! (?:(?:an?|the) )?(?:rank|order|relevance|preference|likelihood|score|how)"
@@ -95,39 +90,37 @@ _CONDITIONS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """`If they want a story: …`, and another list for another case."""
-_ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
+_ASKS_BACK = caseless(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
 _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
-_WORST_BESIDE = _any_of(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
+_WORST_BESIDE = caseless(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
 """`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
-_FROM_TO = _any_of(r"\W*\w{1,6} [«„“\"][^\n:]{2,60}[»“”\"] \w{1,4} [«„“\"][^\n:]{2,60}[»“”\"]:\W*$")
+_FROM_TO = caseless(r"\W*\w{1,6} [«„“\"][^\n:]{2,60}[»“”\"] \w{1,4} [«„“\"][^\n:]{2,60}[»“”\"]:\W*$")
 """`From "skip it" to "see it tonight":`, where nothing is known of the two ends."""
-_RANKS_OF = _any_of(
+_RANKS_OF = caseless(
     r"\b(?:ranks|places|positions) (?:of|for|that)\b[^\n:]{0,60}\b(?:respectively|in (?:the|that|this|your) order)\b"
 )
 """What introduces the ranks of the candidates in the order shown."""
-_VERSUS = re.compile(r"\b(?:vs|versus)\b", re.IGNORECASE)
-_COMPARED = re.compile(
-    r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?", re.IGNORECASE
-)
+_VERSUS = caseless(r"\b(?:vs|versus)\b")
+_COMPARED = caseless(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?")
 """`Heat vs Fargo: Fargo`, or two lines and more without the winner."""
-_HIGHEST_IS_BEST = _any_of(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
+_HIGHEST_IS_BEST = caseless(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
 """What says nothing new of scores, and turns ranks round."""
-_OTHER_SCALE = _any_of(
+_OTHER_SCALE = caseless(
     r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
     r"\b(?:ascending|increasing) order\b(?! (?:of|by|in)\b)",
 )
-LOWER_IS_BETTER = _any_of(
+LOWER_IS_BETTER = caseless(
     r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:an? )?(?:better|closer|more (?:suitable|relevant))",
     r"(?<![\d.])0 ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|excellent|ideal|exact)",
     r"\b(?:lower|smaller|less)\b[^.\n]{0,40}\bthe (?:better|more|higher the (?:place|rank|position))\b",
 )
-_MAY_BE_LOWER = _any_of(
+_MAY_BE_LOWER = caseless(
     r"\bdistances?\b|\b(?:dislike|penalty|error|risk) scores?\b|\bloss\b",
     r"\b(?:probability|chance|likelihood|risk)\b[^.:\n]{0,40}\b(?:abandon|dislike|skip|hate|quit|reject|return)\b",
     r"(?<![\d.])[01] ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|most|excellent|strong|highest|top|ideal"
     r"|great)",
 )
-_CHANGES = _any_of(
+_CHANGES = caseless(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
     rf"(?:{TAKEN_BACK.pattern}|\b(?:edit|mistake|oops)\b)"
     r".{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
@@ -161,14 +154,14 @@ _CHANGES = _any_of(
     r"|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
 """A line after a list that changes its order, or takes it back: `Actually, swap the first two.`"""
-_MISPLACED = _any_of(
+_MISPLACED = caseless(
     r"\b(?:should|must|ought to|needs? to|deserves? to|belongs?)\b(?: (?:actually|really|probably|be|go|come|rank"
     r"|ranked|placed|moved|sit|stand|even|much|far|one|two|up|a|place|spot|in)){0,5}"
     r" (?:above|below|before|ahead of|higher|lower|at (?:#|number)|#)",
     r"\bswap(?:ped)? (?:this |it )?with (?:#|number )?\d",
 )
 """What an entry says of its own place: `wait, this should be above Heat`."""
-_AS_GIVEN = _any_of(
+_AS_GIVEN = caseless(
     r"\b(?:just|only|simply|merely) (?:\w+ ){0,3}(?:order|list)\b[^.\n]{0,30}?\b(?:gave|given|provided|shown|sent)\b",
     r"\b(?:just|only|simply|merely|unchanged from) the (?:given|original|provided|initial|input|same) (?:order|list)\b",
     r"\b(?:left|kept|leave|keep)\b[^.\n]{0,30}\b(?:list|order|items|candidates)\b[^.\n]{0,10}\bas\b[^.\n]{0,12}"
@@ -176,16 +169,16 @@ _AS_GIVEN = _any_of(
     r"(?:\b(?:not|without)|n['’]t have) enough (?:\w+ ){1,4}to (?:rank|order|sort)\b",
 )
 """What says of items in the order shown that they were not ranked."""
-_TOP = _any_of(
+_TOP = caseless(
     r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
     r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable)"
     r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most)\b|#1\b(?<!, #1)"
 )
-_ON_CONDITION = _any_of(
+_ON_CONDITION = caseless(
     r"\b(?:if|when|in case|unless|mood|tonight|not|also|second|another|honou?rable|bonus|worst|least|among|history"
     r"|for (?:an?|fans|those|someone))\b|\?"
 )
-_BOTTOM = _any_of(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitable|recommended))\b")
+_BOTTOM = caseless(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitable|recommended))\b")
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
 _CLAUSE = re.compile(r"(?<=[.!?;]) |, (?=while|whereas|but|and)")
 _SENTENCES = 50
@@ -240,7 +233,7 @@ def _unordered(line: str) -> str:
     return found[0].lower() if found else ""
 
 
-_BEFORE_ORDERING = _any_of(
+_BEFORE_ORDERING = caseless(
     r"\bbefore i (?:do|start|begin|rank|order|sort)\b[^.\n]{0,100}\?",
     r"\bplease (?:share|send|provide|give)\b(?:(?!\b(?:more|better|again|feedback)\b)[^\n]){0,100}"
     r"\b(?:i['’]ll|i will)(?: \w+)? (?:rank|order|sort)\b(?![^\n]*\b(?:again|more|better|differently)\b)",
@@ -257,10 +250,9 @@ def of_the_ends(listing: Listing, text: str) -> set[bool]:
     return {(name == first) == best for name, best in said if first != last and name in (first, last)}
 
 
-_IS_AN_END = re.compile(
+_IS_AN_END = caseless(
     r"(?<!\w)(?P<name>\w{1,20})\]?\*{0,2} ?(?:is|as|being|=|:)? ?(?:the |my )?"
-    rf"(?:(?P<best>best(?! known)|(?:most|highest){_JUDGED})|worst|(?:least|lowest){_JUDGED})\b",
-    re.IGNORECASE,
+    rf"(?:(?P<best>best(?! known)|(?:most|highest){_JUDGED})|worst|(?:least|lowest){_JUDGED})\b"
 )
 
 
@@ -277,7 +269,7 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
     return not named <= listing.named.keys()
 
 
-_BECAUSE = re.compile(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|reader)|you|they)\b", re.IGNORECASE)
+_BECAUSE = caseless(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|reader)|you|they)\b")
 """`Since the user liked Alien, I recommend, in order:`"""
 
 
@@ -303,7 +295,7 @@ def bare_title(item: Item) -> str:
     return _BEHIND_TITLE.sub("", folded(item.title)).lower()
 
 
-_BEHIND_TITLE = re.compile(r" \(\d{4}\)$|, (?:the|an?)(?= \(\d{4}\)$|$)", re.IGNORECASE)
+_BEHIND_TITLE = caseless(r" \(\d{4}\)$|, (?:the|an?)(?= \(\d{4}\)$|$)")
 
 
 def _own(listing: Listing, lines: Sequence[str]) -> dict[int, Mention]:
@@ -341,7 +333,7 @@ def _is_even(listing: Listing, lines: Sequence[str]) -> bool:
     return listing.intro == "" and _ANY_OF_THEM.search(line) is not None
 
 
-_ANY_OF_THEM = _any_of(
+_ANY_OF_THEM = caseless(
     r"(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b|\bany (?:of (?:them|these)"
     r"|order would)\b|\bare all tied\b"
 )
@@ -436,12 +428,11 @@ def _is_unranked(listing: Listing, said: str, lines: Sequence[str]) -> bool:
     return _AS_GIVEN.search(said) is not None or (len(scores) == len(listing.mentions) and not falls)
 
 
-_SCORE = re.compile(
+_SCORE = caseless(
     r"[-–—:=(|][ *_]{0,3}(?:(?:score|rating|rated|match|relevance|rank)[ :=]{1,3})?(\d{1,3}(?:[.,]\d{1,4})?)"
-    r"(?: ?(?:%|/ ?\d{1,3}|stars?\b|points?\b))?[*_]{0,3}(?=[)\]|. ]{0,3}$|[),;]| ?[-–—] )",
-    re.IGNORECASE,
+    r"(?: ?(?:%|/ ?\d{1,3}|stars?\b|points?\b))?[*_]{0,3}(?=[)\]|. ]{0,3}$|[),;]| ?[-–—] )"
 )
-_SCORE_LINE = re.compile(r"\W*(?:score|rating|match|relevance)\W{1,6}(\d{1,3}(?:[.,]\d{1,4})?)", re.IGNORECASE)
+_SCORE_LINE = caseless(r"\W*(?:score|rating|match|relevance)\W{1,6}(\d{1,3}(?:[.,]\d{1,4})?)")
 _COUNTED = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]?\d)")
 _YEARS = re.compile(r"\b(?:18|19|20)\d\d\b")
 _NUMBERS_ONLY = re.compile(r"(?:[A-Za-z ]{1,20}: ?)?\d{1,4}(?:, ?\d{1,4})+\W*")

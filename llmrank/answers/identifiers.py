@@ -16,6 +16,7 @@ from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, hea
 from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
+from llmrank.answers.normalise import caseless
 from llmrank.answers.ranks import (
     ITS_RANK,
     are_scores,
@@ -47,10 +48,9 @@ _FILLER = (
 _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
 _MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>]\s*)?){3,}")
-_SCORED = re.compile(
+_SCORED = caseless(
     r"\W{0,4}(?:[A-Za-z]{2,12} )?\[\w{1,20}\] ?(?:[:=–—→-]|->|is|ranks|comes(?: in)?) ?"
-    r"(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank|position|place)\b)",
-    re.IGNORECASE,
+    r"(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank|position|place)\b)"
 )
 _SCORE_BESIDE = re.compile(
     r"[\]\s]{0,3}(?P<sign>[(:=–—-]?) ?(?P<value>\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}| ?(?:stars?|points?)\b"
@@ -73,28 +73,26 @@ _SMALL_CHAIN = re.compile(r"(?<!\w)[a-z](?: ?> ?[a-z](?!\w)){2,}")
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _PAIRED = re.compile(r"\W{0,3}\(\w{1,3}, ?\w{1,3}\)(?:, ?\(\w{1,3}, ?\w{1,3}\))++\W{0,3}")
 """`(2, 4), (5, 1)`: pairs of a comparison, or items and ranks."""
-_DISMISSED = re.compile(
+_DISMISSED = caseless(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
     r"|\bleave\b[^.;\n]{0,30}\bout\b|\b(?:is|are) not(?=\W*$|[.;])"
-    r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
-    re.IGNORECASE,
+    r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b"
 )
 """What a sentence says of items that are not part of the list."""
-_ARE_LEFT_OUT = re.compile(
+_ARE_LEFT_OUT = caseless(
     r"[\])*\s]{0,4} (?:are|is|were|was|have been|has been) (?:\w+ly |already )?(?:not (?:ranked|included|listed"
-    r"|recommended)|left out|excluded|omitted|seen|watched|viewed|read(?! next)|played|bought|purchased|rated)\b",
-    re.IGNORECASE,
+    r"|recommended)|left out|excluded|omitted|seen|watched|viewed|read(?! next)|played|bought|purchased|rated)\b"
 )
 """Behind the last item of a sentence: `Items 2, 4 and 5 were not ranked`, `C and D were already watched`."""
-_RANK_IS = re.compile(
-    r"\b(?:rank|position|place) #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b", re.I
+_RANK_IS = caseless(
+    r"\b(?:rank|position|place) #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b"
 )
-_IS_RANK = re.compile(
-    r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |= ?|[-–—] |\()(?:rank(?:ed)?|position|place) #?(?P<rank>\d{1,4})\b", re.I
+_IS_RANK = caseless(
+    r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |= ?|[-–—] |\()(?:rank(?:ed)?|position|place) #?(?P<rank>\d{1,4})\b"
 )
-_THAN = re.compile(r"\bthan\b", re.IGNORECASE)
-_BOTH = re.compile(r"\b(?:both(?: of)?|such as|including)\W*$", re.IGNORECASE)
-_ARE_BOTH = re.compile(r"[\])*\s]{0,4} ?(?:are|were) both\b", re.IGNORECASE)
+_THAN = caseless(r"\bthan\b")
+_BOTH = caseless(r"\b(?:both(?: of)?|such as|including)\W*$")
+_ARE_BOTH = caseless(r"[\])*\s]{0,4} ?(?:are|were) both\b")
 _AND = re.compile(r"\W{0,3}(?:and|&)\W{0,3}")
 _ENDS_LABEL = re.compile(r"[\])*]{0,3}: ")
 _OR = re.compile(r"\bor\b")
@@ -107,7 +105,7 @@ _ROLES = re.compile(r"\W*([A-Za-z]{2,12}) ?(?:->|=>|→|[:=|–—-]) ?([A-Za-z]
 _CALL = re.compile(r"[A-Za-z]{1,12}\((\w{1,20})\)")
 """`logP(A)`, `score(3)`"""
 _ASIDE = re.compile(r"\([^()]{3,200}\)")
-_LEAST = re.compile(r"\b(?:least|worst|lowest|weakest)\b(?! to\b)", re.IGNORECASE)
+_LEAST = caseless(r"\b(?:least|worst|lowest|weakest)\b(?! to\b)")
 _ENDS = re.compile(r"(?<=[\w\])][.!?;]) (?=[A-Z(\[])")
 _CLAUSES = re.compile(r"(?<= [a-z]{3})[\w ]{0,40}[,;] (?=[\[(])")
 _BESIDE = " \t*_`\"“”„«»'‘’()[]{}.:,;><=|/→~-–—#"
@@ -118,17 +116,15 @@ _PAIR = re.compile(
     r"|/ ?\d{1,3}|points?|stars?))?)[.,;)\]*]{0,3}$"
 )
 _WORD = re.compile(r"[^\W\d_]{2,20}[:.]?")
-_IN_ORDER = re.compile(
-    r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I
-)
-_DENIED = re.compile(
+_IN_ORDER = caseless(r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b")
+_DENIED = caseless(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|neither|nor|avoid|left out|leave out|omit\w*|exclud\w*"
     r"|skip\w*|remov\w*|drop\w*|discard\w*|instead"
-    r"|rather than|beats?|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
+    r"|rather than|beats?|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b")  # fmt: skip
 _LED = re.compile(r":[ \[(*`]{0,6}$")
-_SAYS = re.compile(
+_SAYS = caseless(
     r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be|option|rank"
-    r"|are|top|passages?|items?|candidates?|:)[^\w]{0,6}$", re.I)  # fmt: skip
+    r"|are|top|passages?|items?|candidates?|:)[^\w]{0,6}$")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -289,7 +285,7 @@ def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: Tit
 
 
 _LABEL_ENDS = re.compile(r".*:[*_]{0,3} ")
-_SHOULD_READ = re.compile(r"\b(?:ranking|order|list) should (?:read|be)\W{0,3}:$", re.IGNORECASE)
+_SHOULD_READ = caseless(r"\b(?:ranking|order|list) should (?:read|be)\W{0,3}:$")
 """`I forgot to swap D and E. The ranking should read:`"""
 
 

@@ -17,7 +17,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA, Indel
 
 from llmrank.answers.described import Descriptions
-from llmrank.answers.normalise import folded
+from llmrank.answers.normalise import caseless, folded
 from llmrank.answers.recalled import Recalled
 from llmrank.answers.title import (
     FIGURES,
@@ -77,10 +77,9 @@ _CREATED = re.compile(
 """The creator of a work (`Sid Meier's Civilization VI`), which `Nike Women's` is not."""
 _OTHERWISE = re.compile(r"(\S[^,;]{2,60})[,;] or,? \S+ \S.*")
 """A title with a second one (`The Hobbit, or There and Back Again`)."""
-_VERSION = re.compile(
+_VERSION = caseless(
     r"(\S.*?)(?: [-–] | ?[(\[])(?:(?:(?:18|19|20)\d\d )?(?:digital(?:ly)? )?remaster(?:ed)?\b.{0,20}"
-    r"|(?:radio|single|album|original) (?:edit|version|mix)|(?:feat|ft)\b.{1,80}|featuring .{1,80})[)\]]?",
-    re.IGNORECASE,
+    r"|(?:radio|single|album|original) (?:edit|version|mix)|(?:feat|ft)\b.{1,80}|featuring .{1,80})[)\]]?"
 )
 """A song with what says which recording it is."""
 

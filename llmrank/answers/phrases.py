@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from llmrank.answers.normalise import caseless
+
 
 class Phrase(NamedTuple):
     """Words that say what a list is."""
@@ -16,7 +18,7 @@ class Phrase(NamedTuple):
 
 def _words(starting: str, within: str) -> re.Pattern[str]:
     """Return a pattern of words by their beginnings, and of what also counts within a word."""
-    return re.compile(rf"\b(?:{starting})|{within}", re.IGNORECASE)
+    return caseless(rf"\b(?:{starting})|{within}")
 
 
 PHRASES = (
@@ -173,7 +175,7 @@ _BEST_TO_WORST = "|".join(_from_to(one, one.best, one.worst) for one in DIRECTIO
 _ENGLISH = DIRECTIONS[0]
 
 
-WORST_FIRST = re.compile(
+WORST_FIRST = caseless(
     rf"{_WORST_TO_BEST}"
     rf"|\bfrom (?:(?!\b(?:{_ENGLISH.best})\b)[^.:;\n]){{0,60}}\b(?:{_ENGLISH.worst})\b[^.:;\n]{{0,60}}?"
     rf" to [^.:;\n]{{0,40}}\b(?:{_ENGLISH.best})\b"
@@ -213,27 +215,22 @@ WORST_FIRST = re.compile(
     r"|오름차순|(?:낮은|나쁜|약한) (?:것|순위|순서)?(?:부터|순)|가장 덜 [^.:\n]{0,30}(?:부터|에서)|최하위부터"
     r"|가장 안 좋은 것부터|(?:最)?下位から(?:順|発表|上位へ)|低い(?:方|ほう)から|从最差"
     r"|מהפחות [^.:\n]{1,20} ליותר|מהגרוע(?: ביותר)? (?:ל|אל ה)טוב"
-    r"|(?:แย่ที่สุด|น้อยที่สุด|น้อย)[^.:\n]{0,20}ไป[^.:\n]{0,10}(?:ดีที่สุด|มาก)",
-    re.IGNORECASE,
+    r"|(?:แย่ที่สุด|น้อยที่สุด|น้อย)[^.:\n]{0,20}ไป[^.:\n]{0,10}(?:ดีที่สุด|มาก)"
 )
 """A list that says so has its best entry last: `from worst to best`, `vom schlechtesten zum besten`, `升序`."""
-COUNTDOWN = re.compile(
-    r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン", re.IGNORECASE
-)
-BEST_TO_WORST = re.compile(_BEST_TO_WORST, re.IGNORECASE)
-BEST_FIRST = re.compile(
+COUNTDOWN = caseless(r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン")
+BEST_TO_WORST = caseless(_BEST_TO_WORST)
+BEST_FIRST = caseless(
     rf"{BEST_TO_WORST.pattern}|\bdescending|\b(?:best |(?:most|highest|strongest) (?!unlikely)(?:\w+ ){{0,2}})first"
     r"|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend|décroissant|descendente|decrescente"
-    r"|降序|由高到低|从高到低|高い順",
-    re.IGNORECASE,
+    r"|降序|由高到低|从高到低|高い順"
 )
-NOT_THIS_WAY = re.compile(
+NOT_THIS_WAY = caseless(
     rf"(?:{_WORST_TO_BEST})[^.:;\n]{{0,30}}\bthen (?:reversed|flipped|inverted)"
     rf"(?: it| them| the (?:list|order|ranking))?(?=\W*(?:$|[\n:.,;)]))|"
     r"[(,]? ?\b(?:(?:and|et|und|y|e|en) )?(?:not|non(?: pas)?|nicht|no|não|niet|instead of|rather than)"
     rf"(?: (?:from|du|de|vom?n?|dal|van))? (?:{_WORST_TO_BEST}|{_BEST_TO_WORST}"
-    r"|(?:in )?(?:a|de)scending \w+|(?:in )?(?:in|de)creasing \w+)\)?",
-    re.IGNORECASE,
+    r"|(?:in )?(?:a|de)scending \w+|(?:in )?(?:in|de)creasing \w+)\)?"
 )
 """The direction that a list has not: `best to worst (and not worst to best)`, `from worst to best, then reversed`."""
 
@@ -252,7 +249,7 @@ _GRADES = (
     ),
     (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),
 )
-_GRADED = tuple((grade, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for grade, words in _GRADES)
+_GRADED = tuple((grade, caseless(rf"\b(?:{words})\b")) for grade, words in _GRADES)
 
 
 def grade(intro: str) -> int | None:
@@ -273,8 +270,8 @@ def is_tier(text: str) -> bool:
     return _TIER.fullmatch(text.strip(" *_#:.-")) is not None
 
 
-_TIER = re.compile(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b", re.IGNORECASE)
-_LIKELY = re.compile(r"likely\b", re.IGNORECASE)
+_TIER = caseless(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b")
+_LIKELY = caseless(r"likely\b")
 
 
 def last_line(text: str) -> str:
@@ -295,29 +292,25 @@ def meaning(intro: str) -> str:
     return "" if found == "given" and _BY.match(last_line(intro)) else found
 
 
-_NONE_OUT = re.compile(
+_NONE_OUT = caseless(
     r"\b(?:skipped|excluded|omitted|left out|dropped): ?0\b"
-    r"|\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)",
-    re.I,
+    r"|\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)"
 )
 """`(8 of 8 ranked, 0 skipped)`"""
-_SENTENCE_END = re.compile(
+_SENTENCE_END = caseless(
     r"[.!?] |, so (?=the |my |here |all )"
     r"|, (?:but|aber|mais|pero|mas|ma|maar|men) (?=here|this|these|my |hier|voici|aquí|aqui|ecco|meine |mon"
-    r" |ma |mi |minha)",
-    re.IGNORECASE,
+    r" |ma |mi |minha)"
 )
-_HISTORY = re.compile(
+_HISTORY = caseless(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
-    r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:",
-    re.IGNORECASE,
+    r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:"
 )
-_YOU_HAD = re.compile(
+_YOU_HAD = caseless(
     r"\byou(?:['’]ve| have)? (?:watched|loved|liked|enjoyed|rated|read|played)(?: and (?:loved|liked|enjoyed|rated))?"
-    r"(?:, in (?:this|that) order)?:\W*$",
-    re.IGNORECASE,
+    r"(?:, in (?:this|that) order)?:\W*$"
 )
-_BY = re.compile(r"[\W_]*(?:by|based on|considering)\b", re.IGNORECASE)
+_BY = caseless(r"[\W_]*(?:by|based on|considering)\b")
 """`By similarity to the watch history:` says by what a list is ordered; it holds no history."""
 
 

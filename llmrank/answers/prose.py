@@ -16,6 +16,7 @@ from llmrank.answers.blocks import CARDINALS, ORDINALS, word_set
 from llmrank.answers.identifiers import Identifiers
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
+from llmrank.answers.normalise import caseless
 from llmrank.answers.phrases import meaning
 from llmrank.answers.title import normalised
 
@@ -156,9 +157,9 @@ def _without_left_out(text: str) -> str:
     return "".join(" " * len(part) if meaning(part) == "left out" else part for part in parts)
 
 
-_FOR_WHOM = re.compile(r"\b(?:for|given|since|because|as)\b[^.,:;!?\n]* (?=I(?:['’]d| would|['’]ll)\b)", re.IGNORECASE)
+_FOR_WHOM = caseless(r"\b(?:for|given|since|because|as)\b[^.,:;!?\n]* (?=I(?:['’]d| would|['’]ll)\b)")
 """`For somebody who likes thrillers I'd start with Heat`"""
-_AFTER_THESE = re.compile(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)", re.IGNORECASE)
+_AFTER_THESE = caseless(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)")
 """`After these three thrillers, Heat`"""
 _SENTENCE = re.compile(r"((?<=[.!?]) |\n)")
 

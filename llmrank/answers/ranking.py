@@ -16,7 +16,7 @@ from llmrank.answers.entries import titles_of
 from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex, title_index
-from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
+from llmrank.answers.normalise import LIMIT, caseless, normalise, without_reasoning
 from llmrank.answers.outcome import (
     TextFormat,
     answered,
@@ -237,12 +237,11 @@ def _named_beside(reading: Listing, blocks: Sequence[Block], question: Question,
     )
 
 
-_WONT_RANK = re.compile(
+_WONT_RANK = caseless(
     r"\bi (?:can(?:['’]t|not| not)|won['’]t|will not|['’]?a?m unable to|['’]?a?m not (?:able|willing) to)"
     r" (?:produce|provide|give|make|do|create|offer) (?:you )?(?:this|that|the|an?|any|such an?) (?:\w+ )?"
     r"(?:ranking|ranked list|order|recommendations?)\b(?! of (?:all|every))"
-    r"|\bis(?: not|n['’]t) something (?:that )?i can do\b",
-    re.IGNORECASE,
+    r"|\bis(?: not|n['’]t) something (?:that )?i can do\b"
 )
 """`I can't produce this ranking.`"""
 
@@ -291,7 +290,7 @@ def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
 
 _EITHER = 50
 """How many entries with an `or` are looked at, so that the time stays linear."""
-_OR = re.compile(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S", re.IGNORECASE)
+_OR = caseless(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S")
 
 
 def by_title(

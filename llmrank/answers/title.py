@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmrank.answers.normalise import folded
+from llmrank.answers.normalise import caseless, folded
 
 if TYPE_CHECKING:
     from llmrank.types import Item
@@ -19,10 +19,10 @@ _YEAR_INSIDE = re.compile(r"\([^()]*?(?<=[(,;\s])(?P<year>(?:18|19|20)\d\d|['’
 """A year beside other words: `(Bryan Singer, 1995)`, `(the '98 remake)`."""
 _PARENTHESIS = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 """With what is in parentheses within it."""
-_ALSO_KNOWN_AS = re.compile(r"^\s*(?:a\.?\s?k\.?\s?a\.?|also known as)(?=[\s:])\s*:?\s*", re.IGNORECASE)
-_OR = re.compile(r"[,:;]?\s+or\s*[:,]\s*|[,:]\s+or\s*$", re.IGNORECASE)
+_ALSO_KNOWN_AS = caseless(r"^\s*(?:a\.?\s?k\.?\s?a\.?|also known as)(?=[\s:])\s*:?\s*")
+_OR = caseless(r"[,:;]?\s+or\s*[:,]\s*|[,:]\s+or\s*$")
 _ARTICLES = r"the|an?|das|der|die|den|det|de|het|ein|eine|le|la|les|l'|l’|un|une|il|lo|gli|i|el|los|las|una|o|os|as"
-_ARTICLE_LAST = re.compile(rf"^([^:]*?\S|.*\S),\s*({_ARTICLES})(?=\s*(?::|$))", re.IGNORECASE)
+_ARTICLE_LAST = caseless(rf"^([^:]*?\S|.*\S),\s*({_ARTICLES})(?=\s*(?::|$))")
 _LEADING_ARTICLES = frozenset(("the", "a", "an"))
 SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for", "vol", "part"))
 """Words that tell no title from another."""

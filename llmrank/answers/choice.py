@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from llmrank.answers.blocks import split
 from llmrank.answers.comments import comments
-from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_brackets, words_of
+from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, naming, uses_brackets, words_of
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import SHORT, caseless, plain_text
 from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, TextFormat, answered, asks_first, unparsed
@@ -264,8 +264,8 @@ _LAST_SIGNS = 1000
 
 def _bare(text: str, identifiers: Identifiers) -> list[Word]:
     """Return the identifiers without brackets that the text does not rule out."""
-    words = [word for word in words_of(text, identifiers, False) if word.kind == "identifier" and not word.bracketed]
-    return _not_ruled_out(words, text)
+    words = naming(words_of(text, identifiers, False))
+    return _not_ruled_out([word for word in words if not word.bracketed], text)
 
 
 def _called(words: list[Word], text: str) -> list[Word]:
@@ -279,8 +279,7 @@ def _called(words: list[Word], text: str) -> list[Word]:
 
 
 def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:
-    words = words_of(text, identifiers, uses_brackets(text, identifiers))
-    return [word for word in words if word.kind == "identifier"]
+    return naming(words_of(text, identifiers, uses_brackets(text, identifiers)))
 
 
 def _not_ruled_out(words: list[Word], text: str) -> list[Word]:

@@ -115,10 +115,9 @@ def comments_around(mentions: Sequence[Mention], text: str, items: Sequence[Item
         before.append(head)
         behind.append(rest.rpartition(texts[-1])[2] if len(texts) > 1 else rest)
     beside = [*_beside(lines, sorted(own)), *before]
-    if len(own) > 1:
-        beside += (rest for rest, texts in zip(behind, own.values(), strict=True) if len(texts) > 1)
     if len(own) == 1:
         return comments([*beside, *behind], items)
+    beside += (rest for rest, texts in zip(behind, own.values(), strict=True) if len(texts) > 1)
     return comments(beside, items) + _lines_with(_CALLED_WORST, behind, items)
 
 

@@ -48,6 +48,7 @@ _ORDERED_YET = caseless(
     r"\b(?:predicted|expected) (?:interest|preference|relevance)\b",
 )
 """What says all the same that it is one: `in alphabetical order; the last column is my ranking`."""
+_LEVEL = r"(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b"
 _EVEN = caseless(
     r"\b(?:not|never|cannot|\w+n['’]t)\b(?! (?:easy|simple|hard|difficult)\b)[^.\n]{0,40}\b(?:one|any|either)\b"
     r"[^.\n]{0,20} (?:above|over|ahead of|before|higher than) (?:the |an)?others?\b(?!,? (?:but|so)\b)",
@@ -67,8 +68,8 @@ _EVEN = caseless(
     r"\blaat (?:maar |me )?weten welke van de\b",
     r"\bsettle on (?:either|one)\b|\bas for which\b|\bsend me\b[^.\n]{0,60}\band i(?:['’]ll| will)\b",
     r"\b(?:put|listed|sorted)\b[^.\n]{0,30}\balphabetical",
-    r"\b(?:not|n['’]t|never) take (?:it|this|that) (?:for|as) a (?:ranking|recommendation)\b"
-    r"|(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b",
+    r"\b(?:not|n['’]t|never) take (?:it|this|that) (?:for|as) a (?:ranking|recommendation)\b",
+    _LEVEL,
     r"\bnot a (?:prediction|recommendation)\b|\bdoes(?: not|n['’]t) say which\b",
     r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
     r"\b(?:can(?:not|['’]t)|will not|won['’]t|prefer not to) (?:rank|order|give an order|give a (?:\w+ )?ranking)\b"
@@ -333,10 +334,7 @@ def _is_even(listing: Listing, lines: Sequence[str]) -> bool:
     return listing.intro == "" and _ANY_OF_THEM.search(line) is not None
 
 
-_ANY_OF_THEM = caseless(
-    r"(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b|\bany (?:of (?:them|these)"
-    r"|order would)\b|\bare all tied\b"
-)
+_ANY_OF_THEM = caseless(_LEVEL, r"\bany (?:of (?:them|these)|order would)\b|\bare all tied\b")
 
 
 def _is_compared(listing: Listing, lines: Sequence[str]) -> bool:

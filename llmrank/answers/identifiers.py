@@ -176,10 +176,9 @@ class Identifiers:
     def named_in(self, text: str) -> list[int]:
         """Return the positions of the identifiers in a text; bare numbers are left out, which may count anything."""
         if not self.are_numbers:
-            words = words_of(text, self, uses_brackets(text, self))
-            return [word.position for word in words if word.kind == "identifier" and word.position is not None]
-        inside = (word for found in _BRACKETS.finditer(text) for word in found[1][:200].replace(",", " ").split())
-        return [at for at in map(self.find, inside) if at is not None]
+            words = naming(words_of(text, self, uses_brackets(text, self)))
+            return [word.position for word in words if word.position is not None]
+        return [at for at in map(self.find, _inside_brackets(text)) if at is not None]
 
     def is_of_kind(self, text: str) -> bool:
         """Return whether an unknown text looks like an identifier: a number among numbers, a letter among letters."""
@@ -242,10 +241,17 @@ def words_of(text: str, identifiers: Identifiers, bracketed_only: bool) -> list[
 def uses_brackets(text: str, identifiers: Identifiers) -> bool:
     """Return whether an answer puts identifiers in square brackets."""
     return "[" in text and any(
-        identifiers.find(word) is not None or identifiers.is_of_kind(word)
-        for found in _BRACKETS.finditer(text)
-        for word in found[1][:200].replace(",", " ").split()
+        identifiers.find(word) is not None or identifiers.is_of_kind(word) for word in _inside_brackets(text)
     )
+
+
+def _inside_brackets(text: str) -> Iterator[str]:
+    return (word for found in _BRACKETS.finditer(text) for word in found[1][:200].replace(",", " ").split())
+
+
+def naming(words: Sequence[Word]) -> list[Word]:
+    """Return the words that are identifiers."""
+    return [word for word in words if word.kind == "identifier"]
 
 
 def _is_measure(text: str, start: int, end: int) -> bool:
@@ -527,7 +533,7 @@ class _Reader:
         if ">" not in text and _SHOULD_READ.search(text[-40:]):
             return Listing([])  # it announces the next line; D and E are the ones that were swapped
         words = self._words_of_line(text)
-        named = _named(words)
+        named = naming(words)
         if not named:
             return Listing([])
         if _PAIRED.fullmatch(text[:4000]):
@@ -542,7 +548,7 @@ class _Reader:
         words = self.words(_without_numbers(text))
         if _DISMISSED.search(text[:4000]):
             words = _without_dismissed(text, words)
-        return words if _named(words) else next(filter(_named, map(self.words, self._spellings(text))), [])
+        return words if naming(words) else next(filter(naming, map(self.words, self._spellings(text))), [])
 
     def _spellings(self, text: str) -> Iterator[str]:
         """Yield other spellings of a line whose identifiers may be parts of words, or small letters."""
@@ -746,10 +752,6 @@ def is_begun_by(word: Word, text: str, start: int = 0) -> bool:
     return all(one.casefold() in _FILLER or one.casefold() == "option" for one in before)
 
 
-def _named(words: list[Word]) -> list[Word]:
-    return [word for word in words if word.kind == "identifier"]
-
-
 def _different(words: list[Word]) -> int:
     return len({word.text for word in words})
 
@@ -766,13 +768,13 @@ def _filled(run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
 def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
     """Return the words, those of sentences that dismiss items as mere words, where another sentence names items."""
     kept = _without(_dismissed(text, _ENDS), words)
-    if len(_named(words)) < 3 and not re.search(r"[>:]", text):
+    if len(naming(words)) < 3 and not re.search(r"[>:]", text):
         return kept  # H and J are comedies, so they are left out
-    if not _named(kept):  # [5] is the closest, [6] and [7] are left out
+    if not naming(kept):  # [5] is the closest, [6] and [7] are left out
         kept = _without(_dismissed(text, _CLAUSES), words)
-    if not _named(kept):  # B > A (C is left out)
+    if not naming(kept):  # B > A (C is left out)
         kept = _without([found.span() for found in _ASIDE.finditer(text) if _DISMISSED.search(found[0])], words)
-    return kept if _named(kept) else words
+    return kept if naming(kept) else words
 
 
 def _dismissed(text: str, ends: re.Pattern[str]) -> list[tuple[int, int]]:
@@ -864,12 +866,9 @@ def _runs(text: str, words: list[Word]) -> list[list[Word]]:
 
 def _leading(words: list[Word], bracketed_only: bool) -> list[Word]:
     """Return the first identifier of a line, if no other word stands before it."""
-    for word in words:
-        if word.kind == "identifier":
-            return [word]
-        if word.kind == "other" and not bracketed_only:
-            return []
-    return []
+    stops = ("identifier",) if bracketed_only else ("identifier", "other")
+    first = next((word for word in words if word.kind in stops), None)
+    return [first] if first and first.kind == "identifier" else []
 
 
 def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> list[Word]:

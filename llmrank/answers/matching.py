@@ -147,8 +147,7 @@ class TitleIndex:
         if not scores:
             return self._short_for(query)
         best = max(scores.values())
-        close = tuple(sorted(at for at, score in scores.items() if score > best - _MARGIN))
-        return Match(close, "fuzzy") if self._same_title(close) else _AMBIGUOUS
+        return self._fuzzy(at for at, score in scores.items() if score > best - _MARGIN)
 
     def recalled_by(self, text: str) -> int | None:
         """Return the one item that a text recalls (see `Recalled`), None if it recalls none or several."""
@@ -396,21 +395,19 @@ class TitleIndex:
     def _begun_by(self, name: str, query: Title) -> Match | None:
         """Return the one product whose title a name shortens; `query` is the text that it is the name of."""
         if before := self._before_comma.get(name):
-            return Match(before, "fuzzy") if self._same_title(before) else _AMBIGUOUS
+            return self._fuzzy(before)
         first = name.split(" ", 1)[0]
         start, end = bisect_left(self._wholes, (f"{first} ", -1)), bisect_left(self._wholes, (f"{first}!", -1))
         alike = self._wholes[start:end]
         if len(alike) > _ALIKE:
             return None
-        near = [
-            at
-            for _, at in alike
-            if _agree(query, self._titles[at])
-            and (_is_short_for(name, self._titles[at]) or _is_reordered(query, self._titles[at]))
-        ]
-        if not near:
-            return None
-        return Match(tuple(sorted(near)), "fuzzy") if self._same_title(near) else _AMBIGUOUS
+        titles = [(at, self._titles[at]) for _, at in alike if _agree(query, self._titles[at])]
+        return self._fuzzy(at for at, one in titles if _is_short_for(name, one) or _is_reordered(query, one))
+
+    def _fuzzy(self, near: Iterable[int]) -> Match | None:
+        """Return the match of items that are near, None if there are none; ambiguous if their titles differ."""
+        close = tuple(sorted(near))
+        return (Match(close, "fuzzy") if self._same_title(close) else _AMBIGUOUS) if close else None
 
     def _nearness(self, query: Title, names: Sequence[Name], at: int) -> float:
         """Return how near a title of these names is to an item's, 0 to 1; 0 where the item is ruled out."""

@@ -66,17 +66,18 @@ _FINAL = caseless(
     rf"(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
     rf"|\bchang(?:e|ed|ing) my (?:answer|verdict|prediction) to[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
 )
+_USER = "(?:user|person|viewer|reader|player|listener|customer|guest)"
+_TAKE = "like|enjoy|love|watch|want|play|read|buy"
+"""What a user does who likes an item."""
 _ANSWERS_ITSELF = caseless(
-    r"\b(?:will|would) (?:(?:this|the) (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)"
-    r" (?:really |actually )?(?:like|enjoy|love|watch|want|play|read|buy) (?:it|this|that|this one)\?"
-    r"[ *_]{1,4}(yes|no)(?=[*_]{0,3}(?:[.!\n]|$))"
+    rf"\b(?:will|would) (?:(?:this|the) {_USER}|they|he|she) (?:really |actually )?(?:{_TAKE}) (?:it|this|that"
+    r"|this one)\?[ *_]{1,4}(yes|no)(?=[*_]{0,3}(?:[.!\n]|$))"
 )
 """`But will this user like it? No.`"""
 _ONLY_VERDICT = caseless(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)")
 _LAST_WORD = caseless(r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$")
 _ASKS_ITSELF = caseless(
-    rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:like|enjoy|love|watch|want|play|read|buy)\b[^\n?.]{{0,40}}"
-    rf"\?[ *_]{{1,4}}({_EITHER})(?!\w)"
+    rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:{_TAKE})\b[^\n?.]{{0,40}}\?[ *_]{{1,4}}({_EITHER})(?!\w)"
 )
 """`Verdict: would they like it? Yes.`"""
 _IDIOM = caseless(
@@ -85,17 +86,14 @@ _IDIOM = caseless(
     r"|\bno\.? ?\d"
 )
 _LIKES = caseless(
-    r"^\W*(?:based on (?:the|their|this) (?:\w+ ){1,3})?the (?:user|person|viewer|reader|player|listener|customer"
-    r"|guest) (?:will|would|is)(?P<not> (?:probably |most likely |likely )?(?:not|unlikely)|n['’]t)?"
-    r"(?: probably| likely| most likely| definitely| to)* (?:like|enjoy|love|watch|read|play|buy|download|listen"
-    r"|want)\b"
+    rf"^\W*(?:based on (?:the|their|this) (?:\w+ ){{1,3}})?the {_USER} (?:will|would|is)"
+    r"(?P<not> (?:probably |most likely |likely )?(?:not|unlikely)|n['’]t)?"
+    rf"(?: probably| likely| most likely| definitely| to)* (?:{_TAKE}|download|listen)\b"
 )
 _UNLIKELY = caseless(
-    r"\bit(?: is|['’]s) (?:(?:very|highly|quite|rather|most) )?(?P<un>un)?likely (?:that )?"
-    r"(?:the (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she) (?:will|would) (?!not\b)"
-    r"(?:\w+ )?(?:like|enjoy|love|watch|read|play|buy|want)\b"
-    r"|\b(?:the (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)(?: is| are|['’]re|['’]s)"
-    r" (?:(?:very|highly|quite|rather|most) )?(?P<not>un)?likely to (?:like|enjoy|love|watch|read|play|buy|want)\b"
+    rf"\bit(?: is|['’]s) (?:(?:very|highly|quite|rather|most) )?(?P<un>un)?likely (?:that )?"
+    rf"(?:the {_USER}|they|he|she) (?:will|would) (?!not\b)(?:\w+ )?(?:{_TAKE})\b|\b(?:the {_USER}|they|he|she)"
+    rf"(?: is| are|['’]re|['’]s) (?:(?:very|highly|quite|rather|most) )?(?P<not>un)?likely to (?:{_TAKE})\b"
 )
 """`It is unlikely that they will like this.`"""
 _EMPHATIC = re.compile(
@@ -200,7 +198,7 @@ _HATES = caseless(r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b")
 _SPEAKS_AGAINST = caseless(r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b")
 """What may speak against a yes, and need not."""
 _WILL_LIKE = caseless(
-    r"(?:^|[.!?:] )(?:(?:the|this) (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)"
+    rf"(?:^|[.!?:] )(?:(?:the|this) {_USER}|they|he|she)"
     r" (?:will|would|wo(?=n['’]t))(?P<not> not|n['’]t)? (?:(?P<hate>hate|dislike)|like|enjoy|love)"
     r" (?:it|this|that|the (?:movie|film|book|game|song|product|item))[.!]"
 )

@@ -523,8 +523,6 @@ _ARGUMENTS = ("arguments", "parameters", "input", "args")
 """Keys that hold what a tool is called with."""
 _ANSWERS = 8
 """Keys of `_LIST_KEYS` that call a list the answer."""
-
-
 _SCHEMA = ("array", "integer", "number", "object", "string")
 """The types that JSON Schema names."""
 

@@ -128,8 +128,6 @@ def _labelled(block: Block) -> list[Block]:
 _ASIDE = re.compile(r"\([^()\n]{3,60}\) ?(?=\S)")
 _LABELS_IN = 4000
 """Characters of a line in which labels are looked for."""
-
-
 _LABEL_WORDS = (
     r"tiers?|priority|relevance|likel(?:y|ihood)|match(?:es)?|fits?|relevant|recommended|see|watch|picks?|low"
     r"|lowest|mid|middle"
@@ -250,8 +248,6 @@ def _by_places_below(listing: Listing, text: str) -> list[Mention]:
 _PLACE = re.compile(
     r"(?:→|->|=>) ?(?:overall |final |my )?(?:place|rank|position) ?[:#=]? ?(\d{1,3})[ .)*_]{0,4}$", re.I | re.MULTILINE
 )
-
-
 _QUESTION = 300
 """Characters in which a repeated question begins."""
 
@@ -311,8 +307,6 @@ _MARKED = 80
 """Characters behind a title in which it is called the worst or the best."""
 _TAIL, _LAST = 4000, 100
 """Characters at the end of a list's last line, and entries in it, of which the last is looked for."""
-
-
 _WORST_LABEL, _BEST_LABEL = (
     caseless(rf"\W*(?:the )?(?:{word})\b[^:\n]{{0,30}}: ") for word in ("worst|least", "best|most")
 )

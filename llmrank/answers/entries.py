@@ -569,8 +569,6 @@ _NOTE_LINE = caseless(
     r"|\W{0,4}(?:fun fact|trivia|did you know)\b"
 )
 """`notes: Heat was already seen`, `Fun fact: Heat was filmed in Los Angeles`"""
-
-
 _LOWER_FIRST = re.compile(r"\A(?:(?:I|[a-z]\S*) )+(?=\S)")
 """Words before a title: `I would skip` Heat."""
 

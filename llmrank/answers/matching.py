@@ -68,8 +68,6 @@ _WORD = re.compile(r"[\w-]+")
 _NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d|['’]\d\d)$")
-
-
 _CREATED = re.compile(
     r"(?!(?:The|An?) )(?:[A-Z][\w.]* ){1,2}(?!(?:Wom[ae]n|M[ae]n|Kid|Boy|Girl|Children)s?\b)[A-Z]\w+(?:['’]s|s['’]) "
     r"(?=\S+ \S)"

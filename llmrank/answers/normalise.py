@@ -440,8 +440,6 @@ _STEPS: _Steps = (
     ("\\", lambda text: _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*").replace("\\ ", " ")),
     ("][", partial(_REFERENCE.sub, _link_text)),
 )
-
-
 _QUESTION = re.compile(r"\s{0,20}(?:(?:<s>)?\s{0,20}\[INST\]|#{2,3} ?(?:Instruction|Human|User|Input)\b)")
 """With which a text begins that repeats the question in the signs of its template, before the answer."""
 _RESPONSE = re.compile(r"\[/INST\]|\n#{2,3} ?(?:Response|Assistant|Answer|Output)\b:?")

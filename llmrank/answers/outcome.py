@@ -17,8 +17,6 @@ _REFUSAL = caseless(
     r"|as an? (?:ai|artificial|large language|language model)|it is (?:not possible|impossible) (?:for me )?to"
     r"|(?:not|n['’]t have) enough information|i (?:do not|don['’]t) have any information|without more information)\b"
 )
-
-
 _REFUSAL_ELSEWHERE = caseless(
     r"申し訳(?:ありません|ございません)|(?:抱歉|对不起|對不起|遗憾|遺憾)[^。\n]{0,40}(?:无法|無法|不能|不了)"
     r"|죄송[^.\n]{0,60}(?:없습니다|못합니다|어렵습니다)"
@@ -38,8 +36,6 @@ _STILL = caseless(
     r"\b(?:but(?! i (?:have no|cannot|can['’]t|do not|don['’]t))"
     r"|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: "
 )
-
-
 _PROMISES = caseless(
     r"\bplease (?:provide|share|send|paste)\b[^.\n]{0,60}\b(?:i['’]ll|i will|i can)(?: \w+)?"
     r" (?:rank|order|sort|recommend)\b"
@@ -131,20 +127,14 @@ def is_error_object(text: str) -> bool:
 
 
 _ERROR_OBJECT = re.compile(r"\s{0,80}\{\s{0,80}\"error\"\s{0,9}:\s{0,9}\{\s{0,80}\"(?:message|code|type)\"")
-
-
 TAKEN_BACK = caseless(
     r"\b(?:(?<!n['’]t )wait(?! (?:for|to|until|till)\b)|actually|scratch that|correction"
     r"|on (?:second thoughts?|reflection)|(?:let me|to) reconsider"
     r"|thinking (?:about it|it over)|come to think of it|i mean|make that|(?<=\? )no)\b"
 )
 """Words with which an answer is taken back: the one that follows counts."""
-
-
 NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
 """Where a model goes on with a question of its own."""
-
-
 LEAST_MASS = 0.5
 """Below this probability of all labels together, an answer is flagged (repair `low_label_mass`)."""
 

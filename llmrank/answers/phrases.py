@@ -173,8 +173,6 @@ def _from_to(direction: Direction, one: str, other: str) -> str:
 _WORST_TO_BEST = "|".join(_from_to(one, one.worst, one.best) for one in DIRECTIONS)
 _BEST_TO_WORST = "|".join(_from_to(one, one.best, one.worst) for one in DIRECTIONS)
 _ENGLISH = DIRECTIONS[0]
-
-
 WORST_FIRST = caseless(
     rf"{_WORST_TO_BEST}"
     rf"|\bfrom (?:(?!\b(?:{_ENGLISH.best})\b)[^.:;\n]){{0,60}}\b(?:{_ENGLISH.worst})\b[^.:;\n]{{0,60}}?"
@@ -233,8 +231,6 @@ NOT_THIS_WAY = caseless(
     r"|(?:in )?(?:a|de)scending \w+|(?:in )?(?:in|de)creasing \w+)\)?"
 )
 """The direction that a list has not: `best to worst (and not worst to best)`, `from worst to best, then reversed`."""
-
-
 _GRADES = (
     (
         1,

@@ -66,8 +66,6 @@ _AFTER_COUNTED = {"i": "1", "v": "5", "x": "10", "one": "1", "two": "2", "three"
 _ORDINAL = re.compile(r"\d{1,2}(?:st|nd|rd|th)")
 _AFTER_ORDINAL = {"ed": "edition", "gen": "generation"}
 _REWRITTEN = frozenset((*_AFTER_ORDINAL, *_WORDS, *_ROMAN, *_AFTER_COUNTED, *_IN_OTHER_WORDS))
-
-
 _SYLLABLE = re.compile(r"[^aeiou][aeiou][^aeiou]")
 """Initials that may be a word are none: `Saw 2`."""
 

@@ -13,14 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from llmrank.answers.blocks import word_set
 from llmrank.answers.normalise import caseless
 from llmrank.answers.title import SMALL_WORDS, Title, normalised, without_article
-
-if TYPE_CHECKING:
-    from llmrank.types import Item
+from llmrank.types import Item
 
 _BY = "by from at in on feat von de par di por av van en bei chez"
 _BETWEEN = word_set(f"{_BY} with the a an starring directed written performed made sung")

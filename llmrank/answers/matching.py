@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from html import unescape
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, Indel
@@ -33,11 +34,7 @@ from llmrank.answers.title import (
     parse_title,
     without_article,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from llmrank.types import Item
+from llmrank.types import Item
 
 Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy"]
 

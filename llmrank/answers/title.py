@@ -6,12 +6,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from llmrank.answers.normalise import caseless, folded
-
-if TYPE_CHECKING:
-    from llmrank.types import Item
+from llmrank.types import Item
 
 _YEAR = re.compile(r"[(\[]\s*((?:18|19|20)\d\d)\s*(?:[-–]\s*(\d{2,4})?\s*)?[)\]]")
 _YEAR_AFTER_COMMA = re.compile(r",\s*((?:18|19|20)\d\d)$")

@@ -264,8 +264,7 @@ def _fields(lines: list[Line]) -> Block | None:
             return None
         if line.indent <= lines[0].indent:
             tables.append({})
-        if line.indent > lines[0].indent or line.kind == "bullet":
-            tables[-1][field[1].casefold().strip()] = field[2].strip(" \"'*_,")
+        tables[-1][field[1].casefold().strip()] = field[2].strip(" \"'*_,")
     roles = [{head_role(key) for key in table} for table in tables]
     return _records(tables) if len(tables) > 1 and all({"item"} < role for role in roles) else None
 
@@ -294,7 +293,7 @@ def _fields_below(lines: Sequence[Line], at: int) -> tuple[int, Block] | None:
         elif key in records[-1] or len(records[-1]) == _MOST_FIELDS or (len(records) > 1 and key not in records[0]):
             break  # Note: behind the last record
         records[-1][key] = (field[2].strip(" \"'*_,"), number)
-    while records and not _has_told(records[-1], records[0]):
+    while not _has_told(records[-1], records[0]):
         records.pop()  # it breaks off
     if len(records) < 2:
         return None
@@ -354,7 +353,7 @@ def marker(text: str) -> tuple[Kind, int | None, int]:
                 kind, value, end = marker(head[found.end() :])
                 inner = kind in ("number", "bracket", "rank")
                 return (kind, value, found.end() + end) if inner else ("bullet", None, found.end())
-            value = _value(notation.kind, found[1] or found[found.lastindex or 1])
+            value = _value(notation.kind, found[1] or found[2])
             if value is not None:
                 return notation.kind, value, found.end()
     return "none", None, 0
@@ -444,9 +443,9 @@ def _table_end(lines: list[Line], at: int) -> int:
                 break
             rows += 1
         end += 1
-    while end > at and not lines[end - 1].text:
+    while not lines[end - 1].text:
         end -= 1
-    return end if rows > 1 or (rows == 1 and first.startswith("|") and pipes > 1) else at
+    return end if rows > 1 or (first.startswith("|") and pipes > 1) else at
 
 
 def _table(lines: list[Line]) -> Block:
@@ -571,10 +570,10 @@ def _with_following(decoder: json.JSONDecoder, text: str, first: dict[str, objec
                 objects.append({name: text or number for name, text, number in fields})
                 end = len(text)
             break
-        if not isinstance(value, dict) or value.keys() != first.keys():
+        if value.keys() != first.keys():
             break
         if value != first:
-            objects.append(cast("dict[str, object]", value))
+            objects.append(value)
         end = until
     return (objects if len(objects) > 1 else first), end
 

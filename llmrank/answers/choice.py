@@ -314,7 +314,7 @@ _OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
 
 
 def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
-    begun = bool(words) and is_begun_by(words[0], text)
+    begun = is_begun_by(words[0], text)
     if _EACH_FOR.search(text[:400]) and len({word.text for word in words}) > 1:
         called = _called(words, text)
         return called if len({word.text for word in called}) == 1 else words
@@ -324,7 +324,7 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if (back := _TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
         words = after
     called = _called(words, text)
-    before = text[: words[-1].start] if words and not text[words[-1].end :].strip(_AROUND) else ""
+    before = "" if text[words[-1].end :].strip(_AROUND) else text[: words[-1].start]
     if _LINE_BEGINS.search(before) and _IN_WORDS.search(before) and not (begun or called):
         return words[-1:]  # I'd rule out A, and B loses by a hair.⏎⏎**D.**
     if not called and len({word.text for word in words}) > 1 and all(word.text.isdigit() for word in words):

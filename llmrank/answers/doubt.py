@@ -245,8 +245,8 @@ _BEFORE_ORDERING = caseless(
 def of_the_ends(listing: Listing, text: str) -> set[bool]:
     """Return what a list's last line and those behind it say of its first and its last identifier: True bears the order
     out, False speaks against it (`7 > 3 > 1, where 7 is the least likely`)."""
-    first, *_, last = [one.text.strip(" []") for one in listing.mentions] * 2 or ["", ""]
-    behind = "\n".join(text.split("\n")[max((one.line for one in listing.mentions), default=0) - 1 :])[:4000]
+    first, *_, last = [one.text.strip(" []") for one in listing.mentions] * 2
+    behind = "\n".join(text.split("\n")[max(one.line for one in listing.mentions) - 1 :])[:4000]
     said = ((one["name"], one["best"] is not None) for one in _IS_AN_END.finditer(behind))
     return {(name == first) == best for name, best in said if first != last and name in (first, last)}
 

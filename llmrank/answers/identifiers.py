@@ -282,9 +282,9 @@ def chain_alone(text: str, identifiers: Identifiers) -> list[int] | None:
     return None if len(set(named)) < len(named) or -1 in named else named
 
 
-def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: TitleIndex | None = None) -> list[Listing]:
-    """Return the listings of identifiers that the blocks of an answer hold, in order. With an index, an identifier that
-    stands beside the title of another item is seen."""
+def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: TitleIndex) -> list[Listing]:
+    """Return the listings of identifiers that the blocks of an answer hold, in order; by the titles in the index it is
+    seen that one stands beside the title of another item."""
     bracketed = any(uses_brackets(line.text, identifiers) for block in blocks for line in block.lines)
     reader = _Reader(identifiers, bracketed, index)
     return gather(reader.prepared(blocks), reader.text, reader.list, reader.cell)
@@ -298,7 +298,7 @@ _SHOULD_READ = caseless(r"\b(?:ranking|order|list) should (?:read|be)\W{0,3}:$")
 class _Reader:
     """Reads blocks by the identifiers in them."""
 
-    def __init__(self, identifiers: Identifiers, bracketed_only: bool, index: TitleIndex | None) -> None:
+    def __init__(self, identifiers: Identifiers, bracketed_only: bool, index: TitleIndex) -> None:
         self.identifiers = identifiers
         self.bracketed_only = bracketed_only
         self.index = index
@@ -466,12 +466,12 @@ class _Reader:
     def _is_titled(self, identifier: str, body: str) -> bool:
         """Return whether an entry is the title of the item with this identifier, and its rank."""
         rank = ITS_RANK.search(body[-20:])
-        match = self.index.find(_without_rank(body).strip(_BESIDE)) if self.index and rank else None
+        match = self.index.find(_without_rank(body).strip(_BESIDE)) if rank else None
         return match is not None and self.identifiers.find(identifier) in match.positions
 
     def _counts_down_by_identifiers(self, lines: list[Line]) -> bool:
         """Return whether `2. Fargo`, `1. Heat` has the identifiers of the titles: a countdown, or an order."""
-        if self.index is None or not self.identifiers.are_numbers or not counts_down([line.value for line in lines]):
+        if not self.identifiers.are_numbers or not counts_down([line.value for line in lines]):
             return False
         matches = [self.index.find(line.body.strip(_BESIDE)) for line in lines]
         return lines[-1].value == 1 and all(
@@ -624,7 +624,7 @@ class _Reader:
 
     def _contradicts(self, word: Word, beside: str) -> bool:
         beside = beside.strip(_BESIDE)
-        if self.index is None or word.position is None or len(beside) < 2 or not any(map(str.isalpha, beside[:200])):
+        if word.position is None or len(beside) < 2 or not any(map(str.isalpha, beside[:200])):
             return False
         match = self.index.find(f"{beside})" if beside.count("(") > beside.count(")") else beside)
         return match is not None and bool(match.positions) and word.position not in match.positions
@@ -748,8 +748,7 @@ class _Run(NamedTuple):
 
 def is_begun_by(word: Word, text: str, start: int = 0) -> bool:
     """Return whether nothing but what an item is called (`Option`) stands between here and an identifier."""
-    before = re.findall(r"\w+", text[start : word.start][-80:])
-    return all(one.casefold() in _FILLER or one.casefold() == "option" for one in before)
+    return all(one.casefold() in _FILLER for one in re.findall(r"\w+", text[start : word.start][-80:]))
 
 
 def _different(words: list[Word]) -> int:

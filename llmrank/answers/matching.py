@@ -482,10 +482,9 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
         swapped = len(a) == len(b) and sorted(a) != sorted(b)
         plural = is_plural(a, b) and (alone or not same_year)
         first = a[0] != b[0] and (alone or not same_year or swapped)
-        if plural or first or len(long) < shortest or (swapped and len(a) < (8 if alone else 5)):
+        too_short = len(long if same_year else short) < shortest or (swapped and len(a) < (8 if alone else 5))
+        if plural or first or too_short:
             return False  # Alien and Aliens, Gamer and Amer, Twister and Twisted
-        if len(short) < shortest and (not same_year or swapped):
-            return False
     return True
 
 

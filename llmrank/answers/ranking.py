@@ -191,7 +191,7 @@ def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listi
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
     if len(reading.named) == len(question.items) and not reading.ambiguous:
         return None
-    if listed and (not blocks or blocks[-1].kind != "text"):
+    if listed and blocks[-1].kind != "text":
         return None
     said = blocks[-1].lines[0].text if listed else text
     found = told(said, title_index(question.items), Identifiers.of(question))

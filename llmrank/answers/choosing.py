@@ -268,7 +268,10 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
         return
     lines, ends = text.split("\n"), (entries[0], entries[-1])
     texts = [lines[entry.line - 1] if entry.line <= len(lines) else "" for entry in ends]
-    first, last = (_marks_of(entry.text, line) for entry, line in zip(ends, texts, strict=True))
+    first, last = (  # the end of a line, and what stands right behind its title
+        f"{line.rstrip()[-60:]}\n{line.partition(entry.text)[2][:_MARKED]}"
+        for entry, line in zip(ends, texts, strict=True)
+    )
     worst_first, best_last = _WORST_MARK.search(first), _BEST_MARK.search(last)
     if not (worst_first or best_last):  # Least suitable: Heat … The best of the lot: Fargo
         worst_first, best_last = _WORST_LABEL.match(texts[0]), _BEST_LABEL.match(texts[1])
@@ -276,11 +279,6 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
         listing.mentions.reverse()
     elif (worst_first or best_last) and not _BEST_MARK.search(first):
         listing.ambiguous = True
-
-
-def _marks_of(title: str, line: str) -> str:
-    """Return where a line may call its title the worst or the best: its end, and what stands right behind the title."""
-    return f"{line.rstrip()[-60:]}\n{line.partition(title)[2][:_MARKED]}"
 
 
 def _after(listing: Listing, text: str) -> str:
@@ -444,8 +442,14 @@ def _without_descriptions(groups: list[_Group]) -> list[_Group]:
 
 
 def _without_broken_off(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without the last where it breaks off in repeating the one before it."""
-    return groups[:-1] if len(groups) > 1 and _breaks_off(groups[-1].listing, groups[-2].listing) else groups
+    """Return the groups without the last where it repeats the one before it, up to an entry in which it breaks off."""
+    if len(groups) < 2:
+        return groups
+    before, last = ([one.text for one in group.listing.mentions] for group in groups[-2:])
+    *texts, cut = last
+    *same, whole = before[: len(last)]
+    breaks_off = len(before) >= len(last) and texts == same and whole != cut and whole.startswith(cut)
+    return groups[:-1] if breaks_off else groups
 
 
 _GOES_ON = caseless(
@@ -453,13 +457,6 @@ _GOES_ON = caseless(
     r"|last|also|dann|danach|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b"
 )
 """Words with which a sentence goes on with a list."""
-
-
-def _breaks_off(last: Listing, before: Listing) -> bool:
-    """Return whether a list repeats the one before it up to an entry in which it breaks off."""
-    *texts, cut = [one.text for one in last.mentions]
-    same = [one.text for one in before.mentions[: len(texts) + 1]]
-    return len(same) == len(texts) + 1 and texts == same[:-1] and same[-1] != cut and same[-1].startswith(cut)
 
 
 def _decided(groups: Sequence[_Group], owed: int) -> Listing:

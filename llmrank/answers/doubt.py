@@ -192,10 +192,7 @@ def of_the_list(listing: Listing, said: str, after: str, text: str) -> bool:
     `after` stands behind it, and `said` is all of the text that is no entry of a list.
     """
     lines = text.split("\n")
-    rules = (
-        *(_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _is_even, _is_mostly_tied),
-        _has_bare_numbers,
-    )
+    rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _is_even, _is_tied, _has_bare_numbers)
     return (
         _of_the_words(listing, said, after)
         or False in of_the_ends(listing, text)
@@ -346,7 +343,7 @@ def _is_compared(listing: Listing, lines: Sequence[str]) -> bool:
     return any(found["winner"] for found in compared) or sum(others) > 1
 
 
-def _is_mostly_tied(listing: Listing, lines: Sequence[str]) -> bool:
+def _is_tied(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether a chain says of more neighbours that they are level than that one is above the other."""
     own = {one.line for one in listing.mentions}
     chains = [line for number, line in enumerate(lines, 1) if number in own and " > " in line]

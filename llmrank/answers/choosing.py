@@ -263,7 +263,7 @@ _COUNTED_UP = caseless(r"\b1 ?\((?:the )?(?:worst|least|lowest)\b[^()\n]{0,20}\)
 
 def _turn_by_marks(listing: Listing, text: str) -> None:
     """Turn a list round whose first entry says that it is the worst and whose last that it is the best."""
-    entries = [mention for mention in listing.mentions if mention.line]
+    entries = [mention for mention in listing.mentions if mention.line and mention.text]
     if len(entries) < 2 or entries[0].line == entries[-1].line:
         return
     lines, ends = text.split("\n"), (entries[0], entries[-1])

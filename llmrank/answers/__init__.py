@@ -9,22 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint
-from typing import TYPE_CHECKING
 
 from llmrank.answers.normalise import without_reasoning
 from llmrank.answers.outcome import TextFormat, answered, missing, unparsed
 from llmrank.answers.plugin_format import PluginFormat
 from llmrank.errors import InputError, nearest
 from llmrank.plugin import find_plugin, plugin_names
-
-if TYPE_CHECKING:
-    from llmrank.types import AnswerFormat
+from llmrank.types import AnswerFormat
 
 __all__ = ["TextFormat", "answer_format", "answer_formats", "answered", "missing", "unparsed", "without_reasoning"]
 
 _FORMATS: Mapping[str, str] = {
-    "titles": "titles:Titles",
-    "permutation": "permutation:Permutation",
+    "titles": "ranking:Titles",
+    "permutation": "ranking:Permutation",
     "json": "json_answer:Json",
     "choice": "choice:Choice",
     "yes_no": "yes_no:YesNo",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple, cast
 
-from llmrank.answers.normalise import HAN, ORDINALS, decoded, single_spaced
+from llmrank.answers.normalise import HAN, ORDINALS, caseless, decoded, single_spaced
 
 Kind = Literal["number", "bracket", "bullet", "letter", "roman", "rank", "none"]
 
@@ -38,26 +38,25 @@ _RANK_WORD = rf"{ITS_RANK_WORD}|ranking|top|pick|choice|順位|名次|第"
 _NUMBER_STARTS = frozenset(("nu", "nr", "no", "Nu", "Nr", "No"))
 
 NOTATIONS = (
-    Notation("rank", "a word for the rank", re.compile(
+    Notation("rank", "a word for the rank", caseless(
         rf"{_DRESS}(?:{_RANK_WORD})[ _]?#?(\d{{1,4}})(?: ?[位名])?\W{{0,4}}(?:[:.)=→>|-]|[位名]|\s)[*_\s]*+"
-        r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?", re.I), "Rank 1: Heat"),
-    Notation("rank", "an ordinal number", re.compile(
+        r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?"), "Rank 1: Heat"),
+    Notation("rank", "an ordinal number", caseless(
         rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|\.?[ºª°]|[eè]?re|[eè](?:r|me)?|-?[еяй])(?: (?:{_RANK_WORD}|choix))?[*_]*+"
-        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+",
-        re.I), "1st: Heat"),
-    Notation("rank", "an ordinal number in words", re.compile(
+        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+"), "1st: Heat"),
+    Notation("rank", "an ordinal number in words", caseless(
         rf"{_DRESS}(?:(?:and|then|coming|comes|in|at|my) ){{0,3}}({'|'.join(ORDINALS)})"
         r"(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—]|(?:is|goes to|comes|would be|belongs to"
-        r"|i(?:['’]d| would)? (?:put|place|pick|choose|rank))\b)[*_\s]*+", re.I), "First: Heat"),
+        r"|i(?:['’]d| would)? (?:put|place|pick|choose|rank))\b)[*_\s]*+"), "First: Heat"),
     Notation("bracket", "a number in square brackets", re.compile(
         rf"{_DRESS}\[(\d{{1,4}})[位名]?\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
         rf"{_DRESS}(?:\(?#?(\d{{1,4}})(?:[-–]\d{{1,4}}(?=[.)]))?[*_]*+"
         rf"(?:(?:\.?\)|\.)(?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
         rf"|,(?= ?[^\d\s#\[(])|(?: ?[-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
-    Notation("number", "a word for a number", re.compile(
-        rf"{_DRESS}(?:(?:and|my|at) ){{0,2}}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+",
-        re.I), "Number 1: Heat"),
+    Notation("number", "a word for a number", caseless(
+        rf"{_DRESS}(?:(?:and|my|at) ){{0,2}}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+"),
+        "Number 1: Heat"),
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
     Notation("number", "a Chinese numeral", re.compile(
@@ -157,7 +156,7 @@ def split(text: str) -> list[Block]:
     return blocks
 
 
-_QUOTED_NOTE = re.compile(r">\W{0,6}(?:note|n\.?b\.?|p\.?s\.?)\b", re.IGNORECASE)
+_QUOTED_NOTE = caseless(r">\W{0,6}(?:note|n\.?b\.?|p\.?s\.?)\b")
 """`> **Note:** …`, which is no entry of a list."""
 
 
@@ -265,8 +264,7 @@ def _fields(lines: list[Line]) -> Block | None:
             return None
         if line.indent <= lines[0].indent:
             tables.append({})
-        if line.indent > lines[0].indent or line.kind == "bullet":
-            tables[-1][field[1].casefold().strip()] = field[2].strip(" \"'*_,")
+        tables[-1][field[1].casefold().strip()] = field[2].strip(" \"'*_,")
     roles = [{head_role(key) for key in table} for table in tables]
     return _records(tables) if len(tables) > 1 and all({"item"} < role for role in roles) else None
 
@@ -295,7 +293,7 @@ def _fields_below(lines: Sequence[Line], at: int) -> tuple[int, Block] | None:
         elif key in records[-1] or len(records[-1]) == _MOST_FIELDS or (len(records) > 1 and key not in records[0]):
             break  # Note: behind the last record
         records[-1][key] = (field[2].strip(" \"'*_,"), number)
-    while records and not _has_told(records[-1], records[0]):
+    while not _has_told(records[-1], records[0]):
         records.pop()  # it breaks off
     if len(records) < 2:
         return None
@@ -355,7 +353,7 @@ def marker(text: str) -> tuple[Kind, int | None, int]:
                 kind, value, end = marker(head[found.end() :])
                 inner = kind in ("number", "bracket", "rank")
                 return (kind, value, found.end() + end) if inner else ("bullet", None, found.end())
-            value = _value(notation.kind, found[1] or found[found.lastindex or 1])
+            value = _value(notation.kind, found[1] or found[2])
             if value is not None:
                 return notation.kind, value, found.end()
     return "none", None, 0
@@ -445,9 +443,9 @@ def _table_end(lines: list[Line], at: int) -> int:
                 break
             rows += 1
         end += 1
-    while end > at and not lines[end - 1].text:
+    while not lines[end - 1].text:
         end -= 1
-    return end if rows > 1 or (rows == 1 and first.startswith("|") and pipes > 1) else at
+    return end if rows > 1 or (first.startswith("|") and pipes > 1) else at
 
 
 def _table(lines: list[Line]) -> Block:
@@ -526,8 +524,6 @@ _ARGUMENTS = ("arguments", "parameters", "input", "args")
 """Keys that hold what a tool is called with."""
 _ANSWERS = 8
 """Keys of `_LIST_KEYS` that call a list the answer."""
-
-
 _SCHEMA = ("array", "integer", "number", "object", "string")
 """The types that JSON Schema names."""
 
@@ -552,23 +548,18 @@ def _take_json(text: str, values: list[Block]) -> str:
             at += 1
             continue
         if isinstance(value, dict):
-            value, end = _with_following(decoder, text, cast("dict[object, object]", value), end)
-        if said := _said(value):
-            parts += [text[start:at], f"\n{said}\n"]
-            start = end
-        elif several := _lists_of(value):
-            parts += [text[start:at], f"\n{_MARK}" * len(several), "\n"]
-            values += several
-            start = end
-        elif block := _json_block(cast("object", value)):
-            parts += [text[start:at], f"\n{_MARK}\n"]
-            values.append(block)
+            value, end = _with_following(decoder, text, cast("dict[str, object]", value), end)
+        said = _said(value)
+        blocks = [] if said else _blocks_of(value)
+        if said or blocks:
+            parts += [text[start:at], f"\n{said}" if said else f"\n{_MARK}" * len(blocks), "\n"]
+            values += blocks
             start = end
         at = end
     return "".join((*parts, text[start:]))
 
 
-def _with_following(decoder: json.JSONDecoder, text: str, first: dict[object, object], end: int) -> tuple[object, int]:
+def _with_following(decoder: json.JSONDecoder, text: str, first: dict[str, object], end: int) -> tuple[object, int]:
     """Return objects that follow one another with the same keys (JSON Lines) as one array, and where it ends; the first
     alone where it is only repeated."""
     objects = [first]
@@ -581,10 +572,10 @@ def _with_following(decoder: json.JSONDecoder, text: str, first: dict[object, ob
                 objects.append({name: text or number for name, text, number in fields})
                 end = len(text)
             break
-        if not isinstance(value, dict) or value.keys() != first.keys():
+        if value.keys() != first.keys():
             break
         if value != first:
-            objects.append(cast("dict[object, object]", value))
+            objects.append(value)
         end = until
     return (objects if len(objects) > 1 else first), end
 
@@ -594,34 +585,37 @@ _CUT = 1000
 _NEXT_OBJECT = re.compile(r"\s{0,80},?\s{0,80}\{")
 
 
+def _object(value: object) -> dict[str, object]:
+    """Return the fields of a JSON object, none of any other value."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
 def _said(value: object) -> str:
     """Return the text that an object holds as its answer (`{"answer": "1. Heat"}`), nothing if it holds more."""
-    table = cast("dict[object, object]", value) if isinstance(value, dict) else {}
-    texts = [text for key, text in table.items() if str(key).casefold() in _LIST_KEYS and isinstance(text, str)]
+    table = _object(value)
+    texts = [text for key, text in table.items() if key.casefold() in _LIST_KEYS and isinstance(text, str)]
     whole = not any(isinstance(inner, list | dict) for inner in table.values())
     return texts[0] if len(texts) == 1 and whole and re.search(r"[\n,>\[]", texts[0]) else ""
 
 
-def _lists_of(value: object) -> list[Block]:
-    """Return the lists of an object that holds several of which none is called the ranking, else nothing."""
-    while isinstance(value, dict) and len(inner := [*cast("dict[object, object]", value).values()]) == 1:
-        value = inner[0]
-    if not isinstance(value, dict):
-        return []
-    table = {str(key).casefold(): inner for key, inner in cast("dict[object, object]", value).items()}
+def _blocks_of(value: object) -> list[Block]:
+    """Return the lists of an object that holds several of which none is called the ranking, else what a value lists."""
+    table = _object(value)
+    while len(table) == 1:
+        table = _object(*table.values())
+    table = {key.casefold(): inner for key, inner in table.items()}
     lists = {key: inner for key, inner in table.items() if isinstance(inner, list) and inner}
-    if len(lists) < 2 or any(key in table for key in _LIST_KEYS[:_ANSWERS]):
-        return []
-    blocks = {key: block for key, inner in lists.items() if (block := _json_block(cast("object", inner)))}
+    several = len(lists) > 1 and table.keys().isdisjoint(_LIST_KEYS[:_ANSWERS])
+    blocks = {key: block for key, inner in lists.items() if several and (block := _json_block(cast("object", inner)))}
     for key, block in blocks.items():
         block.name = key
-    return [*blocks.values()]
+    return [*blocks.values()] or [*filter(None, [_json_block(value)])]
 
 
 def _json_block(value: object) -> Block | None:
     """Return what a JSON value lists: an array, an object of ranks or scores, or one of them within an object."""
     if isinstance(value, dict):
-        return _object_block({str(key): inner for key, inner in cast("dict[object, object]", value).items()})
+        return _object_block(_object(value))
     return _array_block(cast("list[object]", value)) if isinstance(value, list) else None
 
 
@@ -695,7 +689,7 @@ def _in_turn(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
     return [*map(_text, names)] if all(map(_is_plain, names)) else []
 
 
-_NO_ANSWER = re.compile(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates", re.IGNORECASE)
+_NO_ANSWER = caseless(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates")
 """Names of fields that hold what is not ranked."""
 _REST = ("rest", "others", "remaining", "then")
 
@@ -714,8 +708,8 @@ def _pairs(header: str, pairs: Sequence[tuple[str, ...]]) -> Block:
 def _flat(value: object) -> dict[str, str]:
     """Return the fields of an object, with those of the objects in it (`{"movie": {"name": "Heat"}, "rank": 1}`)."""
     fields: dict[str, str] = {}
-    for key, inner in cast("dict[object, object]", value).items():
-        fields |= _flat(inner) if isinstance(inner, dict) else {str(key).casefold(): _text(inner)}
+    for key, inner in _object(value).items():
+        fields |= _flat(inner) if isinstance(inner, dict) else {key.casefold(): _text(inner)}
     return fields
 
 
@@ -738,7 +732,7 @@ def _records(records: list[dict[str, str]]) -> Block | None:
     return Block("json", rows=rows, header=tuple(heads))
 
 
-_RANKS = re.compile(r"rank|order|sort|recommend|answer|result|respon|final|submit", re.IGNORECASE)
+_RANKS = caseless(r"rank|order|sort|recommend|answer|result|respon|final|submit")
 """A tool that is called with a ranking, by its name."""
 
 

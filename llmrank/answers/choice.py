@@ -8,14 +8,14 @@ from itertools import pairwise
 
 from llmrank.answers.blocks import split
 from llmrank.answers.comments import comments
-from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_brackets, words_of
+from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, naming, uses_brackets, words_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
-from llmrank.answers.normalise import SHORT, plain_text
+from llmrank.answers.normalise import SHORT, caseless, plain_text
 from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, TextFormat, answered, asks_first, unparsed
-from llmrank.answers.ranking import read_titles, resolve_mentions, told_apart
+from llmrank.answers.ranking import judge, read_titles, resolved, told_apart
 from llmrank.types import Answer, Question, Response, Structured
 
-_CALLED = re.compile(
+_CALLED = caseless(
     r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option"
     r"|(?:pick|choose|name|keep|recommend) (?:just |only )?one(?! (?:of|between|among|from|over|like|than)\b)"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
@@ -31,52 +31,45 @@ _CALLED = re.compile(
     r"|lựa chọn|alegere\w{0,4}|(?:bästa|beste|bedste) val(?:et|get|g)?|επιλογή|вибір|выбор)"
     r"(?: ?:)?(?: (?:is|are|would be|the|number|recommendation|choice|match|fit|pick|passage|document|item|movie"
     r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
-    r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[-]{0,6}$",
-    re.IGNORECASE,
+    r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[-]{0,6}$"
 )
-_CHOSEN = re.compile(
+_CHOSEN = caseless(
     r"\b(?:(?:i['’]d|i would|i['’]ll|i will) (?:go with|pick|choose|select|take)|my (?:pick|choice|answer) is"
     r"|(?:1st|first|top|primary) (?:choice|pick|option|recommendation):?|answer(?: is)?:?"
     r"|best (?:fit|match|choice|option|pick)(?: (?:here|overall))? (?:is|would be))"
-    r"(?: (?:the )?(?:option|movie|film|title|item|product|passage|candidate|book|game|number))?[\s:*_\"'(\[]{1,6}$",
-    re.IGNORECASE,
+    r"(?: (?:the )?(?:option|movie|film|title|item|product|passage|candidate|book|game|number))?[\s:*_\"'(\[]{1,6}$"
 )
 """What says of one identifier that it is the choice, where others are only called options."""
-_DENIED = re.compile(
+_DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не)\b[^.;\n]{0,20}$"
-    r"|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$",
-    re.IGNORECASE,
+    r"|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
 )
-_AVOIDED = re.compile(
+_AVOIDED = caseless(
     r"\b(?:avoid|(?:stay|keep) away from|skip"
     r"|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
     r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second choice)\b"
     r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would"
     r"|be|is|are|most|my|your|user|pick|choice|option|movie|film|title|item|product|passage|candidate|match|fit"
-    r"|relevant|likely|suitable|recommended|preferred)\b)*+"
-    r"\W{0,6}$",
-    re.IGNORECASE,
+    r"|relevant|likely|suitable|recommended|preferred)\b)*+\W{0,6}$"
 )
 """`If I had to avoid one, it would be A`, `The worst choice is A`."""
-_EXAMPLE = re.compile(r"\b(?:e\.g\.|for (?:example|instance)|such as)\W{0,4}$", re.IGNORECASE)
+_EXAMPLE = caseless(r"\b(?:e\.g\.|for (?:example|instance)|such as)\W{0,4}$")
 _ALSO = re.compile(r"[ ,/*]{0,5}(?:(?:and|or|nor) )?(?:(?:the )?(?:option|movie|film|title|item|product|passage) )?")
-_NOUN = re.compile(
+_NOUN = caseless(
     r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to|livre"
-    r"|number|nummer|n[úu]mero|numéro|película)\W{1,4}$",
-    re.IGNORECASE,
+    r"|number|nummer|n[úu]mero|numéro|película)\W{1,4}$"
 )
 """`I would take product 4, as two of their …`: of several numbers, the one behind a noun is an identifier."""
 _LOOKED_AT = 4000
 """Characters of an answer in which titles are looked for."""
-_STANDS_FOR = re.compile(
+_STANDS_FOR = caseless(
     r"[\s,*_\"”]*(?:[(\[=:–—-]|\b(?:i\.e\.|that is|which is|namely)),? ?(?:the )?(?:(?:option|movie|film|title|item"
-    r"|product|passage|candidate|answer) )?[\W_]{0,4}$",
-    re.IGNORECASE,
+    r"|product|passage|candidate|answer) )?[\W_]{0,4}$"
 )
 """`Gravity (A)`, `Gravity, i.e. option A`: a title, and the identifier that is said to be its."""
 _TITLE_WORDS, _TITLE_SIGNS = 12, 200
 """Words and characters before an identifier in which a title is looked for."""
-_WORSE = re.compile(
+_WORSE = caseless(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
     r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b"
     r"|\W{0,4} (?:is|are|would be|would have been) an? (?:reasonable|good|solid|decent) (?:second|backup)"
@@ -87,28 +80,24 @@ _WORSE = re.compile(
     r" (?:zweite|deuxième|second[eao]?|segund[ao])\b"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
-    r"|[\])*]{0,4} ?<|[\])*\"'’]{0,4} ?(?:[:=?–—-] ?)?(?:no\b(?!,? wait| doubt| question| contest)|❌|✗|✘|👎)",
-    re.IGNORECASE,
+    r"|[\])*]{0,4} ?<|[\])*\"'’]{0,4} ?(?:[:=?–—-] ?)?(?:no\b(?!,? wait| doubt| question| contest)|❌|✗|✘|👎)"
 )
-_BETTER = re.compile(
+_BETTER = caseless(
     r"\W{0,4} (?:is|are|would be|seems|has)(?: (?:a|the|much|clearly|far|probably|likely"
-    r"|by far))* (?:(?P<than>more|better)|most|best)\b",
-    re.IGNORECASE,
+    r"|by far))* (?:(?P<than>more|better)|most|best)\b"
 )
 _WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
 """`A: 0.2, B: 0.8`: the first is not the choice."""
-_TAKEN_BACK = re.compile(rf"{TAKEN_BACK.pattern}|\brather:", re.IGNORECASE)
-_DEPENDS = re.compile(r"\bdepends\b", re.IGNORECASE)
-_EACH_FOR = re.compile(r"\b(?:both|either|equally|neither)\b", re.IGNORECASE)
-_SMALL_LETTER = re.compile(
-    r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*", re.IGNORECASE
-)
+_TAKEN_BACK = caseless(rf"{TAKEN_BACK.pattern}|\brather:")
+_DEPENDS = caseless(r"\bdepends\b")
+_EACH_FOR = caseless(r"\b(?:both|either|equally|neither)\b")
+_SMALL_LETTER = caseless(r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*")
 """`b`, `Answer: b`"""
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
-_RANK_FIELD = re.compile(r"\"(?:rank|position|score|confidence|probability)\" ?: ?[\d.]{1,8},?", re.IGNORECASE)
+_RANK_FIELD = caseless(r"\"(?:rank|position|score|confidence|probability)\" ?: ?[\d.]{1,8},?")
 """A number of a JSON object that is no identifier."""
 _LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")
-_OFFERED = re.compile(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)", re.IGNORECASE)
+_OFFERED = caseless(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)")
 """The question's last line repeated before the answer: `Movie A or Movie B: Movie B`."""
 
 
@@ -181,7 +170,7 @@ def _only_title(text: str, index: TitleIndex) -> Match | None:
 def _by_title(text: str, response: Response, question: Question, index: TitleIndex) -> Answer:
     """Return the Answer of a text without identifiers."""
     mentions = told_apart(read_titles(split(text), text, question).mentions, text, index)
-    named, repairs = resolve_mentions(mentions, index)
+    named, repairs = resolved(judge(mentions, index))
     if any(one.match and len(one.match.positions) > 1 for one in mentions):
         return unparsed(response, text, "ambiguous")  # which of the items of one title is meant, nothing says
     others = index.named_in(text[:_LOOKED_AT]) - {same for at in named for same in index.namesakes(at)}
@@ -286,7 +275,7 @@ def _called_title(text: str, index: TitleIndex) -> int | None:
 
 
 _SENTENCE = re.compile(r"(?<=[.!?]) |, (?=so\b|and\b|but\b)|\n")
-_CALLS = re.compile(
+_CALLS = caseless(
     r"\b(?:my (?:pick|choice)|recommend|(?:pick|choose|name) (?:just |only )?one"
     r"|go (?:with|for)|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|answer is"
     r"|best (?:choice|pick|fit|option|match|recommendation)"
@@ -294,14 +283,12 @@ _CALLS = re.compile(
     r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
     r"|recomend(?:o|aria)|recomiendo|recomendaría|escolh(?:o|eria)|elij?o|elegiría|consiglio|consiglierei|scelgo"
-    r"|je (?:recommande(?:rais)?|choisi(?:s|rais))|ich (?:empfehle|wähle|würde|nehme)|рекомендую|выбираю)\b",
-    re.IGNORECASE,
+    r"|je (?:recommande(?:rais)?|choisi(?:s|rais))|ich (?:empfehle|wähle|würde|nehme)|рекомендую|выбираю)\b"
 )
-_NOT_CALLED = re.compile(
+_NOT_CALLED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|avoid|skip|worst|least|worse|unless"
     r"|if(?! i ha(?:d|ve) to)|or|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
-    r"|nunca|jamais|jamás|non|né|не|или)\b|\?",
-    re.IGNORECASE,
+    r"|nunca|jamais|jamás|non|né|не|или)\b|\?"
 )
 _BEGINS = re.compile(r"(?: (?:is|would be|for (?:this|the) (?:user|reader)))?\W*\w")
 _CLAUSE = re.compile(
@@ -314,8 +301,8 @@ _LAST_SIGNS = 1000
 
 def _bare(text: str, identifiers: Identifiers) -> list[Word]:
     """Return the identifiers without brackets that the text does not rule out."""
-    words = [word for word in words_of(text, identifiers, False) if word.kind == "identifier" and not word.bracketed]
-    return _not_ruled_out(words, text)
+    words = naming(words_of(text, identifiers, False))
+    return _not_ruled_out([word for word in words if not word.bracketed], text)
 
 
 def _called(words: list[Word], text: str) -> list[Word]:
@@ -329,8 +316,7 @@ def _called(words: list[Word], text: str) -> list[Word]:
 
 
 def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:
-    words = words_of(text, identifiers, uses_brackets(text, identifiers))
-    return [word for word in words if word.kind == "identifier"]
+    return naming(words_of(text, identifiers, uses_brackets(text, identifiers)))
 
 
 def _not_ruled_out(words: list[Word], text: str) -> list[Word]:
@@ -352,22 +338,20 @@ def _not_ruled_out(words: list[Word], text: str) -> list[Word]:
 
 _AROUND = " \t\n*_.)]\"'!"
 _IN_WORDS = re.compile(r"[a-z]{3}")
-_LINE_BEGINS = re.compile(
-    r"(?:[.!]\s{0,9}\n|[.!?] (?:(?:so|quindi|also|donc|luego|daher|dus|portanto|thus),? )?)[ \t*_(\[\"']{0,6}$",
-    re.IGNORECASE,
+_LINE_BEGINS = caseless(
+    r"(?:[.!]\s{0,9}\n|[.!?] (?:(?:so|quindi|also|donc|luego|daher|dus|portanto|thus),? )?)[ \t*_(\[\"']{0,6}$"
 )
-_CHOOSES_NONE = re.compile(
+_CHOOSES_NONE = caseless(
     r"\b(?:choose|pick|recommend|select) (?:nothing|none|neither|no one)\b"
     r"|\bnone of (?:them|these|the (?:options|candidates))\b[^.\n]{0,40}\b(?:fit|suit|work"
-    r"|right)(?![^.\n]*\b(?:but|yet|though)\b)",
-    re.IGNORECASE,
+    r"|right)(?![^.\n]*\b(?:but|yet|though)\b)"
 )
 """`I'd rather choose nothing.`"""
 _OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
 
 
 def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
-    begun = bool(words) and is_begun_by(words[0], text)
+    begun = is_begun_by(words[0], text)
     if _EACH_FOR.search(text[:400]) and len({word.text for word in words}) > 1:
         called = _called(words, text)
         return called if len({word.text for word in called}) == 1 else words
@@ -377,7 +361,7 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if (back := _TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
         words = after
     called = _called(words, text)
-    before = text[: words[-1].start] if words and not text[words[-1].end :].strip(_AROUND) else ""
+    before = "" if text[words[-1].end :].strip(_AROUND) else text[: words[-1].start]
     if _LINE_BEGINS.search(before) and _IN_WORDS.search(before) and not (begun or called):
         return words[-1:]  # I'd rule out A, and B loses by a hair.⏎⏎**D.**
     if not called and len({word.text for word in words}) > 1 and all(word.text.isdigit() for word in words):
@@ -393,9 +377,7 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
 
 
 _FINAL, _CORRECTED = (
-    re.compile(
-        rf"\b(?:{word}) (?:answer|choice|pick|decision|recommendation)(?: is|:)*[\s*_\"'(\[]{{0,6}}$", re.IGNORECASE
-    )
+    caseless(rf"\b(?:{word}) (?:answer|choice|pick|decision|recommendation)(?: is|:)*[\s*_\"'(\[]{{0,6}}$")
     for word in ("corrected|revised|updated|final", "corrected|revised|updated")
 )
 """`Corrected answer: C`, behind a first one."""

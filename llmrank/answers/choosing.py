@@ -14,6 +14,7 @@ from itertools import chain, pairwise
 from llmrank.answers import doubt
 from llmrank.answers.blocks import Block, Line
 from llmrank.answers.listing import Listing, Mention, agrees, is_as_shown
+from llmrank.answers.normalise import caseless
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import (
     BEST_FIRST,
@@ -127,15 +128,13 @@ def _labelled(block: Block) -> list[Block]:
 _ASIDE = re.compile(r"\([^()\n]{3,60}\) ?(?=\S)")
 _LABELS_IN = 4000
 """Characters of a line in which labels are looked for."""
-
-
 _LABEL_WORDS = (
     r"tiers?|priority|relevance|likel(?:y|ihood)|match(?:es)?|fits?|relevant|recommended|see|watch|picks?|low"
     r"|lowest|mid|middle"
     r"|medium|high|highest|top|bottom|best|worst|maybe|possible|unlikely|likely|yes|no|winner|runner-up"
     r"|avoid|skip|half|mentions?|excluded|omitted|so|thus|hence|therefore"
 )
-_LABEL = re.compile(
+_LABEL = caseless(
     rf"(?:^|(?<=[.;!?] )|(?<=\*\* ))[*_#>\s]{{0,6}}(?P<label>(?=[^\W\d_])[^.;:!?\n\d\[\]\""
     rf"|<>]{{0,60}}?(?:{_LABEL_WORDS}|rank(?:ings?|ed)?"
     r"|order|lists?|answers?|recommendations?|results?|output|conclusion|verdict|overall|final|candidates?"
@@ -146,8 +145,7 @@ _LABEL = re.compile(
     r"(?:(?:(?<=ranking)|(?<=list)|(?<=order)|(?<=option)) [A-Z1-9])?(?: \([^()\n]{1,40}\))?)[*_ ]{0,4}:[*_]{0,3}\s"
     r"|(?<=, )(?:i(?: would|['’]d)? (?:recommend|suggest|rank)|my (?:ranking|order|list|recommendations?))\b"
     r"[^.;:!?\n\d]{0,40}:[*_]{0,3}\s"
-    r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s",
-    re.IGNORECASE,
+    r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s"
 )  # fmt: skip
 """A label before a list in the same line (`Top tier: Heat`, `Actually, final ranking: Heat`)."""
 
@@ -226,18 +224,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
         listing.mentions.reverse()
     elif not listing.ordered:
         _turn_by_marks(listing, text)
-    listing.ambiguous |= doubt.of_the_order(listing.intro, said, _after(listing, text), by_scores=listing.scored)
-    listing.ambiguous |= False in doubt.of_the_ends(listing, text)
-    highest_first = doubt.HIGHEST_IS_BEST.search(said) is not None and not listing.scored
-    listing.ambiguous |= (highest_first or doubt.OTHER_SCALE.search(said) is not None) and not says_worst_first(said)
-    listing.ambiguous |= (
-        doubt.counts_otherwise(listing, text) or doubt.is_discussion(listing, text) or doubt.is_repeated(listing)
-    )
-    listing.ambiguous |= is_as_shown(listing.named) and doubt.asks_back(_after(listing, text))
-    listing.ambiguous |= doubt.is_unranked(listing, said, text) or doubt.is_misplaced(listing, text)
-    listing.ambiguous |= doubt.is_compared(listing, text) or doubt.is_even(listing, text)
-    listing.ambiguous |= doubt.is_mostly_tied(listing, text)
-    listing.ambiguous |= doubt.has_bare_numbers(listing, text)
+    listing.ambiguous |= doubt.of_the_list(listing, said, _after(listing, text), text)
     return listing
 
 
@@ -261,8 +248,6 @@ def _by_places_below(listing: Listing, text: str) -> list[Mention]:
 _PLACE = re.compile(
     r"(?:→|->|=>) ?(?:overall |final |my )?(?:place|rank|position) ?[:#=]? ?(\d{1,3})[ .)*_]{0,4}$", re.I | re.MULTILINE
 )
-
-
 _QUESTION = 300
 """Characters in which a repeated question begins."""
 
@@ -273,19 +258,20 @@ def _is_counted_up(said: str, entries: int) -> bool:
     return found is not None and int(found[1]) == entries
 
 
-_COUNTED_UP = re.compile(
-    r"\b1 ?\((?:the )?(?:worst|least|lowest)\b[^()\n]{0,20}\) ?(?:to|-|–) ?(\d{1,4})\b", re.IGNORECASE
-)
+_COUNTED_UP = caseless(r"\b1 ?\((?:the )?(?:worst|least|lowest)\b[^()\n]{0,20}\) ?(?:to|-|–) ?(\d{1,4})\b")
 
 
 def _turn_by_marks(listing: Listing, text: str) -> None:
     """Turn a list round whose first entry says that it is the worst and whose last that it is the best."""
-    entries = [mention for mention in listing.mentions if mention.line]
+    entries = [mention for mention in listing.mentions if mention.line and mention.text]
     if len(entries) < 2 or entries[0].line == entries[-1].line:
         return
     lines, ends = text.split("\n"), (entries[0], entries[-1])
     texts = [lines[entry.line - 1] if entry.line <= len(lines) else "" for entry in ends]
-    first, last = (_marks_of(entry.text, line) for entry, line in zip(ends, texts, strict=True))
+    first, last = (  # the end of a line, and what stands right behind its title
+        f"{line.rstrip()[-60:]}\n{line.partition(entry.text)[2][:_MARKED]}"
+        for entry, line in zip(ends, texts, strict=True)
+    )
     worst_first, best_last = _WORST_MARK.search(first), _BEST_MARK.search(last)
     if not (worst_first or best_last):  # Least suitable: Heat … The best of the lot: Fargo
         worst_first, best_last = _WORST_LABEL.match(texts[0]), _BEST_LABEL.match(texts[1])
@@ -293,11 +279,6 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
         listing.mentions.reverse()
     elif (worst_first or best_last) and not _BEST_MARK.search(first):
         listing.ambiguous = True
-
-
-def _marks_of(title: str, line: str) -> str:
-    """Return where a line may call its title the worst or the best: its end, and what stands right behind the title."""
-    return f"{line.rstrip()[-60:]}\n{line.partition(title)[2][:_MARKED]}"
 
 
 def _after(listing: Listing, text: str) -> str:
@@ -324,10 +305,8 @@ _MARKED = 80
 """Characters behind a title in which it is called the worst or the best."""
 _TAIL, _LAST = 4000, 100
 """Characters at the end of a list's last line, and entries in it, of which the last is looked for."""
-
-
 _WORST_LABEL, _BEST_LABEL = (
-    re.compile(rf"\W*(?:the )?(?:{word})\b[^:\n]{{0,30}}: ", re.IGNORECASE) for word in ("worst|least", "best|most")
+    caseless(rf"\W*(?:the )?(?:{word})\b[^:\n]{{0,30}}: ") for word in ("worst|least", "best|most")
 )
 _WORST_MARK, _BEST_MARK = (
     re.compile(
@@ -463,24 +442,21 @@ def _without_descriptions(groups: list[_Group]) -> list[_Group]:
 
 
 def _without_broken_off(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without the last where it breaks off in repeating the one before it."""
-    return groups[:-1] if len(groups) > 1 and _breaks_off(groups[-1].listing, groups[-2].listing) else groups
+    """Return the groups without the last where it repeats the one before it, up to an entry in which it breaks off."""
+    if len(groups) < 2:
+        return groups
+    before, last = ([one.text for one in group.listing.mentions] for group in groups[-2:])
+    *texts, cut = last
+    *same, whole = before[: len(last)]
+    breaks_off = len(before) >= len(last) and texts == same and whole != cut and whole.startswith(cut)
+    return groups[:-1] if breaks_off else groups
 
 
-_GOES_ON = re.compile(
+_GOES_ON = caseless(
     r"\b(?:then|next|as well|too(?! [a-z])|follow(?:ed)?|after (?:that|these|those|them)|finally|lastly|rest|remaining"
-    r"|last|also|dann|danach"
-    r"|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b",
-    re.IGNORECASE,
+    r"|last|also|dann|danach|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b"
 )
 """Words with which a sentence goes on with a list."""
-
-
-def _breaks_off(last: Listing, before: Listing) -> bool:
-    """Return whether a list repeats the one before it up to an entry in which it breaks off."""
-    *texts, cut = [one.text for one in last.mentions]
-    same = [one.text for one in before.mentions[: len(texts) + 1]]
-    return len(same) == len(texts) + 1 and texts == same[:-1] and same[-1] != cut and same[-1].startswith(cut)
 
 
 def _decided(groups: Sequence[_Group], owed: int) -> Listing:
@@ -504,24 +480,21 @@ def _label_of(group: _Group) -> str:
     return re.sub(r"[\W\d_]+", " ", last_line(group.listing.intro)).strip().casefold()
 
 
-_ALTERNATIVE = re.compile(
+_ALTERNATIVE = caseless(
     r"\W*(?:if|should) (?:they|you|he|she|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest))\b"
     r"|\W*(?:wie liever|als (?:je|u|ze)|wer lieber|falls (?:sie|du|der)|si (?:vous|tu|l['’]utilisateur|prefier\w+)"
-    r"|se (?:prefer\w+|você|o usuário|l['’]utente))\b",
-    re.IGNORECASE,
+    r"|se (?:prefer\w+|você|o usuário|l['’]utente))\b"
 )
 """`If they play with friends instead:` announces another ranking for another case."""
-_ORDERS = re.compile(r"\b(?:re-?)?(?:rank|order|sort|recommend|top\b|best\b)", re.IGNORECASE)
+_ORDERS = caseless(r"\b(?:re-?)?(?:rank|order|sort|recommend|top\b|best\b)")
 """What says of a list that it is a ranking; `Here are …` alone may introduce the candidates."""
-_WORST_LIST = re.compile(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$", re.I)
-_REST = re.compile(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b", re.IGNORECASE)
+_WORST_LIST = caseless(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$")
+_REST = caseless(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b")
 """`My top pick is Heat. The rest: Fargo, Alien`"""
-_GIVEN = re.compile(
-    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
-    r"[^\n]*:\W*$|"
+_GIVEN = caseless(
+    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])[^\n]*:\W*$|"
     r"\W*(?:you(?:['’]ve| have)? |the user )?(?:already )?"
-    r"(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$",
-    re.I,
+    r"(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$"
 )
 
 
@@ -532,9 +505,8 @@ def _is_topic(label: str) -> bool:
     return heads and 0 < len(short.split()) < 5 and not meaning(label) and _CONTINUES.search(short) is None
 
 
-_CONTINUES = re.compile(
-    r"\b(?:then|next|also|more|continued|part|page|others?|rest|lastly|finally|last|after|[1-9]|first|second|third)\b",
-    re.I,
+_CONTINUES = caseless(
+    r"\b(?:then|next|also|more|continued|part|page|others?|rest|lastly|finally|last|after|[1-9]|first|second|third)\b"
 )
 
 

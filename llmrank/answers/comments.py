@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from llmrank.answers.doubt import LOWER_IS_BETTER, bare_title
 from llmrank.answers.listing import Mention
+from llmrank.answers.normalise import caseless
 from llmrank.answers.phrases import BEST_FIRST, WORST, WORST_FIRST
 from llmrank.types import Item
 
@@ -34,7 +35,7 @@ _WORDS = (
     r"|gross|popularity|popular|critics?|critical\w*|acclaimed|rating|rated|random\w*|arbitrar\w+|voters?|runtime"
     r"|length|shown|original\w*|respectively|ranks (?:of|for)|tied?|ties|equal\w*|both|either|alternatively|ends?",
 )
-_TROUBLE = re.compile(rf"(?<![\w.])(?:{'|'.join(_WORDS)})(?![\w])", re.IGNORECASE)
+_TROUBLE = caseless(rf"(?<![\w.])(?:{'|'.join(_WORDS)})(?![\w])")
 _TASTE = r"genres?|themes?|tone|directors?|cast|actors|style"
 _ENTRIES = r"(?:ones?|entries|picks|titles|items|films|movies|books|games)"
 _ORDINARY = (
@@ -54,11 +55,11 @@ _ORDINARY = (
     rf"(?:lower|bottom|last|later)(?:-ranked)? {_ENTRIES}\b[^.;\n]{{0,40}}\b(?:less|least|lower|weaker)",
     r"at least|not (?:only|just)|last but not least|no doubt|no\.? ?\d+",
 )
-_HARMLESS = re.compile(rf"\b(?:{'|'.join(_ORDINARY)})\b", re.IGNORECASE)
+_HARMLESS = caseless(rf"\b(?:{'|'.join(_ORDINARY)})\b")
 """What ordinary introductions and closings say with such words."""
 _KNOWN = (WORST_FIRST, BEST_FIRST, LOWER_IS_BETTER)
 """Directions that the reader has heard and followed."""
-_CALLED_WORST = re.compile(rf"(?<!\w)(?:{WORST})(?!\w)", re.IGNORECASE)
+_CALLED_WORST = caseless(rf"(?<!\w)(?:{WORST})(?!\w)")
 _SIGNS = 2000
 
 
@@ -114,16 +115,14 @@ def comments_around(mentions: Sequence[Mention], text: str, items: Sequence[Item
         before.append(head)
         behind.append(rest.rpartition(texts[-1])[2] if len(texts) > 1 else rest)
     beside = [*_beside(lines, sorted(own)), *before]
-    if len(own) > 1:
-        beside += (rest for rest, texts in zip(behind, own.values(), strict=True) if len(texts) > 1)
     if len(own) == 1:
         return comments([*beside, *behind], items)
+    beside += (rest for rest, texts in zip(behind, own.values(), strict=True) if len(texts) > 1)
     return comments(beside, items) + _lines_with(_CALLED_WORST, behind, items)
 
 
-_REASON = re.compile(
-    r"\"(?:reason\w{0,4}|why|explanation|rationale|justification|comment|description|summary)\" ?: ?\"[^\"\n]*\"",
-    re.IGNORECASE,
+_REASON = caseless(
+    r"\"(?:reason\w{0,4}|why|explanation|rationale|justification|comment|description|summary)\" ?: ?\"[^\"\n]*\""
 )
 """What JSON says of one entry."""
 

@@ -13,13 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from llmrank.answers.blocks import word_set
+from llmrank.answers.normalise import caseless
 from llmrank.answers.title import SMALL_WORDS, Title, normalised, without_article
-
-if TYPE_CHECKING:
-    from llmrank.types import Item
+from llmrank.types import Item
 
 _BY = "by from at in on feat von de par di por av van en bei chez"
 _BETWEEN = word_set(f"{_BY} with the a an starring directed written performed made sung")
@@ -30,7 +28,7 @@ _ATTRIBUTE_LIMIT = 80
 """Characters of an attribute; longer ones are descriptions, which no answer repeats as a name."""
 _TEXT_LIMIT = 400
 """Characters of a text that is looked at, so that the time stays linear."""
-_SEPARATED = re.compile(rf"[^\w\s'’.&]|\s(?:{_BY.replace(' ', '|')}|featuring|ft)\s", re.IGNORECASE)
+_SEPARATED = caseless(rf"[^\w\s'’.&]|\s(?:{_BY.replace(' ', '|')}|featuring|ft)\s")
 """What stands between a title and a name that may be a part of an attribute (`Sapiens (Harari)`)."""
 _PARTS = re.compile(r"[|;,/]")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")

@@ -6,23 +6,18 @@ A text that can be read in two ways is never read: what is found here makes the 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, islice
 
 from llmrank.answers.blocks import marker
-from llmrank.answers.listing import Listing, agrees, is_as_shown
+from llmrank.answers.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.matching import TitleIndex, title_index
-from llmrank.answers.normalise import folded
+from llmrank.answers.normalise import caseless, folded
 from llmrank.answers.outcome import TAKEN_BACK
-from llmrank.answers.phrases import BEST_FIRST, BEST_TO_WORST, WORST_FIRST, meaning
+from llmrank.answers.phrases import BEST_FIRST, BEST_TO_WORST, WORST_FIRST, last_line, meaning, says_worst_first
 from llmrank.types import Item
 
-
-def _any_of(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE)
-
-
-ASKS = _any_of(
+ASKS = caseless(
     r"\bplease (?:rank|order|sort|recommend|choose)\b",
     r"(?m:(?:^|[.!?:] [\"“]?)(?:rank|order|sort) (?:these|the following|the (?:above|\d+)|them)\b)",
     r"\byour task is (?:to|now)\b|\byou are an? (?:\w+ ){0,2}(?:assistant|expert|system|recommender|ranker|critic)\b",
@@ -30,15 +25,14 @@ ASKS = _any_of(
     r"(?m:(?:^|[.!?:] )do not (?:explain|include|output|add))",
 )
 """What a question says, not an answer."""
-_UNORDERED = _any_of(
+_UNORDERED = caseless(
     r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
     r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b",
     r"\b(?:worldwide|domestic|total) box office\b|\bbox[- ]office (?:of|results|gross|takings|numbers|order)\b",
     r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
     r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b"
-    r"|(?:^\W*|\b(?:sorted|ordered|ranked|listed|arranged) )"
-    r"by (?:release|decade|runtime|price)\b(?=[,.:\n]| \()"
+    r"|(?:^\W*|\b(?:sorted|ordered|ranked|listed|arranged) )by (?:release|decade|runtime|price)\b(?=[,.:\n]| \()"
     r"|\b(?:cheapest|longest|shortest|oldest|newest) first\b",
     r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
     r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release|price|cost|size|weight)\b"
@@ -49,12 +43,13 @@ _UNORDERED = _any_of(
     r"в (?:алфавитном|произвольном) порядке",
 )
 """What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
-_ORDERED_YET = _any_of(
+_ORDERED_YET = caseless(
     r"\bcolumn\b[^.\n]{0,30}\b(?:is|has|holds|gives|shows) my (?:final )?rank",
     r"\b(?:predicted|expected) (?:interest|preference|relevance)\b",
 )
 """What says all the same that it is one: `in alphabetical order; the last column is my ranking`."""
-_EVEN = _any_of(
+_LEVEL = r"(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b"
+_EVEN = caseless(
     r"\b(?:not|never|cannot|\w+n['’]t)\b(?! (?:easy|simple|hard|difficult)\b)[^.\n]{0,40}\b(?:one|any|either)\b"
     r"[^.\n]{0,20} (?:above|over|ahead of|before|higher than) (?:the |an)?others?\b(?!,? (?:but|so)\b)",
     r"\bdepends? on (?:what|which|how|the) (?:\w+ )?(?:mood|genre|user|kind|type|you)\b",
@@ -73,9 +68,8 @@ _EVEN = _any_of(
     r"\blaat (?:maar |me )?weten welke van de\b",
     r"\bsettle on (?:either|one)\b|\bas for which\b|\bsend me\b[^.\n]{0,60}\band i(?:['’]ll| will)\b",
     r"\b(?:put|listed|sorted)\b[^.\n]{0,30}\balphabetical",
-    r"\b(?:not|n['’]t|never) take (?:it|this|that) (?:for|as) a (?:ranking|recommendation)\b"
-    r"|(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b"
-    r"|\ba pari merito\b",
+    r"\b(?:not|n['’]t|never) take (?:it|this|that) (?:for|as) a (?:ranking|recommendation)\b",
+    _LEVEL,
     r"\bnot a (?:prediction|recommendation)\b|\bdoes(?: not|n['’]t) say which\b",
     r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
     r"\b(?:can(?:not|['’]t)|will not|won['’]t|prefer not to) (?:rank|order|give an order|give a (?:\w+ )?ranking)\b"
@@ -83,7 +77,7 @@ _EVEN = _any_of(
     r"\bbefore (?:i|we) (?:can|could) (?:give|make|offer|rank|order|say)\b|\bonce you(?:['’]ve| have)? confirm\w*\b",
 )
 """What says, before a list or behind it, that none is preferred: `I would not put one above another`."""
-_GROUPED = _any_of(
+_GROUPED = caseless(
     r"\b(?:let me |i(?:['’]ll| will) )group (?:the|these|them)\b",
     r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
     r"(?! (?:(?:an?|the) )?(?:rank|order|relevance|preference|likelihood|score|how)"
@@ -97,42 +91,37 @@ _CONDITIONS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """`If they want a story: …`, and another list for another case."""
-_ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
+_ASKS_BACK = caseless(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
 _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
-_WORST_BESIDE = _any_of(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
+_WORST_BESIDE = caseless(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
 """`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
-_FROM_TO = re.compile(
-    r"\W*\w{1,6} [«„“\"][^\n:]{2,60}[»“”\"] \w{1,4} [«„“\"][^\n:]{2,60}[»“”\"]:\W*$",
-    re.IGNORECASE,
-)
+_FROM_TO = caseless(r"\W*\w{1,6} [«„“\"][^\n:]{2,60}[»“”\"] \w{1,4} [«„“\"][^\n:]{2,60}[»“”\"]:\W*$")
 """`From "skip it" to "see it tonight":`, where nothing is known of the two ends."""
-_RANKS_OF = _any_of(
+_RANKS_OF = caseless(
     r"\b(?:ranks|places|positions) (?:of|for|that)\b[^\n:]{0,60}\b(?:respectively|in (?:the|that|this|your) order)\b"
 )
 """What introduces the ranks of the candidates in the order shown."""
-_VERSUS = re.compile(r"\b(?:vs|versus)\b", re.IGNORECASE)
-_COMPARED = re.compile(
-    r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?", re.IGNORECASE
-)
+_VERSUS = caseless(r"\b(?:vs|versus)\b")
+_COMPARED = caseless(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?")
 """`Heat vs Fargo: Fargo`, or two lines and more without the winner."""
-HIGHEST_IS_BEST = _any_of(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
+_HIGHEST_IS_BEST = caseless(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
 """What says nothing new of scores, and turns ranks round."""
-OTHER_SCALE = _any_of(
+_OTHER_SCALE = caseless(
     r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
     r"\b(?:ascending|increasing) order\b(?! (?:of|by|in)\b)",
 )
-LOWER_IS_BETTER = _any_of(
+LOWER_IS_BETTER = caseless(
     r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:an? )?(?:better|closer|more (?:suitable|relevant))",
     r"(?<![\d.])0 ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|excellent|ideal|exact)",
     r"\b(?:lower|smaller|less)\b[^.\n]{0,40}\bthe (?:better|more|higher the (?:place|rank|position))\b",
 )
-_MAY_BE_LOWER = _any_of(
+_MAY_BE_LOWER = caseless(
     r"\bdistances?\b|\b(?:dislike|penalty|error|risk) scores?\b|\bloss\b",
     r"\b(?:probability|chance|likelihood|risk)\b[^.:\n]{0,40}\b(?:abandon|dislike|skip|hate|quit|reject|return)\b",
     r"(?<![\d.])[01] ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|most|excellent|strong|highest|top|ideal"
     r"|great)",
 )
-_CHANGES = _any_of(
+_CHANGES = caseless(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
     rf"(?:{TAKEN_BACK.pattern}|\b(?:edit|mistake|oops)\b)"
     r".{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
@@ -147,8 +136,7 @@ _CHANGES = _any_of(
     r"(?<!might )(?<!could )(?<!may )(?<!might well )(?<!could well )\b(?:trade|change|switch) places\b",
     r"\b(?:correction|fix|change|edit)\b[^.\n]{0,20}(?:\bno\.?|\bnumber|#|\bentry|\bitem|\bplace) ?\d",
     r"\b(?:please|so|i(?:['’]d| would|['’]ll| will)|let me|let['’]s)(?! feel)\b[^.\n]{0,30}\b(?:take|strike"
-    r"|remove|cross|drop)\b"
-    r"[^.\n]{0,40}\b(?:off|from|out of) (?:the|my|this|that) (?:list|ranking)\b",
+    r"|remove|cross|drop)\b[^.\n]{0,40}\b(?:off|from|out of) (?:the|my|this|that) (?:list|ranking)\b",
     r"\bwycofuj|\bзабудьте (?:этот|эту|про)\b|\bотзываю\b|\bziehe\b[^.\n]{0,40}\bliste\b[^.\n]{0,20}\bzurück\b"
     r"|\b(?:oubliez|je retire) (?:cette|ma|la) liste\b|\bvergessen sie (?:diese|die|meine) (?:liste|reihenfolge)\b"
     r"|\b(?:olvid[ae]|retiro|esqueça|dimentichi|ritiro) (?:esta|essa|questa|la|a|mi) list[ao]\b"
@@ -167,14 +155,14 @@ _CHANGES = _any_of(
     r"|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
 """A line after a list that changes its order, or takes it back: `Actually, swap the first two.`"""
-_MISPLACED = _any_of(
+_MISPLACED = caseless(
     r"\b(?:should|must|ought to|needs? to|deserves? to|belongs?)\b(?: (?:actually|really|probably|be|go|come|rank"
     r"|ranked|placed|moved|sit|stand|even|much|far|one|two|up|a|place|spot|in)){0,5}"
     r" (?:above|below|before|ahead of|higher|lower|at (?:#|number)|#)",
     r"\bswap(?:ped)? (?:this |it )?with (?:#|number )?\d",
 )
 """What an entry says of its own place: `wait, this should be above Heat`."""
-_AS_GIVEN = _any_of(
+_AS_GIVEN = caseless(
     r"\b(?:just|only|simply|merely) (?:\w+ ){0,3}(?:order|list)\b[^.\n]{0,30}?\b(?:gave|given|provided|shown|sent)\b",
     r"\b(?:just|only|simply|merely|unchanged from) the (?:given|original|provided|initial|input|same) (?:order|list)\b",
     r"\b(?:left|kept|leave|keep)\b[^.\n]{0,30}\b(?:list|order|items|candidates)\b[^.\n]{0,10}\bas\b[^.\n]{0,12}"
@@ -182,37 +170,51 @@ _AS_GIVEN = _any_of(
     r"(?:\b(?:not|without)|n['’]t have) enough (?:\w+ ){1,4}to (?:rank|order|sort)\b",
 )
 """What says of items in the order shown that they were not ranked."""
-_TOP = _any_of(
+_TOP = caseless(
     r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
     r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable)"
     r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most)\b|#1\b(?<!, #1)"
 )
-_ON_CONDITION = _any_of(
+_ON_CONDITION = caseless(
     r"\b(?:if|when|in case|unless|mood|tonight|not|also|second|another|honou?rable|bonus|worst|least|among|history"
     r"|for (?:an?|fans|those|someone))\b|\?"
 )
-_BOTTOM = _any_of(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitable|recommended))\b")
+_BOTTOM = caseless(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitable|recommended))\b")
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
 _CLAUSE = re.compile(r"(?<=[.!?;]) |, (?=while|whereas|but|and)")
 _SENTENCES = 50
 """How many sentences are looked at, so that the time stays linear."""
 
 
-def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
-    """Return whether the words around a list say that it is no ranking, or leave its direction open.
+def of_the_list(listing: Listing, said: str, after: str, text: str) -> bool:
+    """Return whether a list, or the words around it, say that it is no ranking, or leave its order open.
 
-    `intro` stands before it, `after` behind it, and `said` is all that is no entry of a list; `by_scores`: scores
-    ordered it.
+    `after` stands behind it, and `said` is all of the text that is no entry of a list.
     """
-    last = intro.rstrip().rpartition("\n")[2]
+    lines = text.split("\n")
+    rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _is_even, _is_tied, _has_bare_numbers)
     return (
-        any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
+        _of_the_words(listing, said, after)
+        or False in of_the_ends(listing, text)
+        or (is_as_shown(listing.named) and _BEFORE_ORDERING.search(after[:2000]) is not None)
+        or _is_repeated(listing)
+        or _is_unranked(listing, said, lines)
+        or any(rule(listing, lines) for rule in rules)
+    )
+
+
+def _of_the_words(listing: Listing, said: str, after: str) -> bool:
+    last = last_line(listing.intro)
+    other_scale = (not listing.scored and _HIGHEST_IS_BEST.search(said)) or _OTHER_SCALE.search(said)
+    return (
+        (other_scale is not None and not says_worst_first(said))
+        or any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
         or bool(_unordered(last))
         or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
         or (_GROUPED.search(said) is not None and meaning(last) != "final")
         or len({*_CONDITIONS.findall(said)}) > 1
-        or (by_scores and _MAY_BE_LOWER.search(said) is not None and LOWER_IS_BETTER.search(said) is None)
+        or (listing.scored and _MAY_BE_LOWER.search(said) is not None and LOWER_IS_BETTER.search(said) is None)
         or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
     )
 
@@ -220,7 +222,7 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
 def is_unordered(intro: str) -> bool:
     """Return whether the line before a list says that it is in no order, or in one that taste does not make; but not
     where all are called equally good, for then this list may be meant as well as another."""
-    return _unordered(intro.rstrip().rpartition("\n")[2]) not in ("", "equally")
+    return _unordered(last_line(intro)) not in ("", "equally")
 
 
 def _unordered(line: str) -> str:
@@ -229,31 +231,26 @@ def _unordered(line: str) -> str:
     return found[0].lower() if found else ""
 
 
-def asks_back(after: str) -> bool:
-    """Return whether what stands behind a list asks a question before it is ordered."""
-    return _BEFORE_ORDERING.search(after[:2000]) is not None
-
-
-_BEFORE_ORDERING = _any_of(
+_BEFORE_ORDERING = caseless(
     r"\bbefore i (?:do|start|begin|rank|order|sort)\b[^.\n]{0,100}\?",
     r"\bplease (?:share|send|provide|give)\b(?:(?!\b(?:more|better|again|feedback)\b)[^\n]){0,100}"
     r"\b(?:i['’]ll|i will)(?: \w+)? (?:rank|order|sort)\b(?![^\n]*\b(?:again|more|better|differently)\b)",
 )
+"""A question behind a list, before it is ordered."""
 
 
 def of_the_ends(listing: Listing, text: str) -> set[bool]:
     """Return what a list's last line and those behind it say of its first and its last identifier: True bears the order
     out, False speaks against it (`7 > 3 > 1, where 7 is the least likely`)."""
-    first, *_, last = [one.text.strip(" []") for one in listing.mentions] * 2 or ["", ""]
-    behind = "\n".join(text.split("\n")[max((one.line for one in listing.mentions), default=0) - 1 :])[:4000]
+    first, *_, last = [one.text.strip(" []") for one in listing.mentions] * 2
+    behind = "\n".join(text.split("\n")[max(one.line for one in listing.mentions) - 1 :])[:4000]
     said = ((one["name"], one["best"] is not None) for one in _IS_AN_END.finditer(behind))
     return {(name == first) == best for name, best in said if first != last and name in (first, last)}
 
 
-_IS_AN_END = re.compile(
+_IS_AN_END = caseless(
     r"(?<!\w)(?P<name>\w{1,20})\]?\*{0,2} ?(?:is|as|being|=|:)? ?(?:the |my )?"
-    rf"(?:(?P<best>best(?! known)|(?:most|highest){_JUDGED})|worst|(?:least|lowest){_JUDGED})\b",
-    re.IGNORECASE,
+    rf"(?:(?P<best>best(?! known)|(?:most|highest){_JUDGED})|worst|(?:least|lowest){_JUDGED})\b"
 )
 
 
@@ -276,7 +273,7 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
 
 
 _FIRST_HALF = re.compile(r"\W{0,4}(\w.*?) (?:[-–—→|]|->) ")
-_BECAUSE = re.compile(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|reader)|you|they)\b", re.IGNORECASE)
+_BECAUSE = caseless(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|reader)|you|they)\b")
 """`Since the user liked Alien, I recommend, in order:`"""
 
 
@@ -302,43 +299,49 @@ def bare_title(item: Item) -> str:
     return _BEHIND_TITLE.sub("", folded(item.title)).lower()
 
 
-_BEHIND_TITLE = re.compile(r" \(\d{4}\)$|, (?:the|an?)(?= \(\d{4}\)$|$)", re.IGNORECASE)
+_BEHIND_TITLE = caseless(r" \(\d{4}\)$|, (?:the|an?)(?= \(\d{4}\)$|$)")
 
 
-def is_discussion(listing: Listing, text: str) -> bool:
+def _own(listing: Listing, lines: Sequence[str]) -> dict[int, Mention]:
+    """Return the entries of a list by the lines in which they stand, the last of each."""
+    return {one.line: one for one in listing.mentions if one.text and 0 < one.line <= len(lines)}
+
+
+def _behind(own: Mapping[int, Mention], lines: Sequence[str]) -> list[str]:
+    """Return what stands behind each of some entries in its line."""
+    return [lines[at - 1].partition(one.text)[2] for at, one in own.items()]
+
+
+def _is_discussion(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether items are gone through in the order shown, each with words about it, and no rank is said."""
     if not is_as_shown(listing.named) or listing.ordered or listing.falling:
         return False
-    own = {mention.line: mention.text for mention in listing.mentions if mention.text}
-    lines = text.split("\n")
-    in_lines = (len(own) == len(listing.mentions) or len(own) > 2) and 0 not in own
-    if not in_lines or max(own, default=0) > len(lines) or meaning(listing.intro) in ("ranking", "final"):
+    own = _own(listing, lines)
+    in_lines = len(own) > 2 or len(own) == len(listing.mentions)
+    elsewhere = any(one.text and one.line not in own for one in listing.mentions)
+    if not in_lines or elsewhere or meaning(listing.intro) in ("ranking", "final"):
         return False
-    behind = [lines[at - 1].partition(title)[2] for at, title in own.items()]
     numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
-    said = [any(map(str.isalpha, words)) and not any(map(str.isdigit, _YEARS.sub("", words))) for words in behind]
+    without_years = [_YEARS.sub("", words) for words in _behind(own, lines)]
+    said = (any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years)
     return all(said) and not numbered
 
 
 _NUMBERED = re.compile(r"\W*\d")
 
 
-def is_even(listing: Listing, text: str) -> bool:
+def _is_even(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether one sentence names all items and says that they are tied, or that any of them would do."""
-    lines = {one.line for one in listing.mentions}
-    line = "".join(text.split("\n")[lines.pop() - 1 :][:1])[:2000] if len(lines) == 1 and 0 not in lines else ""
+    own = {one.line for one in listing.mentions}
+    line = "".join(lines[own.pop() - 1 :][:1])[:2000] if len(own) == 1 and 0 not in own else ""
     return listing.intro == "" and _ANY_OF_THEM.search(line) is not None
 
 
-_ANY_OF_THEM = _any_of(
-    r"(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b|\bany (?:of (?:them|these)"
-    r"|order would)\b|\bare all tied\b"
-)
+_ANY_OF_THEM = caseless(_LEVEL, r"\bany (?:of (?:them|these)|order would)\b|\bare all tied\b")
 
 
-def is_compared(listing: Listing, text: str) -> bool:
+def _is_compared(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether lines of a list say which of two items wins; a title with `vs.` in it compares nothing."""
-    lines = text.split("\n")
     own = (one for one in listing.mentions if 0 < one.line <= len(lines) and not _VERSUS.search(one.text))
     compared = [found for one in own if (found := _COMPARED.match(lines[one.line - 1]))]
     names = tuple({one.text for one in listing.mentions if one.text})
@@ -346,18 +349,17 @@ def is_compared(listing: Listing, text: str) -> bool:
     return any(found["winner"] for found in compared) or sum(others) > 1
 
 
-def is_mostly_tied(listing: Listing, text: str) -> bool:
+def _is_tied(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether a chain says of more neighbours that they are level than that one is above the other."""
     own = {one.line for one in listing.mentions}
-    lines = [line for number, line in enumerate(text.split("\n"), 1) if number in own]
-    ties, steps = (sum(line.count(sign) for line in lines if " > " in line) for sign in (" = ", " > "))
+    chains = [line for number, line in enumerate(lines, 1) if number in own and " > " in line]
+    ties, steps = (sum(line.count(sign) for line in chains) for sign in (" = ", " > "))
     return ties > max(steps, 1)
 
 
-def has_bare_numbers(listing: Listing, text: str) -> bool:
+def _has_bare_numbers(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether most lines of a list are a name that no item has and a number, all of 1 to n in some order: ranks,
     or ratings (`Dune 4`, `Emma 2`)."""
-    lines = text.split("\n")
     own = [lines[one.line - 1] for one in listing.mentions if 0 < one.line <= len(lines)]
     found = [int(number[1]) for line in own[:_LINES] if (number := _BARE.search(line))]
     unknown = sum(one.match is None for one in listing.mentions)
@@ -370,16 +372,14 @@ _LINES = 100
 """Lines of a list that are looked at."""
 
 
-def is_misplaced(listing: Listing, text: str) -> bool:
+def _is_misplaced(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether an entry of a list says that it should stand elsewhere in it."""
-    lines = text.split("\n")
-    own = {one.line: one for one in listing.mentions if 0 < one.line <= len(lines) and one.text}
-    behind = (lines[at - 1].partition(one.text)[2] for at, one in own.items())
+    own = _own(listing, lines)
     within = (one.text for one in own.values() if one.match and one.match.stage == "normalised")  # Heat (should be …)
-    return any(_MISPLACED.search(words[:400]) for words in chain(behind, within))
+    return any(_MISPLACED.search(words[:400]) for words in chain(_behind(own, lines), within))
 
 
-def is_repeated(listing: Listing) -> bool:
+def _is_repeated(listing: Listing) -> bool:
     """Return whether items are named again in another order (`For action: Heat, Jaws. For romance: Jaws, Heat.`)."""
     lines: dict[int, dict[int, None]] = {}
     for one in listing.mentions:
@@ -398,52 +398,42 @@ def is_repeated(listing: Listing) -> bool:
     return by_title and len({*again}) > 2 and not agrees(dict.fromkeys(again), listing.named)
 
 
-def counts_otherwise(listing: Listing, text: str) -> bool:
+def _counts_otherwise(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether numbers behind the titles count them in another order (`Heat [2 of 3]`), or a line beside them
     does (`Rank: 2, 1, 3`)."""
-    lines = text.split("\n")
-    own = {mention.line: mention.text for mention in listing.mentions if mention.text}
-    count = len(listing.mentions)
+    own, count = _own(listing, lines), len(listing.mentions)
     if any(one.match and one.match.stage == "identifier" for one in listing.mentions):
         return False
     beside = (line for line in lines if _NUMBERS_ONLY.fullmatch(line))
     if any(_is_other_order(_COUNTED.findall(line), count) for line in beside):
         return True
-    if len(own) < count or count < 3 or 0 in own or max(own) > len(lines):
+    behind = _behind(own, lines)
+    if len(own) < count or count < 3 or any("|" in rest or not any(map(str.isdigit, rest)) for rest in behind):
         return False
-    behind: list[list[str]] = []
-    for at, title in own.items():
-        rest = lines[at - 1].partition(title)[2]
-        if "|" in rest or not any(map(str.isdigit, rest)):
-            return False
-        behind.append(_COUNTED.findall(_YEARS.sub(" ", rest)))
-    return any(_is_other_order(column, count) for column in zip(*behind, strict=False))
+    columns = zip(*(_COUNTED.findall(_YEARS.sub(" ", rest)) for rest in behind), strict=False)
+    return any(_is_other_order(column, count) for column in columns)
 
 
-def is_unranked(listing: Listing, said: str, text: str) -> bool:
+def _is_unranked(listing: Listing, said: str, lines: Sequence[str]) -> bool:
     """Return whether items in the order shown are said to stand as given, or have scores behind them, each in its line,
     that do not fall (`A: Heat - 7`, `B: Fargo - 9`)."""
     if listing.ordered or not is_as_shown(listing.named):
         return False
-    lines = text.split("\n")
-    own = {one.line: one.text for one in listing.mentions if 0 < one.line <= len(lines) and one.text}
+    own = _own(listing, lines)
     found = [
-        _SCORE.search(lines[at - 1].partition(name)[2])
-        or _SCORE.search(name)
-        or _SCORE_LINE.match("".join(lines[at : at + 1]))
-        for at, name in own.items()
+        _SCORE.search(words) or _SCORE.search(one.text) or _SCORE_LINE.match("".join(lines[one.line : one.line + 1]))
+        for one, words in zip(own.values(), _behind(own, lines), strict=True)
     ]
     scores = [float(one[1].replace(",", ".")) for one in found if one]
     falls = scores in (sorted(scores, reverse=True), [*range(1, len(scores) + 1)])
     return _AS_GIVEN.search(said) is not None or (len(scores) == len(listing.mentions) and not falls)
 
 
-_SCORE = re.compile(
+_SCORE = caseless(
     r"[-–—:=(|][ *_]{0,3}(?:(?:score|rating|rated|match|relevance|rank)[ :=]{1,3})?(\d{1,3}(?:[.,]\d{1,4})?)"
-    r"(?: ?(?:%|/ ?\d{1,3}|stars?\b|points?\b))?[*_]{0,3}(?=[)\]|. ]{0,3}$|[),;]| ?[-–—] )",
-    re.IGNORECASE,
+    r"(?: ?(?:%|/ ?\d{1,3}|stars?\b|points?\b))?[*_]{0,3}(?=[)\]|. ]{0,3}$|[),;]| ?[-–—] )"
 )
-_SCORE_LINE = re.compile(r"\W*(?:score|rating|match|relevance)\W{1,6}(\d{1,3}(?:[.,]\d{1,4})?)", re.IGNORECASE)
+_SCORE_LINE = caseless(r"\W*(?:score|rating|match|relevance)\W{1,6}(\d{1,3}(?:[.,]\d{1,4})?)")
 _COUNTED = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]?\d)")
 _YEARS = re.compile(r"\b(?:18|19|20)\d\d\b")
 _NUMBERS_ONLY = re.compile(r"(?:[A-Za-z ]{1,20}: ?)?\d{1,4}(?:, ?\d{1,4})+\W*")

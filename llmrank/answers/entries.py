@@ -18,7 +18,7 @@ from llmrank.answers.blocks import ITS_RANK_WORD, ORDINALS, Block, Line, marker,
 from llmrank.answers.choosing import PARENTHESIS, gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
-from llmrank.answers.normalise import EAST_ASIAN
+from llmrank.answers.normalise import EAST_ASIAN, caseless
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import grade, is_tier, meaning
 from llmrank.answers.ranks import ITS_RANK, are_scores, by_number, counts, counts_down, directed, falls
@@ -59,56 +59,49 @@ _REMARK = re.compile(
     r" [-–—]{1,3} |[:.!?](?P<closed>[*_]{1,3})? | \(|, | (?=(?:because|since|which|is|was|would|has|scores?|for its?"
     r"|due to)\b)| (?=[★⭐]|\d(?:\.\d)?/\d|(?:directed )?by [A-Z])"
 )
-_EDITION = re.compile(
+_EDITION = caseless(
     r"[ :,(–—-]{1,5}(?:the )?(?:director['’]s cut|(?:extended|special|theatrical|final|original|uncut|remastered"
-    r"|criterion)(?: (?:edition|version|cut|collection))?)\W{0,3}$",
-    re.IGNORECASE,
+    r"|criterion)(?: (?:edition|version|cut|collection))?)\W{0,3}$"
 )
 _COMPARES = re.compile(r"\b(?:like|similar|reminiscent|because|since|than|loved|liked|enjoyed|watched|rated)\b")
-_LEAD_IN = re.compile(
+_LEAD_IN = caseless(
     r"\b(?=[a-z])(?:would (?:(?:most|likely|probably|really) ){0,2}(?:like|enjoy|love)"
     r"|recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?"
     r"|starts? with|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)|followed by"
     r"|then|first|next|finally|lastly|second|third|last|is|are|was|be|include|including|also|and"
     r"|d['’]abord|ensuite|puis|enfin|primero|segundo|tercero|luego|después|zuerst|dann|danach|prima|poi|infine"
     r"|output|answer|movies?|items?|put|place|would be)[:,]? |:[*_]{0,3} "
-    r"|\b(?:user|viewer|reader|player|customer|listener|order|ranking|list|picks?|recommendations?) ?(?:→|[-=]>) ",
-    re.IGNORECASE,
+    r"|\b(?:user|viewer|reader|player|customer|listener|order|ranking|list|picks?|recommendations?) ?(?:→|[-=]>) "
 )
-_HEADING = re.compile(
+_HEADING = caseless(
     r"^(?:#|\*\*[^*:\n]{0,100}:\*\*)|\b(?:here (?:are|is)|here['’]s|recommendations?|ranking|ranked (?:list|order)"
-    r"|top[- ]?\d+|reordered|re-ranked|list of|candidates?)\b|:\W{0,6}$",
-    re.IGNORECASE,
+    r"|top[- ]?\d+|reordered|re-ranked|list of|candidates?)\b|:\W{0,6}$"
 )
-_CHATTER = re.compile(
+_CHATTER = caseless(
     r"(?:none|neither|nothing|however|sure|certainly|absolutely|of course|okay|ok|yes|no|great|thanks?|thank you|i hope"
     r"|hope|enjoy|note|please"
-    r"|let me|these|this|based on|output|answer|i['’]m sorry|i can['’]?t|i cannot|as an ai|error|http)\b",
-    re.IGNORECASE,
+    r"|let me|these|this|based on|output|answer|i['’]m sorry|i can['’]?t|i cannot|as an ai|error|http)\b"
 )
-_RECOMMENDS = re.compile(
+_RECOMMENDS = caseless(
     r"\b(?:recommend|suggest|would (?:(?:most|likely|probably|really) ){0,2}"
     r"(?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)"
     r"|['’]d (?:pick|choose|watch|rank|put|go with|start|say)|my (?:top|pick|choice|answer|ranking)"
     r"|best|top (?:pick|choice)"
     r"|should (?:watch|try|see)|rank|start with|followed by|order is|picks?|choose|answer|empfehl|würde|recommand"
-    r"|recomiend|recomend|consigli|output|try|рекоменд)",
-    re.IGNORECASE,
+    r"|recomiend|recomend|consigli|output|try|рекоменд)"
 )
-_DECLINES = re.compile(
+_DECLINES = caseless(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|avoid|skip|unlike|except|instead|rather than"
     r"|cannot|sorry|unable|none of|neither|nor|dislikes?|hates?|nicht|pas|keine?|não|niet|не|because you|since you"
     r"|(?:you|the user) (?:(?:has|have|had) )?(?:already )?(?:liked|loved|watched|enjoyed|rated|seen)|error"
     r"|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat|bit) better"
-    r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]",
-    re.IGNORECASE,
+    r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]"
 )
-_FOLLOWS = re.compile(r"^(?:(?:and|then|next|after that|afterwards|followed by|finally|lastly) )+", re.IGNORECASE)
+_FOLLOWS = caseless(r"^(?:(?:and|then|next|after that|afterwards|followed by|finally|lastly) )+")
 _IN_SEQUENCE = re.compile(r"\b(?:followed by|then|next|after that|finally|lastly)\b")
 _VERB = re.compile(
     r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
-    r"|should|will|isn['’]t"
-    r"|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
+    r"|should|will|isn['’]t|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
 )
 _TWO_PARTS = re.compile(r" (?:[-–—→←|]|->|<-|=>|--) ")
 _ARROWS = (re.compile(r" (?:->|→|=>) "), re.compile(r" (?:<-|←) "))
@@ -130,8 +123,8 @@ _ASIDE = re.compile(
 )
 _AUTHOR = re.compile(r" (?:by|directed by) [A-Z][\w.]* ?(?:(?:d[aeiu]|del|du|la|le|v[ao]n|der|den) ){0,2}[\w.]*[A-Z]")
 _NOTE = re.compile(r" \[[^\[\]\d]{1,40}\]$")
-_PLACE = re.compile(r"\d{1,3}(?:st|nd|rd|th)(?: place)?", re.I)
-_SAYS_RANK = re.compile(rf"\b(?:{ITS_RANK_WORD})\b|\d(?:st|nd|rd|th)\b", re.I)
+_PLACE = caseless(r"\d{1,3}(?:st|nd|rd|th)(?: place)?")
+_SAYS_RANK = caseless(rf"\b(?:{ITS_RANK_WORD})\b|\d(?:st|nd|rd|th)\b")
 _TRANSLATED = re.compile(
     r"(?P<outside>[^()/\n]{1,200}) ?\((?!(?:18|19|20)\d\d\b)"
     r"(?P<inside>[^()\n]{1,200}(?:\([^()\n]{1,200}\)[^()\n]{0,200}){0,3})\)"
@@ -304,7 +297,7 @@ def _places_in_words(bodies: list[str]) -> list[str]:
     return [str(len(bodies) if word == "last" else ORDINALS.index(word) + 1) for word in words]
 
 
-_PLACE_IN_WORDS = re.compile(rf"[-–—:(,] ?({'|'.join(ORDINALS)}|last) (?:place|choice|pick)\b", re.IGNORECASE)
+_PLACE_IN_WORDS = caseless(rf"[-–—:(,] ?({'|'.join(ORDINALS)}|last) (?:place|choice|pick)\b")
 
 
 def _last_words(text: str) -> str:
@@ -369,10 +362,9 @@ def _entry(line: Line, body: str, index: TitleIndex, *, marked: bool) -> Mention
 _SAID_BEHIND = 200
 _BETWEEN = 6
 """Marks between a title and what is said of it."""
-_IS_LEFT_OUT = re.compile(
+_IS_LEFT_OUT = caseless(
     r"(?:was|were|is|has been|had to be) (?:\w+ly )?(?:excluded|left out|omitted|removed|dropped|skipped"
-    r"|not included)\b(?! (?:from|of|by|in)\b)",
-    re.IGNORECASE,
+    r"|not included)\b(?! (?:from|of|by|in)\b)"
 )
 """`Heat (1995) was excluded because …`"""
 
@@ -393,7 +385,7 @@ def _of_year(body: str, index: TitleIndex) -> Mention | None:
     return None
 
 
-_OTHER_FILM = re.compile(r"\b(?:remade|based on|inspired|original (?:of|to))\b", re.IGNORECASE)
+_OTHER_FILM = caseless(r"\b(?:remade|based on|inspired|original (?:of|to))\b")
 _FROM_YEAR = re.compile(r"\b(?:from|of|in) ((?:18|19|20)\d\d)(?!\d)")
 _A_YEAR = re.compile(r"(?<![\d-])(?:18|19|20)\d\d(?!\d)")
 
@@ -436,10 +428,9 @@ def _put_right(body: str, index: TitleIndex) -> Mentions | None:
     return [Mention(body[back.end() :], Match((named.pop(),), "normalised"))] if len(named) == 1 else []
 
 
-_SCRATCHED = re.compile(
+_SCRATCHED = caseless(
     r"\b(?:scratch that|strike that|no,? wait(?! (?:for|to|until|till)\b)|wait,? no|hmm+,? no|redo (?:that"
-    r"|this) (?:line|one|entry))\b",
-    re.IGNORECASE,
+    r"|this) (?:line|one|entry))\b"
 )
 
 
@@ -473,7 +464,7 @@ def _is_end_of_another(parts: Mentions, body: str) -> bool:
 
 _LEAD_WORDS = SMALL_WORDS | word_set("watch try see start with first second third finally lastly next then")
 """Words that may lead to a title in an entry (`2. Then Heat`)."""
-_TIED = re.compile(r"^[(\[](?:tied?|t-?\d{1,2})[)\]] ?(?=\S)", re.IGNORECASE)
+_TIED = caseless(r"^[(\[](?:tied?|t-?\d{1,2})[)\]] ?(?=\S)")
 """`2. (tie) Heat`"""
 
 
@@ -573,14 +564,11 @@ def _scored_in_line(text: str, places: Sequence[tuple[int, int]], listing: Listi
         listing.ambiguous |= not any("#" in piece[-6:] or _SAYS_RANK.search(piece[-40:]) for piece in pieces)
 
 
-_NOTE_LINE = re.compile(
+_NOTE_LINE = caseless(
     r"notes?: (?=.*\b(?:already|not|\w+n['’]t|excluded|omitted|skipped)\b)"
-    r"|\W{0,4}(?:fun fact|trivia|did you know)\b",
-    re.IGNORECASE,
+    r"|\W{0,4}(?:fun fact|trivia|did you know)\b"
 )
 """`notes: Heat was already seen`, `Fun fact: Heat was filmed in Los Angeles`"""
-
-
 _LOWER_FIRST = re.compile(r"\A(?:(?:I|[a-z]\S*) )+(?=\S)")
 """Words before a title: `I would skip` Heat."""
 
@@ -735,14 +723,7 @@ def _remark(body: str, index: TitleIndex) -> Mentions | None:
         closed = mark["closed"] or body[mark.start() - 1] in "*_"  # **Dune:** a classic; *Dune*, Frank Herbert
         alone = closed and not {*"*_"} & {*body[mark.end() :][:2000]}
         in_characters = said[0] in ".!?" and _EAST_ASIAN.match(said, 2) is not None
-        if (
-            alone
-            or in_characters
-            or _is_remark(said)
-            or _EDITION.match(said)
-            or _AUTHOR.match(said)
-            or _ASIDE.match(said)
-        ):
+        if alone or in_characters or _is_remark(said) or any(one.match(said) for one in (_EDITION, _AUTHOR, _ASIDE)):
             mention = _mention(body[: mark.start()], index)
             if mention.match and (by := _BY.match(said)) and index.is_by_another(mention.match, said[by.end() :]):
                 return None
@@ -820,10 +801,9 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
         if found["behind"] and (not inside.match or _mention(found["before"], index).match):
             return None
         letters = [*filter(str.isalpha, found["outside"] or found["abroad"] or found["before"])]
-        dated = (
-            found["behind"] and inside.match and _YEAR.search(inner)
-        )  # La Vie des autres – The Lives of Others (2006)
-        foreign = 2 * sum(map(str.isascii, letters)) < len(letters) or dated
+        foreign = 2 * sum(map(str.isascii, letters)) < len(letters)
+        if found["behind"] and inside.match and _YEAR.search(inner):
+            foreign = True  # La Vie des autres – The Lives of Others (2006)
         if found["outside"] and inside.match and " " in inner and not index.nearest(body):
             ours, theirs = ({*re.findall(r"\w+", text.casefold())} for text in (found["outside"], inner))
             telling = len(theirs) > 2 or not found["outside"].isascii() or not _ABROAD.isdisjoint(ours) or ours & theirs

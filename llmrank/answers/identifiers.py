@@ -16,6 +16,7 @@ from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, hea
 from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
+from llmrank.answers.normalise import caseless
 from llmrank.answers.ranks import (
     ITS_RANK,
     are_scores,
@@ -47,10 +48,9 @@ _FILLER = (
 _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
 _MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>]\s*)?){3,}")
-_SCORED = re.compile(
+_SCORED = caseless(
     r"\W{0,4}(?:[A-Za-z]{2,12} )?\[\w{1,20}\] ?(?:[:=–—→-]|->|is|ranks|comes(?: in)?) ?"
-    r"(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank|position|place)\b)",
-    re.IGNORECASE,
+    r"(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank|position|place)\b)"
 )
 _SCORE_BESIDE = re.compile(
     r"[\]\s]{0,3}(?P<sign>[(:=–—-]?) ?(?P<value>\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}| ?(?:stars?|points?)\b"
@@ -73,28 +73,26 @@ _SMALL_CHAIN = re.compile(r"(?<!\w)[a-z](?: ?> ?[a-z](?!\w)){2,}")
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _PAIRED = re.compile(r"\W{0,3}\(\w{1,3}, ?\w{1,3}\)(?:, ?\(\w{1,3}, ?\w{1,3}\))++\W{0,3}")
 """`(2, 4), (5, 1)`: pairs of a comparison, or items and ranks."""
-_DISMISSED = re.compile(
+_DISMISSED = caseless(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
     r"|\bleave\b[^.;\n]{0,30}\bout\b|\b(?:is|are) not(?=\W*$|[.;])"
-    r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
-    re.IGNORECASE,
+    r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b"
 )
 """What a sentence says of items that are not part of the list."""
-_ARE_LEFT_OUT = re.compile(
+_ARE_LEFT_OUT = caseless(
     r"[\])*\s]{0,4} (?:are|is|were|was|have been|has been) (?:\w+ly |already )?(?:not (?:ranked|included|listed"
-    r"|recommended)|left out|excluded|omitted|seen|watched|viewed|read(?! next)|played|bought|purchased|rated)\b",
-    re.IGNORECASE,
+    r"|recommended)|left out|excluded|omitted|seen|watched|viewed|read(?! next)|played|bought|purchased|rated)\b"
 )
 """Behind the last item of a sentence: `Items 2, 4 and 5 were not ranked`, `C and D were already watched`."""
-_RANK_IS = re.compile(
-    r"\b(?:rank|position|place) #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b", re.I
+_RANK_IS = caseless(
+    r"\b(?:rank|position|place) #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b"
 )
-_IS_RANK = re.compile(
-    r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |= ?|[-–—] |\()(?:rank(?:ed)?|position|place) #?(?P<rank>\d{1,4})\b", re.I
+_IS_RANK = caseless(
+    r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |= ?|[-–—] |\()(?:rank(?:ed)?|position|place) #?(?P<rank>\d{1,4})\b"
 )
-_THAN = re.compile(r"\bthan\b", re.IGNORECASE)
-_BOTH = re.compile(r"\b(?:both(?: of)?|such as|including)\W*$", re.IGNORECASE)
-_ARE_BOTH = re.compile(r"[\])*\s]{0,4} ?(?:are|were) both\b", re.IGNORECASE)
+_THAN = caseless(r"\bthan\b")
+_BOTH = caseless(r"\b(?:both(?: of)?|such as|including)\W*$")
+_ARE_BOTH = caseless(r"[\])*\s]{0,4} ?(?:are|were) both\b")
 _AND = re.compile(r"\W{0,3}(?:and|&)\W{0,3}")
 _ENDS_LABEL = re.compile(r"[\])*]{0,3}: ")
 _OR = re.compile(r"\bor\b")
@@ -107,7 +105,7 @@ _ROLES = re.compile(r"\W*([A-Za-z]{2,12}) ?(?:->|=>|→|[:=|–—-]) ?([A-Za-z]
 _CALL = re.compile(r"[A-Za-z]{1,12}\((\w{1,20})\)")
 """`logP(A)`, `score(3)`"""
 _ASIDE = re.compile(r"\([^()]{3,200}\)")
-_LEAST = re.compile(r"\b(?:least|worst|lowest|weakest)\b(?! to\b)", re.IGNORECASE)
+_LEAST = caseless(r"\b(?:least|worst|lowest|weakest)\b(?! to\b)")
 _ENDS = re.compile(r"(?<=[\w\])][.!?;]) (?=[A-Z(\[])")
 _CLAUSES = re.compile(r"(?<= [a-z]{3})[\w ]{0,40}[,;] (?=[\[(])")
 _BESIDE = " \t*_`\"“”„«»'‘’()[]{}.:,;><=|/→~-–—#"
@@ -118,17 +116,15 @@ _PAIR = re.compile(
     r"|/ ?\d{1,3}|points?|stars?))?)[.,;)\]*]{0,3}$"
 )
 _WORD = re.compile(r"[^\W\d_]{2,20}[:.]?")
-_IN_ORDER = re.compile(
-    r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I
-)
-_DENIED = re.compile(
+_IN_ORDER = caseless(r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b")
+_DENIED = caseless(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|neither|nor|avoid|left out|leave out|omit\w*|exclud\w*"
     r"|skip\w*|remov\w*|drop\w*|discard\w*|instead"
-    r"|rather than|beats?|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
+    r"|rather than|beats?|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b")  # fmt: skip
 _LED = re.compile(r":[ \[(*`]{0,6}$")
-_SAYS = re.compile(
+_SAYS = caseless(
     r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be|option|rank"
-    r"|are|top|passages?|items?|candidates?|:)[^\w]{0,6}$", re.I)  # fmt: skip
+    r"|are|top|passages?|items?|candidates?|:)[^\w]{0,6}$")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -180,10 +176,9 @@ class Identifiers:
     def named_in(self, text: str) -> list[int]:
         """Return the positions of the identifiers in a text; bare numbers are left out, which may count anything."""
         if not self.are_numbers:
-            words = words_of(text, self, uses_brackets(text, self))
-            return [word.position for word in words if word.kind == "identifier" and word.position is not None]
-        inside = (word for found in _BRACKETS.finditer(text) for word in found[1][:200].replace(",", " ").split())
-        return [at for at in map(self.find, inside) if at is not None]
+            words = naming(words_of(text, self, uses_brackets(text, self)))
+            return [word.position for word in words if word.position is not None]
+        return [at for at in map(self.find, _inside_brackets(text)) if at is not None]
 
     def is_of_kind(self, text: str) -> bool:
         """Return whether an unknown text looks like an identifier: a number among numbers, a letter among letters."""
@@ -246,10 +241,17 @@ def words_of(text: str, identifiers: Identifiers, bracketed_only: bool) -> list[
 def uses_brackets(text: str, identifiers: Identifiers) -> bool:
     """Return whether an answer puts identifiers in square brackets."""
     return "[" in text and any(
-        identifiers.find(word) is not None or identifiers.is_of_kind(word)
-        for found in _BRACKETS.finditer(text)
-        for word in found[1][:200].replace(",", " ").split()
+        identifiers.find(word) is not None or identifiers.is_of_kind(word) for word in _inside_brackets(text)
     )
+
+
+def _inside_brackets(text: str) -> Iterator[str]:
+    return (word for found in _BRACKETS.finditer(text) for word in found[1][:200].replace(",", " ").split())
+
+
+def naming(words: Sequence[Word]) -> list[Word]:
+    """Return the words that are identifiers."""
+    return [word for word in words if word.kind == "identifier"]
 
 
 def _is_measure(text: str, start: int, end: int) -> bool:
@@ -280,23 +282,23 @@ def chain_alone(text: str, identifiers: Identifiers) -> list[int] | None:
     return None if len(set(named)) < len(named) or -1 in named else named
 
 
-def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: TitleIndex | None = None) -> list[Listing]:
-    """Return the listings of identifiers that the blocks of an answer hold, in order. With an index, an identifier that
-    stands beside the title of another item is seen."""
+def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: TitleIndex) -> list[Listing]:
+    """Return the listings of identifiers that the blocks of an answer hold, in order; by the titles in the index it is
+    seen that one stands beside the title of another item."""
     bracketed = any(uses_brackets(line.text, identifiers) for block in blocks for line in block.lines)
     reader = _Reader(identifiers, bracketed, index)
     return gather(reader.prepared(blocks), reader.text, reader.list, reader.cell)
 
 
 _LABEL_ENDS = re.compile(r".*:[*_]{0,3} ")
-_SHOULD_READ = re.compile(r"\b(?:ranking|order|list) should (?:read|be)\W{0,3}:$", re.IGNORECASE)
+_SHOULD_READ = caseless(r"\b(?:ranking|order|list) should (?:read|be)\W{0,3}:$")
 """`I forgot to swap D and E. The ranking should read:`"""
 
 
 class _Reader:
     """Reads blocks by the identifiers in them."""
 
-    def __init__(self, identifiers: Identifiers, bracketed_only: bool, index: TitleIndex | None) -> None:
+    def __init__(self, identifiers: Identifiers, bracketed_only: bool, index: TitleIndex) -> None:
         self.identifiers = identifiers
         self.bracketed_only = bracketed_only
         self.index = index
@@ -464,12 +466,12 @@ class _Reader:
     def _is_titled(self, identifier: str, body: str) -> bool:
         """Return whether an entry is the title of the item with this identifier, and its rank."""
         rank = ITS_RANK.search(body[-20:])
-        match = self.index.find(_without_rank(body).strip(_BESIDE)) if self.index and rank else None
+        match = self.index.find(_without_rank(body).strip(_BESIDE)) if rank else None
         return match is not None and self.identifiers.find(identifier) in match.positions
 
     def _counts_down_by_identifiers(self, lines: list[Line]) -> bool:
         """Return whether `2. Fargo`, `1. Heat` has the identifiers of the titles: a countdown, or an order."""
-        if self.index is None or not self.identifiers.are_numbers or not counts_down([line.value for line in lines]):
+        if not self.identifiers.are_numbers or not counts_down([line.value for line in lines]):
             return False
         matches = [self.index.find(line.body.strip(_BESIDE)) for line in lines]
         return lines[-1].value == 1 and all(
@@ -531,7 +533,7 @@ class _Reader:
         if ">" not in text and _SHOULD_READ.search(text[-40:]):
             return Listing([])  # it announces the next line; D and E are the ones that were swapped
         words = self._words_of_line(text)
-        named = _named(words)
+        named = naming(words)
         if not named:
             return Listing([])
         if _PAIRED.fullmatch(text[:4000]):
@@ -546,7 +548,7 @@ class _Reader:
         words = self.words(_without_numbers(text))
         if _DISMISSED.search(text[:4000]):
             words = _without_dismissed(text, words)
-        return words if _named(words) else next(filter(_named, map(self.words, self._spellings(text))), [])
+        return words if naming(words) else next(filter(naming, map(self.words, self._spellings(text))), [])
 
     def _spellings(self, text: str) -> Iterator[str]:
         """Yield other spellings of a line whose identifiers may be parts of words, or small letters."""
@@ -622,7 +624,7 @@ class _Reader:
 
     def _contradicts(self, word: Word, beside: str) -> bool:
         beside = beside.strip(_BESIDE)
-        if self.index is None or word.position is None or len(beside) < 2 or not any(map(str.isalpha, beside[:200])):
+        if word.position is None or len(beside) < 2 or not any(map(str.isalpha, beside[:200])):
             return False
         match = self.index.find(f"{beside})" if beside.count("(") > beside.count(")") else beside)
         return match is not None and bool(match.positions) and word.position not in match.positions
@@ -746,12 +748,7 @@ class _Run(NamedTuple):
 
 def is_begun_by(word: Word, text: str, start: int = 0) -> bool:
     """Return whether nothing but what an item is called (`Option`) stands between here and an identifier."""
-    before = re.findall(r"\w+", text[start : word.start][-80:])
-    return all(one.casefold() in _FILLER or one.casefold() == "option" for one in before)
-
-
-def _named(words: list[Word]) -> list[Word]:
-    return [word for word in words if word.kind == "identifier"]
+    return all(one.casefold() in _FILLER for one in re.findall(r"\w+", text[start : word.start][-80:]))
 
 
 def _different(words: list[Word]) -> int:
@@ -770,13 +767,13 @@ def _filled(run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
 def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
     """Return the words, those of sentences that dismiss items as mere words, where another sentence names items."""
     kept = _without(_dismissed(text, _ENDS), words)
-    if len(_named(words)) < 3 and not re.search(r"[>:]", text):
+    if len(naming(words)) < 3 and not re.search(r"[>:]", text):
         return kept  # H and J are comedies, so they are left out
-    if not _named(kept):  # [5] is the closest, [6] and [7] are left out
+    if not naming(kept):  # [5] is the closest, [6] and [7] are left out
         kept = _without(_dismissed(text, _CLAUSES), words)
-    if not _named(kept):  # B > A (C is left out)
+    if not naming(kept):  # B > A (C is left out)
         kept = _without([found.span() for found in _ASIDE.finditer(text) if _DISMISSED.search(found[0])], words)
-    return kept if _named(kept) else words
+    return kept if naming(kept) else words
 
 
 def _dismissed(text: str, ends: re.Pattern[str]) -> list[tuple[int, int]]:
@@ -868,12 +865,9 @@ def _runs(text: str, words: list[Word]) -> list[list[Word]]:
 
 def _leading(words: list[Word], bracketed_only: bool) -> list[Word]:
     """Return the first identifier of a line, if no other word stands before it."""
-    for word in words:
-        if word.kind == "identifier":
-            return [word]
-        if word.kind == "other" and not bracketed_only:
-            return []
-    return []
+    stops = ("identifier",) if bracketed_only else ("identifier", "other")
+    first = next((word for word in words if word.kind in stops), None)
+    return [first] if first and first.kind == "identifier" else []
 
 
 def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> list[Word]:

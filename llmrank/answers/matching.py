@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from html import unescape
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, Indel
 
 from llmrank.answers.described import Descriptions
-from llmrank.answers.normalise import folded
+from llmrank.answers.normalise import caseless, folded
 from llmrank.answers.recalled import Recalled
 from llmrank.answers.title import (
     FIGURES,
@@ -33,11 +34,7 @@ from llmrank.answers.title import (
     parse_title,
     without_article,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from llmrank.types import Item
+from llmrank.types import Item
 
 Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy"]
 
@@ -48,8 +45,7 @@ _ALIKE = 200
 """How many titles that begin with one word are gone through, so that the time stays linear."""
 _SIZE = re.compile(
     r"\b(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|l|liters?|g|grams?|kg|lbs?|inch(?:es)?|cm|mm|count|ct|pack|pcs"
-    r"|pieces?|qt|quarts?|cups?|in 1|w|watts?|gb|tb|mah)\b|\bsize \d+\b"
-    r"|\b(?:pack|set|box|case) of \d+\b"
+    r"|pieces?|qt|quarts?|cups?|in 1|w|watts?|gb|tb|mah)\b|\bsize \d+\b|\b(?:pack|set|box|case) of \d+\b"
 )
 _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
 """A word of letters and digits, as models of products are called: `1000xm5`."""
@@ -69,8 +65,6 @@ _WORD = re.compile(r"[\w-]+")
 _NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d|['’]\d\d)$")
-
-
 _CREATED = re.compile(
     r"(?!(?:The|An?) )(?:[A-Z][\w.]* ){1,2}(?!(?:Wom[ae]n|M[ae]n|Kid|Boy|Girl|Children)s?\b)[A-Z]\w+(?:['’]s|s['’]) "
     r"(?=\S+ \S)"
@@ -78,10 +72,9 @@ _CREATED = re.compile(
 """The creator of a work (`Sid Meier's Civilization VI`), which `Nike Women's` is not."""
 _OTHERWISE = re.compile(r"(\S[^,;]{2,60})[,;] or,? \S+ \S.*")
 """A title with a second one (`The Hobbit, or There and Back Again`)."""
-_VERSION = re.compile(
+_VERSION = caseless(
     r"(\S.*?)(?: [-–] | ?[(\[])(?:(?:(?:18|19|20)\d\d )?(?:digital(?:ly)? )?remaster(?:ed)?\b.{0,20}"
-    r"|(?:radio|single|album|original) (?:edit|version|mix)|(?:feat|ft)\b.{1,80}|featuring .{1,80})[)\]]?",
-    re.IGNORECASE,
+    r"|(?:radio|single|album|original) (?:edit|version|mix)|(?:feat|ft)\b.{1,80}|featuring .{1,80})[)\]]?"
 )
 """A song with what says which recording it is."""
 _EDITION = re.compile(
@@ -155,8 +148,7 @@ class TitleIndex:
         if not scores:
             return self._short_for(query)
         best = max(scores.values())
-        close = tuple(sorted(at for at, score in scores.items() if score > best - _MARGIN))
-        return Match(close, "fuzzy") if self._same_title(close) else _AMBIGUOUS
+        return self._fuzzy(at for at, score in scores.items() if score > best - _MARGIN)
 
     def recalled_by(self, text: str) -> int | None:
         """Return the one item that a text recalls (see `Recalled`), None if it recalls none or several."""
@@ -293,12 +285,8 @@ class TitleIndex:
         return _positions((name, at) for name, at in names if " " in name)
 
     @cached_property
-    def _by_year(self) -> dict[str, list[int]]:
-        years: dict[str, list[int]] = {}
-        for at, title in enumerate(self._titles):
-            if title.year:
-                years.setdefault(title.year, []).append(at)
-        return years
+    def _by_year(self) -> dict[str, tuple[int, ...]]:
+        return _positions((title.year, at) for at, title in enumerate(self._titles) if title.year)
 
     @cached_property
     def _all_dated(self) -> bool:
@@ -332,9 +320,8 @@ class TitleIndex:
             positions.update(self._names.get(without_article(query.whole), ()))
         found = [at for at in positions if _agree(query, self._titles[at])]
         several = any(map(_YEAR.fullmatch, (*query.aliases, *query.remarks)))  # titles with their years
-        if (
-            not found and ends and query.year and query.aliases and not several
-        ):  # Shichinin no samurai (Seven Samurai) (1954)
+        if not found and ends and query.year and query.aliases and not several:
+            # Shichinin no samurai (Seven Samurai) (1954)
             others = {at for alias in query.aliases for at in self._names.get(without_article(alias), ())}
             found = [at for at in others if self._titles[at].year == query.year]
         if not found and (part := self._last_parts.get(name)) and len(part) == 1:
@@ -363,9 +350,8 @@ class TitleIndex:
     def _find_trailing_year(self, text: str) -> Match | None:
         if (found := _TRAILING_YEAR.search(text, len(text) - 5)) is None:
             return None
-        return self._find_normalised(
-            parse_title(f"{text[: found.start()]} ({full_year(found[1])})"), ends=True
-        )  # Heat '95
+        dated = f"{text[: found.start()]} ({full_year(found[1])})"  # Heat '95
+        return self._find_normalised(parse_title(dated), ends=True)
 
     def _find_in_figures(self, query: Title, ends: bool) -> Match | None:
         """Return the match of a name with its first number in figures, or in words (`Twelve Angry Men`); a number alone
@@ -410,21 +396,19 @@ class TitleIndex:
     def _begun_by(self, name: str, query: Title) -> Match | None:
         """Return the one product whose title a name shortens; `query` is the text that it is the name of."""
         if before := self._before_comma.get(name):
-            return Match(before, "fuzzy") if self._same_title(before) else _AMBIGUOUS
+            return self._fuzzy(before)
         first = name.split(" ", 1)[0]
         start, end = bisect_left(self._wholes, (f"{first} ", -1)), bisect_left(self._wholes, (f"{first}!", -1))
         alike = self._wholes[start:end]
         if len(alike) > _ALIKE:
             return None
-        near = [
-            at
-            for _, at in alike
-            if _agree(query, self._titles[at])
-            and (_is_short_for(name, self._titles[at]) or _is_reordered(query, self._titles[at]))
-        ]
-        if not near:
-            return None
-        return Match(tuple(sorted(near)), "fuzzy") if self._same_title(near) else _AMBIGUOUS
+        titles = [(at, self._titles[at]) for _, at in alike if _agree(query, self._titles[at])]
+        return self._fuzzy(at for at, one in titles if _is_short_for(name, one) or _is_reordered(query, one))
+
+    def _fuzzy(self, near: Iterable[int]) -> Match | None:
+        """Return the match of items that are near, None if there are none; ambiguous if their titles differ."""
+        close = tuple(sorted(near))
+        return (Match(close, "fuzzy") if self._same_title(close) else _AMBIGUOUS) if close else None
 
     def _nearness(self, query: Title, names: Sequence[Name], at: int) -> float:
         """Return how near a title of these names is to an item's, 0 to 1; 0 where the item is ruled out."""
@@ -504,10 +488,9 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
         swapped = len(a) == len(b) and sorted(a) != sorted(b)
         plural = is_plural(a, b) and (alone or not same_year)
         first = a[0] != b[0] and (alone or not same_year or swapped)
-        if plural or first or len(long) < shortest or (swapped and len(a) < (8 if alone else 5)):
+        too_short = len(long if same_year else short) < shortest or (swapped and len(a) < (8 if alone else 5))
+        if plural or first or too_short:
             return False  # Alien and Aliens, Gamer and Amer, Twister and Twisted
-        if len(short) < shortest and (not same_year or swapped):
-            return False
     return True
 
 

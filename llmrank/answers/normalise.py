@@ -20,10 +20,15 @@ LIMIT = 400_000
 SHORT = 20_000
 """Characters that are read of an answer that is one choice, rating or verdict."""
 
-_TAG = re.compile(
+
+def caseless(*patterns: str) -> re.Pattern[str]:
+    """Return the pattern of any of these, in capitals or not."""
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+_TAG = caseless(
     rf"[<\[◁](?P<end>/)?{REASONING_TAGS}[>\]▷]|<\|START_THINKING\|>|<\|channel>thought\b"
-    r"|(?P<end_sign><\|(?:END_THINKING|START_(?:RESPONSE|TEXT))\|>|<channel\|>)",
-    re.IGNORECASE,
+    r"|(?P<end_sign><\|(?:END_THINKING|START_(?:RESPONSE|TEXT))\|>|<channel\|>)"
 )
 """Where reasoning begins and ends: the tags of most models, and the signs of Cohere's and of Gemma's."""
 _WORD_IN_BRACKETS = re.compile(r"\[/?[^\W\d]")
@@ -73,17 +78,16 @@ _SIGNS = {
     **dict.fromkeys("∼≈≃≅", "="),
     "№": "#", "\u20e3": ". ", "🥇": " 1. ", "🥈": " 2. ", "🥉": " 3. ", "🔟": " 10. ", "🏆": "", "⟨": "<", "⟩": ">",
 }  # fmt: skip
-_HTML = re.compile(
+_HTML = caseless(
     r"<(/?)(ol|ul|li|p|br|div|table|thead|tbody|tr|td|th|b|strong|i|em|u|span|h[1-6]|a|code|pre|s|del|strike|hr)\b"
-    r"([^<>]{0,200})>",
-    re.IGNORECASE,
+    r"([^<>]{0,200})>"
 )
 _ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]\w{1,31});")
-_STRUCK = re.compile(r"~~[^~\n]{1,300}~~|<(s|del|strike)>[^<>]{1,300}</\1>", re.IGNORECASE)
+_STRUCK = caseless(r"~~[^~\n]{1,300}~~|<(s|del|strike)>[^<>]{1,300}</\1>")
 _CROSSED = re.compile(r"^[ \t]{0,20}(?:[-*•] )?(?:❌|✗|✘|🚫|⛔|👎)[^\n]*$", re.MULTILINE)
 _OPEN_BOX = re.compile(r"^[ \t]{0,20}[-*] \[ \][^\n]*$", re.MULTILINE)
 _CHECKED_BOX = re.compile(r"^[ \t]{0,20}[-*] \[[xX]\]", re.MULTILINE)
-_ROLE = re.compile(r"\s*(?:assistant|ai|bot)\s?:\s?", re.IGNORECASE)
+_ROLE = caseless(r"\s*(?:assistant|ai|bot)\s?:\s?")
 _LATEX = re.compile(
     r"\\(?:(?P<then>succ|gt|rightarrow|to)\b ?|(?P<entry>item|begin|end)\b(?:\{[a-z]{1,20}\*?\})? ?"
     r"|[a-z]{2,12}\{(?P<inside>[^{}\n]{0,300})\}|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
@@ -126,8 +130,8 @@ _LEFT_OUT = frozenset(("excluded", "dropped", "rejected", "omitted", "skipped", 
 _REMARKS = frozenset(("comment", "note", "notes"))
 _NESTED = re.compile(r"(\n(?:Rank \d{1,4}:|-) )\s{0,40}\n- ")
 """`<item rank="2"><title>`, `<item><title>`"""
-_YEAR_ELEMENT = re.compile(r"</\w{1,20}>\s{0,40}<year>\s{0,9}(\d{4})\s{0,9}</year>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})", re.IGNORECASE)
+_YEAR_ELEMENT = caseless(r"</\w{1,20}>\s{0,40}<year>\s{0,9}(\d{4})\s{0,9}</year>")
+_ATTRIBUTE = caseless(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})")
 _DOUBLED = re.compile(r"(?<=\S) ?([<>])\1+ ?(?=\S)")
 _PROGRAM = re.compile(
     r"^[ \t]{0,40}(?:def \w+\(|for \w[^\n]{0,80} in [^\n]{1,200}:(?:$| ?print\()|function \w{0,40}\()"
@@ -137,7 +141,7 @@ _PROGRAM = re.compile(
 """A program that would make a ranking: what it prints is not known."""
 _LITERAL = re.compile(r"^(\w{1,40}) ?= ?\[[^\[\]]{0,20000}+\][ \t]{0,40}(?:#[^\n]*)?$", re.MULTILINE)
 _COMMENT = re.compile(r"\A(?:python|py)\b|^(?:#|assert )[^\n]*$", re.MULTILINE | re.IGNORECASE)
-_HAS_COMMENTS = re.compile(r"(?:python|py|json[5c]?|javascript|js|typescript|ts|ya?ml|toml|ruby|r)\b", re.IGNORECASE)
+_HAS_COMMENTS = caseless(r"(?:python|py|json[5c]?|javascript|js|typescript|ts|ya?ml|toml|ruby|r)\b")
 _COMMENT_IN_CODE = re.compile(
     r"^[ \t]{0,40}(?:#|//)[^\n]*$|[ \t]//[ \t][^\n]*$|/\*(?:(?!\*/)[^\n]){0,400}\*/", re.MULTILINE
 )
@@ -436,8 +440,6 @@ _STEPS: _Steps = (
     ("\\", lambda text: _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*").replace("\\ ", " ")),
     ("][", partial(_REFERENCE.sub, _link_text)),
 )
-
-
 _QUESTION = re.compile(r"\s{0,20}(?:(?:<s>)?\s{0,20}\[INST\]|#{2,3} ?(?:Instruction|Human|User|Input)\b)")
 """With which a text begins that repeats the question in the signs of its template, before the answer."""
 _RESPONSE = re.compile(r"\[/INST\]|\n#{2,3} ?(?:Response|Assistant|Answer|Output)\b:?")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from llmrank.answers.matching import Match, TitleIndex, title_index
-from llmrank.answers.normalise import normalise, without_reasoning
+from llmrank.answers.normalise import caseless, normalise, without_reasoning
 from llmrank.answers.outcome import TextFormat, answered, unparsed
 from llmrank.answers.ranking import read_ranking
 from llmrank.types import Answer, Entry, Question, Response
@@ -16,7 +16,7 @@ _STAGES = ("exact", "normalised", "fuzzy")
 _FIELDS = re.compile(r"::|[|\t]")
 _QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
 _CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
-_DENIED = re.compile(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable)\b", re.IGNORECASE)
+_DENIED = caseless(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable)\b")
 _READ = 2_000
 """Characters of a line in which a title is looked for: a title stands in a short one."""
 

@@ -6,26 +6,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from llmrank.answers.normalise import caseless
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
-_REFUSAL = re.compile(
+_REFUSAL = caseless(
     r"\b(?:i(?:['’]m| am) (?:sorry|unable|not able|not comfortable|afraid)"
     r"|i (?:can(?:['’]t|not| not)|could(?:n['’]t| not)|won['’]t)"
     r"|(?:sorry|apologi[sz]e|unfortunately|apologies)\b[^.\n]{0,80}"
     r"\b(?:can(?:['’]t|not)|unable|not able|do not|don['’]t)"
     r"|as an? (?:ai|artificial|large language|language model)|it is (?:not possible|impossible) (?:for me )?to"
-    r"|(?:not|n['’]t have) enough information|i (?:do not|don['’]t) have any information|without more information)\b",
-    re.IGNORECASE,
+    r"|(?:not|n['’]t have) enough information|i (?:do not|don['’]t) have any information|without more information)\b"
 )
-
-
-_REFUSAL_ELSEWHERE = re.compile(
+_REFUSAL_ELSEWHERE = caseless(
     r"申し訳(?:ありません|ございません)|(?:抱歉|对不起|對不起|遗憾|遺憾)[^。\n]{0,40}(?:无法|無法|不能|不了)"
     r"|죄송[^.\n]{0,60}(?:없습니다|못합니다|어렵습니다)"
     r"|\b(?:tut mir leid|leider)\b[^.\n]{0,80}\b(?:nicht|keine)\b|\b(?:désolée?|malheureusement)\b[^.\n]{0,80}\bpas\b"
     r"|\b(?:lo siento|lamentablemente)\b[^.\n]{0,80}\bno\b|\bmi dispiace\b[^.\n]{0,80}\bnon\b"
-    r"|\b(?:desculpe|lamento|infelizmente)\b[^.\n]{0,80}\bnão\b|(?:извините|к сожалению)[^.\n]{0,80}\bне ",
-    re.IGNORECASE,
+    r"|\b(?:desculpe|lamento|infelizmente)\b[^.\n]{0,80}\bnão\b|(?:извините|к сожалению)[^.\n]{0,80}\bне "
 )
 """A refusal in other languages. It only names the reason of an answer in which nothing was read."""
 
@@ -35,17 +32,13 @@ def is_refusal(response: Response, text: str) -> bool:
     return response.finish_reason in ("refusal", "content_filter") or _REFUSAL.search(text[:400]) is not None
 
 
-_STILL = re.compile(
+_STILL = caseless(
     r"\b(?:but(?! i (?:have no|cannot|can['’]t|do not|don['’]t))"
-    r"|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: ",
-    re.IGNORECASE,
+    r"|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: "
 )
-
-
-_PROMISES = re.compile(
+_PROMISES = caseless(
     r"\bplease (?:provide|share|send|paste)\b[^.\n]{0,60}\b(?:i['’]ll|i will|i can)(?: \w+)?"
-    r" (?:rank|order|sort|recommend)\b",
-    re.IGNORECASE,
+    r" (?:rank|order|sort|recommend)\b"
 )
 
 
@@ -60,8 +53,7 @@ def declines(text: str) -> bool:
 
 _AWAITS = re.compile(
     r"\b(?:(?:i(?: will|['’]ll| shall| can)|ready to) (?:now )?(?:rank|order|sort|help|recommend|output|answer"
-    r"|reply|respond)"
-    r"|once you (?:share|give|provide|send|confirm))\b.{0,400}"
+    r"|reply|respond)|once you (?:share|give|provide|send|confirm))\b.{0,400}"
     r"\b(?:please (?:provide|share|send|paste)\b[^.\n]{0,40}\b(?:history|watched|read|films|movies|books|items"
     r"|list|candidates|preferences|ratings|input|data|details|information)|once you (?:share|give|provide|send|confirm)"
     r"|when you(?: are|['’]re) ready|waiting for)\b"
@@ -70,7 +62,7 @@ _AWAITS = re.compile(
     r"\b(?:could|can|would|do|may) (?:you|i)\b",
     re.IGNORECASE | re.DOTALL,
 )
-_ASKS_FIRST = re.compile(
+_ASKS_FIRST = caseless(
     r"\b(?:could|can|would|will|may) you (?:please |first |also )*(?:tell|send|share|give|provide|let|say|paste|list)\b"
     r"|\bplease (?:tell|send|share|give|provide|paste)\b|\b(?:need|have) to know\b"
     r"|\bbefore i can (?:say|tell|choose|rank|rate|answer|judge|decide)\b"
@@ -78,8 +70,7 @@ _ASKS_FIRST = re.compile(
     r"|\b(?:müsste|muss|brauche) ich (?:\w+ ){0,4}(?:wissen|mehr)\b"
     r"|\bpourriez-vous|\bj['’]aurais besoin|\bpodrías? (?:decirme|enviarme)|\bnecesit(?:o|aría) saber"
     r"|\bpode (?:enviar|dizer)|\bkunt u|\bмогли бы вы|\bмне нужно знать|请(?:先)?告诉我"
-    r"|教えて(?:いただけ|ください)|알려 ?주",
-    re.IGNORECASE,
+    r"|教えて(?:いただけ|ください)|알려 ?주"
 )
 
 
@@ -89,13 +80,12 @@ def asks_first(text: str) -> bool:
     return _ASKS_FIRST.search(text[:600]) is not None
 
 
-_CANNOT_SAY = re.compile(
+_CANNOT_SAY = caseless(
     r"\bi (?:can(?:not|['’]t)|can not|could(?: not|n['’]t)) (?:really |possibly |honestly )?(?:judge|assess|tell|know"
     r"|say)\b(?! (?:that|they|he|she|the|this|it|how) \w)"
     r"|\bkann ich (?:\w+ ){0,3}nicht (?:beurteilen|sagen|einschätzen|wissen)\b"
     r"|\bje ne (?:peux|saurais) pas (?:le )?(?:dire|juger|savoir)\b|\bno (?:lo )?puedo (?:decir|juzgar|saber)"
-    r"|\bnon (?:lo )?posso (?:dire|giudicare|sapere)|\bnão (?:posso|consigo) (?:dizer|julgar|saber)",
-    re.IGNORECASE,
+    r"|\bnon (?:lo )?posso (?:dire|giudicare|sapere)|\bnão (?:posso|consigo) (?:dizer|julgar|saber)"
 )
 
 
@@ -104,7 +94,7 @@ def cannot_say(text: str) -> bool:
     return _CANNOT_SAY.search(text[:600]) is not None
 
 
-_EXAMPLE = re.compile(r"\b(?:e\.g\.|for (?:example|instance)|looks? (?:something )?like (?:this|so))", re.IGNORECASE)
+_EXAMPLE = caseless(r"\b(?:e\.g\.|for (?:example|instance)|looks? (?:something )?like (?:this|so))")
 
 
 def awaits_the_question(text: str, *, whole: bool) -> bool:
@@ -113,19 +103,16 @@ def awaits_the_question(text: str, *, whole: bool) -> bool:
     return _AWAITS.search(text[:600]) is not None and (not whole or _EXAMPLE.search(text[:600]) is not None)
 
 
-_ERROR = re.compile(
+_ERROR = caseless(
     r"^\W{0,4}(?:[\w.]{0,40}(?:error|exception|fault)\b|http(?:/\d(?:\.\d)?)? ?\d{3}\b|traceback\b"
     r"|[45]\d\d [A-Z][a-z]+ |bad gateway"
     r"|gateway time-?out|service unavailable|internal server|too many requests|unauthorized|forbidden|not found\b)"
-    r"|\berror code\b"
-    r"|[{,] ?['\"](?:error|detail|code|status|message)['\"] ?:(?! ?['\"]?(?:ok|success\w*|done|200)\b)"
-    r"|\brate[- ]?limit|\bquota\b"
-    r"|\btimed? ?out\b|\bupstream\b"
+    r"|\berror code\b|[{,] ?['\"](?:error|detail|code|status|message)['\"] ?:(?! ?['\"]?(?:ok|success\w*|done|200)\b)"
+    r"|\brate[- ]?limit|\bquota\b|\btimed? ?out\b|\bupstream\b"
     r"|\bcontext length\b|\bmax(?:imum)? tokens\b|\bapi[- ]?key\b|\bretry(?:ing)? (?:in|after)\b"
     r"|\btry again (?:in|later)\b"
     r"|\bconnection (?:error|refused|reset|aborted)|\boverloaded\b|\bstatus code\b|\bserver (?:is )?(?:error"
-    r"|busy|unavailable)",
-    re.IGNORECASE,
+    r"|busy|unavailable)"
 )
 
 
@@ -140,21 +127,14 @@ def is_error_object(text: str) -> bool:
 
 
 _ERROR_OBJECT = re.compile(r"\s{0,80}\{\s{0,80}\"error\"\s{0,9}:\s{0,9}\{\s{0,80}\"(?:message|code|type)\"")
-
-
-TAKEN_BACK = re.compile(
+TAKEN_BACK = caseless(
     r"\b(?:(?<!n['’]t )wait(?! (?:for|to|until|till)\b)|actually|scratch that|correction"
     r"|on (?:second thoughts?|reflection)|(?:let me|to) reconsider"
-    r"|thinking (?:about it|it over)|come to think of it|i mean|make that|(?<=\? )no)\b",
-    re.IGNORECASE,
+    r"|thinking (?:about it|it over)|come to think of it|i mean|make that|(?<=\? )no)\b"
 )
 """Words with which an answer is taken back: the one that follows counts."""
-
-
 NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
 """Where a model goes on with a question of its own."""
-
-
 LEAST_MASS = 0.5
 """Below this probability of all labels together, an answer is flagged (repair `low_label_mass`)."""
 

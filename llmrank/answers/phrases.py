@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from llmrank.answers.normalise import caseless
+
 
 class Phrase(NamedTuple):
     """Words that say what a list is."""
@@ -16,7 +18,7 @@ class Phrase(NamedTuple):
 
 def _words(starting: str, within: str) -> re.Pattern[str]:
     """Return a pattern of words by their beginnings, and of what also counts within a word."""
-    return re.compile(rf"\b(?:{starting})|{within}", re.IGNORECASE)
+    return caseless(rf"\b(?:{starting})|{within}")
 
 
 PHRASES = (
@@ -29,14 +31,11 @@ PHRASES = (
         r"|δεν (?:θα )?(?:προτείν|συνιστ)|nedoporuč|neodporúč|en suosittele|önerm(?:iyor|em|edi)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu(?!siv)|esclus"
         r"|le(?:ft|av(?:e|ing))(?: (?:it|them|this|that|those))? (?:out|off (?:the|my|this))|omit|avoid(?!s\b)"
-        r"|reject"
-        r"|(?:do|would)n['’]t bother|not bother"
-        r"|not for (?:you|them|this user|the user)\b"
+        r"|reject|(?:do|would)n['’]t bother|not bother|not for (?:you|them|this user|the user)\b"
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|order|final|picks?|table)\b"
         r"|missed (?:out\b|the cut\b)|just miss(?:es|ing)? the cut\b|did(?: not|n['’]t) (?:quite )?make (?:it\b"
         r"|the (?:cut|list)\b)"
-        r"|nothing to do with the (?:placing|ranking|order)|threw out\b|thrown out\b"
-        r"|skip(?:ped)?\b|dislike|hated?\b"
+        r"|nothing to do with the (?:placing|ranking|order)|threw out\b|thrown out\b|skip(?:ped)?\b|dislike|hated?\b"
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! (?:up )?to\b| and (?:end|finish)ing\b)"
         r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten|besten)\b)"
         r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
@@ -46,8 +45,7 @@ PHRASES = (
         r"|lascio (?:fuori|da parte)|deixo de (?:fora|lado)|laat ik weg|ignor|discard",
         r"(?m:^[^\w\n]*(?:unsure|undecided)\b[^,.\n]{0,20}:|^[^\w\n]*dropped\b[^:\n]{0,30}:)|未入选|제외|お(?:すすめ|勧め)(?:しません|できません)"
         r"|(?m:\b(?:zum Beispiel|par exemple|por (?:exemplo|ejemplo)|per esempio|na przykład|например)\b[^:\n]{0,40}"
-        r":\W*$)"
-        r"|추천하지 않|추천하지는 않|لا (?:أوصي|أنصح)|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
+        r":\W*$)|추천하지 않|추천하지는 않|لا (?:أوصي|أنصح)|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
         r"|(?m:^[^\w\n]*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))|\bin the format\W*$)"
         r"|(?m:^(?![^\n]*\b(?:most|best|top|highest)\b)[^\n]*\bleast\*{0,2} likely to (?:\w+ ){0,2}"
         r"(?:like|enjoy|love|watch|read|play|buy)\b)"),
@@ -66,8 +64,7 @@ PHRASES = (
         r"final|answers?\b|verdict\b|decision\b(?! (?:matrix|table))"
         r"|bottom line|in the end\b|overall\b|conclusion|my (?:own )?(?:ranking"
         r"|order|list|recommendation|pick|choice)|result\b|output\b(?! format)|therefore|thus\b|so the (?:order"
-        r"|ranking)|summary\b"
-        r"|should read\b|(?:order|ranking|list) should be\b"
+        r"|ranking)|summary\b|should read\b|(?:order|ranking|list) should be\b"
         r"|revis|redo\b|re-?rank|new (?:order|ranking|list)\b|start(?:ing)? over|wait\b|scratch that|updated?\b"
         r"|correct(?:ed|ion)|on reflection|on second thought|actually\b|rather:|better:|reconsider"
         r"|ultimate|endgültig|endfassung|urteil|antwort|ergebnis|meine (?:rangliste|reihenfolge|empfehlung)|fazit"
@@ -77,13 +74,11 @@ PHRASES = (
         r"|vastaus|végső|válasz|konečn|výsledn|odpově|răspuns|τελικ|απάντησ|остаточн|відповід|cuối cùng|kết quả"
         r"|câu trả lời|jawaban|hasil akhir|peringkat akhir",
         r"(?m:^[^\w\n]*so\W*$)|(?m:\bfixed(?: (?:order|ranking|list))?:\W*$)"
-        r"|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي"
-        r"|الإجابة|अंतिम|उत्तर|คำตอบ|สุดท้าย|סופי|תשובה"),
+        r"|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة|अंतिम|उत्तर|คำตอบ|สุดท้าย|סופי|תשובה"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
         r"because (?:you|the user)|since you|rank|recommend|order\b|ordered|sorted|top\b|picks?\b|shortlist"
-        r"|\d+ best\b|best \d"
-        r"|here (?:are|is)\b|suggest|best to worst|rangliste"
+        r"|\d+ best\b|best \d|here (?:are|is)\b|suggest|best to worst|rangliste"
         r"|reihenfolge|empf|classement|recommand|clasific|recomend|classific|consigl|rekommend|rangordn|anbefal|polec"
         r"|doporuč|odporúč|preporuč|ajánl|suositt|öner|sırala|recomand|προτείν|κατάταξ|đề xuất|gợi ý|xếp hạng"
         r"|rekomendasi|peringkat",
@@ -92,8 +87,7 @@ PHRASES = (
     Phrase("given", _words(
         r"(?:candidates?|given|provided|proposed|available|options?(?! ?(?:\d|[a-e]\b))"
         r"|watched(?!(?: ?[→>-]{1,2} ?| )next)|history|(?<!next )watches|viewed|bought|gave|purchase[sd]|recently|liked"
-        r"|loved|seen|rated"
-        r"|enjoyed|original"
+        r"|loved|seen|rated|enjoyed|original"
         r"|input|shuffled|pool|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
         r"|go through\b|consider|restat"
         r"|analy[sz]|reason|kandidat|vorgeschlagen|gesehen|verlauf|proposé|historique|candidat|propuest|historial"
@@ -179,9 +173,7 @@ def _from_to(direction: Direction, one: str, other: str) -> str:
 _WORST_TO_BEST = "|".join(_from_to(one, one.worst, one.best) for one in DIRECTIONS)
 _BEST_TO_WORST = "|".join(_from_to(one, one.best, one.worst) for one in DIRECTIONS)
 _ENGLISH = DIRECTIONS[0]
-
-
-WORST_FIRST = re.compile(
+WORST_FIRST = caseless(
     rf"{_WORST_TO_BEST}"
     rf"|\bfrom (?:(?!\b(?:{_ENGLISH.best})\b)[^.:;\n]){{0,60}}\b(?:{_ENGLISH.worst})\b[^.:;\n]{{0,60}}?"
     rf" to [^.:;\n]{{0,40}}\b(?:{_ENGLISH.best})\b"
@@ -211,8 +203,7 @@ WORST_FIRST = re.compile(
     r"|\b(?:schlechteste|schwächste)\w*(?: \w+)? (?:oben|zuerst)"
     r"|\b(?:beste[nrs]?|meilleure?s?|mejor(?:es)?|melhor(?:es)?|miglior[ei]) (?:\w+ )?"
     r"(?:unten|zuletzt|am ende|zum schluss|en dernier|à la fin|al final|no final|por último|alla fine|per ultim[oa])"
-    r"|\breversed? (?:order|ranking)|\bworst (?:first|is first"
-    r"|one first)"
+    r"|\breversed? (?:order|ranking)|\bworst (?:first|is first|one first)"
     r"|\bbest (?:(?:one|pick|match|film|movie|item) )?(?:(?:is|are|for|comes?|goes|stands?|being) )?"
     r"(?:last|at the (?:end|bottom))"
     r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\b(?:least|lowest"
@@ -222,31 +213,24 @@ WORST_FIRST = re.compile(
     r"|오름차순|(?:낮은|나쁜|약한) (?:것|순위|순서)?(?:부터|순)|가장 덜 [^.:\n]{0,30}(?:부터|에서)|최하위부터"
     r"|가장 안 좋은 것부터|(?:最)?下位から(?:順|発表|上位へ)|低い(?:方|ほう)から|从最差"
     r"|מהפחות [^.:\n]{1,20} ליותר|מהגרוע(?: ביותר)? (?:ל|אל ה)טוב"
-    r"|(?:แย่ที่สุด|น้อยที่สุด|น้อย)[^.:\n]{0,20}ไป[^.:\n]{0,10}(?:ดีที่สุด|มาก)",
-    re.IGNORECASE,
+    r"|(?:แย่ที่สุด|น้อยที่สุด|น้อย)[^.:\n]{0,20}ไป[^.:\n]{0,10}(?:ดีที่สุด|มาก)"
 )
 """A list that says so has its best entry last: `from worst to best`, `vom schlechtesten zum besten`, `升序`."""
-COUNTDOWN = re.compile(
-    r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン", re.IGNORECASE
-)
-BEST_TO_WORST = re.compile(_BEST_TO_WORST, re.IGNORECASE)
-BEST_FIRST = re.compile(
+COUNTDOWN = caseless(r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン")
+BEST_TO_WORST = caseless(_BEST_TO_WORST)
+BEST_FIRST = caseless(
     rf"{BEST_TO_WORST.pattern}|\bdescending|\b(?:best |(?:most|highest|strongest) (?!unlikely)(?:\w+ ){{0,2}})first"
     r"|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend|décroissant|descendente|decrescente"
-    r"|降序|由高到低|从高到低|高い順",
-    re.IGNORECASE,
+    r"|降序|由高到低|从高到低|高い順"
 )
-NOT_THIS_WAY = re.compile(
+NOT_THIS_WAY = caseless(
     rf"(?:{_WORST_TO_BEST})[^.:;\n]{{0,30}}\bthen (?:reversed|flipped|inverted)"
     rf"(?: it| them| the (?:list|order|ranking))?(?=\W*(?:$|[\n:.,;)]))|"
     r"[(,]? ?\b(?:(?:and|et|und|y|e|en) )?(?:not|non(?: pas)?|nicht|no|não|niet|instead of|rather than)"
     rf"(?: (?:from|du|de|vom?n?|dal|van))? (?:{_WORST_TO_BEST}|{_BEST_TO_WORST}"
-    r"|(?:in )?(?:a|de)scending \w+|(?:in )?(?:in|de)creasing \w+)\)?",
-    re.IGNORECASE,
+    r"|(?:in )?(?:a|de)scending \w+|(?:in )?(?:in|de)creasing \w+)\)?"
 )
 """The direction that a list has not: `best to worst (and not worst to best)`, `from worst to best, then reversed`."""
-
-
 _GRADES = (
     (
         1,
@@ -261,7 +245,7 @@ _GRADES = (
     ),
     (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),
 )
-_GRADED = tuple((grade, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for grade, words in _GRADES)
+_GRADED = tuple((grade, caseless(rf"\b(?:{words})\b")) for grade, words in _GRADES)
 
 
 def grade(intro: str) -> int | None:
@@ -282,8 +266,8 @@ def is_tier(text: str) -> bool:
     return _TIER.fullmatch(text.strip(" *_#:.-")) is not None
 
 
-_TIER = re.compile(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b", re.IGNORECASE)
-_LIKELY = re.compile(r"likely\b", re.IGNORECASE)
+_TIER = caseless(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b")
+_LIKELY = caseless(r"likely\b")
 
 
 def last_line(text: str) -> str:
@@ -304,29 +288,25 @@ def meaning(intro: str) -> str:
     return "" if found == "given" and _BY.match(last_line(intro)) else found
 
 
-_NONE_OUT = re.compile(
+_NONE_OUT = caseless(
     r"\b(?:skipped|excluded|omitted|left out|dropped): ?0\b"
-    r"|\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)",
-    re.I,
+    r"|\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)"
 )
 """`(8 of 8 ranked, 0 skipped)`"""
-_SENTENCE_END = re.compile(
+_SENTENCE_END = caseless(
     r"[.!?] |, so (?=the |my |here |all )"
     r"|, (?:but|aber|mais|pero|mas|ma|maar|men) (?=here|this|these|my |hier|voici|aquí|aqui|ecco|meine |mon"
-    r" |ma |mi |minha)",
-    re.IGNORECASE,
+    r" |ma |mi |minha)"
 )
-_HISTORY = re.compile(
+_HISTORY = caseless(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
-    r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:",
-    re.IGNORECASE,
+    r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:"
 )
-_YOU_HAD = re.compile(
+_YOU_HAD = caseless(
     r"\byou(?:['’]ve| have)? (?:watched|loved|liked|enjoyed|rated|read|played)(?: and (?:loved|liked|enjoyed|rated))?"
-    r"(?:, in (?:this|that) order)?:\W*$",
-    re.IGNORECASE,
+    r"(?:, in (?:this|that) order)?:\W*$"
 )
-_BY = re.compile(r"[\W_]*(?:by|based on|considering)\b", re.IGNORECASE)
+_BY = caseless(r"[\W_]*(?:by|based on|considering)\b")
 """`By similarity to the watch history:` says by what a list is ordered; it holds no history."""
 
 

@@ -16,6 +16,7 @@ from llmrank.answers.blocks import CARDINALS, ORDINALS, word_set
 from llmrank.answers.identifiers import Identifiers
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
+from llmrank.answers.normalise import caseless
 from llmrank.answers.phrases import meaning
 from llmrank.answers.title import normalised
 
@@ -57,8 +58,7 @@ _LIKELY = word_set("likely relevant recommended suitable")
 _LAST = word_set("last end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima")
 _OPENS = word_set(
     "start starting begin beginning recommend suggest offer reach pick choose rank watch put try read play go love"
-    " enjoy"
-    " beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais placerais classerais"
+    " enjoy beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais placerais classerais"
     " inizierei consiglio consiglierei metterei empezaria recomiendo recomendaria pondria comecaria recomendo colocaria"
 )
 _NEXT = word_set(
@@ -157,9 +157,9 @@ def _without_left_out(text: str) -> str:
     return "".join(" " * len(part) if meaning(part) == "left out" else part for part in parts)
 
 
-_FOR_WHOM = re.compile(r"\b(?:for|given|since|because|as)\b[^.,:;!?\n]* (?=I(?:['’]d| would|['’]ll)\b)", re.IGNORECASE)
+_FOR_WHOM = caseless(r"\b(?:for|given|since|because|as)\b[^.,:;!?\n]* (?=I(?:['’]d| would|['’]ll)\b)")
 """`For somebody who likes thrillers I'd start with Heat`"""
-_AFTER_THESE = re.compile(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)", re.IGNORECASE)
+_AFTER_THESE = caseless(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)")
 """`After these three thrillers, Heat`"""
 _SENTENCE = re.compile(r"((?<=[.!?]) |\n)")
 

@@ -1,11 +1,11 @@
-"""The stages in one: a Response in, an Answer with ranked items out."""
+"""The stages in one: a Response in, an Answer with ranked items out; and the formats `titles` and `permutation`."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from llmrank.answers import doubt
@@ -16,8 +16,9 @@ from llmrank.answers.entries import titles_of
 from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex, title_index
-from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
+from llmrank.answers.normalise import LIMIT, caseless, normalise, without_reasoning
 from llmrank.answers.outcome import (
+    TextFormat,
     answered,
     asks_first,
     awaits_the_question,
@@ -29,7 +30,53 @@ from llmrank.answers.outcome import (
     with_repairs,
 )
 from llmrank.answers.prose import told
-from llmrank.types import Answer, Entry, Outcome, Question, Response
+from llmrank.types import Answer, Entry, Outcome, Question, Response, Structured
+
+
+@dataclass(frozen=True, slots=True)
+class Titles(TextFormat):
+    """The model names the items by their titles: a list of them in any dressing; see docs/reading-answers.md.
+
+    Repairs counted: `missing`, `duplicate`, `not_a_candidate` (a title that is none of the items, as often as it
+    stands in the raw answer), `ambiguous` (it could be several of them), `truncated`. Items whose titles are the same
+    are taken in the order shown, one for each time the title is named. Where identifiers were shown beside the
+    titles, an answer may name those instead.
+    """
+
+    name: str = "titles"
+
+    def read(self, response: Response, question: Question) -> Answer:
+        """Return the named items in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`,
+        `no_candidate_named`)."""
+        return read_ranking(response, question, titles=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Permutation(TextFormat):
+    """The model orders the identifiers of the items (`[2] > [3] > [1]`, `B, C, A`): those of the question, or the
+    numbers from 1 (see docs/reading-answers.md).
+
+    List numbers do not count; once identifiers stand in square brackets, only those count. An answer that counts from
+    0 is read so only if it names every item and so leaves no doubt (repair `zero_based`); else it is unparsed for that
+    reason. Where the answer names titles in place of identifiers, they are read (repair `title_for_identifier`).
+    Further repairs: `missing`, `duplicate`, `not_a_candidate`, `truncated`.
+    """
+
+    name: str = "permutation"
+
+    def read(self, response: Response, question: Question) -> Answer:
+        """Return the items in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`, `zero_based`,
+        `no_candidate_named`)."""
+        return read_ranking(response, question, titles=False)
+
+    def structured(self, question: Question) -> Structured | None:
+        """Return `[2] > [3] > [1]` as a regular expression: as many as asked for, none but the question's."""
+        identifiers = Identifiers.of(question).texts
+        if not identifiers:
+            return None
+        one = rf"\[(?:{'|'.join(map(re.escape, identifiers))})\]"
+        return Structured("regex", rf"{one}(?: > {one}){{{missing(0, len(identifiers), question.top) - 1}}}")
+
 
 _FUZZY_TEXTS = 1000
 """Distinct unknown texts that are compared with all titles; more of them are no list of titles."""
@@ -144,7 +191,7 @@ def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listi
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
     if len(reading.named) == len(question.items) and not reading.ambiguous:
         return None
-    if listed and (not blocks or blocks[-1].kind != "text"):
+    if listed and blocks[-1].kind != "text":
         return None
     said = blocks[-1].lines[0].text if listed else text
     found = told(said, title_index(question.items), Identifiers.of(question))
@@ -190,12 +237,11 @@ def _named_beside(reading: Listing, blocks: Sequence[Block], question: Question,
     )
 
 
-_WONT_RANK = re.compile(
+_WONT_RANK = caseless(
     r"\bi (?:can(?:['’]t|not| not)|won['’]t|will not|['’]?a?m unable to|['’]?a?m not (?:able|willing) to)"
     r" (?:produce|provide|give|make|do|create|offer) (?:you )?(?:this|that|the|an?|any|such an?) (?:\w+ )?"
     r"(?:ranking|ranked list|order|recommendations?)\b(?! of (?:all|every))"
-    r"|\bis(?: not|n['’]t) something (?:that )?i can do\b",
-    re.IGNORECASE,
+    r"|\bis(?: not|n['’]t) something (?:that )?i can do\b"
 )
 """`I can't produce this ranking.`"""
 
@@ -244,7 +290,7 @@ def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
 
 _EITHER = 50
 """How many entries with an `or` are looked at, so that the time stays linear."""
-_OR = re.compile(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S", re.IGNORECASE)
+_OR = caseless(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S")
 
 
 def by_title(
@@ -258,7 +304,7 @@ def by_title(
     if any(len(index.named_in(one)) > 1 for one in islice(either, _EITHER)):
         return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo
     judged = judge(found[:-1] if cut_off else found, index)
-    named, counted = _resolved(judged)
+    named, counted = resolved(judged)
     counted["truncated"] = int(cut_off)
     meant = [
         one.match.positions if one.match else index.namesakes(at)
@@ -314,7 +360,7 @@ def by_identifier(
         elif count not in numbers:
             return unparsed(response, text, "zero_based")
     judged = judge(found)
-    named, repairs = _resolved(judged)
+    named, repairs = resolved(judged)
     repairs["zero_based"] = int(zero_based)
     answer = replace(_answer(named, repairs, response, question, text), entries=_entries(found, judged))
     return answer if for_titles else replace(answer, matches={})
@@ -326,11 +372,6 @@ def _answer(named: dict[int, str], repairs: Counter[str], response: Response, qu
     repairs["missing"] = missing(len(named), len(question.items), question.top)
     ranked = tuple(question.items[at].item_id for at in named)
     return answered(response, repairs, ranked=ranked, matches=Counter(named.values()))
-
-
-def resolve_mentions(found: Sequence[Mention], index: TitleIndex | None = None) -> tuple[dict[int, str], Counter[str]]:
-    """Return the position of each named item with the stage of its match, in the order named, and the repairs."""
-    return _resolved(judge(found, index))
 
 
 Judged = Sequence[tuple[int | None, str]]
@@ -397,7 +438,8 @@ def _each_once(meant: Mapping[int, int], known: Collection[int]) -> dict[int, in
     return {number: at for number, at in meant.items() if times[at] == 1 and at not in known}
 
 
-def _resolved(judged: Judged) -> tuple[dict[int, str], Counter[str]]:
+def resolved(judged: Judged) -> tuple[dict[int, str], Counter[str]]:
+    """Return the position of each named item with the stage of its match, in the order named, and the repairs."""
     repairs = Counter(how for at, how in judged if at is None or how == "loose")
     return {at: how for at, how in judged if at is not None}, repairs
 

@@ -9,8 +9,9 @@ from itertools import pairwise, zip_longest
 
 from llmrank.answers.blocks import CARDINALS, ITS_RANK_WORD, ORDINALS, Block, head_role
 from llmrank.answers.listing import Listing, Mention, is_as_shown
+from llmrank.answers.normalise import caseless
 
-ITS_RANK = re.compile(rf"[-–—:=(,] ?(?:{ITS_RANK_WORD})[ :#]{{0,2}}(?P<rank>\d{{1,3}})\W{{0,3}}$", re.IGNORECASE)
+ITS_RANK = caseless(rf"[-–—:=(,] ?(?:{ITS_RANK_WORD})[ :#]{{0,2}}(?P<rank>\d{{1,3}})\W{{0,3}}$")
 """What stands behind an entry that is given its rank: `1. Heat - rank 3`."""
 
 
@@ -44,10 +45,9 @@ def are_scores(values: Sequence[str], role: str) -> bool:
     return any(re.search(r"[.,%/]", value) for value in values) or not is_permutation(values)
 
 
-_NUMBER = re.compile(
+_NUMBER = caseless(
     r"\W{0,4}?(?:[A-Za-z]{1,12}[ _#:.-]{0,3})?(-?\d{1,9}(?:[.,]\d{1,9})?)(?:st|nd|rd|th|[ºª°.])?"
-    r" ?(?:%|/ ?\d{1,3}(?:\.0)?|(?:out )?of \d{1,3}|points?|stars?|pts?\.?)?\W{0,4}$",
-    re.IGNORECASE,
+    r" ?(?:%|/ ?\d{1,3}(?:\.0)?|(?:out )?of \d{1,3}|points?|stars?|pts?\.?)?\W{0,4}$"
 )
 _NUMBER_WORDS = {word: float(at) for words in (ORDINALS, CARDINALS) for at, word in enumerate(words, 1)}
 
@@ -215,7 +215,7 @@ def _order_of_map(columns: Sequence[_Column], item: _Column) -> tuple[list[int] 
     return (None if undecided else [*range(len(are_numbers))]), False
 
 
-_RANKING = re.compile(r"\b(?:rank(?:ing|ed)|order(?:ed|ing)?|sorted)", re.IGNORECASE)
+_RANKING = caseless(r"\b(?:rank(?:ing|ed)|order(?:ed|ing)?|sorted)")
 """The name of a map from ranks to items: `{"ranking": {"1": 7, "2": 6}}`."""
 
 
@@ -240,16 +240,14 @@ def _are_shown(values: Sequence[str], named: Sequence[list[Mention]]) -> bool:
     )
 
 
-_WATCHED = re.compile(
+_WATCHED = caseless(
     r"\b(?:because|since|as) you\b|\b(?:you(?:['’]ve)?|already|previously|user) (?:watched|liked|loved|read"
-    r"|played|bought)\b"
-    r"|\bhistory\b|^(?:watched|seen)$",
-    re.IGNORECASE,
+    r"|played|bought)\b|\bhistory\b|^(?:watched|seen)$"
 )
 """The heading of a column with what the user has had."""
 _SIDES = re.compile(r"(\w{2,20}?)_(?:to|2)_(\w{2,20})")
 """A map whose name says what its keys and its values are: `rank_to_id`."""
-_ASKED = re.compile(r"\b(?:my|you|your|user|final|new|predicted|recommend\w*)\b", re.IGNORECASE)
+_ASKED = caseless(r"\b(?:my|you|your|user|final|new|predicted|recommend\w*)\b")
 """Of two columns of ranks, the one that was asked for."""
 _ROLE_WORD = re.compile(r"\W{0,3}([^\W\d_]{2,20})[ _#:.-]{0,3}\d{1,4}\W{0,3}$")
 

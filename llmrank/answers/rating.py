@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from llmrank.answers.blocks import CARDINALS
-from llmrank.answers.normalise import EAST_ASIAN, SHORT, plain_text
+from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
 from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, declines, is_refusal, looks_like_error, unparsed
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
@@ -54,8 +54,7 @@ _EITHER = rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')})"
 _EITHER_ALONE = rf"(?:{_DIGITS}|{_ALONE})"
 _UNIT = (
     rf"(?: ?(?:/|out of|of|von|sur|de|su|из|van) ?(?P<of>\d{{1,3}}|five|ten|{'|'.join(_FOREIGN[4])})(?:\.0)?(?![\w/]"
-    rf"|\.\d)(?: ?(?:{_STARS}){_ENDS_UNIT})?"
-    rf"|[ -]?(?:{_STARS}){_ENDS_UNIT})"
+    rf"|\.\d)(?: ?(?:{_STARS}){_ENDS_UNIT})?|[ -]?(?:{_STARS}){_ENDS_UNIT})"
 )
 _LABEL = (
     r"(?:my|the|short|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of"
@@ -64,129 +63,108 @@ _LABEL = (
 )
 
 _EDGE = rf"[^\w{_RANGE_MARK}−-]*+"
-_ONLY = re.compile(rf"{_EDGE}(?:{_LABEL}\b{_EDGE})*+{_EITHER_ALONE}{_UNIT}?\W*+", re.IGNORECASE)
-_BEGINS = re.compile(
-    rf"{_EDGE}{_EITHER}{_UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)",
-    re.IGNORECASE,
+_ONLY = caseless(rf"{_EDGE}(?:{_LABEL}\b{_EDGE})*+{_EITHER_ALONE}{_UNIT}?\W*+")
+_BEGINS = caseless(
+    rf"{_EDGE}{_EITHER}{_UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)"
 )
-_LIST_LINE = re.compile(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{_DIGITS}{_UNIT}?\W*+", re.IGNORECASE)
+_LIST_LINE = caseless(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{_DIGITS}{_UNIT}?\W*+")
 _NAME = (
     r"\b(?:ratings?|scores?|rate(?! limit)|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say"
     r"|assign|gets|go with|bewert\w*|note|calific\w*)\b"
 )
 _NAMED = (
-    re.compile(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?", re.IGNORECASE),
-    re.compile(rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)? {_WORD}{_UNIT}?", re.IGNORECASE),
+    caseless(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?"),
+    caseless(rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)? {_WORD}{_UNIT}?"),
     re.compile(
         rf"^(?:[^\s:=→]{{1,30}} ){{0,3}}[^\s:=→]{{0,30}} ?[:=→-] ?{_DIGITS}{_UNIT}?[^\w\n]*+$",
         re.IGNORECASE | re.MULTILINE,
     ),
 )
-_PREDICTED = re.compile(
+_PREDICTED = caseless(
     rf"\b(?:(?:predicted|final|expected|estimated) (?:rating|score"
-    rf"|prediction)|prediction(?= ?[:=]))[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?",
-    re.IGNORECASE,
+    rf"|prediction)|prediction(?= ?[:=]))[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?"
 )
-_OPENS = re.compile(
+_OPENS = caseless(
     rf"^\W*(?:probably|likely|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict)) (?:an? )?"
-    rf"{_EITHER}{_UNIT}?[.!](?= |$)",
-    re.IGNORECASE,
+    rf"{_EITHER}{_UNIT}?[.!](?= |$)"
 )
 """What a text begins with: `Probably a two.`"""
-_CONCLUDES = re.compile(
+_CONCLUDES = caseless(
     rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence"
     rf"|(?:go|come) down to|(?:lower|rais|dropp?|bump)(?:e|ing)?"
-    rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$",
-    re.IGNORECASE,
+    rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
 """What a text ends in: `so final answer: 4`, `I'd lower that to 4`."""
-_CHANGED = re.compile(
+_CHANGED = caseless(
     r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump)(?:e|ing)?(?: (?:it|that|this))?"
-    rf"(?: up| down)? to (?:an? )?{_DIGITS}{_UNIT}?[\W_]*$",
-    re.IGNORECASE,
+    rf"(?: up| down)? to (?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
 """What a text ends in that changes its first rating: `I'd lower that to 4`."""
-_CONVERTED = re.compile(
+_CONVERTED = caseless(
     r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:(?:correspond|translat|equat|convert|map)\w{0,3}"
     rf"|(?:com|work)(?:es?|s|ing)(?: out)?) to (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))"
     r"|\b(?:mapped|converted|translated|scaled) (?:on ?)?to (?:the|your)\b[^!?\n]{0,30}\bscale\b[^!?\n]{0,60}"
     r"(?:\bis|\bgives|\bbecomes|=|:)"
-    rf" (?:an? |about )?[*_]{{0,3}}{_DIGITS.replace('value', 'scaled')}(?! ?(?:/|out of))",
-    re.IGNORECASE,
+    rf" (?:an? |about )?[*_]{{0,3}}{_DIGITS.replace('value', 'scaled')}(?! ?(?:/|out of))"
 )
 """`8/10, which corresponds to a 4 on your scale`"""
-_ON_SCALE = re.compile(
+_ON_SCALE = caseless(
     rf"\bwhich,? on (?:the|your)\b[^!?\n]{{0,30}}\bscale,? (?:is|gives|becomes) (?:an? |about )?[*_]{{0,3}}{_DIGITS}"
-    r"(?! ?(?:/|out of))",
-    re.IGNORECASE,
+    r"(?! ?(?:/|out of))"
 )
 """`an 8/10, which on your scale is a 4`"""
-_CORRECTED = re.compile(
+_CORRECTED = caseless(
     rf"\W{{0,9}}(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
-    rf"(?: for\b[^:\n]{{0,80}})?\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?",
-    re.IGNORECASE,
+    rf"(?: for\b[^:\n]{{0,80}})?\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?"
 )
 """A line behind a first guess: `Corrected rating: 5`."""
-_OTHER_WAY = re.compile(
-    r"\b1 (?:is |being |= ?|as |the )(?:the )?best\b(?!-)|\b5 (?:is |being |= ?|as |the )(?:the )?worst\b(?!-)",
-    re.IGNORECASE,
+_OTHER_WAY = caseless(
+    r"\b1 (?:is |being |= ?|as |the )(?:the )?best\b(?!-)|\b5 (?:is |being |= ?|as |the )(?:the )?worst\b(?!-)"
 )
 """What turns the scale round, or asks whether it is turned."""
-_OPEN_RANGE = re.compile(
+_OPEN_RANGE = caseless(
     r"\bi(?:['’]d| would|['’]ll| will) (?:\w+ )?(?:place|put|say|guess|estimate|rate|give|expect|predict)\b"
-    rf"[^.!?\n\d]{{0,40}}{_RANGE_MARK}",
-    re.IGNORECASE,
+    rf"[^.!?\n\d]{{0,40}}{_RANGE_MARK}"
 )
 """`I'd place it between 3 and 4`"""
-_BOUND = re.compile(
+_BOUND = caseless(
     rf"^\W*(?:less|more|lower|higher|greater) than {_DIGITS}|^\W*(?:below|above|under|over|almost|nearly|barely"
-    rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}",
-    re.IGNORECASE,
+    rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}"
 )
-_WORD_RANGE = re.compile(
-    rf"\b(?:{'|'.join(_WORDS)})(?: ?[-–—] ?| (?:to|or|and) )(?:{'|'.join(_WORDS)})\b(?! a half)", re.IGNORECASE
-)
-_WORDED = re.compile(rf"\b(?:give|say|rate|predict|expect)\b[^\d.!?\n]{{0,40}}?{_WORD}{_UNIT}", re.IGNORECASE)
+_WORD_RANGE = caseless(rf"\b(?:{'|'.join(_WORDS)})(?: ?[-–—] ?| (?:to|or|and) )(?:{'|'.join(_WORDS)})\b(?! a half)")
+_WORDED = caseless(rf"\b(?:give|say|rate|predict|expect)\b[^\d.!?\n]{{0,40}}?{_WORD}{_UNIT}")
 """`I'd give it two out of five`"""
-_NOTE = re.compile(
+_NOTE = caseless(
     r"\b(?:przewiduję|prognozuję|прогнозирую|предполагаю|prévois|prédis|dirais|donnerait|erwarte|preveo|daría"
     r"|prevedo|darei)\b[^.!?\n]{0,80}"
-    rf"\b(?:note|nota|bewertung|puntuación|calificación|valutazione|voto) (?:de|von|di|da) {_EITHER_ALONE}{_UNIT}?",
-    re.I,
+    rf"\b(?:note|nota|bewertung|puntuación|calificación|valutazione|voto) (?:de|von|di|da) {_EITHER_ALONE}{_UNIT}?"
 )
 """`Je prévois une note de cinq étoiles`"""
 _LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
-_UNITED = re.compile(rf"{_EITHER_ALONE}{_UNIT}", re.IGNORECASE)
-_ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
-_LOOSE = re.compile(
-    rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')}){_UNIT}?(?=\W{{0,9}}$|[.!]|,? (?:maybe|probably|perhaps"
-    rf"|i (?:think|guess)|for)\b)",
-    re.I,
-)
+_UNITED = caseless(rf"{_EITHER_ALONE}{_UNIT}")
+_ANY = caseless(rf"{_DIGITS}{_UNIT}?")
+_LOOSE = caseless(rf"{_EITHER}{_UNIT}?(?=\W{{0,9}}$|[.!]|,? (?:maybe|probably|perhaps|i (?:think|guess)|for)\b)")
 _SYMBOLS = re.compile(r"[★⭐🌟]++(½)?☆*+")
-_RANGE = re.compile(
+_RANGE = caseless(
     rf"{_DIGITS}(?: ?[-–—~] ?|-to-| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) (?:an? )?)(?P<until>{_NUMBER})"
-    rf"(?:{_END}|(?=[星点分점]))",
-    re.IGNORECASE,
+    rf"(?:{_END}|(?=[星点分점]))"
 )
-_NEEDS = re.compile(r"\bi(?:['’]d| would)? need\b[^.\n]*", re.IGNORECASE)
+_NEEDS = caseless(r"\bi(?:['’]d| would)? need\b[^.\n]*")
 """`For a rating I'd need to know 3 books`"""
-_OFF = re.compile(rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) stars? (?:off|less|short|below|under)\b", re.IGNORECASE)
+_OFF = caseless(rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) stars? (?:off|less|short|below|under)\b")
 """`one star off a perfect five`"""
-_NO_RATING = re.compile(
+_NO_RATING = caseless(
     r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
     r"|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system)\b"
-    r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
-    re.IGNORECASE,
+    r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]"
 )
-_OTHERS = re.compile(
+_OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
-    r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)",
-    re.IGNORECASE,
+    r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
 )
 """What is said of other items: `The user gave 5 stars to Vertigo.`"""
-_NOT_QUITE = re.compile(rf"\bnot (?:quite |really |exactly )?an? {_DIGITS}", re.IGNORECASE)
+_NOT_QUITE = caseless(rf"\bnot (?:quite |really |exactly )?an? {_DIGITS}")
 _SHORT = 8
 """Words of a text in which a number at the end is the rating though nothing calls it so (`Probably a 4`)."""
 
@@ -330,7 +308,7 @@ def _loose(text: str, scale: tuple[float, float]) -> list[Given]:
     given = _within(scale, _given(_ANY.finditer(text)))
     if len(given) > 1 or any(math.isnan(value) for value, _ in given):
         return given
-    return _given(_LOOSE.finditer(text)) or _given(_ONLY_DIGITS.finditer(text))
+    return _given(_LOOSE.finditer(text))
 
 
 def _within(scale: tuple[float, float], values: Iterable[Given]) -> list[Given]:
@@ -350,7 +328,6 @@ def _rethought(given: list[Given], text: str, scale: tuple[float, float]) -> lis
 _RETHOUGHT = re.compile(
     rf"(?:^|[.!?…–—-] )\W{{0,4}}(?:no,? )?{TAKEN_BACK.pattern}(.*)", re.IGNORECASE | re.MULTILINE | re.DOTALL
 )
-_ONLY_DIGITS = re.compile(rf"^{_DIGITS}{_UNIT}?$")
 
 
 def _given(matches: Iterable[re.Match[str]]) -> list[Given]:

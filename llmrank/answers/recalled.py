@@ -61,9 +61,7 @@ class Recalled:
         for theirs, at in self._alike.get((ours.joined[:1], ours.numbers), ()):
             title = self._titles[at]
             if query.year and query.year == title.year:  # what is near by letters matches by itself
-                if ours.joined != theirs.joined and (
-                    is_plural(ours.joined, theirs.joined) or _is_turned(ours.joined, theirs.joined)
-                ):
+                if is_plural(ours.joined, theirs.joined) or _is_turned(ours.joined, theirs.joined):
                     yield at
             elif (not (query.year and title.year) or _is_near(query.year, title.year)) and _has_slips(ours, theirs):
                 yield at

@@ -6,12 +6,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from llmrank.answers.normalise import folded
-
-if TYPE_CHECKING:
-    from llmrank.types import Item
+from llmrank.answers.normalise import caseless, folded
+from llmrank.types import Item
 
 _YEAR = re.compile(r"[(\[]\s*((?:18|19|20)\d\d)\s*(?:[-–]\s*(\d{2,4})?\s*)?[)\]]")
 _YEAR_AFTER_COMMA = re.compile(r",\s*((?:18|19|20)\d\d)$")
@@ -19,10 +17,10 @@ _YEAR_INSIDE = re.compile(r"\([^()]*?(?<=[(,;\s])(?P<year>(?:18|19|20)\d\d|['’
 """A year beside other words: `(Bryan Singer, 1995)`, `(the '98 remake)`."""
 _PARENTHESIS = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 """With what is in parentheses within it."""
-_ALSO_KNOWN_AS = re.compile(r"^\s*(?:a\.?\s?k\.?\s?a\.?|also known as)(?=[\s:])\s*:?\s*", re.IGNORECASE)
-_OR = re.compile(r"[,:;]?\s+or\s*[:,]\s*|[,:]\s+or\s*$", re.IGNORECASE)
+_ALSO_KNOWN_AS = caseless(r"^\s*(?:a\.?\s?k\.?\s?a\.?|also known as)(?=[\s:])\s*:?\s*")
+_OR = caseless(r"[,:;]?\s+or\s*[:,]\s*|[,:]\s+or\s*$")
 _ARTICLES = r"the|an?|das|der|die|den|det|de|het|ein|eine|le|la|les|l'|l’|un|une|il|lo|gli|i|el|los|las|una|o|os|as"
-_ARTICLE_LAST = re.compile(rf"^([^:]*?\S|.*\S),\s*({_ARTICLES})(?=\s*(?::|$))", re.IGNORECASE)
+_ARTICLE_LAST = caseless(rf"^([^:]*?\S|.*\S),\s*({_ARTICLES})(?=\s*(?::|$))")
 _LEADING_ARTICLES = frozenset(("the", "a", "an"))
 SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for", "vol", "part"))
 """Words that tell no title from another."""
@@ -34,30 +32,9 @@ _BEFORE_UNIT = re.compile(r"(?<=\d)(?=(?:oz|ml|mg|kg|g|l|lbs?|ct|pcs?|gb|tb)\b)"
 _INCHES = re.compile(r"(?<=\d)\"(?=[\s),]|$)")
 _LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
 _ACCENTS = re.compile(r"[\u0300-\u036f]")
-_LETTERS = str.maketrans(
-    {
-        "½": " 1/2",
-        "×": "x",
-        "™": "",
-        "℠": "",
-        "ø": "o",
-        "æ": "ae",
-        "œ": "oe",
-        "ł": "l",
-        "đ": "d",
-        "ð": "d",
-        "þ": "th",
-        "ı": "i",
-    }
-)
-_WORDS = {
-    "volume": "vol",
-    "pt": "part",
-    "versus": "vs",
-    "ft": "feat",
-    "featuring": "feat",
-    "gray": "grey",
-}
+_SIGNS = {"½": " 1/2", "×": "x", "™": "", "℠": ""}
+_LETTERS = str.maketrans(_SIGNS | {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+_WORDS = {"volume": "vol", "pt": "part", "versus": "vs", "ft": "feat", "featuring": "feat", "gray": "grey"}
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
 _ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _TEENS = ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
@@ -87,8 +64,6 @@ _AFTER_COUNTED = {"i": "1", "v": "5", "x": "10", "one": "1", "two": "2", "three"
 _ORDINAL = re.compile(r"\d{1,2}(?:st|nd|rd|th)")
 _AFTER_ORDINAL = {"ed": "edition", "gen": "generation"}
 _REWRITTEN = frozenset((*_AFTER_ORDINAL, *_WORDS, *_ROMAN, *_AFTER_COUNTED, *_IN_OTHER_WORDS))
-
-
 _SYLLABLE = re.compile(r"[^aeiou][aeiou][^aeiou]")
 """Initials that may be a word are none: `Saw 2`."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from llmrank.answers.blocks import word_set
 from llmrank.answers.label_logprobs import logprobs
-from llmrank.answers.normalise import SHORT, plain_text
+from llmrank.answers.normalise import SHORT, caseless, plain_text
 from llmrank.answers.outcome import (
     LEAST_MASS,
     NEXT_QUESTION,
@@ -37,139 +37,112 @@ _NO = word_set(
     " 不会 不喜欢 tidak नहीं ไม่ ไม่ใช่ لا לא"
 )
 _EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
-_BEGINS = re.compile(
+_BEGINS = caseless(
     rf"[\W_]*+(?:the user )?(?:(?:(?:most|very|quite) )?(?:likely|probably),? |скорее(?: всего)?,? |eher |plutôt )?"
     rf"({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n👍👎✅❌]| [-–—]"
     r"| (?:the|they|he|she|this|these|that|i|because|since|as|it|its|definitely|absolutely|based|you|most|with"
-    r"|given)\b))",
-    re.IGNORECASE,
+    r"|given)\b))"
 )
-_NAMED = re.compile(
+_NAMED = caseless(
     rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended|(?:will|would)_\w{{2,12}}"
-    rf"|output|antwort|réponse|respuesta|resposta"
-    rf"|risposta|ответ|答案"
+    rf"|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
-    rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[<“-]{{0,6}}"
-    rf"({_EITHER})(?!\w)",
-    re.IGNORECASE,
+    rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[<“-]{{0,6}}({_EITHER})(?!\w)"
 )
-_ENDS = re.compile(
+_ENDS = caseless(
     rf"(?:\b(?:say|is|be|a|an|definitely|likely|probably|think|so|clear|strong|therefore|thus|would|overall)\b|[:,→=-])"
-    rf"[\s:*_\"'“(-]{{1,5}}({_EITHER})[\W_]{{0,6}}$|[.!?)] ({_EITHER})[.!]?$",
-    re.IGNORECASE,
+    rf"[\s:*_\"'“(-]{{1,5}}({_EITHER})[\W_]{{0,6}}$|[.!?)] ({_EITHER})[.!]?$"
 )
-_BOTH = re.compile(r"[\W_]*+(yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?!\1)(?:yes|no)\b", re.IGNORECASE)
-_BOTH_ABROAD = re.compile(
-    rf"[\W_]*+({_EITHER})(?!\w)\W{{1,3}}(?:und|aber|oder|et|mais|ou|y|pero|e|ma|mas|en|maar|и|но|или)\W{{1,3}}({_EITHER})(?!\w)",
-    re.IGNORECASE,
+_BOTH = caseless(r"[\W_]*+(yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?!\1)(?:yes|no)\b")
+_BOTH_ABROAD = caseless(
+    rf"[\W_]*+({_EITHER})(?!\w)\W{{1,3}}(?:und|aber|oder|et|mais|ou|y|pero|e|ma|mas|en|maar|и|но|или)\W{{1,3}}({_EITHER})(?!\w)"
 )
-_BUT_NOT = re.compile(
+_BUT_NOT = caseless(
     rf"[\W_]*+(?:{_EITHER})\W{{1,3}}(?:but|aber|mais|pero|ma|mas|но) (?:probably )?(?:not|nicht|pas|no|non|não|не)"
-    r" (?:for|to|für|pour|para|per|для) (?:this|the|him|her|them|diese\w?|den|die|cet?|cette|este|esta|questo|эт\w+)\b",
-    re.IGNORECASE,
+    r" (?:for|to|für|pour|para|per|для) (?:this|the|him|her|them|diese\w?|den|die|cet?|cette|este|esta|questo|эт\w+)\b"
 )
 """`Yes, but not for this user.`"""
-_WEIGHED = re.compile(r"\byes\W{1,5}\d[^\n]{0,40}\bno\W{1,5}\d|\bno\W{1,5}\d[^\n]{0,40}\byes\W{1,5}\d", re.IGNORECASE)
+_WEIGHED = caseless(r"\byes\W{1,5}\d[^\n]{0,40}\bno\W{1,5}\d|\bno\W{1,5}\d[^\n]{0,40}\byes\W{1,5}\d")
 """`Yes: 0.2, No: 0.8`"""
 _ON_CONDITION = re.compile(r"\byes,? (?:if|when)\b.{0,400}\bno,? (?:if|when)\b", re.IGNORECASE | re.DOTALL)
-_ASKED = re.compile(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+", re.IGNORECASE)
+_ASKED = caseless(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+")
 """The question, repeated before the answer."""
-_ACKNOWLEDGES = re.compile(r"^\W*(?:yes|sure|okay),? i (?:understand|see)\b[^.!?\n]*[.!?]\s*", re.IGNORECASE)
-_OF_IT = re.compile(r"\b(?:it|this|that)\b", re.IGNORECASE)
-_FINAL = re.compile(
+_ACKNOWLEDGES = caseless(r"^\W*(?:yes|sure|okay),? i (?:understand|see)\b[^.!?\n]*[.!?]\s*")
+_OF_IT = caseless(r"\b(?:it|this|that)\b")
+_FINAL = caseless(
     rf"\b(?:final answer|(?:so|therefore|thus|hence),? (?:the|my) (?:answer|prediction|verdict))"
     rf"(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
-    rf"|\bchang(?:e|ed|ing) my (?:answer|verdict|prediction) to[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)",
-    re.IGNORECASE,
+    rf"|\bchang(?:e|ed|ing) my (?:answer|verdict|prediction) to[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
 )
-_ANSWERS_ITSELF = re.compile(
-    r"\b(?:will|would) (?:(?:this|the) (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)"
-    r" (?:really |actually )?(?:like|enjoy|love|watch|want|play|read|buy) (?:it|this|that|this one)\?"
-    r"[ *_]{1,4}(yes|no)(?=[*_]{0,3}(?:[.!\n]|$))",
-    re.IGNORECASE,
+_USER = "(?:user|person|viewer|reader|player|listener|customer|guest)"
+_TAKE = "like|enjoy|love|watch|want|play|read|buy"
+"""What a user does who likes an item."""
+_ANSWERS_ITSELF = caseless(
+    rf"\b(?:will|would) (?:(?:this|the) {_USER}|they|he|she) (?:really |actually )?(?:{_TAKE}) (?:it|this|that"
+    r"|this one)\?[ *_]{1,4}(yes|no)(?=[*_]{0,3}(?:[.!\n]|$))"
 )
 """`But will this user like it? No.`"""
-_ONLY_VERDICT = re.compile(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)", re.IGNORECASE)
-_LAST_WORD = re.compile(r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$", re.IGNORECASE)
-_ASKS_ITSELF = re.compile(
-    rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:like|enjoy|love|watch|want|play|read|buy)\b[^\n?.]{{0,40}}"
-    rf"\?[ *_]{{1,4}}({_EITHER})(?!\w)",
-    re.IGNORECASE,
+_ONLY_VERDICT = caseless(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)")
+_LAST_WORD = caseless(r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$")
+_ASKS_ITSELF = caseless(
+    rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:{_TAKE})\b[^\n?.]{{0,40}}\?[ *_]{{1,4}}({_EITHER})(?!\w)"
 )
 """`Verdict: would they like it? Yes.`"""
-_IDIOM = re.compile(
+_IDIOM = caseless(
     r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
     r"|\bno (?:doubt|one|more|other|longer|information|question|signs?|reason|need|way)\b(?: about (?:it|that)\b)?"
-    r"|\bno\.? ?\d",
-    re.IGNORECASE,
+    r"|\bno\.? ?\d"
 )
-_LIKES = re.compile(
-    r"^\W*(?:based on (?:the|their|this) (?:\w+ ){1,3})?the (?:user|person|viewer|reader|player|listener|customer"
-    r"|guest) (?:will|would|is)(?P<not> (?:probably |most likely |likely )?(?:not"
-    r"|unlikely)|n['’]t)?"
-    r"(?: probably| likely| most likely| definitely| to)* (?:like|enjoy|love|watch|read|play|buy|download|listen"
-    r"|want)\b",
-    re.IGNORECASE,
+_LIKES = caseless(
+    rf"^\W*(?:based on (?:the|their|this) (?:\w+ ){{1,3}})?the {_USER} (?:will|would|is)"
+    r"(?P<not> (?:probably |most likely |likely )?(?:not|unlikely)|n['’]t)?"
+    rf"(?: probably| likely| most likely| definitely| to)* (?:{_TAKE}|download|listen)\b"
 )
-_UNLIKELY = re.compile(
-    r"\bit(?: is|['’]s) (?:(?:very|highly|quite|rather|most) )?(?P<un>un)?likely (?:that )?"
-    r"(?:the (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she) (?:will|would) (?!not\b)"
-    r"(?:\w+ )?(?:like|enjoy|love|watch|read|play|buy|want)\b"
-    r"|\b(?:the (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)(?: is| are|['’]re|['’]s)"
-    r" (?:(?:very|highly|quite|rather|most) )?(?P<not>un)?likely to (?:like|enjoy|love|watch|read|play|buy|want)\b",
-    re.IGNORECASE,
+_UNLIKELY = caseless(
+    rf"\bit(?: is|['’]s) (?:(?:very|highly|quite|rather|most) )?(?P<un>un)?likely (?:that )?"
+    rf"(?:the {_USER}|they|he|she) (?:will|would) (?!not\b)(?:\w+ )?(?:{_TAKE})\b|\b(?:the {_USER}|they|he|she)"
+    rf"(?: is| are|['’]re|['’]s) (?:(?:very|highly|quite|rather|most) )?(?P<not>un)?likely to (?:{_TAKE})\b"
 )
 """`It is unlikely that they will like this.`"""
 _EMPHATIC = re.compile(
     r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
     r"(?:(?:probably|likely|rather|i(?: would|['’]d) say)(?= not\b)|absolutely|definitely|certainly|of course"
-    r"|surely)(?:(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)"
-    r"|[,!]? yes\b(?!.*\bno\b))",
+    r"|surely)(?:(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)|[,!]? yes\b(?!.*\bno\b))",
     re.IGNORECASE | re.DOTALL,
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
-_THEY_LIKE = re.compile(
+_THEY_LIKE = caseless(
     r"[\W_]*(?:they|he|she)(?:['’]ll| will| would)(?P<not> not)? (?:\w+ly )?(?:like|enjoy|love) (?:it|this|that"
-    r"|this one)[.!]",
-    re.IGNORECASE,
+    r"|this one)[.!]"
 )
 """`She'll enjoy this one.`"""
 _HARDLY = re.compile(
     r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas|waarschijnlijk niet"
     r"|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
-    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$))"
-    r"(?!.*\b(?:ja|oui|да|tak|sì|sí|sim)\b)",
+    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$))(?!.*\b(?:ja|oui|да|tak|sì|sí|sim)\b)",
     re.IGNORECASE | re.DOTALL,
 )
 """`Eher nicht.`"""
 _DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
-_SAYS = re.compile(
-    r"\bi(?:['’]d| would)(?: have to)? say[ *_\"“]{1,3}(?:yes|no)\b[*_\"”]{0,3}(?:[,.;!]|$)", re.IGNORECASE
-)
+_SAYS = caseless(r"\bi(?:['’]d| would)(?: have to)? say[ *_\"“]{1,3}(?:yes|no)\b[*_\"”]{0,3}(?:[,.;!]|$)")
 """`Considering the history, I'd say no, they would not.`"""
-_PROBABLY_NOT = re.compile(
+_PROBABLY_NOT = caseless(
     r"(?:^|[.!?:\n] ?)[*_]{0,3}(?:(?:so|thus|overall|hence),? )?(?:(?:most )?(?:probably|likely)|definitely|certainly"
-    r"|absolutely|almost certainly|rather) not\b[\W_]*$",
-    re.IGNORECASE,
+    r"|absolutely|almost certainly|rather) not\b[\W_]*$"
 )
 """`… any better. Probably not.`"""
-_OF_ANOTHER = re.compile(
-    r"(?:^|[.!?\n])(?![^.!?\n]*\b(?:like|enjoy|love|watch|recommend)\b)[^.!?\n]*\?$", re.IGNORECASE
-)
+_OF_ANOTHER = caseless(r"(?:^|[.!?\n])(?![^.!?\n]*\b(?:like|enjoy|love|watch|recommend)\b)[^.!?\n]*\?$")
 """A question about something else: `Would they be bored?`"""
-_RECOMMENDS = re.compile(
+_RECOMMENDS = caseless(
     r"\bi(?:['’]d| would|['’]ll| will| do)?(?: (?:absolutely|definitely|certainly|still))?(?P<not> not|n['’]t)?"
     r"(?: (?:absolutely|definitely|certainly|highly|strongly|happily|still))? recommend (?:it|this"
-    r"|that)(?: (?:movie|film|book|game|item|product|one|title))?(?=[.!]|$)",
-    re.IGNORECASE,
+    r"|that)(?: (?:movie|film|book|game|item|product|one|title))?(?=[.!]|$)"
 )
 """`… so I'd absolutely recommend it.`"""
-_SAYS_IF = re.compile(
-    r"\b(?:if|unless|when|whether|asked|why|how|normally|usually|at first|for|based on|genre|alone)\b", re.IGNORECASE
-)
+_SAYS_IF = caseless(r"\b(?:if|unless|when|whether|asked|why|how|normally|usually|at first|for|based on|genre|alone)\b")
 _WORD = re.compile(r"\w+")
-_LIKELY = re.compile(r"[\W_]*(?:(?:most|very|quite) )?(?:likely|probably)\b", re.IGNORECASE)
-_PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
+_LIKELY = caseless(r"[\W_]*(?:(?:most|very|quite) )?(?:likely|probably)\b")
+_PLAIN = caseless(r"\b(?:yes|no)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,17 +201,14 @@ def _said_of_it(text: str) -> set[bool]:
 
 
 _SAID = 2000
-_HATES = re.compile(r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b", re.IGNORECASE)
+_HATES = caseless(r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b")
 """`Yes, I have read it all. They would hate it.`"""
-_SPEAKS_AGAINST = re.compile(
-    r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b", re.IGNORECASE
-)
+_SPEAKS_AGAINST = caseless(r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b")
 """What may speak against a yes, and need not."""
-_WILL_LIKE = re.compile(
-    r"(?:^|[.!?:] )(?:(?:the|this) (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)"
+_WILL_LIKE = caseless(
+    rf"(?:^|[.!?:] )(?:(?:the|this) {_USER}|they|he|she)"
     r" (?:will|would|wo(?=n['’]t))(?P<not> not|n['’]t)? (?:(?P<hate>hate|dislike)|like|enjoy|love)"
-    r" (?:it|this|that|the (?:movie|film|book|game|song|product|item))[.!]",
-    re.IGNORECASE,
+    r" (?:it|this|that|the (?:movie|film|book|game|song|product|item))[.!]"
 )
 
 
@@ -343,6 +313,6 @@ def _last(text: str) -> set[bool]:
     return verdicts if len(verdicts) == 2 else _meant(one[one.lastindex or 1] for one in found)
 
 
-_DENIES = re.compile(r"\b(?:not|\w{1,6}n['’]t|never)\b", re.IGNORECASE)
+_DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
 _RULES = (*(_opening, _called, _asked_and_answered, _said_of_user, _without_yes_or_no, _likelihood, _said, _last),)
 """What tells the verdicts of a text, in the order in which it is tried; None: the next one tells."""

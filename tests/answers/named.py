@@ -1,6 +1,6 @@
 """What llmrank takes a recorded answer to name, text by text and line by line.
 
-It is `llmrank.answers.titles` without the last step: there an item that is named twice counts once.
+It is the format `titles` without the last step: there an item that is named twice counts once.
 """
 
 from __future__ import annotations

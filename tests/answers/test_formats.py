@@ -118,7 +118,7 @@ def test_any_text_gives_one_outcome_and_no_exception(
     check_any_text(name, text, question, finish, logs)
 
 
-@pytest.mark.parametrize("text", ('**[":A', '- "', "1. **\n2. **", "ß:a"))
+@pytest.mark.parametrize("text", ('**[":A', '**[":A\nthe matrix', '- "', "1. **\n2. **", "ß:a"))
 def test_odd_marks_and_letters_are_read_like_any_text(text: str) -> None:
     for question in QUESTIONS:
         for name in FORMATS:

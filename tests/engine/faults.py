@@ -205,7 +205,7 @@ FAULTS = (
     Fault("cut off", always(good("[2] > [", finish_reason="length")), "repaired", 1, "repaired", 1),
     Fault("a label too few", lambda: judged(A=-1.0, B=-0.5), "repaired", 1, "repaired", 1, labels=True),
     *(
-        Fault(name, always(step), OK, 2, GIVEN_UP + "without the log-probabilities", 6, True)
+        Fault(name, always(step), OK, 2, GIVEN_UP + "lacks the log-probabilities", 6, True)
         for name, step in {
             "no log-probabilities": good("A"),
             "log-probabilities: null": with_logprobs(None),

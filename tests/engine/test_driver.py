@@ -292,7 +292,7 @@ def test_what_was_not_named_follows_in_recall_order(store: Store) -> None:
 
 def test_only_the_oracle_sees_the_truth() -> None:
     assert rank_without_model(Oracle(), cases(1)[0]).order == ("b0", "a0")
-    with pytest.raises(RuntimeError, match="asks a model"):
+    with pytest.raises(RuntimeError, match="makes a model call"):
         rank_without_model(AsksEach(), cases(1)[0])
 
 
@@ -311,10 +311,10 @@ class Returns(BaseRanker):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        (None, "of type NoneType and no Ranking"),
-        (Ranking(("a",)), "1 ids do not name each of the 2 candidates once"),
-        (Ranking(("a", "a")), "2 ids do not name each"),
-        (Ranking(("a", "z")), "2 ids do not name each"),
+        (None, "of type NoneType, not a Ranking"),
+        (Ranking(("a",)), "1 ids that do not name each of 2 candidates once"),
+        (Ranking(("a", "a")), "2 ids that do not name each"),
+        (Ranking(("a", "z")), "2 ids that do not name each"),
         (Ranking(("a", "b"), (1.0,)), "1 scores for 2 candidates"),
     ],
 )

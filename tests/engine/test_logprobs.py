@@ -76,5 +76,5 @@ async def test_all_else_is_an_answer(request_: Request, backend: Gives, store: S
 
 
 async def test_an_endpoint_that_now_refuses_them_ends_the_run(store: Store) -> None:
-    with pytest.raises(FatalBackendError, match="no log-probabilities any more"):
+    with pytest.raises(FatalBackendError, match="no longer returns log-probabilities"):
         await Caller(Gives(LACKING, labels=0), store, 1).ask([WANTED])

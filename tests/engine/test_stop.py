@@ -131,7 +131,7 @@ def test_answers_that_could_not_be_stored_are_counted_and_no_further_call_begins
     backend = Slow()
     with FullStore(tmp_path / "full.sqlite") as full:
         cases = [one("1 a"), one("2 b, 2 never"), one("3 c, 4 d, 5 never")]
-        with pytest.raises(InputError, match=r"full.sqlite: the store is full; 2 answers came and .*\n  hint: make"):
+        with pytest.raises(InputError, match=r"full.sqlite: the store is full; 2 answers arrived but .*\n  hint: make"):
             run(backend, full, cases)
     assert set(backend.asked) == {"1 a", "2 b", "3 c"}
 

@@ -477,7 +477,7 @@ async def test_the_key_goes_to_no_other_host_and_no_post_becomes_a_get() -> None
 async def test_a_circle_of_redirects_ends() -> None:
     async with ScriptedServer(Step(308, "", {"Location": "/v1/chat/completions"})) as server:
         backend = await open_openai(server.base_url, MODEL, api_key=KEY)
-        with pytest.raises(TransientError, match="in a circle"):
+        with pytest.raises(TransientError, match="in a loop"):
             await backend.answer(REQUEST)
         await backend.close()
         assert server.calls == 3
@@ -563,7 +563,7 @@ async def test_what_comes_after_a_call_was_given_up_is_not_read_as_the_answer_to
 
 async def test_tls_to_a_plain_port_is_a_clear_line() -> None:
     async with ScriptedServer() as server:
-        with pytest.raises(MissingError, match=r"no TLS connection to https://.*\n.*begin --base-url with http://"):
+        with pytest.raises(MissingError, match=r"no TLS connection to https://.*\n.*start --base-url with http://"):
             await open_openai(server.base_url.replace("http:", "https:"), MODEL, api_key=KEY)
 
 
@@ -645,7 +645,7 @@ async def test_a_file_without_certificates_is_named(
         with pytest.raises(MissingError, match="no endpoint answers"):
             await open_openai(f"{scheme}://model.invalid/v1", MODEL, api_key=KEY, say=said.append)
     [line] = said
-    assert line.startswith(f"no certificate can be read from {path}, which SSL_CERT_FILE names")
+    assert line.startswith(f"no certificate could be read from {path}, the file named by SSL_CERT_FILE")
 
 
 async def test_what_is_waited_for_is_said_and_only_when_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ async def test_a_backend_of_another_package_answers_by_its_name(echo: str, name:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("nothing", "opens no backend"),
+        ("nothing", "does not return a backend"),
         ("nameless", "has the identity"),
         ("absent", "cannot be loaded"),
         ("ech", "did you"),

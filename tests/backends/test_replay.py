@@ -103,12 +103,12 @@ async def test_a_store_that_is_gone_and_a_folder_that_is_no_run(tmp_path: Path) 
     path = filled(tmp_path / "s", identity("m"))
     place = run(tmp_path / "run", path, backend=identity("m"))
     path.unlink()
-    with pytest.raises(InputError, match=rf"is not there \({path}\)[\s\S]*replay:FILE"):
+    with pytest.raises(InputError, match=rf"is missing \({path}\)[\s\S]*replay:FILE"):
         await open_backend(BackendSettings(f"replay:{place}"))
-    with pytest.raises(InputError, match="holds no Run"):
+    with pytest.raises(InputError, match="is not a Run"):
         await open_backend(BackendSettings(f"replay:{tmp_path}"))
     nobody = run(tmp_path / "scored", filled(path, identity("m")), backend=None)
-    with pytest.raises(InputError, match="nobody was asked"):
+    with pytest.raises(InputError, match="used no model"):
         await open_backend(BackendSettings(f"replay:{nobody}"))
 
 

@@ -220,7 +220,7 @@ async def test_a_kill_at_any_moment_of_a_batch_pays_nothing_twice(
         process.kill()
         assert await process.wait() == -9
         _, err = await llmrank(folder, server, *command)
-        assert "is taken up again" in err
+        assert "resuming batch" in err
         assert set(server.paid.values()) == {1} and len(server.paid) == 2 * USERS
         assert len(server.batches) == 2, "one a round"
         assert not list((folder / "store.sqlite.batches").iterdir())

@@ -172,7 +172,7 @@ async def test_log_probabilities_that_are_none_are_told_as_such(folder: Path) ->
     async with ScriptedServer(Step(body=json.dumps(body))) as server:
         ran = await llmrank(folder, server, "rerank", "candidates.jsonl", "-o", "out.jsonl", "--prompt", "first-token")
         assert ran.code == 0 and "reasons: unparsed: label_missing 12" in ran.stdout
-        assert ran.stderr.count("returned log-probabilities that are none") == 1
+        assert ran.stderr.count("returned invalid log-probabilities") == 1
         calls = server.calls
         again = ("eval", "--data", "candidates.jsonl", "--prompt", "first-token", "--out", "run")
         ran = await llmrank(folder, server, *again)
@@ -257,7 +257,7 @@ async def test_https_to_a_server_of_plain_http_is_told_with_what_helps(folder: P
         server.base_url = url = server.base_url.replace("http:", "https:")
         ran = await llmrank(folder, server, "eval", "--data", "candidates.jsonl", "--prompt", "rankgpt")
     assert ran.code == 3 and f"no TLS connection to {url}" in ran.stderr
-    assert "begin --base-url with http://" in ran.stderr and "start the server" not in ran.stderr
+    assert "start --base-url with http://" in ran.stderr and "start the server" not in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ def test_what_is_never_understood_ends_the_run_after_a_second_try(store: Store) 
 
 
 def test_what_a_model_sent_and_is_no_answer_is_not_bought_for_an_hour(store: Store) -> None:
-    garbled = TransientError("content that is no text", kind="no_answer")
+    garbled = TransientError("content that is not text", kind="no_answer")
     endpoint = Endpoint(lambda user, _: garbled if int(user[1:]) >= 40 else None)
     ended = run(store, endpoint, 50, concurrency=8)
     assert (ended.ok, ended.error) == (40, None) and len(ended.failed) == 10, "the last ten fail, each by itself"

@@ -58,10 +58,10 @@ class LlmrankError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # By default, unpickling calls the class with the message alone. That fails for other signatures, and a process
         # pool that cannot unpickle an error breaks or hangs.
-        return _again, (type(self), str(self), vars(self))
+        return _unpickled, (type(self), str(self), vars(self))
 
 
-def _again(kind: type[LlmrankError], text: str, values: Mapping[str, Any]) -> LlmrankError:
+def _unpickled(kind: type[LlmrankError], text: str, values: Mapping[str, Any]) -> LlmrankError:
     error = kind.__new__(kind, text)
     vars(error).update(values)
     return error

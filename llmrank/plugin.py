@@ -84,18 +84,18 @@ class _Blamed(AbstractContextManager["_Blamed"]):
             raise self.plugin.error(problem, hint=self.hint, path=path, line=line, user=self.user) from error
 
 
-def _points(group: str) -> EntryPoints:
+def _entry_points(group: str) -> EntryPoints:
     """Return the entry points of a group. Searching the installed packages takes milliseconds and happens some twenty
     times per command, so the result is cached until a folder on the path changes, as after `%pip install`."""
-    return _points_on(group, tuple((folder, _changed(folder)) for folder in sys.path))
+    return _cached_entry_points(group, tuple((folder, _modified_at(folder)) for folder in sys.path))
 
 
 @cache
-def _points_on(group: str, path: tuple[tuple[str, int], ...]) -> EntryPoints:
+def _cached_entry_points(group: str, path: tuple[tuple[str, int], ...]) -> EntryPoints:
     return entry_points(group=group)
 
 
-def _changed(folder: str) -> int:
+def _modified_at(folder: str) -> int:
     try:
         return Path(folder).stat().st_mtime_ns
     except OSError:
@@ -104,7 +104,7 @@ def _changed(folder: str) -> int:
 
 def plugin_names(group: str) -> tuple[str, ...]:
     """Return the sorted names that other packages add to an entry point group."""
-    return tuple(sorted(_points(group).names))
+    return tuple(sorted(_entry_points(group).names))
 
 
 def find_plugin(group: str, name: str, ours: Collection[str] = ()) -> Plugin | None:
@@ -113,12 +113,12 @@ def find_plugin(group: str, name: str, ours: Collection[str] = ()) -> Plugin | N
     Raises InputError if two packages add the name, or if it is one of `ours`: otherwise results might come from another
     method than the user asked for.
     """
-    plugins = [Plugin(point) for point in _points(group).select(name=name)]
-    givers = [*(["llmrank"] if name in ours else []), *(f"{one.package} ({one.point.value})" for one in plugins)]
-    if len(givers) > 1:
+    plugins = [Plugin(point) for point in _entry_points(group).select(name=name)]
+    providers = [*(["llmrank"] if name in ours else []), *(f"{one.package} ({one.point.value})" for one in plugins)]
+    if len(providers) > 1:
         removable = " or ".join(f"`pip uninstall {one.point.dist.name}`" for one in plugins if one.point.dist)
         raise InputError(
-            f"the {KINDS[group][0]} {name!r} is provided by {' and by '.join(givers)}",
+            f"the {KINDS[group][0]} {name!r} is provided by {' and by '.join(providers)}",
             hint=f"give the entry point of group {group} another name, or {removable}",
         )
     return plugins[0] if plugins else None

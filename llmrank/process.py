@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-class _Unheard(io.FileIO):
+class _LossyStream(io.FileIO):
     """A stream whose reader may be gone: on a full disk, a closed pipe or a closed terminal."""
 
     def __init__(self, number: int, ignored: type[OSError]) -> None:
@@ -53,7 +53,7 @@ def keep_streams() -> None:
 
 def _stream(number: int, now: TextIO | None, ignored: type[OSError], *, line_buffering: bool) -> TextIO:
     encoding = now.encoding if now else None
-    return io.TextIOWrapper(io.BufferedWriter(_Unheard(number, ignored)), encoding, line_buffering=line_buffering)
+    return io.TextIOWrapper(io.BufferedWriter(_LossyStream(number, ignored)), encoding, line_buffering=line_buffering)
 
 
 def stdout_fails() -> bool:

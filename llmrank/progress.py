@@ -128,7 +128,7 @@ class Progress(Reporter):
         self._outcomes[outcome] += 1
         if self._bar is not None:
             wide = (self._bar.ncols or TEXT_FROM) >= TEXT_FROM
-            texts = [self._left(now), self._counts() if wide else ""]
+            texts = [self._time_left(now), self._counts() if wide else ""]
             self._bar.set_postfix_str(": ".join(filter(None, texts)), refresh=False)
             self._bar.update()
         elif now - self._last > LINE_EVERY:
@@ -149,10 +149,10 @@ class Progress(Reporter):
 
     def _sum_up(self) -> None:
         now, self._summed_up = time.monotonic(), self._done
-        times = ", ".join(filter(None, [duration(now - self._started), self._left(now)]))
+        times = ", ".join(filter(None, [duration(now - self._started), self._time_left(now)]))
         self.message(f"{self._done}/{self._total} Cases, {times}: {self._counts()}")
 
-    def _left(self, now: float) -> str:
+    def _time_left(self, now: float) -> str:
         """Return the estimated time left, at the pace since the first Case, before which the model was loaded."""
         new = sum(self._outcomes.values()) - 1
         if new < 1 or self._done >= self._total:

@@ -142,22 +142,22 @@ def paired_difference(
     interval = mean_interval(left - right, clusters)
     within = most if interval.users > 1 else math.inf
     p_t, effect_size = paired_t(differences, counts)
-    moved = differences[differences != 0]
+    nonzero = differences[differences != 0]
     # Allow for rounding: the same sum, added in another order, is equally extreme.
-    observed = abs(float(moved.sum())) - 1e-9 * float(np.abs(moved).sum())
+    observed = abs(float(nonzero.sum())) - 1e-9 * float(np.abs(nonzero).sum())
     extreme = 0
     generator = np.random.default_rng(seed)
     # A random byte gives the signs of eight users; a table holds their signed sums for each of its 256 values.
-    eights = -(-len(moved) // 8)
+    eights = -(-len(nonzero) // 8)
     signs = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
-    sums = np.pad(moved, (0, 8 * eights - len(moved))).reshape(eights, 8) @ signs.T
+    sums = np.pad(nonzero, (0, 8 * eights - len(nonzero))).reshape(eights, 8) @ signs.T
     for rows in in_parts(permutations, eights):
         plus = np.zeros(rows)
         drawn = generator.integers(0, 256, (rows, eights), np.uint8)
         # Contiguous rows: the lookups of one row all go to the same table.
         for column, found in zip(np.ascontiguousarray(drawn.T), sums, strict=True):
             plus += found.take(column)
-        extreme += int((np.abs(2 * plus - moved.sum()) >= observed).sum())
+        extreme += int((np.abs(2 * plus - nonzero.sum()) >= observed).sum())
     p = (1 + extreme) / (1 + permutations)
     return Difference(
         interval.value,
@@ -226,17 +226,17 @@ def difference_of_groups(
     sides = (first, ~first)
     if min(map(np.count_nonzero, sides)) < 2:
         raise ValueError("each group needs at least two values")
-    pulls, freedoms, means = np.zeros(len(values)), list[tuple[float, int]](), list[float]()
+    influences, degrees, means = np.zeros(len(values)), list[tuple[float, int]](), list[float]()
     for sign, which in zip((1, -1), sides, strict=True):
         own = values[which]
         means.append(float(own.mean()))
         # Scaled so that the squares of a group add up to the squared standard error of its mean.
-        pulls[which] = sign * (own - own.mean()) / math.sqrt(len(own) * (len(own) - 1))
-        freedoms.append((float((pulls[which] ** 2).sum()), len(own) - 1))
-    sums, counts = by_cluster(pulls, clusters)
+        influences[which] = sign * (own - own.mean()) / math.sqrt(len(own) * (len(own) - 1))
+        degrees.append((float((influences[which] ** 2).sum()), len(own) - 1))
+    sums, counts = by_cluster(influences, clusters)
     variance, difference = float((sums**2).sum()), means[0] - means[1]
-    squares = sum(part**2 / freedom for part, freedom in freedoms)
-    freedom = sum(part for part, _ in freedoms) ** 2 / squares if squares else min(one for _, one in freedoms)
+    squares = sum(part**2 / freedom for part, freedom in degrees)
+    freedom = sum(part for part, _ in degrees) ** 2 / squares if squares else min(one for _, one in degrees)
     freedom = min(freedom, len(sums) - 1)
     error = math.sqrt(variance)
     half = t_quantile(freedom, 0.95) * error

@@ -227,7 +227,7 @@ class Store(Closable):
         if read_only and not path.is_file():
             raise InputError("no such store", hint="name the store file of an earlier run (--store)", path=path)
         # Opened in one thread and used in another (that of a session or its event loop), but never in both at once.
-        with _explained(path):
+        with _errors_explained(path):
             if read_only:
                 # If the folder is not writable, SQLite cannot coordinate with a writer; assume that there is none.
                 mode = "mode=ro" if os.access(path.parent, os.W_OK) else "immutable=1"
@@ -258,13 +258,13 @@ class Store(Closable):
         from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random
 
         # SQLite's busy timeout does not cover the change of journal mode, so concurrent openers of a new file can fail.
-        patient = Retrying(
+        retrying = Retrying(
             retry=retry_if_exception_message(match=".*locked"),
             stop=stop_after_delay(BUSY_SECONDS),
             wait=wait_random(0.01, 0.1),
             reraise=True,
         )
-        for attempt in patient:
+        for attempt in retrying:
             with attempt:
                 tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
                 if tables and "response" not in tables:
@@ -343,7 +343,7 @@ class Store(Closable):
     def _lock(self, key: str, kind: int) -> bool:
         """Lock or unlock the byte of the (empty) claims file that the key hashes to."""
         start = int(hashlib.sha256(key.encode()).hexdigest()[:15], 16)
-        with _explained(self.path):
+        with _errors_explained(self.path):
             if self._claims is None:
                 path = self.path.with_name(f"{self.path.name}-claims")
                 self._claims = os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE)
@@ -385,7 +385,7 @@ class Store(Closable):
         """Yield all rows by key, except damaged rows and rows written meanwhile."""
         whole = "json_valid(request) AND json_valid(response)"
         columns = "SELECT key, identity, request, response, received"
-        with _explained(self.path):
+        with _errors_explained(self.path):
             for row in self._db.execute(f"{columns} {_JOINED} WHERE {whole} ORDER BY key"):
                 yield StoredRow(*row)
 
@@ -395,7 +395,7 @@ class Store(Closable):
         The caller must have checked that each key matches its content.
         """
         values = [(row.key, self._backend_id(row.backend), row.request, row.response, row.received) for row in rows]
-        with _explained(self.path), self._transaction():
+        with _errors_explained(self.path), self._transaction():
             before = self._db.total_changes
             self._db.executemany("INSERT OR IGNORE INTO response VALUES (?, ?, ?, ?, ?)", values)
             return self._db.total_changes - before
@@ -403,7 +403,7 @@ class Store(Closable):
     def prune(self, selection: Selection) -> int:
         """Delete the selected Responses permanently and return their number. `compact` then shrinks the file."""
         condition, values = selection.condition()
-        with _explained(self.path), self._transaction():
+        with _errors_explained(self.path), self._transaction():
             return self._db.execute(
                 f"DELETE FROM response WHERE key IN (SELECT key {_JOINED} WHERE {condition})", values
             ).rowcount
@@ -420,7 +420,7 @@ class Store(Closable):
 
     def compact(self) -> None:
         """Return the space of deleted rows to the file system. Raises InputError while another process writes."""
-        with _explained(self.path):
+        with _errors_explained(self.path):
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -432,7 +432,7 @@ class Store(Closable):
             self._claims = None
 
     def _execute(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with _explained(self.path):
+        with _errors_explained(self.path):
             return self._db.execute(query, values).fetchall()
 
     @contextmanager
@@ -458,7 +458,7 @@ def timestamp(moment: datetime) -> str:
 
 
 @contextmanager
-def _explained(path: Path) -> Generator[None]:
+def _errors_explained(path: Path) -> Generator[None]:
     """Turn errors of SQLite and the file system into an InputError with a hint."""
     try:
         yield

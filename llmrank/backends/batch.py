@@ -19,7 +19,7 @@ from urllib.parse import quote
 import aiohttp
 
 from llmrank.backends.base import WrappedBackend
-from llmrank.backends.completion import at, number_at, objects_at, said, unreadable
+from llmrank.backends.completion import at, error_message, number_at, objects_at, unreadable
 from llmrank.backends.endpoint import MOST_BYTES as MOST_ANSWER
 from llmrank.backends.endpoint import Reply
 from llmrank.backends.open_batch import OpenBatch, take_open_batches
@@ -111,7 +111,7 @@ class BatchBackend(WrappedBackend):
         super().__init__(direct)
         self._direct, self._store_path, self._say, self._quiet = direct, store, say, quiet
         self._store: Store | None = None
-        self._under_way: dict[str, asyncio.Task[Results]] = {}
+        self._in_flight: dict[str, asyncio.Task[Results]] = {}
         """By Store key: the task that processes the batch with this Request."""
         self._next: dict[str, tuple[Request, bytes]] = {}
         """The batch being collected: by Store key, the Request and its line in the upload."""
@@ -126,10 +126,10 @@ class BatchBackend(WrappedBackend):
         For a refused Request, raises what a direct call raises. Raises BackendError if the batch ended without an
         answer (expired, cancelled), and FatalBackendError if the endpoint rejects the whole batch.
         """
-        store = self._opened()
+        store = self._open_store()
         question = keyed(self.identity, request)
         key = question.key
-        if key not in self._under_way:
+        if key not in self._in_flight:
             # A batch of an earlier command may have brought the answer since the caller looked.
             if (stored := store.answer(question)) is not None:
                 return stored
@@ -141,17 +141,17 @@ class BatchBackend(WrappedBackend):
                     self._has_answered = True
                     return response
             # Another call may have added the same Request while this one waited.
-            if key not in self._under_way:
-                self._put(key, request)
+            if key not in self._in_flight:
+                self._add(key, request)
         # The batch continues even if its waiters are cancelled.
-        result = (await asyncio.shield(self._under_way[key]))[key]
+        result = (await asyncio.shield(self._in_flight[key]))[key]
         if isinstance(result, BackendError):
             raise result
         return result
 
     async def close(self) -> None:
         """Stop following batches; those in progress remain recorded for the next command."""
-        tasks = set(self._under_way.values())
+        tasks = set(self._in_flight.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -161,15 +161,15 @@ class BatchBackend(WrappedBackend):
 
     # --- collecting batches ---
 
-    def _opened(self) -> Store:
+    def _open_store(self) -> Store:
         if self._store is None:
             self._store = Store(self._store_path)
             for batch in take_open_batches(self._store_path, self.identity):
                 self._say(f"resuming {_name(batch)} of {batch.state.count:,} requests")
-                self._under_way |= dict.fromkeys(batch.keys, self._begin(self._see_through(batch)))
+                self._in_flight |= dict.fromkeys(batch.keys, self._start_task(self._process(batch)))
         return self._store
 
-    def _put(self, key: str, request: Request) -> None:
+    def _add(self, key: str, request: Request) -> None:
         body = self._direct.dialect.body(request)
         line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
         # ASCII, since an earlier answer may contain a lone surrogate, which UTF-8 cannot encode.
@@ -177,14 +177,14 @@ class BatchBackend(WrappedBackend):
         full = len(self._next) >= MOST_REQUESTS or self._next_bytes + len(encoded) > MOST_BYTES
         if full or not self._next:
             self._next, self._next_bytes = {}, 0
-            task = self._begin(self._send_off(self._next))
+            task = self._start_task(self._submit(self._next))
         else:
-            task = self._under_way[next(iter(self._next))]
+            task = self._in_flight[next(iter(self._next))]
         self._next[key] = request, encoded
         self._next_bytes += len(encoded)
-        self._under_way[key] = task
+        self._in_flight[key] = task
 
-    async def _send_off(self, collected: Mapping[str, tuple[Request, bytes]]) -> Results:
+    async def _submit(self, collected: Mapping[str, tuple[Request, bytes]]) -> Results:
         """Process a batch once it is full or no new Request has come for a second."""
         before = -1
         while collected is self._next and len(collected) != before:
@@ -193,13 +193,13 @@ class BatchBackend(WrappedBackend):
         if collected is self._next:
             self._next = {}
         lines = [(key, request, line) for key, (request, line) in collected.items()]
-        return await self._see_through(OpenBatch.begin(self._store_path, self.identity, lines))
+        return await self._process(OpenBatch.begin(self._store_path, self.identity, lines))
 
-    def _begin(self, work: Coroutine[None, None, Results]) -> asyncio.Task[Results]:
+    def _start_task(self, work: Coroutine[None, None, Results]) -> asyncio.Task[Results]:
         """Start a task. Once it has ended, only the calls already waiting get its result."""
 
         def ended(task: asyncio.Task[Results]) -> None:
-            self._under_way = {key: other for key, other in self._under_way.items() if other is not task}
+            self._in_flight = {key: other for key, other in self._in_flight.items() if other is not task}
             if not task.cancelled():
                 # If no call is waiting any more, this keeps asyncio from reporting an exception as never retrieved.
                 task.exception()
@@ -210,7 +210,7 @@ class BatchBackend(WrappedBackend):
 
     # --- the API ---
 
-    async def _see_through(self, batch: OpenBatch) -> Results:
+    async def _process(self, batch: OpenBatch) -> Results:
         """Process a batch to its end, and return the result of each Request."""
         try:
             results, fault = Results(), ""
@@ -218,7 +218,7 @@ class BatchBackend(WrappedBackend):
                 if fault:
                     self._say(f"{_name(batch)}: {fault}; downloading it again")
                     await asyncio.sleep(FIRST_WAIT * 10 ** (fetch - 1))
-                ended = await self._ended(batch)
+                ended = await self._wait_until_ended(batch)
                 results, fault = await self._collect(batch, ended)
                 if not fault:
                     batch.forget()
@@ -245,27 +245,27 @@ class BatchBackend(WrappedBackend):
         finally:
             batch.release()
 
-    async def _ended(self, batch: OpenBatch) -> Batch:
+    async def _wait_until_ended(self, batch: OpenBatch) -> Batch:
         """Return the batch once it has ended; upload and create it first if necessary."""
         if batch.state.batch_id is None:
             if batch.state.file_id is None:
-                batch.note(file_id=await self._patiently(lambda: self._upload(batch)))
-            created = await self._patiently(lambda: self._create(batch))
+                batch.note(file_id=await self._retried(lambda: self._upload(batch)))
+            created = await self._retried(lambda: self._create(batch))
             batch.note(batch_id=created.batch_id)
             batch.input.unlink(missing_ok=True)
-        wait, said = FIRST_WAIT, ""
+        wait, error_message = FIRST_WAIT, ""
         while True:
-            found = await self._patiently(lambda: self._look(batch))
+            found = await self._retried(lambda: self._poll(batch))
             done = "?" if found.done is None else f"{found.done:,}"
-            if (now := f"{_name(batch)}: {found.status}, {done} of {batch.state.count:,} requests") != said:
+            if (now := f"{_name(batch)}: {found.status}, {done} of {batch.state.count:,} requests") != error_message:
                 self._say(now)
-                said = now
+                error_message = now
             if found.status in ENDED:
                 return found
             await asyncio.sleep(wait)
             wait = min(LONGEST_WAIT, wait * GROWTH)
 
-    async def _patiently(self, step: Callable[[], Awaitable[Result]]) -> Result:
+    async def _retried(self, step: Callable[[], Awaitable[Result]]) -> Result:
         """Return the step's result, retrying it after transient failures for up to an hour."""
         began, wait = time.monotonic(), FIRST_WAIT
         while True:
@@ -287,7 +287,7 @@ class BatchBackend(WrappedBackend):
             raise unreadable(f"{self.identity['base_url']} accepted a file but returned no id for it")
         return file_id
 
-    async def _look(self, batch: OpenBatch) -> Batch:
+    async def _poll(self, batch: OpenBatch) -> Batch:
         return Batch.of(await self._call(batch, "GET", f"batches/{quote(str(batch.state.batch_id), safe='')}"))
 
     async def _create(self, batch: OpenBatch) -> Batch:
@@ -348,7 +348,7 @@ class BatchBackend(WrappedBackend):
     async def _collect(self, batch: OpenBatch, ended: Batch) -> tuple[Results, str]:
         """Store the answers in the files of a finished batch. Return the results, by Store key, and how the files
         deviate from the batch's description (empty if they do not)."""
-        store = self._opened()
+        store = self._open_store()
         requests = batch.requests()
         results: Results = {}
         lines, fault = 0, ""
@@ -391,7 +391,7 @@ class BatchBackend(WrappedBackend):
                 await self._object(batch, reply)
                 raise unreadable(f"{self.identity['base_url']} did not send the file {one_line(file_id, 60)}")
 
-        await self._patiently(download)
+        await self._retried(download)
         return path
 
     def _lines(self, path: Path, requests: Mapping[str, Request]) -> Iterator[tuple[dict[str, Any] | None, bool]]:
@@ -411,7 +411,7 @@ class BatchBackend(WrappedBackend):
 
     async def _result(self, request: Request, line: Mapping[str, Any]) -> Response | BackendError:
         if (answered := at(line, dict, "response")) is None:
-            return BackendError(f"the batch returned no answer: {said(line.get('error'))}")
+            return BackendError(f"the batch returned no answer: {error_message(line.get('error'))}")
         status, body = at(answered, int, "status_code"), at(answered, dict, "body")
         try:
             response = await self._direct.read_line(request, 200 if status is None else status, body or {})
@@ -440,11 +440,11 @@ def _failure(batch: OpenBatch, ended: Batch) -> BackendError:
     """Return the error for a Request that is missing from the files of a finished batch."""
     if ended.status != "failed":
         return BackendError(f"{_name(batch)} ended ({ended.status}) without answering it")
-    told = "; ".join(
-        f"line {fault['line']}: {said(fault)}" if isinstance(fault.get("line"), int) else said(fault)
+    messages = "; ".join(
+        f"line {fault['line']}: {error_message(fault)}" if isinstance(fault.get("line"), int) else error_message(fault)
         for fault in ended.errors[:3]
     )
     hint = "check --model and the sampling settings"
     if any(fault.get("code") == "token_limit_exceeded" for fault in ended.errors):
         hint = "run it again when other batches have ended, or send smaller batches (--concurrency limits their size)"
-    return FatalBackendError(f"{_name(batch)} was rejected as a whole: {told or 'no reason'}\n  hint: {hint}")
+    return FatalBackendError(f"{_name(batch)} was rejected as a whole: {messages or 'no reason'}\n  hint: {hint}")

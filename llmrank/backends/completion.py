@@ -37,7 +37,7 @@ FINISH = {
     **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
 }
 """Finish reasons by each of their known names, in lower case."""
-BROKEN_OFF = re.compile(
+INCOMPLETE = re.compile(
     "error|fail|abort|cancel|time_?d?_?out|interrupt|overload|unavailable|disconnect|insufficient|malformed"
 )
 """Finish reasons of incomplete answers, whose text must not be used."""
@@ -81,10 +81,10 @@ def joined_events(text: str) -> dict[str, Any] | None:
     whole, finish, logprobs = dict[str, Any](), None, list[Any]()
     parts = {name: list[str]() for name in ("content", "reasoning_content", "reasoning", "refusal")}
     for line in re.split(r"\r\n|\n|\r", text):
-        said = line.removeprefix("data:").strip()
-        if said == line.strip() or said in ("", "[DONE]"):
+        error_message = line.removeprefix("data:").strip()
+        if error_message == line.strip() or error_message in ("", "[DONE]"):
             continue
-        if not isinstance(event := json_value(said), dict):
+        if not isinstance(event := json_value(error_message), dict):
             return None
         if event.get("error"):
             return event
@@ -125,22 +125,22 @@ def read_completion(
     """
     faults = Counter() if faults is None else faults
     if error := body.get("error"):
-        raise unreadable(f"the endpoint returned an error instead of an answer: {said(error)}")
+        raise unreadable(f"the endpoint returned an error instead of an answer: {error_message(error)}")
     if (choice := first_choice(body)) is None:
         other = next(filter(None, map(body.get, REASONS)), None)
-        raise unreadable(f"the endpoint returned no choice{f': {said(other)}' if other else ''}")
+        raise unreadable(f"the endpoint returned no choice{f': {error_message(other)}' if other else ''}")
     reason = choice.get("finish_reason")
     if reason is not None and not (isinstance(reason, str) and len(reason) <= 64):
         faults["finish_reason"] += 1
         reason = None
     known = (reason or "").lower().replace("-", "_")
-    if (error := choice.get("error")) or BROKEN_OFF.search(known):
-        raise no_answer(f"the endpoint failed during its answer: {said(error)}")
+    if (error := choice.get("error")) or INCOMPLETE.search(known):
+        raise no_answer(f"the endpoint failed during its answer: {error_message(error)}")
     if not (message := at(choice, dict, "message")):
         raise no_answer("the endpoint returned a choice without a message")
-    content, thought, refused = message.get("content"), "", ""
+    content, reasoning_parts, refused = message.get("content"), "", ""
     if isinstance(content, list):
-        content, thought, refused = _joined(content)
+        content, reasoning_parts, refused = _read_parts(content)
     if content is not None and not isinstance(content, str):
         raise no_answer(f"the endpoint returned content that is not text ({type(content).__name__})")
     refusal = _text(message.get("refusal"), "refusal", faults) or refused
@@ -150,17 +150,17 @@ def read_completion(
         finish_reason="refusal" if refusal and not content else FINISH.get(known) or one_line(reason or "unknown"),
         usage=_usage(body.get("usage"), faults),
         label_logprobs=_label_logprobs(choice.get("logprobs"), labels, label_ids, faults) if labels else None,
-        reasoning=_text(reasoning, "reasoning", faults) or thought,
+        reasoning=_text(reasoning, "reasoning", faults) or reasoning_parts,
         seconds=seconds,
         model=one_line(_text(body.get("model"), "model", faults), 200),
         system_fingerprint=one_line(_text(body.get("system_fingerprint"), "system_fingerprint", faults), 200),
     )
 
 
-def said(error: object) -> str:
+def error_message(error: object) -> str:
     """Return the message of an error in a reply."""
     if isinstance(error, list):
-        return said(error[0]) if error and not isinstance(error[0], list) else said(None)
+        return error_message(error[0]) if error and not isinstance(error[0], list) else error_message(None)
     message = error.get("message") or error.get("code") if isinstance(error, dict) else error
     return one_line(str(message)) if isinstance(message, str | int) and message is not True else "it does not say why"
 
@@ -171,12 +171,12 @@ def first_choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
     return next((choice for choice in choices if choice.get("index") == 0), choices[0] if choices else None)
 
 
-def _joined(parts: Sequence[object]) -> tuple[str, str, str]:
+def _read_parts(parts: Sequence[object]) -> tuple[str, str, str]:
     """Return the text, the reasoning and the refusal in content that consists of parts; only the text is the answer.
 
     Raises TransientError if a text part has no text, or if no part is of any of these kinds.
     """
-    text, thought, refusal = list[str](), list[str](), list[str]()
+    text, reasoning_parts, refusal = list[str](), list[str](), list[str]()
     for part in parts:
         if isinstance(part, str):
             text.append(part)
@@ -185,16 +185,16 @@ def _joined(parts: Sequence[object]) -> tuple[str, str, str]:
             if kind in ("thinking", "reasoning"):
                 inner = part.get("thinking") or part.get("reasoning") or words
                 inner = inner if isinstance(inner, list) else [{"text": inner}]
-                thought += [str(one.get("text") or "") for one in inner if isinstance(one, dict)]
+                reasoning_parts += [str(one.get("text") or "") for one in inner if isinstance(one, dict)]
             elif kind == "refusal" and isinstance(no := part.get("refusal") or words, str):
                 refusal.append(no)
             elif kind in (None, "text", "output_text"):
                 if not isinstance(words, str):
                     raise no_answer("the endpoint returned a text part without text")
                 text.append(words)
-    if parts and not (text or thought or refusal):
+    if parts and not (text or reasoning_parts or refusal):
         raise no_answer("the endpoint returned content without any text part")
-    return "".join(text), "".join(thought), "".join(refusal)
+    return "".join(text), "".join(reasoning_parts), "".join(refusal)
 
 
 def _text(value: object, name: str, faults: Counter[str]) -> str:

@@ -174,15 +174,15 @@ class Dialect:
         first["content"] = "\n\n".join([*system, first["content"]])
         return others
 
-    def without(self, name: str, said: str) -> Dialect:
+    def without(self, name: str, refusal: str) -> Dialect:
         """Return the dialect for retrying a refused call: the parameter is replaced by what the endpoint supports, or
-        omitted. `said` is the refusal.
+        omitted. `refusal` is the refusal.
 
         Nothing is learned until `adopt`: the refusal may only quote a parameter's name from this call's own text.
         """
         trial = copy(self)
         trial.left_out, trial.replaced, trial._learned = {*self.left_out}, {**self.replaced}, {**self._learned}
-        trial._do_without(name, said)
+        trial._drop_or_replace(name, refusal)
         return trial
 
     def adopt(self, trial: Dialect) -> None:
@@ -196,9 +196,9 @@ class Dialect:
         self.least_tokens = max(self.least_tokens, trial.least_tokens)
         self.most_logprobs = min(self.most_logprobs, trial.most_logprobs)
 
-    def _do_without(self, name: str, said: str) -> None:
-        milder = [one for one in MILDER if re.search(rf"\b{one}\b", said)]
-        least, most = AT_LEAST.search(said), AT_MOST.search(said)
+    def _drop_or_replace(self, name: str, refusal: str) -> None:
+        milder = [one for one in MILDER if re.search(rf"\b{one}\b", refusal)]
+        least, most = AT_LEAST.search(refusal), AT_MOST.search(refusal)
         if name in TOKENS and least and int(least[1]) > self.least_tokens:
             self.least_tokens = int(least[1])
             self._learned[name] = (
@@ -210,7 +210,7 @@ class Dialect:
         elif name == "max_tokens" and name not in self.replaced:
             self._replace(name, "max_completion_tokens")
         elif name == "system":
-            developer = "developer" in said and "system" not in self.replaced
+            developer = "developer" in refusal and "system" not in self.replaced
             self._replace(name, "developer" if developer else "user")
         elif name == "reasoning_effort" and milder and name not in self.replaced:
             self._replace(name, milder[0])
@@ -257,18 +257,18 @@ def refused_parameter(message: str, param: str, code: str, sent: Collection[str]
     `message`, `param` and `code` are the fields of an OpenAI error; `param` and `code` may be empty.
     """
     # Ignore suggestions of other parameters.
-    said = re.sub(r"did you mean.*|\buse \S+ instead.*", "", message, flags=re.IGNORECASE | re.DOTALL)
+    text = re.sub(r"did you mean.*|\buse \S+ instead.*", "", message, flags=re.IGNORECASE | re.DOTALL)
     name = re.split(r"[.\[]", param)[0]
     name = {"top_logprobs": "logprobs", "messages": "system" if "role" in param else ""}.get(name, name)
     if name == "max_output_tokens":
         name = next((one for one in TOKENS if one in sent), name)
-    named = [known for known, words in NAMES.items() if known in sent and re.search(words, said, re.IGNORECASE)]
+    named = [known for known, words in NAMES.items() if known in sent and re.search(words, text, re.IGNORECASE)]
     if name in NAMES:
         named = [name] if name in sent else []
     if not named:
         return None
     bound = AT_LEAST if named[0] in TOKENS else AT_MOST if named[0] == "logprobs" else None
-    refused = code.startswith(("unsupported", "unknown")) or REFUSED.search(said) or (bound and bound.search(said))
-    if refused or (named[0] in ("system", "response_format", "reasoning_effort") and WRONG_VALUE.search(said)):
+    refused = code.startswith(("unsupported", "unknown")) or REFUSED.search(text) or (bound and bound.search(text))
+    if refused or (named[0] in ("system", "response_format", "reasoning_effort") and WRONG_VALUE.search(text)):
         return named[0]
     return None

@@ -48,7 +48,7 @@ PART_BYTES = 1 << 20
 MOST_SHOWN = 1 << 16
 """How many characters are read of a reply that is not JSON."""
 MOST_REDIRECTS = 3
-STOOD_STILL, GRACE = 0.2, 1.0
+STALLED, GRACE = 0.2, 1.0
 """Seconds by which a timeout may be late before it counts as a stall, and then the time to read what has arrived."""
 MOST_COOKIES = 64
 CONNECT_SECONDS = 30.0
@@ -78,7 +78,7 @@ class Address:
     def of(cls, url: str) -> Self:
         """Parse a base URL; raise InputError if it is invalid."""
         url, hint = url.strip(), "write it with its scheme, as in --base-url http://localhost:8000/v1"
-        parts = _http(url)
+        parts = _parse_http_url(url)
         # Show no part of a password. Python's own message quotes the port, which may be the start of one.
         if parts is None or not url.isprintable() or " " in url:
             secret = "@" in url.partition("?")[2]
@@ -103,7 +103,7 @@ class Address:
         """
         if self.user or self.password:
             return f"Basic {base64.b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
-        return f"Bearer {_in_a_header(key or 'none', 'OPENAI_API_KEY', 'the API key contains')}"
+        return f"Bearer {_check_header_value(key or 'none', 'OPENAI_API_KEY', 'the API key contains')}"
 
     def secrets(self, *others: str) -> Secrets:
         """Return the secrets to mask: the password, the values of the query, and the others."""
@@ -112,7 +112,7 @@ class Address:
         return Secrets(self.password, basic, *values, *map(unquote, values), *map(unquote_plus, values), *others)
 
 
-def _http(url: str) -> SplitResult | None:
+def _parse_http_url(url: str) -> SplitResult | None:
     """Return the parts of a URL that HTTP can reach; None if it is not one."""
     try:
         parts = urlsplit(url)
@@ -124,7 +124,7 @@ def _http(url: str) -> SplitResult | None:
     return parts if parts.scheme in ("http", "https") and host and port != 0 else None
 
 
-def _in_a_header(value: str, field: str, what: str) -> str:
+def _check_header_value(value: str, field: str, what: str) -> str:
     """Return the value; raise InputError if it is not allowed in an HTTP header."""
     if wrong := [character for character in value if not "!" <= character <= "~"]:
         kind = "a line break" if wrong[0] in "\r\n" else "a space" if wrong[0].isspace() else "a non-ASCII character"
@@ -144,7 +144,7 @@ def _proxy(url: str) -> str | None:
     known = getproxies()
     scheme = parts.scheme if known.get(parts.scheme) else "all"
     proxy = known.get(scheme)
-    if proxy and _http(proxy) is None:
+    if proxy and _parse_http_url(proxy) is None:
         raise InputError(
             f"the proxy set in the environment ({one_line(proxy.rpartition('@')[2], 80)}) is not an HTTP proxy",
             field=f"{scheme}_proxy",
@@ -153,7 +153,7 @@ def _proxy(url: str) -> str | None:
     return proxy or None
 
 
-def _no_certificates() -> str:
+def _certificate_warning() -> str:
     """Return a warning if SSL_CERT_FILE names a file without certificates, which Python ignores; else an empty
     string."""
     if not (name := os.environ.get("SSL_CERT_FILE")):
@@ -206,8 +206,8 @@ class Reply:
             return "a stream of events, although none was requested"
         if "html" in kind or self.text.lstrip()[:1] == "<":
             return f"a web page and not JSON ({error_text(self.text, 60)})"
-        packing = one_line(self.headers.get("content-encoding", ""), 40)
-        return f"something that is not JSON ({', '.join(filter(None, (kind or 'no content type', packing)))})"
+        encoding = one_line(self.headers.get("content-encoding", ""), 40)
+        return f"something that is not JSON ({', '.join(filter(None, (kind or 'no content type', encoding)))})"
 
 
 def error_text(text: str, most: int = 300) -> str:
@@ -239,11 +239,11 @@ class Endpoint:
         """Host and port of the proxy that the environment sets for this URL; None if there is none."""
         self._secrets = address.secrets(key or "", unquote(urlsplit(proxy or "").password or ""))
         # Sent per request, since aiohttp would send a session's headers to a proxy as well.
-        self._private = {"Authorization": address.authorization(key)}
+        self._auth_headers = {"Authorization": address.authorization(key)}
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
             if value := os.environ.get(variable):
-                self._private[name] = _in_a_header(value, variable, f"{variable} contains")
-        if self.url.startswith("https:") and (wrong := _no_certificates()):
+                self._auth_headers[name] = _check_header_value(value, variable, f"{variable} contains")
+        if self.url.startswith("https:") and (wrong := _certificate_warning()):
             say(wrong)
         self._urls: dict[str, URL] = {}
         connect = min(timeout, CONNECT_SECONDS)
@@ -296,7 +296,7 @@ class Endpoint:
             async with self._request("GET", path, None) as response:
                 if response.status >= 300:
                     return await self._reply(response, None)
-                async for part in _parts(response, MOST_FILE_BYTES):
+                async for part in _chunks(response, MOST_FILE_BYTES):
                     try:
                         file.write(part)
                     except OSError as error:
@@ -373,15 +373,15 @@ class Endpoint:
         if len(self._session.cookie_jar) > MOST_COOKIES:
             self._session.cookie_jar.clear()
         try:
-            url = self._urls.get(path) or self._urls.setdefault(path, self._joined(path))
-            async with _within(timeout):
+            url = self._urls.get(path) or self._urls.setdefault(path, self._full_url(path))
+            async with _time_limit(timeout):
                 for _ in range(MOST_REDIRECTS):
                     async with self._session.request(
                         method,
                         url,
                         json=content,
                         data=data,
-                        headers=self._private,
+                        headers=self._auth_headers,
                         allow_redirects=False,
                         timeout=self._no_read_timeout if timeout else self._read_timeout,
                     ) as response:
@@ -395,31 +395,31 @@ class Endpoint:
             text = f"the certificate of {self.url} is not trusted ({_untrusted(error.certificate_error)})"
             raise TransientError(text, kind="certificate") from error
         except aiohttp.ClientConnectorSSLError as error:
-            text = f"no TLS connection to {self.url} ({self._why(error)})"
+            text = f"no TLS connection to {self.url} ({self._reason(error)})"
             raise TransientError(text, kind="tls", charged=False) from error
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-            why = "in time" if isinstance(error, TimeoutError) else f"({self._why(error)})"
+            why = "in time" if isinstance(error, TimeoutError) else f"({self._reason(error)})"
             to = f"to the proxy {self.proxy} for" if isinstance(error, aiohttp.ClientProxyConnectionError) else "to"
             raise TransientError(f"no connection {to} {self.url} {why}", kind="connection", charged=False) from error
         except aiohttp.ClientHttpProxyError as error:
-            text = f"the proxy {self.proxy} refuses to connect to {self.url} ({error.status} {self._why(error)})"
+            text = f"the proxy {self.proxy} refuses to connect to {self.url} ({error.status} {self._reason(error)})"
             raise TransientError(text, kind="connection", charged=False) from error
         except TimeoutError as error:
             text = f"{self.url} gave no answer within {timeout or self.timeout:g} s"
             raise TransientError(text, kind="timeout") from error
         except BROKEN as error:
-            text = f"{self.url} sent something that is not valid HTTP ({self._why(error)})"
+            text = f"{self.url} sent something that is not valid HTTP ({self._reason(error)})"
             raise TransientError(text, kind="unreadable") from error
         except (aiohttp.ClientError, OSError, EOFError) as error:
-            text = f"the connection to {self.url} broke ({self._why(error)})"
+            text = f"the connection to {self.url} broke ({self._reason(error)})"
             raise TransientError(text, kind="connection") from error
 
-    def _why(self, error: Exception) -> str:
+    def _reason(self, error: Exception) -> str:
         # aiohttp's own text starts with a status and repeats the URL.
-        said = error.message if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError) else ""
-        return error_text(self._secrets.mask(said or str(error) or type(error).__name__), 200)
+        message = error.message if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError) else ""
+        return error_text(self._secrets.mask(message or str(error) or type(error).__name__), 200)
 
-    def _joined(self, path: str) -> URL:
+    def _full_url(self, path: str) -> URL:
         url = path if "://" in path else f"{self.url}/{path}"
         # The query is added as given, so that it is not escaped twice.
         return URL(f"{url}{'&' if '?' in url else '?'}{self._query}" if self._query else url)
@@ -439,7 +439,7 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def _within(seconds: float | None) -> AsyncGenerator[None]:
+async def _time_limit(seconds: float | None) -> AsyncGenerator[None]:
     """Raise TimeoutError after that many seconds, as `asyncio.timeout` does. If this process itself was stalled when
     they ended (suspended, or waiting for a disk), first read what has arrived meanwhile, since it is billed."""
     loop = asyncio.get_running_loop()
@@ -447,7 +447,7 @@ async def _within(seconds: float | None) -> AsyncGenerator[None]:
 
     def expire() -> None:
         now = loop.time()
-        limit.reschedule(now + GRACE if now - due > STOOD_STILL else now)
+        limit.reschedule(now + GRACE if now - due > STALLED else now)
 
     async with asyncio.timeout(None) as limit:
         timer = None if seconds is None else loop.call_at(due, expire)
@@ -508,7 +508,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
         return await response.read()
     parts: list[bytes] = []
     try:
-        async for part in _parts(response, PART_BYTES if failed else MOST_BYTES):
+        async for part in _chunks(response, PART_BYTES if failed else MOST_BYTES):
             parts.append(part)
     except (TransientError, aiohttp.ClientError, OSError, EOFError, zlib.error):
         if not failed:
@@ -516,28 +516,28 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-async def _parts(response: aiohttp.ClientResponse, most: int) -> AsyncGenerator[bytes]:
+async def _chunks(response: aiohttp.ClientResponse, most: int) -> AsyncGenerator[bytes]:
     """Yield the body, decompressed, in chunks; raise TransientError if it is longer than `most` bytes.
 
     A truncated compressed body raises EOFError. A body declared as compressed that is not is used unchanged; so is one
     compressed in a way that was not requested, which will not be valid JSON.
     """
-    size, unpack = 0, None
-    packing = response.headers.get("Content-Encoding", "").strip().lower()
-    first = {"gzip": b"\x1f", "x-gzip": b"\x1f", "deflate": b"x"}.get(packing)
-    async for packed in response.content.iter_any():
-        if first is not None and not size and packed.startswith(first):
-            unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
-        rest = packed
+    size, decompressor = 0, None
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    first = {"gzip": b"\x1f", "x-gzip": b"\x1f", "deflate": b"x"}.get(encoding)
+    async for compressed in response.content.iter_any():
+        if first is not None and not size and compressed.startswith(first):
+            decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        rest = compressed
         while rest:
-            if unpack is None:
+            if decompressor is None:
                 part, rest = rest, b""
-            elif not unpack.eof:
-                part = unpack.decompress(rest, PART_BYTES)
-                rest = unpack.unconsumed_tail or unpack.unused_data
+            elif not decompressor.eof:
+                part = decompressor.decompress(rest, PART_BYTES)
+                rest = decompressor.unconsumed_tail or decompressor.unused_data
             elif rest.startswith(b"\x1f"):
                 # Another member, compressed separately.
-                unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
+                decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)
                 continue
             else:
                 return
@@ -545,5 +545,5 @@ async def _parts(response: aiohttp.ClientResponse, most: int) -> AsyncGenerator[
             if size > most:
                 raise TransientError(f"the answer is longer than {most >> 20} MiB", kind="unreadable")
             yield part
-    if unpack is not None and not unpack.eof:
+    if decompressor is not None and not decompressor.eof:
         raise EOFError("the compressed answer is truncated")

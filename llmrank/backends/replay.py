@@ -60,7 +60,7 @@ def open_replay(path: Path, model: str) -> ReplayBackend:
     """
     if path.is_dir():
         manifest = _manifest(path)
-        return ReplayBackend(_open_stores(manifest, path), _asked_backend(manifest, path))
+        return ReplayBackend(_open_stores(manifest, path), _backend_of(manifest, path))
     store = Store(path, read_only=True)
     known = store.identities()
     chosen = known if len(known) == 1 else [identity for identity in known if identity.get("model") == model]
@@ -83,7 +83,7 @@ def _open_stores(manifest: Mapping[str, Any], run: Path) -> list[Store]:
     return [Store(path, read_only=True) for path in there]
 
 
-def _asked_backend(manifest: Mapping[str, Any], run: Path) -> dict[str, str]:
+def _backend_of(manifest: Mapping[str, Any], run: Path) -> dict[str, str]:
     identity = manifest["settings"].get("backend")
     if not isinstance(identity, dict):
         raise InputError("this Run used no model", path=run, hint="name a Run of `llmrank eval`")

@@ -102,7 +102,7 @@ class VllmBackend(BaseBackend):
             return AutoTokenizer.from_pretrained(self._model.folder)
         except (OSError, RuntimeError, ValueError, StrictDataclassError) as error:
             hint = "the model's config.json and tokenizer files must belong together"
-            raise self._does_not_start(error, hint) from error
+            raise self._start_failure(error, hint) from error
 
     @cached_property
     def _chat_template(self) -> str:
@@ -145,7 +145,7 @@ class VllmBackend(BaseBackend):
         ids = [self._label_ids[label] for label in labels]
         if len(set(ids)) < len(ids) or len(ids) > LABEL_LIMIT:
             raise FatalBackendError(
-                f"{len(ids)} labels are {len(set(ids))} distinct tokens; they must all be distinct, {LABEL_LIMIT} at most\n"
+                f"{len(ids)} labels are {len(set(ids))} distinct tokens; all must be distinct, {LABEL_LIMIT} at most\n"
                 "  hint: use --ids letters (chosen to fit the model), or show fewer candidates (-k)"
             )
         return ids
@@ -258,7 +258,7 @@ class VllmBackend(BaseBackend):
                 try:
                     with (
                         _output_to(self._log) as user_stream,
-                        sign_of_life(_saying_to(self._say, user_stream), f"loading {self._model.name} into vLLM"),
+                        sign_of_life(_say_to(self._say, user_stream), f"loading {self._model.name} into vLLM"),
                     ):
                         self._engine = self._start()
                 except FatalBackendError as error:
@@ -312,9 +312,9 @@ class VllmBackend(BaseBackend):
                 )
             except (RuntimeError, ValueError, VLLMError, StrictDataclassError) as error:
                 log = "see its log above" if self._log is None else f"its log says why: {self._log}"
-                raise self._does_not_start(error, log) from error
+                raise self._start_failure(error, log) from error
 
-    def _does_not_start(self, error: Exception, hint: str) -> FatalBackendError:
+    def _start_failure(self, error: Exception, hint: str) -> FatalBackendError:
         reason = " ".join(str(error).split())[:300]
         return FatalBackendError(f"vLLM does not start with {self._model.name}: {reason}\n  hint: {hint}")
 
@@ -486,7 +486,7 @@ def _number(stream: TextIO) -> int | None:
         return None
 
 
-def _saying_to(say: Say, stream: TextIO) -> Say:
+def _say_to(say: Say, stream: TextIO) -> Say:
     """Return a `say` that writes to the stream, whatever stderr is when it is called."""
 
     def say_to_stream(line: str) -> None:

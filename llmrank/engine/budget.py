@@ -60,12 +60,12 @@ class Budget:
         """Usage of the answered calls."""
         self.doubtful = NOTHING
         self._of_batches = NOTHING
-        self._under_way = 0
+        self._in_flight = 0
         self._reserved = NOTHING
         self._excess = NOTHING
         """The largest excess of a call over what was reserved for it."""
         self._turn, self._released = asyncio.Lock(), asyncio.Event()
-        self._reached = ""
+        self._bound_reached = ""
 
     @property
     def cost(self) -> float | None:
@@ -78,13 +78,13 @@ class Budget:
 
     def describe(self) -> str:
         """Return a one-line summary of what was spent."""
-        said = f"{self.spent.prompt_tokens:,} prompt and {self.spent.completion_tokens:,} completion tokens"
-        said += f", {self.money()}" if self.tariff else ""
+        text = f"{self.spent.prompt_tokens:,} prompt and {self.spent.completion_tokens:,} completion tokens"
+        text += f", {self.money()}" if self.tariff else ""
         if self.doubtful == NOTHING:
-            return said
+            return text
         more = f"{_tokens(self.doubtful):,} tokens"
         more += "" if self.tariff is None else f", {self.tariff.show(self._priced(self.doubtful))}"
-        return f"{said}; calls that reported no usage may have cost another {more}"
+        return f"{text}; calls that reported no usage may have cost another {more}"
 
     def to_dict(self, since: Budget | None = None) -> dict[str, Any]:
         """Return the spending and the prices as JSON values for the manifest.
@@ -118,26 +118,26 @@ class Budget:
         else:
             most = self.most(request)
             async with self._turn:
-                while not self._reached and (passed := self._passed_by(most)):
-                    if not self._under_way:
-                        self._reached = passed
+                while not self._bound_reached and (exceeded := self._exceeded_bound(most)):
+                    if not self._in_flight:
+                        self._bound_reached = exceeded
                         break
                     self._released.clear()
                     await self._released.wait()
-            if self._reached:
+            if self._bound_reached:
                 raise BoundReachedError(
-                    f"stopped before a call that could exceed {self._reached}; spent: {self.requests} requests, "
+                    f"stopped before a call that could exceed {self._bound_reached}; spent: {self.requests} requests, "
                     f"{self.describe()}\n"
                     "  hint: all answers are saved; the same command continues, with a fresh budget or a higher bound"
                 )
         self.requests += 1
-        self._under_way += 1
+        self._in_flight += 1
         self._reserved += most
         return most
 
     def release(self, reserved: Usage, spent: Usage, doubtful: Usage, *, batch: bool) -> None:
         """Count a finished call and release its reservation. `batch`: whether it is billed at the batch price."""
-        self._under_way -= 1
+        self._in_flight -= 1
         self._reserved -= reserved
         if reserved != NOTHING:
             over, known = spent - reserved, self._excess
@@ -161,19 +161,19 @@ class Budget:
             prompt = most_tokens(texts)
         return Usage(prompt_tokens=prompt, completion_tokens=request.sampling.max_tokens)
 
-    def _passed_by(self, most: Usage) -> str:
+    def _exceeded_bound(self, most: Usage) -> str:
         """Return the bound that another call of this size could exceed, or an empty string."""
         bounds, over = self.bounds, self._excess
-        beside = Usage(over.prompt_tokens * self._under_way, 0, over.completion_tokens * self._under_way)
+        beside = Usage(over.prompt_tokens * self._in_flight, 0, over.completion_tokens * self._in_flight)
         most += over
-        open_ended = self.doubtful + self._reserved + beside + most
+        pending = self.doubtful + self._reserved + beside + most
         if bounds.requests is not None and self.requests + 1 > bounds.requests:
             return f"--max-requests {bounds.requests}"
-        if bounds.tokens is not None and _tokens(self.spent + open_ended) > bounds.tokens:
+        if bounds.tokens is not None and _tokens(self.spent + pending) > bounds.tokens:
             return f"--max-total-tokens {bounds.tokens} (it may take {_tokens(most):,}{self._warning})"
         if bounds.cost is None or self.tariff is None or self.cost is None:
             return ""
-        if self.cost + self._priced(open_ended) > bounds.cost:
+        if self.cost + self._priced(pending) > bounds.cost:
             return f"--max-cost {bounds.cost:g} (it may take {self.tariff.show(self._priced(most))}{self._warning})"
         return ""
 

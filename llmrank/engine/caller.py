@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
-from llmrank.engine.retry import Retries, RetryPolicy, Tries, own_wait
+from llmrank.engine.retry import Retries, RetryPolicy, Tries, backoff
 from llmrank.errors import BackendError, BoundReachedError, FatalBackendError, InputError, StoppedError, TransientError
 from llmrank.progress import Say, silent
 from llmrank.store import KeyedRequest, Store, keyed
@@ -64,7 +64,7 @@ class Caller:
         self._left_out = set[str]()
         """Parameters that the stored answers used in this run were requested without."""
         self._halted, self._waiting = asyncio.Event(), 0
-        self._under_way: dict[str, asyncio.Future[Reply | None]] = {}
+        self._in_flight: dict[str, asyncio.Future[Reply | None]] = {}
 
     @property
     def capacity(self) -> int:
@@ -144,12 +144,12 @@ class Caller:
         """Return the answer to a request that was not in the Store a moment ago."""
         key = question.key
         # Two Cases may send the same request at the same moment: the second waits for the answer to the first.
-        while (other := self._under_way.get(key)) is not None:
+        while (other := self._in_flight.get(key)) is not None:
             if (reply := await asyncio.shield(other)) is not None:
                 return Exchange(key, reply, stored=True)
             # The first call was cancelled before it was answered; the first waiter to wake sends the request.
         answer = asyncio.get_running_loop().create_future()
-        self._under_way[key] = answer
+        self._in_flight[key] = answer
         reply = None
         try:
             # The Store may have the answer by now, from another process or from a Case that has ended.
@@ -159,7 +159,7 @@ class Caller:
             return Exchange(key, reply, stored=False)
         finally:
             self.store.release(key)
-            del self._under_way[key]
+            del self._in_flight[key]
             answer.set_result(reply)
 
     async def _claim(self, question: KeyedRequest) -> Response | None:
@@ -235,7 +235,7 @@ class Caller:
             if fault.throttled:
                 bearable = (fault.wait or 0.0) <= self.policy.patience
                 if not self.limit.refused(slot, fault.wait if bearable else None) and bearable:
-                    await self._pause(own_wait(1) if fault.wait is None else fault.wait)
+                    await self._pause(backoff(1) if fault.wait is None else fault.wait)
             else:
                 self.limit.faulted(slot)
             return fault

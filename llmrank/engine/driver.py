@@ -191,19 +191,19 @@ async def rank_all(
             treated alike.
     """
     run = _Run(iter(cases), partial(rank_case, ranker=ranker, caller=caller, arrange=arrange), caller, done)
-    beginning = asyncio.create_task(run.begin())
-    beginning.add_done_callback(run.ended)
+    starting = asyncio.create_task(run.begin())
+    starting.add_done_callback(run.ended)
     watching = [] if stop is None else [asyncio.create_task(run.watch(stop))]
     try:
-        await run.finish(beginning)
+        await run.finish(starting)
     finally:
-        left: list[asyncio.Task[Any]] = [*run.working, *caller.orphaned, beginning, *watching]
+        left: list[asyncio.Task[Any]] = [*run.running, *caller.orphaned, starting, *watching]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
     if errors := [*run.failures, *run.stops]:
         # The first error is the cause; the others may be its consequences.
-        raise _with_unstored(first, caller.unstored) if isinstance(first := errors[0], InputError) else first
+        raise _noting_unstored(first, caller.unstored) if isinstance(first := errors[0], InputError) else first
 
 
 @dataclass(slots=True)
@@ -214,7 +214,7 @@ class _Run:
     rank: Callable[[Case], Awaitable[CaseResult]]
     caller: Caller
     done: Callable[[CaseResult], None]
-    working: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     stops: list[LlmrankError] = field(default_factory=list[LlmrankError])
     """Reasons other than failures to start no more Cases."""
     failures: list[BaseException] = field(default_factory=list[BaseException])
@@ -222,18 +222,18 @@ class _Run:
     async def begin(self) -> None:
         """Start Cases as the caller has capacity for them, until none are left or the run is ending."""
         while not self.stops and not self.failures and not self.caller.halted:
-            if len(self.working) >= self.caller.capacity:
+            if len(self.running) >= self.caller.capacity:
                 self.caller.changed.clear()
                 await self.caller.changed.wait()
             elif (case := next(self.waiting, None)) is None:
                 break
             else:
                 task = asyncio.create_task(self._work(case))
-                self.working.add(task)
+                self.running.add(task)
                 task.add_done_callback(self.ended)
                 await asyncio.sleep(0)
                 if task.done():  # all its answers were stored
-                    self.working.discard(task)
+                    self.running.discard(task)
 
     async def _work(self, case: Case) -> None:
         try:
@@ -243,7 +243,7 @@ class _Run:
 
     def ended(self, task: asyncio.Task[None]) -> None:
         """Record that a Case, or the task that starts Cases, has ended, and how."""
-        self.working.discard(task)
+        self.running.discard(task)
         if not task.cancelled() and (failure := task.exception()) is not None:
             self.failures.append(failure)
             if isinstance(failure, FatalBackendError) or self.caller.unstored:
@@ -257,15 +257,15 @@ class _Run:
         with suppress(TimeoutError):
             async with asyncio.timeout(stop.seconds):
                 await stop.wait(2)
-        for task in (*self.working, *self.caller.orphaned):
+        for task in (*self.running, *self.caller.orphaned):
             task.cancel()
         self.stops.append(self.caller.stopped())
 
-    async def finish(self, beginning: asyncio.Task[None]) -> None:
+    async def finish(self, starting: asyncio.Task[None]) -> None:
         """Return when nothing is running any more, or ten seconds after a failure."""
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as patience:
-                while self.working or self.caller.orphaned or not beginning.done():
+                while self.running or self.caller.orphaned or not starting.done():
                     if self.failures and patience.when() is None:
                         patience.reschedule(asyncio.get_running_loop().time() + STOP_SECONDS)
                     self.caller.changed.clear()
@@ -274,7 +274,7 @@ class _Run:
             self.stops.append(self.caller.stopped())
 
 
-def _with_unstored(error: InputError, count: int) -> InputError:
+def _noting_unstored(error: InputError, count: int) -> InputError:
     """Return the error that ended a run, and add how many answers could not be stored, if any."""
     if not count:
         return error

@@ -20,17 +20,17 @@ LARGE_PLAN = 1_000_000
 """Plans with more calls than this need confirmation."""
 ESTIMATED = "estimated: one token per four letters, digit or symbol"
 """How `estimated_tokens` counts."""
-PIECE = re.compile(r"[A-Za-z]{1,4}|[^A-Za-z\s]|\n")
+TOKEN = re.compile(r"[A-Za-z]{1,4}|[^A-Za-z\s]|\n")
 """Text that is usually one token at most. Titles, years and numbers take far more tokens than prose of equal length."""
-MOST_FRAME = 5
+FRAME_TOKENS = 5
 """Usual number of tokens that a chat template adds around a message."""
-WORD = " and"
+FILLER = " and"
 """A token of four characters in every model. Repeated, it stands for the longest possible answer."""
 
 
 def estimated_tokens(messages: Sequence[Message]) -> int:
     """Return an estimate, high rather than low, of a prompt's tokens for an unknown tokenizer."""
-    return sum(len(PIECE.findall(message.content)) + MOST_FRAME for message in messages)
+    return sum(len(TOKEN.findall(message.content)) + FRAME_TOKENS for message in messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +120,25 @@ def estimate(
         shown = arrange(with_recall_order(case, ranker))
         needs = ranker.needs(len(shown.candidates))
         small = case.target is not None or needs.calls <= MOST_RENDERED
-        seen = _Seen(count_tokens, stored)
-        drive(ranker, shown if small else _part(shown, ranker), seen.answer)
+        seen = _Recorder(count_tokens, stored)
+        drive(ranker, shown if small else _shortened(shown, ranker), seen.answer)
         known = small and seen.asked.requests > 0 and seen.held == seen.asked
         if case.target is not None or known or (small and needs.likely is None):
             # All answers are stored, so the calls are known exactly.
             bound = expected = seen.asked
         else:
             # The method may show any group of items: the longest ones bound the length of every prompt.
-            longest = _Seen(count_tokens, lambda _: None)
-            drive(ranker, _part(_longest_first(shown), ranker), longest.answer)
-            bound = _times(needs.calls, max(seen.longest, longest.longest), seen.most_tokens)
+            longest = _Recorder(count_tokens, lambda _: None)
+            drive(ranker, _shortened(_longest_first(shown), ranker), longest.answer)
+            bound = _workload(needs.calls, max(seen.longest, longest.longest), seen.most_tokens)
             mean = seen.asked.prompt_tokens / max(1, seen.asked.requests)
-            expected = _times(needs.likely_calls, mean, seen.most_tokens)
+            expected = _workload(needs.likely_calls, mean, seen.most_tokens)
         total += Estimate(1, bound, expected, bound - seen.held, expected - seen.held, seen.usage)
     return total
 
 
 @dataclass
-class _Seen:
+class _Recorder:
     """Answers Requests from the Store, or with the longest possible text, and counts them."""
 
     count_tokens: Callable[[Sequence[Message]], int]
@@ -163,11 +163,11 @@ class _Seen:
             if (response := self.stored(request)) is not None:
                 self.held += one
                 self.usage += response.usage
-            replies.append(response or Response(WORD * request.sampling.max_tokens))
+            replies.append(response or Response(FILLER * request.sampling.max_tokens))
         return replies
 
 
-def _part(case: Case, ranker: Ranker) -> Case:
+def _shortened(case: Case, ranker: Ranker) -> Case:
     """Return the Case with its list cut to a length that takes at most `MOST_RENDERED` calls."""
     n = len(case.candidates)
     while n > 2 and ranker.needs(n).calls > MOST_RENDERED:
@@ -182,5 +182,5 @@ def _longest_first(case: Case) -> Case:
     return with_candidates(case, sorted(case.candidates, key=length, reverse=True)[:MOST_RENDERED])
 
 
-def _times(calls: int, prompt_tokens: float, completion_tokens: int) -> Workload:
+def _workload(calls: int, prompt_tokens: float, completion_tokens: int) -> Workload:
     return Workload(calls, round(calls * prompt_tokens), calls * completion_tokens)

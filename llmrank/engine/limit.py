@@ -66,15 +66,15 @@ class Limit:
     def __init__(self, size: int | None = None, clock: Clock | None = None) -> None:
         """Adapt the size, or keep it at `size` if given. Pace and pauses apply either way."""
         self.size, self._most = size or START, size or MOST
-        self.under_way = self._taken = 0
+        self.in_flight = self._taken = 0
         self.history: deque[LimitChange] = deque(maxlen=KEPT)
         self._clock, self._pace = clock or Clock(), Pace()
         self._waiting: deque[asyncio.Future[Slot]] = deque()
         self._closed: StoppedError | None = None
-        self._alarm_set = False
-        self._began, self._opens = 0.0, -inf
+        self._timer_set = False
+        self._first_start, self._earliest_start = 0.0, -inf
         """When the first call started, and the earliest time at which the next may start."""
-        self._got_through, self._in_a_row, self._pauses = True, 0, 0
+        self._got_through, self._refusals_in_a_row, self._pauses = True, 0, 0
         self._fastest = inf
         self._new_round()
 
@@ -105,7 +105,7 @@ class Limit:
 
     def answered(self, slot: Slot, tokens: int = 0) -> None:
         """Return the slot of a call that was answered with `tokens` tokens (0: unknown)."""
-        self._got_through, self._in_a_row, self._pauses = True, 0, 0
+        self._got_through, self._refusals_in_a_row, self._pauses = True, 0, 0
         self._answers += 1
         self._work += tokens + PROMPT_TOKENS
         self._seconds += self._clock.now() - slot.since
@@ -125,9 +125,9 @@ class Limit:
 
         Returns whether all calls wait; if not, only this call must.
         """
-        self._in_a_row += 1
-        late = slot.number < self._pace.since
-        excess = not late and self._pace.refuses(slot.number)
+        self._refusals_in_a_row += 1
+        stale = slot.number < self._pace.since
+        excess = not stale and self._pace.refuses(slot.number)
         if excess:
             # Cut only once until a call succeeds: an endpoint that refuses everything does not reveal its rate.
             if self._got_through:
@@ -136,13 +136,13 @@ class Limit:
                 self._new_round()
                 self._note("refused")
             self._pace.count_from(self._taken)
-        widespread = self._in_a_row > FEW and (excess or late)
+        widespread = self._refusals_in_a_row > FEW and (excess or stale)
         if widespread:
             if wait is None:
                 self._pauses += excess
                 wait = min(LONGEST_PAUSE, PAUSE * 2.0 ** max(0, self._pauses - 1))
             # Add jitter, since other processes may have been told the same.
-            self._opens = max(self._opens, self._clock.now() + wait * (1 + 0.1 * random()))
+            self._earliest_start = max(self._earliest_start, self._clock.now() + wait * (1 + 0.1 * random()))
         self._release()
         return widespread
 
@@ -156,47 +156,47 @@ class Limit:
         self._release()
 
     def _release(self) -> None:
-        self.under_way -= 1
+        self.in_flight -= 1
         self._admit()
 
     def _admit(self) -> None:
         """Admit waiting calls as size, pace and pause allow; if it is too early, schedule another look."""
-        while self._waiting and self.under_way < self.size:
+        while self._waiting and self.in_flight < self.size:
             now = self._clock.now()
-            if self._opens > now:
-                if not self._alarm_set:
-                    self._alarm_set = True
-                    self._clock.later(self._opens - now, self._ring)
+            if self._earliest_start > now:
+                if not self._timer_set:
+                    self._timer_set = True
+                    self._clock.later(self._earliest_start - now, self._on_timer)
                 return
             waiter = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_result(self._take(now))
 
-    def _ring(self) -> None:
-        self._alarm_set = False
+    def _on_timer(self) -> None:
+        self._timer_set = False
         self._admit()
 
     def _take(self, now: float) -> Slot:
         if not self._taken:
-            self._began = now
+            self._first_start = now
             self._note("start")
         slot = Slot(self._taken, now)
         self._pace.begins(now)
         self._taken += 1
-        self.under_way += 1
-        self._filled |= self.under_way >= self.size
+        self.in_flight += 1
+        self._filled |= self.in_flight >= self.size
         if interval := 1 / self._pace.value:
             # A call that arrives later than the pace allows is not delayed by it, so it does not test the pace.
-            if now - self._opens <= max(interval, CATCH_UP):
+            if now - self._earliest_start <= max(interval, CATCH_UP):
                 self._pace.held += interval
-            self._opens = max(self._opens, now - CATCH_UP) + interval
+            self._earliest_start = max(self._earliest_start, now - CATCH_UP) + interval
         return slot
 
     def _new_round(self) -> None:
         self._answers = self._work = self._faults = 0
         self._seconds = 0.0
-        self._filled = self.under_way >= self.size
+        self._filled = self.in_flight >= self.size
 
     def _note(self, why: str) -> None:
         pace = round(self._pace.value, 2) if isfinite(self._pace.value) else None
-        self.history.append(LimitChange(round(self._clock.now() - self._began, 3), self.size, pace, why))
+        self.history.append(LimitChange(round(self._clock.now() - self._first_start, 3), self.size, pace, why))

@@ -91,7 +91,7 @@ class Retries:
     _answered_at: float = -inf
     _failing: dict[object, TransientError] = field(default_factory=dict[object, TransientError])
     """The Cases that failed since the last answer to any call, with their latest failure."""
-    _told: bool = False
+    _reported: bool = False
 
     def answered(self) -> None:
         """Record that a call was answered."""
@@ -99,7 +99,7 @@ class Retries:
         self._answered_at = self.clock.now()
         if self._failing:
             self._failing.clear()
-            self._told = False
+            self._reported = False
 
     def fault_of(self, case_task: object) -> str:
         """Return the last failure of a Case that is waiting for a retry, on one line; empty if there is none."""
@@ -108,67 +108,67 @@ class Retries:
     def wait(self, tries: Tries, fault: TransientError) -> float | None:
         """Return the seconds to wait before the retry, in addition to any pause that the endpoint imposes on all calls;
         None if the call is given up. Raises FatalBackendError if the endpoint is given up."""
-        alone = self.answers == tries.answers
+        none_answered = self.answers == tries.answers
         tries.answers = self.answers
-        if not alone:
+        if not none_answered:
             # If there was an outage, it is over, and its failures were not the fault of this call.
             tries.faults -= tries.faults if tries.outage else tries.common
             tries.outage, tries.common = False, 0
         if len(self._failing) < MOST_FAILING:
             self._failing[tries.case_task] = fault
-        away = len(self._failing) >= SEVERAL and fault.kind != "no_answer"
+        many_failing = len(self._failing) >= SEVERAL and fault.kind != "no_answer"
         if fault.throttled:
-            tries.refusals = tries.refusals + 1 if alone else 0
+            tries.refusals = tries.refusals + 1 if none_answered else 0
         else:
             tries.faults += 1
-            tries.common += alone and away
-        if tries.faults > 1 and len(self._failing) >= SEVERAL and self._never_understood(fault):
+            tries.common += none_answered and many_failing
+        if tries.faults > 1 and len(self._failing) >= SEVERAL and self._never_readable(fault):
             hint = (
                 "correct --base-url (it usually ends in /v1), or check the server and any proxy in front of it; "
                 "then run the same command again"
             )
-            raise self._nobody_answered(fault, hint)
-        wait = 0.0 if fault.throttled else max(own_wait(tries.faults), fault.wait or 0.0)
+            raise self._endpoint_down(fault, hint)
+        wait = 0.0 if fault.throttled else max(backoff(tries.faults), fault.wait or 0.0)
         now = self.clock.now()
         silent = now - max(tries.since, self._answered_at)
         since = tries.since if fault.throttled else max(tries.since, self._answered_at)
         exhausted = now + max(wait, fault.wait or 0.0) - since > self.policy.patience
         if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
-            several = alone and away
-            tries.outage = several or (alone and fault.throttled)
-            if alone and not several and len(self._failing) >= MANY:
-                said = f"{len(self._failing)} Cases in a row got no readable answer ({fault})"
-                raise FatalBackendError(f"{said}\n  hint: {GO_ON}")
+            several = none_answered and many_failing
+            tries.outage = several or (none_answered and fault.throttled)
+            if none_answered and not several and len(self._failing) >= MANY:
+                message = f"{len(self._failing)} Cases in a row got no readable answer ({fault})"
+                raise FatalBackendError(f"{message}\n  hint: {GO_ON}")
             if not tries.outage or (not several and (exhausted or not self.answers)):
                 return None
             if exhausted or not self.answers:
-                raise self._nobody_answered(fault, GO_ON, silent)
+                raise self._endpoint_down(fault, GO_ON, silent)
             wait = max(wait, LONGEST_WAIT * (0.5 + random()))
-            self._tell(f"no call is answered; retrying for {self.policy.patience / 60:.0f} minutes ({fault})")
+            self._report(f"no call is answered; retrying for {self.policy.patience / 60:.0f} minutes ({fault})")
         elif (fault.wait or 0.0) >= LONG_WAIT:
-            self._tell(f"the endpoint requests a wait of {fault.wait:.0f} s ({fault})")
+            self._report(f"the endpoint requests a wait of {fault.wait:.0f} s ({fault})")
         self.counts[fault.kind] += 1
         return wait
 
-    def _nobody_answered(self, fault: TransientError, hint: str, silent: float = 0.0) -> FatalBackendError:
+    def _endpoint_down(self, fault: TransientError, hint: str, silent: float = 0.0) -> FatalBackendError:
         """Return the error that ends the run. `silent` is the seconds since the last answer, if there was one."""
         last = f"the last answer came {silent:.0f} s ago" if self.answers else "no call was answered so far"
-        said = f"the endpoint does not answer: {len(self._failing)} Cases are failing, and {last} ({fault})"
+        message = f"the endpoint does not answer: {len(self._failing)} Cases are failing, and {last} ({fault})"
         if (fault.wait or 0.0) > self.policy.patience:
-            said += f"; it requests a wait of {duration(fault.wait or 0.0)}"
+            message += f"; it requests a wait of {duration(fault.wait or 0.0)}"
             hint = "run the same command again after that: all answers are stored"
-        return FatalBackendError(f"{said}\n  hint: {hint}")
+        return FatalBackendError(f"{message}\n  hint: {hint}")
 
-    def _never_understood(self, fault: TransientError) -> bool:
+    def _never_readable(self, fault: TransientError) -> bool:
         """Return whether all replies so far, including this one, were something other than an answer."""
         return fault.came and not self.answers and {*self.counts} <= {"unreadable", "no_answer"}
 
-    def _tell(self, line: str) -> None:
-        if not self._told:
-            self._told = True
+    def _report(self, line: str) -> None:
+        if not self._reported:
+            self._reported = True
             self.say(line)
 
 
-def own_wait(faults: int) -> float:
+def backoff(faults: int) -> float:
     """Return the backoff in seconds after that many failures, for an endpoint that requests no wait."""
     return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (faults - 1)) * (0.5 + random())

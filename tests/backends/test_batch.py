@@ -194,7 +194,9 @@ async def test_a_file_that_the_endpoint_has_deleted_is_said_to_be_gone(tmp_path:
         server.refuses_once = {"download": status}
         responses = await ask(backend, QUESTIONS)
         assert isinstance(responses[1], FatalBackendError)
-        assert re.search(rf"has no file \S+ \({status}\), in which the answers of batch .*\n  hint:", str(responses[1]))
+        assert re.search(
+            rf"has no file \S+ \({status}\), which holds the answers of batch .*\n  hint:", str(responses[1])
+        )
         # Nothing is paid twice: the same command looks for the file again.
         assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == len(QUESTIONS) - 1
 

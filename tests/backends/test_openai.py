@@ -414,7 +414,7 @@ async def test_a_prompt_that_the_endpoint_cuts_is_told_of() -> None:
         for repeat in range(2):
             await backend.answer(replace(long, repeat=repeat))
         assert backend.concessions["cut_prompts"] == 2
-        assert len(said) == 1 and "counted 10 tokens in a prompt of 6,000 letters" in said[0]
+        assert len(said) == 1 and "counted 10 tokens in a prompt of 6,000 characters" in said[0]
 
 
 async def test_prompts_of_several_lengths_that_count_the_same_are_cut() -> None:
@@ -429,7 +429,7 @@ async def test_prompts_of_several_lengths_that_count_the_same_are_cut() -> None:
         for letters in counts:
             assert not said or letters > 12_000
             await backend.answer(replace(REQUEST, messages=(Message("user", "x" * letters),)))
-    assert len(said) == 1 and "counted 2,048 tokens in a prompt of 13,000 letters, as in prompts of other" in said[0]
+    assert len(said) == 1 and "counted 2,048 tokens in a prompt of 13,000 characters, as in prompts of other" in said[0]
 
 
 async def test_a_refusal_that_names_nothing_changes_nothing() -> None:

@@ -213,7 +213,7 @@ def test_an_adapter_that_was_trained_on_another_split_of_the_data_is_refused(
         (),
         {"data": "circle", "data_sha256": split.dataset.sha256, "split": "user-ratio(0.5)"},
     )
-    with pytest.raises(InputError, match=r"user-ratio\(0.5\) is evaluated: it may have seen the test data"):
+    with pytest.raises(InputError, match=r"evaluated on user-ratio\(0.5\): it may have seen the test data"):
         lr.evaluate(cases, ranker="next_title", backend=backend, out=tmp_path / "run", progress=False)
 
 

@@ -44,20 +44,20 @@ class Charging(BaseBackend):
     batch: bool = False
     calls: int = 0
     charged: Usage = field(default_factory=Usage)
-    under_way: int = 0
+    in_flight: int = 0
     cut_off: int = 0
     identity = {"kind": "charging"}  # noqa: RUF012
 
     async def answer(self, request: Request) -> Response:
         number, self.calls = self.calls, self.calls + 1
-        self.under_way += 1
+        self.in_flight += 1
         try:
             await asyncio.sleep(0.001 * (number % 3))
         except asyncio.CancelledError:
             self.cut_off += 1
             raise
         finally:
-            self.under_way -= 1
+            self.in_flight -= 1
         if (failure := self.fails(number)) is not None:
             raise failure
         usage = self.usage(number)

@@ -40,7 +40,7 @@ class Counting(BaseBackend):
 
     fails: Mapping[str, Exception] = field(default_factory=dict[str, Exception])
     asked: Counter[str] = field(default_factory=Counter[str])
-    under_way: int = 0
+    in_flight: int = 0
     most_under_way: int = 0
     usage: Usage = field(default_factory=Usage)
     identity = {"kind": "counting"}  # noqa: RUF012
@@ -48,10 +48,10 @@ class Counting(BaseBackend):
     async def answer(self, request: Request) -> Response:
         text = request.messages[0].content
         self.asked[text] += 1
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.in_flight += 1
+        self.most_under_way = max(self.most_under_way, self.in_flight)
         await asyncio.sleep(0.001)
-        self.under_way -= 1
+        self.in_flight -= 1
         if text in self.fails:
             raise self.fails[text]
         return Response(text.upper(), usage=self.usage)

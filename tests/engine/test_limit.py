@@ -257,7 +257,7 @@ def test_a_waiter_that_is_cancelled_takes_no_slot() -> None:
         limit.answered(slot)  # hands the slot to the second waiter, which is cancelled before it runs
         handed.cancel()
         await asyncio.gather(waiting, handed, return_exceptions=True)
-        assert limit.under_way == 0
+        assert limit.in_flight == 0
         limit.answered(await limit.enter())
 
     simulate(work())
@@ -292,20 +292,20 @@ def test_in_a_storm_the_allowed_rate_is_found(
 def test_an_endpoint_that_takes_so_many_at_once_is_seldom_asked_for_more() -> None:
     async def work() -> tuple[int, int, float]:
         limit, loop = Limit(), asyncio.get_running_loop()
-        under_way = refusals = answers = 0
+        in_flight = refusals = answers = 0
 
         async def one() -> None:
-            nonlocal under_way, refusals, answers
+            nonlocal in_flight, refusals, answers
             while True:
                 slot = await limit.enter()
-                if under_way >= 40:
+                if in_flight >= 40:
                     refusals += loop.time() > 60
                     if not limit.refused(slot, None):
                         await asyncio.sleep(0.5)
                     continue
-                under_way += 1
+                in_flight += 1
                 await asyncio.sleep(1.0)
-                under_way -= 1
+                in_flight -= 1
                 answers += loop.time() > 60
                 limit.answered(slot)
                 return

@@ -162,7 +162,7 @@ def test_a_deadline_gives_the_recall_order_and_cancels_the_open_call(store: Stor
     async def work() -> None:
         caller, loop = Caller(Slow(), store), asyncio.get_running_loop()
         late = await rank_case(one("2 a, 9 b"), Asks(), caller, lambda case: case, deadline=5.0)
-        assert loop.time() == 5.0 and caller.limit.under_way == 0
+        assert loop.time() == 5.0 and caller.limit.in_flight == 0
         assert (late.ranking.outcome, late.ranking.reason) == (Outcome.ERROR, "deadline")
         assert (late.ranking.order, late.ranking.named) == (("b", "a"), 0)
         assert [exchange.stored for exchange in late.exchanges] == [False]

@@ -253,13 +253,13 @@ class BatchBackend(WrappedBackend):
             created = await self._retried(lambda: self._create(batch))
             batch.note(batch_id=created.batch_id)
             batch.input.unlink(missing_ok=True)
-        wait, error_message = FIRST_WAIT, ""
+        wait, last_line = FIRST_WAIT, ""
         while True:
             found = await self._retried(lambda: self._poll(batch))
             done = "?" if found.done is None else f"{found.done:,}"
-            if (now := f"{_name(batch)}: {found.status}, {done} of {batch.state.count:,} requests") != error_message:
-                self._say(now)
-                error_message = now
+            if (line := f"{_name(batch)}: {found.status}, {done} of {batch.state.count:,} requests") != last_line:
+                self._say(line)
+                last_line = line
             if found.status in ENDED:
                 return found
             await asyncio.sleep(wait)

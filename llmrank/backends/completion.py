@@ -81,10 +81,10 @@ def joined_events(text: str) -> dict[str, Any] | None:
     whole, finish, logprobs = dict[str, Any](), None, list[Any]()
     parts = {name: list[str]() for name in ("content", "reasoning_content", "reasoning", "refusal")}
     for line in re.split(r"\r\n|\n|\r", text):
-        error_message = line.removeprefix("data:").strip()
-        if error_message == line.strip() or error_message in ("", "[DONE]"):
+        data = line.removeprefix("data:").strip()
+        if data == line.strip() or data in ("", "[DONE]"):
             continue
-        if not isinstance(event := json_value(error_message), dict):
+        if not isinstance(event := json_value(data), dict):
             return None
         if event.get("error"):
             return event

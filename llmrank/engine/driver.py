@@ -191,7 +191,7 @@ async def rank_all(
             treated alike.
     """
     run = _Run(iter(cases), partial(rank_case, ranker=ranker, caller=caller, arrange=arrange), caller, done)
-    starting = asyncio.create_task(run.begin())
+    starting = asyncio.create_task(run.start_cases())
     starting.add_done_callback(run.ended)
     watching = [] if stop is None else [asyncio.create_task(run.watch(stop))]
     try:
@@ -210,7 +210,7 @@ async def rank_all(
 class _Run:
     """The pending and running Cases of a run, and why it is ending."""
 
-    waiting: Iterator[Case]
+    pending: Iterator[Case]
     rank: Callable[[Case], Awaitable[CaseResult]]
     caller: Caller
     done: Callable[[CaseResult], None]
@@ -219,13 +219,13 @@ class _Run:
     """Reasons other than failures to start no more Cases."""
     failures: list[BaseException] = field(default_factory=list[BaseException])
 
-    async def begin(self) -> None:
+    async def start_cases(self) -> None:
         """Start Cases as the caller has capacity for them, until none are left or the run is ending."""
         while not self.stops and not self.failures and not self.caller.halted:
             if len(self.running) >= self.caller.capacity:
                 self.caller.changed.clear()
                 await self.caller.changed.wait()
-            elif (case := next(self.waiting, None)) is None:
+            elif (case := next(self.pending, None)) is None:
                 break
             else:
                 task = asyncio.create_task(self._work(case))
@@ -270,7 +270,7 @@ class _Run:
                         patience.reschedule(asyncio.get_running_loop().time() + STOP_SECONDS)
                     self.caller.changed.clear()
                     await self.caller.changed.wait()
-        if not self.failures and self.caller.halted and next(self.waiting, None) is not None:
+        if not self.failures and self.caller.halted and next(self.pending, None) is not None:
             self.stops.append(self.caller.stopped())
 
 

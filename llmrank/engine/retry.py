@@ -134,12 +134,12 @@ class Retries:
         since = tries.since if fault.throttled else max(tries.since, self._answered_at)
         exhausted = now + max(wait, fault.wait or 0.0) - since > self.policy.patience
         if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
-            several = none_answered and many_failing
-            tries.outage = several or (none_answered and fault.throttled)
-            if none_answered and not several and len(self._failing) >= MANY:
+            outage = none_answered and many_failing
+            tries.outage = outage or (none_answered and fault.throttled)
+            if none_answered and not outage and len(self._failing) >= MANY:
                 message = f"{len(self._failing)} Cases in a row got no readable answer ({fault})"
                 raise FatalBackendError(f"{message}\n  hint: {GO_ON}")
-            if not tries.outage or (not several and (exhausted or not self.answers)):
+            if not tries.outage or (not outage and (exhausted or not self.answers)):
                 return None
             if exhausted or not self.answers:
                 raise self._endpoint_down(fault, GO_ON, silent)

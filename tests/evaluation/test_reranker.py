@@ -134,7 +134,7 @@ def test_a_store_that_is_locked_holds_nobody_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("deadline", [0, -1.0, math.nan, "1", None])
 def test_a_deadline_is_a_number_of_seconds(deadline: Any) -> None:
-    with pytest.raises(InputError, match=r"'deadline': .* is not a valid timeout above 0"):
+    with pytest.raises(InputError, match=r"'deadline': .* is no number of seconds above 0"):
         lr.Reranker(ranker="recall_order", deadline=deadline)
 
 

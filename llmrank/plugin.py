@@ -52,7 +52,7 @@ class Plugin:
         self, problem: str, *, hint: str = "", path: str | None = None, line: int | None = None, user: str | None = None
     ) -> InputError:
         """Return an error that names the plugin and its package."""
-        remove = f"or `pip uninstall {self.point.dist.name}`" if self.point.dist else "or take it off the path"
+        remove = f"or `pip uninstall {self.point.dist.name}`" if self.point.dist else "or remove it from the path"
         whose = f"fix it there, choose another {KINDS[self.point.group][1]}"
         return InputError(f"{self} {problem}", path=path, line=line, user=user, hint=hint or f"{whose}, {remove}")
 

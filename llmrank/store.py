@@ -466,12 +466,12 @@ def _errors_explained(path: Path) -> Generator[None]:
         text = str(error)
         unwritable = "make the file and its folder writable, or name another with --store"
         hints = {
-            "not a database": "name another file with --store; llmrank did not write this one",
+            "not a database": "name another file with --store; this one is not a Store",
             "malformed": "the file is damaged: name a new one with --store",
             "no such table": "name a store file; this database holds something else",
-            "locked": "another process has held the file for a minute: end it, or use another --store",
+            "locked": "another process has locked the file for a minute: end it, or use another --store",
             "full": "make room on the disk; the same command then continues",
-            "disk I/O": "see whether the disk is full or out of reach; the same command then continues",
+            "disk I/O": "check whether the disk is full or unreachable; the same command then continues",
             "readonly": unwritable,
             "Permission denied": unwritable,
         }

@@ -154,7 +154,7 @@ def _read_requests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _try_lock(folder: Path) -> IO[bytes] | None:
-    """Return the lock of the folder; None when another process has it, or has removed the folder."""
+    """Lock the folder and return the lock; None if another process holds it or has removed the folder."""
     try:
         lock = (folder / LOCK).open("ab")
     except FileNotFoundError:

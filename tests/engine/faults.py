@@ -286,7 +286,7 @@ FAULTS = (
         "stream of events with line breaks of Unicode",
         Step(body=STREAM.replace('"stop"', '"stop", "note": "a\u2028b"')),
     ),
-    passing("stream with an event that is not JSON", Step(body="data: {\n\n" + STREAM), "a stream of events"),
+    passing("stream with an event that is no JSON", Step(body="data: {\n\n" + STREAM), "a stream of events"),
     passing("stream of whole messages", Step(body=STREAM.replace('"delta"', '"message"')), "a stream of events"),
     passing("stream of events that breaks off", Step(body=STREAM.partition('"stop"')[0]), "a stream of events"),
     passing("stream of events with an error", Step(body='data: {"error": {"message": "busy"}}\n\n'), "busy"),

@@ -20,7 +20,7 @@ import aiohttp
 
 from llmrank.backends.base import WrappedBackend
 from llmrank.backends.completion import at, error_message, number_at, objects_at, unreadable
-from llmrank.backends.endpoint import MOST_BYTES as MOST_ANSWER
+from llmrank.backends.endpoint import MAX_BYTES as MAX_ANSWER
 from llmrank.backends.endpoint import Reply
 from llmrank.backends.open_batch import OpenBatch, take_open_batches
 from llmrank.backends.openai import OpenAIBackend
@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 Results = dict[str, Response | BackendError]
 """The result of each Request of a batch, by Store key."""
 
-MOST_REQUESTS, MOST_BYTES = 50_000, 200_000_000
+MAX_REQUESTS, MAX_BYTES = 50_000, 200_000_000
 """The API's limits for one batch."""
 QUIET = 1.0
 """Seconds without a new Request after which a batch is submitted."""
@@ -75,7 +75,7 @@ class Batch:
         if batch_id is None or status is None:
             raise unreadable("the endpoint answered with something other than a batch")
         counts = [number_at(body, "request_counts", name) for name in ("completed", "failed")]
-        done = [int(count) for count in counts if count is not None and 0 <= count <= MOST_REQUESTS]
+        done = [int(count) for count in counts if count is not None and 0 <= count <= MAX_REQUESTS]
         return cls(
             batch_id=batch_id,
             status=one_line(status, 40),
@@ -174,7 +174,7 @@ class BatchBackend(WrappedBackend):
         line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
         # ASCII, since an earlier answer may contain a lone surrogate, which UTF-8 cannot encode.
         encoded = json.dumps(line).encode() + b"\n"
-        full = len(self._next) >= MOST_REQUESTS or self._next_bytes + len(encoded) > MOST_BYTES
+        full = len(self._next) >= MAX_REQUESTS or self._next_bytes + len(encoded) > MAX_BYTES
         if full or not self._next:
             self._next, self._next_bytes = {}, 0
             task = self._start_task(self._submit(self._next))
@@ -403,10 +403,10 @@ class BatchBackend(WrappedBackend):
 
         with path.open("rb") as file:
             # A malformed or incomplete line leaves its Request without an answer, as if the line were missing.
-            while text := file.readline(MOST_ANSWER):
+            while text := file.readline(MAX_ANSWER):
                 if text.strip():
                     line = self._direct.endpoint.read_json(text, sent)
-                    is_object, ends = isinstance(line, dict), text.endswith(b"\n") or len(text) == MOST_ANSWER
+                    is_object, ends = isinstance(line, dict), text.endswith(b"\n") or len(text) == MAX_ANSWER
                     yield line if is_object else None, is_object or ends
 
     async def _result(self, request: Request, line: Mapping[str, Any]) -> Response | BackendError:

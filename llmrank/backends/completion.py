@@ -20,13 +20,13 @@ from llmrank.types import Response, Usage
 
 Kind = TypeVar("Kind")
 
-MOST_TOKENS = 100_000_000
+MAX_TOKENS = 100_000_000
 """Token counts above this are invalid; no call uses as many."""
-MOST_LOGPROBS = 1000
+MAX_LOGPROBS = 1000
 """How many of the most likely tokens are read."""
 ROUNDING = 1e-3
 """Tolerance for log-probabilities above zero."""
-MOST_PROBABILITY = 1.05
+MAX_PROBABILITY = 1.05
 """Maximum total probability of the most likely tokens, including rounding."""
 FINISH = {
     **dict.fromkeys(("length", "max_tokens", "model_length", "max_output_tokens"), "length"),
@@ -212,7 +212,7 @@ def _usage(usage: object, faults: Counter[str]) -> Usage:
     def number(*path: str) -> int:
         nonlocal wrong
         count = number_at(usage, *path)
-        if count is not None and 0 <= count <= MOST_TOKENS and count % 1 == 0:
+        if count is not None and 0 <= count <= MAX_TOKENS and count % 1 == 0:
             return int(count)
         wrong |= at(usage, object, *path) is not None
         return 0
@@ -243,7 +243,7 @@ def _label_logprobs(
         return None
     pairs: list[tuple[str, float]] = []
     above = False
-    for entry in (at(content[0], list, "top_logprobs") or [])[:MOST_LOGPROBS]:
+    for entry in (at(content[0], list, "top_logprobs") or [])[:MAX_LOGPROBS]:
         token, value = at(entry, str, "token"), number_at(entry, "logprob")
         # A number of four hundred digits is not a float, and -inf is not valid JSON; drop these, keep the others.
         if token is not None and value is not None and -1e6 <= value <= ROUNDING:
@@ -252,7 +252,7 @@ def _label_logprobs(
             faults["logprobs"] += 1
             above |= value is not None and value > ROUNDING
     pairs = list(dict.fromkeys(pairs))
-    if above or sum(math.exp(logprob) for _, logprob in pairs) > MOST_PROBABILITY:
+    if above or sum(math.exp(logprob) for _, logprob in pairs) > MAX_PROBABILITY:
         # A value above 0, or two almost certain tokens, means that these are not log-probabilities.
         faults["logprobs"] += len(pairs)
         pairs = []

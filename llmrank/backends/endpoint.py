@@ -40,17 +40,17 @@ from llmrank.errors import InputError, TransientError, one_line
 from llmrank.files import cannot_write
 from llmrank.progress import Say, silent
 
-MOST_BYTES = 8 << 20
+MAX_BYTES = 8 << 20
 """Maximum size of an answer, decompressed. The longest real ones have a few hundred kilobytes."""
-MOST_FILE_BYTES = 4 << 30
+MAX_FILE_BYTES = 4 << 30
 """Maximum size of a downloaded file, decompressed."""
 PART_BYTES = 1 << 20
-MOST_SHOWN = 1 << 16
+MAX_SHOWN = 1 << 16
 """How many characters are read of a reply that is not JSON."""
-MOST_REDIRECTS = 3
+MAX_REDIRECTS = 3
 STALLED, GRACE = 0.2, 1.0
 """Seconds by which a timeout may be late before it counts as a stall, and then the time to read what has arrived."""
-MOST_COOKIES = 64
+MAX_COOKIES = 64
 CONNECT_SECONDS = 30.0
 LONG_WAIT = 3.0
 """Seconds after which the user is told what is being waited for."""
@@ -212,7 +212,7 @@ class Reply:
 
 def error_text(text: str, most: int = 300) -> str:
     """Return an endpoint's message on one line, safe for a console; for a web page, its words without the tags."""
-    text = text[:MOST_SHOWN]
+    text = text[:MAX_SHOWN]
     if text.lstrip().startswith("<"):
         text = without_entities(re.sub(r"<[^<>]*>", " ", text))
     return one_line(text, most) or "no message"
@@ -296,7 +296,7 @@ class Endpoint:
             async with self._request("GET", path, None) as response:
                 if response.status >= 300:
                     return await self._reply(response, None)
-                async for part in _chunks(response, MOST_FILE_BYTES):
+                async for part in _chunks(response, MAX_FILE_BYTES):
                     try:
                         file.write(part)
                     except OSError as error:
@@ -307,7 +307,7 @@ class Endpoint:
     def describe(self, path: Path) -> str:
         """Describe briefly a downloaded file that is not what it should be."""
         with path.open("rb") as file:
-            _, text = self._read(file.read(MOST_SHOWN), lambda _: None)
+            _, text = self._read(file.read(MAX_SHOWN), lambda _: None)
         return Reply(HTTPStatus.OK, {}, None, text).describe()
 
     @contextmanager
@@ -356,9 +356,9 @@ class Endpoint:
             # A secret may be split across events, so search what they add up to.
             value, text = joined, json.dumps(joined)
         if not self._secrets.may_be_in(text):
-            return value, text[:MOST_SHOWN]
+            return value, text[:MAX_SHOWN]
         # Mask before truncating, which might leave half a secret at the end.
-        return self._secrets.masked(value, sent(value)), self._secrets.mask(text[: 2 * MOST_SHOWN])[:MOST_SHOWN]
+        return self._secrets.masked(value, sent(value)), self._secrets.mask(text[: 2 * MAX_SHOWN])[:MAX_SHOWN]
 
     @asynccontextmanager
     async def _request(
@@ -370,12 +370,12 @@ class Endpoint:
         data: aiohttp.FormData | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """The only place where a call can fail: exceptions of the HTTP stack become TransientErrors of this call."""
-        if len(self._session.cookie_jar) > MOST_COOKIES:
+        if len(self._session.cookie_jar) > MAX_COOKIES:
             self._session.cookie_jar.clear()
         try:
             url = self._urls.get(path) or self._urls.setdefault(path, self._full_url(path))
             async with _time_limit(timeout):
-                for _ in range(MOST_REDIRECTS):
+                for _ in range(MAX_REDIRECTS):
                     async with self._session.request(
                         method,
                         url,
@@ -504,11 +504,11 @@ def _has_unread(transport: asyncio.Transport | None) -> bool:
 async def _body(response: aiohttp.ClientResponse) -> bytes:
     """Return the body. For an error, return as much as can be read, since the status says enough."""
     length, failed = response.content_length, response.status >= 400
-    if not failed and length is not None and length <= MOST_BYTES and "Content-Encoding" not in response.headers:
+    if not failed and length is not None and length <= MAX_BYTES and "Content-Encoding" not in response.headers:
         return await response.read()
     parts: list[bytes] = []
     try:
-        async for part in _chunks(response, PART_BYTES if failed else MOST_BYTES):
+        async for part in _chunks(response, PART_BYTES if failed else MAX_BYTES):
             parts.append(part)
     except (TransientError, aiohttp.ClientError, OSError, EOFError, zlib.error):
         if not failed:

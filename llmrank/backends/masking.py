@@ -19,9 +19,9 @@ from typing import Any
 from urllib.parse import unquote
 
 MASK = "[key]"
-MOST_SEARCHED = 1 << 18
+MAX_SEARCHED = 1 << 18
 """Maximum length of a text to search. Searching it takes a second, during which no other call proceeds."""
-MOST_DEPTH = 64
+MAX_DEPTH = 64
 """Maximum nesting of JSON that is read."""
 LONG = 8
 """A secret with this many letters and digits is recognised whatever stands between them."""
@@ -106,14 +106,14 @@ class Secrets:
     def _forms_in(self, sent: object) -> frozenset[str]:
         """Return the secrets that our own request contains."""
         text = json.dumps(sent, ensure_ascii=False) if sent else ""
-        if len(text) > MOST_SEARCHED or not self.may_be_in(text):
+        if len(text) > MAX_SEARCHED or not self.may_be_in(text):
             return frozenset()
         return frozenset(_comparison_key(found[0]) for found in self._pattern.finditer(text))
 
     def _mask(self, text: str, kept: frozenset[str]) -> str:
         if not self.may_be_in(text):
             return text
-        if len(text) > MOST_SEARCHED:
+        if len(text) > MAX_SEARCHED:
             return MASK
         return self._pattern.sub(lambda found: found[0] if kept and _comparison_key(found[0]) in kept else MASK, text)
 
@@ -121,7 +121,7 @@ class Secrets:
         """`within` an answer, the secrets in `kept` are kept."""
         if isinstance(value, str):
             return self._mask(value, kept if within else frozenset())
-        if isinstance(value, list | dict) and depth >= MOST_DEPTH:
+        if isinstance(value, list | dict) and depth >= MAX_DEPTH:
             return None
         if isinstance(value, list):
             return [self._masked(one, kept, depth + 1, within=within) for one in value]

@@ -56,12 +56,12 @@ FEW_REFUSALS = 5
 """Consecutive refusals blamed on the requests; after that, the endpoint may have changed (a model was removed, say)."""
 FEW_NAMES = 3
 """With at most this many served models, a mismatch of names is reported; a gateway with many may accept other names."""
-LONG_PROMPT, MOST_LETTERS = 4000, 12
+LONG_PROMPT, MAX_CHARACTERS_PER_TOKEN = 4000, 12
 """In a prompt of at least this many characters, more characters per token than this mean that it was truncated. English
 has about four."""
 PROMPTS_CUT = 5
 """Number of prompts of different lengths with the same, largest token count that indicates truncation."""
-MOST_NAMES = 20
+MAX_NAMES = 20
 """Maximum number of served models listed in an error."""
 
 
@@ -279,20 +279,20 @@ class OpenAIBackend(BaseBackend):
         A prompt counts as truncated if it has too few tokens for its characters, or if prompts of different lengths
         have the same token count and none has more.
         """
-        letters, tokens = sum(len(message.content) for message in request.messages), response.usage.prompt_tokens
-        if letters <= LONG_PROMPT or tokens <= 0:
+        length, tokens = sum(len(message.content) for message in request.messages), response.usage.prompt_tokens
+        if length <= LONG_PROMPT or tokens <= 0:
             return
         if tokens > self._most_tokens:
-            self._most_tokens, self._at_most_tokens = tokens, (0, letters, letters)
+            self._most_tokens, self._at_most_tokens = tokens, (0, length, length)
         count, least, most = self._at_most_tokens
         if tokens == self._most_tokens:
-            count, least, most = self._at_most_tokens = count + 1, min(least, letters), max(most, letters)
+            count, least, most = self._at_most_tokens = count + 1, min(least, length), max(most, length)
         plateau = tokens == self._most_tokens and count >= PROMPTS_CUT and most > 1.05 * least
-        if tokens >= letters / MOST_LETTERS and not plateau:
+        if tokens >= length / MAX_CHARACTERS_PER_TOKEN and not plateau:
             return
         if not self._truncated_prompts:
             self._say(
-                f"{self._url} counted {tokens:,} tokens in a prompt of {letters:,} characters"
+                f"{self._url} counted {tokens:,} tokens in a prompt of {length:,} characters"
                 f"{', as in prompts of other lengths' if plateau else ''}: it truncates long prompts. "
                 "Increase the model's context length (Ollama: num_ctx), or show fewer events (--history)"
             )
@@ -372,7 +372,7 @@ class OpenAIBackend(BaseBackend):
         """Warn when the model changes: one run would then mix the results of two models."""
         for name, value in (("model", response.model), ("system_fingerprint", response.system_fingerprint)):
             known = self._known[name]
-            if not value or value in known or len(known) >= MOST_NAMES:
+            if not value or value in known or len(known) >= MAX_NAMES:
                 continue
             if name == "model" and not known and not _is_version(value, self._model):
                 self._say(f"{self._url} answers as {value!r}, but {safe_for_console(self._model)!r} was requested")
@@ -439,8 +439,8 @@ class OpenAIBackend(BaseBackend):
             return ()
 
     def _no_such_model(self, served: Collection[str]) -> str:
-        more = f" and {len(served) - MOST_NAMES} more" if len(served) > MOST_NAMES else ""
-        names = ", ".join(one_line(name, 100) for name in islice(served, MOST_NAMES)) or "it lists none"
+        more = f" and {len(served) - MAX_NAMES} more" if len(served) > MAX_NAMES else ""
+        names = ", ".join(one_line(name, 100) for name in islice(served, MAX_NAMES)) or "it lists none"
         close = one_line(nearest(self._model, served), 200)
         return (
             f"{self._url} serves no model {safe_for_console(self._model)!r}{close}\n"

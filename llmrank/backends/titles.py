@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llmrank.backends.title_model import TitleModel
 
 DEFAULT_ADAPTER = "ml-100k"
-MOST_TITLES = 4096
+MAX_TITLES = 4096
 PACKAGES = ("torch", "transformers", "peft")
 """The packages that a title model needs."""
 SHIPPED = "adapters"
@@ -73,7 +73,7 @@ class TitleBackend(BaseBackend):
     @property
     def capabilities(self) -> Capabilities:
         """Label log-probabilities only: it generates no text."""
-        return Capabilities(label_logprobs=MOST_TITLES)
+        return Capabilities(label_logprobs=MAX_TITLES)
 
     async def answer(self, request: Request) -> Response:
         """Return the log-probability of each label.

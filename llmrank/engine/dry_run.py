@@ -13,7 +13,7 @@ from llmrank.errors import InputError
 from llmrank.rankers.calls import with_candidates
 from llmrank.types import Case, Item, Message, Ranker, Reply, Request, Response, Usage
 
-MOST_RENDERED = 200
+MAX_RENDERED = 200
 """For Cases with at most this many calls, every prompt is rendered. For others, part of the list is rendered and
 extrapolated."""
 LARGE_PLAN = 1_000_000
@@ -119,7 +119,7 @@ def estimate(
     for case in cases:
         shown = arrange(with_recall_order(case, ranker))
         needs = ranker.needs(len(shown.candidates))
-        small = case.target is not None or needs.calls <= MOST_RENDERED
+        small = case.target is not None or needs.calls <= MAX_RENDERED
         seen = _Recorder(count_tokens, stored)
         drive(ranker, shown if small else _shortened(shown, ranker), seen.answer)
         known = small and seen.asked.requests > 0 and seen.held == seen.asked
@@ -168,9 +168,9 @@ class _Recorder:
 
 
 def _shortened(case: Case, ranker: Ranker) -> Case:
-    """Return the Case with its list cut to a length that takes at most `MOST_RENDERED` calls."""
+    """Return the Case with its list cut to a length that takes at most `MAX_RENDERED` calls."""
     n = len(case.candidates)
-    while n > 2 and ranker.needs(n).calls > MOST_RENDERED:
+    while n > 2 and ranker.needs(n).calls > MAX_RENDERED:
         n = n * 2 // 3
     return with_candidates(case, case.candidates[:n])
 
@@ -179,7 +179,7 @@ def _longest_first(case: Case) -> Case:
     def length(item: Item) -> int:
         return len(item.title) + sum(map(len, item.attributes.values()))
 
-    return with_candidates(case, sorted(case.candidates, key=length, reverse=True)[:MOST_RENDERED])
+    return with_candidates(case, sorted(case.candidates, key=length, reverse=True)[:MAX_RENDERED])
 
 
 def _workload(calls: int, prompt_tokens: float, completion_tokens: int) -> Workload:

@@ -23,7 +23,7 @@ from llmrank.engine.clock import Clock
 from llmrank.engine.pace import FEW, Pace
 from llmrank.errors import StoppedError
 
-START, MOST = 64, 256
+INITIAL_SIZE, MAX_SIZE = 64, 256
 """Calls in flight: the initial and the maximum size."""
 SLOWER = 3.0
 """The size grows only while the time per token is at most this multiple of that of the fastest round."""
@@ -65,7 +65,7 @@ class Limit:
 
     def __init__(self, size: int | None = None, clock: Clock | None = None) -> None:
         """Adapt the size, or keep it at `size` if given. Pace and pauses apply either way."""
-        self.size, self._most = size or START, size or MOST
+        self.size, self._max_size = size or INITIAL_SIZE, size or MAX_SIZE
         self.in_flight = self._taken = 0
         self.history: deque[LimitChange] = deque(maxlen=KEPT)
         self._clock, self._pace = clock or Clock(), Pace()
@@ -114,8 +114,8 @@ class Limit:
             slowness = self._seconds / self._work
             self._fastest = min(self._fastest, slowness)
             healthy = 4 * self._faults <= self._answers and slowness <= SLOWER * self._fastest
-            if healthy and self._filled and self.size < self._most:
-                self.size = min(self._most, 2 * self.size)
+            if healthy and self._filled and self.size < self._max_size:
+                self.size = min(self._max_size, 2 * self.size)
                 self._note("growth")
             self._new_round()
         self._release()

@@ -16,7 +16,7 @@ TRIAL, SETTLING = 40, 10
 """Calls in a trial after a cut, at least, and how many of the first ones are too early to show its effect."""
 HOPELESS = 0.75
 """The share of refused calls that ends a trial early; also the largest share by which a cut reduces the pace."""
-DIP, BACK, MOST_BACK = 0.1, 0.5, 30.0
+DIP, BACK, MAX_BACK = 0.1, 0.5, 30.0
 """The share by which the pace starts below the ceiling, and the seconds until it is back: initially and at most."""
 NEAR = 1.5
 """A rate up to this multiple of the ceiling shows that the ceiling was nearly right."""
@@ -99,7 +99,7 @@ class Pace:
         if 0.75 <= ceiling / self.ceiling <= 1.25:
             self._back *= 4
         # At a low rate, a trial takes longer.
-        self._back = max(TRIAL / ceiling, min(MOST_BACK, self._back))
+        self._back = max(TRIAL / ceiling, min(MAX_BACK, self._back))
         self.ceiling, self.held = ceiling, 0.0
         # A trial that was cut short shows that the ceiling was wrong, but says nothing about chance.
         self._share_before = self._tried_refused / self._tried if self._tried >= TRIAL else 0.0

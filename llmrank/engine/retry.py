@@ -20,7 +20,7 @@ SEVERAL = 5
 GO_ON = "check the endpoint, then run the same command again: all answers are stored"
 MANY = 100
 """Consecutive Cases without an answer after which the run stops rather than waste more calls."""
-MOST_FAILING = 1000
+MAX_FAILING = 1000
 """Number of failing Cases that are tracked, so that memory stays bounded while a service's endpoint is down."""
 
 
@@ -114,7 +114,7 @@ class Retries:
             # If there was an outage, it is over, and its failures were not the fault of this call.
             tries.faults -= tries.faults if tries.outage else tries.common
             tries.outage, tries.common = False, 0
-        if len(self._failing) < MOST_FAILING:
+        if len(self._failing) < MAX_FAILING:
             self._failing[tries.case_task] = fault
         many_failing = len(self._failing) >= SEVERAL and fault.kind != "no_answer"
         if fault.throttled:

@@ -76,7 +76,7 @@ async def test_a_batch_and_a_direct_run_share_their_answers(tmp_path: Path) -> N
 async def test_steps_come_in_rounds_and_the_limit_of_a_batch_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_module, "MOST_REQUESTS", 4)
+    monkeypatch.setattr(batch_module, "MAX_REQUESTS", 4)
     async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
         await ask(backend, QUESTIONS)
         await ask(backend, [replace(question, repeat=1) for question in QUESTIONS])
@@ -86,7 +86,7 @@ async def test_steps_come_in_rounds_and_the_limit_of_a_batch_is_kept(
 
 
 async def test_the_most_bytes_of_a_batch_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_module, "MOST_BYTES", 1000)
+    monkeypatch.setattr(batch_module, "MAX_BYTES", 1000)
     async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
         assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS))
         uploads = [server.files[batch["input_file_id"]] for batch in server.batches]
@@ -130,7 +130,7 @@ async def test_error_lines_are_failures_of_the_same_kinds_as_direct_ones(tmp_pat
 
 
 async def test_a_line_longer_than_an_answer_may_be_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_module, "MOST_ANSWER", 2000)
+    monkeypatch.setattr(batch_module, "MAX_ANSWER", 2000)
     long = completion("x" * 5000)
     async with (
         BatchServer(answer=lambda body: (200, long) if by_length(body) == 2 else answered(body)) as server,

@@ -349,7 +349,7 @@ SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         "its file is a web page and not JSON (Sign in",
     ),
     "something else": (lambda _: b'{"detail": "gone"}', "its file is something that is not JSON"),
-    "nothing": (lambda _: b"", "its files have 0 lines, and 6 of its requests are answered"),
+    "nothing": (lambda _: b"", "its files have 0 lines, but 6 of its requests were answered"),
     "in the form of another vendor": (
         lambda content: content.replace(b'"body"', b'"candidates"'),
         "of its file has an unknown format",
@@ -362,7 +362,7 @@ SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda content: content.replace(b'"body": {', b'"body": "{}", "rest": {'),
         "of its file has an unknown format",
     ),
-    "cut off in a line": (lambda content: content[:-20], "its file breaks off in line 6"),
+    "cut off in a line": (lambda content: content[:-20], "its file is truncated in line 6"),
     "cut off between lines": (
         lambda content: b"".join(content.splitlines(keepends=True)[:2]),
         "its files have 2 lines",

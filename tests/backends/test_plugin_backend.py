@@ -91,7 +91,7 @@ async def test_what_it_raises_or_returns_never_becomes_an_answer(echo: str) -> N
 async def test_no_backend_of_ours_can_be_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     install(tmp_path, "usurper", SOURCE, "backends:openai=usurper:Echo")
-    with pytest.raises(InputError, match="given by llmrank and by usurper"):
+    with pytest.raises(InputError, match="provided by llmrank and by usurper"):
         await open_backend(BackendSettings("openai"))
     assert backend_names().count("openai") == 1
 

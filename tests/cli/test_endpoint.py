@@ -80,7 +80,7 @@ async def test_what_an_endpoint_refuses_is_said_once_and_kept_in_the_manifest(fo
     async with ScriptedServer(answer=without_temperature) as server:
         ran = await llmrank(folder, server, *command)
         assert ran.code == 0, ran.stderr
-        assert ran.stderr.count("sending no temperature from now on") == 1
+        assert ran.stderr.count("omitting temperature from now on") == 1
         first = session(folder, 0)
         assert first["endpoint"] == {"left_out": ["temperature"], "replaced": {}}
         assert first["calls"] == USERS and first["retries"] == {}
@@ -89,7 +89,7 @@ async def test_what_an_endpoint_refuses_is_said_once_and_kept_in_the_manifest(fo
         calls = server.calls
         (folder / "run").rename(folder / "before")
         again = await llmrank(folder, server, *command)
-        assert again.code == 0 and again.stderr.count("were asked for without temperature") == 1
+        assert again.code == 0 and again.stderr.count("were requested without temperature") == 1
         assert server.calls == calls and session(folder, 0)["calls"] == 0
         assert session(folder, 0)["endpoint"]["left_out"] == ["temperature"], "the numbers are those of such answers"
 

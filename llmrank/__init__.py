@@ -54,7 +54,7 @@ __all__ = [
     "score",
 ]
 
-_WHERE = {
+_MODULES = {
     "llmrank.errors": ("LlmrankError",),
     "llmrank.types": ("Case", "Event", "Item", "Outcome", "Ranking"),
     "llmrank.evaluation.auditing": ("run_audit",),
@@ -76,7 +76,7 @@ def __getattr__(name: str) -> object:
     """Load a public name when it is first used (PEP 562), so that `import llmrank` loads nothing heavy."""
     if name == "measures":
         return import_module("llmrank.measures")
-    for module, names in _WHERE.items():
+    for module, names in _MODULES.items():
         if name in names:
             return vars(import_module(module))[name]
     raise AttributeError(f"module 'llmrank' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The errors a person meets: what is wrong, where, and the hint. Each knows the exit code of the command line."""
+"""The errors shown to users: what is wrong, where, and a hint. Each class has its command-line exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
-"""Characters that move the cursor, colour, reorder or hide text, and halves of surrogate pairs, which have no UTF-8."""
+"""Characters that move the cursor, change colours, or reorder or hide text, and lone surrogates, which UTF-8 cannot
+encode."""
 
 
 NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
@@ -28,21 +29,21 @@ NO_FILES_HINT = "raise the limit of open files (ulimit -n), or lower --concurren
 
 
 def safe_for_console(text: str) -> str:
-    """Return foreign text as it can be shown in a terminal or a log: what could act on the screen is escaped (`\\x1b`).
+    """Return untrusted text made safe for a terminal or a log: control characters are escaped (`\\x1b`).
 
-    Line breaks and tabs stay. A library with a markup of its own (rich) needs its own escape on top.
+    Line breaks and tabs stay. A library with its own markup (rich) needs its own escaping in addition.
     """
     return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def one_line(text: str, most: int = 300) -> str:
-    """Return foreign text in one line of at most `most` characters, safe for a console."""
+    """Return untrusted text on one line of at most `most` characters, safe for a console."""
     line = " ".join(text[: 4 * most].split())
     return safe_for_console(line if len(line) <= most else f"{line[: most - 1]}…")
 
 
 def module_of(extra: str, name: str) -> Any:  # noqa: ANN401 - a module
-    """Return a module that an extra of llmrank installs; raises MissingError where it is not installed."""
+    """Import and return a module that an optional extra of llmrank installs; raise MissingError if it is missing."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -50,24 +51,24 @@ def module_of(extra: str, name: str) -> Any:  # noqa: ANN401 - a module
 
 
 class LlmrankError(Exception):
-    """Base of all errors that llmrank raises on purpose."""
+    """Base class of all errors that llmrank raises deliberately."""
 
     exit_code = 2
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As an Exception says it, it would be made again of its text alone; a process pool that gets an error it cannot
-        # make again breaks, or waits for ever.
-        return _again, (type(self), str(self), vars(self))
+        # By default, unpickling calls the class with the message alone. That fails for other signatures, and a process
+        # pool that cannot unpickle an error breaks or hangs.
+        return _unpickled, (type(self), str(self), vars(self))
 
 
-def _again(kind: type[LlmrankError], text: str, values: Mapping[str, Any]) -> LlmrankError:
+def _unpickled(kind: type[LlmrankError], text: str, values: Mapping[str, Any]) -> LlmrankError:
     error = kind.__new__(kind, text)
     vars(error).update(values)
     return error
 
 
 class InputError(LlmrankError):
-    """Bad usage or bad input (exit code 2)."""
+    """Invalid usage or input (exit code 2)."""
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class InputError(LlmrankError):
 
 
 class MissingError(LlmrankError):
-    """Something is not there that could be: a package, a model, an endpoint, a key (exit code 3)."""
+    """Something required is missing: a package, a model, an endpoint, a key (exit code 3)."""
 
     exit_code = 3
 
@@ -101,13 +102,13 @@ class MissingError(LlmrankError):
 
 
 class TooManyErrorsError(LlmrankError):
-    """More Cases failed than --max-error-rate allows (exit code 4); the rest is done and saved."""
+    """More Cases failed than --max-error-rate allows (exit code 4); the others are finished and saved."""
 
     exit_code = 4
 
 
 class UnfinishedError(LlmrankError):
-    """Parts of a job could not be done; the others are done and saved. The exit code is that of the first reason."""
+    """Parts of a job failed; the others are finished and saved. The exit code is that of the first failure."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         self.exit_code = exit_code
@@ -115,61 +116,61 @@ class UnfinishedError(LlmrankError):
 
 
 class BoundReachedError(LlmrankError):
-    """The next call could pass a bound that the user set (exit code 5); nothing is wrong, and the rest is saved.
+    """The next call could exceed a limit set by the user (exit code 5). Nothing failed, and all results are saved.
 
-    A code of its own, so that a script can tell it from an error (another try won't help) and from Ctrl-C (130).
+    Its own exit code lets a script tell it from an error (where a retry would not help) and from Ctrl-C (130).
     """
 
     exit_code = 5
 
 
 class StoppedError(LlmrankError):
-    """The user asked the run to stop (exit code 130); what was answered is saved, and the same command continues."""
+    """The user stopped the run (exit code 130). All answers are saved, and the same command continues."""
 
     exit_code = 130
 
 
 class BackendError(LlmrankError):
-    """A call got no answer. Its text is for people; it never becomes an answer."""
+    """A call got no answer. The message is for people; it is never treated as an answer."""
 
     exit_code = 3
     charged = False
-    """Whether the endpoint may charge for the call all the same: it was sent, and not refused."""
+    """Whether the endpoint may still bill the call: it was sent and not refused."""
 
 
 class TransientError(BackendError):
-    """A fault that may pass: worth another try. After the last try it is the BackendError that the caller meets."""
+    """A failure worth retrying. After the last attempt, the caller sees it as a BackendError."""
 
     def __init__(self, message: str, *, kind: str, wait: float | None = None, charged: bool | None = None) -> None:
         self.kind = kind
-        """`429` (the endpoint takes no more just now), `4xx`, `5xx`, `timeout`, `connection`, `certificate`, `tls`,
-        `unreadable` (what came is of no model: a web page, say), or `no_answer` (a model's, and no answer)."""
+        """`429` (rate limited), `4xx`, `5xx`, `timeout`, `connection`, `certificate`, `tls`, `unreadable` (the reply is
+        not from a model: a web page, say), or `no_answer` (it is from a model, but is not an answer)."""
         self.charged = kind in ("timeout", "connection", "unreadable", "no_answer") if charged is None else charged
         self.wait = wait
-        """Seconds that the endpoint asked for; None when it did not say."""
+        """Seconds to wait, as the endpoint requested; None if it did not."""
         super().__init__(message)
 
     @property
     def throttled(self) -> bool:
-        """Whether the endpoint refused the call because it gets too many, which is no fault of this one."""
+        """Whether the endpoint refused the call because of its rate limit, not because of the call itself."""
         return self.kind == "429"
 
     @property
     def came(self) -> bool:
-        """Whether something came that is no answer."""
+        """Whether a reply arrived that is not an answer."""
         return self.kind in ("unreadable", "no_answer")
 
 
 class FatalBackendError(BackendError):
-    """A failure that every further call would meet too (wrong key, no such model): the run stops at once."""
+    """A failure that every further call would meet too (invalid key, unknown model). The run stops at once."""
 
 
 class EngineDiedError(FatalBackendError):
-    """The engine in this process is dead; another process may have better luck with the same question."""
+    """The in-process engine died. The same request may succeed in another process."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the known name closest to `name` in any case, or an empty string."""
+    """Return `; did you mean 'x'?` for the known name closest to `name`, ignoring case, or an empty string."""
     names = {one.casefold(): one for one in known}
     matches = get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
     return f"; did you mean {names[matches[0]]!r}?" if matches else ""
@@ -184,11 +185,11 @@ def from_validation(
     hint: str,
     not_keys: Collection[str] = (),
 ) -> InputError:
-    """Return what pydantic found as an error with file, line and field; of several faults the one that lies deepest, a
-    misspelt key before the one that is missing for it.
+    """Convert a pydantic ValidationError into an InputError with file, line and field. Of several errors, report the
+    most deeply nested one, and prefer an unknown key (probably misspelt) to a missing one.
 
-    `lines` has the line of each key, `hint` is said where nothing better is known. Where a value may be of several
-    kinds, pydantic puts their names (`not_keys`) among the keys.
+    `lines` gives the line of each key. `hint` is the fallback. For a union, pydantic inserts the names of its members
+    (`not_keys`) among the keys.
     """
     unknown = ("extra_forbidden", "unexpected_keyword_argument")
     faults: list[Any] = error.errors(include_url=False)
@@ -209,10 +210,10 @@ def from_validation(
 
 
 def _keys_at(model: type[BaseModel], place: tuple[str, ...]) -> list[str]:
-    """Return the keys that a model has at a place within it; none where neither model nor dataclass stands there."""
+    """Return the keys that a model accepts at a nested place; none if there is neither a model nor a dataclass."""
     kind: Any = model
     for key in place:
-        if get_origin(kind) is dict:  # of any keys
+        if get_origin(kind) is dict:  # any key
             kind = get_args(kind)[1]
             continue
         field = next((field for name, field in kind.model_fields.items() if key in (name, field.alias)), None)
@@ -225,12 +226,12 @@ def _keys_at(model: type[BaseModel], place: tuple[str, ...]) -> list[str]:
 
 
 DIFF_LINES = 12
-"""Lines of a changed text that an error shows; more say no more."""
+"""Maximum number of diff lines in an error."""
 LINE_WIDTH = 100
 
 
 def flat_settings(settings: Mapping[str, Any], within: str = "") -> dict[str, Any]:
-    """Return settings without nesting, each under its full name: `sampling.seed`."""
+    """Flatten nested settings, with dotted names: `sampling.seed`."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         found |= flat_settings(value, f"{within}{name}.") if isinstance(value, dict) else {f"{within}{name}": value}
@@ -238,9 +239,9 @@ def flat_settings(settings: Mapping[str, Any], within: str = "") -> dict[str, An
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return what differs between two sets of settings, an entry for each: `sampling.seed: was 0, now 1`.
+    """Return the differences between two sets of settings, one entry each: `sampling.seed: was 0, now 1`.
 
-    A changed text of several lines is shown as a short diff; the hash of a text that is shown is left out.
+    Multi-line texts are shown as a short diff. The hash of a text that is shown is omitted.
     """
     old, new = flat_settings(before), flat_settings(now)
     changed = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
@@ -258,26 +259,26 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def refuse_differences(
     before: Mapping[str, Any], now: Mapping[str, Any], problem: str, *, path: Path, hint: str
 ) -> None:
-    """Raise InputError where two sets of settings differ: the problem, and below it what differs."""
+    """Raise InputError if two sets of settings differ: `problem`, followed by the differences."""
     if found := differences(before, now):
         raise InputError("\n    ".join([f"{problem}:", *found]), path=path, hint=hint)
 
 
 def _short_diff(old: str, new: str) -> Iterator[str]:
-    """Yield the lines that went (-) and came (+), after the number that the first of them has in the old text."""
+    """Yield removed (-) and added (+) lines, preceded by the line number in the old text."""
     before, now = old.splitlines(), new.splitlines()
     lines: list[str] = []
     for kind, start, end, first, last in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
         if kind != "equal":
             lines.append(f"line {start + 1}:")
             for went, came in zip_longest(before[start:end], now[first:last]):
-                # Of long lines that begin alike, what differs must be seen.
+                # Start long lines shortly before the first difference, so that it is visible.
                 pairs = enumerate(zip(went or "", came or "", strict=False))
                 place = next((place for place, (one, other) in pairs if one != other), 0)
                 lines += [
                     f"{sign}{_from(line, place)}" for sign, line in (("-", went), ("+", came)) if line is not None
                 ]
-    yield from lines[:DIFF_LINES] or ["only the kind of line breaks, or that at the end"]
+    yield from lines[:DIFF_LINES] or ["only the line endings, or the one at the end, differ"]
     if len(lines) > DIFF_LINES:
         yield f"… and {len(lines) - DIFF_LINES} more lines"
 

@@ -1,4 +1,4 @@
-"""What other packages add through entry points: found by name, loaded, and named when something in it goes wrong."""
+"""Plugins: finds and loads what other packages add through entry points, and names the package in errors."""
 
 from __future__ import annotations
 
@@ -21,49 +21,50 @@ KINDS = {
     "llmrank.measures": ("measure", "--measures"),
     "llmrank.backends": ("backend", "--backend"),
 }
-"""The entry point groups: what each adds, and the option that names it."""
+"""The entry point groups: what each one adds, and the option that selects it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """What another package adds: an answer format, a ranker or a backend."""
+    """An entry point of another package: an answer format, a ranker, a recall model, a measure or a backend."""
 
     point: EntryPoint
 
     @property
     def name(self) -> str:
-        """What it is called in front matter and on the command line."""
+        """The name used in front matter and on the command line."""
         return self.point.name
 
     @property
     def package(self) -> str:
-        """The package that adds it, with its version."""
+        """The package that provides it, with its version."""
         return f"{self.point.dist.name} {self.point.dist.version}" if self.point.dist else "a package without a name"
 
     def __str__(self) -> str:
         return f"the {KINDS[self.point.group][0]} {self.name!r} of {self.package} ({self.point.value})"
 
     def load(self) -> object:
-        """Return what the entry point names; raises InputError, with the package, for whatever its module raises."""
+        """Return the object that the entry point names; raise InputError, naming the package, if loading it fails."""
         with self.blamed("cannot be loaded"):
             return self.point.load()
 
     def error(
         self, problem: str, *, hint: str = "", path: str | None = None, line: int | None = None, user: str | None = None
     ) -> InputError:
-        """Return an error that says whose fault it is."""
-        remove = f"or `pip uninstall {self.point.dist.name}`" if self.point.dist else "or take it off the path"
+        """Return an error that names the plugin and its package."""
+        remove = f"or `pip uninstall {self.point.dist.name}`" if self.point.dist else "or remove it from the path"
         whose = f"fix it there, choose another {KINDS[self.point.group][1]}"
         return InputError(f"{self} {problem}", path=path, line=line, user=user, hint=hint or f"{whose}, {remove}")
 
     def blamed(self, doing: str, *, hint: str = "", user: str | None = None) -> _Blamed:
-        """Return a context in which any exception becomes an InputError: `doing`, what was raised, and where."""
+        """Return a context that turns any exception into an InputError with `doing`, the exception, and its
+        location."""
         return _Blamed(self, doing, hint, user)
 
 
 @dataclass(frozen=True)
 class _Blamed(AbstractContextManager["_Blamed"]):
-    """Foreign code may raise anything. Nothing is swallowed: it is raised again under the plugin's name."""
+    """Turns whatever third-party code raises into an InputError that names the plugin."""
 
     plugin: Plugin
     doing: str
@@ -77,24 +78,24 @@ class _Blamed(AbstractContextManager["_Blamed"]):
             package, path, line = self.plugin.point.module.split(".")[0], None, None
             for frame, number in walk_tb(trace):
                 if str(frame.f_globals.get("__name__")).split(".")[0] == package:
-                    # The last one is the innermost of the package's own code.
+                    # The last match is the innermost frame in the package's own code.
                     path, line = frame.f_code.co_filename, number
             problem = f"{self.doing}: {type(error).__name__}: {error}"
             raise self.plugin.error(problem, hint=self.hint, path=path, line=line, user=self.user) from error
 
 
-def _points(group: str) -> EntryPoints:
-    """Looking through every installed package takes milliseconds and is asked for some twenty times a command, so it is
-    done again only where a folder of the path has changed, as after `%pip install` in a notebook."""
-    return _points_on(group, tuple((folder, _changed(folder)) for folder in sys.path))
+def _entry_points(group: str) -> EntryPoints:
+    """Return the entry points of a group. Searching the installed packages takes milliseconds and happens some twenty
+    times per command, so the result is cached until a folder on the path changes, as after `%pip install`."""
+    return _cached_entry_points(group, tuple((folder, _modified_at(folder)) for folder in sys.path))
 
 
 @cache
-def _points_on(group: str, path: tuple[tuple[str, int], ...]) -> EntryPoints:
+def _cached_entry_points(group: str, path: tuple[tuple[str, int], ...]) -> EntryPoints:
     return entry_points(group=group)
 
 
-def _changed(folder: str) -> int:
+def _modified_at(folder: str) -> int:
     try:
         return Path(folder).stat().st_mtime_ns
     except OSError:
@@ -102,22 +103,22 @@ def _changed(folder: str) -> int:
 
 
 def plugin_names(group: str) -> tuple[str, ...]:
-    """Return the names that other packages add to an entry point group, sorted."""
-    return tuple(sorted(_points(group).names))
+    """Return the sorted names that other packages add to an entry point group."""
+    return tuple(sorted(_entry_points(group).names))
 
 
 def find_plugin(group: str, name: str, ours: Collection[str] = ()) -> Plugin | None:
-    """Return the plugin of that name, None if no package adds one.
+    """Return the plugin of that name, or None.
 
-    A name belongs to one package: raises InputError where two add it, or where it is one of `ours`, so that nobody's
-    numbers are those of a method they did not ask for.
+    Raises InputError if two packages add the name, or if it is one of `ours`: otherwise results might come from another
+    method than the user asked for.
     """
-    plugins = [Plugin(point) for point in _points(group).select(name=name)]
-    givers = [*(["llmrank"] if name in ours else []), *(f"{one.package} ({one.point.value})" for one in plugins)]
-    if len(givers) > 1:
+    plugins = [Plugin(point) for point in _entry_points(group).select(name=name)]
+    providers = [*(["llmrank"] if name in ours else []), *(f"{one.package} ({one.point.value})" for one in plugins)]
+    if len(providers) > 1:
         removable = " or ".join(f"`pip uninstall {one.point.dist.name}`" for one in plugins if one.point.dist)
         raise InputError(
-            f"the {KINDS[group][0]} {name!r} is given by {' and by '.join(givers)}",
-            hint=f"give the entry point of group {group} a name of its own, or {removable}",
+            f"the {KINDS[group][0]} {name!r} is provided by {' and by '.join(providers)}",
+            hint=f"give the entry point of group {group} another name, or {removable}",
         )
     return plugins[0] if plugins else None

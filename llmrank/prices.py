@@ -1,13 +1,13 @@
-"""What tokens cost: a dated file that the user gives. No file, no money.
+"""Token prices, from a dated file that the user provides. Without a file, no money is calculated.
 
 date: 2026-11-01
 currency: USD
 models:
   gpt-4.1-mini:
     input: 0.40          # per million prompt tokens
-    cached_input: 0.10   # of these, what the endpoint took from its cache; as input, if left out
-    output: 1.60         # per million completion tokens, reasoning among them
-    batch: 0.5           # Batch API: a factor on these three, or its own input, cached_input and output
+    cached_input: 0.10   # per million prompt tokens from the endpoint's cache; default: as input
+    output: 1.60         # per million completion tokens, including reasoning
+    batch: 0.5           # Batch API: a factor on the above, or its own input, cached_input and output
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from llmrank.yaml_text import read_text, read_yaml
 
 MILLION = 1_000_000
 OLD_DAYS = 365
-"""A file older than this is used, with a note."""
+"""Days after which a file is still used, but with a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Price:
     output: float
 
     def cost(self, usage: Usage) -> float:
-        """Return the money for these tokens; those from the prefix cache at their own price."""
+        """Return the price of these tokens; those from the prefix cache have their own price."""
         cached = min(usage.cached_tokens, usage.prompt_tokens)
         fresh = usage.prompt_tokens - cached
         return (fresh * self.input + cached * self.cached_input + usage.completion_tokens * self.output) / MILLION
@@ -48,32 +48,32 @@ class Price:
 
 
 def show_money(money: float, currency: str) -> str:
-    """Return an amount with its currency, with as many decimals as its size asks for."""
+    """Return an amount with its currency, with a suitable number of decimals."""
     decimals = 2 if money >= 100 else 4 if money >= 0.01 or money == 0 else 6
     return f"{money:,.{decimals}f} {currency}"
 
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """What one model costs, and since when that is known."""
+    """The prices of one model, and their date."""
 
     model: str
     currency: str
     dated: date
     direct: Price
     batch: Price
-    """Through a Batch API; as `direct` if the file names no other."""
+    """Through a Batch API; equal to `direct` unless the file says otherwise."""
 
     def cost(self, usage: Usage, of_batches: Usage) -> float:
-        """Return the money for `usage`, of which the part `of_batches` came through a Batch API."""
+        """Return the price of `usage`, of which `of_batches` came through a Batch API."""
         return self.direct.cost(usage - of_batches) + self.batch.cost(of_batches)
 
     def price(self, *, batch: bool) -> Price:
-        """Return the price of batches, or that of direct calls."""
+        """Return the price of batches or of direct calls."""
         return self.batch if batch else self.direct
 
     def is_old(self, today: date) -> bool:
-        """Return whether the file is more than a year old."""
+        """Return whether the prices are more than a year old."""
         return (today - self.dated).days > OLD_DAYS
 
     def show(self, money: float) -> str:
@@ -81,18 +81,18 @@ class Tariff:
         return show_money(money, self.currency)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the prices as JSON values, for the manifest."""
+        """Return the prices as JSON values for the manifest."""
         return asdict(self) | {"dated": self.dated.isoformat()}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Return the prices that `to_dict` made these values of."""
+        """Return the tariff from the values of `to_dict`."""
         direct, batch = Price(**content["direct"]), Price(**content["batch"])
         return cls(content["model"], content["currency"], date.fromisoformat(content["dated"]), direct, batch)
 
 
 class PriceKeys(BaseModel):
-    """The keys of a price."""
+    """The keys of a price in the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -101,18 +101,18 @@ class PriceKeys(BaseModel):
     output: float = Field(ge=0)
 
     def price(self) -> Price:
-        """Return the price; cached tokens cost as much as others unless the file says less."""
+        """Return the price; cached tokens cost as much as others by default."""
         return Price(self.input, self.input if self.cached_input is None else self.cached_input, self.output)
 
 
 class ModelKeys(PriceKeys):
-    """The keys of a model."""
+    """The keys of a model in the file."""
 
     batch: NonNegativeFloat | PriceKeys = 1.0
 
 
 class Prices(BaseModel):
-    """The content of a price file."""
+    """The contents of a price file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -122,7 +122,7 @@ class Prices(BaseModel):
     _path: Path = PrivateAttr()
 
     def tariff(self, model: str) -> Tariff:
-        """Return what the model costs; raises InputError, with the nearest name, for one that the file doesn't hold."""
+        """Return the prices of a model; raise InputError, suggesting the closest name, if it is not in the file."""
         if model not in self.models:
             raise InputError(
                 f"no price for model {model!r}{nearest(model, self.models)}",
@@ -136,14 +136,14 @@ class Prices(BaseModel):
 
 
 def read_prices(path: Path) -> Prices:
-    """Return the prices in a YAML file of the form above; raises InputError with file and field."""
+    """Read a YAML price file in the format above; raise InputError with file and field if it is invalid."""
     hint = "write date, currency, and models with input and output for each (money per million tokens)"
     values, lines = read_yaml(read_text(path, "name a price file"), path)
     try:
         prices = Prices.model_validate(values)
     except ValidationError as error:
-        # Where a factor or a price may stand, pydantic names the two kinds.
+        # For a union of a factor and a price, pydantic includes the names of both types in the location.
         kinds = (PriceKeys.__name__, "constrained-float")
         raise from_validation(error, Prices, path=path, lines=lines, hint=hint, not_keys=kinds) from error
-    prices._path = path  # pyright: ignore[reportPrivateUsage] - pydantic has no other attribute besides the keys
+    prices._path = path  # pyright: ignore[reportPrivateUsage] - pydantic cannot initialise private attributes
     return prices

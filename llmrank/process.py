@@ -1,4 +1,4 @@
-"""What a command shares with whoever started it: streams that may be closed or full, and the signals that end it."""
+"""The process's relation to its parent: streams that may be closed or full, and the signals that stop it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-class _Unheard(io.FileIO):
-    """Writes where nobody may read: a disk that is full, a pipe or a terminal that has gone."""
+class _LossyStream(io.FileIO):
+    """A stream whose reader may be gone: on a full disk, a closed pipe or a closed terminal."""
 
     def __init__(self, number: int, ignored: type[OSError]) -> None:
         super().__init__(number, "w", closefd=False)
         self._ignored = ignored
 
     def write(self, data: Buffer, /) -> int:
-        """Return how many bytes went, those that nobody gets included."""
+        """Return the number of bytes, including those that could not be written."""
         try:
             return super().write(data) or 0
         except self._ignored:
@@ -29,35 +29,35 @@ class _Unheard(io.FileIO):
 
 
 def keep_streams() -> None:
-    """Make stdout and stderr streams that what is done for them does not end with.
+    """Replace stdout and stderr by streams whose loss does not end the command.
 
-    A line of progress that cannot be written is no reason to stop calls that are paid for. Nor is a reader of the
-    result that has seen enough (`| head`): the command ends as it would have ended, with the same exit code. Whatever
-    else keeps the result from being written, such as a full disk, stays an error. A stream that was closed (`2>&-`)
-    leads nowhere: the next file to be opened, a Store, would else have its number.
+    A progress line that cannot be written must not stop billed calls. Neither must a reader of the result that has seen
+    enough (`| head`): the command ends as it otherwise would, with the same exit code. Any other failure to write the
+    result, such as a full disk, remains an error. A closed stream (`2>&-`) is opened on the null device; otherwise the
+    next opened file, such as a Store, would get its number.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
     if sys.stdout is sys.__stdout__:
         sys.stdout = _stream(1, sys.stdout, BrokenPipeError, line_buffering=os.isatty(1))
     if sys.stderr is sys.__stderr__:
         sys.stderr = _stream(2, sys.stderr, OSError, line_buffering=True)
     for stream in (sys.stdout, sys.stderr):
-        # Of a console or a pipe that is not UTF-8: what it does not know, such as a minus sign, is no reason to stop.
+        # If the encoding is not UTF-8, escape what it lacks, such as a minus sign, instead of failing.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _stream(number: int, now: TextIO | None, ignored: type[OSError], *, line_buffering: bool) -> TextIO:
     encoding = now.encoding if now else None
-    return io.TextIOWrapper(io.BufferedWriter(_Unheard(number, ignored)), encoding, line_buffering=line_buffering)
+    return io.TextIOWrapper(io.BufferedWriter(_LossyStream(number, ignored)), encoding, line_buffering=line_buffering)
 
 
 def stdout_fails() -> bool:
-    """Return whether what is left to write to stdout can't be written."""
+    """Return whether the remaining output to stdout cannot be written."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -66,9 +66,9 @@ def stdout_fails() -> bool:
 
 
 def stop_as_by_ctrl_c() -> None:
-    """Let SIGTERM (a job scheduler) and SIGHUP (the terminal has gone) do what Ctrl-C does: the calls under way, which
-    are paid for, are waited for. A SIGHUP that is ignored (`nohup`) stays so."""
-    # A shell that starts a command in the background lets it ignore SIGINT; whoever sends one means it.
+    """Make SIGTERM (a job scheduler) and SIGHUP (the terminal was closed) act like Ctrl-C: wait for the calls in
+    flight, which are billed. An ignored SIGHUP (`nohup`) stays ignored."""
+    # A shell makes background commands ignore SIGINT; anyone who sends one explicitly means it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
@@ -76,6 +76,6 @@ def stop_as_by_ctrl_c() -> None:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    # The system and the shell both send it when a terminal goes, and a second Ctrl-C waits for no call.
+    # Both the system and the shell send SIGHUP when a terminal closes, and a second Ctrl-C would wait for no call.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.raise_signal(signal.SIGINT)

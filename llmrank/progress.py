@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with an ETA in a terminal and in a notebook, a line now and then elsewhere."""
+"""Progress of long work: a bar with an ETA in a terminal or a notebook, otherwise an occasional line."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from tqdm.std import tqdm
 
 Say = Callable[[str], None]
-"""Takes one line for people: what is being done, or waited for."""
+"""Takes one line for the user: what is being done, or waited for."""
 
 LINE_EVERY = 10.0
-"""Seconds between lines where nothing can be redrawn."""
+"""Seconds between progress lines if nothing can be redrawn."""
 TEXT_FROM = 100
-"""Columns from which the bar has room for outcomes and tokens; below, it keeps the count and the ETA."""
+"""Terminal width from which the bar shows outcomes and tokens; below, only the count and the ETA."""
 
 
 def silent(line: str) -> None:
@@ -30,9 +30,9 @@ def silent(line: str) -> None:
 
 @contextmanager
 def sign_of_life(say: Say, doing: str, *, every: float = 10.0, at_once: bool = True) -> Generator[None]:
-    """Say what is being done, and every `every` seconds for how long it has been going on, while the block runs.
+    """Say what is being done within the block, and then every `every` seconds how long it has taken so far.
 
-    Without `at_once` the first line comes after `every` seconds: what is done by then is not worth one.
+    Without `at_once`, nothing is said before `every` seconds have passed.
     """
     started, done = time.monotonic(), Event()
 
@@ -52,27 +52,28 @@ def sign_of_life(say: Say, doing: str, *, every: float = 10.0, at_once: bool = T
 
 
 def open_stderr() -> TextIO | None:
-    """Return where lines for a person go; None where the process has no stderr, or has closed it (a service)."""
-    # `sys` says that there always is one; pythonw and daemons have None.
+    """Return the stream for messages to the user; None if the process has no stderr or has closed it (a service)."""
+    # The type says that there always is one, but pythonw and daemons have None.
     stream: TextIO | None = sys.stderr
-    # What a program has put in its place may know nothing of being closed.
+    # A replacement set by the program may not have `closed`.
     return None if stream is None or (isinstance(stream, io.IOBase) and stream.closed) else stream
 
 
 class Reporter:
-    """Is told how far the work is. This one shows nothing."""
+    """Receives progress reports. The base class shows nothing."""
 
     def message(self, line: str) -> None:
         """Show one line: what is being done, or waited for."""
 
     def begin(self, total: int, done: int, spent: Callable[[], str]) -> None:
-        """Begin to count `total` Cases, of which `done` are done; `spent` says what the calls have taken so far."""
+        """Start counting `total` Cases, of which `done` are finished. `spent` returns what the calls have used so
+        far."""
 
     def advance(self, outcome: str) -> None:
         """Count one Case."""
 
     def end(self) -> None:
-        """Stop counting, and sum up."""
+        """Stop counting, and show a summary."""
 
 
 class Progress(Reporter):
@@ -85,7 +86,7 @@ class Progress(Reporter):
         self._spent: Callable[[], str] = str
         self._started = self._first = self._last = 0.0
         self._summed_up = -1
-        """Cases that were done when that was last said in a line of its own."""
+        """Number of finished Cases when the last summary line was shown."""
 
     def message(self, line: str) -> None:
         """Show one line, above the bar if there is one."""
@@ -97,7 +98,7 @@ class Progress(Reporter):
             self._bar.refresh()
 
     def begin(self, total: int, done: int, spent: Callable[[], str]) -> None:
-        """Begin to count."""
+        """Start counting."""
         self._total, self._done, self._spent = total, done, spent
         self._outcomes.clear()
         self._started, self._last, self._summed_up = time.monotonic(), time.monotonic(), -1
@@ -113,7 +114,7 @@ class Progress(Reporter):
                 initial=done,
                 dynamic_ncols=True,
                 leave=False,
-                # What stands on the right is cut first in a narrow terminal.
+                # A narrow terminal cuts off the right end first.
                 bar_format="Cases {n_fmt}/{total_fmt} {bar:20} {elapsed}{postfix}",
             )
             self._bar.set_postfix_str("? left")
@@ -127,7 +128,7 @@ class Progress(Reporter):
         self._outcomes[outcome] += 1
         if self._bar is not None:
             wide = (self._bar.ncols or TEXT_FROM) >= TEXT_FROM
-            texts = [self._left(now), self._counts() if wide else ""]
+            texts = [self._time_left(now), self._counts() if wide else ""]
             self._bar.set_postfix_str(": ".join(filter(None, texts)), refresh=False)
             self._bar.update()
         elif now - self._last > LINE_EVERY:
@@ -135,7 +136,7 @@ class Progress(Reporter):
             self._sum_up()
 
     def end(self) -> None:
-        """Take the bar away, and show how far the work came."""
+        """Remove the bar, and show how far the work has come."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -148,11 +149,11 @@ class Progress(Reporter):
 
     def _sum_up(self) -> None:
         now, self._summed_up = time.monotonic(), self._done
-        times = ", ".join(filter(None, [duration(now - self._started), self._left(now)]))
+        times = ", ".join(filter(None, [duration(now - self._started), self._time_left(now)]))
         self.message(f"{self._done}/{self._total} Cases, {times}: {self._counts()}")
 
-    def _left(self, now: float) -> str:
-        """Return how long the rest will take at the pace since the first Case: before it, the model was loaded."""
+    def _time_left(self, now: float) -> str:
+        """Return the estimated time left, at the pace since the first Case, before which the model was loaded."""
         new = sum(self._outcomes.values()) - 1
         if new < 1 or self._done >= self._total:
             return ""
@@ -160,7 +161,7 @@ class Progress(Reporter):
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words: `45 s`, `3 min 20 s`, `1 h 12 min`, `4 d 13 h`."""
+    """Return a duration in words: `45 s`, `3 min 20 s`, `1 h 12 min`, `4 d 13 h`."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
@@ -179,7 +180,7 @@ def in_notebook() -> bool:
 
 
 def reporter_of(progress: bool | Reporter) -> Reporter:
-    """Return the Reporter that `progress=` names: True a bar, False nothing."""
+    """Return the Reporter for a `progress=` argument: True for a bar, False for nothing."""
     if not isinstance(progress, bool):
         return progress
     return Progress() if progress else Reporter()

@@ -1,10 +1,10 @@
-"""How certain a number is: intervals over users, paired differences, and corrections for multiple comparisons.
+"""Statistical inference: confidence intervals over users, paired differences, and corrections for multiple comparisons.
 
-Everything is deterministic: every random draw is seeded. The unit of inference is the user. Where users have several
-Cases, a value is still the plain mean over Cases, so a user with many Cases weighs more; `clusters` (see `clusters_of`)
+Results are deterministic, since all random draws are seeded. The unit of inference is the user. If users have several
+Cases, a value is still the plain mean over Cases, so users with many Cases weigh more; `clusters` (see `clusters_of`)
 says which Cases belong to the same user. Intervals and the t test then use the cluster-robust standard error (Cameron &
-Miller 2015, Journal of Human Resources 50), the randomisation test flips all signs of a user together, and
-the bootstrap draws whole users.
+Miller 2015, Journal of Human Resources 50), the randomisation test flips all signs of a user together, and the
+bootstrap draws whole users.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 """A number for each Case, user or draw."""
 CELLS_AT_A_TIME = 1 << 21
-"""Random draws held at once, so that memory does not grow with the number of users."""
+"""Number of random draws held in memory at once, whatever the number of users."""
 TIE = 1e-12
-"""Differences no larger than this are ties: they are rounding errors."""
+"""Differences up to this size are rounding errors and count as ties."""
 
 MANY_CASES = 400
-"""More Cases than these, and the sum of what chance gives each is as good as normal."""
+"""Above this number of Cases, the sum of their values under chance is taken to be normal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean with its interval."""
+    """A mean with its 95% interval."""
 
     value: float
     low: float
@@ -38,13 +38,13 @@ class Estimate:
 
     @property
     def ci95(self) -> tuple[float, float] | None:
-        """The interval; None without users, and unless both ends are finite."""
+        """The interval; None without users, or if an end is not finite."""
         return finite_pair(self.low, self.high) if self.users else None
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Left minus right on the same users."""
+    """Left minus right over the same users."""
 
     difference: float
     low: float
@@ -52,37 +52,38 @@ class Difference:
     high: float
     """Upper end of the 95% interval."""
     p: float
-    """Two-sided p-value of the paired randomisation test; for measures that are no means, of the bootstrap."""
+    """Two-sided p-value of the paired randomisation test, or of the bootstrap for measures that are not means."""
     users: int
     p_t: float = math.nan
-    """Two-sided p-value of the paired t test; NaN for measures that are no means, and with fewer than two users."""
+    """Two-sided p-value of the paired t test; NaN for measures that are not means, and with fewer than two users."""
     effect_size: float = math.nan
-    """Cohen's d_z: the mean difference in standard deviations of the users' differences; NaN where undefined."""
+    """Cohen's d_z: the mean difference divided by the standard deviation of the users' differences; NaN if
+    undefined."""
     higher: int = 0
-    """Users for whom left is higher than right."""
+    """Number of users for whom left is higher than right."""
     equal: int = 0
     lower: int = 0
     detectable: float = math.nan
-    """The least true difference that a test at 5% finds in four of five samples of as many users; NaN as for `p_t`."""
+    """The smallest true difference that a test at 5% detects with 80% power with as many users; NaN as for `p_t`."""
 
     @property
     def ci95(self) -> tuple[float, float] | None:
-        """The interval; None unless both ends are finite."""
+        """The interval; None if an end is not finite."""
         return finite_pair(self.low, self.high)
 
 
 def finite(value: float) -> float | None:
-    """Return the value as a plain float, or None where JSON has no number for it."""
+    """Return the value as a plain float, or None if JSON cannot represent it."""
     return float(value) if math.isfinite(value) else None
 
 
 def finite_pair(low: float, high: float) -> tuple[float, float] | None:
-    """Return both ends, or None unless both are finite."""
+    """Return both ends, or None if one is not finite."""
     return (float(low), float(high)) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def clusters_of(users: Iterable[Hashable]) -> NDArray[np.intp]:
-    """Return a number for each entry, the same for the same user, counted from 0 by first appearance."""
+    """Return a cluster number per entry, equal for equal users, counted from 0 by first appearance."""
     users = list(users)
     numbers = {user: number for number, user in enumerate(dict.fromkeys(users))}
     return np.fromiter(map(numbers.__getitem__, users), np.intp, len(users))
@@ -94,11 +95,11 @@ def mean_interval(
     *,
     bounds: tuple[float, float] | None = None,
 ) -> Estimate:
-    """Return the mean of `values` with a 95% t interval over users (cluster-robust where users have several values).
+    """Return the mean of `values` with a 95% t interval over users (cluster-robust if users have several values).
 
-    With `bounds`, the range of the measure, two users at either end are added before the interval is computed. Agresti
-    and Coull (1998, The American Statistician 52) do so for a proportion; here it applies to any bounded value. Rank
-    measures are zero for most users, and then the plain t, percentile and BCa intervals are far too narrow: for a true
+    With `bounds`, the range of the measure, two users are added at either end before the interval is computed. Agresti
+    and Coull (1998, The American Statistician 52) do so for a proportion; here it is applied to any bounded value. Rank
+    measures are zero for most users, which makes the plain t, percentile and BCa intervals far too narrow: for a true
     hit rate of .02 and 50 users they cover the truth in 59 to 65% of samples, this one in 97%. With more users the
     intervals converge. `value` is always the plain mean. With fewer than two users the interval is the bounds, or
     infinite.
@@ -132,8 +133,8 @@ def paired_difference(
 ) -> Difference:
     """Return the mean of `left - right` with its t interval, a paired randomisation test and a paired t test.
 
-    `most` is the largest difference that the values can have: Student's interval of few users reaches beyond it.
-    If both methods were alike, the sign of each user's difference would be a coin toss (Fisher). Smucker, Allan and
+    `most` is the largest possible difference; with few users, Student's interval can exceed it and is clipped. If both
+    methods were equally good, the sign of each user's difference would be a coin toss (Fisher). Smucker, Allan and
     Carterette (CIKM 2007) compare the usual tests on retrieval runs: the randomisation test assumes no distribution and
     tests the mean itself, Student's t agrees with it, and they advise against Wilcoxon's test and the sign test, which
     test something else. p is (1 + permutations at least as extreme) / (1 + permutations), so it is never 0 (Phipson &
@@ -143,22 +144,22 @@ def paired_difference(
     interval = mean_interval(left - right, clusters)
     within = most if interval.users > 1 else math.inf
     p_t, effect_size = paired_t(differences, counts)
-    moved = differences[differences != 0]
-    # Minus a rounding error: the same sum, added in another order, is equally extreme.
-    observed = abs(float(moved.sum())) - 1e-9 * float(np.abs(moved).sum())
+    nonzero = differences[differences != 0]
+    # Allow for rounding: the same sum, added in another order, is equally extreme.
+    observed = abs(float(nonzero.sum())) - 1e-9 * float(np.abs(nonzero).sum())
     extreme = 0
     generator = np.random.default_rng(seed)
-    # One random byte draws the signs of eight users; a table holds the sum for each of its 256 values.
-    eights = -(-len(moved) // 8)
+    # A random byte gives the signs of eight users; a table holds their signed sums for each of its 256 values.
+    eights = -(-len(nonzero) // 8)
     signs = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
-    sums = np.pad(moved, (0, 8 * eights - len(moved))).reshape(eights, 8) @ signs.T
+    sums = np.pad(nonzero, (0, 8 * eights - len(nonzero))).reshape(eights, 8) @ signs.T
     for rows in in_parts(permutations, eights):
         plus = np.zeros(rows)
         drawn = generator.integers(0, 256, (rows, eights), np.uint8)
-        # Row after row in memory: what each takes from its table lies together.
+        # Contiguous rows: the lookups of one row all go to the same table.
         for column, found in zip(np.ascontiguousarray(drawn.T), sums, strict=True):
             plus += found.take(column)
-        extreme += int((np.abs(2 * plus - moved.sum()) >= observed).sum())
+        extreme += int((np.abs(2 * plus - nonzero.sum()) >= observed).sum())
     p = (1 + extreme) / (1 + permutations)
     return Difference(
         interval.value,
@@ -183,14 +184,17 @@ def difference_from_chance(
     draws: int = 9_999,
     seed: int = 0,
 ) -> Difference:
-    """Return `found`, the paired difference of values from what chance expects of each, without false precision.
+    """Return `found`, the paired difference between the values and their expectations under chance, without false
+    precision.
 
-    A random order is seldom right. So most samples of few users hold no lucky one: all are a little below what chance
-    expects, and neither the signs nor the spread of these differences show what chance can do. Here the interval is
-    that of a bounded mean (see `mean_interval`), and p the larger of two: that of the signs, and the share of random
-    orders of the same lists that are as far from their expectation (of many Cases, by the normal distribution).
+    A random order is rarely right. Most samples of few users therefore contain no lucky one: all values are slightly
+    below their expectation, and neither the signs nor the spread of the differences reveal the variance under chance.
+    Here the interval is that of a bounded mean (see `mean_interval`). p is the larger of two: that of `found`, which
+    rests on the signs of the differences, and the share of random orders of the same lists that deviate as much from
+    their expectation (for many Cases, by the normal distribution).
 
-    `orders`: the value of each order that a kind of Case can have, its kind, and how many Cases are of each kind.
+    `orders` holds, for each order that a kind of Case can have, its value and the kind, and the number of Cases of each
+    kind.
     """
     possible, kinds, counts = orders
     sizes = np.bincount(kinds)
@@ -213,28 +217,28 @@ def difference_from_chance(
 def difference_of_groups(
     values: Values, first: NDArray[np.bool_], clusters: NDArray[np.intp] | None = None
 ) -> Difference:
-    """Return the mean of the values that are `first` minus that of the others, two groups that are not paired.
+    """Return the mean of the values in `first` minus that of the others, for two unpaired groups.
 
-    With one value for each user this is Welch's t test (1947, Biometrika 34) and its interval; else the standard error
-    is cluster-robust over users, who may be in both groups, and there are no more degrees of freedom than users less
-    one. Raises ValueError where a group has fewer than two values.
+    With one value per user this is Welch's t test (1947, Biometrika 34) and its interval. Otherwise the standard error
+    is cluster-robust over users, who may be in both groups, and the degrees of freedom are at most the number of users
+    minus one. Raises ValueError if a group has fewer than two values.
     """
     from scipy.special import stdtr
 
     sides = (first, ~first)
     if min(map(np.count_nonzero, sides)) < 2:
-        raise ValueError("each group needs two values")
-    pulls, freedoms, means = np.zeros(len(values)), list[tuple[float, int]](), list[float]()
+        raise ValueError("each group needs at least two values")
+    influences, degrees, means = np.zeros(len(values)), list[tuple[float, int]](), list[float]()
     for sign, which in zip((1, -1), sides, strict=True):
         own = values[which]
         means.append(float(own.mean()))
-        # Scaled so that the squares of one group add up to its variance by n - 1.
-        pulls[which] = sign * (own - own.mean()) / math.sqrt(len(own) * (len(own) - 1))
-        freedoms.append((float((pulls[which] ** 2).sum()), len(own) - 1))
-    sums, counts = by_cluster(pulls, clusters)
+        # Scaled so that the squares of a group add up to the squared standard error of its mean.
+        influences[which] = sign * (own - own.mean()) / math.sqrt(len(own) * (len(own) - 1))
+        degrees.append((float((influences[which] ** 2).sum()), len(own) - 1))
+    sums, counts = by_cluster(influences, clusters)
     variance, difference = float((sums**2).sum()), means[0] - means[1]
-    squares = sum(part**2 / freedom for part, freedom in freedoms)
-    freedom = sum(part for part, _ in freedoms) ** 2 / squares if squares else min(one for _, one in freedoms)
+    squares = sum(part**2 / freedom for part, freedom in degrees)
+    freedom = sum(part for part, _ in degrees) ** 2 / squares if squares else min(one for _, one in degrees)
     freedom = min(freedom, len(sums) - 1)
     error = math.sqrt(variance)
     half = t_quantile(freedom, 0.95) * error
@@ -243,10 +247,11 @@ def difference_of_groups(
 
 
 def spread(sums: Values, counts: Values) -> float:
-    """Return the standard deviation over users that a mean over all values has: its standard error times √users.
+    """Return the standard deviation over users that corresponds to a mean over all values: its standard error times
+    √users.
 
-    With one value each it is the sample's; else it is cluster-robust. `sums` and `counts`: of each user's values. NaN
-    with fewer than two users.
+    With one value per user it is the sample standard deviation; otherwise it is cluster-robust. `sums` and `counts` are
+    those of each user's values. NaN with fewer than two users.
     """
     users = len(sums)
     if users < 2:
@@ -256,21 +261,21 @@ def spread(sums: Values, counts: Values) -> float:
 
 
 def detectable_difference(spread: float, users: int) -> float:
-    """Return the least true difference that a two-sided test at 5% finds with 80% power.
+    """Return the smallest true difference that a two-sided test at 5% detects with 80% power.
 
     It is (t(.975) + t(.8)) times the standard error of the paired differences, `spread` / √users, with users - 1
     degrees of freedom (Bloom 1995, Evaluation Review 19, "Minimum detectable effects"). NaN with fewer than two users.
     """
     if users < 2:
         return math.nan
-    # t(.8) leaves 20% above it: the half-width of a 60% interval.
+    # t(.8) has 20% above it, so it is the half-width of a 60% interval.
     return (t_quantile(users - 1, 0.95) + t_quantile(users - 1, 0.6)) * spread / math.sqrt(users)
 
 
 def users_needed(spread: float, difference: float) -> int:
-    """Return the least number of users, at least 2, with which `difference` (above 0) is detectable.
+    """Return the smallest number of users, at least 2, with which `difference` (above 0) is detectable.
 
-    `detectable_difference`, solved for the users. Normal quantiles give too few by some users, so it is counted up.
+    It inverts `detectable_difference`. Normal quantiles give slightly too few users, so the number is counted up.
     """
     normal = t_quantile(math.inf, 0.95) + t_quantile(math.inf, 0.6)
     users = max(2, math.ceil((normal * spread / difference) ** 2))
@@ -282,7 +287,7 @@ def users_needed(spread: float, difference: float) -> int:
 def bootstrapped_difference(
     difference: float, replicas: Values, errors: Values, clusters: NDArray[np.intp]
 ) -> Difference:
-    """Return a difference that is no mean, from its bootstrap; `errors` are left minus right of each Case."""
+    """Return a difference of measures that are not means from its bootstrap; `errors` are left minus right per Case."""
     higher, equal, lower = signs_of(by_cluster(errors, clusters)[0])
     users = len(np.unique(clusters))
     interval, p = percentile_interval(replicas, users), bootstrap_p(replicas, users)
@@ -290,15 +295,15 @@ def bootstrapped_difference(
 
 
 def signs_of(differences: Values) -> tuple[int, int, int]:
-    """Return how many are above zero, zero, and below it; those that are undefined (NaN) are not counted."""
+    """Return how many differences are above, at and below zero; undefined ones (NaN) are not counted."""
     higher, lower = int((differences > TIE).sum()), int((differences < -TIE).sum())
     return higher, int((~np.isnan(differences)).sum()) - higher - lower, lower
 
 
 def paired_t(sums: Values, counts: Values) -> tuple[float, float]:
-    """Return the two-sided p-value of the t test that a mean is 0, and Cohen's d_z.
+    """Return the two-sided p-value of the t test for a mean of 0, and Cohen's d_z.
 
-    `sums` and `counts`: of each user's differences; with one each this is `scipy.stats.ttest_rel`.
+    `sums` and `counts` are those of each user's differences; with one each, this is `scipy.stats.ttest_rel`.
     """
     from scipy.special import stdtr
 
@@ -321,8 +326,8 @@ def bootstrap(
 ) -> Values:
     """Return `replicas` values of a statistic that is not a mean (RMSE, AUC), each over users drawn with replacement.
 
-    `statistic` takes `weights[replica, case]`, how often each Case is counted, and returns a value, or a row of
-    several, per replica. The same seed draws the same users, so two statistics can be paired.
+    `statistic` takes `weights[replica, case]`, how often each Case counts, and returns one value, or a row of values,
+    per replica. The same seed draws the same users, so two statistics can be paired.
     """
     clusters = np.unique(clusters, return_inverse=True)[1]
     users = int(clusters.max(initial=-1)) + 1
@@ -336,11 +341,11 @@ def bootstrap(
 
 
 def percentile_interval(replicas: Values, users: int) -> tuple[float, float]:
-    """Return the 95% interval of bootstrap replicas over so many users; those that are undefined (NaN) are left out.
+    """Return the 95% interval of bootstrap replicas over that many users, ignoring undefined replicas (NaN).
 
-    The plain percentiles are too narrow for few users, as a z interval is. These are further out, so that the interval
-    of a mean is as wide as Student's (Hesterberg 2015, The American Statistician 69, "expanded percentiles"). NaN with
-    fewer than two users.
+    Plain percentiles are too narrow for few users, as a z interval is. These are expanded, so that the interval of a
+    mean is as wide as Student's (Hesterberg 2015, The American Statistician 69, "expanded percentiles"). NaN with fewer
+    than two users.
     """
     from scipy.special import ndtr
 
@@ -353,10 +358,10 @@ def percentile_interval(replicas: Values, users: int) -> tuple[float, float]:
 
 
 def bootstrap_p(replicas: Values, users: int) -> float:
-    """Return the two-sided p-value of a bootstrapped difference over so many users; 1 with fewer than two.
+    """Return the two-sided p-value of a bootstrapped difference over that many users; 1 with fewer than two.
 
-    It is twice the smaller tail beyond 0, as a normal deviate, looked up in Student's distribution as
-    `percentile_interval` does.
+    It is twice the smaller tail beyond 0, converted to a normal deviate and looked up in Student's distribution, as in
+    `percentile_interval`.
     """
     from scipy.special import ndtri, stdtr
 
@@ -371,7 +376,7 @@ def bootstrap_p(replicas: Values, users: int) -> float:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return the p-values adjusted for multiple comparisons (Holm 1979, step-down), in the order given.
 
-    Rejecting where the adjusted p is at most α keeps the family-wise error at α, however the tests are related.
+    Rejecting hypotheses with an adjusted p of at most α keeps the family-wise error rate at α under any dependence.
     """
     adjusted = [0.0] * len(p_values)
     running = 0.0
@@ -382,7 +387,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def by_cluster(values: Values, clusters: NDArray[np.intp] | None) -> tuple[Values, Values]:
-    """Return the sum and the number of values of each user; cluster numbers without a value are left out."""
+    """Return the sum and the number of each user's values; clusters without values are left out."""
     if clusters is None:
         return values, np.ones(len(values))
     counts = np.bincount(clusters)
@@ -391,14 +396,14 @@ def by_cluster(values: Values, clusters: NDArray[np.intp] | None) -> tuple[Value
 
 
 def t_quantile(freedom: float, confidence: float) -> float:
-    """Return the half-width, in standard errors, of a t interval with that confidence."""
+    """Return the half-width, in standard errors, of a t interval with that confidence level."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
 def in_parts(rows: int, columns: int) -> Iterator[int]:
-    """Yield how many of `rows` to take at a time, so that a matrix with `columns` stays small."""
+    """Yield how many of `rows` to process at a time, so that a matrix with that many `columns` stays small."""
     step = max(1, CELLS_AT_A_TIME // max(columns, 1))
     for first in range(0, rows, step):
         yield min(step, rows - first)

@@ -1,7 +1,8 @@
-"""Every Response ever received, keyed by the content of its Request: nothing paid for is asked twice.
+"""Every Response ever received, keyed by the content of its Request, so that no billed call is ever repeated.
 
-SQLite in WAL mode, JSON text; many processes may write one file at once. Errors are not Responses and never get in. A
-question that a process is asking is claimed by a lock in the file `STORE-claims`, which the process loses when it dies.
+A Store is a SQLite file in WAL mode with JSON text; many processes may write to one file concurrently. Errors are not
+Responses and are never stored. A process claims the request it is sending by a lock in the file `STORE-claims`, which
+is released when the process dies.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ BUSY_SECONDS = 60.0
 """How long a write waits for other processes."""
 
 PAGES_BEFORE_COPYING = 8000
-"""Pages of 4 KiB that lie in the file beside the Store before they are copied into it, for which everything waits."""
+"""Pages of 4 KiB that the WAL collects before a checkpoint, during which everything else waits."""
 
 VERSION = 2
-"""Of the form in which answers are kept; a file of another one is refused."""
+"""Version of the schema; files of another version are refused."""
 SCHEMA = f"""
 BEGIN IMMEDIATE;
 PRAGMA user_version = {VERSION};
@@ -47,7 +48,7 @@ CREATE TABLE IF NOT EXISTS response (
 COMMIT;
 """
 OPEN_FILE_LOCK: int | None = getattr(fcntl, "F_OFD_SETLK", None)
-"""The command for locks that belong to an open file and not to the process (Linux); elsewhere the process has them."""
+"""The fcntl command for locks owned by an open file (Linux); elsewhere, locks belong to the process."""
 KEYS_AT_ONCE = 500
 FLOATS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _JOINED = "FROM response JOIN backend ON backend.id = backend"
@@ -60,12 +61,12 @@ def canonical_json(value: object) -> str:
 
 def request_key(identity: Mapping[str, str], request: Request) -> str:
     """Return the sha256 (hex) of everything that can change the answer: the canonical JSON of the backend's identity
-    (`backend`) and of all that `encode_request` returns (`request`)."""
+    (`backend`) and of the Request as returned by `encode_request` (`request`)."""
     return keyed(identity, request).key
 
 
 def keyed(identity: Mapping[str, str], request: Request) -> KeyedRequest:
-    """Return the Request with its Store key; of the same Request again soon after, the same object."""
+    """Return the Request with its Store key. Recent results are cached."""
     return _keyed(tuple(identity.items()), request)
 
 
@@ -75,7 +76,7 @@ def _keyed(identity: tuple[tuple[str, str], ...], request: Request) -> KeyedRequ
 
 
 class KeyedRequest:
-    """A Request to a backend of this identity, with its Store key; it is encoded once."""
+    """A Request to a backend with a given identity, encoded once, and its Store key."""
 
     def __init__(self, identity: Mapping[str, str], request: Request) -> None:
         self.request = request
@@ -95,7 +96,7 @@ def _identity_json(identity: tuple[tuple[str, str], ...]) -> str:
 
 @lru_cache(maxsize=64)
 def _around_messages(*settings: Any) -> tuple[str, str]:  # noqa: ANN401 - the other fields of a Request
-    """Return what stands before and after the messages in the canonical JSON of a Request: the same for most."""
+    """Return the canonical JSON before and after the messages of a Request, which most Requests of a run share."""
     fields = encode_request(Request((), *settings))
     before, after = (
         [f'"{name}":{canonical_json(fields[name])}' for name in sorted(fields) if belongs(name, "messages")]
@@ -109,7 +110,7 @@ def _messages(request: Request) -> list[list[str]]:
 
 
 def encode_request(request: Request) -> dict[str, Any]:
-    """Return the Request as JSON values, every field explicit; a temperature of 0 and of 0.0 are the same."""
+    """Return the Request as JSON values, with every field explicit; the temperatures 0 and 0.0 are encoded alike."""
     sampling, structured = adapter(Sampling).dump_python(request.sampling), request.structured
     return {
         "messages": _messages(request),
@@ -123,7 +124,7 @@ def encode_request(request: Request) -> dict[str, Any]:
 
 
 def decode_request(content: Mapping[str, Any]) -> Request:
-    """Return the Request that `encode_request` wrote."""
+    """Return the Request that `encode_request` encoded."""
     sampling = Sampling(**content["sampling"])
     return Request(
         messages=tuple(Message(role, text) for role, text in content["messages"]),
@@ -138,7 +139,7 @@ def decode_request(content: Mapping[str, Any]) -> Request:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Selects Responses of a Store: those that meet every condition given."""
+    """Selects the Responses in a Store that meet every condition given."""
 
     model: str | None = None
     backend: str | None = None
@@ -147,7 +148,7 @@ class Selection:
     """Received earlier than this."""
 
     def condition(self) -> tuple[str, list[str]]:
-        """Return an SQL condition on `response JOIN backend`, and its values."""
+        """Return an SQL condition on `response JOIN backend` and its parameters."""
         conditions = {
             "json_extract(identity, '$.model') = ?": self.model,
             "? IN (json_extract(identity, '$.kind'), json_extract(identity, '$.base_url'))": self.backend,
@@ -162,15 +163,15 @@ EVERYTHING = Selection()
 
 @dataclass(frozen=True, slots=True)
 class BackendStats:
-    """What a Store holds of one backend."""
+    """What a Store holds from one backend."""
 
     backend: Mapping[str, str]
     """Its identity."""
     responses: int
     usage: Usage
-    """Tokens of all its Responses together."""
+    """Token counts of all its Responses together."""
     oldest: str
-    """When the first one was received: UTC, ISO 8601."""
+    """When the first Response was received: UTC, ISO 8601."""
     newest: str
 
 
@@ -179,24 +180,24 @@ class StoreStats:
     """What a Store holds."""
 
     by_backend: tuple[BackendStats, ...]
-    """In the order in which they first answered; only those with Responses."""
+    """Only backends with Responses, in the order in which they first answered."""
     size: int
     """Bytes on disk."""
 
     @property
     def responses(self) -> int:
-        """How many Responses there are."""
+        """Number of Responses."""
         return sum(held.responses for held in self.by_backend)
 
     @property
     def usage(self) -> Usage:
-        """Tokens of all Responses together."""
+        """Token counts of all Responses together."""
         return sum((held.usage for held in self.by_backend), Usage())
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """One Response as it lies in a Store, with all that belongs to it; the values as canonical JSON."""
+    """A row of a Store: one Response with its Request and backend, as canonical JSON."""
 
     key: str
     backend: str
@@ -210,12 +211,12 @@ class Store(Closable):
     """One SQLite file of Responses. Use it as a context manager, or call `close`."""
 
     def __init__(self, path: Path, *, read_only: bool = False, alone: bool = False) -> None:
-        """Open the file, or make it; with `read_only` it must exist and is never written.
+        """Open the file, creating it if necessary. With `read_only` it must exist and is never written.
 
-        With `alone` no other process can open it meanwhile. Then nothing is shared through memory, so that the file may
-        lie on a network file system.
+        With `alone` no other process can open it at the same time. It then needs no shared memory, so the file may be
+        on a network file system.
 
-        Raises InputError when the file is no Store, cannot be made, or is locked for longer than a minute.
+        Raises InputError if the file is not a Store, cannot be created, or stays locked for more than a minute.
         """
         self.path = path
         self._backends: dict[str, int] = {}
@@ -225,10 +226,10 @@ class Store(Closable):
         self._shared = not (read_only or alone or in_memory)
         if read_only and not path.is_file():
             raise InputError("no such store", hint="name the store file of an earlier run (--store)", path=path)
-        # It is opened in one thread and used in another, a session's or that of its event loop, never in both at once.
-        with _explained(path):
+        # Opened in one thread and used in another (that of a session or its event loop), but never in both at once.
+        with _errors_explained(path):
             if read_only:
-                # Without write access to the folder SQLite cannot share the file with a writer, so there is none.
+                # If the folder is not writable, SQLite cannot coordinate with a writer; assume that there is none.
                 mode = "mode=ro" if os.access(path.parent, os.W_OK) else "immutable=1"
                 self._db = sqlite3.connect(
                     f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=BUSY_SECONDS, check_same_thread=False
@@ -238,7 +239,7 @@ class Store(Closable):
                 if not in_memory:
                     check_no_device(path, "name a file with --store")
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    # SQLite gives the files beside it the same mode.
+                    # SQLite creates its companion files with the same mode.
                     os.close(os.open(path, os.O_CREAT, PRIVATE))
                 self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
                 if alone:
@@ -249,27 +250,27 @@ class Store(Closable):
             self._file = self._place and self._place.stat()
         if version != VERSION:
             self._db.close()
-            problem = f"this Store was written by another version of llmrank (form {version}, and this reads {VERSION})"
+            problem = f"this Store was written by another version of llmrank (its format is {version}, not {VERSION})"
             raise InputError(problem, path=path, hint="name a new file with --store")
 
     def _prepare(self) -> None:
-        """Make the tables, unless they are there, in a file that processes can write side by side."""
+        """Create the tables if they are missing, in a mode that lets processes write concurrently."""
         from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random
 
-        # SQLite's own waiting does not cover the change of mode: of several that open a new file, some are refused.
-        patient = Retrying(
+        # SQLite's busy timeout does not cover the change of journal mode, so concurrent openers of a new file can fail.
+        retrying = Retrying(
             retry=retry_if_exception_message(match=".*locked"),
             stop=stop_after_delay(BUSY_SECONDS),
             wait=wait_random(0.01, 0.1),
             reraise=True,
         )
-        for attempt in patient:
+        for attempt in retrying:
             with attempt:
                 tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
                 if tables and "response" not in tables:
                     raise sqlite3.DatabaseError("no such table: response")
                 self._db.execute("PRAGMA journal_mode = WAL")
-                # Each put is safe against a killed process; only a power cut can lose the last few.
+                # Every put survives a killed process; only a power failure can lose the last few.
                 self._db.execute("PRAGMA synchronous = NORMAL")
                 self._db.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BEFORE_COPYING}")
                 if not tables:
@@ -280,15 +281,15 @@ class Store(Closable):
         return self.get_all([key]).get(key)
 
     def get_all(self, keys: Sequence[str]) -> dict[str, Response]:
-        """Return the stored Response of each key that has one.
+        """Return the stored Responses by key; keys without one are absent.
 
-        A damaged row is taken for none: the question is asked again, and `put` then replaces the row.
+        A damaged row counts as missing: its request is sent again, and `put` replaces the row.
         """
         found: dict[str, Response] = {}
         for start in range(0, len(keys), KEYS_AT_ONCE):
             some = keys[start : start + KEYS_AT_ONCE]
             marks = ", ".join("?" * len(some))
-            # As bytes: text that is not UTF-8 would fail the whole query.
+            # As bytes: invalid UTF-8 in one row would otherwise fail the whole query.
             query = f"SELECT key, CAST(response AS BLOB) FROM response WHERE key IN ({marks})"
             for key, content in self._execute(query, some):
                 try:
@@ -298,9 +299,10 @@ class Store(Closable):
         return found
 
     def answers(self, questions: Sequence[KeyedRequest]) -> dict[str, Response]:
-        """Return the stored Response of each question that has one, by Store key.
+        """Return the stored Responses of these requests by Store key; requests without one are absent.
 
-        One that cannot answer its question, which an earlier version stored, is taken for none, like a damaged row.
+        A Response that lacks what its Request asked for (earlier versions stored some) counts as missing, like a
+        damaged row.
         """
         found = self.get_all([question.key for question in questions])
         for question in questions:
@@ -310,15 +312,16 @@ class Store(Closable):
         return found
 
     def answer(self, question: KeyedRequest) -> Response | None:
-        """Return the stored Response to one question, or None; see `answers`."""
+        """Return the stored Response to one request, or None; see `answers`."""
         return self.answers([question]).get(question.key)
 
     def put(self, key: str, identity: Mapping[str, str], request: Request, response: Response) -> None:
-        """Keep a Response; of two under one key the first stays."""
+        """Store a Response. If the key already has one, the existing Response is kept."""
         self.put_keyed(keyed(identity, request), response, key)
 
     def put_keyed(self, keyed: KeyedRequest, response: Response, key: str = "") -> None:
-        """Keep the Response to a Request; of two under one key the first stays. `key` replaces the Request's own."""
+        """Store the Response to a Request, under `key` if given. If the key has a Response, the existing one is
+        kept."""
         key, backend = key or keyed.key, self._backend_id(keyed.backend_json)
         answer, now = canonical_json(adapter(Response).dump_python(response)), timestamp(datetime.now(UTC))
         insert = "INSERT OR REPLACE" if key in self._damaged else "INSERT OR IGNORE"
@@ -326,21 +329,21 @@ class Store(Closable):
         self._damaged.discard(key)
 
     def claim(self, key: str) -> bool:
-        """Return whether the question is now this Store's to ask, until `release`; False: another process asks it.
+        """Claim the request until `release`; return False if another process has claimed it.
 
-        A claim is lost with the process that holds it. A Store that no other process can have open claims nothing.
+        A claim ends with its process. A Store that no other process can open claims nothing and returns True.
         """
         return not self._shared or self._lock(key, fcntl.F_WRLCK)
 
     def release(self, key: str) -> None:
-        """Give up a claim, if there is one."""
+        """Release the claim on a request, if there is one."""
         if self._claims is not None:
             self._lock(key, fcntl.F_UNLCK)
 
     def _lock(self, key: str, kind: int) -> bool:
-        """Lock or unlock the byte that stands for the key, in a file that has none."""
+        """Lock or unlock the byte of the (empty) claims file that the key hashes to."""
         start = int(hashlib.sha256(key.encode()).hexdigest()[:15], 16)
-        with _explained(self.path):
+        with _errors_explained(self.path):
             if self._claims is None:
                 path = self.path.with_name(f"{self.path.name}-claims")
                 self._claims = os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE)
@@ -355,13 +358,14 @@ class Store(Closable):
         return True
 
     def identities(self) -> list[dict[str, str]]:
-        """Return the identity of every backend that has answers in this Store, oldest first."""
+        """Return the identity of every backend with Responses in this Store, oldest first."""
         answered = "EXISTS (SELECT 1 FROM response WHERE backend = backend.id)"
         rows = self._execute(f"SELECT identity FROM backend WHERE {answered} ORDER BY id")
         return [json.loads(identity) for (identity,) in rows]
 
     def stats(self, selection: Selection = EVERYTHING) -> StoreStats:
-        """Return counts, tokens and times of what is selected, and the size of it all; reads the whole file."""
+        """Return counts, tokens and times of the selected Responses, and the size of the Store. Reads the whole
+        file."""
         sums = ", ".join(f"coalesce(sum(json_extract(response, '$.usage.{one.name}')), 0)" for one in fields(Usage))
         condition, values = selection.condition()
         rows = self._execute(
@@ -373,40 +377,40 @@ class Store(Closable):
             BackendStats(json.loads(identity), count, Usage(*tokens), oldest, newest)
             for identity, count, oldest, newest, *tokens in rows
         )
-        # What was written last may still lie in the file beside it.
+        # The latest writes may still be in the WAL.
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
         return StoreStats(held, sum(file.stat().st_size for file in files if file.exists()))
 
     def rows(self) -> Iterator[StoredRow]:
-        """Yield all that is stored, by key; what is written meanwhile, and rows that are damaged, are not in it."""
+        """Yield all rows by key, except damaged rows and rows written meanwhile."""
         whole = "json_valid(request) AND json_valid(response)"
         columns = "SELECT key, identity, request, response, received"
-        with _explained(self.path):
+        with _errors_explained(self.path):
             for row in self._db.execute(f"{columns} {_JOINED} WHERE {whole} ORDER BY key"):
                 yield StoredRow(*row)
 
     def add(self, rows: Sequence[StoredRow]) -> int:
-        """Keep rows that another Store held, all or none; return how many were new. A key that is known stays as it is.
+        """Add rows from another Store, all or none, and return how many were new. Existing keys are left unchanged.
 
-        The caller has checked that each key belongs to its content.
+        The caller must have checked that each key matches its content.
         """
         values = [(row.key, self._backend_id(row.backend), row.request, row.response, row.received) for row in rows]
-        with _explained(self.path), self._transaction():
+        with _errors_explained(self.path), self._transaction():
             before = self._db.total_changes
             self._db.executemany("INSERT OR IGNORE INTO response VALUES (?, ?, ?, ?, ?)", values)
             return self._db.total_changes - before
 
     def prune(self, selection: Selection) -> int:
-        """Delete what is selected, for good; return how many Responses went. `compact` then shrinks the file."""
+        """Delete the selected Responses permanently and return their number. `compact` then shrinks the file."""
         condition, values = selection.condition()
-        with _explained(self.path), self._transaction():
+        with _errors_explained(self.path), self._transaction():
             return self._db.execute(
                 f"DELETE FROM response WHERE key IN (SELECT key {_JOINED} WHERE {condition})", values
             ).rowcount
 
     @property
     def is_gone(self) -> bool:
-        """Whether the file was removed or replaced since it was opened, so that nobody will find what is put there."""
+        """Whether the file has been removed or replaced since it was opened, so that whatever is stored is lost."""
         if self._place is None or self._file is None:
             return False
         try:
@@ -415,26 +419,26 @@ class Store(Closable):
             return True
 
     def compact(self) -> None:
-        """Give the room of what was deleted back to the disk. Raises InputError while another process writes."""
-        with _explained(self.path):
+        """Return the space of deleted rows to the file system. Raises InputError while another process writes."""
+        with _errors_explained(self.path):
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Close the file, and give up what is claimed."""
+        """Close the file and release all claims."""
         self._db.close()
         if self._claims is not None:
             os.close(self._claims)
             self._claims = None
 
     def _execute(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with _explained(self.path):
+        with _errors_explained(self.path):
             return self._db.execute(query, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
         self._db.execute("BEGIN IMMEDIATE")
-        end = "ROLLBACK"  # whatever stops the work, Ctrl-C included, leaves no half of a transaction
+        end = "ROLLBACK"  # also when interrupted by Ctrl-C
         try:
             yield
             end = "COMMIT"
@@ -449,25 +453,25 @@ class Store(Closable):
 
 
 def timestamp(moment: datetime) -> str:
-    """Return the moment as the Store writes it, so that texts compare as moments do."""
+    """Return the time as the Store writes it; such texts sort chronologically."""
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 @contextmanager
-def _explained(path: Path) -> Generator[None]:
-    """Turn SQLite's and the file system's complaints into one that says what to do."""
+def _errors_explained(path: Path) -> Generator[None]:
+    """Turn errors of SQLite and the file system into an InputError with a hint."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
         text = str(error)
         unwritable = "make the file and its folder writable, or name another with --store"
         hints = {
-            "not a database": "name another file with --store; llmrank did not write this one",
+            "not a database": "name another file with --store; this one is not a Store",
             "malformed": "the file is damaged: name a new one with --store",
             "no such table": "name a store file; this database holds something else",
-            "locked": "another process has held the file for a minute: end it, or use another --store",
+            "locked": "another process has locked the file for a minute: end it, or use another --store",
             "full": "make room on the disk; the same command then continues",
-            "disk I/O": "see whether the disk is full or out of reach; the same command then continues",
+            "disk I/O": "check whether the disk is full or unreachable; the same command then continues",
             "readonly": unwritable,
             "Permission denied": unwritable,
         }
@@ -476,7 +480,7 @@ def _explained(path: Path) -> Generator[None]:
 
 
 class ForgetfulStore(Store):
-    """A Store that keeps no answer, for a service: its memory does not grow, and no history is written anywhere."""
+    """A Store that keeps nothing, for services: memory does not grow, and no history is written to disk."""
 
     def __init__(self) -> None:
         """Open nothing on the disk."""

@@ -1,4 +1,4 @@
-"""The exported Store: JSON lines (also gzipped), each a Response with its Request and all that its key is made of.
+"""Exports and imports a Store as JSON lines, optionally gzipped. A line holds a Response and everything in its key.
 
 A line: `{"key": …, "backend": {identity}, "request": {…}, "response": {…}, "received": "2026-11-24T18:00:00+00:00"}`.
 """
@@ -32,14 +32,13 @@ from llmrank.store import (
 from llmrank.types import Response, Usage
 
 ROWS_AT_ONCE = 1000
-"""Rows of one transaction: other processes that write into the Store wait no longer than it takes."""
+"""Rows per transaction; other processes that write to the Store wait no longer than one transaction takes."""
 
 
 def export_store(store: Store, path: Path, *, overwrite: bool = False) -> int:
-    """Write all that the Store holds, by key, and return how many Responses that is. The file appears whole or not.
+    """Write all Responses in the Store, by key, and return their number. The file is written atomically.
 
-    Raises InputError where the file already exists, has another suffix than `.jsonl` or `.jsonl.gz`, or cannot be
-    written.
+    Raises InputError if the file exists, has a suffix other than `.jsonl` or `.jsonl.gz`, or cannot be written.
     """
     opened = _opener(path)
     if path.exists() and not overwrite:
@@ -47,7 +46,7 @@ def export_store(store: Store, path: Path, *, overwrite: bool = False) -> int:
     count = 0
     with writing(path, private=True) as temporary, opened(temporary, "wb") as file:
         for count, row in enumerate(store.rows(), 1):  # noqa: B007 - the last count is returned
-            # The values are JSON already: they are put together as they are.
+            # The values are JSON already, so they are concatenated as they are.
             line = (
                 f'{{"key":"{row.key}","backend":{row.backend},"request":{row.request},'
                 f'"response":{row.response},"received":"{row.received}"}}\n'
@@ -57,17 +56,16 @@ def export_store(store: Store, path: Path, *, overwrite: bool = False) -> int:
 
 
 def check_exported(path: Path) -> None:
-    """Read the whole file; raises InputError with file, line, field and hint for the first line that is wrong."""
+    """Read the whole file; raise InputError with file, line, field and hint for the first invalid line."""
     for _ in read_exported(path):
         pass
 
 
 def import_store(store: Store, path: Path) -> tuple[int, int]:
-    """Add the rows of a file that the Store does not have; return how many Responses were new, and how many known.
+    """Add the Responses in a file to the Store. Return how many were new, and how many the Store already had.
 
-    `check_exported` has passed the file, so that nothing is taken from a bad one.
-
-    An import that was killed is completed by the same call.
+    Call `check_exported` first, so that nothing is imported from an invalid file. An interrupted import is completed by
+    calling this again.
     """
     new = total = 0
     rows = read_exported(path)
@@ -78,7 +76,8 @@ def import_store(store: Store, path: Path) -> tuple[int, int]:
 
 
 def read_exported(path: Path) -> Iterator[StoredRow]:
-    """Yield the rows of an exported Store, each checked; raises InputError with file, line, field and hint."""
+    """Yield the checked rows of an exported Store; raise InputError with file, line, field and hint if one is
+    invalid."""
     number, opened = 0, _opener(path)
     try:
         with opened(path, "rb") as file:
@@ -94,13 +93,13 @@ def read_exported(path: Path) -> Iterator[StoredRow]:
 
 
 def _row(line: bytes, path: Path, number: int) -> StoredRow:
-    """Return a line as the Store keeps it: canonical, whatever the order of its fields and its spaces."""
+    """Return a line as a row of the Store, in canonical form whatever the order of its fields and its whitespace."""
 
     def wrong(field: str | None, problem: str, hint: str = "export the Store again, or delete the line") -> InputError:
         return InputError(problem, path=path, line=number, field=field, hint=hint)
 
     try:
-        # Not by pydantic: an answer may hold half a surrogate pair, which it refuses.
+        # Not parsed by pydantic, which rejects lone surrogates; an answer may contain them.
         content = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise wrong(None, f"not valid JSON: {error}") from None
@@ -121,18 +120,18 @@ def _row(line: bytes, path: Path, number: int) -> StoredRow:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise wrong("request", f"not a Request: {error!r:.80}") from None
     if key != row["key"]:
-        problem = f"the key does not belong to this request and backend (theirs is {key[:12]}…)"
+        problem = f"the key does not match this request and backend (whose key is {key[:12]}…)"
         raise wrong("key", problem, "restore the line as it was exported: an answer under a wrong key would be trusted")
     try:
         received = timestamp(datetime.fromisoformat(row["received"]))
     except ValueError:
-        raise wrong("received", "not a time", "write it such as 2026-11-24T18:00:00+00:00") from None
+        raise wrong("received", "not a valid time", "write it as in 2026-11-24T18:00:00+00:00") from None
     return StoredRow(key, canonical_json(row["backend"]), request_text, canonical_json(row["response"]), received)
 
 
 @cache
 def _line_model() -> type[BaseModel]:
-    """Return the form of a line: every field of a Response and its Usage is there, of its type, and no other."""
+    """Return the model of a line: exactly the fields of a StoredRow, a Response and its Usage, with their types."""
     forbid = ConfigDict(extra="forbid", strict=True)
 
     def model(kind: type, **replaced: Any) -> type[BaseModel]:  # noqa: ANN401 - types
@@ -145,7 +144,7 @@ def _line_model() -> type[BaseModel]:
 
 
 def _opener(path: Path) -> Callable[[Path, str], Any]:
-    """Return what opens a file of that name; raises InputError for another kind of file."""
+    """Return the function that opens a file of that name; raise InputError for another suffix."""
     if not path.name.lower().endswith((".jsonl", ".jsonl.gz")):
-        raise InputError("an exported Store is JSON lines", path=path, hint="name it .jsonl or .jsonl.gz")
+        raise InputError("an exported Store is in JSON lines", path=path, hint="name it .jsonl or .jsonl.gz")
     return gzip.open if path.name.lower().endswith(".gz") else Path.open

@@ -1,7 +1,7 @@
-"""The nouns of llmrank, as frozen values. This module imports nothing of ours.
+"""The nouns of llmrank as frozen dataclasses. This module imports nothing else from llmrank.
 
-A `Case` is one evaluation instance. A `PromptTemplate` renders it into `Message`s; a `Request` is one model call and a
-`Response` what came back. An answer format reads the Response into an `Answer`, and a ranker turns Answers into a
+A `Case` is one evaluation instance. A `PromptTemplate` renders it into `Message`s. A `Request` is one model call, and a
+`Response` is what came back. An answer format reads the Response into an `Answer`, and a ranker turns Answers into a
 `Ranking`, which carries exactly one `Outcome`.
 """
 
@@ -22,37 +22,37 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 NO_COUNTS: Mapping[str, int] = MappingProxyType({})
-"""A default for functions; a field's default must be hashable and picklable, which this is not."""
+"""A default for function parameters. Not for dataclass fields: their defaults must be hashable and picklable."""
 Task = Literal["ranking", "rating"]
-"""What is asked about a Case: an order of its candidates, or the rating of its target."""
+"""What the model is asked about a Case: to order its candidates, or to rate its target."""
 
 T = TypeVar("T")
 
 
 def adapter(kind: type[T]) -> TypeAdapter[T]:
-    """Return what turns a noun, a frozen dataclass, into plain values and back.
+    """Return the pydantic adapter that converts a noun (a frozen dataclass) to plain values and back.
 
-    `dump_python` gives dicts and lists; `validate_python` raises ValueError for what are not the values of the noun.
+    `dump_python` returns dicts and lists. `validate_python` raises ValueError for invalid values.
     """
     return _adapter(kind)
 
 
 @cache
-def _adapter(kind: type[Any]) -> Any:  # noqa: ANN401 - `adapter` says it
+def _adapter(kind: type[Any]) -> Any:  # noqa: ANN401 - typed by `adapter`
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
 
 
-# --- what is open until it is closed --------------------------------------------------------------------------------
+# --- resources ------------------------------------------------------------------------------------------------------
 
 
 class Closable(ABC):
-    """Something to close after use; as a context manager it is closed at the end of the block."""
+    """A resource to close after use. As a context manager, it is closed at the end of the block."""
 
     @abstractmethod
     def close(self) -> None:
-        """Release what it holds."""
+        """Release the resource."""
 
     def __enter__(self) -> Self:
         return self
@@ -61,23 +61,23 @@ class Closable(ABC):
         self.close()
 
 
-# --- what is ranked -------------------------------------------------------------------------------------------------
+# --- the data -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that can be recommended."""
+    """Something that can be recommended."""
 
     item_id: str
     title: str
     attributes: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Any further text: genres (joined with ", "), year, brand, description."""
+    """Other text attributes: genres (joined with ", "), year, brand, description."""
 
     def __hash__(self) -> int:
         return hash((self.item_id, self.title))
 
     def __repr__(self) -> str:
-        # As a dataclass writes it, without its guard against a value that holds itself: data are hashed by it.
+        # What the dataclass would generate, minus its recursion guard: data fingerprints hash this text often.
         return f"Item(item_id={self.item_id!r}, title={self.title!r}, attributes={self.attributes!r})"
 
 
@@ -93,30 +93,30 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One evaluation instance: a user, what they did, and what they are to be offered.
+    """One evaluation instance: a user, what they did, and what they could be offered.
 
-    A ranking Case has `candidates`; a rating Case has a `target` in their place.
+    A ranking Case has `candidates`. A rating Case has a `target` instead.
     """
 
     user_id: str
     history: tuple[Event, ...]
-    """Oldest first; nothing after the cut-off."""
+    """Oldest first. Contains nothing after the cut-off."""
     candidates: tuple[Item, ...] = ()
-    """In the order in which they are to be shown; in recall order as they come from the recall stage."""
+    """In the order to be shown; as they leave the recall stage, in recall order."""
     recall_scores: tuple[float, ...] | None = None
     """Aligned with `candidates`; higher is better."""
     relevant: tuple[str, ...] = ()
-    """Item ids of what the user did next; empty when unknown. They need not be among the candidates."""
+    """Ids of the items the user interacted with next; empty if unknown. They need not be among the candidates."""
     target: Item | None = None
-    """Rating task: the item whose rating is asked."""
+    """Rating task: the item to rate."""
     rating: float | None = None
-    """Rating task: the true rating, None when unknown."""
+    """Rating task: the true rating; None if unknown."""
     case_id: str = ""
-    """Names the Case among all of a run; the user id where the user has one Case only."""
+    """Unique within a run. Defaults to the user id, which suffices if the user has only one Case."""
     gains: tuple[float, ...] | None = None
-    """Graded relevance, aligned with `relevant` and above zero; None: every relevant item counts 1."""
+    """Graded relevance, aligned with `relevant`, each above zero. None: every relevant item has gain 1."""
     columns: Mapping[str, str] = field(default_factory=dict[str, str], hash=False, repr=False)
-    """Further columns of its row, such as the user's country, by which results can be grouped; no prompt shows them."""
+    """Other columns of the input row, such as the user's country, for grouping results. Never shown in a prompt."""
 
     def __post_init__(self) -> None:
         if not self.case_id:
@@ -124,22 +124,23 @@ class Case:
 
     @property
     def asked(self) -> tuple[Item, ...]:
-        """The items that are to be ranked or rated: the candidates, or the target alone."""
+        """The items to rank or rate: the candidates, or the target alone."""
         return self.candidates if self.target is None else (self.target,)
 
     @property
     def recall_places(self) -> Sequence[int]:
-        """The places of the candidates in recall order: by score, equal ones and those without scores as they stand."""
+        """The indices of the candidates in recall order: by descending score. Ties, and candidates without scores, keep
+        their order."""
         scores, places = self.recall_scores, range(len(self.candidates))
         return places if scores is None else sorted(places, key=scores.__getitem__, reverse=True)
 
     @property
     def gain_of(self) -> Mapping[str, float]:
-        """The gain of each relevant item: 1 where relevance is binary."""
+        """The gain of each relevant item: 1 if relevance is binary."""
         return dict(zip(self.relevant, self.gains or [1.0] * len(self.relevant), strict=True))
 
     def blinded(self) -> Case:
-        """Return the Case without its truth: all that a ranker or a template may see."""
+        """Return the Case without its ground truth: all that a ranker or a template may see."""
         return replace(self, relevant=(), gains=None, rating=None, columns={})
 
 
@@ -156,12 +157,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the model draws its answer. Every field is sent explicitly, so no server default can change an answer."""
+    """How the model samples its answer. Every field is sent explicitly, so server defaults cannot change an answer."""
 
     temperature: Annotated[float, Ge(0), Lt(math.inf)] = 0.0
     top_p: Annotated[float, Gt(0), Le(1)] = 1.0
     top_k: Annotated[int, Ge(0)] = 0
-    """0: no limit. Sent only to backends that know it (it is no part of the OpenAI interface)."""
+    """0: no limit. Sent only to backends that support it (it is not part of the OpenAI API)."""
     max_tokens: Annotated[int, Ge(1)] = 400
     seed: int = 0
     stop: tuple[Annotated[str, MinLen(1)], ...] = ()
@@ -171,24 +172,24 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Structured:
-    """A constraint on the form of the answer, for backends that can enforce one."""
+    """A constraint on the form of the answer, for backends that can enforce it."""
 
     kind: Literal["choice", "regex", "json_schema"]
     spec: str
-    """The regular expression, the JSON schema, or the choices, one a line."""
+    """The regular expression, the JSON schema, or the choices, one per line."""
 
 
 REASONING_TAGS = r"(?:think|thinking|thought|reasoning|seed:think)"
-"""The names of the tags between which models put their reasoning, as a pattern."""
+"""A pattern for the names of the tags in which models enclose their reasoning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """Whether the model reasons before it answers, and for how long at most."""
+    """Whether, and for how long, the model reasons before it answers."""
 
     on: bool = False
     budget: int | None = None
-    """The most tokens of reasoning; None: no limit but that of the whole answer. Only with `on`."""
+    """Maximum number of reasoning tokens; None: limited only by `max_tokens`. Requires `on`."""
 
     def __str__(self) -> str:
         return f"{self.budget} tokens" if self.budget is not None else "on" if self.on else "off"
@@ -201,30 +202,30 @@ class Request:
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
     labels: tuple[str, ...] = ()
-    """Label texts whose log-probabilities at the first answer token are wanted."""
+    """Texts whose log-probabilities at the first answer token are requested."""
     structured: Structured | None = None
     thinking: Thinking = Thinking()
-    """Off unless the prompt says otherwise. With a budget, `sampling.max_tokens` covers the reasoning too."""
+    """Off unless the prompt turns it on. With a budget, `sampling.max_tokens` includes the reasoning."""
     extra_body: str = ""
-    """Further fields of the call's body: a JSON object with sorted keys, as text, which is hashable; empty: none."""
+    """Extra fields for the request body: a JSON object with sorted keys, as (hashable) text. Empty: none."""
     repeat: int = 0
-    """Number of this repetition of the same question, so that repeats are asked anew and not served from the Store."""
+    """Index of this repetition. Repeats have different Store keys, so each one is sent to the model."""
 
     @property
     def reads_only_logprobs(self) -> bool:
-        """Whether nothing of the answer is read but the log-probabilities at its one token."""
+        """Whether the log-probabilities of a single token are all that is read from the answer."""
         return bool(self.labels) and self.structured is None and self.sampling.max_tokens == 1
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call or of many."""
+    """Token counts of one call, or of several added up."""
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
-    """Prompt tokens that the backend took from its prefix cache; 0 where it does not say."""
+    """Prompt tokens served from the backend's prefix cache; 0 if the backend does not report them."""
     completion_tokens: int = 0
-    """Tokens that the model wrote, its reasoning among them."""
+    """Tokens that the model generated, including its reasoning."""
     reasoning_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
@@ -243,36 +244,36 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a backend answered."""
+    """What a backend returned for a Request."""
 
     text: str
     finish_reason: str = "stop"
-    """`stop`, `length`, `content_filter`, `refusal`, or what the endpoint said."""
+    """`stop`, `length`, `content_filter`, `refusal`, or the endpoint's own value."""
     usage: Usage = Usage()
     label_logprobs: Mapping[str, float] | None = None
-    """Natural-log probability of each label asked for; a label the backend did not return is absent. None: no
-    log-probabilities came at all."""
+    """Natural-log probability of each label. A label that the backend did not return is absent. None: the backend
+    returned no log-probabilities at all."""
     reasoning: str = ""
-    """What the model wrote before its answer, where the backend tells the two apart."""
+    """What the model wrote before its answer, if the backend separates the two."""
     seconds: float = 0.0
     batch: bool = False
-    """Whether it came through a Batch API, which has its own price."""
+    """Whether it came through a Batch API, which is priced differently."""
     model: str = ""
-    """The model that answered, as the endpoint names it; empty when it does not say."""
+    """The name of the model that answered, as the endpoint reports it; empty if it does not."""
     system_fingerprint: str = ""
-    """The endpoint's name for its configuration; empty when it does not say."""
+    """The endpoint's fingerprint of its configuration; empty if it reports none."""
     left_out: str = ""
-    """The parameters that the endpoint did not take, and that were not sent, with commas between."""
+    """Comma-separated names of the parameters that were not sent because the endpoint does not accept them."""
 
     def can_answer(self, request: Request) -> bool:
-        """Return whether there is something to read. Without the log-probabilities that alone are read it is no answer
-        of the model: another machine of the same endpoint, or the same one another day, may return them."""
+        """Return whether the Response holds what the Request asked for. If only log-probabilities are read and they are
+        missing, it does not: another replica of the endpoint, or the same one later, may still return them."""
         return self.label_logprobs is not None or not request.reads_only_logprobs
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that got no answer: what a ranker receives in the place of a Response. It is never stored or parsed."""
+    """A call that got no answer; a ranker receives it in place of a Response. It is never stored or parsed."""
 
     reason: str
 
@@ -284,7 +285,7 @@ Reply = Response | Failure
 
 
 class Outcome(StrEnum):
-    """How a Case ended; exactly one per Case."""
+    """How a Case ended. Each Case has exactly one."""
 
     OK = "ok"
     REPAIRED = "repaired"
@@ -294,72 +295,72 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was shown to the model, as far as it is needed to read the answer."""
+    """What the model was shown, as far as it is needed to read the answer."""
 
     items: tuple[Item, ...] = ()
-    """The items offered, in the order shown."""
+    """The items in the order shown."""
     identifiers: tuple[str, ...] = ()
-    """The identifier shown beside each item (numbers, letters, …); empty when items were shown by title alone."""
+    """The identifier shown beside each item (number, letter, …); empty if items were shown by title alone."""
     top: int | None = None
-    """How many items the model was asked to return; None: all."""
+    """How many items the model was asked to return; None: all of them."""
     scale: tuple[float, float] = (1.0, 5.0)
     """Lowest and highest rating (rating task)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A text of an answer that was read as the name of an item."""
+    """A span of the answer that was read as the name of an item."""
 
     text: str
-    """As it stands in the normalised answer."""
+    """As it appears in the normalised answer."""
     line: int
-    """Of the normalised answer, from 1; 0 where it is not known."""
+    """Line number in the normalised answer, from 1; 0 if unknown."""
     read_as: str
-    """How it was matched (`exact`, `normalised`, `fuzzy`, `loose`, `identifier`, `item_id`), or why it names
-    nothing, as in `Answer.repairs`."""
+    """How it was matched (`exact`, `normalised`, `fuzzy`, `loose`, `identifier`, `item_id`), or, if it matches no item,
+    why: one of the keys of `Answer.repairs`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A Response, read. Which of the values is set depends on the answer format."""
+    """A parsed Response. The answer format determines which values are set."""
 
     outcome: Outcome
     reason: str = ""
-    """Why it is unparsed (`empty`, `refusal`, `out_of_range`, `ambiguous`, …) or in error."""
+    """Why the answer is unparsed (`empty`, `refusal`, `out_of_range`, `ambiguous`, …) or in error."""
     repairs: Mapping[str, int] = field(default_factory=dict[str, int])
-    """What had to be mended, counted: `missing`, `duplicate`, `not_a_candidate`, `truncated`, …"""
+    """Number of repairs of each kind: `missing`, `duplicate`, `not_a_candidate`, `truncated`, …"""
     ranked: tuple[str, ...] = ()
-    """Item ids that the answer names, best first, each once."""
+    """Ids of the items that the answer names, best first, without duplicates."""
     value: float | None = None
-    """A rating."""
+    """The predicted rating."""
     scores: Mapping[str, float] | None = None
-    """A score for each label or item id."""
+    """A score per label or item id."""
     matches: Mapping[str, int] = field(default_factory=dict[str, int])
-    """How each named title was matched: `exact`, `normalised`, `fuzzy`, `loose`."""
+    """How many titles were matched in each way: `exact`, `normalised`, `fuzzy`, `loose`."""
     label_mass: float | None = None
-    """Probability that the first token is one of the labels asked for; None for a format that reads text."""
+    """Probability that the first token is one of the labels; None for a format that reads text."""
     entries: tuple[Entry, ...] = field(default=(), repr=False, compare=False)
-    """What was read in the text, for people who look at it; nothing else depends on it."""
+    """What was read where, for people who inspect the answer; nothing else depends on it."""
 
 
 class AnswerFormat(Protocol):
-    """How a Response becomes an Answer. Pure: no I/O, no state, and it never sees the truth."""
+    """Turns a Response into an Answer. Pure: no I/O and no state. Never sees the ground truth."""
 
     @property
     def name(self) -> str:
-        """What it is called in front matter and on the command line."""
+        """The name in front matter and on the command line."""
         ...
 
     def read(self, response: Response, question: Question) -> Answer:
-        """Return the Answer; never raises, whatever the text."""
+        """Return the Answer. Never raises, whatever the text."""
         ...
 
     def labels(self, question: Question) -> tuple[str, ...]:
-        """Return the label texts whose log-probabilities it reads; empty for a format that reads text."""
+        """Return the labels whose log-probabilities the format reads; empty for a format that reads text."""
         ...
 
     def structured(self, question: Question) -> Structured | None:
-        """Return the constraint that makes every answer readable, for `constrain: true`; None where there is none."""
+        """Return the constraint that guarantees a readable answer, for `constrain: true`; None if there is none."""
         ...
 
 
@@ -368,29 +369,30 @@ class AnswerFormat(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A full permutation of a Case's candidates, and how it came about.
+    """A full permutation of a Case's candidates, with its Outcome.
 
-    The rating task uses it too: `order` holds the target alone, and `scores` its predicted rating (None if unparsed).
+    The rating task uses it too: `order` then holds only the target, and `scores` its predicted rating (None if
+    unparsed).
     """
 
     order: tuple[str, ...]
-    """Item ids, best first, every candidate once."""
+    """Item ids, best first; contains every candidate once."""
     scores: tuple[float, ...] | None = None
-    """Aligned with `order`; equal scores are ties, -inf is unscored. None: strict as far as `named` reaches."""
+    """Aligned with `order`. Equal scores are ties; -inf means unscored. None: strictly ordered up to `named`."""
     named: int | None = None
-    """How many items at the head the method really placed; what follows is tied. None: all of them."""
+    """How many items at the head the method placed; the rest are tied. None: all of them."""
     outcome: Outcome = Outcome.OK
     reason: str = ""
     repairs: Mapping[str, int] = field(default_factory=dict[str, int])
     matches: Mapping[str, int] = field(default_factory=dict[str, int])
     history_dropped: int = 0
-    """Events, oldest first, that were left out because the prompt would not have fitted the model."""
+    """Number of events, oldest first, dropped from the history so that the prompt fits the model's context."""
     label_mass: float | None = None
-    """The smallest of its Answers' label masses; None where no labels were read."""
+    """The smallest `label_mass` among its Answers; None if no labels were read."""
 
     @property
     def answered(self) -> bool:
-        """Whether the model's answer could be read."""
+        """Whether the model's answer was readable."""
         return self.outcome in (Outcome.OK, Outcome.REPAIRED)
 
 
@@ -399,20 +401,20 @@ RankingSteps = Generator[list[Request], Sequence[Reply], Ranking]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a ranker needs to rank one list; the default needs no model."""
+    """What a ranker needs to rank one list. By default it needs no model."""
 
     calls: int = 0
-    """The most calls that the method makes."""
+    """Maximum number of calls."""
     likely: int | None = None
-    """How many calls to expect, where that is fewer than `calls`; None: the method makes exactly `calls`."""
+    """Expected number of calls, if fewer than `calls`. None: exactly `calls`."""
     labels: int = 0
-    """The most labels whose log-probabilities one call reads; 0 where the text of the answer can be read instead."""
+    """Maximum number of labels whose log-probabilities one call reads; 0 if it can read the answer's text instead."""
     long_labels: bool = False
-    """Whether its labels are whole titles, which the backend `titles` alone can score."""
+    """Whether its labels are whole titles, which only the `titles` backend can score."""
 
     @property
     def likely_calls(self) -> int:
-        """How many calls to expect."""
+        """Expected number of calls."""
         return self.calls if self.likely is None else self.likely
 
     def __add__(self, other: Needs) -> Needs:
@@ -425,34 +427,35 @@ class Needs:
 
 
 class BaseRanker(Protocol):
-    """The defaults of a Ranker. A ranker inherits from it, adds `name` and `rank`, and overrides what differs."""
+    """Defaults for a Ranker. Inherit from it, add `name` and `rank`, and override what differs."""
 
     __slots__ = ()
 
     @property
     def sees_truth(self) -> bool:
-        """Whether `rank` receives the Case with its ground truth: true for the oracle only."""
+        """Whether `rank` receives the Case with its ground truth. True only for the oracle."""
         return False
 
     @property
     def needs_recall_order(self) -> bool:
-        """Whether the method reads the order of the recall stage, which shuffling would hide from it."""
+        """Whether the method uses the recall order, which shuffling would destroy."""
         return False
 
     def needs(self, n: int) -> Needs:
-        """Return what ranking a list of `n` candidates needs; calls nothing and takes no time that grows with a prompt.
+        """Return what ranking a list of `n` candidates needs. Makes no calls and renders no prompts.
 
-        Raises InputError where the method cannot rank so long a list.
+        Raises InputError if the method cannot rank a list of that length.
         """
         return Needs()
 
     def planned(self) -> Self:
-        """Return the ranker that a dry run drives with unreadable answers: one that asks on where this one gives up."""
+        """Return the ranker to use in a dry run, which answers unreadably: one that continues where this one would give
+        up."""
         return self
 
 
 class Ranker(BaseRanker, Protocol):
-    """A method of ranking: a pure generator (sans I/O)."""
+    """A ranking method: a pure generator (sans I/O)."""
 
     @property
     def name(self) -> str:
@@ -460,38 +463,38 @@ class Ranker(BaseRanker, Protocol):
         ...
 
     def rank(self, case: Case) -> RankingSteps:
-        """Yield batches of Requests that can run side by side, receive their Replies in the same order, return the
-        Ranking. The Case comes without its truth, its candidates in the order in which they are shown."""
+        """Yield batches of Requests that can run concurrently, receive their Replies in the same order, and return the
+        Ranking. The Case comes without its ground truth, with its candidates in the order shown."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class WrappedRanker(BaseRanker):
-    """A ranker around another, which sees and needs what that one does. What wraps overrides what differs."""
+    """A ranker that wraps another. It delegates everything; subclasses override what differs."""
 
     ranker: Ranker
 
     @property
     def sees_truth(self) -> bool:
-        """Whether the ranker within does."""
+        """See the wrapped ranker."""
         return self.ranker.sees_truth
 
     @property
     def needs_recall_order(self) -> bool:
-        """Whether the ranker within does."""
+        """See the wrapped ranker."""
         return self.ranker.needs_recall_order
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of the ranker within."""
+        """Return the needs of the wrapped ranker."""
         return self.ranker.needs(n)
 
     def planned(self) -> Self:
-        """Return the same around what the ranker within returns."""
+        """Return this wrapper around the wrapped ranker's planned version."""
         return replace(self, ranker=self.ranker.planned())
 
 
 LABEL_LIMIT = 128
-"""The most labels whose log-probabilities a backend returns in one call."""
+"""Maximum number of labels whose log-probabilities a backend returns in one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,75 +502,76 @@ class Capabilities:
     """What a backend can do."""
 
     label_logprobs: int = 0
-    """For how many labels it returns log-probabilities in one call; 0: for none."""
+    """Maximum number of labels per call whose log-probabilities it returns; 0: it returns none."""
 
 
 class BackendDefaults(Protocol):
-    """What a Backend can leave as it is: it returns text, knows nothing of its model, and has nothing to close."""
+    """Defaults for a Backend: it returns text, knows nothing about its model, and holds no resources."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do beside returning text."""
+        """What it can do besides returning text."""
         return Capabilities()
 
     @property
     def context_length(self) -> int | None:
-        """Tokens that the model holds, prompt and answer together; None when that is unknown."""
+        """Maximum tokens of prompt and answer together; None if unknown."""
         return None
 
     @property
     def concessions(self) -> Mapping[str, object]:
-        """What was done differently from what was asked, as JSON values for the manifest; empty when nothing was."""
+        """Where it deviated from what was requested, as JSON values for the manifest; empty if it did not."""
         return {}
 
     @property
     def sent_beside(self) -> int:
-        """Calls that it has sent so far beside the one that answers each Request, to learn what the endpoint takes."""
+        """Number of calls sent so far in addition to one per Request, to learn what the endpoint supports."""
         return 0
 
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
-        """Return how many tokens the prompt has; None when the backend cannot count them."""
+        """Return the number of tokens in the prompt; None if the backend cannot count them."""
         return None
 
     def holds(self, request: Request) -> bool | None:
-        """Return whether the answer is there (a replay); None for a backend that answers any Request."""
+        """Return whether the answer is stored (a replay); None for a backend that answers any Request."""
         return None
 
     def switches_thinking(self) -> bool | None:
-        """Return whether the model's reasoning can be switched on and off; None when that is not known."""
+        """Return whether the model's reasoning can be switched on and off; None if unknown."""
         return None
 
     async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
-        """Return the token id of every text that is a single token of the model; None if its tokenizer is unknown."""
+        """Return the token id of every text that is a single token; None if the model's tokenizer is unknown."""
         return None
 
     async def probe(self, ask: Callable[[Request], Awaitable[Response]], *, labels: bool) -> None:
         """Find out before a run whether the backend answers and, with `labels`, whether it returns log-probabilities;
-        `capabilities` then says so.
+        then update `capabilities`.
 
-        `ask` answers from the Store where it can. Raises what `ask` raises; `MissingError` when what comes back is no
+        `ask` answers from the Store if it can. Raises whatever `ask` raises, and MissingError if the reply is not an
         answer.
         """
 
     async def load(self) -> None:
-        """Load the model, where that is left to the first call, so that no call has to wait for it.
+        """Load the model now, if it would otherwise be loaded by the first call.
 
-        Raises `FatalBackendError` where it cannot be loaded.
+        Raises FatalBackendError if it cannot be loaded.
         """
 
     async def close(self) -> None:
-        """Release the model or the connections."""
+        """Release the model or close the connections."""
 
 
 class Backend(BackendDefaults, Protocol):
-    """Something that answers Requests. `llmrank.backends.BaseBackend` has a default for everything but what is written
-    here; `WrappedBackend` passes everything on."""
+    """Answers Requests. `llmrank.backends.BaseBackend` has defaults for everything except the members below;
+    `WrappedBackend` delegates everything to another backend."""
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """What of it can change an answer (kind, base URL, model, revision, adapter), for the Store's key."""
+        """Everything about it that can change an answer (kind, base URL, model, revision, adapter); part of the Store's
+        key."""
         ...
 
     async def answer(self, request: Request) -> Response:
-        """Return the Response; raise `BackendError` when there is none."""
+        """Return the Response; raise BackendError if there is none."""
         ...

@@ -1,4 +1,4 @@
-"""YAML from people and from strangers: plain values with the line of every key, and nothing that could blow up."""
+"""Reads untrusted YAML safely: plain values with the line number of every key, and strict limits."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MOST_LEVELS = 32
 HINT = "write one 'key: value' per line, with quotes around text that holds : or #"
 
 Lines = dict[tuple[str, ...], int]
-"""The line on which each key stands, by the keys above it and itself."""
+"""The line number of each key, by its path of keys."""
 
 
 def read_text(path: Path, hint: str = "check the file's permissions") -> str:
-    """Return the text of a file that a person wrote; raises InputError where it is not UTF-8, and with the hint where
-    it cannot be read."""
+    """Return the text of a file written by a person; raise InputError if it is not UTF-8, or, with the hint, if it
+    cannot be read."""
     try:
         return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
     except UnicodeDecodeError as error:
@@ -35,12 +35,13 @@ def read_text(path: Path, hint: str = "check the file's permissions") -> str:
 
 
 def read_yaml(source: str, path: Path, *, first_line: int = 1, numbers: bool = True) -> tuple[dict[Any, Any], Lines]:
-    """Return the mapping in a YAML text and the lines of its keys; `first_line` is the line on which the text begins.
+    """Return the mapping in a YAML text and the line numbers of its keys; `first_line` is that of the text's first
+    line.
 
-    Without `numbers` they are kept as they are written, as the command line has them: the model `3.10` is not 3.1.
+    Without `numbers`, numbers are kept as text, as on the command line: the model `3.10` is not 3.1.
 
-    Raises InputError with file and line for what is not valid YAML or not a mapping, for a key given twice, and for
-    what no file needs: aliases, more than 32 levels, more than a million characters.
+    Raises InputError with file and line for invalid YAML, a text that is not a mapping, a duplicate key, and features
+    that no file needs: aliases, more than 32 levels, more than a million characters.
     """
     if len(source) > MOST_CHARACTERS:
         raise InputError(f"longer than {MOST_CHARACTERS:,} characters", path=path, hint="shorten the file")
@@ -48,7 +49,7 @@ def read_yaml(source: str, path: Path, *, first_line: int = 1, numbers: bool = T
         loader = (_Loader if numbers else _TextLoader)(source)
     except ReaderError as error:
         line, problem = first_line + source.count("\n", 0, error.position), f"the character U+{error.character:04X}"
-        raise InputError(f"not valid YAML: {problem}", path=path, line=line, hint="take it out") from error
+        raise InputError(f"not valid YAML: {problem}", path=path, line=line, hint="remove it") from error
     try:
         root = loader.get_single_node()
         lines = dict(_lines(root, path, first_line)) if isinstance(root, yaml.MappingNode) else None
@@ -63,7 +64,7 @@ def read_yaml(source: str, path: Path, *, first_line: int = 1, numbers: bool = T
     finally:
         loader.dispose()
     if lines is None or not isinstance(values, dict):
-        raise InputError("holds no keys", path=path, line=first_line, hint=HINT)
+        raise InputError("contains no keys", path=path, line=first_line, hint=HINT)
     return cast("dict[Any, Any]", values), lines
 
 
@@ -75,11 +76,11 @@ _PLAIN = (
     ("float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", [*"-+."]),
     ("merge", "<<", ["<"]),
 )
-"""The values without quotes that are no texts: tag, pattern, and the characters with which such a value begins."""
+"""Unquoted values that are not text: tag, pattern, and the possible first characters."""
 
 
 def _resolvers(*without: str) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    """Return them as PyYAML has them, by first character; those `without` are left out, and so are texts."""
+    """Return the resolvers in PyYAML's form, by first character, leaving out the tags in `without`."""
     found: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     for tag, pattern, firsts in _PLAIN:
         for first in firsts if tag not in without else ():
@@ -88,10 +89,10 @@ def _resolvers(*without: str) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, without aliases, bounded in depth, and with a line for every value it cannot read.
+    """PyYAML's safe loader with limited depth, without aliases, and with a line number for every unreadable value.
 
-    It reads words and numbers as the core schema of YAML 1.2 does (section 10.3.2): `off` is a text, and not false;
-    `010` and `1:30` are texts, and not numbers.
+    It reads words and numbers as the core schema of YAML 1.2 does (section 10.3.2): `off` is text, not false; `010` and
+    `1:30` are text, not numbers.
     """
 
     levels = 0

@@ -50,7 +50,7 @@ def test_what_differs_is_seen_in_a_long_line_and_a_long_diff_ends() -> None:
 
 
 def test_a_text_that_differs_in_its_end_alone_says_so() -> None:
-    assert "line breaks" in differences({"t": "a\nb\n"}, {"t": "a\nb"})[0]
+    assert "line endings" in differences({"t": "a\nb\n"}, {"t": "a\nb"})[0]
 
 
 @pytest.mark.parametrize(

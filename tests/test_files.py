@@ -97,7 +97,8 @@ def test_a_link_to_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="File exists") as caught:
         path.mkdir(parents=True, exist_ok=True)
     assert (
-        cannot_write(path, caught.value).problem == f"is a link to {tmp_path / 'scratch' / 'runs'}, which is not there"
+        cannot_write(path, caught.value).problem
+        == f"is a link to {tmp_path / 'scratch' / 'runs'}, which does not exist"
     )
 
 

@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", answer_formats())
 def test_no_answer_format_of_ours_can_be_taken_over(folder, name):
     install(folder, "usurper", FORMAT, f"answers:{name}=usurper:Titles")
-    with pytest.raises(InputError, match=r"given by llmrank and by usurper 1\.0 \(usurper:Titles\)") as caught:
+    with pytest.raises(InputError, match=r"provided by llmrank and by usurper 1\.0 \(usurper:Titles\)") as caught:
         answer_format(name)
     assert "pip uninstall usurper" in caught.value.hint and answer_formats().count(name) == 1
 
@@ -37,10 +37,10 @@ def test_no_answer_format_of_ours_can_be_taken_over(folder, name):
 @pytest.mark.parametrize("name", [*BUILDERS, *BASELINES])
 def test_no_ranker_of_ours_can_be_taken_over(folder, name):
     install(folder, "usurper", "", f"rankers:{name}=usurper:build")
-    with pytest.raises(InputError, match="given by llmrank and by usurper"):
+    with pytest.raises(InputError, match="provided by llmrank and by usurper"):
         build_ranker(name, prompt("rankgpt"))
     if name in BASELINES:
-        with pytest.raises(InputError, match="given by llmrank and by usurper"):
+        with pytest.raises(InputError, match="provided by llmrank and by usurper"):
             build_baseline(name, BaselineData(dict, lambda: RatingMeans.of([])), 0)
     assert ranker_names().count(name) == 1
 
@@ -48,7 +48,7 @@ def test_no_ranker_of_ours_can_be_taken_over(folder, name):
 def test_two_packages_cannot_give_one_name(folder):
     install(folder, "first", FORMAT, "answers:haiku=first:Titles")
     install(folder, "second", FORMAT, "answers:haiku=second:Titles")
-    with pytest.raises(InputError, match=r"'haiku' is given by (first|second) .* and by (first|second) ") as caught:
+    with pytest.raises(InputError, match=r"'haiku' is provided by (first|second) .* and by (first|second) ") as caught:
         answer_format("haiku")
     assert "pip uninstall first" in caught.value.hint and "pip uninstall second" in caught.value.hint
 

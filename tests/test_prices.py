@@ -56,7 +56,7 @@ def test_a_file_is_old_after_a_year(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "holds no keys"),
+        ("", "contains no keys"),
         ("a: [", "not valid YAML"),
         (FILE.replace("date: 2026-11-01", ""), "field 'date'"),
         (FILE.replace("2026-11-01", "autumn"), "field 'date'"),

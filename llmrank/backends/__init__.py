@@ -1,5 +1,5 @@
-"""Backends: what answers Requests. `vllm` in this process, `openai` at any compatible URL, `replay` from a Store,
-`titles` with an adapter that continues title sequences, and those that other packages add through the entry point group
+"""Backends answer Requests: `vllm` in this process, `openai` at any compatible URL, `replay` from a Store, `titles`
+with an adapter that continues title sequences, and those added by other packages through the entry point group
 `llmrank.backends`."""
 
 from __future__ import annotations
@@ -41,32 +41,35 @@ SERVERS = {
     "sglang": "http://localhost:30000/v1",
     "openrouter": "https://openrouter.ai/api/v1",
 }
-"""What people type as a backend, and the base URL at which these servers speak OpenAI's interface."""
+"""Servers that users may name as a backend, with the base URL of their OpenAI-compatible API."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackendSettings:
-    """Which backend, and which model."""
+    """Selects a backend and a model."""
 
     kind: str = "vllm"
     """`vllm`, `openai`, `replay:PATH` with a Store file or a Run folder, `titles:ADAPTER` with the folder or name of an
-    adapter that llmrank trained (`titles` alone: one that comes with it), or `NAME` or `NAME:ARGUMENT` of a plugin."""
+    adapter trained by llmrank (`titles` alone: the one shipped with it), or `NAME` or `NAME:ARGUMENT` of a plugin."""
     model: str = DEFAULT_MODEL
-    """A folder, a hub name, or the name that an endpoint serves; for a replayed Store, the model that answered."""
+    """A folder, a hub name, or the name under which an endpoint serves it. To replay a Store: the model that
+    answered."""
     base_url: str | None = None
-    """`openai`: where the endpoint is; None: OPENAI_BASE_URL, else OpenAI's own."""
+    """`openai`: the endpoint's URL; None: OPENAI_BASE_URL, else OpenAI itself."""
     revision: str | None = None
     """`vllm` and `titles`: branch, tag or commit of a hub model."""
     adapter: Path | None = None
-    """`vllm`: folder of a LoRA adapter. `titles`: in the place of its argument."""
+    """`vllm`: folder of a LoRA adapter. `titles`: used if `kind` names no adapter."""
     timeout: float = 600.0
-    """`openai`: seconds after which a call without an answer is given up; it is then tried again."""
+    """`openai`: seconds after which a call times out; it is then retried."""
     batch_store: Path | None = None
-    """`openai`: send through the Batch API; the Store that keeps the answers, and beside which batches are noted."""
+    """`openai`: use the Batch API with this Store file, which receives the answers; open batches are recorded beside
+    it.
+    """
     cache: Path | None = None
-    """Folder of fetched models; None: the user's cache folder."""
+    """Folder of downloaded models; None: the user's cache folder."""
     verbose: bool = False
-    """`vllm`: show the engine's own log lines on stderr."""
+    """`vllm`: show the engine's own log on stderr."""
 
     @property
     def name(self) -> str:
@@ -75,17 +78,17 @@ class BackendSettings:
 
     @property
     def argument(self) -> str:
-        """What stands behind the colon; empty when nothing does."""
+        """The part after the colon; empty if there is none."""
         return self.kind.partition(":")[2]
 
     def check(self) -> None:
-        """Raise InputError for a kind that does not exist, a setting that the kind would ignore, or a name that can be
-        neither sent nor written down."""
+        """Raise InputError for an unknown kind, a setting that does not apply to the kind, or a name that is not valid
+        UTF-8."""
         name = self.name
         for field, value in (("model", self.model), ("revision", self.revision or "")):
             if any("\ud800" <= character <= "\udfff" for character in value):
                 hint = "write it in UTF-8, as the endpoint or the hub does"
-                raise InputError(f"{value!r} holds what is no UTF-8", hint=hint, field=field)
+                raise InputError(f"{value!r} is not valid UTF-8", hint=hint, field=field)
         if not self.model.strip():
             raise InputError("the name of the model is empty", hint="name one with --model", field="model")
         if name not in KINDS:
@@ -94,28 +97,28 @@ class BackendSettings:
             return
         if name == "replay" and not self.argument:
             hint = "write replay:FILE or replay:RUN"
-            raise InputError("replay needs the answers to replay", hint=hint, field="backend")
+            raise InputError("replay needs a source of answers", hint=hint, field="backend")
         if not 0 < self.timeout < float("inf"):
-            raise InputError(f"{self.timeout:g} is no number of seconds", hint="give more than 0", field="timeout")
+            raise InputError(f"{self.timeout:g} is not a valid timeout", hint="give more than 0 s", field="timeout")
         ignored = {
             "base_url": (self.base_url is not None and name != "openai", "use --backend openai with a base URL"),
             "revision": (self.revision is not None and name == "openai", "the endpoint decides what it serves"),
             "batch": (
                 self.batch_store is not None and name != "openai",
-                "use --backend openai, at an endpoint that has a Batch API",
+                "use --backend openai and an endpoint with a Batch API",
             ),
             "adapter": (self.adapter is not None and name == "openai", "name the adapter's served name with --model"),
         }
         for field, (wrong, hint) in ignored.items():
             if wrong:
-                raise InputError(f"the {name} backend takes no {field}", hint=hint, field=field)
+                raise InputError(f"the {name} backend does not accept {field}", hint=hint, field=field)
 
     def _unknown(self) -> InputError:
         known = backend_names()
         close = nearest(self.name, known)
-        hint = f"choose {', '.join(known)}; for a server that speaks OpenAI's interface, say --base-url URL"
+        hint = f"choose {', '.join(known)}; for a server with an OpenAI-compatible API, use --base-url URL"
         if url := SERVERS.get(re.sub(r"[-._]", "", self.name.lower())):
-            close, hint = "", f"{self.name} speaks OpenAI's interface: say --base-url {url}"
+            close, hint = "", f"{self.name} has an OpenAI-compatible API: use --base-url {url}"
         return InputError(f"unknown backend {self.kind!r}{close}", hint=hint, field="backend")
 
 
@@ -125,10 +128,10 @@ def backend_names() -> tuple[str, ...]:
 
 
 async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backend:
-    """Return the backend, ready to answer; close it after use. `say` receives lines of progress.
+    """Return the backend, ready to answer; close it after use. `say` receives progress messages.
 
-    Raises InputError for wrong settings or a folder that is no model, MissingError for a package that is not
-    installed, a model that no source has or an endpoint out of reach, FatalBackendError for a refused key.
+    Raises InputError for invalid settings or a folder that is not a model, MissingError for a missing package, a model
+    that cannot be found or an unreachable endpoint, and FatalBackendError for a rejected key.
     """
     settings.check()
     plugin = find_plugin(GROUP, settings.name, KINDS)
@@ -165,8 +168,8 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
 
 
 class PluginBackend(WrappedBackend):
-    """A backend of another package. What it raises beside llmrank's own errors, and what it returns beside a Response,
-    ends the run under the package's name."""
+    """A backend from another package. If it raises anything but an LlmrankError, or returns anything but a Response,
+    the run ends with an error that names the package."""
 
     def __init__(self, plugin: Plugin, backend: Backend) -> None:
         super().__init__(backend)
@@ -174,7 +177,7 @@ class PluginBackend(WrappedBackend):
 
     async def answer(self, request: Request) -> Response:
         """Return the plugin's Response."""
-        with self._plugin.blamed("raised in `answer`", hint="let it raise an error of llmrank.errors"):
+        with self._plugin.blamed("raised in `answer`", hint="make it raise an error from llmrank.errors"):
             response = cast(object, await self._backend.answer(request))
         if not isinstance(response, Response):
             raise self._plugin.error(f"answers {response!r:.60}", hint="return a llmrank.types.Response")
@@ -183,15 +186,15 @@ class PluginBackend(WrappedBackend):
 
 async def _open_plugin(plugin: Plugin, settings: BackendSettings) -> Backend:
     build = plugin.load()
-    hint = "let the entry point name a function of (settings) that returns a llmrank.backends.BaseBackend"
+    hint = "make the entry point name a function of (settings) that returns a llmrank.backends.BaseBackend"
     if not callable(build):
-        raise plugin.error(f"is no callable, but {build!r:.60}", hint=hint)
+        raise plugin.error(f"is not callable, but {build!r:.60}", hint=hint)
     with plugin.blamed("cannot be opened"):
         built = build(settings)
         backend = await cast("Awaitable[object]", built) if isawaitable(built) else built
     if not isinstance(backend, BaseBackend | WrappedBackend):
-        raise plugin.error(f"opens no backend, but {backend!r:.60}", hint=hint)
+        raise plugin.error(f"does not return a backend, but {backend!r:.60}", hint=hint)
     identity = cast(object, cast("Backend", backend).identity)
     if not isinstance(identity, Mapping) or not all(isinstance(one, str) for pair in identity.items() for one in pair):
-        raise plugin.error(f"has the identity {identity!r:.60}", hint="let `identity` map texts to texts")
+        raise plugin.error(f"has the identity {identity!r:.60}", hint="make `identity` a mapping of str to str")
     return PluginBackend(plugin, cast("Backend", backend))

@@ -1,4 +1,4 @@
-"""The card of an adapter that llmrank trained: on which model, on what data, and for which prompt."""
+"""The card of an adapter trained by llmrank: its base model, its training data, and its prompt."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from llmrank.backends.models import Model
 from llmrank.errors import InputError
 
 CARD = "card.json"
-"""What an adapter was trained on and how, beside its weights."""
+"""The file, beside the weights, that records how the adapter was trained."""
 NEXT_TITLE = "next_title"
 PROMPT = "prompt"
 KINDS = (NEXT_TITLE, PROMPT)
-"""What an adapter may have learned: to continue titles, or to answer a prompt."""
+"""What an adapter was trained to do: continue title sequences, or answer a prompt."""
 
 
 def read_card(folder: Path, kind: str | None = None) -> dict[str, Any]:
-    """Return what an adapter folder says of itself; raises InputError where it holds no adapter of the kind."""
+    """Return an adapter's card; raise InputError if the folder does not hold an adapter of that kind."""
     path = folder / CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-        # What is read of it later is there.
+        # Check the keys that are read later.
         found = card["kind"]
         if found in KINDS:
             _ = card["base"]["name"], card["base"]["revision"]
             _ = card["data"]["name"], card["data"]["sha256"], card["data"]["split"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        hint = "name what `llmrank finetune` wrote"
-        raise InputError("this folder holds no adapter that llmrank trained", path=folder, hint=hint) from error
+        hint = "name a folder that `llmrank finetune` wrote"
+        raise InputError("this folder holds no adapter trained by llmrank", path=folder, hint=hint) from error
     wanted = KINDS if kind is None else (kind,)
     if found not in wanted:
-        hint = f"name one of the kind {' or '.join(wanted)}"
-        raise InputError(f"an adapter of the kind {found!r}", path=path, field="kind", hint=hint)
+        hint = f"name an adapter of kind {' or '.join(wanted)}"
+        raise InputError(f"an adapter of kind {found!r}", path=path, field="kind", hint=hint)
     return cast("dict[str, Any]", card)
 
 
 def check_base(card: Mapping[str, Any], base: Model, folder: Path) -> None:
-    """Raise InputError for an adapter that was trained on another base model.
+    """Raise InputError if the adapter was trained on another base model.
 
-    The model must have the revision that it was trained on, or, if it is no folder, the same name: the files of a model
-    that was fetched another way differ (quantised and unpacked, say) though it is the same model.
+    The model must have the same revision or, unless it is a local folder, the same name: files of the same model differ
+    if they were obtained in another way (quantised and unpacked, say).
     """
     trained = card["base"]
     same_name = base.name == trained["name"] and not Path(base.name).is_absolute()
@@ -52,26 +52,26 @@ def check_base(card: Mapping[str, Any], base: Model, folder: Path) -> None:
 
 
 def check_trained_with(card: Mapping[str, Any], name: str, sha256: str, folder: Path) -> None:
-    """Raise InputError where the adapter was trained for a prompt with another text than that of this name and hash."""
+    """Raise InputError if the adapter was trained for a prompt whose text differs from this one."""
     trained = card["prompt"]
     if trained["template_sha256"] != sha256:
-        problem = f"the adapter was trained for the prompt {trained['prompt']}; the text of {name} is another"
-        hint = f"use --prompt {trained['prompt']} as it was then, or train an adapter for this prompt"
+        problem = f"the adapter was trained for the prompt {trained['prompt']}, which differs from {name}"
+        hint = f"use --prompt {trained['prompt']} as it was at that time, or train an adapter for this prompt"
         raise InputError(problem, path=folder, field="adapter", hint=hint)
 
 
 def learned_from(card: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the data that an adapter was trained on, and those of the adapters that its training started from."""
+    """Yield the training data of the adapter, and of the adapters from which its training started."""
     yield card["data"]
     if (start := card.get("start")) is not None:
         yield from learned_from(start)
 
 
 def check_split(card: Mapping[str, Any], data_sha256: object, split: object, whole_sha256: object = None) -> None:
-    """Raise InputError where the adapter was trained on this data, cut another way: it may know what is asked.
+    """Raise InputError if the adapter may have seen the test data: it was trained on another split of the same data.
 
-    A file of Cases is not cut: an adapter that was trained on it knows what is asked. A k-core counts as the data that
-    it was taken of (`whole_sha256`), cut another way: leaving events out makes other events the last.
+    A file of Cases has no split, so an adapter trained on it has seen its test data. A k-core counts as another split
+    of the data it was taken from (`whole_sha256`), because dropping events makes other events the last.
     """
     evaluated = {data_sha256, whole_sha256} - {None}
     for trained in learned_from(card):
@@ -80,9 +80,9 @@ def check_split(card: Mapping[str, Any], data_sha256: object, split: object, who
         if split is not None and (trained["sha256"], trained["split"]) == (data_sha256, split):
             continue
         if trained["split"] is None:
-            hint = "evaluate the Cases of other users, or train an adapter on a file without these"
-            raise InputError("the adapter was trained on the Cases of this very file", field="adapter", hint=hint)
+            hint = "evaluate on Cases of other users, or train an adapter on a file without these"
+            raise InputError("the adapter was trained on the Cases in this file", field="adapter", hint=hint)
         which = "" if trained["sha256"] == data_sha256 else "another k-core of "
-        problem = f"the adapter was trained on {trained['split']} of {which}this data, and {split} is evaluated"
+        problem = f"the adapter was trained on {trained['split']} of {which}this data, but is evaluated on {split}"
         hint = "evaluate with the --split and --k-core of that training, or train an adapter with these"
-        raise InputError(f"{problem}: it may have learned what is asked", field="adapter", hint=hint)
+        raise InputError(f"{problem}: it may have seen the test data", field="adapter", hint=hint)

@@ -1,4 +1,4 @@
-"""What backends share: the defaults of the Protocol, a wrapper that passes everything on, and single-token labels."""
+"""Shared by the backends: the protocol's defaults, a delegating wrapper, and single-token labels."""
 
 from __future__ import annotations
 
@@ -12,70 +12,70 @@ Ask = Callable[[Request], Awaitable[Response]]
 
 
 class BaseBackend(BackendDefaults):
-    """A backend inherits from it, adds `identity` and `answer`, and overrides the defaults that do not fit."""
+    """Base class of backends. Subclasses add `identity` and `answer`, and override the defaults that do not fit."""
 
 
 class WrappedBackend:
-    """A backend in front of another one. It passes everything on; a subclass overrides what it changes."""
+    """A backend that wraps another. It delegates everything; subclasses override what they change."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the backend."""
+        """See the wrapped backend."""
         return self._backend.capabilities
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """That of the backend."""
+        """See the wrapped backend."""
         return self._backend.identity
 
     @property
     def context_length(self) -> int | None:
-        """That of the backend."""
+        """See the wrapped backend."""
         return self._backend.context_length
 
     @property
     def concessions(self) -> Mapping[str, object]:
-        """Those of the backend."""
+        """See the wrapped backend."""
         return self._backend.concessions
 
     @property
     def sent_beside(self) -> int:
-        """Those of the backend."""
+        """See the wrapped backend."""
         return self._backend.sent_beside
 
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
-        """Return what the backend counts."""
+        """Return the wrapped backend's count."""
         return self._backend.count_tokens(messages)
 
     def holds(self, request: Request) -> bool | None:
-        """Return what the backend says."""
+        """See the wrapped backend."""
         return self._backend.holds(request)
 
     def switches_thinking(self) -> bool | None:
-        """Return what the backend says."""
+        """See the wrapped backend."""
         return self._backend.switches_thinking()
 
     async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
-        """Return what the backend's tokenizer says."""
+        """See the wrapped backend."""
         return await self._backend.label_tokens(texts)
 
     async def probe(self, ask: Ask, *, labels: bool) -> None:
-        """Let the backend find out what it can do."""
+        """Probe the wrapped backend."""
         await self._backend.probe(ask, labels=labels)
 
     async def load(self) -> None:
-        """Let the backend load its model."""
+        """Load the wrapped backend's model."""
         await self._backend.load()
 
     async def answer(self, request: Request) -> Response:
-        """Return the backend's Response."""
+        """Return the wrapped backend's Response."""
         return await self._backend.answer(request)
 
     async def close(self) -> None:
-        """Close the backend."""
+        """Close the wrapped backend."""
         await self._backend.close()
 
 
@@ -89,13 +89,14 @@ class NullBackend(BaseBackend):
 
     async def answer(self, request: Request) -> Response:
         """Raise FatalBackendError: a ranker that makes model calls was run as a baseline."""
-        raise FatalBackendError("this run has no model to ask\n  hint: name a backend with --model or --base-url")
+        raise FatalBackendError("this run has no model\n  hint: name a backend with --model or --base-url")
 
 
 def store_first(backend: Backend, store: Store) -> Ask:
-    """Return a function that answers a Request from the Store, or else asks the backend and stores its Response.
+    """Return a function that answers a Request from the Store, or else from the backend and stores the Response.
 
-    `probe` takes it. A Response that lacks the log-probabilities asked for is not stored (`Response.can_answer`).
+    It is the `ask` argument of `probe`. A Response without the requested log-probabilities is not stored (see
+    `Response.can_answer`).
     """
 
     async def ask(request: Request) -> Response:
@@ -111,16 +112,16 @@ def store_first(backend: Backend, store: Store) -> Ask:
 
 
 def single_token(label: str, encode: Callable[[str], list[int]], *, spaced: bool) -> int:
-    """Return the id of the one token that reads `label`; raise FatalBackendError when the model has no such token.
+    """Return the id of the single token that encodes `label`; raise FatalBackendError if there is none.
 
-    After a chat template the answer begins without a space, so the bare form comes first; `spaced` (a model without a
-    chat template, whose prompt ends with a word) prefers the form with a leading space.
+    After a chat template the answer starts without a space, so the bare form is tried first. With `spaced` (a model
+    without a chat template, whose prompt ends with a word) the form with a leading space is.
     """
     forms = (f" {label}", label) if spaced else (label, f" {label}")
     for form in forms:
         if len(ids := encode(form)) == 1:
             return ids[0]
     raise FatalBackendError(
-        f"label {label!r} is {len(encode(label))} tokens of this model; a label must be a single token\n"
-        "  hint: use --ids letters (they are chosen for the model), or an answer format that reads text"
+        f"label {label!r} is {len(encode(label))} tokens for this model; a label must be a single token\n"
+        "  hint: use --ids letters (chosen to fit the model), or an answer format that reads text"
     )

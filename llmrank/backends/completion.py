@@ -1,6 +1,6 @@
-"""A chat completion: what an OpenAI-compatible endpoint answers, and the Response in it.
+"""Reads chat completions: what an OpenAI-compatible endpoint returned becomes a Response.
 
-Nothing in it is believed. What is no answer raises; a field that makes no sense is left out and counted.
+Nothing in it is trusted: anything that is not an answer raises, and invalid fields are dropped and counted.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from llmrank.types import Response, Usage
 
 Kind = TypeVar("Kind")
 
-MOST_TOKENS = 100_000_000
-"""More than any call takes; a count beyond it makes no sense."""
-MOST_LOGPROBS = 1000
-"""How many of the likeliest tokens are looked at."""
+MAX_TOKENS = 100_000_000
+"""Token counts above this are invalid; no call uses as many."""
+MAX_LOGPROBS = 1000
+"""How many of the most likely tokens are read."""
 ROUNDING = 1e-3
-"""By how much a log-probability may lie above zero."""
-MOST_PROBABILITY = 1.05
-"""What the likeliest tokens may come to together, rounding included."""
+"""Tolerance for log-probabilities above zero."""
+MAX_PROBABILITY = 1.05
+"""Maximum total probability of the most likely tokens, including rounding."""
 FINISH = {
     **dict.fromkeys(("length", "max_tokens", "model_length", "max_output_tokens"), "length"),
     **dict.fromkeys(
@@ -36,39 +36,39 @@ FINISH = {
     ),
     **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
 }
-"""Finish reasons by all their names, in lower case."""
-BROKEN_OFF = re.compile(
+"""Finish reasons by each of their known names, in lower case."""
+INCOMPLETE = re.compile(
     "error|fail|abort|cancel|time_?d?_?out|interrupt|overload|unavailable|disconnect|insufficient|malformed"
 )
-"""Finish reasons of an answer that was not finished: its text is half of one."""
+"""Finish reasons of incomplete answers, whose text must not be used."""
 EVENTS = re.compile(r"\s{0,9}(?:(?::|event:|id:|retry:)[^\n]*\n\s{0,9}){0,99}data:")
-"""What a stream of events begins with."""
+"""The start of a stream of server-sent events."""
 
 
 def at(value: object, kind: type[Kind], *path: str) -> Kind | None:
-    """Return what stands at a path of JSON, if it is of this kind."""
+    """Return the JSON value at a path if it is of this type, else None."""
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, kind) else None
 
 
 def objects_at(value: object, *path: str) -> list[dict[str, Any]]:
-    """Return the objects of the list at a path of JSON."""
+    """Return the objects in the JSON list at a path."""
     return [one for one in at(value, list, *path) or () if isinstance(one, dict)]
 
 
 def number_at(value: object, *path: str) -> float | None:
-    """Return the number at a path of JSON; true is none."""
+    """Return the JSON number at a path, else None; booleans are not numbers."""
     found = at(value, object, *path)
     return found if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
 def json_value(text: str) -> Any:  # noqa: ANN401 - JSON
-    """Return the JSON value of a text; None where it is none, or nested a hundred thousand deep."""
-    # The second time a number of thousands of digits is read, which makes no sense, in a field that may not matter.
+    """Return the JSON value of a text; None if it is invalid or nested too deeply to parse."""
+    # The second attempt allows for integers with thousands of digits, perhaps in a field that does not matter.
     for parse_int in (None, float):
         try:
-            # A line break within a text is no JSON, and clear all the same.
+            # Not strict: a raw line break in a string is invalid JSON, but unambiguous.
             return json.loads(text, parse_int=parse_int, strict=False)
         except (ValueError, RecursionError):
             continue
@@ -76,15 +76,15 @@ def json_value(text: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def joined_events(text: str) -> dict[str, Any] | None:
-    """Return the completion that a stream of events holds, as some gateways send one unasked; None where it was not
-    finished, or something in it is of another form."""
+    """Return the completion in a stream of events, which some gateways send unasked; None if it is unfinished or
+    malformed."""
     whole, finish, logprobs = dict[str, Any](), None, list[Any]()
     parts = {name: list[str]() for name in ("content", "reasoning_content", "reasoning", "refusal")}
     for line in re.split(r"\r\n|\n|\r", text):
-        said = line.removeprefix("data:").strip()
-        if said == line.strip() or said in ("", "[DONE]"):
+        data = line.removeprefix("data:").strip()
+        if data == line.strip() or data in ("", "[DONE]"):
             continue
-        if not isinstance(event := json_value(said), dict):
+        if not isinstance(event := json_value(data), dict):
             return None
         if event.get("error"):
             return event
@@ -106,7 +106,7 @@ def joined_events(text: str) -> dict[str, Any] | None:
 
 
 REASONS = ("message", "detail", "msg", "error_msg")
-"""Where gateways say why there is no answer, in a body that is neither an answer nor an error of OpenAI's form."""
+"""Where gateways put the reason for a failure, in a body that is neither an answer nor an OpenAI-style error."""
 
 
 def read_completion(
@@ -119,30 +119,30 @@ def read_completion(
 ) -> Response:
     """Return the Response in a chat completion.
 
-    No content is an empty text: the model did answer, with nothing. A refusal's words are the text, with the finish
-    reason `refusal`. `faults` counts the fields that made no sense, by name. Raises TransientError for what is no
-    answer: an error in the place of a choice or within it, no choice, no message, content that is no text.
+    Missing content becomes an empty text: the model answered with nothing. A refusal becomes the text, with the finish
+    reason `refusal`. `faults` counts invalid fields by name. Raises TransientError if there is no answer: an error
+    instead of a choice or inside it, no choice, no message, or content that is not text.
     """
     faults = Counter() if faults is None else faults
     if error := body.get("error"):
-        raise unreadable(f"the endpoint returned an error and no answer: {said(error)}")
+        raise unreadable(f"the endpoint returned an error instead of an answer: {error_message(error)}")
     if (choice := first_choice(body)) is None:
         other = next(filter(None, map(body.get, REASONS)), None)
-        raise unreadable(f"the endpoint returned no choice{f': {said(other)}' if other else ''}")
+        raise unreadable(f"the endpoint returned no choice{f': {error_message(other)}' if other else ''}")
     reason = choice.get("finish_reason")
     if reason is not None and not (isinstance(reason, str) and len(reason) <= 64):
         faults["finish_reason"] += 1
         reason = None
     known = (reason or "").lower().replace("-", "_")
-    if (error := choice.get("error")) or BROKEN_OFF.search(known):
-        raise no_answer(f"the endpoint failed within its answer: {said(error)}")
+    if (error := choice.get("error")) or INCOMPLETE.search(known):
+        raise no_answer(f"the endpoint failed during its answer: {error_message(error)}")
     if not (message := at(choice, dict, "message")):
         raise no_answer("the endpoint returned a choice without a message")
-    content, thought, refused = message.get("content"), "", ""
+    content, reasoning_parts, refused = message.get("content"), "", ""
     if isinstance(content, list):
-        content, thought, refused = _joined(content)
+        content, reasoning_parts, refused = _read_parts(content)
     if content is not None and not isinstance(content, str):
-        raise no_answer(f"the endpoint returned content that is no text ({type(content).__name__})")
+        raise no_answer(f"the endpoint returned content that is not text ({type(content).__name__})")
     refusal = _text(message.get("refusal"), "refusal", faults) or refused
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     return Response(
@@ -150,31 +150,33 @@ def read_completion(
         finish_reason="refusal" if refusal and not content else FINISH.get(known) or one_line(reason or "unknown"),
         usage=_usage(body.get("usage"), faults),
         label_logprobs=_label_logprobs(choice.get("logprobs"), labels, label_ids, faults) if labels else None,
-        reasoning=_text(reasoning, "reasoning", faults) or thought,
+        reasoning=_text(reasoning, "reasoning", faults) or reasoning_parts,
         seconds=seconds,
         model=one_line(_text(body.get("model"), "model", faults), 200),
         system_fingerprint=one_line(_text(body.get("system_fingerprint"), "system_fingerprint", faults), 200),
     )
 
 
-def said(error: object) -> str:
-    """Return what an error that stands in an answer says."""
+def error_message(error: object) -> str:
+    """Return the message of an error in a reply."""
     if isinstance(error, list):
-        return said(error[0]) if error and not isinstance(error[0], list) else said(None)
+        return error_message(error[0]) if error and not isinstance(error[0], list) else error_message(None)
     message = error.get("message") or error.get("code") if isinstance(error, dict) else error
     return one_line(str(message)) if isinstance(message, str | int) and message is not True else "it does not say why"
 
 
 def first_choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the choice with the index 0, else the first; None where there is none."""
+    """Return the choice with index 0, else the first; None if there is none."""
     choices = objects_at(body, "choices")
     return next((choice for choice in choices if choice.get("index") == 0), choices[0] if choices else None)
 
 
-def _joined(parts: Sequence[object]) -> tuple[str, str, str]:
-    """Return the text of content that comes in parts, and the reasoning and the refusal among them, which are no part
-    of the answer. Raises TransientError where a part that is a text has none, and where no part is any of these."""
-    text, thought, refusal = list[str](), list[str](), list[str]()
+def _read_parts(parts: Sequence[object]) -> tuple[str, str, str]:
+    """Return the text, the reasoning and the refusal in content that consists of parts; only the text is the answer.
+
+    Raises TransientError if a text part has no text, or if no part is of any of these kinds.
+    """
+    text, reasoning_parts, refusal = list[str](), list[str](), list[str]()
     for part in parts:
         if isinstance(part, str):
             text.append(part)
@@ -183,16 +185,16 @@ def _joined(parts: Sequence[object]) -> tuple[str, str, str]:
             if kind in ("thinking", "reasoning"):
                 inner = part.get("thinking") or part.get("reasoning") or words
                 inner = inner if isinstance(inner, list) else [{"text": inner}]
-                thought += [str(one.get("text") or "") for one in inner if isinstance(one, dict)]
+                reasoning_parts += [str(one.get("text") or "") for one in inner if isinstance(one, dict)]
             elif kind == "refusal" and isinstance(no := part.get("refusal") or words, str):
                 refusal.append(no)
             elif kind in (None, "text", "output_text"):
                 if not isinstance(words, str):
-                    raise no_answer("the endpoint returned a part of its content that is no text")
+                    raise no_answer("the endpoint returned a text part without text")
                 text.append(words)
-    if parts and not (text or thought or refusal):
-        raise no_answer("the endpoint returned content of which no part is a text")
-    return "".join(text), "".join(thought), "".join(refusal)
+    if parts and not (text or reasoning_parts or refusal):
+        raise no_answer("the endpoint returned content without any text part")
+    return "".join(text), "".join(reasoning_parts), "".join(refusal)
 
 
 def _text(value: object, name: str, faults: Counter[str]) -> str:
@@ -203,20 +205,20 @@ def _text(value: object, name: str, faults: Counter[str]) -> str:
 
 
 def _usage(usage: object, faults: Counter[str]) -> Usage:
-    """Return the token counts; none where the two that are paid for make no sense, so that a budget does not trust the
-    rest."""
+    """Return the token counts; all zero if either of the two that are billed is invalid, so that a budget does not
+    trust the rest."""
     wrong = False
 
     def number(*path: str) -> int:
         nonlocal wrong
         count = number_at(usage, *path)
-        if count is not None and 0 <= count <= MOST_TOKENS and count % 1 == 0:
+        if count is not None and 0 <= count <= MAX_TOKENS and count % 1 == 0:
             return int(count)
         wrong |= at(usage, object, *path) is not None
         return 0
 
     prompt, completion = number("prompt_tokens"), number("completion_tokens")
-    # Half a bill would be taken for the whole.
+    # If only one of the two is given, the total cannot be known.
     half = (at(usage, object, "prompt_tokens") is None) != (at(usage, object, "completion_tokens") is None)
     unpaid = wrong or half or not (usage is None or isinstance(usage, dict))
     cached = number("prompt_tokens_details", "cached_tokens")
@@ -224,7 +226,7 @@ def _usage(usage: object, faults: Counter[str]) -> Usage:
     if cached > prompt:
         wrong, cached = True, 0
     if prompt and (total := number("total_tokens")):
-        # Some (xAI, Gemini) charge for reasoning that is no part of the completion tokens: the total tells.
+        # Some (xAI, Gemini) bill reasoning tokens that are not among the completion tokens; the total includes them.
         completion = max(completion, total - prompt)
     elif reasoning > completion:
         completion += reasoning
@@ -235,23 +237,23 @@ def _usage(usage: object, faults: Counter[str]) -> Usage:
 def _label_logprobs(
     logprobs: object, labels: Sequence[str], label_ids: Sequence[int], faults: Counter[str]
 ) -> dict[str, float] | None:
-    """Return the log-probability of each label at the first token: by id where ids were asked for; else by text, where
-    the forms of a label with and without a space are added up. None if the endpoint returned none at all."""
+    """Return the log-probability of each label at the first token: by id if `label_ids` were requested, else by text,
+    adding up the forms of a label with and without a space. None if the endpoint returned no log-probabilities."""
     if not (content := at(logprobs, list, "content")):
         return None
     pairs: list[tuple[str, float]] = []
     above = False
-    for entry in _most_likely(content[0])[:MOST_LOGPROBS]:
+    for entry in _most_likely(content[0])[:MAX_LOGPROBS]:
         token, value = at(entry, str, "token"), number_at(entry, "logprob")
-        # A number of four hundred digits is no float; -inf has no place in JSON, and says nothing of the others.
+        # A number of four hundred digits is not a float, and -inf is not valid JSON; drop these, keep the others.
         if token is not None and value is not None and -1e6 <= value <= ROUNDING:
             pairs.append((token, min(0.0, float(value))))
         else:
             faults["logprobs"] += 1
             above |= value is not None and value > ROUNDING
     pairs = list(dict.fromkeys(pairs))
-    if above or sum(math.exp(logprob) for _, logprob in pairs) > MOST_PROBABILITY:
-        # One above 0, or more than one nearly certain: these are no log-probabilities.
+    if above or sum(math.exp(logprob) for _, logprob in pairs) > MAX_PROBABILITY:
+        # A value above 0, or two almost certain tokens, means that these are not log-probabilities.
         faults["logprobs"] += len(pairs)
         pairs = []
     if label_ids:
@@ -279,16 +281,16 @@ def token_text(token: str) -> str:
 
 
 def cut_at(response: Response, stops: Sequence[str]) -> Response:
-    """Return the Response as it would be if the endpoint had stopped at the first of the `stops`."""
+    """Return the Response truncated as if the endpoint had stopped at the first of the `stops`."""
     end = min((place for stop in stops if (place := response.text.find(stop)) >= 0), default=None)
     return response if end is None else replace(response, text=response.text[:end], finish_reason="stop")
 
 
 def no_answer(message: str) -> TransientError:
-    """Return the fault of what a model sent and is no answer: it may be paid for."""
+    """Return the error for model output that is not an answer. The call may still have been billed."""
     return TransientError(message, kind="no_answer")
 
 
 def unreadable(message: str) -> TransientError:
-    """Return the fault of what came and no model sent: a web page, the error of a gateway."""
+    """Return the error for a reply that is not from a model: a web page, a gateway's error."""
     return TransientError(message, kind="unreadable")

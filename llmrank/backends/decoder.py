@@ -1,4 +1,4 @@
-"""A causal language model opened for its hidden states: cut to its first layers, with a LoRA adapter to train."""
+"""Opens a causal language model for its hidden states: truncated to its first layers, with a LoRA adapter to train."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 LORA, LORA_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 """The files of an adapter in the PEFT format."""
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""The linear layers of a decoder layer of Llama and its relatives."""
+"""The linear layers in a decoder layer of Llama and similar models."""
 
 
 training_module = partial(module_of, "finetune")
-"""Returns a module of the extra `finetune` (see `module_of`)."""
+"""Imports a module from the `finetune` extra (see `module_of`)."""
 
 
 def open_base(folder: Path, layers: int, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return the first `layers` decoder layers of a language model, and its tokenizer.
 
-    Raises InputError if it has fewer, MissingError where the packages are not installed.
+    Raises InputError if the model has fewer layers, and MissingError if the packages are missing.
     """
     decoder = open_language_model(folder, dtype, output=False)
     there = _check_layers(decoder, layers, folder)
-    # One more than is read: the last hidden state is returned after the final norm.
+    # Keep one more layer than is read, since the last hidden state is returned after the final norm.
     cut_layers(decoder, min(there, layers + 1))
     return decoder, _tokenizer(folder)
 
@@ -44,7 +44,7 @@ def open_causal(
 ) -> tuple[PreTrainedModel, nn.Module, PreTrainedTokenizerBase]:
     """Return the first `layers` decoder layers with the final norm, the output layer, and the tokenizer.
 
-    Raises InputError if it has fewer layers, MissingError where the packages are not installed.
+    Raises InputError if the model has fewer layers, and MissingError if the packages are missing.
     """
     whole = open_language_model(folder, dtype)
     decoder = cast("PreTrainedModel", whole.base_model)
@@ -54,13 +54,13 @@ def open_causal(
 
 
 def linear_names(decoder: nn.Module) -> list[str]:
-    """Return what the linear layers of a decoder are called, whatever its architecture."""
+    """Return the names of a decoder's linear layers, whatever its architecture."""
     return sorted({name.rpartition(".")[2] for name, one in decoder.named_modules() if isinstance(one, nn.Linear)})
 
 
 def open_language_model(folder: Path, dtype: torch.dtype, *, output: bool = True) -> PreTrainedModel:
-    """Return the whole model for inference, with its output layer or without; raises MissingError where the packages
-    are not installed."""
+    """Return the whole model for inference, with or without its output layer; raise MissingError if the packages are
+    missing."""
     transformers = training_module("transformers")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -75,11 +75,11 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def _check_layers(decoder: PreTrainedModel, wanted: int, folder: Path) -> int:
-    """Return how many decoder layers there are; InputError if fewer than are wanted."""
+    """Return the number of decoder layers; raise InputError if it is less than `wanted`."""
     there = len(_layers(decoder))
     if there < wanted:
         hint = f"use at most {there} layers"
-        raise InputError(f"the model has {there} layers, and {wanted} are wanted", path=folder, hint=hint)
+        raise InputError(f"the model has {there} layers, fewer than the {wanted} requested", path=folder, hint=hint)
     return there
 
 
@@ -94,10 +94,10 @@ def cut_layers(decoder: PreTrainedModel, layers: int) -> None:
 
 
 def keep_upper_layers(decoder: PreTrainedModel, first: int) -> None:
-    """Keep the decoder layers from number `first` (from 0) on. As `inputs_embeds` they take the states before it."""
+    """Keep the decoder layers from index `first` on. Their `inputs_embeds` are then the states before that layer."""
     kept = _layers(decoder)[first:]
     for number, layer in enumerate(kept):
-        cast(Any, layer).self_attn.layer_idx = number  # its place in a cache of keys and values
+        cast(Any, layer).self_attn.layer_idx = number  # its index in a KV cache
     decoder.layers = kept
     cast(Any, decoder.config).num_hidden_layers = len(kept)
 
@@ -105,10 +105,10 @@ def keep_upper_layers(decoder: PreTrainedModel, first: int) -> None:
 def with_lora(
     decoder: PreTrainedModel, rank: int, targets: Sequence[str] | str = LINEAR, layers: Sequence[int] | None = None
 ) -> nn.Module:
-    """Return the model with an untrained LoRA adapter, of the model's dtype; only its weights need gradients.
+    """Return the model with an untrained LoRA adapter of the model's dtype; only the adapter's weights need gradients.
 
-    `targets` are names of linear layers, or "all-linear"; `layers` the numbers of the decoder layers that get one,
-    None: all. Raises MissingError where peft is not installed.
+    `targets` are names of linear layers, or "all-linear". `layers` are the indices of the decoder layers to adapt;
+    None: all. Raises MissingError if peft is not installed.
     """
     peft = training_module("peft")
     modules = targets if isinstance(targets, str) else list(targets)
@@ -118,15 +118,15 @@ def with_lora(
 
 
 def save_lora(folder: Path, model: nn.Module, base: str) -> None:
-    """Write the LoRA adapter of a model into `folder`, in the PEFT format; `base` is the base model's name.
+    """Write a model's LoRA adapter into `folder` in the PEFT format. `base` is the name of the base model.
 
-    Raises OSError where the disk refuses.
+    Raises OSError on disk errors.
     """
     with TemporaryDirectory(prefix=".", dir=folder) as beside:
-        # PEFT writes a README.md too, over one that may be somebody's own. The vocabulary never grows, so the hub need
-        # not be asked about it.
+        # Write beside it first: PEFT also writes a README.md, which might overwrite the user's. The vocabulary never
+        # grows, so PEFT need not ask the hub about it.
         cast(Any, model).save_pretrained(beside, save_embedding_layers=False)
-        # It notes where the base model lay on this machine; what matters is which one it was.
+        # PEFT records the local path of the base model; what matters is its name.
         path = Path(beside, LORA_CONFIG)
         config = json.loads(path.read_text(encoding="utf-8"))
         config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
@@ -136,8 +136,8 @@ def save_lora(folder: Path, model: nn.Module, base: str) -> None:
 
 
 def whitened_basis(read: Tensor, whitening: float) -> tuple[Tensor, Tensor]:
-    """Return the principal directions of what was read, scaled so that an item has a squared length of about 1, and the
-    mean.
+    """Return the principal directions of the representations and their mean; the directions are scaled so that an item
+    has a squared length of about 1.
 
     Hidden states of a language model lie in a narrow cone; whitening spreads them (WhitenRec, 2404.13929 §3).
     """

@@ -1,10 +1,10 @@
-"""The form in which an endpoint takes a Request: every sampling field that it knows, and none that it refuses.
+"""Encodes a Request for an endpoint: with every sampling parameter it supports, and none that it refuses.
 
-Endpoints take different parameters. When one refuses a parameter by name, the call is sent again without it; once that
-is answered, later calls leave it out too. The Store's key does not change: it holds the Request as the ranker made it,
-and what the endpoint takes follows from its URL and model, which are in the key. So a second session, which looks into
-the Store before the endpoint has refused anything, finds the answers of the first; and two Requests that differ, if
-only in a temperature that the endpoint ignores, never share an answer.
+Endpoints support different parameters. When one refuses a parameter by name, the call is sent again without it; once
+that is answered, later calls omit it too. The Store's key does not change: it contains the Request as the ranker made
+it, and what the endpoint supports follows from its URL and model, which are in the key. So a second session, which
+looks into the Store before the endpoint has refused anything, finds the answers of the first. Two different Requests
+never share an answer, even if they differ only in a temperature that the endpoint ignores.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from llmrank.progress import Say
 from llmrank.types import Message, Request, Structured, Thinking
 
 TOP_LOGPROBS = 20
-"""The most that an endpoint which is not vLLM returns."""
+"""Maximum number of log-probabilities from an endpoint other than vLLM."""
 
 
 NAMES = {
-    # The ones that are missed least come first: where a message names several, one goes at a time.
+    # Least important first: if a message names several parameters, they are dropped one at a time.
     "top_p": r"\btop_?p\b",
     "n": r"""['"`]n['"`]|-> n\b""",
     "presence_penalty": r"\b(?:presence_?)?penalty\b",
@@ -42,7 +42,7 @@ NAMES = {
     "system": r"""['"`]system['"`]|\bsystem (?:role|message|prompt|instruction)s?\b|\bdeveloper instructions?\b"""
     r"""|\bmessages\[\d+\]\.role\b|\broles must alternate\b""",
 }
-"""The parameters that can be left out or replaced, and how messages name them (`system`: the role)."""
+"""The parameters that can be omitted or replaced, and how messages refer to them (`system` is the role)."""
 REFUSED = re.compile(
     r"unsupported|deprecated|unrecogni[sz]ed|unexpected|unavailable|unknown (?:name|parameter|field|argument)"
     r"|\bnot (?:currently |yet )?(?:be )?(?:supported|available|enabled|permitted|allowed|implemented|configured"
@@ -52,66 +52,67 @@ REFUSED = re.compile(
     r"|only \S+ is allowed|only works|may only be",
     re.IGNORECASE,
 )
-"""Words that say a parameter is not taken at all, or only at its default; not that its value is out of range."""
+"""Phrases meaning that a parameter is not supported or must keep its default, not that its value is out of range."""
 WRONG_VALUE = re.compile(r"invalid (?:value|role|parameter)|must be one of|must alternate", re.IGNORECASE)
-"""Of a role or a kind of response format, these words say the same."""
+"""Phrases that mean the same, but only about a role or the kind of a response format."""
 AT_LEAST = re.compile(
     r"(?:expected a value >=|must be >=|must be greater than or equal to|minimum (?:value )?(?:is"
     r"|of)) ?(?!1\b)(\d{1,3})\b",
     re.IGNORECASE,
 )
-"""The fewest tokens of an answer that an endpoint takes, as its refusal names them."""
+"""The minimum number of answer tokens, as stated in a refusal."""
 AT_MOST = re.compile(
     r"(?:max(?:imum)? allowed|at most|must be <=|less than or equal to|<=|between 0 and|maximum (?:value )?(?:of|is))"
     r"\D{0,20}?(\d{1,2})\b",
     re.IGNORECASE,
 )
-"""The most log-probabilities that it returns, as its refusal names them."""
+"""The maximum number of log-probabilities, as stated in a refusal."""
 MILDER = ("minimal", "low")
-"""Efforts that may stand for none, where a refusal names them, least first."""
+"""Efforts that can replace `none` if a refusal names them, lowest first."""
 TOKENS = ("max_tokens", "max_completion_tokens")
-"""The names under which the most tokens of an answer are sent."""
+"""The names under which the maximum number of answer tokens is sent."""
 
 
 class Dialect:
-    """What one endpoint takes, learned from its refusals."""
+    """What one endpoint supports, learned from its refusals."""
 
     def __init__(self, model: str, url: str, say: Say) -> None:
-        """`say` receives a line for everything that is learned."""
+        """`say` receives a message about everything that is learned."""
         self._model, self._url, self._say = model, url, say
         self.is_vllm = False
-        """Whether the endpoint is vLLM: it takes every sampling field, every constraint, and labels by token id."""
+        """Whether the endpoint is vLLM, which supports every sampling parameter, every constraint, and labels by token
+        id."""
         self.left_out: set[str] = set()
-        """The parameters that the endpoint does not take."""
+        """The parameters that the endpoint does not support."""
         self.replaced: dict[str, str] = {}
-        """The parameters that it takes under another name."""
+        """The parameters that it supports under another name."""
         self.least_tokens, self.most_logprobs = 1, TOP_LOGPROBS
-        """The fewest `max_tokens` that it takes, and the most `top_logprobs`."""
+        """The minimum `max_tokens` and the maximum `top_logprobs` that it accepts."""
         self._learned: dict[str, str] = {}
-        """What is to be said of each of them, once an answer has come."""
+        """The message about each parameter, shown once a call has been answered."""
 
     @property
     def concessions(self) -> Mapping[str, object]:
-        """What the endpoint does not take (`left_out`), what it takes under another name (`replaced`), and the bounds
-        that it has named (`least_tokens`, `most_logprobs`)."""
+        """The parameters that the endpoint does not support (`left_out`) or supports under another name (`replaced`),
+        and the limits it has stated (`least_tokens`, `most_logprobs`)."""
         bounds = {"least_tokens": (self.least_tokens, 1), "most_logprobs": (self.most_logprobs, TOP_LOGPROBS)}
         named = {name: bound for name, (bound, usual) in bounds.items() if bound != usual}
         return {"left_out": sorted(self.left_out), "replaced": dict(self.replaced), **named}
 
     def body(self, request: Request, label_ids: Sequence[int] = ()) -> dict[str, Any]:
-        """Return the JSON that is sent for a Request. `label_ids` are the token ids of its labels; without them the
-        labels are found by text."""
-        body = self._whole(request, label_ids)
+        """Return the JSON body for a Request. `label_ids` are the token ids of its labels; without them, labels are
+        matched by text."""
+        body = self._full_body(request, label_ids)
         if not self.left_out:
             return body
-        gone = {*self.left_out, "top_logprobs"} if "logprobs" in self.left_out else self.left_out
-        return {name: value for name, value in body.items() if name not in gone}
+        omitted = {*self.left_out, "top_logprobs"} if "logprobs" in self.left_out else self.left_out
+        return {name: value for name, value in body.items() if name not in omitted}
 
     def missing(self, request: Request) -> str:
-        """Return which parameters of a Request are not sent, with commas between."""
-        return ",".join(sorted(self.left_out & self._whole(request, ()).keys())) if self.left_out else ""
+        """Return the comma-separated names of the Request's parameters that are not sent."""
+        return ",".join(sorted(self.left_out & self._full_body(request, ()).keys())) if self.left_out else ""
 
-    def _whole(self, request: Request, label_ids: Sequence[int]) -> dict[str, Any]:
+    def _full_body(self, request: Request, label_ids: Sequence[int]) -> dict[str, Any]:
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self._model,
@@ -120,7 +121,7 @@ class Dialect:
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             self.replaced.get("max_tokens", "max_tokens"): max(sampling.max_tokens, self.least_tokens),
-            # Repeats of a question must be able to differ.
+            # Vary the seed, so that repeats can differ.
             "seed": sampling.seed + request.repeat,
             "presence_penalty": sampling.presence_penalty,
             "frequency_penalty": sampling.frequency_penalty,
@@ -144,23 +145,23 @@ class Dialect:
         return body
 
     def _thinking(self, thinking: Thinking) -> dict[str, Any]:
-        """Return what switches reasoning: the chat template's variables for vLLM, elsewhere `reasoning_effort`.
+        """Return the fields that control reasoning: the chat template's variables for vLLM, else `reasoning_effort`.
 
-        A budget goes to vLLM as it is; elsewhere it becomes the effort that stands for it.
+        A budget is sent to vLLM as it is; for other endpoints it is mapped to an effort.
         """
         if not self.is_vllm:
             named = effort(thinking)
             return {"reasoning_effort": named if thinking.on else self.replaced.get("reasoning_effort", named)}
         arguments = template_arguments(frozenset(SWITCHES) | frozenset(BUDGETS), thinking)
         if not thinking.on:
-            # A template without a switch of its own may take the effort for an order to reason.
+            # A template without its own switch may take any effort as an instruction to reason.
             del arguments["reasoning_effort"]
         budget = {} if thinking.budget is None else {"thinking_token_budget": thinking.budget}
         return {"chat_template_kwargs": arguments, **budget}
 
     def _messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
-        """Return the messages as the endpoint takes them. A system message that it refuses gets another role, or goes
-        in front of the first user message."""
+        """Return the messages for this endpoint. If it refuses the system role, system messages get another role or are
+        prepended to the first user message."""
         roles = {"system": self.replaced.get("system", "system")}
         sent = [{"role": roles.get(message.role, message.role), "content": message.content} for message in messages]
         system = [message.content for message in messages if message.role == "system"]
@@ -173,20 +174,19 @@ class Dialect:
         first["content"] = "\n\n".join([*system, first["content"]])
         return others
 
-    def without(self, name: str, said: str) -> Dialect:
-        """Return the dialect in which a refused call is sent again: with what the endpoint takes in the parameter's
-        place, or nothing. `said` is the refusal.
+    def without(self, name: str, refusal: str) -> Dialect:
+        """Return the dialect for retrying a refused call: the parameter is replaced by what the endpoint supports, or
+        omitted. `refusal` is the refusal.
 
-        What it refused may be this call's own words, among which stands the name of a parameter: nothing is learned
-        until `adopt`.
+        Nothing is learned until `adopt`: the refusal may only quote a parameter's name from this call's own text.
         """
         trial = copy(self)
         trial.left_out, trial.replaced, trial._learned = {*self.left_out}, {**self.replaced}, {**self._learned}
-        trial._do_without(name, said)
+        trial._drop_or_replace(name, refusal)
         return trial
 
     def adopt(self, trial: Dialect) -> None:
-        """Send from now on what the endpoint has answered; say what is new in it."""
+        """Keep a dialect that the endpoint has answered, and report what is new."""
         for name, line in trial._learned.items():
             if self._learned.get(name) != line:
                 self._say(line)
@@ -196,21 +196,21 @@ class Dialect:
         self.least_tokens = max(self.least_tokens, trial.least_tokens)
         self.most_logprobs = min(self.most_logprobs, trial.most_logprobs)
 
-    def _do_without(self, name: str, said: str) -> None:
-        milder = [one for one in MILDER if re.search(rf"\b{one}\b", said)]
-        least, most = AT_LEAST.search(said), AT_MOST.search(said)
+    def _drop_or_replace(self, name: str, refusal: str) -> None:
+        milder = [one for one in MILDER if re.search(rf"\b{one}\b", refusal)]
+        least, most = AT_LEAST.search(refusal), AT_MOST.search(refusal)
         if name in TOKENS and least and int(least[1]) > self.least_tokens:
             self.least_tokens = int(least[1])
             self._learned[name] = (
-                f"{self._url} takes no {name} below {least[1]}: sending {least[1]} where it would be less"
+                f"{self._url} does not accept {name} below {least[1]}: sending {least[1]} instead of less from now on"
             )
         elif name == "logprobs" and most and 0 < int(most[1]) < self.most_logprobs:
             self.most_logprobs = int(most[1])
-            self._learned[name] = f"{self._url} returns no more than {most[1]} log-probabilities"
+            self._learned[name] = f"{self._url} returns at most {most[1]} log-probabilities"
         elif name == "max_tokens" and name not in self.replaced:
             self._replace(name, "max_completion_tokens")
         elif name == "system":
-            developer = "developer" in said and "system" not in self.replaced
+            developer = "developer" in refusal and "system" not in self.replaced
             self._replace(name, "developer" if developer else "user")
         elif name == "reasoning_effort" and milder and name not in self.replaced:
             self._replace(name, milder[0])
@@ -218,20 +218,20 @@ class Dialect:
             self._leave_out(name, "refuses")
 
     def leave_out(self, name: str, why: str) -> None:
-        """Send the parameter no more; `why` is said."""
+        """Stop sending the parameter, and report `why`."""
         self._leave_out(name, why)
         self._say(self._learned[name])
 
     def _leave_out(self, name: str, why: str) -> None:
         self.left_out.add(name)
-        self._learned[name] = f"{self._url} {why} {name}: sending no {name} from now on"
+        self._learned[name] = f"{self._url} {why} {name}: omitting {name} from now on"
 
     def _replace(self, name: str, other: str) -> None:
         self.replaced[name] = other
         self._learned[name] = f"{self._url} refuses {name}: sending it as {other} from now on"
 
     def _constraint(self, structured: Structured) -> dict[str, Any]:
-        """Return the constraint in the endpoint's terms; nothing where it has none of this kind."""
+        """Return the constraint in the endpoint's format; empty if it supports none of this kind."""
         if not self.is_vllm:
             if structured.kind != "json_schema":
                 return {}
@@ -241,7 +241,7 @@ class Dialect:
 
 
 def structured_outputs(structured: Structured) -> dict[str, Any]:
-    """Return the constraint in vLLM's terms."""
+    """Return the constraint in vLLM's format."""
     match structured.kind:
         case "choice":
             return {"choice": structured.spec.splitlines()}
@@ -252,23 +252,23 @@ def structured_outputs(structured: Structured) -> dict[str, Any]:
 
 
 def refused_parameter(message: str, param: str, code: str, sent: Collection[str]) -> str | None:
-    """Return which of the parameters `sent` the endpoint does not take, or None if the refusal names none.
+    """Return which of the `sent` parameters the endpoint does not support; None if the refusal names none.
 
-    `message`, `param` and `code` are the fields of the error as OpenAI has them; `param` and `code` may be empty.
+    `message`, `param` and `code` are the fields of an OpenAI error; `param` and `code` may be empty.
     """
-    # What was meant, or is to be used instead, is not what is refused.
-    said = re.sub(r"did you mean.*|\buse \S+ instead.*", "", message, flags=re.IGNORECASE | re.DOTALL)
+    # Ignore suggestions of other parameters.
+    text = re.sub(r"did you mean.*|\buse \S+ instead.*", "", message, flags=re.IGNORECASE | re.DOTALL)
     name = re.split(r"[.\[]", param)[0]
     name = {"top_logprobs": "logprobs", "messages": "system" if "role" in param else ""}.get(name, name)
     if name == "max_output_tokens":
         name = next((one for one in TOKENS if one in sent), name)
-    named = [known for known, words in NAMES.items() if known in sent and re.search(words, said, re.IGNORECASE)]
+    named = [known for known, words in NAMES.items() if known in sent and re.search(words, text, re.IGNORECASE)]
     if name in NAMES:
         named = [name] if name in sent else []
     if not named:
         return None
     bound = AT_LEAST if named[0] in TOKENS else AT_MOST if named[0] == "logprobs" else None
-    refused = code.startswith(("unsupported", "unknown")) or REFUSED.search(said) or (bound and bound.search(said))
-    if refused or (named[0] in ("system", "response_format", "reasoning_effort") and WRONG_VALUE.search(said)):
+    refused = code.startswith(("unsupported", "unknown")) or REFUSED.search(text) or (bound and bound.search(text))
+    if refused or (named[0] in ("system", "response_format", "reasoning_effort") and WRONG_VALUE.search(text)):
         return named[0]
     return None

@@ -1,8 +1,8 @@
-"""The HTTP border. One place where a call can fail, and where everything that an endpoint sends is bounded, decoded and
-cleared of secrets (`masking`) before it is used, stored or shown.
+"""The HTTP boundary: the only place where a call can fail, and where everything that an endpoint sends is limited in
+size, decoded and cleared of secrets (`masking`) before it is used, stored or shown.
 
-`Endpoint.call` sends once. It returns a `Reply`, whatever the status; every fault of the HTTP stack below it becomes a
-`TransientError` of this one call. What a status means is said in `refusals`.
+`Endpoint.call` sends once and returns a `Reply`, whatever the status. Every failure of the HTTP stack becomes a
+`TransientError` of that call. `refusals` interprets the status.
 """
 
 from __future__ import annotations
@@ -40,46 +40,46 @@ from llmrank.errors import InputError, TransientError, one_line
 from llmrank.files import cannot_write
 from llmrank.progress import Say, silent
 
-MOST_BYTES = 8 << 20
-"""The longest answer that is read, decompressed; the longest real ones have a few hundred kilobytes."""
-MOST_FILE_BYTES = 4 << 30
-"""The longest file that is downloaded, decompressed."""
+MAX_BYTES = 8 << 20
+"""Maximum size of an answer, decompressed. The longest real ones have a few hundred kilobytes."""
+MAX_FILE_BYTES = 4 << 30
+"""Maximum size of a downloaded file, decompressed."""
 PART_BYTES = 1 << 20
-MOST_SHOWN = 1 << 16
-"""Characters that are looked at of what is no JSON."""
-MOST_REDIRECTS = 3
-STOOD_STILL, GRACE = 0.2, 1.0
-"""Seconds by which a time limit may be noticed late, and what is then given to read what has come."""
-MOST_COOKIES = 64
+MAX_SHOWN = 1 << 16
+"""How many characters are read of a reply that is not JSON."""
+MAX_REDIRECTS = 3
+STALLED, GRACE = 0.2, 1.0
+"""Seconds by which a timeout may be late before it counts as a stall, and then the time to read what has arrived."""
+MAX_COOKIES = 64
 CONNECT_SECONDS = 30.0
 LONG_WAIT = 3.0
-"""Seconds after which a person is told what is being waited for."""
+"""Seconds after which the user is told what is being waited for."""
 USED_HEADERS = ("content-type", "content-encoding", "date", "location", "retry-after", "retry-after-ms")
 BROKEN = (
     *(aiohttp.ClientResponseError, HttpProcessingError, CookieError, zlib.error),
     *(ValueError, RuntimeError, LookupError, ArithmeticError),
 )
-"""What the HTTP stack raises over bytes that are no HTTP."""
+"""The exceptions that the HTTP stack raises for invalid HTTP."""
 
-# --- where the endpoint is -------------------------------------------------------------------------------------------
+# --- the address -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The base URL of an endpoint, taken apart."""
+    """The base URL of an endpoint, split into its parts."""
 
     public: str
-    """Without user, password, query and trailing slash: what may be shown and stored."""
+    """Without user, password, query and trailing slash, so that it can be shown and stored."""
     query: str = ""
     user: str = ""
     password: str = ""
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """Return the parts of a base URL; raise InputError when it is none."""
+        """Parse a base URL; raise InputError if it is invalid."""
         url, hint = url.strip(), "write it with its scheme, as in --base-url http://localhost:8000/v1"
-        parts = _http(url)
-        # Nothing of a password may be shown, and what Python says quotes the port, which may be the beginning of one.
+        parts = _parse_http_url(url)
+        # Show no part of a password. Python's own message quotes the port, which may be the start of one.
         if parts is None or not url.isprintable() or " " in url:
             secret = "@" in url.partition("?")[2]
             shown = "this" if secret else repr(one_line(url.rpartition("@")[2].partition("?")[0], 80))
@@ -87,7 +87,7 @@ class Address:
         host, port = parts.hostname or "", parts.port
         if port is not None and parts.username is None and "@" in parts.path + parts.fragment:
             raise InputError(
-                "the base URL has an @ behind its host: what stands before it may be a password cut in two",
+                "the base URL has an @ after its host: the text before it may be part of a password",
                 field="base_url",
                 hint="write the characters / # ? @ in a user or a password as %2F %23 %3F %40",
             )
@@ -96,39 +96,40 @@ class Address:
         return cls(public, parts.query, unquote(parts.username or ""), unquote(parts.password or ""))
 
     def authorization(self, key: str | None) -> str:
-        """Return the header that says who asks: the user of the URL, else the key (endpoints that need none ignore it).
+        """Return the Authorization header: the user and password of the URL, else the key (which endpoints without
+        authentication ignore).
 
-        Raises InputError for a key that no HTTP header can hold.
+        Raises InputError for a key with characters that are not allowed in an HTTP header.
         """
         if self.user or self.password:
             return f"Basic {base64.b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
-        return f"Bearer {_in_a_header(key or 'none', 'OPENAI_API_KEY', 'the API key holds')}"
+        return f"Bearer {_check_header_value(key or 'none', 'OPENAI_API_KEY', 'the API key contains')}"
 
     def secrets(self, *others: str) -> Secrets:
-        """Return what must be seen nowhere: the password, the values of the query, and the others."""
+        """Return the secrets to mask: the password, the values of the query, and the others."""
         basic = f"{self.user}:{self.password}" if self.password else ""
         values = [value for part in self.query.split("&") for value in part.partition("=")[2:]]
         return Secrets(self.password, basic, *values, *map(unquote, values), *map(unquote_plus, values), *others)
 
 
-def _http(url: str) -> SplitResult | None:
-    """Return the parts of a URL with a host that HTTP can reach; None where it is none."""
+def _parse_http_url(url: str) -> SplitResult | None:
+    """Return the parts of a URL that HTTP can reach; None if it is not one."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
         if host.isascii():
-            host.encode("idna")  # as it will be looked up: no label is empty or too long
+            host.encode("idna")  # rejects labels that are empty or too long, as the lookup would
     except ValueError:
         return None
     return parts if parts.scheme in ("http", "https") and host and port != 0 else None
 
 
-def _in_a_header(value: str, field: str, what: str) -> str:
-    """Return the value; raise InputError where no HTTP header can hold it."""
+def _check_header_value(value: str, field: str, what: str) -> str:
+    """Return the value; raise InputError if it is not allowed in an HTTP header."""
     if wrong := [character for character in value if not "!" <= character <= "~"]:
-        kind = "a line break" if wrong[0] in "\r\n" else "a space" if wrong[0].isspace() else "a character not in ASCII"
+        kind = "a line break" if wrong[0] in "\r\n" else "a space" if wrong[0].isspace() else "a non-ASCII character"
         raise InputError(
-            f"{what} {kind}, which no HTTP header can carry",
+            f"{what} {kind}, which is not allowed in an HTTP header",
             field=field,
             hint="set it again, without anything before or after it",
         )
@@ -136,81 +137,82 @@ def _in_a_header(value: str, field: str, what: str) -> str:
 
 
 def _proxy(url: str) -> str | None:
-    """Return the proxy that the environment names for this URL (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY)."""
+    """Return the proxy set in the environment for this URL (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY)."""
     parts = urlsplit(url)
     if proxy_bypass(parts.netloc):
         return None
     known = getproxies()
     scheme = parts.scheme if known.get(parts.scheme) else "all"
     proxy = known.get(scheme)
-    if proxy and _http(proxy) is None:
+    if proxy and _parse_http_url(proxy) is None:
         raise InputError(
-            f"the proxy that the environment names ({one_line(proxy.rpartition('@')[2], 80)}) is not an HTTP proxy",
+            f"the proxy set in the environment ({one_line(proxy.rpartition('@')[2], 80)}) is not an HTTP proxy",
             field=f"{scheme}_proxy",
             hint="name a proxy of the form http://host:port, or add the endpoint's host to NO_PROXY",
         )
     return proxy or None
 
 
-def _no_certificates() -> str:
-    """Return what is to be said where SSL_CERT_FILE names a file without certificates, which Python passes over."""
+def _certificate_warning() -> str:
+    """Return a warning if SSL_CERT_FILE names a file without certificates, which Python ignores; else an empty
+    string."""
     if not (name := os.environ.get("SSL_CERT_FILE")):
         return ""
     try:
         create_default_context(cafile=name)
     except (OSError, ValueError) as error:
-        return f"no certificate can be read from {one_line(name, 200)}, which SSL_CERT_FILE names ({error})"
+        return f"no certificate could be read from {one_line(name, 200)}, the file named by SSL_CERT_FILE ({error})"
     return ""
 
 
-# --- what comes back -------------------------------------------------------------------------------------------------
+# --- replies ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an endpoint sent: bounded, decoded, and without secrets."""
+    """What an endpoint sent: limited in size, decoded, and without secrets."""
 
     status: int
     headers: Mapping[str, str]
-    """Those that are used, their names in lower case."""
+    """Only the headers in use, with names in lower case."""
     body: Any
-    """The JSON value; None when the text is no JSON."""
+    """The JSON value; None if the text is not JSON."""
     text: str
-    """The text, when the body is no JSON or the status is that of an error."""
+    """The text, if the body is not JSON or the status is an error."""
 
     @property
     def ok(self) -> bool:
-        """Whether the status is that of an answer."""
+        """Whether the status is a success."""
         return 200 <= self.status < 300
 
     @property
     def kind(self) -> str:
-        """The content type, in lower case; "" where it is not said."""
+        """The content type in lower case; "" if there is none."""
         return one_line(self.headers.get("content-type", "").partition(";")[0], 60).lower()
 
     @property
     def is_stream(self) -> bool:
-        """Whether it is a stream of events: a model has answered, in a form that was not asked for."""
+        """Whether it is a stream of events: the model answered, but in a format that was not requested."""
         return self.kind == "text/event-stream" or self.text.lstrip().startswith("data:")
 
     def describe(self) -> str:
-        """Return what it is that is no answer, in a few words."""
+        """Describe briefly a reply that is not an answer."""
         kind = self.kind
         if self.body is not None:
             return f"JSON that is a {type(self.body).__name__} and not an object"
         if not self.text.strip():
             return "an empty body"
         if self.is_stream:
-            return "a stream of events, though none was asked for"
+            return "a stream of events, although none was requested"
         if "html" in kind or self.text.lstrip()[:1] == "<":
             return f"a web page and not JSON ({error_text(self.text, 60)})"
-        packing = one_line(self.headers.get("content-encoding", ""), 40)
-        return f"something that is no JSON ({', '.join(filter(None, (kind or 'no content type', packing)))})"
+        encoding = one_line(self.headers.get("content-encoding", ""), 40)
+        return f"something that is not JSON ({', '.join(filter(None, (kind or 'no content type', encoding)))})"
 
 
 def error_text(text: str, most: int = 300) -> str:
-    """Return an endpoint's message in one line that is safe for a console; of a page, the words without the tags."""
-    text = text[:MOST_SHOWN]
+    """Return an endpoint's message on one line, safe for a console; for a web page, its words without the tags."""
+    text = text[:MAX_SHOWN]
     if text.lstrip().startswith("<"):
         text = without_entities(re.sub(r"<[^<>]*>", " ", text))
     return one_line(text, most) or "no message"
@@ -220,46 +222,46 @@ def error_text(text: str, most: int = 300) -> str:
 
 
 class Endpoint:
-    """One base URL, the right to ask there, and the connections to it. Every call is sent once."""
+    """The connections to one base URL, with its credentials. Every call is sent once."""
 
     def __init__(self, address: Address, key: str | None, *, timeout: float, say: Say = silent) -> None:
-        """`timeout` is in seconds, for one call. Use it in one event loop, and close it there.
+        """`timeout` is in seconds per call. Use the endpoint in a single event loop, and close it there.
 
-        Raises InputError for a key that no header can hold, and for a proxy of another kind than HTTP.
+        Raises InputError for a key that is not allowed in a header, and for a proxy that is not an HTTP proxy.
         """
-        # What aiohttp has to say of an endpoint's cookies would otherwise come to the terminal as it is.
+        # Otherwise aiohttp's warnings about cookies would be printed to the terminal.
         logging.getLogger("aiohttp").addHandler(logging.NullHandler())
         self.url, self.timeout, self._say, self._query = address.public, timeout, say, address.query
         self.faults: Counter[str] = Counter()
-        """Fields of answers that made no sense and were left out, by name."""
+        """Number of invalid fields dropped from answers, by name."""
         proxy = _proxy(self.url)
         self.proxy = None if proxy is None else one_line(urlsplit(proxy).netloc.rpartition("@")[2], 80)
-        """Host and port of the proxy that the environment names for this URL; None: there is none."""
+        """Host and port of the proxy that the environment sets for this URL; None if there is none."""
         self._secrets = address.secrets(key or "", unquote(urlsplit(proxy or "").password or ""))
-        # With each request, and not with the session: aiohttp shows a proxy the headers of a session.
-        self._private = {"Authorization": address.authorization(key)}
+        # Sent per request, since aiohttp would send a session's headers to a proxy as well.
+        self._auth_headers = {"Authorization": address.authorization(key)}
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
             if value := os.environ.get(variable):
-                self._private[name] = _in_a_header(value, variable, f"{variable} holds")
-        if self.url.startswith("https:") and (wrong := _no_certificates()):
+                self._auth_headers[name] = _check_header_value(value, variable, f"{variable} contains")
+        if self.url.startswith("https:") and (wrong := _certificate_warning()):
             say(wrong)
         self._urls: dict[str, URL] = {}
         connect = min(timeout, CONNECT_SECONDS)
-        self._whole = aiohttp.ClientTimeout(total=None, sock_connect=connect)
-        self._each_part = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=timeout)
+        self._no_read_timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect)
+        self._read_timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=timeout)
         self._session = aiohttp.ClientSession(
             headers={
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
                 "User-Agent": f"llmrank/{__version__}",
             },
-            # How many calls are under way is for the engine to say.
+            # The engine limits the number of calls in flight.
             connector=_Connector(limit=0),
             response_class=_Response,
             cookie_jar=aiohttp.CookieJar(unsafe=True),
-            # ASCII: an earlier answer may hold half a surrogate pair, which has no UTF-8.
+            # ASCII, since an earlier answer may contain a lone surrogate, which UTF-8 cannot encode.
             json_serialize=partial(json.dumps, separators=(",", ":")),
-            # A small body may hold gigabytes: decompressed here, up to a bound.
+            # A small body may expand to gigabytes, so it is decompressed here, up to a limit.
             auto_decompress=False,
             proxy=proxy,
         )
@@ -277,55 +279,55 @@ class Endpoint:
         data: aiohttp.FormData | None = None,
         timeout: float | None = None,
     ) -> Reply:
-        """Send once to a path below the base URL (or to a whole URL), with `content` as JSON, and return what came.
+        """Send once to a path below the base URL (or to a full URL), with `content` as JSON, and return the reply.
 
-        Raises TransientError for every fault of the connection, and for a body that is too long.
+        Raises TransientError for any connection failure, and for a body that is too long.
         """
-        async with self._sent(method, path, timeout or self.timeout, content, data) as response:
+        async with self._request(method, path, timeout or self.timeout, content, data) as response:
             return await self._reply(response, content)
 
     async def download(self, path: str, target: Path) -> Reply | None:
-        """Write a file that the endpoint keeps to `target`, and return None; or return the reply that is no file.
+        """Download a file from the endpoint to `target` and return None; or return the reply if it is not a file.
 
-        The time limit is for the silence between two parts of the file. Raises as `call`; InputError or OSError where
-        `target` cannot be written.
+        The timeout applies to the time between two chunks. Raises as `call` does, and InputError or OSError if `target`
+        cannot be written.
         """
         with target.open("wb") as file:
-            async with self._sent("GET", path, None) as response:
+            async with self._request("GET", path, None) as response:
                 if response.status >= 300:
                     return await self._reply(response, None)
-                async for part in _parts(response, MOST_FILE_BYTES):
+                async for part in _chunks(response, MAX_FILE_BYTES):
                     try:
                         file.write(part)
                     except OSError as error:
-                        # Of the disk, not of the connection, which raises OSError too.
+                        # A disk error, unlike the OSErrors raised for the connection.
                         raise cannot_write(target, error) from error
         return None
 
     def describe(self, path: Path) -> str:
-        """Return what a downloaded file is that is not what it should be, in a few words."""
+        """Describe briefly a downloaded file that is not what it should be."""
         with path.open("rb") as file:
-            _, text = self._read(file.read(MOST_SHOWN), lambda _: None)
+            _, text = self._read(file.read(MAX_SHOWN), lambda _: None)
         return Reply(HTTPStatus.OK, {}, None, text).describe()
 
     @contextmanager
-    def telling(self, what: str, timeout: float | None = None) -> Generator[None]:
-        """Say what is being waited for, once that takes longer than three seconds."""
+    def announcing(self, what: str, timeout: float | None = None) -> Generator[None]:
+        """Tell the user what is being waited for, if it takes longer than three seconds."""
         most = timeout or self.timeout
-        line = f"waiting for {self.url}: {what} (for at most {most:g} s; --timeout changes that)"
-        told = asyncio.get_running_loop().call_later(LONG_WAIT, self._say, line)
+        line = f"waiting for {self.url}: {what} (up to {most:g} s; change this with --timeout)"
+        timer = asyncio.get_running_loop().call_later(LONG_WAIT, self._say, line)
         try:
             yield
         finally:
-            told.cancel()
+            timer.cancel()
 
     def mask(self, text: str, sent: Mapping[str, Any]) -> str:
-        """Return the text of an answer to what was `sent`, without secrets."""
+        """Return the text of an answer to `sent`, with secrets masked."""
         return self._secrets.mask(text, sent)
 
     def read_json(self, line: bytes, sent: Callable[[Any], object]) -> Any:  # noqa: ANN401 - JSON
-        """Return the JSON value of a line of a downloaded file, without secrets; None where it is none. `sent` returns
-        what the line answers."""
+        """Return the JSON value of a line in a downloaded file, with secrets masked; None if it is invalid. `sent`
+        returns what the line answers."""
         return self._read(line, sent)[0]
 
     async def _reply(self, response: aiohttp.ClientResponse, sent: Mapping[str, Any] | None) -> Reply:
@@ -336,9 +338,9 @@ class Endpoint:
         return Reply(response.status, headers, value, "" if value is not None and response.status < 300 else text)
 
     def _read(self, raw: bytes, sent: Callable[[Any], object], charset: str | None = None) -> tuple[Any, str]:
-        """Return the JSON value of a body, or None, and its text; both without secrets. `charset` is what it is said to
-        be in."""
-        # As JSON has it: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+        """Return the JSON value of a body, or None, and its text; both with secrets masked. `charset` is the declared
+        encoding."""
+        # As in JSON: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
         encoding = json.detect_encoding(raw)
         try:
             text = raw.decode(encoding, "surrogatepass")
@@ -346,20 +348,20 @@ class Endpoint:
             try:
                 text = raw.decode(charset or encoding)
             except (ValueError, LookupError):
-                # Half a character among many whole ones: the answer is not lost for it.
+                # Do not lose an answer because of one broken character.
                 text = raw.decode(encoding, "replace")
                 self.faults["encoding"] += 1
         value = json_value(text)
         if value is None and EVENTS.match(text) and (joined := joined_events(text)) is not None:
-            # A secret that lies in pieces in the events is whole in what they make.
+            # A secret may be split across events, so search what they add up to.
             value, text = joined, json.dumps(joined)
         if not self._secrets.may_be_in(text):
-            return value, text[:MOST_SHOWN]
-        # Masked before it is cut, or half a secret would be left at the end.
-        return self._secrets.masked(value, sent(value)), self._secrets.mask(text[: 2 * MOST_SHOWN])[:MOST_SHOWN]
+            return value, text[:MAX_SHOWN]
+        # Mask before truncating, which might leave half a secret at the end.
+        return self._secrets.masked(value, sent(value)), self._secrets.mask(text[: 2 * MAX_SHOWN])[:MAX_SHOWN]
 
     @asynccontextmanager
-    async def _sent(
+    async def _request(
         self,
         method: str,
         path: str,
@@ -367,70 +369,68 @@ class Endpoint:
         content: Mapping[str, Any] | None = None,
         data: aiohttp.FormData | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """The one place where a call can fail: what the HTTP stack raises becomes a TransientError of this call."""
-        if len(self._session.cookie_jar) > MOST_COOKIES:
+        """The only place where a call can fail: exceptions of the HTTP stack become TransientErrors of this call."""
+        if len(self._session.cookie_jar) > MAX_COOKIES:
             self._session.cookie_jar.clear()
         try:
-            url = self._urls.get(path) or self._urls.setdefault(path, self._joined(path))
-            async with _within(timeout):
-                for _ in range(MOST_REDIRECTS):
+            url = self._urls.get(path) or self._urls.setdefault(path, self._full_url(path))
+            async with _time_limit(timeout):
+                for _ in range(MAX_REDIRECTS):
                     async with self._session.request(
                         method,
                         url,
                         json=content,
                         data=data,
-                        headers=self._private,
+                        headers=self._auth_headers,
                         allow_redirects=False,
-                        timeout=self._whole if timeout else self._each_part,
+                        timeout=self._no_read_timeout if timeout else self._read_timeout,
                     ) as response:
-                        further = self._further(method, response) if 300 <= response.status < 400 else None
-                        if further is None:
+                        target = self._redirect_target(method, response) if 300 <= response.status < 400 else None
+                        if target is None:
                             yield response
                             return
-                    url = further
-                raise TransientError(f"{self.url} redirects in a circle", kind="unreadable")
+                    url = target
+                raise TransientError(f"{self.url} redirects in a loop", kind="unreadable")
         except aiohttp.ClientConnectorCertificateError as error:
             text = f"the certificate of {self.url} is not trusted ({_untrusted(error.certificate_error)})"
             raise TransientError(text, kind="certificate") from error
         except aiohttp.ClientConnectorSSLError as error:
-            text = f"no TLS connection to {self.url} ({self._why(error)})"
+            text = f"no TLS connection to {self.url} ({self._reason(error)})"
             raise TransientError(text, kind="tls", charged=False) from error
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             if _is_broken_handshake(error):
                 text = f"no TLS connection to {self.url} (the connection was closed during the handshake)"
                 raise TransientError(text, kind="connection" if self.proxy else "tls", charged=False) from error
-            why = "in time" if isinstance(error, TimeoutError) else f"({self._why(error)})"
+            why = "in time" if isinstance(error, TimeoutError) else f"({self._reason(error)})"
             to = f"to the proxy {self.proxy} for" if isinstance(error, aiohttp.ClientProxyConnectionError) else "to"
             raise TransientError(f"no connection {to} {self.url} {why}", kind="connection", charged=False) from error
         except aiohttp.ClientHttpProxyError as error:
-            text = (
-                f"the proxy {self.proxy} lets no connection to {self.url} through ({error.status} {self._why(error)})"
-            )
+            text = f"the proxy {self.proxy} refuses to connect to {self.url} ({error.status} {self._reason(error)})"
             raise TransientError(text, kind="connection", charged=False) from error
         except TimeoutError as error:
             text = f"{self.url} gave no answer within {timeout or self.timeout:g} s"
             raise TransientError(text, kind="timeout") from error
         except BROKEN as error:
-            text = f"{self.url} sent something that is not valid HTTP ({self._why(error)})"
+            text = f"{self.url} sent something that is not valid HTTP ({self._reason(error)})"
             raise TransientError(text, kind="unreadable") from error
         except (aiohttp.ClientError, OSError, EOFError) as error:
-            text = f"the connection to {self.url} broke ({self._why(error)})"
+            text = f"the connection to {self.url} broke ({self._reason(error)})"
             raise TransientError(text, kind="connection") from error
 
-    def _why(self, error: Exception) -> str:
-        # aiohttp's own text of these begins with a status and repeats the URL.
-        said = error.message if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError) else ""
-        return error_text(self._secrets.mask(said or str(error) or type(error).__name__), 200)
+    def _reason(self, error: Exception) -> str:
+        # aiohttp's own text starts with a status and repeats the URL.
+        message = error.message if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError) else ""
+        return error_text(self._secrets.mask(message or str(error) or type(error).__name__), 200)
 
-    def _joined(self, path: str) -> URL:
+    def _full_url(self, path: str) -> URL:
         url = path if "://" in path else f"{self.url}/{path}"
-        # As it was given: what is escaped in it must not be escaped again.
+        # The query is added as given, so that it is not escaped twice.
         return URL(f"{url}{'&' if '?' in url else '?'}{self._query}" if self._query else url)
 
-    def _further(self, method: str, response: aiohttp.ClientResponse) -> URL | None:
-        """Return where a redirect leads, if it may be followed: on the same host, with the same method and body.
+    def _redirect_target(self, method: str, response: aiohttp.ClientResponse) -> URL | None:
+        """Return the target of a redirect if it may be followed: same host, with the same method and body.
 
-        The key goes to no other host, and a POST must not become a GET.
+        The key must not be sent to another host, and a POST must not become a GET.
         """
         location = response.headers.get("Location")
         if not location or (method != "GET" and response.status not in (307, 308)):
@@ -442,15 +442,15 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def _within(seconds: float | None) -> AsyncGenerator[None]:
-    """Raise TimeoutError after so many seconds, as `asyncio.timeout` does; but where this process itself stood still
-    when they ended (stopped, or waiting for a disk), what has come meanwhile is read first: it is paid for."""
+async def _time_limit(seconds: float | None) -> AsyncGenerator[None]:
+    """Raise TimeoutError after that many seconds, as `asyncio.timeout` does. If this process itself was stalled when
+    they ended (suspended, or waiting for a disk), first read what has arrived meanwhile, since it is billed."""
     loop = asyncio.get_running_loop()
     due = loop.time() + (seconds or 0.0)
 
     def expire() -> None:
         now = loop.time()
-        limit.reschedule(now + GRACE if now - due > STOOD_STILL else now)
+        limit.reschedule(now + GRACE if now - due > STALLED else now)
 
     async with asyncio.timeout(None) as limit:
         timer = None if seconds is None else loop.call_at(due, expire)
@@ -471,13 +471,13 @@ def _is_broken_handshake(error: Exception) -> bool:
 
 
 def _untrusted(error: Exception) -> str:
-    """Return why a certificate is not trusted: it is self-signed, has expired, or is for another host."""
+    """Return why a certificate is not trusted: self-signed, expired, or for another host."""
     return error.verify_message.rstrip(".") if isinstance(error, SSLCertVerificationError) else str(error)
 
 
 class _Response(aiohttp.ClientResponse):
-    """A response after which the connection is closed where a call was given up: its answer may still come there, and
-    would be read as the answer to the next call that is sent in the meantime."""
+    """A response that closes its connection if the call was given up. A late answer could still arrive on it, and would
+    be read as the answer to the next call."""
 
     async def start(self, connection: Connection) -> Self:
         protocol = connection.protocol
@@ -488,13 +488,13 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Connections of which none is used again that has received what nobody asked for.
+    """A connector that does not reuse a connection on which unexpected data has arrived.
 
-    A gateway that gives a call up and answers it later all the same would else have its late answer read as the answer
-    to the next call: another Case's ranking.
+    If a gateway gives up a call but answers it later, the late answer would otherwise be read as the answer to the next
+    call: another Case's ranking.
     """
 
-    async def _get(self, key: Any, traces: list[Any]) -> Any:  # noqa: ANN401 - of no public type
+    async def _get(self, key: Any, traces: list[Any]) -> Any:  # noqa: ANN401 - not a public type
         while (connection := await super()._get(key, traces)) is not None:
             protocol, transport = connection.protocol, connection.transport
             if protocol is None or not (protocol.should_close or _has_unread(transport)):
@@ -504,7 +504,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 def _has_unread(transport: asyncio.Transport | None) -> bool:
-    """Return whether something has come that the event loop, which may be busy, has not read yet."""
+    """Return whether data has arrived that the event loop, perhaps busy, has not read yet."""
     socket = None if transport is None else transport.get_extra_info("socket")
     if socket is None:
         return False
@@ -514,13 +514,13 @@ def _has_unread(transport: asyncio.Transport | None) -> bool:
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """Return the body; of an error what can be read of it, as its status says enough."""
+    """Return the body. For an error, return as much as can be read, since the status says enough."""
     length, failed = response.content_length, response.status >= 400
-    if not failed and length is not None and length <= MOST_BYTES and "Content-Encoding" not in response.headers:
+    if not failed and length is not None and length <= MAX_BYTES and "Content-Encoding" not in response.headers:
         return await response.read()
     parts: list[bytes] = []
     try:
-        async for part in _parts(response, PART_BYTES if failed else MOST_BYTES):
+        async for part in _chunks(response, PART_BYTES if failed else MAX_BYTES):
             parts.append(part)
     except (TransientError, aiohttp.ClientError, OSError, EOFError, zlib.error):
         if not failed:
@@ -528,28 +528,28 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-async def _parts(response: aiohttp.ClientResponse, most: int) -> AsyncGenerator[bytes]:
-    """Yield the body, decompressed, in parts; raise TransientError when it is longer than `most` bytes.
+async def _chunks(response: aiohttp.ClientResponse, most: int) -> AsyncGenerator[bytes]:
+    """Yield the body, decompressed, in chunks; raise TransientError if it is longer than `most` bytes.
 
-    A body cut off within its compression raises EOFError. What is said to be compressed and is not is taken as it is,
-    and so is what is compressed in a way that was not asked for: it will be no JSON.
+    A truncated compressed body raises EOFError. A body declared as compressed that is not is used unchanged; so is one
+    compressed in a way that was not requested, which will not be valid JSON.
     """
-    size, unpack = 0, None
-    packing = response.headers.get("Content-Encoding", "").strip().lower()
-    first = {"gzip": b"\x1f", "x-gzip": b"\x1f", "deflate": b"x"}.get(packing)
-    async for packed in response.content.iter_any():
-        if first is not None and not size and packed.startswith(first):
-            unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
-        rest = packed
+    size, decompressor = 0, None
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    first = {"gzip": b"\x1f", "x-gzip": b"\x1f", "deflate": b"x"}.get(encoding)
+    async for compressed in response.content.iter_any():
+        if first is not None and not size and compressed.startswith(first):
+            decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        rest = compressed
         while rest:
-            if unpack is None:
+            if decompressor is None:
                 part, rest = rest, b""
-            elif not unpack.eof:
-                part = unpack.decompress(rest, PART_BYTES)
-                rest = unpack.unconsumed_tail or unpack.unused_data
+            elif not decompressor.eof:
+                part = decompressor.decompress(rest, PART_BYTES)
+                rest = decompressor.unconsumed_tail or decompressor.unused_data
             elif rest.startswith(b"\x1f"):
-                # Another part, packed by itself.
-                unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
+                # Another member, compressed separately.
+                decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)
                 continue
             else:
                 return
@@ -557,5 +557,5 @@ async def _parts(response: aiohttp.ClientResponse, most: int) -> AsyncGenerator[
             if size > most:
                 raise TransientError(f"the answer is longer than {most >> 20} MiB", kind="unreadable")
             yield part
-    if unpack is not None and not unpack.eof:
-        raise EOFError("the compressed answer is cut off")
+    if decompressor is not None and not decompressor.eof:
+        raise EOFError("the compressed answer is truncated")

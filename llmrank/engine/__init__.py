@@ -1,4 +1,4 @@
-"""The engine: between rankers, which make no calls, and backends, which know no ranker."""
+"""The engine connects rankers, which make no calls, with backends, which know no rankers."""
 
 from llmrank.engine.budget import Bounds, Budget, Metered
 from llmrank.engine.caller import Caller, Exchange

@@ -1,4 +1,4 @@
-"""What a command spends, and the bounds that it keeps."""
+"""What a command spends, and the bounds it must respect."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ NOTHING = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The most that one command may spend; None: no bound. What comes from the Store costs nothing."""
+    """The most that one command may spend; None: unlimited. Answers from the Store cost nothing."""
 
     requests: int | None = None
     tokens: int | None = None
-    """Of prompts and completions together."""
+    """Prompt and completion tokens together."""
     cost: float | None = None
-    """In the currency of the tariff."""
+    """In the tariff's currency."""
 
 
 class Budget:
-    """Counts what is spent, and keeps the bounds.
+    """Counts spending and enforces the bounds.
 
-    Before a call begins, three amounts are added: what is spent, the most that the calls under way can take, and the
-    most that the new call can take. The call begins only if the sum is within every bound. The most that a call can
-    take is its `max_tokens` plus what the backend counts in its prompt. A prompt that nobody counts is taken for a
-    token a byte, three to four times what English takes. So near the bound a call may wait, the last calls run one by
-    one, and a command stops short of the bound by less than one call can take. This trusts the endpoint to keep to
-    `max_tokens`, to say what it used, and to hide no text around a prompt. (Batches begin with one direct call, which
-    is set aside at their price.)
+    Before a call starts, three amounts are added: what has been spent, the most that the calls in flight can use, and
+    the most that the new call can use. The call starts only if the sum is within every bound. The most that a call can
+    use is its `max_tokens` plus the backend's count of its prompt tokens. If the backend cannot count, each byte counts
+    as a token, three to four times the usual number for English. Near a bound, calls may therefore wait, the last ones
+    run one at a time, and the command stops short of the bound by less than one call. This relies on the endpoint to
+    respect `max_tokens`, to report its usage, and to add no hidden text to a prompt. (Batches start with one direct
+    call, which is reserved at the batch price.)
 
-    A refused call counts as a request without tokens. Calls that find out what the endpoint takes count once they are
-    sent; only they may pass the bound on requests. A call that was sent and got no usable answer (a timeout, a cut
-    connection, no usage) may still be charged. It counts with the most it can take, as `doubtful`.
+    A refused call counts as a request without tokens. Calls that find out what the endpoint supports are counted once
+    they are sent; only they can exceed the bound on requests. A call that was sent but got no usable answer (a timeout,
+    a dropped connection, no usage) may still be billed, so the most it can use is counted as `doubtful`.
     """
 
     def __init__(
@@ -51,21 +51,21 @@ class Budget:
         batch: bool = False,
         count_tokens: Callable[[Sequence[Message]], int | None] | None = None,
     ) -> None:
-        """`batch` says that calls go through a Batch API, at its price."""
+        """`batch` says that calls go through a Batch API and are billed at its price."""
         self.bounds, self.tariff, self.batch = bounds, tariff, batch
         self._count_tokens = count_tokens
         self.requests = 0
-        """Calls sent."""
+        """Number of calls sent."""
         self.spent = NOTHING
-        """What the calls that were answered took."""
+        """Usage of the answered calls."""
         self.doubtful = NOTHING
         self._of_batches = NOTHING
-        self._under_way = 0
+        self._in_flight = 0
         self._reserved = NOTHING
         self._excess = NOTHING
-        """By how much one call has taken more than it may."""
+        """The largest excess of a call over what was reserved for it."""
         self._turn, self._released = asyncio.Lock(), asyncio.Event()
-        self._reached = ""
+        self._bound_reached = ""
 
     @property
     def cost(self) -> float | None:
@@ -77,19 +77,19 @@ class Budget:
         return "" if self.tariff is None or self.cost is None else self.tariff.show(self.cost)
 
     def describe(self) -> str:
-        """Return what is spent, in a few words."""
-        said = f"{self.spent.prompt_tokens:,} prompt and {self.spent.completion_tokens:,} completion tokens"
-        said += f", {self.money()}" if self.tariff else ""
+        """Return a one-line summary of what was spent."""
+        text = f"{self.spent.prompt_tokens:,} prompt and {self.spent.completion_tokens:,} completion tokens"
+        text += f", {self.money()}" if self.tariff else ""
         if self.doubtful == NOTHING:
-            return said
+            return text
         more = f"{_tokens(self.doubtful):,} tokens"
-        more += "" if self.tariff is None else f", {self.tariff.show(self._priced(self.doubtful))},"
-        return f"{said}; perhaps {more} more for calls that did not say what they took"
+        more += "" if self.tariff is None else f", {self.tariff.show(self._priced(self.doubtful))}"
+        return f"{text}; calls that reported no usage may have cost another {more}"
 
     def to_dict(self, since: Budget | None = None) -> dict[str, Any]:
-        """Return what is spent, and the prices, as JSON values for the manifest.
+        """Return the spending and the prices as JSON values for the manifest.
 
-        `since` is a copy of this budget: what it had counted is left out.
+        `since` is an earlier copy of this budget, whose counts are subtracted.
         """
         before = since or Budget()
         spent = {"requests": self.requests - before.requests, **asdict(self.spent - before.spent)}
@@ -102,42 +102,42 @@ class Budget:
         return {"spent": spent | money, "prices": self.tariff.to_dict()}
 
     def add(self, requests: int, spent: Usage, doubtful: Usage) -> None:
-        """Count what was spent without being set aside here: by another process, or by a backend that learns."""
+        """Count spending that was not reserved here: by another process, or by a backend's own extra calls."""
         self.requests += requests
         self.spent += spent
         self.doubtful += doubtful
 
     async def reserve(self, request: Request) -> Usage:
-        """Return the most that the call may take, set aside until `release`; nothing where there is no bound.
+        """Reserve, and return, the most that the call may use, until `release`; nothing if there are no bounds.
 
-        Waits while calls under way may still make room, in the order of asking. Raises BoundReachedError when none is
-        under way and the bound could be passed, and from then on always.
+        If the bound could be exceeded, calls wait in order while others in flight may still free some of it. When none
+        is in flight, BoundReachedError is raised, and from then on always.
         """
         if self.bounds == Bounds():
             most = NOTHING
         else:
             most = self.most(request)
             async with self._turn:
-                while not self._reached and (passed := self._passed_by(most)):
-                    if not self._under_way:
-                        self._reached = passed
+                while not self._bound_reached and (exceeded := self._exceeded_bound(most)):
+                    if not self._in_flight:
+                        self._bound_reached = exceeded
                         break
                     self._released.clear()
                     await self._released.wait()
-            if self._reached:
+            if self._bound_reached:
                 raise BoundReachedError(
-                    f"stopped before the call that could pass {self._reached}; spent: {self.requests} requests, "
+                    f"stopped before a call that could exceed {self._bound_reached}; spent: {self.requests} requests, "
                     f"{self.describe()}\n"
-                    "  hint: what was answered is saved; the same command goes on, with as much again or a higher bound"
+                    "  hint: all answers are saved; the same command continues, with a fresh budget or a higher bound"
                 )
         self.requests += 1
-        self._under_way += 1
+        self._in_flight += 1
         self._reserved += most
         return most
 
     def release(self, reserved: Usage, spent: Usage, doubtful: Usage, *, batch: bool) -> None:
-        """Count a call that has ended, and free what was set aside for it; `batch` says by which price it is paid."""
-        self._under_way -= 1
+        """Count a finished call and release its reservation. `batch`: whether it is billed at the batch price."""
+        self._in_flight -= 1
         self._reserved -= reserved
         if reserved != NOTHING:
             over, known = spent - reserved, self._excess
@@ -150,10 +150,10 @@ class Budget:
         self._released.set()
 
     def most(self, request: Request) -> Usage:
-        """Return the most that a call may take."""
+        """Return the most that a call may use."""
         prompt = None if self._count_tokens is None else self._count_tokens(request.messages)
         if prompt is None:
-            # A schema is part of what some endpoints charge for.
+            # Some endpoints also bill the schema.
             texts = [
                 *(message.content for message in request.messages),
                 request.structured.spec if request.structured else "",
@@ -161,28 +161,28 @@ class Budget:
             prompt = most_tokens(texts)
         return Usage(prompt_tokens=prompt, completion_tokens=request.sampling.max_tokens)
 
-    def _passed_by(self, most: Usage) -> str:
-        """Return the bound that another call of this size could pass, or an empty text."""
+    def _exceeded_bound(self, most: Usage) -> str:
+        """Return the bound that another call of this size could exceed, or an empty string."""
         bounds, over = self.bounds, self._excess
-        beside = Usage(over.prompt_tokens * self._under_way, 0, over.completion_tokens * self._under_way)
+        beside = Usage(over.prompt_tokens * self._in_flight, 0, over.completion_tokens * self._in_flight)
         most += over
-        open_ended = self.doubtful + self._reserved + beside + most
+        pending = self.doubtful + self._reserved + beside + most
         if bounds.requests is not None and self.requests + 1 > bounds.requests:
             return f"--max-requests {bounds.requests}"
-        if bounds.tokens is not None and _tokens(self.spent + open_ended) > bounds.tokens:
+        if bounds.tokens is not None and _tokens(self.spent + pending) > bounds.tokens:
             return f"--max-total-tokens {bounds.tokens} (it may take {_tokens(most):,}{self._warning})"
         if bounds.cost is None or self.tariff is None or self.cost is None:
             return ""
-        if self.cost + self._priced(open_ended) > bounds.cost:
+        if self.cost + self._priced(pending) > bounds.cost:
             return f"--max-cost {bounds.cost:g} (it may take {self.tariff.show(self._priced(most))}{self._warning})"
         return ""
 
     @property
     def _warning(self) -> str:
-        return "" if self._excess == NOTHING else f": one call took {_tokens(self._excess):,} tokens more than it may"
+        return "" if self._excess == NOTHING else f": one call exceeded its limit by {_tokens(self._excess):,} tokens"
 
     def _priced(self, usage: Usage) -> float:
-        """Return the money for what is not, or may not be, paid yet."""
+        """Return the price of usage that has not been, or may not have been, billed."""
         return 0.0 if self.tariff is None else self.tariff.price(batch=self.batch).cost(usage)
 
 
@@ -191,16 +191,16 @@ def _tokens(usage: Usage) -> int:
 
 
 class Metered(WrappedBackend):
-    """A backend whose calls a Budget counts."""
+    """A backend whose calls are counted by a Budget."""
 
     def __init__(self, backend: Backend, budget: Budget) -> None:
         super().__init__(backend)
         self._budget, self._beside = budget, backend.sent_beside
 
     async def answer(self, request: Request) -> Response:
-        """Return the Response; raises BoundReachedError when the call could pass a bound, else as the backend does."""
+        """Return the Response. Raises BoundReachedError if the call could exceed a bound, else as the backend does."""
         if self._backend.holds(request) is not None:
-            # A replay: there is nothing to pay.
+            # A replay is free.
             return await self._backend.answer(request)
         reserved = await self._budget.reserve(request)
         spent, doubtful, batch = NOTHING, True, False

@@ -1,4 +1,4 @@
-"""Answers Requests: from the Store where the answer is known, else from the backend, and stores what arrives."""
+"""Answers Requests from the Store, or else from the backend, and stores every Response."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import Any, cast
 
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
-from llmrank.engine.retry import Retries, RetryPolicy, Tries, own_wait
+from llmrank.engine.retry import Retries, RetryPolicy, Tries, backoff
 from llmrank.errors import BackendError, BoundReachedError, FatalBackendError, InputError, StoppedError, TransientError
 from llmrank.progress import Say, silent
 from llmrank.store import KeyedRequest, Store, keyed
 from llmrank.types import Backend, Failure, Reply, Request, Response
 
 CLAIM_WAITS = (0.02, 0.05, 0.1, 0.25)
-"""Seconds between looks for an answer that another process is waiting for; the last one is repeated."""
+"""Seconds between polls for an answer that another process is waiting for; the last interval repeats."""
 
 CLAIM_TOLD = 60.0
-"""Seconds of waiting for another process that a person is told of: it may be stopped, and keeps what it claimed."""
+"""Seconds of waiting for another process before the user is told: a suspended process keeps its claims."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One Request's key and its Reply."""
+    """The key of a Request, and its Reply."""
 
     key: str
     reply: Reply
     stored: bool
-    """Whether the Reply came from a Store, or from a call made for another Case: at no further call."""
+    """Whether the Reply came from the Store, or from a call for another Case, and so cost no call of its own."""
 
 
 class Caller:
-    """Bounds the calls under way, tries again after faults that pass, stores every Response the moment it arrives, and
-    asks no question twice: neither for two Cases nor, with one Store, in two processes."""
+    """Limits the calls in flight, retries transient failures, stores every Response as soon as it arrives, and never
+    sends a request twice: neither for two Cases nor, if they share a Store, from two processes."""
 
     def __init__(
         self,
@@ -46,38 +46,36 @@ class Caller:
         clock: Clock | None = None,
         say: Say = silent,
     ) -> None:
-        """`concurrency` is how many calls are under way at once; None: as many as the endpoint takes (`Limit`). `say`
-        is told of long waits."""
-        self.backend, self.store, self._say, self._tells_of_claims = backend, store, say, True
+        """`concurrency` is the number of calls in flight at once; None: as many as the endpoint takes (see `Limit`).
+        `say` receives a message about each long wait."""
+        self.backend, self.store, self._say, self._reports_claims = backend, store, say, True
         self.policy, self.clock = policy or RetryPolicy(), clock or Clock()
         self.limit, self._retries = Limit(concurrency, self.clock), Retries(self.policy, self.clock, say)
         self.calls = 0
-        """Questions that the backend has been asked, a replay apart; one that is sent again counts once here, and in
-        `account`."""
+        """Requests sent to the backend, except to a replay. A retried request counts once here and in `account`."""
         self.answered = 0
-        """Those of them that got an answer."""
+        """Requests that got an answer."""
         self.changed = asyncio.Event()
-        """Set when there may be more capacity for Cases than there was, and when one of `left_behind` has ended."""
-        self.left_behind: set[asyncio.Task[Exchange]] = set()
-        """Calls whose Case has ended with an error of another of its calls. They may be paid for, too."""
+        """Set when the capacity may have grown, and when a call in `orphaned` ends."""
+        self.orphaned: set[asyncio.Task[Exchange]] = set()
+        """Calls still in flight after another call of their Case raised an error. They may be billed as well."""
         self.unstored = 0
-        """Answers that came and could not be stored."""
+        """Answers that arrived but could not be stored."""
         self._left_out = set[str]()
-        """What the stored answers that are used were asked without."""
+        """Parameters that the stored answers used in this run were requested without."""
         self._halted, self._waiting = asyncio.Event(), 0
-        self._under_way: dict[str, asyncio.Future[Reply | None]] = {}
+        self._in_flight: dict[str, asyncio.Future[Reply | None]] = {}
 
     @property
     def capacity(self) -> int:
-        """How many Cases may be under way: as many as calls, and some in place of those that wait for a retry."""
+        """Maximum number of Cases in progress: one per call, and more to replace those waiting for a retry."""
         return self.limit.size + min(self._waiting, self.limit.size + 8)
 
     async def ask(self, requests: Sequence[Request]) -> list[Exchange]:
         """Return one Exchange per Request, in order.
 
-        Raises FatalBackendError when the backend fails in a way that every further call would meet too, and
-        StoppedError for a call that would begin after `halt`; any other failure of a call becomes a `Failure` and is
-        stored nowhere.
+        Raises FatalBackendError for a failure that every further call would meet too, and StoppedError for a call that
+        would start after `halt`. Any other failure of a call becomes a `Failure`, which is not stored.
         """
         prepared = [keyed(self.backend.identity, request) for request in requests]
         known = self.store.answers(prepared)
@@ -85,38 +83,38 @@ class Caller:
             if reply.left_out and not self._left_out.issuperset(names := reply.left_out.split(",")):
                 self._left_out.update(names)
                 without = ", ".join(names)
-                self._say(f"answers in the Store were asked for without {without}, which the endpoint did not take")
+                self._say(f"some answers in the Store were requested without {without}: the endpoint did not accept it")
         found = {key: Exchange(key, reply, stored=True) for key, reply in known.items()}
-        asker = asyncio.current_task()
+        case_task = asyncio.current_task()
         for one in prepared:
             if one.key not in found and self.backend.holds(one.request):
-                # A replay: there is nothing to wait for, and nobody who must not ask the same meanwhile.
-                found[one.key] = Exchange(one.key, await self._call(one, asker), stored=True)
-        left = [self._ask_one(one, asker) for one in prepared if one.key not in found]
+                # A replay: nothing to wait for, and no need to keep others from sending the same request.
+                found[one.key] = Exchange(one.key, await self._call(one, case_task), stored=True)
+        left = [self._ask_one(one, case_task) for one in prepared if one.key not in found]
         answered = iter([await left[0]] if len(left) == 1 else await self._together(left))
         return [found[one.key] if one.key in found else next(answered) for one in prepared]
 
-    def fault_of(self, asker: object) -> str:
-        """Return what the calls of a Case (the task that asks for it) met last, where they are to be sent again."""
-        return self._retries.fault_of(asker)
+    def fault_of(self, case_task: object) -> str:
+        """Return the last error of the calls of a Case (a task) that are waiting for a retry."""
+        return self._retries.fault_of(case_task)
 
     @property
     def halted(self) -> bool:
-        """Whether no further call begins."""
+        """Whether no new call starts."""
         return self._halted.is_set()
 
     def halt(self) -> None:
-        """Begin no further call: those that wait for a slot or a retry raise StoppedError. Calls under way go on."""
+        """Start no new calls: those waiting for a slot or a retry raise StoppedError. Calls in flight continue."""
         self._halted.set()
         self.limit.close(self.stopped())
         self.changed.set()
 
     def stopped(self) -> StoppedError:
-        """Return the error of a run that was asked to stop."""
-        return StoppedError("stopped; what was answered is saved, and the same command continues")
+        """Return the error for a run that was asked to stop."""
+        return StoppedError("stopped; all answers are saved, and the same command continues")
 
     def account(self) -> dict[str, object]:
-        """Return how the calls went, for the manifest: retries by kind, the limit's history, what is not sent."""
+        """Return a summary for the manifest: retries by kind, the history of the limit, and the concessions."""
         endpoint = dict(self.backend.concessions)
         if self._left_out:
             now = cast("Sequence[str]", endpoint.get("left_out", ()))
@@ -128,64 +126,64 @@ class Caller:
         }
 
     async def _together(self, questions: Sequence[Coroutine[Any, Any, Exchange]]) -> list[Exchange]:
-        """Ask at once, and return the answers in order. What the first raises is raised; the others go on."""
+        """Run concurrently and return the results in order. The first error is raised; the other calls continue."""
         tasks = [asyncio.create_task(question) for question in questions]
         try:
             return await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 if not task.done():
-                    self.left_behind.add(task)
+                    self.orphaned.add(task)
                     task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[Exchange]) -> None:
-        self.left_behind.discard(task)
+        self.orphaned.discard(task)
         self.changed.set()
 
-    async def _ask_one(self, question: KeyedRequest, asker: object) -> Exchange:
-        """Return the answer to a question that was not in the Store a moment ago."""
+    async def _ask_one(self, question: KeyedRequest, case_task: object) -> Exchange:
+        """Return the answer to a request that was not in the Store a moment ago."""
         key = question.key
-        # Two Cases may ask the same question at the same moment: the second waits for the first one's answer.
-        while (other := self._under_way.get(key)) is not None:
+        # Two Cases may send the same request at the same moment: the second waits for the answer to the first.
+        while (other := self._in_flight.get(key)) is not None:
             if (reply := await asyncio.shield(other)) is not None:
                 return Exchange(key, reply, stored=True)
-            # The first was given up before it was answered; the first to wake asks again.
+            # The first call was cancelled before it was answered; the first waiter to wake sends the request.
         answer = asyncio.get_running_loop().create_future()
-        self._under_way[key] = answer
+        self._in_flight[key] = answer
         reply = None
         try:
-            # The Store may have the answer now: of another process, or of a Case that ended meanwhile.
+            # The Store may have the answer by now, from another process or from a Case that has ended.
             if (reply := await self._claim(question)) is not None:
                 return Exchange(key, reply, stored=True)
-            reply = await self._call(question, asker)
+            reply = await self._call(question, case_task)
             return Exchange(key, reply, stored=False)
         finally:
             self.store.release(key)
-            del self._under_way[key]
+            del self._in_flight[key]
             answer.set_result(reply)
 
     async def _claim(self, question: KeyedRequest) -> Response | None:
-        """Return once the question is ours to ask (None), or with its answer if another process gets it first."""
+        """Claim the request and return None; if another process gets the answer first, return that."""
         waits, told_at = chain(CLAIM_WAITS, repeat(CLAIM_WAITS[-1])), self.clock.now() + CLAIM_TOLD
         while not self.store.claim(question.key):
-            if self._tells_of_claims and self.clock.now() > told_at:
-                self._tells_of_claims = False
+            if self._reports_claims and self.clock.now() > told_at:
+                self._reports_claims = False
                 self._say(
-                    f"waiting for another process, which has been asking the same question for {CLAIM_TOLD:g} s "
-                    f"({self.store.path}); where it stands still, end it, and the question is asked here"
+                    f"waiting for another process that sent the same request more than {CLAIM_TOLD:g} s ago "
+                    f"({self.store.path}); if that process hangs, end it, and the request is sent from here"
                 )
             await self._pause(next(waits))
             if (reply := self.store.answer(question)) is not None:
                 return reply
         return self.store.answer(question)
 
-    async def _call(self, question: KeyedRequest, asker: object) -> Reply:
-        """Send until there is an answer, which is stored, or the call is given up; no slot is held while it waits."""
+    async def _call(self, question: KeyedRequest, case_task: object) -> Reply:
+        """Send until an answer arrives, which is stored, or the call is given up. Holds no slot while waiting."""
         answers = self._retries.answers
         reply = await self._send(question.request)
         sent = self.backend.holds(question.request) is None
         self.calls += sent
-        tries = Tries(asker, self.clock.now(), answers)
+        tries = Tries(case_task, self.clock.now(), answers)
         while isinstance(reply, TransientError):
             if (wait := self._retries.wait(tries, reply)) is None:
                 return Failure(str(reply))
@@ -202,7 +200,7 @@ class Caller:
         return reply
 
     async def _pause(self, seconds: float) -> None:
-        """Wait; another Case may begin meanwhile. Raises StoppedError as soon as the caller is halted."""
+        """Wait; meanwhile another Case may start. Raises StoppedError as soon as the caller is halted."""
         self._waiting += 1
         self.changed.set()
         try:
@@ -213,22 +211,22 @@ class Caller:
             raise self.stopped()
 
     async def _answer(self, request: Request) -> Response:
-        """Return the backend's Response; raise as it does, and for one that cannot answer the Request.
+        """Return the backend's Response; raise as the backend does, and if the Response lacks what was requested.
 
-        What replays earlier answers has no better one.
+        A replayed Response is returned as it is, since there is none better.
         """
         response = await self.backend.answer(request)
         if response.can_answer(request) or self.backend.holds(request) is not None:
             return response
         if not self.backend.capabilities.label_logprobs:
             raise FatalBackendError(
-                "the endpoint returns no log-probabilities any more, and nothing else is read\n"
-                "  hint: what was answered is stored; choose an endpoint that returns them, or a prompt that reads text"
+                "the endpoint no longer returns log-probabilities, and this prompt reads nothing else\n"
+                "  hint: all answers are stored; use an endpoint that returns them, or a prompt that reads text"
             )
-        raise TransientError("the answer came without the log-probabilities that were asked for", kind="no_answer")
+        raise TransientError("the answer lacks the log-probabilities that were requested", kind="no_answer")
 
     async def _send(self, request: Request, *, first: bool = False) -> Response | Failure | TransientError:
-        """Send once; a fault that may pass is returned, not raised. Raises FatalBackendError."""
+        """Send once. A transient failure is returned, not raised. Raises FatalBackendError."""
         slot = await self.limit.enter(first=first)
         size = self.limit.size
         try:
@@ -237,7 +235,7 @@ class Caller:
             if fault.throttled:
                 bearable = (fault.wait or 0.0) <= self.policy.patience
                 if not self.limit.refused(slot, fault.wait if bearable else None) and bearable:
-                    await self._pause(own_wait(1) if fault.wait is None else fault.wait)
+                    await self._pause(backoff(1) if fault.wait is None else fault.wait)
             else:
                 self.limit.faulted(slot)
             return fault

@@ -1,4 +1,4 @@
-"""Trying again: how long to wait, when a call is given up, and when the endpoint is."""
+"""Retries: how long to wait, when to give up a call, and when to give up the endpoint."""
 
 from __future__ import annotations
 
@@ -12,162 +12,163 @@ from llmrank.errors import FatalBackendError, TransientError
 from llmrank.progress import Say, duration, silent
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-"""Seconds: the first wait of our own choosing doubles up to the longest."""
+"""Seconds of backoff: the first wait, doubled after each failure up to the longest."""
 LONG_WAIT = 10.0
-"""Seconds of waiting that a person is told of."""
+"""Seconds of a requested wait from which the user is told."""
 SEVERAL = 5
-"""Cases that must be failing before it is taken to be the endpoint's fault and not theirs."""
-GO_ON = "see to the endpoint, then give the same command again: what was answered is stored"
+"""Number of failing Cases from which the endpoint is blamed rather than the Cases."""
+GO_ON = "check the endpoint, then run the same command again: all answers are stored"
 MANY = 100
-"""Cases in a row that a model gave no answer to: the others would be paid for in vain."""
-MOST_FAILING = 1000
-"""Failing Cases that are told apart: a service meets no end of them while its endpoint is away."""
+"""Consecutive Cases without an answer after which the run stops rather than waste more calls."""
+MAX_FAILING = 1000
+"""Number of failing Cases that are tracked, so that memory stays bounded while a service's endpoint is down."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, and how long."""
+    """How often and how long to retry."""
 
     attempts: int = 6
-    """Faults after which a call is given up."""
+    """Failures after which a call is given up."""
     patience: float = 3600.0
-    """Seconds that an endpoint which answered before may answer nobody; also the longest wait it may ask for."""
+    """Maximum seconds of an outage of an endpoint that answered before, and of a wait that it requests."""
 
 
 @dataclass(slots=True)
 class Tries:
-    """What one call has met so far."""
+    """The failures of one call so far."""
 
-    asker: object
-    """The Case that it belongs to."""
+    case_task: object
+    """The Case (a task) that made the call."""
     since: float
     """When it first failed."""
     answers: int
-    """Answers that others had got when it last failed; to begin with, when it was first sent."""
+    """`Retries.answers` at its last failure; initially, when it was first sent."""
     faults: int = 0
     common: int = 0
-    """Of the faults, those since the last answer of anybody, met while several Cases were failing."""
+    """Those of the `faults` that happened since the last answer to any call, while several Cases were failing."""
     refusals: int = 0
-    """Refusals (429) in a row while nobody got an answer."""
+    """Consecutive refusals (429) during which no call was answered."""
     outage: bool = False
-    """Whether it waits for an endpoint that answers nobody."""
+    """Whether it is waiting for the end of an outage."""
 
 
 @dataclass(slots=True)
 class Retries:
-    """The rule by which all calls of a run are tried again.
+    """The retry rules shared by all calls of a run.
 
-    1. *The wait* is what the endpoint asks for (Retry-After), but at least 0.5, 1, 2 … 30 s, with a random share, so
-       that many callers do not come back at once, and a fault that passes within seconds does not use up a call's
-       attempts. No slot is held meanwhile, and another Case is begun in its place.
-    2. *A refusal (429)* says how much the endpoint takes, not that the call is bad. It waits, and where refusals are
-       more than chance all calls do (`Limit`), and this one goes first. It counts against the call only if nobody got
-       an answer since its last one: in a storm a call waits as long as others get through, but at most `patience`.
-    3. *Any other fault* counts, unless it turns out to be one of an outage: several Cases were failing, and then
-       somebody was answered. After `attempts` the call is given up, and its Case is an error: the rest goes on, and the
-       same command asks for it again.
-    4. *An outage* is no call's fault. Where nobody got an answer since the call's last fault, and it is refused or
-       several Cases are failing, none is given up: each is tried every half minute until somebody is answered, for as
-       long as `patience`. So an endpoint that is away for ten minutes in the second night costs ten minutes, not the
-       thousands of Cases that could have failed meanwhile. What a model sent, and is no answer, is no outage, for each
-       try may be paid for: it counts, and a hundred such Cases in a row end the run.
-    5. *The end.* When several Cases are failing and patience is over, or nobody was ever answered, or the endpoint asks
-       for a longer wait than that, the run stops with one error. What was answered is stored; the same command goes on.
+    1. *The wait* is the endpoint's Retry-After, but at least 0.5, 1, 2 … 30 s. It is randomised so that callers do not
+       all return at once, and long enough that a brief failure does not use up a call's attempts. The call holds no
+       slot while it waits, and another Case starts in its place.
+    2. *A refusal (429)* is due to the endpoint's rate limit, not to the call. The call waits, then goes first; if
+       refusals are too frequent to be chance, all calls wait (`Limit`). A refusal counts against the call only if no
+       call was answered since its previous one. So under heavy throttling a call waits while others succeed, but at
+       most for `patience`.
+    3. *Any other failure* counts, unless it turns out to be part of an outage: several Cases were failing, and then a
+       call was answered. After `attempts` failures the call is given up and its Case ends with an error. The run goes
+       on, and the same command sends the request again.
+    4. *An outage* is not the fault of any call. If no call was answered since the call's last failure, and it is
+       refused or several Cases are failing, no call is given up: each is retried every half minute until one is
+       answered, for at most `patience`. So an endpoint that is down for ten minutes in the second night costs ten
+       minutes, not the thousands of Cases that could have failed meanwhile. Model output that is not an answer is not
+       an outage, because each attempt may be billed: it counts, and a hundred such Cases in a row end the run.
+    5. *The end.* The run stops with one error when several Cases are failing and either the patience is exhausted, no
+       call was ever answered, or the endpoint requests a wait longer than that. All answers are stored; the same
+       command continues.
+    6. *Not an endpoint.* If every reply so far is something other than an answer (a sign-in page, a stream), the URL is
+       taken to be wrong after the second attempt, because these attempts may be billed.
 
-    6. *No such endpoint.* Where all that came was no answer (a page that asks to sign in, a stream), something else is
-       taken to stand there as soon as a second try shows no more: these tries may be paid for.
-
-    So every run ends: a call is sent again every half minute for `patience` at most, else `attempts` times.
+    So every run ends: a call is retried every half minute for at most `patience`, or else `attempts` times.
     """
 
     policy: RetryPolicy
     clock: Clock
     say: Say = silent
     counts: Counter[str] = field(default_factory=Counter[str])
-    """Faults after which a call was sent again, by kind."""
+    """Number of retries by kind of failure."""
     answers: int = 0
-    """Calls that were answered."""
+    """Number of answered calls."""
     _answered_at: float = -inf
     _failing: dict[object, TransientError] = field(default_factory=dict[object, TransientError])
-    """The Cases that failed since anybody was answered, with what they met last."""
-    _told: bool = False
+    """The Cases that failed since the last answer to any call, with their latest failure."""
+    _reported: bool = False
 
     def answered(self) -> None:
-        """Somebody got through."""
+        """Record that a call was answered."""
         self.answers += 1
         self._answered_at = self.clock.now()
         if self._failing:
             self._failing.clear()
-            self._told = False
+            self._reported = False
 
-    def fault_of(self, asker: object) -> str:
-        """Return what a Case that waits for another try met last, in one line; "" where it met nothing."""
-        return " ".join(str(self._failing.get(asker, "")).split())
+    def fault_of(self, case_task: object) -> str:
+        """Return the last failure of a Case that is waiting for a retry, on one line; empty if there is none."""
+        return " ".join(str(self._failing.get(case_task, "")).split())
 
     def wait(self, tries: Tries, fault: TransientError) -> float | None:
-        """Return the seconds after which the call is to be sent again, beside what the endpoint makes all calls wait;
-        None: it is given up. Raises FatalBackendError when it is the endpoint that must be given up."""
-        alone = self.answers == tries.answers
+        """Return the seconds to wait before the retry, in addition to any pause that the endpoint imposes on all calls;
+        None if the call is given up. Raises FatalBackendError if the endpoint is given up."""
+        none_answered = self.answers == tries.answers
         tries.answers = self.answers
-        if not alone:
-            # An outage, if there was one, is over, and what it cost was not this call's fault.
+        if not none_answered:
+            # If there was an outage, it is over, and its failures were not the fault of this call.
             tries.faults -= tries.faults if tries.outage else tries.common
             tries.outage, tries.common = False, 0
-        if len(self._failing) < MOST_FAILING:
-            self._failing[tries.asker] = fault
-        away = len(self._failing) >= SEVERAL and fault.kind != "no_answer"
+        if len(self._failing) < MAX_FAILING:
+            self._failing[tries.case_task] = fault
+        many_failing = len(self._failing) >= SEVERAL and fault.kind != "no_answer"
         if fault.throttled:
-            tries.refusals = tries.refusals + 1 if alone else 0
+            tries.refusals = tries.refusals + 1 if none_answered else 0
         else:
             tries.faults += 1
-            tries.common += alone and away
-        if tries.faults > 1 and len(self._failing) >= SEVERAL and self._never_understood(fault):
+            tries.common += none_answered and many_failing
+        if tries.faults > 1 and len(self._failing) >= SEVERAL and self._never_readable(fault):
             hint = (
-                "correct --base-url (it usually ends in /v1), or see to what stands there and before it; "
-                "then give the same command again"
+                "correct --base-url (it usually ends in /v1), or check the server and any proxy in front of it; "
+                "then run the same command again"
             )
-            raise self._nobody_answered(fault, hint)
-        wait = 0.0 if fault.throttled else max(own_wait(tries.faults), fault.wait or 0.0)
+            raise self._endpoint_down(fault, hint)
+        wait = 0.0 if fault.throttled else max(backoff(tries.faults), fault.wait or 0.0)
         now = self.clock.now()
         silent = now - max(tries.since, self._answered_at)
         since = tries.since if fault.throttled else max(tries.since, self._answered_at)
         exhausted = now + max(wait, fault.wait or 0.0) - since > self.policy.patience
         if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
-            several = alone and away
-            tries.outage = several or (alone and fault.throttled)
-            if alone and not several and len(self._failing) >= MANY:
-                said = f"{len(self._failing)} Cases in a row got no answer that can be read ({fault})"
-                raise FatalBackendError(f"{said}\n  hint: {GO_ON}")
-            if not tries.outage or (not several and (exhausted or not self.answers)):
+            outage = none_answered and many_failing
+            tries.outage = outage or (none_answered and fault.throttled)
+            if none_answered and not outage and len(self._failing) >= MANY:
+                message = f"{len(self._failing)} Cases in a row got no readable answer ({fault})"
+                raise FatalBackendError(f"{message}\n  hint: {GO_ON}")
+            if not tries.outage or (not outage and (exhausted or not self.answers)):
                 return None
             if exhausted or not self.answers:
-                raise self._nobody_answered(fault, GO_ON, silent)
+                raise self._endpoint_down(fault, GO_ON, silent)
             wait = max(wait, LONGEST_WAIT * (0.5 + random()))
-            self._tell(f"nobody is answered; it is tried for {self.policy.patience / 60:.0f} minutes ({fault})")
+            self._report(f"no call is answered; retrying for {self.policy.patience / 60:.0f} minutes ({fault})")
         elif (fault.wait or 0.0) >= LONG_WAIT:
-            self._tell(f"the endpoint asks to wait {fault.wait:.0f} s ({fault})")
+            self._report(f"the endpoint requests a wait of {fault.wait:.0f} s ({fault})")
         self.counts[fault.kind] += 1
         return wait
 
-    def _nobody_answered(self, fault: TransientError, hint: str, silent: float = 0.0) -> FatalBackendError:
-        """Return the error that ends the run; `silent`: seconds since the last answer, if there was one."""
-        last = f"the last answer came {silent:.0f} s ago" if self.answers else "no answer has come yet"
-        said = f"the endpoint answers nobody: {len(self._failing)} Cases are failing, and {last} ({fault})"
+    def _endpoint_down(self, fault: TransientError, hint: str, silent: float = 0.0) -> FatalBackendError:
+        """Return the error that ends the run. `silent` is the seconds since the last answer, if there was one."""
+        last = f"the last answer came {silent:.0f} s ago" if self.answers else "no call was answered so far"
+        message = f"the endpoint does not answer: {len(self._failing)} Cases are failing, and {last} ({fault})"
         if (fault.wait or 0.0) > self.policy.patience:
-            said += f"; it asks to wait {duration(fault.wait or 0.0)}"
-            hint = "give the same command again then: what was answered is stored"
-        return FatalBackendError(f"{said}\n  hint: {hint}")
+            message += f"; it requests a wait of {duration(fault.wait or 0.0)}"
+            hint = "run the same command again after that: all answers are stored"
+        return FatalBackendError(f"{message}\n  hint: {hint}")
 
-    def _never_understood(self, fault: TransientError) -> bool:
-        """Return whether this fault and all before it are answers that are none, and nobody got one that is."""
+    def _never_readable(self, fault: TransientError) -> bool:
+        """Return whether all replies so far, including this one, were something other than an answer."""
         return fault.came and not self.answers and {*self.counts} <= {"unreadable", "no_answer"}
 
-    def _tell(self, line: str) -> None:
-        if not self._told:
-            self._told = True
+    def _report(self, line: str) -> None:
+        if not self._reported:
+            self._reported = True
             self.say(line)
 
 
-def own_wait(faults: int) -> float:
-    """Return the seconds that a call waits after so many faults, where the endpoint names none."""
+def backoff(faults: int) -> float:
+    """Return the backoff in seconds after that many failures, for an endpoint that requests no wait."""
     return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (faults - 1)) * (0.5 + random())

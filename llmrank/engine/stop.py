@@ -1,4 +1,4 @@
-"""A request to stop: from a signal handler, another thread, or a button in a notebook."""
+"""A request to stop, from a signal handler, another thread, or a button in a notebook."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 from contextlib import suppress
 
 STOP_SECONDS = 10.0
-"""Seconds that calls under way have to finish after a request to stop."""
+"""Seconds that calls in flight have to finish after a request to stop."""
 
 
 class StopSignal:
-    """Stops `rank_all` in good order.
+    """Stops `rank_all` gracefully.
 
-    The first request begins no new call and gives the calls under way `seconds` to finish, so that their answers are
-    stored. The second cancels them at once.
+    After the first request no new call starts, and calls in flight get `seconds` to finish, so that their answers are
+    stored. The second request cancels them at once.
     """
 
     def __init__(self, seconds: float = STOP_SECONDS) -> None:
@@ -23,7 +23,7 @@ class StopSignal:
 
     @property
     def at_once(self) -> bool:
-        """Whether it is to stop without waiting for the calls under way."""
+        """Whether to stop without waiting for the calls in flight."""
         return self._requests > 1
 
     def request(self) -> None:
@@ -34,7 +34,7 @@ class StopSignal:
                 loop.call_soon_threadsafe(changed.set)
 
     async def wait(self, requests: int = 1) -> None:
-        """Return when there have been so many requests."""
+        """Return once there have been that many requests."""
         waiter = (asyncio.get_running_loop(), asyncio.Event())
         self._waiting.append(waiter)
         try:

@@ -76,7 +76,7 @@ async def test_a_batch_and_a_direct_run_share_their_answers(tmp_path: Path) -> N
 async def test_steps_come_in_rounds_and_the_limit_of_a_batch_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_module, "MOST_REQUESTS", 4)
+    monkeypatch.setattr(batch_module, "MAX_REQUESTS", 4)
     async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
         await ask(backend, QUESTIONS)
         await ask(backend, [replace(question, repeat=1) for question in QUESTIONS])
@@ -86,7 +86,7 @@ async def test_steps_come_in_rounds_and_the_limit_of_a_batch_is_kept(
 
 
 async def test_the_most_bytes_of_a_batch_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_module, "MOST_BYTES", 1000)
+    monkeypatch.setattr(batch_module, "MAX_BYTES", 1000)
     async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
         assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS))
         uploads = [server.files[batch["input_file_id"]] for batch in server.batches]
@@ -130,7 +130,7 @@ async def test_error_lines_are_failures_of_the_same_kinds_as_direct_ones(tmp_pat
 
 
 async def test_a_line_longer_than_an_answer_may_be_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_module, "MOST_ANSWER", 2000)
+    monkeypatch.setattr(batch_module, "MAX_ANSWER", 2000)
     long = completion("x" * 5000)
     async with (
         BatchServer(answer=lambda body: (200, long) if by_length(body) == 2 else answered(body)) as server,
@@ -138,7 +138,7 @@ async def test_a_line_longer_than_an_answer_may_be_is_none(tmp_path: Path, monke
     ):
         responses = await ask(backend, QUESTIONS[:5])
         assert [type(one) for one in responses] == [Response, Response, BackendError, Response, Response]
-        assert "without an answer to it" in str(responses[2])
+        assert "without answering it" in str(responses[2])
 
 
 async def test_a_key_that_is_refused_in_every_line_stops_the_run(tmp_path: Path) -> None:
@@ -194,7 +194,9 @@ async def test_a_file_that_the_endpoint_has_deleted_is_said_to_be_gone(tmp_path:
         server.refuses_once = {"download": status}
         responses = await ask(backend, QUESTIONS)
         assert isinstance(responses[1], FatalBackendError)
-        assert re.search(rf"has no file \S+ \({status}\), in which the answers of batch .*\n  hint:", str(responses[1]))
+        assert re.search(
+            rf"has no file \S+ \({status}\), which holds the answers of batch .*\n  hint:", str(responses[1])
+        )
         # Nothing is paid twice: the same command looks for the file again.
         assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == len(QUESTIONS) - 1
 
@@ -234,7 +236,7 @@ async def test_a_batch_under_way_is_taken_up_again_and_its_answers_are_stored_wh
         said: list[str] = []
         async with backend_at(server, path, said) as backend:
             await backend.answer(QUESTIONS[4])
-            assert "batch batch_0 of 6 requests is taken up again" in said
+            assert "resuming batch batch_0 of 6 requests" in said
         with Store(path) as store:
             assert store.stats().responses == 6
         assert len(server.batches) == 1 and set(server.paid.values()) == {1}
@@ -288,7 +290,7 @@ async def test_a_batch_refused_before_it_exists_leaves_no_waiting_requests(tmp_p
         async def _upload(self, request: web.Request) -> web.Response:
             return web.json_response({"error": {"message": "no files here"}}, status=self.refusal)
 
-    for status, said in ((404, "leave out --batch"), (403, "refuses the key"), (400, "leave out --batch")):
+    for status, said in ((404, "leave out --batch"), (403, "rejects the key"), (400, "leave out --batch")):
         async with NoFiles() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
             server.refusal = status
             responses = await ask(backend, [replace(question, repeat=status) for question in QUESTIONS])
@@ -308,7 +310,7 @@ async def test_a_batch_keeps_what_its_endpoint_can_and_takes(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("odd", [{}, {"id": 3, "status": []}, {"id": "b"}, {"object": "batch", "status": "completed"}])
 def test_what_is_no_batch_is_unreadable(odd: dict[str, object]) -> None:
-    with pytest.raises(TransientError, match="no batch"):
+    with pytest.raises(TransientError, match="other than a batch"):
         Batch.of(odd)
 
 
@@ -324,7 +326,7 @@ async def test_an_answer_without_the_log_probabilities_that_alone_are_read_is_no
         await ask(backend, QUESTIONS[:1])
         labelled = [replace(one, labels=("A", "B"), sampling=Sampling(max_tokens=1)) for one in QUESTIONS]
         responses = await ask(backend, labelled)
-        assert all("without the log-probabilities" in str(one) for one in responses)
+        assert all("without the requested log-probabilities" in str(one) for one in responses)
         assert not any(isinstance(one, TransientError) for one in responses), "another try would be another batch"
         with Store(tmp_path / "s.sqlite") as store:
             assert store.stats().responses == 0
@@ -346,21 +348,21 @@ SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda _: b"<html>\n<title>Sign in</title>\n</html>\n" * 5,
         "its file is a web page and not JSON (Sign in",
     ),
-    "something else": (lambda _: b'{"detail": "gone"}', "its file is something that is no JSON"),
-    "nothing": (lambda _: b"", "its files have 0 lines, and 6 of its requests are answered"),
+    "something else": (lambda _: b'{"detail": "gone"}', "its file is something that is not JSON"),
+    "nothing": (lambda _: b"", "its files have 0 lines, but 6 of its requests were answered"),
     "in the form of another vendor": (
         lambda content: content.replace(b'"body"', b'"candidates"'),
-        "of its file is in no form that is known",
+        "of its file has an unknown format",
     ),
     "bodies of another vendor": (
         lambda content: content.replace(b'"choices"', b'"candidates"'),
-        "of its file is in no form that is known",
+        "of its file has an unknown format",
     ),
     "bodies as texts": (
         lambda content: content.replace(b'"body": {', b'"body": "{}", "rest": {'),
-        "of its file is in no form that is known",
+        "of its file has an unknown format",
     ),
-    "cut off in a line": (lambda content: content[:-20], "its file breaks off in line 6"),
+    "cut off in a line": (lambda content: content[:-20], "its file is truncated in line 6"),
     "cut off between lines": (
         lambda content: b"".join(content.splitlines(keepends=True)[:2]),
         "its files have 2 lines",
@@ -377,14 +379,14 @@ async def test_a_file_that_is_not_what_was_announced_is_fetched_again_and_never_
         async with backend_at(server, path, heard) as backend:
             server.spoilt = [spoils]
             assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS))
-            assert sum(said in line and line.endswith("fetched again") for line in heard) == 1
+            assert sum(said in line and line.endswith("downloading it again") for line in heard) == 1
             assert waiting_requests(path, backend.identity) == 0
         others = [replace(question, repeat=1) for question in QUESTIONS]
         async with backend_at(server, path) as backend:
             server.spoilt = [spoils] * 3
             responses = await ask(backend, others)
             lost = [one for one in responses if isinstance(one, BackendError)]
-            assert lost and all(said in str(one) and "fetches it again" in str(one) for one in lost)
+            assert lost and all(said in str(one) and "downloads them again" in str(one) for one in lost)
             assert not any(isinstance(one, TransientError) for one in lost) and not server.spoilt
             # Neither now nor by another command is it asked anew.
             assert len(lost) == sum(isinstance(one, BackendError) for one in await ask(backend, others[1:]))

@@ -334,7 +334,7 @@ async def test_the_key_is_in_no_error_of_the_list_of_models(echo: Callable[[str]
     "key", ["sk-abc\n", "sk-abc\r\nHost: x", "sk-ключ", "sk abc", "sk-“abc”", "sk-\x00", "sk-abc\udcff0123456789"]
 )
 async def test_a_key_that_no_header_can_hold_is_refused_without_being_shown(key: str) -> None:
-    with pytest.raises(InputError, match="the API key holds a") as caught:
+    with pytest.raises(InputError, match="the API key contains a") as caught:
         await open_openai("http://localhost:1/v1", MODEL, api_key=key)
     assert key not in str(caught.value) and "abc" not in str(caught.value)
 
@@ -406,7 +406,7 @@ async def test_a_query_of_the_base_url_goes_with_every_call() -> None:
 async def test_an_organisation_that_no_header_can_hold_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1\r\nX-Evil: 1")
     async with ScriptedServer() as server:
-        with pytest.raises(InputError, match="OPENAI_ORG_ID holds a line break"):
+        with pytest.raises(InputError, match="OPENAI_ORG_ID contains a line break"):
             await open_openai(server.base_url, MODEL, api_key=KEY)
 
 
@@ -477,7 +477,7 @@ async def test_the_key_goes_to_no_other_host_and_no_post_becomes_a_get() -> None
 async def test_a_circle_of_redirects_ends() -> None:
     async with ScriptedServer(Step(308, "", {"Location": "/v1/chat/completions"})) as server:
         backend = await open_openai(server.base_url, MODEL, api_key=KEY)
-        with pytest.raises(TransientError, match="in a circle"):
+        with pytest.raises(TransientError, match="in a loop"):
             await backend.answer(REQUEST)
         await backend.close()
         assert server.calls == 3
@@ -563,7 +563,7 @@ async def test_what_comes_after_a_call_was_given_up_is_not_read_as_the_answer_to
 
 async def test_tls_to_a_plain_port_is_a_clear_line() -> None:
     async with ScriptedServer() as server:
-        with pytest.raises(MissingError, match=r"no TLS connection to https://.*\n.*begin --base-url with http://"):
+        with pytest.raises(MissingError, match=r"no TLS connection to https://.*\n.*start --base-url with http://"):
             await open_openai(server.base_url.replace("http:", "https:"), MODEL, api_key=KEY)
 
 
@@ -603,7 +603,7 @@ async def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("no_proxy", "")
     with pytest.raises(MissingError, match=r"no connection to the proxy 127\.0\.0\.1:1 for http://model") as caught:
         await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
-    assert "through the proxy 127.0.0.1:1 (HTTP_PROXY" in caught.value.hint and "hunter2" not in str(caught.value)
+    assert "ALL_PROXY) selects the proxy 127.0.0.1:1" in caught.value.hint and "hunter2" not in str(caught.value)
 
 
 async def test_a_proxy_that_the_environment_names_is_used_and_one_of_another_kind_refused(
@@ -638,7 +638,7 @@ async def test_a_proxy_sees_no_key_and_its_refusal_is_told(monkeypatch: pytest.M
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-mine")
-    with pytest.raises(MissingError, match=r"the proxy 127\.0\.0\.1:\d+ lets no connection .* \(407 Proxy Auth"):
+    with pytest.raises(MissingError, match=r"the proxy 127\.0\.0\.1:\d+ refuses to connect .* \(407 Proxy Auth"):
         await open_openai("https://model.invalid/v1", MODEL, api_key=KEY)
     proxy.close()
     sent = b"".join(seen)
@@ -658,7 +658,7 @@ async def test_a_file_without_certificates_is_named(
         with pytest.raises(MissingError, match="no endpoint answers"):
             await open_openai(f"{scheme}://model.invalid/v1", MODEL, api_key=KEY, say=said.append)
     [line] = said
-    assert line.startswith(f"no certificate can be read from {path}, which SSL_CERT_FILE names")
+    assert line.startswith(f"no certificate could be read from {path}, the file named by SSL_CERT_FILE")
 
 
 async def test_what_is_waited_for_is_said_and_only_when_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -667,7 +667,7 @@ async def test_what_is_waited_for_is_said_and_only_when_it_takes_long(monkeypatc
     async with ScriptedServer(models=Step(body='{"data": []}', hang=0.3)) as server:
         await (await open_openai(server.base_url, MODEL, timeout=7, say=said.append)).close()
         assert said == [
-            f"waiting for {server.base_url}: the list of its models (for at most 7 s; --timeout changes that)"
+            f"waiting for {server.base_url}: the list of its models (up to 7 s; change this with --timeout)"
         ]
     said.clear()
     async with ScriptedServer() as server:
@@ -802,8 +802,8 @@ async def test_another_model_or_configuration_is_told_once_and_recorded() -> Non
         assert [(one.model, one.system_fingerprint) for one in answers][1:3] == [(MODEL, "f2"), ("b", "f3")]
         assert backend.concessions["served"] == {"model": [MODEL, "b"], "system_fingerprint": ["f1", "f2", "f3", "f4"]}
         assert [line.removeprefix(server.base_url) for line in said] == [
-            " now answers with system_fingerprint 'f2'; before it was 'f1'",
-            f" now answers with model 'b'; before it was {MODEL!r}",
+            " now answers with system_fingerprint 'f2'; until now it was 'f1'",
+            f" now answers with model 'b'; until now it was {MODEL!r}",
         ]
 
 
@@ -824,7 +824,7 @@ async def test_another_model_than_the_one_asked_for_is_told_and_recorded() -> No
         await backend.answer(REQUEST)
         await backend.answer(REQUEST)
         await backend.close()
-    assert said == [f"{server.base_url} answers as 'cheaper-7b', and was asked for {MODEL!r}"]
+    assert said == [f"{server.base_url} answers as 'cheaper-7b', but {MODEL!r} was requested"]
     assert backend.concessions["served"] == {"model": ["cheaper-7b"]}
 
 

@@ -64,11 +64,11 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no configuration": (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
     "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
-    "cut off": (lambda folder: cut(folder / "model.safetensors"), "not a whole safetensors file"),
-    "empty": (lambda folder: os.truncate(folder / "model.safetensors", 0), "not a whole safetensors file"),
+    "cut off": (lambda folder: cut(folder / "model.safetensors"), "not a complete safetensors file"),
+    "empty": (lambda folder: os.truncate(folder / "model.safetensors", 0), "not a complete safetensors file"),
     "pointer": (
         lambda folder: (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n"),
-        "not a whole safetensors file",
+        "not a complete safetensors file",
     ),
     "shard": (
         lambda folder: (folder / "model.safetensors.index.json").write_text(
@@ -89,7 +89,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         for content in ("[]", "3", "null")
     },
     **{
-        f"header {header}": (with_header(header), "not a whole safetensors file")
+        f"header {header}": (with_header(header), "not a complete safetensors file")
         for header in ("[]", "3", '{"a": [1]}', '{"a": {}}', '{"a": {"dtype": "U8", "shape": 1, "data_offsets": "x"}}')
     },
 }
@@ -116,7 +116,7 @@ def test_a_configuration_that_disagrees_with_the_weights_is_refused(name: str, f
     config.write_text(json.dumps(sizes))
     assert check_model_folder(folder) == folder
     config.write_text(json.dumps(sizes | {name: sizes[name] + 1}))
-    with pytest.raises(InputError, match=f"{name} is {sizes[name] + 1}, and in the weights it is {sizes[name]}"):
+    with pytest.raises(InputError, match=f"{name} is {sizes[name] + 1}, but {sizes[name]}"):
         check_model_folder(folder)
 
 
@@ -174,7 +174,7 @@ def test_damaged_weights_of_the_default_model_are_refused(folder: Path, tmp_path
     (cached / NOTED).write_text(sha256_of(cached / "model.safetensors"))
     assert resolve_model(DEFAULT_MODEL, cache=tmp_path).folder == cached
     write_safetensors(cached / "model.safetensors", bytes(range(255, -1, -1)) * 40_000)
-    with pytest.raises(InputError, match="not those that were fetched"):
+    with pytest.raises(InputError, match="not the downloaded ones"):
         resolve_model(DEFAULT_MODEL, cache=tmp_path)
 
 

@@ -175,21 +175,21 @@ async def test_a_fault_that_may_pass_is_one_call_and_no_answer(step: Step, kind:
 
 
 FATAL = {
-    "401": (refused(401, f"Incorrect API key provided: {KEY}"), r"refuses the key \(401\)[\s\S]*OPENAI_API_KEY"),
-    "403": (refused(403, f"key {KEY} has no access"), r"refuses the key \(403\)\n"),
+    "401": (refused(401, f"Incorrect API key provided: {KEY}"), r"rejects the key \(401\)[\s\S]*OPENAI_API_KEY"),
+    "403": (refused(403, f"key {KEY} has no access"), r"rejects the key \(403\)\n"),
     "403 of a region": (
         refused(403, "Country not supported"),
-        r"refuses the key \(403\): Country not supported\n  hint",
+        r"rejects the key \(403\): Country not supported\n  hint",
     ),
-    "401 with half a key": (refused(401, "Invalid key sk-proj-ab12****wxyz"), r"refuses the key \(401\)\n"),
+    "401 with half a key": (refused(401, "Invalid key sk-proj-ab12****wxyz"), r"rejects the key \(401\)\n"),
     "401 of an address": (refused(401, "IP not in the allow-list"), r"\(401\): IP not in the allow-list\n  hint"),
     "404 page": (Step(404, PAGE), r"answered 404 at /chat/completions[\s\S]*correct --base-url"),
     "302": (
         Step(302, "", {"Location": "https://login.example/"}),
         r"redirects to https://login.example/[\s\S]*--base-url",
     ),
-    "402": (refused(402, "pay first"), "quota is used up"),
-    "quota": (refused(429, "You exceeded your quota", code="insufficient_quota"), "quota is used up"),
+    "402": (refused(402, "pay first"), "quota is exhausted"),
+    "quota": (refused(429, "You exceeded your quota", code="insufficient_quota"), "quota is exhausted"),
 }
 REFUSED = {
     "400": (refused(400, f"malformed; key was {KEY}"), r"\(400\): malformed; key was \[key\]"),
@@ -414,7 +414,7 @@ async def test_a_prompt_that_the_endpoint_cuts_is_told_of() -> None:
         for repeat in range(2):
             await backend.answer(replace(long, repeat=repeat))
         assert backend.concessions["cut_prompts"] == 2
-        assert len(said) == 1 and "counted 10 tokens in a prompt of 6,000 letters" in said[0]
+        assert len(said) == 1 and "counted 10 tokens in a prompt of 6,000 characters" in said[0]
 
 
 async def test_prompts_of_several_lengths_that_count_the_same_are_cut() -> None:
@@ -429,7 +429,7 @@ async def test_prompts_of_several_lengths_that_count_the_same_are_cut() -> None:
         for letters in counts:
             assert not said or letters > 12_000
             await backend.answer(replace(REQUEST, messages=(Message("user", "x" * letters),)))
-    assert len(said) == 1 and "counted 2,048 tokens in a prompt of 13,000 letters, as in prompts of other" in said[0]
+    assert len(said) == 1 and "counted 2,048 tokens in a prompt of 13,000 characters, as in prompts of other" in said[0]
 
 
 async def test_a_refusal_that_names_nothing_changes_nothing() -> None:
@@ -489,7 +489,7 @@ async def test_nobody_there() -> None:
 
 
 async def test_a_wrong_key_is_told_on_opening() -> None:
-    with pytest.raises(FatalBackendError, match="refuses the key") as caught:
+    with pytest.raises(FatalBackendError, match="rejects the key") as caught:
         async with opened(models=refused(401, f"bad key {KEY}")):
             pass
     assert KEY not in str(caught.value)
@@ -578,7 +578,7 @@ async def test_a_server_that_still_loads_its_model_is_waited_for(monkeypatch: py
         assert not opening.done()
         server.models = Step(body=json.dumps({"data": [{"id": MODEL}]}))
         await (await opening).close()
-        assert said == [f"waiting until the model is loaded: {server.base_url} answered 503: Loading model"]
+        assert said == [f"waiting for the model to load: {server.base_url} answered 503: Loading model"]
 
 
 async def test_a_tokenizer_that_stays_away_is_told() -> None:
@@ -586,7 +586,7 @@ async def test_a_tokenizer_that_stays_away_is_told() -> None:
     async with Tokenizing(models=VLLM) as server:
         server.away = 2
         backend = await open_openai(server.base_url, MODEL, api_key=KEY, say=said.append)
-        assert said == [f"labels are found by their text: {server.base_url} answered 503: no message"]
+        assert said == [f"labels are matched by text: {server.base_url} answered 503: no message"]
         assert backend.capabilities == Capabilities(20)
         await backend.close()
 

@@ -68,7 +68,7 @@ async def test_a_backend_of_another_package_answers_by_its_name(echo: str, name:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("nothing", "opens no backend"),
+        ("nothing", "does not return a backend"),
         ("nameless", "has the identity"),
         ("absent", "cannot be loaded"),
         ("ech", "did you"),
@@ -91,7 +91,7 @@ async def test_what_it_raises_or_returns_never_becomes_an_answer(echo: str) -> N
 async def test_no_backend_of_ours_can_be_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     install(tmp_path, "usurper", SOURCE, "backends:openai=usurper:Echo")
-    with pytest.raises(InputError, match="given by llmrank and by usurper"):
+    with pytest.raises(InputError, match="provided by llmrank and by usurper"):
         await open_backend(BackendSettings("openai"))
     assert backend_names().count("openai") == 1
 

@@ -67,7 +67,7 @@ async def test_a_question_is_looked_up_once_and_not_claimed(tmp_path: Path) -> N
 async def test_what_was_not_is_refused(tmp_path: Path) -> None:
     backend = await open_backend(BackendSettings(f"replay:{filled(tmp_path / 's', identity('m'))}"))
     other = Request((Message("user", "another question"),))
-    with pytest.raises(BackendError, match=rf"no answer to this request .* is in {tmp_path / 's'}"):
+    with pytest.raises(BackendError, match=rf"no answer to this request .* in {tmp_path / 's'}"):
         await backend.answer(other)
     await backend.close()
 
@@ -103,12 +103,12 @@ async def test_a_store_that_is_gone_and_a_folder_that_is_no_run(tmp_path: Path) 
     path = filled(tmp_path / "s", identity("m"))
     place = run(tmp_path / "run", path, backend=identity("m"))
     path.unlink()
-    with pytest.raises(InputError, match=rf"is not there \({path}\)[\s\S]*replay:FILE"):
+    with pytest.raises(InputError, match=rf"is missing \({path}\)[\s\S]*replay:FILE"):
         await open_backend(BackendSettings(f"replay:{place}"))
-    with pytest.raises(InputError, match="holds no Run"):
+    with pytest.raises(InputError, match="is not a Run"):
         await open_backend(BackendSettings(f"replay:{tmp_path}"))
     nobody = run(tmp_path / "scored", filled(path, identity("m")), backend=None)
-    with pytest.raises(InputError, match="nobody was asked"):
+    with pytest.raises(InputError, match="used no model"):
         await open_backend(BackendSettings(f"replay:{nobody}"))
 
 
@@ -134,16 +134,16 @@ async def test_an_empty_or_missing_store(tmp_path: Path) -> None:
         (BackendSettings("vlm"), "unknown backend 'vlm'; did you mean 'vllm'"),
         (BackendSettings("ollama"), "unknown backend 'ollama'\n  hint: .*--base-url http://localhost:11434/v1"),
         (BackendSettings("LM-Studio"), "--base-url http://localhost:1234/v1"),
-        (BackendSettings("openai", timeout=0), "no number of seconds"),
+        (BackendSettings("openai", timeout=0), "not a valid timeout"),
         (BackendSettings("replay"), "replay:FILE"),
-        (BackendSettings("vllm", base_url="http://x/v1"), "takes no base_url"),
-        (BackendSettings("openai", adapter=Path("a")), "takes no adapter"),
-        (BackendSettings("openai", revision="main"), "takes no revision"),
+        (BackendSettings("vllm", base_url="http://x/v1"), "does not accept base_url"),
+        (BackendSettings("openai", adapter=Path("a")), "does not accept adapter"),
+        (BackendSettings("openai", revision="main"), "does not accept revision"),
         *(
-            (BackendSettings(kind, model="m\udcff"), "field 'model': 'm.udcff' holds what")
+            (BackendSettings(kind, model="m\udcff"), "field 'model': 'm.udcff' is not valid UTF-8")
             for kind in ("vllm", "openai")
         ),
-        (BackendSettings("vllm", revision="r\ud800"), "field 'revision': 'r.ud800' holds what"),
+        (BackendSettings("vllm", revision="r\ud800"), "field 'revision': 'r.ud800' is not valid UTF-8"),
     ],
 )
 async def test_settings_that_make_no_sense(settings: BackendSettings, message: str) -> None:

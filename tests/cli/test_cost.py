@@ -77,7 +77,7 @@ async def test_a_run_that_stops_at_a_bound_is_continued_and_its_money_adds_up(fo
     priced = ("--no-profile", "--prices", "prices.yaml")
     async with BatchServer() as server:
         out, err = await llmrank(folder, server, "eval", *priced, "--max-requests", "3", code=5)
-        assert not out and "--max-requests 3" in err and "the same command goes on" in err and server.calls == 3
+        assert not out and "--max-requests 3" in err and "the same command continues" in err and server.calls == 3
         out, err = await llmrank(folder, server, "eval", *priced, "--max-cost", "10")
         assert server.calls == USERS and set(server.paid.values()) == {1}
     assert f"{USERS * DIRECT:.4f} EUR for these answers, {(USERS - 3) * DIRECT:.4f} EUR now" in out
@@ -220,7 +220,7 @@ async def test_a_kill_at_any_moment_of_a_batch_pays_nothing_twice(
         process.kill()
         assert await process.wait() == -9
         _, err = await llmrank(folder, server, *command)
-        assert "is taken up again" in err
+        assert "resuming batch" in err
         assert set(server.paid.values()) == {1} and len(server.paid) == 2 * USERS
         assert len(server.batches) == 2, "one a round"
         assert not list((folder / "store.sqlite.batches").iterdir())

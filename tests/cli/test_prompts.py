@@ -163,7 +163,7 @@ def test_render_shows_the_messages_the_tokens_and_the_shared_prefix(folder: Path
     result = run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--profile", "WAR")
     assert result.stdout.startswith("[user]\nTask Instruction: Recommend 5 other items")
     assert '"Seen 43"' in result.stdout and '"Seen 23"' not in result.stdout and "WAR" in result.stdout
-    assert "estimated: a token for four letters" in result.stderr and "the prompt of user 43" in result.stderr
+    assert "estimated: one token per four letters" in result.stderr and "the prompt of user 43" in result.stderr
     value = json.loads(run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--json").stdout)
     [message] = value["messages"]
     shared = value["shared_prefix"]

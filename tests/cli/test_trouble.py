@@ -87,7 +87,7 @@ def test_a_full_disk_stops_a_run_that_then_goes_on(folder: Path, url: str, size:
 def test_answers_that_a_full_disk_did_not_take_are_counted(folder: Path, url: str) -> None:
     ran = run(folder, *asking(url, *EVAL), before=no_file_grows_beyond(400_000))
     refused(ran, "store.sqlite: the store cannot be used", "the same command then continues")
-    assert re.search(r"disk I/O error; [1-8] answers came and could not be stored", ran.stderr), ran.stderr
+    assert re.search(r"disk I/O error; [1-8] answers arrived but could not be stored", ran.stderr), ran.stderr
     goes_well(run(folder, *asking(url, *EVAL)))
     assert len(read_records(folder / "run")) == CASES
 

@@ -181,7 +181,7 @@ FAULTS = (
     Fault("silence", always(replace(good(), hang=2)), OK, 2, GIVEN_UP + "gave no answer within", 6),
     Fault("reset in the body", always(Step(reset=True)), OK, 2, GIVEN_UP + "broke", 6),
     Fault("slow trickle", always(replace(good(), trickle=0.05)), OK, 2, GIVEN_UP + "gave no answer within", 6),
-    Fault("invalid JSON", always(Step(body='{"choices": [{"m')), OK, 2, GIVEN_UP + "that is no JSON", 6),
+    Fault("invalid JSON", always(Step(body='{"choices": [{"m')), OK, 2, GIVEN_UP + "that is not JSON", 6),
     Fault("a proxy's page", always(Step(body=PAGE)), OK, 2, GIVEN_UP + "a web page and not JSON (Sign in", 6),
     Fault("no choices", always(Step(body='{"choices": []}')), OK, 2, GIVEN_UP + "returned no choice", 6),
     Fault("null content", always(good(None)), "unparsed: empty", 1, "unparsed: empty", 1),
@@ -205,7 +205,7 @@ FAULTS = (
     Fault("cut off", always(good("[2] > [", finish_reason="length")), "repaired", 1, "repaired", 1),
     Fault("a label too few", lambda: judged(A=-1.0, B=-0.5), "repaired", 1, "repaired", 1, labels=True),
     *(
-        Fault(name, always(step), OK, 2, GIVEN_UP + "without the log-probabilities", 6, True)
+        Fault(name, always(step), OK, 2, GIVEN_UP + "lacks the log-probabilities", 6, True)
         for name, step in {
             "no log-probabilities": good("A"),
             "log-probabilities: null": with_logprobs(None),
@@ -225,7 +225,7 @@ FAULTS = (
         GIVEN_UP + "refuses this request",
         2,
     ),
-    Fault("401", always(refused(401)), "stops: refuses the key", 1, "stops: refuses the key", 1),
+    Fault("401", always(refused(401)), "stops: rejects the key", 1, "stops: rejects the key", 1),
     Fault("404", always(refused(404)), GIVEN_UP + "refuses this request (404)", 1, GIVEN_UP + "(404)", 1),
     # --- what is no HTTP, or breaks off ---
     passing("body shorter than its length", framed(GOOD, length=len(GOOD) + 100), "broke"),
@@ -262,7 +262,7 @@ FAULTS = (
     harmless("called gzip and plain", framed(GOOD, "Content-Encoding: gzip")),
     passing("garbage as gzip", framed(b"\x1f\x8b" + GOOD, "Content-Encoding: gzip"), "not valid HTTP"),
     *(harmless(f"packed as {name!r}", framed(GOOD, f"Content-Encoding: {name}")) for name in ("", "utf-8", "none")),
-    passing("gzip cut off", framed(gzip.compress(GOOD)[:-20], "Content-Encoding: gzip"), "cut off"),
+    passing("gzip cut off", framed(gzip.compress(GOOD)[:-20], "Content-Encoding: gzip"), "truncated"),
     harmless("gzip", framed(gzip.compress(GOOD), "Content-Encoding: gzip")),
     harmless("gzip twice", framed(gzip.compress(GOOD[:99]) + gzip.compress(GOOD[99:]), "Content-Encoding: gzip")),
     harmless(
@@ -274,7 +274,7 @@ FAULTS = (
         ),
     ),
     passing("gzip bomb", framed(gzip.compress(bytes(64 << 20)), "Content-Encoding: gzip"), "longer than 8 MiB"),
-    passing("brotli", framed(b"\x0b\x02\x80hi\x03", "Content-Encoding: br"), "no JSON (application/json, br)"),
+    passing("brotli", framed(b"\x0b\x02\x80hi\x03", "Content-Encoding: br"), "not JSON (application/json, br)"),
     passing("a body of 20 MB", framed(b'"' + b"x" * 20_000_000 + b'"'), "longer than 8 MiB"),
     harmless("a thousand cookies", framed(GOOD, *[f"Set-Cookie: c{n}=\x1b[31m" for n in range(100)])),
     # --- what is no JSON, or odd JSON ---
@@ -291,20 +291,20 @@ FAULTS = (
     passing("stream of events that breaks off", Step(body=STREAM.partition('"stop"')[0]), "a stream of events"),
     passing("stream of events with an error", Step(body='data: {"error": {"message": "busy"}}\n\n'), "busy"),
     passing("stream of events", Step(body='data: {"choices": []}\n\ndata: [DONE]\n\n'), "a stream of events"),
-    passing("trailing comma", Step(body=json.dumps(completion(ANSWER))[:-1] + ",}"), "no JSON"),
-    passing("two JSON values", Step(body=json.dumps(completion(ANSWER)) * 2), "no JSON"),
+    passing("trailing comma", Step(body=json.dumps(completion(ANSWER))[:-1] + ",}"), "not JSON"),
+    passing("two JSON values", Step(body=json.dumps(completion(ANSWER)) * 2), "not JSON"),
     harmless("a byte of Latin-1 elsewhere", framed(GOOD[:-1] + b', "note": "Am\xe9lie"}')),
-    passing("nested 100,000 deep", Step(body="[" * 100_000 + "]" * 100_000), "no JSON"),
+    passing("nested 100,000 deep", Step(body="[" * 100_000 + "]" * 100_000), "not JSON"),
     passing("number of 10,000 digits", Step(body='{"choices": ' + "9" * 10_000 + "}"), "no choice"),
     harmless("5,000 digits in the usage", Step(body=GOOD.decode().replace("10,", "9" * 5000 + ",", 1))),
     harmless("nested 300 deep in a field that is not read", framed(nested(300))),
-    passing("nested 5,000 deep in one", framed(nested(5000)), "no JSON"),
-    *(passing(f"cut off after {place} bytes", framed(GOOD[:place]), "no JSON") for place in (1, 150, len(GOOD) - 1)),
-    passing("a comment before it", framed(b"/* ok */" + GOOD), "no JSON"),
+    passing("nested 5,000 deep in one", framed(nested(5000)), "not JSON"),
+    *(passing(f"cut off after {place} bytes", framed(GOOD[:place]), "not JSON") for place in (1, 150, len(GOOD) - 1)),
+    passing("a comment before it", framed(b"/* ok */" + GOOD), "not JSON"),
     harmless("line breaks around it", framed(b"\n\r\n " + GOOD + b"\n")),
     harmless("a line break within a text", framed(GOOD[:-1] + b', "note": "two\nlines"}')),
     harmless("a charset that is none", framed(GOOD, "Content-Type: application/json; charset=x-1")),
-    *(passing(f"JSON: {text}", Step(body=text), "that is|no JSON") for text in ("null", "true", "3")),
+    *(passing(f"JSON: {text}", Step(body=text), "that is|not JSON") for text in ("null", "true", "3")),
     passing("JSON list", Step(body=json.dumps([completion(ANSWER)])), "JSON that is a list"),
     passing("JSON text", Step(body=json.dumps(ANSWER)), "JSON that is a str"),
     harmless("byte order mark", framed(b"\xef\xbb\xbf" + GOOD)),
@@ -329,9 +329,9 @@ FAULTS = (
         )
         for message in (None, [], {}, "[3] > [1]", 3)
     ),
-    passing("content: a number", good(3), "content that is no text"),
-    passing("content: an object", good({"text": "[3]"}), "content that is no text"),
-    passing("finish reason error", good("[3] >", finish_reason="error"), "failed within its answer"),
+    passing("content: a number", good(3), "content that is not text"),
+    passing("content: an object", good({"text": "[3]"}), "content that is not text"),
+    passing("finish reason error", good("[3] >", finish_reason="error"), "failed during its answer"),
     passing("error in the choice", within({"message": "provider went away, [3]"}), "provider went away"),
     passing(
         "error beside the choices", Step(body=json.dumps({**completion("[3]"), "error": "overloaded"})), "overloaded"
@@ -345,7 +345,7 @@ FAULTS = (
     Fault("tool calls only", always(good(None, tool_calls=[{"id": "1"}])), UNPARSED, 1, UNPARSED, 1),
     Fault("no parts", always(good([])), UNPARSED, 1, UNPARSED, 1),
     *(
-        passing(f"parts: {json.dumps(parts)[:30]}", good(parts), "no part is a text|part of its content")
+        passing(f"parts: {json.dumps(parts)[:30]}", good(parts), "without any text part|a text part without text")
         for parts in ([None], [{"type": "image_url"}], [{"type": "image_url"}, 3, None], [{"type": "text"}])
     ),
     Fault("thinking alone", always(good([{"type": "thinking", "thinking": "hm"}])), UNPARSED, 1, UNPARSED, 1),
@@ -443,7 +443,7 @@ FAULTS = (
     passing("308 to nothing", Step(308, "", {"Location": ""}), "redirects to nowhere"),
     passing("308 to what is no URL", Step(308, "", {"Location": "http://[::1"}), "not valid HTTP"),
     passing("404, a proxy's page", Step(404, PAGE), "answered 404"),
-    Fault("402", always(refused(402)), "stops: quota is used up", 1, "stops: quota is used up", 1),
+    Fault("402", always(refused(402)), "stops: quota is exhausted", 1, "stops: quota is exhausted", 1),
     # --- more of what stands before the answer ---
     harmless("100 Continue, then the answer", raw(b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE)),
     *(harmless(f"{status} with an answer", replace(good(ANSWER), status=status)) for status in (201, 203, 206)),
@@ -451,13 +451,18 @@ FAULTS = (
     passing("304", raw(b"HTTP/1.1 304 Not Modified\r\n\r\n"), "redirects to nowhere"),
     *(
         passing(f"status {status}", raw(f"HTTP/1.1 {status} ?\r\nContent-Length: 2\r\n\r\n{{}}".encode()), reason)
-        for status, reason in (("099", "no answer has"), ("abc", "valid HTTP"), ("600", "600"), ("999", "999"))
+        for status, reason in (
+            ("099", "not valid"),
+            ("abc", "valid HTTP"),
+            ("600", "600"),
+            ("999", "999"),
+        )
     ),
     *(passing(f"{status}", refused(status), f"answered {status}") for status in (421, 423, 424, 460, 498, 499, 529)),
     *(own(f"{status}", refused(status, "no, [3]")) for status in (406, 410, 415, 418, 431, 451)),
     passing("407", Step(407, PAGE), "a proxy or a firewall that answered 407"),
     passing("403, a firewall's page", Step(403, PAGE), "a proxy or a firewall that answered 403"),
-    stopping("403 in JSON", refused(403, "no access"), "refuses the key (403)"),
+    stopping("403 in JSON", refused(403, "no access"), "rejects the key (403)"),
     harmless("HTTP/1.0 without a length", raw(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD)),
     harmless("chunk extensions and trailers", raw(CHUNKED + b"%x;a=b\r\n%b\r\n0\r\nX: 1\r\n\r\n" % (len(GOOD), GOOD))),
     passing(
@@ -472,7 +477,7 @@ FAULTS = (
     # --- an error whose body does not come ---
     busy("429, its body cut off", raw(b"HTTP/1.1 429 No\r\nContent-Length: 99\r\n\r\n{")),
     busy("429, a body of 20 MB", raw(b"HTTP/1.1 429 No\r\nContent-Length: 20000000\r\n\r\n" + b"x" * 20_000_000)),
-    stopping("401, its body cut off", raw(b"HTTP/1.1 401 No\r\nContent-Length: 99\r\n\r\n{"), "refuses the key"),
+    stopping("401, its body cut off", raw(b"HTTP/1.1 401 No\r\nContent-Length: 99\r\n\r\n{"), "rejects the key"),
     own("400 in brotli", raw(b"HTTP/1.1 400 No\r\nContent-Encoding: br\r\nContent-Length: 3\r\n\r\n\x0b\x02\x80")),
     own("400, an entity of 5,000 digits", Step(400, f"<p>&#{'9' * 5000};</p>")),
     own("400, a list", Step(400, '[{"error": {"code": 400, "message": "no"}}]')),
@@ -485,13 +490,13 @@ FAULTS = (
     harmless("a choice of nobody first", several(None, numbered(ANSWER, 0))),
     *(harmless(f"a choice with the index {index!r}", several(numbered(ANSWER, index))) for index in (7, "0", None)),
     harmless("parts that are texts", good([ANSWER])),
-    passing("a part whose text is an object", good([{"type": "text", "text": {"value": ANSWER}}]), "no text"),
+    passing("a part whose text is an object", good([{"type": "text", "text": {"value": ANSWER}}]), "without text"),
     refusing("a part that refuses", good([{"type": "refusal", "refusal": "I can't help"}])),
     harmless("thinking that is no text", good([{"type": "thinking", "thinking": [{"text": 7}, None]}, TEXT])),
     passing("a delta", Step(body=json.dumps({"choices": [{"delta": {"content": ANSWER}}]})), "message"),
     # --- how it ended ---
     *(
-        passing(f"finish reason {reason}", good("[3] >", finish_reason=reason), "failed within its answer")
+        passing(f"finish reason {reason}", good("[3] >", finish_reason=reason), "failed during its answer")
         for reason in (
             *("abort", "cancelled", "network_error", "insufficient_system_resource", "ERROR"),
             *("failed", "server_error", "interrupted", "timed-out", "ERROR_LIMIT"),
@@ -545,12 +550,12 @@ FAULTS = (
         busy(f"429 as the code {code!r} in a 200", Step(body=json.dumps({"error": {"code": code, "message": "slow"}})))
         for code in ("429", "rate_limit_exceeded")
     ),
-    stopping("401 in a 200", Step(body='{"error": {"code": 401, "message": "who?"}}'), "refuses the key"),
-    stopping("invalid_api_key in a 200", Step(body='{"error": {"code": "invalid_api_key"}}'), "refuses the key"),
+    stopping("401 in a 200", Step(body='{"error": {"code": 401, "message": "who?"}}'), "rejects the key"),
+    stopping("invalid_api_key in a 200", Step(body='{"error": {"code": "invalid_api_key"}}'), "rejects the key"),
     own("context_length_exceeded in a 200", Step(body='{"error": {"code": "context_length_exceeded"}}')),
     # --- no more money, or no more just now ---
     *(
-        stopping(f"{status}: {text}", refused(status, text, type=kind), "quota is used up")
+        stopping(f"{status}: {text}", refused(status, text, type=kind), "quota is exhausted")
         for status, text, kind in (
             (429, "You exceeded your current quota", "insufficient_quota"),
             (429, "You exceeded your current quota, please check your plan and billing details", None),

@@ -40,7 +40,7 @@ class Counting(BaseBackend):
 
     fails: Mapping[str, Exception] = field(default_factory=dict[str, Exception])
     asked: Counter[str] = field(default_factory=Counter[str])
-    under_way: int = 0
+    in_flight: int = 0
     most_under_way: int = 0
     usage: Usage = field(default_factory=Usage)
     identity = {"kind": "counting"}  # noqa: RUF012
@@ -48,10 +48,10 @@ class Counting(BaseBackend):
     async def answer(self, request: Request) -> Response:
         text = request.messages[0].content
         self.asked[text] += 1
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.in_flight += 1
+        self.most_under_way = max(self.most_under_way, self.in_flight)
         await asyncio.sleep(0.001)
-        self.under_way -= 1
+        self.in_flight -= 1
         if text in self.fails:
             raise self.fails[text]
         return Response(text.upper(), usage=self.usage)
@@ -292,7 +292,7 @@ def test_what_was_not_named_follows_in_recall_order(store: Store) -> None:
 
 def test_only_the_oracle_sees_the_truth() -> None:
     assert rank_without_model(Oracle(), cases(1)[0]).order == ("b0", "a0")
-    with pytest.raises(RuntimeError, match="asks a model"):
+    with pytest.raises(RuntimeError, match="makes a model call"):
         rank_without_model(AsksEach(), cases(1)[0])
 
 
@@ -311,10 +311,10 @@ class Returns(BaseRanker):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        (None, "of type NoneType and no Ranking"),
-        (Ranking(("a",)), "1 ids do not name each of the 2 candidates once"),
-        (Ranking(("a", "a")), "2 ids do not name each"),
-        (Ranking(("a", "z")), "2 ids do not name each"),
+        (None, "of type NoneType, not a Ranking"),
+        (Ranking(("a",)), "1 ids that do not name each of 2 candidates once"),
+        (Ranking(("a", "a")), "2 ids that do not name each"),
+        (Ranking(("a", "z")), "2 ids that do not name each"),
         (Ranking(("a", "b"), (1.0,)), "1 scores for 2 candidates"),
     ],
 )

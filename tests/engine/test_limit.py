@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from llmrank.engine.limit import MOST, START, Limit, Slot
+from llmrank.engine.limit import INITIAL_SIZE, MAX_SIZE, Limit, Slot
 from llmrank.engine.pace import DIP, FEW, TRIAL, Pace
 
 from .simulated import Bucket, load, simulate
@@ -21,14 +21,14 @@ def test_it_doubles_after_each_round_that_reached_it_up_to_the_most() -> None:
     async def work() -> None:
         limit = Limit()
         sizes = [limit.size]
-        while limit.size < MOST:
+        while limit.size < MAX_SIZE:
             for slot in await enter(limit, limit.size):
                 limit.answered(slot)
             sizes.append(limit.size)
-        assert sizes == [START * 2**step for step in range(len(sizes))]
-        for slot in await enter(limit, MOST):
+        assert sizes == [INITIAL_SIZE * 2**step for step in range(len(sizes))]
+        for slot in await enter(limit, MAX_SIZE):
             limit.answered(slot)
-        assert limit.size == MOST
+        assert limit.size == MAX_SIZE
         assert [change.why for change in limit.history] == ["start"] + ["growth"] * (len(sizes) - 1)
 
     simulate(work())
@@ -38,9 +38,9 @@ def test_it_does_not_grow_while_it_is_not_reached() -> None:
     async def work() -> None:
         limit = Limit()
         for _ in range(100):
-            for slot in await enter(limit, START - 1):
+            for slot in await enter(limit, INITIAL_SIZE - 1):
                 limit.answered(slot)
-        assert limit.size == START
+        assert limit.size == INITIAL_SIZE
 
     simulate(work())
 
@@ -48,9 +48,11 @@ def test_it_does_not_grow_while_it_is_not_reached() -> None:
 def test_an_episode_cuts_once_and_the_next_one_again() -> None:
     async def work() -> None:
         limit = Limit()
-        for slot in await enter(limit, START):
+        for slot in await enter(limit, INITIAL_SIZE):
             limit.refused(slot, 0.0)
-        assert limit.size == START and limit.history[-1].pace == pytest.approx((1 - DIP) * (START - FEW - 1))
+        assert limit.size == INITIAL_SIZE and limit.history[-1].pace == pytest.approx(
+            (1 - DIP) * (INITIAL_SIZE - FEW - 1)
+        )
         assert [change.why for change in limit.history] == ["start", "refused"]
         for slot in await enter(limit, limit.size):
             limit.refused(slot, 0.0)
@@ -68,16 +70,16 @@ def test_an_episode_cuts_once_and_the_next_one_again() -> None:
 def test_other_faults_pause_the_growth_and_cut_nothing(faults: int) -> None:
     async def work() -> None:
         limit = Limit()
-        slots = await enter(limit, START)
+        slots = await enter(limit, INITIAL_SIZE)
         for slot in slots[:faults]:
             limit.faulted(slot)
         for slot in slots[faults:]:
             limit.answered(slot)
-        assert limit.size == (START if faults else 2 * START)
-        while limit.size == START:
-            for slot in await enter(limit, START):
+        assert limit.size == (INITIAL_SIZE if faults else 2 * INITIAL_SIZE)
+        while limit.size == INITIAL_SIZE:
+            for slot in await enter(limit, INITIAL_SIZE):
                 limit.answered(slot)
-        assert limit.size == 2 * START
+        assert limit.size == 2 * INITIAL_SIZE
 
     simulate(work())
 
@@ -86,16 +88,16 @@ def test_one_fault_in_four_calls_leaves_it_as_it_is() -> None:
     async def work() -> None:
         limit = Limit()
         for _ in range(100):
-            for number, slot in enumerate(await enter(limit, START)):
+            for number, slot in enumerate(await enter(limit, INITIAL_SIZE)):
                 (limit.faulted if number % 4 == 0 else limit.answered)(slot)
-        assert limit.size == START
+        assert limit.size == INITIAL_SIZE
 
     simulate(work())
 
 
 def test_it_stops_growing_where_calls_wait_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """An endpoint with four places takes longer the more are asked at once."""
-    monkeypatch.setattr("llmrank.engine.limit.MOST", 64 * START)
+    monkeypatch.setattr("llmrank.engine.limit.MAX_SIZE", 64 * INITIAL_SIZE)
 
     async def work() -> Limit:
         limit = Limit()
@@ -112,7 +114,7 @@ def test_it_stops_growing_where_calls_wait_in_line(monkeypatch: pytest.MonkeyPat
                 group.create_task(one())
         return limit
 
-    assert simulate(work()).size <= 4 * START
+    assert simulate(work()).size <= 4 * INITIAL_SIZE
 
 
 def test_long_answers_after_short_ones_are_no_waiting_in_line() -> None:
@@ -126,10 +128,10 @@ def test_long_answers_after_short_ones_are_no_waiting_in_line() -> None:
 
         async with asyncio.TaskGroup() as group:
             for number in range(4000):
-                group.create_task(one(16 if number < START else 400))
+                group.create_task(one(16 if number < INITIAL_SIZE else 400))
         return limit
 
-    assert simulate(work()).size == MOST
+    assert simulate(work()).size == MAX_SIZE
 
 
 def test_a_fixed_size_stays_but_keeps_to_pauses_and_pace() -> None:
@@ -257,7 +259,7 @@ def test_a_waiter_that_is_cancelled_takes_no_slot() -> None:
         limit.answered(slot)  # hands the slot to the second waiter, which is cancelled before it runs
         handed.cancel()
         await asyncio.gather(waiting, handed, return_exceptions=True)
-        assert limit.under_way == 0
+        assert limit.in_flight == 0
         limit.answered(await limit.enter())
 
     simulate(work())
@@ -292,20 +294,20 @@ def test_in_a_storm_the_allowed_rate_is_found(
 def test_an_endpoint_that_takes_so_many_at_once_is_seldom_asked_for_more() -> None:
     async def work() -> tuple[int, int, float]:
         limit, loop = Limit(), asyncio.get_running_loop()
-        under_way = refusals = answers = 0
+        in_flight = refusals = answers = 0
 
         async def one() -> None:
-            nonlocal under_way, refusals, answers
+            nonlocal in_flight, refusals, answers
             while True:
                 slot = await limit.enter()
-                if under_way >= 40:
+                if in_flight >= 40:
                     refusals += loop.time() > 60
                     if not limit.refused(slot, None):
                         await asyncio.sleep(0.5)
                     continue
-                under_way += 1
+                in_flight += 1
                 await asyncio.sleep(1.0)
-                under_way -= 1
+                in_flight -= 1
                 answers += loop.time() > 60
                 limit.answered(slot)
                 return

@@ -49,7 +49,7 @@ async def test_it_is_asked_for_again_and_never_stored(store: Store) -> None:
     assert exchange.reply == WHOLE
     other = Request((Message("user", "And now?"),), Sampling(max_tokens=1), labels=("A", "B"))
     [exchange] = await Caller(Gives(LACKING), store, 1, clock=Clock(1000.0)).ask([other])
-    assert isinstance(exchange.reply, Failure) and "without the log-probabilities" in exchange.reply.reason
+    assert isinstance(exchange.reply, Failure) and "lacks the log-probabilities" in exchange.reply.reason
     assert store.stats().responses == 1
 
 
@@ -76,5 +76,5 @@ async def test_all_else_is_an_answer(request_: Request, backend: Gives, store: S
 
 
 async def test_an_endpoint_that_now_refuses_them_ends_the_run(store: Store) -> None:
-    with pytest.raises(FatalBackendError, match="no log-probabilities any more"):
+    with pytest.raises(FatalBackendError, match="no longer returns log-probabilities"):
         await Caller(Gives(LACKING, labels=0), store, 1).ask([WANTED])

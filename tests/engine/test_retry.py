@@ -142,7 +142,7 @@ def test_a_bad_quarter_of_an_hour_costs_no_case(store: Store, kind: str) -> None
     assert (ended.failed, ended.ok, ended.error) == (set(), 400, None)
     assert 920 <= ended.seconds < 1100
     assert ended.most_under_way <= 4 + 4 + 8, "few Cases are begun meanwhile"
-    assert len(ended.said) == 1 and "nobody is answered" in ended.said[0]
+    assert len(ended.said) == 1 and "no call is answered" in ended.said[0]
 
 
 def test_the_faults_of_an_outage_do_not_count_once_it_is_over(store: Store) -> None:
@@ -187,7 +187,7 @@ def test_a_flaky_endpoint_with_outages_costs_no_case(store: Store) -> None:
 def test_an_endpoint_that_does_not_come_back_ends_the_run(store: Store) -> None:
     endpoint = Endpoint(lambda _, now: DOWN if now >= 20 else None)
     ended = run(store, endpoint, 100_000, policy=RetryPolicy(patience=1800))
-    assert ended.error is not None and "answers nobody" in str(ended.error) and "same command" in str(ended.error)
+    assert ended.error is not None and "does not answer" in str(ended.error) and "same command" in str(ended.error)
     assert ended.failed == set() and 1750 < ended.seconds < 1850
     assert store.stats().responses == ended.ok > 50
     stored = ended.ok
@@ -197,7 +197,7 @@ def test_an_endpoint_that_does_not_come_back_ends_the_run(store: Store) -> None:
 
 def test_an_endpoint_that_answers_nobody_from_the_start_ends_the_run_soon(store: Store) -> None:
     ended = run(store, Endpoint(lambda *_: DOWN), 100_000)
-    assert ended.error is not None and "no answer has come yet" in str(ended.error)
+    assert ended.error is not None and "no call was answered so far" in str(ended.error)
     assert ended.seconds < 120
 
 
@@ -205,7 +205,7 @@ def test_what_is_never_understood_ends_the_run_after_a_second_try(store: Store) 
     page = TransientError("a web page", kind="unreadable")
     endpoint = Endpoint(lambda user, now: page)
     ended = run(store, endpoint, 100_000, concurrency=20)
-    assert ended.error is not None and "no answer has come yet (a web page)" in str(ended.error)
+    assert ended.error is not None and "no call was answered so far (a web page)" in str(ended.error)
     assert "--base-url" in str(ended.error) and ended.seconds < 3
     assert sum(endpoint.asked.values()) <= 2 * len(endpoint.asked) and len(endpoint.asked) <= 48
     # Where it passes, or something else is wrong too, it is waited for as ever.
@@ -221,14 +221,14 @@ def test_what_is_never_understood_ends_the_run_after_a_second_try(store: Store) 
 
 
 def test_what_a_model_sent_and_is_no_answer_is_not_bought_for_an_hour(store: Store) -> None:
-    garbled = TransientError("content that is no text", kind="no_answer")
+    garbled = TransientError("content that is not text", kind="no_answer")
     endpoint = Endpoint(lambda user, _: garbled if int(user[1:]) >= 40 else None)
     ended = run(store, endpoint, 50, concurrency=8)
     assert (ended.ok, ended.error) == (40, None) and len(ended.failed) == 10, "the last ten fail, each by itself"
     assert max(endpoint.asked.values()) == 6 and ended.seconds < 300
     with Store(Path(":memory:")) as other:
         ended = run(other, Endpoint(lambda user, _: garbled if int(user[1:]) >= 40 else None), 100_000, concurrency=8)
-    assert ended.error is not None and "100 Cases in a row got no answer" in str(ended.error)
+    assert ended.error is not None and "100 Cases in a row got no readable answer" in str(ended.error)
     assert ended.ok == 40 and len(ended.failed) < 120
 
 
@@ -236,7 +236,7 @@ def test_a_daily_quota_ends_the_run_at_once(store: Store) -> None:
     used_up = TransientError("come back tomorrow", kind="429", wait=30_000)
     ended = run(store, Endpoint(lambda _, now: used_up if now >= 20 else None), 100_000)
     assert ended.error is not None and "come back tomorrow" in str(ended.error)
-    assert "asks to wait 8 h 20 min\n  hint: give the same command again then" in str(ended.error)
+    assert "requests a wait of 8 h 20 min\n  hint: run the same command again after that" in str(ended.error)
     assert ended.seconds < 60 and len(ended.failed) < 10
 
 
@@ -292,7 +292,7 @@ def test_the_wait_asked_for_is_kept(store: Store) -> None:
 
     ended = run(store, Endpoint(fault), 1)
     assert 17.0 <= times[1] - times[0] <= 17.1
-    assert ended.said == ["the endpoint asks to wait 17 s (busy)"]
+    assert ended.said == ["the endpoint requests a wait of 17 s (busy)"]
 
 
 def test_an_outage_keeps_no_trace_of_most_of_the_cases_that_it_meets() -> None:

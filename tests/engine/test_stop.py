@@ -131,7 +131,7 @@ def test_answers_that_could_not_be_stored_are_counted_and_no_further_call_begins
     backend = Slow()
     with FullStore(tmp_path / "full.sqlite") as full:
         cases = [one("1 a"), one("2 b, 2 never"), one("3 c, 4 d, 5 never")]
-        with pytest.raises(InputError, match=r"full.sqlite: the store is full; 2 answers came and .*\n  hint: make"):
+        with pytest.raises(InputError, match=r"full.sqlite: the store is full; 2 answers arrived but .*\n  hint: make"):
             run(backend, full, cases)
     assert set(backend.asked) == {"1 a", "2 b", "3 c"}
 
@@ -162,7 +162,7 @@ def test_a_deadline_gives_the_recall_order_and_cancels_the_open_call(store: Stor
     async def work() -> None:
         caller, loop = Caller(Slow(), store), asyncio.get_running_loop()
         late = await rank_case(one("2 a, 9 b"), Asks(), caller, lambda case: case, deadline=5.0)
-        assert loop.time() == 5.0 and caller.limit.under_way == 0
+        assert loop.time() == 5.0 and caller.limit.in_flight == 0
         assert (late.ranking.outcome, late.ranking.reason) == (Outcome.ERROR, "deadline")
         assert (late.ranking.order, late.ranking.named) == (("b", "a"), 0)
         assert [exchange.stored for exchange in late.exchanges] == [False]

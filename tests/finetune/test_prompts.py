@@ -304,7 +304,7 @@ def test_a_file_of_solved_cases_is_learned_from_and_never_asked_about_again(
     assert card["data"] | {"name": "solved.parquet", "cases": 40, "split": None} == card["data"]
     first, last = card["curve"][0], card["curve"][-1]
     assert last["loss"] < first["loss"] - 0.5
-    with pytest.raises(InputError, match="trained on the Cases of this very file"):
+    with pytest.raises(InputError, match="trained on the Cases in this file"):
         lr.evaluate(path, adapter=tmp_path / "adapter", out=tmp_path / "run", progress=False, **asked)
 
 

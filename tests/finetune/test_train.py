@@ -273,7 +273,7 @@ def test_an_adapter_of_another_base_model_and_a_broken_one_are_refused(
         load_adapter(tmp_path, tiny_model)
     (tmp_path / "card.json").write_text(json.dumps(card))
     (tmp_path / PROJECTION).write_bytes((tmp_path / PROJECTION).read_bytes()[:100])
-    with pytest.raises(InputError, match="not whole"):
+    with pytest.raises(InputError, match="incomplete"):
         load_adapter(tmp_path, tiny_model)
 
 
@@ -285,7 +285,7 @@ def test_a_damaged_adapter_is_named(tiny_model: Model, split: Split, tmp_path: P
         (tmp_path / "card.json").write_text('{"kind": "next_title", "base": {}}')
     else:
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:100])
-    with pytest.raises(InputError, match=r"not whole|holds no adapter"):
+    with pytest.raises(InputError, match=r"incomplete|holds no adapter"):
         load_adapter(tmp_path, tiny_model)
 
 

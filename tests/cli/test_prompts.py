@@ -98,7 +98,7 @@ def test_new_begins_a_template_that_is_well(folder: Path):
     assert path == folder / "prompts" / "mine.jinja"
     assert check_file(path) == []
     assert run("check", "mine").exit_code == 0
-    with pytest.raises(InputError, match="there already"):
+    with pytest.raises(InputError, match="already exists"):
         run("new", "mine")
     with pytest.raises(InputError, match="name"):
         run("new", "Not A Name")

@@ -134,7 +134,7 @@ def test_a_store_that_is_locked_holds_nobody_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("deadline", [0, -1.0, math.nan, "1", None])
 def test_a_deadline_is_a_number_of_seconds(deadline: Any) -> None:
-    with pytest.raises(InputError, match=r"'deadline': .* is no number of seconds above 0"):
+    with pytest.raises(InputError, match=r"'deadline': .* expected a number of seconds above 0"):
         lr.Reranker(ranker="recall_order", deadline=deadline)
 
 
@@ -222,16 +222,16 @@ FRAME = pd.DataFrame({"item_id": [1, 2], "title": ["Heat", "Up"], "year": [1995,
 @pytest.mark.parametrize(
     ("history", "candidates", "message"),
     [
-        ([], ["Heat", "Heat"], "two candidates have the item_id 'Heat'"),
-        ([], [{"item_id": "1"}], r"'candidates\[0\].title': an item without a title, but 'item_id'"),
-        ([], ["Up", {"title": " "}], r"'candidates\[1\].title': ' ' is no title"),
-        ([], [{"title": 1917}], "1917 is no title"),
+        ([], ["Heat", "Heat"], "duplicate item_id 'Heat'"),
+        ([], [{"item_id": "1"}], r"'candidates\[0\].title': missing title, but 'item_id'"),
+        ([], ["Up", {"title": " "}], r"'candidates\[1\].title': invalid title ' '"),
+        ([], [{"title": 1917}], "invalid title 1917"),
         ([], [{"id": 1, "title": "Heat"}], r"'candidates\[0\].id': .* did you mean 'item_id'"),
-        ([], [{"item_id": None, "title": "Heat"}], r"'candidates\[0\].item_id': the item_id is missing"),
-        ([], [{"item_id": " ", "title": "Heat"}], "the item_id is empty"),
-        ([], [1, 2], r"'candidates\[0\]': a value of type int is no item"),
-        ([], [("1", "Heat")], "a value of type tuple is no item"),
-        ([], "Heat", "'candidates': a value of type str is no list"),
+        ([], [{"item_id": None, "title": "Heat"}], r"'candidates\[0\].item_id': missing item_id"),
+        ([], [{"item_id": " ", "title": "Heat"}], "empty item_id"),
+        ([], [1, 2], r"'candidates\[0\]': expected an item, got int"),
+        ([], [("1", "Heat")], "expected an item, got tuple"),
+        ([], "Heat", "'candidates': expected a list, got str"),
         ([], {"1": "Heat"}, "'candidates': a value of type dict is no list"),
         ([], FRAME, "a value of type DataFrame is no list"),
         ([], [{"title": "Heat", "score": 1}, "Up"], "1 of 2 candidates have a score"),
@@ -323,7 +323,7 @@ def test_a_method_that_learns_from_other_users_is_refused(asks: dict[str, Any]) 
 
 
 def test_a_method_that_sees_the_truth_is_refused() -> None:
-    with pytest.raises(InputError, match="what the user does next"):
+    with pytest.raises(InputError, match="needs the relevant items"):
         lr.Reranker(ranker="oracle")
 
 

@@ -61,7 +61,7 @@ def test_yes_and_no_about_ratings_are_measured_by_their_order_alone(tmp_path: Pa
     run = lr.score(rated(tmp_path), "yes_no", out=tmp_path / "run")
     assert [str(measure) for measure in run.metric_settings.measures] == ["AUC"]
     assert run.metrics["AUC"].value == 1.0
-    with pytest.raises(InputError, match=r"RMSE compares ratings from 1 to 5, and yes and no are none\n.*choose AUC"):
+    with pytest.raises(InputError, match=r"RMSE needs predicted ratings from 1 to 5, not yes/no answers\n.*choose AUC"):
         lr.score(rated(tmp_path), "yes_no", measures="RMSE", out=tmp_path / "other")
     both = lr.score(rated(tmp_path, (0, 1, 1, 0)), "yes_no", scale=(0.0, 1.0), out=tmp_path / "third")
     assert both.metrics["RMSE"].value == 0.0

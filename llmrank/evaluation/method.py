@@ -28,7 +28,7 @@ from llmrank.rankers.registry import (
     build_ranker,
     check_name,
     check_options,
-    refuse_idle,
+    refuse_unused,
 )
 from llmrank.rankers.repeated import AskedAgain
 from llmrank.types import AnswerFormat, Backend, Case, Ranker, Task
@@ -295,7 +295,7 @@ def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) 
         template = template_of(settings, own)
     name = method_name(settings, template)
     check_options(name, settings.options)
-    refuse_idle((name, settings.first), settings.options)
+    refuse_unused((name, settings.first), settings.options)
     return template
 
 

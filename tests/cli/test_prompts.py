@@ -218,13 +218,13 @@ def test_render_shows_what_the_methods_first_call_shows(folder: Path, arguments:
 
 
 def test_render_of_a_list_that_needs_no_call_says_so(folder: Path):
-    with pytest.raises(InputError, match="sends no request for a list of 1"):
+    with pytest.raises(InputError, match="makes no calls for a list of 1"):
         run("render", "palr", "--data", "cases.jsonl", "-k", "1", "--no-profile")
 
 
 def test_render_of_a_profile_prompt_and_of_an_unknown_user(folder: Path):
     assert '"Seen 43"' in run("render", "palr-profile", "--user", "42", "--data", "cases.jsonl").stdout
-    with pytest.raises(InputError, match="no case of user 'x'"):
+    with pytest.raises(InputError, match="no case for user 'x'"):
         run("render", "palr", "--user", "x", "--data", "cases.jsonl")
 
 

@@ -199,4 +199,4 @@ def test_a_run_that_is_under_way_is_read_as_far_as_it_is(folder: Path) -> None:
     assert not (folder / "run" / "metrics.json").exists()
     path.write_text("")
     ran = run(folder, "reparse", "run")
-    assert ran.returncode == 2 and "no Case yet" in ran.stderr
+    assert ran.returncode == 2 and "no Cases yet" in ran.stderr

@@ -291,7 +291,7 @@ def test_failed_cases_are_asked_again_by_the_same_call(tmp_path: Path) -> None:
 
 
 def test_a_place_of_the_target_that_a_list_lacks_is_refused_before_anything_is_asked() -> None:
-    with pytest.raises(InputError, match="places are 0 to 4"):
+    with pytest.raises(InputError, match="has positions 0 to 4"):
         compose(cases(), prompt="rankgpt", order="target-at-5", progress=False)
 
 

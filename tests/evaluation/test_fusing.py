@@ -136,7 +136,7 @@ def test_where_nothing_can_be_chosen_a_weight_is_wanted(circle: Path, tmp_path: 
     cases = lr.load_cases(circle, **STAGE)
     write_cases(tmp_path / "rows.jsonl", cases)
     for source in (list(cases), tmp_path / "rows.jsonl"):
-        with pytest.raises(InputError, match=r"bring no training data[\s\S]*--fuse 1\.5"):
+        with pytest.raises(InputError, match=r"needs training data[\s\S]*--fuse 1\.5"):
             evaluate(source, fuse="validation")
     fused = evaluate(tmp_path / "rows.jsonl", fuse=1.5)
     assert fused.settings["ranker"] == "next_title+recall" and "fusion" not in fused.settings
@@ -167,21 +167,21 @@ def test_the_same_ranking_comes_from_every_door(circle: Path, tmp_path: Path, ev
     [
         (
             {"ranker": "listwise", "fuse": 1.0},
-            "listwise cannot be fused, or it has none\n  hint: use --ranker first_token",
+            "listwise has no scores that can be fused\n  hint: use --ranker first_token",
         ),
-        ({"ranker": "popularity", "fuse": 1.0}, "popularity cannot be fused"),
-        ({"prompt": "rankgpt", "fuse": "validation"}, "sliding_window cannot be fused"),
-        ({"ranker": "pointwise", "calibrate": 1.0}, "pointwise cannot be calibrated"),
-        ({"ranker": "next_title", "calibrate": 1.0}, "next_title cannot be calibrated"),
+        ({"ranker": "popularity", "fuse": 1.0}, "popularity has no scores that can be fused"),
+        ({"prompt": "rankgpt", "fuse": "validation"}, "sliding_window has no scores that can be fused"),
+        ({"ranker": "pointwise", "calibrate": 1.0}, "pointwise has no scores that can be calibrated"),
+        ({"ranker": "next_title", "calibrate": 1.0}, "next_title has no scores that can be calibrated"),
         ({"ranker": "first_token", "calibrate": -1}, "calibrate"),
         ({"ranker": "first_token", "calibrate": "entropy"}, "calibrate"),
         ({"ranker": "next_title", "fuse": -1}, "fuse"),
         ({"ranker": "next_title", "fuse": "best"}, "fuse"),
-        ({"ranker": "next_title", "fuse_term": "ranks"}, "nothing to fuse"),
-        ({"ranker": "next_title", "prompt": "palr"}, "field 'prompt': next_title shows"),
+        ({"ranker": "next_title", "fuse_term": "ranks"}, "without --fuse"),
+        ({"ranker": "next_title", "prompt": "palr"}, "field 'prompt': next_title reads"),
         ({"ranker": "next_title", "prompt": lr.load_prompt("palr")}, "without a prompt"),
-        ({"ranker": "next_title", "shots": 2}, "field 'shots': next_title shows"),
-        ({"ranker": "next_title", "history": 5}, "field 'history': next_title shows"),
+        ({"ranker": "next_title", "shots": 2}, "field 'shots': next_title reads"),
+        ({"ranker": "next_title", "history": 5}, "field 'history': next_title reads"),
         ({"ranker": "next_title", "base_url": "http://localhost:1/v1"}, "which openai does not support"),
         ({"ranker": "next_title", "backend": "vllm"}, "which vllm does not support"),
         ({"ranker": "next_title", "fuse": "validation", "repeats": 2}, "cannot be combined"),

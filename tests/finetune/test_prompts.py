@@ -155,10 +155,10 @@ def test_an_adapter_may_be_in_the_upper_layers_alone(
 @pytest.mark.parametrize(
     ("prompt", "given", "problem"),
     [
-        ("palr-recommend-retrieval", {}, r"read as text[\s\S]*export-sft"),
-        ("pairwise", {}, r"asks up to \d+ times[\s\S]*-k"),
-        ("palr", {"no_profile": False}, r"shows a profile[\s\S]*--no-profile"),
-        ("first-token", {"order": "target-at-0"}, "shows the relevant item at one place"),
+        ("palr-recommend-retrieval", {}, r"text answers[\s\S]*export-sft"),
+        ("pairwise", {}, r"makes up to \d+ times[\s\S]*-k"),
+        ("palr", {"no_profile": False}, r"needs a first call for a profile[\s\S]*--no-profile"),
+        ("first-token", {"order": "target-at-0"}, "at the same position"),
         ("first-token", {"recall": "random", "k": 1}, "at least 16 are needed|at least 20 are needed"),
         ("first-token", {"users": 5}, r"no such setting[\s\S]*settings of the training"),
     ],
@@ -223,7 +223,7 @@ def test_ratings_are_learned_by_regression(tiny_model: Model, split: Split, tmp_
     folder, template = rated_films(split, tmp_path, add=0.25)
     named: dict[str, Any] = {"prompt": template, "model": str(tiny_model.folder)}
     settings = replace(SETTINGS, epochs=12, validations=3, patience=3)
-    with pytest.raises(InputError, match=r"2\.25.*none of the labels"):
+    with pytest.raises(InputError, match=r"2\.25.*not among the labels"):
         finetune(folder, tmp_path / "a", settings=settings, **named)
     card = finetune(folder, tmp_path / "b", settings=replace(settings, regression=True), **named)
     assert card["validation"]["measure"] == "negative RMSE"
@@ -256,7 +256,7 @@ def test_what_a_regression_learns_is_what_is_read() -> None:
 
 def test_a_regression_needs_ratings(tiny_model: Model, circle: Path, letters: Path, tmp_path: Path) -> None:
     settings = replace(SETTINGS, regression=True)
-    with pytest.raises(InputError, match="no rating is expected of answers read as 'label_logprobs'"):
+    with pytest.raises(InputError, match="regression does not support the answer format 'label_logprobs'"):
         finetune(circle, tmp_path, prompt=letters, model=str(tiny_model.folder), settings=settings, **DATA)
 
 
@@ -314,16 +314,16 @@ def test_the_users_of_a_file_who_decide_are_not_learned_from(circle: Path) -> No
     assert len(validation) == len(cases) // 5 and len(learned) + len(validation) == len(cases)
     assert {case.user_id for case in learned}.isdisjoint({case.user_id for case in validation})
     assert len(parted(cases, 7, PromptTraining())[1]) == 7
-    with pytest.raises(InputError, match="too few for a validation"):
+    with pytest.raises(InputError, match="too few for validation"):
         parted(replace(cases, cases=cases.cases[:4]), 0, PromptTraining())
-    with pytest.raises(InputError, match="a file has the Cases"):
+    with pytest.raises(InputError, match="no effect on a file of Cases"):
         parted(cases, 0, PromptTraining(targets=2))
 
 
 def test_titles_are_not_learned_from_a_file_of_cases(tmp_path: Path) -> None:
     path = tmp_path / "cases.jsonl"
     path.write_text("{}\n", encoding="utf-8")
-    with pytest.raises(InputError, match="learns from all events of its users"):
+    with pytest.raises(InputError, match="needs all events of the users"):
         finetune(path, tmp_path / "adapter")
 
 

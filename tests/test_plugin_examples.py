@@ -49,7 +49,7 @@ def test_a_measure_that_is_none_or_gives_no_number_is_blamed_on_its_package(fold
     judged = Judgements.from_rankings([Ranking(tuple("ab"))], [{"b"}])
     with pytest.raises(InputError, match=r"the measure Wild@1 \(wild_ones\)"):
         parse_measure("Wild@1").value(judged)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"wild_ones 1\.0 .* is no subclass of RankingMeasure"):
+    with pytest.raises(InputError, match=r"wild_ones 1\.0 .* is not a subclass of RankingMeasure"):
         parse_measure("Other@1")
 
 

@@ -116,7 +116,7 @@ def test_columns_that_are_replaced_are_named(suffix: str, tmp_path: Path) -> Non
     else:
         frame.to_json(path, orient="records", lines=True)
     ranked(path, tmp_path / f"out{suffix}", progress=Notes())
-    assert any("column outcome of the input is replaced" in text for text in said)
+    assert any("Replacing the column outcome of the input" in text for text in said)
     said.clear()
     ranked(tmp_path / f"out{suffix}", tmp_path / f"again{suffix}", progress=Notes())
     assert not any("replaced" in text for text in said)

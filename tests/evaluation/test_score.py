@@ -22,7 +22,7 @@ def test_rows_with_faults_are_listed_or_left_out_and_counted(tmp_path: Path) -> 
         lr.score(path, out=tmp_path / "run")
     run = lr.score(path, out=tmp_path / "run", skip_bad_rows=True)
     assert [case.user_id for case in run.cases] == ["a"]
-    assert "2 rows with faults are left out." in run.metrics.notes
+    assert "2 invalid rows were skipped." in run.metrics.notes
 
 
 def test_a_table_is_scored_like_the_file(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_what_stands_beside_the_settings_is_named_too() -> None:
 
 
 def test_a_class_in_the_place_of_an_object_is_refused() -> None:
-    with pytest.raises(InputError, match=r"'ranker': got the class Oracle\n.*make an instance: Oracle\(…\)"):
+    with pytest.raises(InputError, match=r"'ranker': .*got the class Oracle\n.*make an instance: Oracle\(…\)"):
         Setup.of(ranker=cast("Any", Oracle))
 
 

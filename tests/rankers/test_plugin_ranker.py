@@ -100,7 +100,7 @@ def test_a_broken_ranking_is_an_error_that_names_package_and_user(outside, rank,
         (
             "Bare",
             "class Bare:\n    def __init__(self, *given): ...\n    def rank(self, case): ...\n",
-            "it has no `needs`",
+            "which has no `needs`",
         ),
     ],
 )

@@ -66,7 +66,7 @@ def test_the_recall_model_of_the_page_proposes_and_its_fields_are_its_settings(f
     for wrong, says in (({"half_live": 1}, "did you mean 'half_life'"), ({"half_life": "long"}, "of type float")):
         with pytest.raises(InputError, match=says):
             recall_model("newest", **wrong)
-    with pytest.raises(InputError, match="is no dataclass"):
+    with pytest.raises(InputError, match="is not a dataclass"):
         recall_model("none")
     with pytest.raises(InputError, match="did you mean 'newest'"):
         recall_model("newst")

@@ -28,12 +28,12 @@ def candidates_for(
 ) -> Iterator[Case]:
     """Yield a Case with the model's k best candidates for each of the user ids, in that order.
 
-    Candidates stand in recall order with their scores. What the users did next is never forced into them: the share
-    that is there is the ceiling of every ranking of them (`Coverage`). `recall_settings` is the record of the choices.
-    `fitted` is the model where it has been fitted before, as `rescoring.fit_kept` does with progress and a checkpoint;
+    Candidates are in recall order, with their scores. Relevant items are never added: the share among the candidates is
+    the ceiling for any ranking of them (see `Coverage`). `recall_settings` records the settings.
+    Pass `fitted` if the model has been fitted, for example by `rescoring.fit_kept` with progress and a checkpoint;
     None: it is fitted here.
 
-    Raises InputError: a user whom the dataset does not know; or `fitted` belongs to other training events.
+    Raises InputError for an unknown user, and if `fitted` belongs to other training events.
     """
     index = {user_id: row for row, user_id in enumerate(split.dataset.users)}
     if unknown := [user_id for user_id in users if user_id not in index]:

@@ -128,7 +128,7 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. Finished work is saved; run the same command to continue.", err=True)
+        click.echo("Interrupted. Finished work is saved; the same command continues.", err=True)
         sys.exit(130)
     except LlmrankError as error:
         click.echo(f"error: {error}", err=True)
@@ -137,7 +137,7 @@ def main() -> None:
         # A system error that no inner code explained, such as a full disk behind `> FILE`.
         where = f"{error.filename}: " if error.filename else "stdout: " if stdout_fails() else ""
         problem = error.strerror or str(error)
-        hint = "check free space and permissions, then run the same command to continue"
+        hint = "check free space and permissions; the same command then continues"
         if error.errno in NO_FILES:
             hint = NO_FILES_HINT
         elif error.errno == errno.ENOENT and not where and _working_folder_is_gone():

@@ -314,7 +314,7 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
         return _adapter(setting.kind).validate_python(value)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        hint = f"correct the value, or omit it; expected: {setting.help}"
+        hint = f"correct it, or omit it; expected: {setting.help}"
         raise InputError(f"{value!r}: {fault['msg']}", field=name, hint=hint) from error
 
 

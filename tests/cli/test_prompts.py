@@ -108,9 +108,9 @@ def test_new_begins_a_template_that_is_well(folder: Path):
 
 
 def test_new_takes_no_place_of_another_and_edit_opens_a_path_itself(folder: Path):
-    with pytest.raises(InputError, match="comes with llmrank"):
+    with pytest.raises(InputError, match="llmrank ships"):
         run("new", "palr")
-    with pytest.raises(InputError, match="comes with llmrank"):
+    with pytest.raises(InputError, match="llmrank ships"):
         run("new", "palr-terse")
     assert run("new", "own.jinja").output == "prompts/own.jinja\n"
     edited = run("edit", "prompts/own.jinja", env={"EDITOR": "true"})
@@ -167,7 +167,7 @@ def test_render_shows_the_messages_the_tokens_and_the_shared_prefix(folder: Path
     value = json.loads(run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--json").stdout)
     [message] = value["messages"]
     shared = value["shared_prefix"]
-    assert "(the answer to palr-profile, which is not in the store)" in message["content"]
+    assert "(the answer to palr-profile, which is not in the Store)" in message["content"]
     assert value["tokens"] == estimated_tokens([Message("user", message["content"])])
     assert 0 < shared["characters"] < shared["of"] == len("[user]\n" + message["content"])
     for switch in (("--no-profile",), ("--no-history",), ("--history", "0")):

@@ -73,7 +73,7 @@ def test_an_answer_format_that_does_not_fit_the_rows_is_refused(tmp_path: Path) 
     ranked = tmp_path / "ranked.jsonl"
     row = {"user_id": "u", "candidates": [{"item_id": "i", "title": "Heat"}], "relevant": ["i"], "response": "4"}
     ranked.write_text(json.dumps(row) + "\n")
-    with pytest.raises(InputError, match=r'to be ranked, which rating does not do\n.*"target": .*"rating": 4'):
+    with pytest.raises(InputError, match=r'to rank, which rating does not support\n.*"target": .*"rating": 4'):
         lr.score(ranked, "rating", out=tmp_path / "run")
 
 

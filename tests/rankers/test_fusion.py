@@ -58,7 +58,7 @@ def test_a_model_without_an_answer_keeps_its_outcome_and_one_without_scores_is_r
     assert Fusion(1.0).fuse(CASE, failed) is failed
     with pytest.raises(InputError, match="no scores to fuse"):
         Fusion(1.0).fuse(CASE, Ranking(("0", "1", "2", "3", "4")))
-    with pytest.raises(InputError, match="below 0"):
+    with pytest.raises(InputError, match="negative weight"):
         Fusion(-1.0)
 
 

@@ -49,7 +49,7 @@ def test_a_measure_that_is_none_or_gives_no_number_is_blamed_on_its_package(fold
     judged = Judgements.from_rankings([Ranking(tuple("ab"))], [{"b"}])
     with pytest.raises(InputError, match=r"the measure Wild@1 \(wild_ones\)"):
         parse_measure("Wild@1").value(judged)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"wild_ones 1\.0 .* is no subclass of RankingMeasure"):
+    with pytest.raises(InputError, match=r"wild_ones 1\.0 .* is not a subclass of RankingMeasure"):
         parse_measure("Other@1")
 
 
@@ -66,7 +66,7 @@ def test_the_recall_model_of_the_page_proposes_and_its_fields_are_its_settings(f
     for wrong, says in (({"half_live": 1}, "did you mean 'half_life'"), ({"half_life": "long"}, "of type float")):
         with pytest.raises(InputError, match=says):
             recall_model("newest", **wrong)
-    with pytest.raises(InputError, match="is no dataclass"):
+    with pytest.raises(InputError, match="is not a dataclass"):
         recall_model("none")
     with pytest.raises(InputError, match="did you mean 'newest'"):
         recall_model("newst")

@@ -19,31 +19,31 @@ from llmrank.process import keep_streams, stdout_fails, stop_as_by_ctrl_c
 VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "eval": ("evaluate", "Rank real candidates with a model, and score the rankings."),
-        "compare": ("compare", "Compare Runs: which is better, by how much, how sure."),
-        "show": ("show", "Show a finished Run again, or one user's story."),
-        "audit": ("audit", "Ask what decides: place, popularity, history, wording, memory."),
-        "report": ("report", "Write a page about Runs: one HTML file."),
-        "export": ("export", "Write a Run as TREC, CSV, Parquet or a table, or to a tracker."),
+        "compare": ("compare", "Compare Runs: which is better, by how much, how certain."),
+        "show": ("show", "Show a finished Run, or a single user in detail."),
+        "audit": ("audit", "Test what drives a ranking: position, popularity, wording, …"),
+        "report": ("report", "Write an HTML report about Runs."),
+        "export": ("export", "Export a Run as TREC, CSV, Parquet or a table, or to a tracker."),
         "rerank": ("rerank", "Rerank a candidate file, or a folder of them."),
         "score": ("score", "Parse and measure the answers of any system."),
-        "reparse": ("reparse", "Read stored answers again with today's parser."),
-        "finetune": ("finetune_command", "Train a small model on title sequences, or for a prompt."),
-        "export-sft": ("export_sft_command", "Write prompts with right answers for other trainers."),
-        "recall": ("recall", "Propose candidates, as a candidate file."),
-        "convert": ("convert", "Turn another recall stage's output into a candidate file."),
+        "reparse": ("reparse", "Parse stored answers again with the current parser."),
+        "finetune": ("finetune_command", "Train an adapter on title sequences, or for a prompt."),
+        "export-sft": ("export_sft_command", "Write prompts with correct answers for other trainers."),
+        "recall": ("recall", "Propose candidates, and write a candidate file."),
+        "convert": ("convert", "Convert another recall stage's output into a candidate file."),
         "prompts": ("command", "List, show, edit, render, check and compare templates."),
         "data": ("data", "List, fetch and describe data sets."),
         "models": ("models", "List and download models."),
         "store": ("store", "Count, export, import and delete stored answers."),
-        "doctor": ("doctor", "Show what is installed, and what installs the rest."),
+        "doctor": ("doctor", "Check the installation, and show how to fix it."),
     }
 )
-"""Each verb, in the order of --help: the name of its command in the module `llmrank.cli.<verb>`, and one line of help.
-They stand here so that --help loads none of the modules."""
+"""The verbs in the order of --help, each with the name of its command in `llmrank.cli.<verb>` and one line of help.
+They are listed here so that --help need not import those modules."""
 
 
 FOLDERS = frozenset({"LLMRANK_DATA", "LLMRANK_CACHE"})
-"""Environment variables that are no options: the folders of data sets and of what can be fetched again."""
+"""Environment variables that are not options: the folder of data sets, and the cache folder."""
 
 
 def _command(verb: str) -> click.Command:
@@ -51,7 +51,7 @@ def _command(verb: str) -> click.Command:
 
 
 class _Verbs(click.Group):
-    """Loads a verb's module when it is asked for."""
+    """A group that imports a verb's module only when the verb is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -60,14 +60,14 @@ class _Verbs(click.Group):
         return _command(cmd_name) if cmd_name in VERBS else None
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the verb; what is wrong with an option names the config file or the variable that set it."""
+        """Run the verb. An error about an option names the config file or variable that set it."""
         try:
             return super().invoke(ctx)
         except (InputError, click.BadParameter) as error:
             from llmrank.cli.options import with_source
 
-            if (told := with_source(error, ctx.meta)) is not None:
-                raise told from error
+            if (located := with_source(error, ctx.meta)) is not None:
+                raise located from error
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -91,21 +91,21 @@ def cli() -> None:
     """Is a large language model a better ranker for your recommender than what you have?
 
     \b
-    llmrank eval --prompt palr          rank real candidates with a model, score it
+    llmrank eval --prompt palr          rank real candidates with a model, and score it
     llmrank prompts edit palr           change the prompt, then run eval again
     llmrank rerank in.jsonl -o out.jsonl                    rerank a candidate file
     """
 
 
 def _check_environment() -> None:
-    """Raise InputError for a variable LLMRANK_… that sets no option: mistyped, it would be ignored in silence."""
+    """Raise InputError for an unknown LLMRANK_… variable. A typo would otherwise be ignored silently."""
     if any(name.startswith("LLMRANK_") and name not in FOLDERS for name in os.environ):
         from llmrank.cli.options import check_variables
 
         check_variables(map(_command, VERBS), FOLDERS)
 
 
-def _folder_is_gone() -> bool:
+def _working_folder_is_gone() -> bool:
     try:
         Path.cwd()
     except FileNotFoundError:
@@ -114,13 +114,13 @@ def _folder_is_gone() -> bool:
 
 
 def main() -> None:
-    """Run the command line; exits 0 good, 2 bad input, 3 something missing, 4 too many errors, 5 a bound reached, 130
-    interrupted."""
+    """Run the command line. Exit codes: 0 success, 2 bad input, 3 missing, 4 too many errors, 5 limit reached,
+    130 interrupted."""
     keep_streams()
     stop_as_by_ctrl_c()
     try:
         _check_environment()
-        # A verb that ends with an exit code of its own (`context.exit(2)`) returns it here.
+        # `context.exit(2)` in a verb makes main return the code.
         code: object = cli.main(standalone_mode=False)
         if isinstance(code, int) and code:
             sys.exit(code)
@@ -128,21 +128,21 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. What was done is saved; the same command continues.", err=True)
+        click.echo("Interrupted. Finished work is saved; the same command continues.", err=True)
         sys.exit(130)
     except LlmrankError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
-        # Whatever the system refuses, and nothing nearer to it has explained: a full disk behind `> FILE`, for one.
+        # A system error that no inner code explained, such as a full disk behind `> FILE`.
         where = f"{error.filename}: " if error.filename else "stdout: " if stdout_fails() else ""
-        said = error.strerror or str(error)
-        hint = "check the free space and the permissions there; the same command then continues"
+        problem = error.strerror or str(error)
+        hint = "check free space and permissions; the same command then continues"
         if error.errno in NO_FILES:
             hint = NO_FILES_HINT
-        elif error.errno == errno.ENOENT and not where and _folder_is_gone():
-            said, hint = "the folder in which the command was given is gone", "give it in one that is there"
-        click.echo(f"error: {where}{said}\n  hint: {hint}", err=True)
-        # Python would try once more to write what is left for stdout, and complain in its own way.
+        elif error.errno == errno.ENOENT and not where and _working_folder_is_gone():
+            problem, hint = "the current folder no longer exists", "change to an existing folder"
+        click.echo(f"error: {where}{problem}\n  hint: {hint}", err=True)
+        # Exit at once: Python would flush stdout again and print an error of its own.
         sys.stderr.flush()
         os._exit(2)

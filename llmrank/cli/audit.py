@@ -1,4 +1,4 @@
-"""`llmrank audit`: questions about a method, answered from its Runs, or by asking the model."""
+"""`llmrank audit`: test what drives a method, from its Runs or with new model calls."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _RUN = click.Path(path_type=Path)
 
 @click.group()
 def audit() -> None:
-    """Ask one question about a method: a number with its interval, and a sentence.
+    """Answer one question about a method, with a number, its interval and a sentence.
 
-    position, popularity and consistency read finished Runs. The others take the options of eval, and ask the model;
-    they leave a Run per variant.
+    position, popularity and consistency read finished Runs. The others take the options of eval, call the model, and
+    write one Run per variant.
     """
 
 
@@ -35,9 +35,9 @@ def audit() -> None:
 @click.argument("run", type=_RUN)
 @json_option
 def position(run: Path, as_json: bool) -> None:
-    """Does the place in the prompt decide?
+    """Does the position in the prompt decide?
 
-    RUN must have shown its candidates shuffled.
+    RUN must have used shuffled candidates.
     """
     from llmrank.audit import position as audited
     from llmrank.run import load_run
@@ -49,7 +49,7 @@ def position(run: Path, as_json: bool) -> None:
 @click.argument("run", type=_RUN)
 @json_option
 def popularity(run: Path, as_json: bool) -> None:
-    """Does RUN rank the famous up, beyond what users then choose?"""
+    """Does RUN favour popular items more than users do?"""
     from llmrank.audit import popularity as audited
     from llmrank.run import load_run
 
@@ -60,9 +60,9 @@ def popularity(run: Path, as_json: bool) -> None:
 @click.argument("runs", nargs=-1, required=True, type=_RUN, metavar="RUN RUN...")
 @json_option
 def consistency(runs: tuple[Path, ...], as_json: bool) -> None:
-    """Does it say the same when asked again?
+    """Does the method give the same ranking again?
 
-    The Runs are of the same Cases, with another --seed, order or prompt.
+    The Runs must have the same Cases, and differ in --seed, order or prompt.
     """
     from llmrank.audit import consistency as audited
     from llmrank.run import load_run
@@ -78,14 +78,14 @@ _out_option = option(
     "--out",
     default=None,
     type=_RUN,
-    help="Folder for a Run per variant.  [default: each has its own in results/]",
+    help="Folder that holds one Run per variant.  [default: one folder per Run in results/]",
 )
 
 
-def _asking(name: AuditName, options: type) -> None:
-    """Add the command of an audit that asks: its own options, and those of eval."""
+def _add_command(name: AuditName, options: type) -> None:
+    """Add the command of an audit that calls the model, with its own options and those of eval."""
 
-    def ask(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+    def run_audit(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
         from llmrank.evaluation.auditing import compose_audit
         from llmrank.evaluation.evaluate import check_error_rate
         from llmrank.progress import Progress
@@ -93,18 +93,18 @@ def _asking(name: AuditName, options: type) -> None:
         own = {one.name: values.pop(one.name) for one in settings_of(options)}
         cases, arguments = evaluation_arguments(values)
         given = {setting: value for setting, value in own.items() if value not in (None, ())}
-        asked = compose_audit(name, cases, progress=Progress(), **arguments, **given)
+        composed = compose_audit(name, cases, progress=Progress(), **arguments, **given)
         if dry_run:
-            show(asked.estimate(), as_json=as_json)
+            show(composed.estimate(), as_json=as_json)
             return
-        runs = asked.run(out)
-        show(asked.audit(runs), as_json=as_json)
+        runs = composed.run(out)
+        show(composed.audit(runs), as_json=as_json)
         for run in runs.values():
             check_error_rate(run, arguments["limits"])
 
     decorate = settings_options(options, "audit")
-    audit.command(name, cls=GroupedCommand, help=options.__doc__)(decorate(evaluation_options(_out_option(ask))))
+    audit.command(name, cls=GroupedCommand, help=options.__doc__)(decorate(evaluation_options(_out_option(run_audit))))
 
 
 for _name, _options in OPTIONS.items():
-    _asking(_name, _options)
+    _add_command(_name, _options)

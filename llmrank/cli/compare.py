@@ -12,23 +12,23 @@ from llmrank.cli.output import show_json
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN RUN...")
-@option("--measures", default=None, help="Such as NDCG@10,HR@5,MRR.  [default: those that all Runs chose]")
+@option("--measures", default=None, help="For example NDCG@10,HR@5,MRR.  [default: the measures that all Runs share]")
 @option(
     "--to",
     "form",
     default="text",
     show_default=True,
     type=click.Choice(["text", "markdown", "latex"]),
-    help="How the table is printed.",
+    help="Format of the table.",
 )
 @json_option
 def compare(runs: tuple[Path, ...], measures: str | None, form: str, as_json: bool) -> None:
-    """Compare Runs on the Cases that all of them have; every difference is the later Run minus the earlier one."""
+    """Compare Runs on the Cases they share. Every difference is the later Run minus the earlier one."""
     from llmrank.report import console
     from llmrank.run import compare, load_run
 
     if len(runs) < 2:
-        raise click.UsageError("name at least two Runs")
+        raise click.UsageError("give at least two Runs")
     first, second, *more = map(load_run, runs)
     found = compare(first, second, *more, measures=measures)
     if as_json:

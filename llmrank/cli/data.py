@@ -20,7 +20,7 @@ def data() -> None:
 @data.command(name="list")
 @json_option
 def list_command(as_json: bool) -> None:
-    """List the data sets that can be named."""
+    """List the known data sets."""
     from llmrank.data.load import at_hand
     from llmrank.data.registry import DATASETS
 
@@ -34,7 +34,7 @@ def list_command(as_json: bool) -> None:
 
 @data.command(name="fetch")
 @click.argument("name")
-@click.option("--force", is_flag=True, help="Download it again, whatever the cache holds.")
+@click.option("--force", is_flag=True, help="Download again even if it is in the cache.")
 @json_option
 def fetch_command(name: str, force: bool, as_json: bool) -> None:
     """Download the data set NAME into the cache, and verify it."""
@@ -54,14 +54,14 @@ def fetch_command(name: str, force: bool, as_json: bool) -> None:
 @click.argument("name_or_folder")
 @click.option("--data", "folder", type=click.Path(path_type=Path), help="Folder that holds the named data set.")
 @click.option(
-    "--column", "columns", multiple=True, metavar="ROLE=NAME", help="Of your own tables, such as --column user=uid."
+    "--column", "columns", multiple=True, metavar="ROLE=NAME", help="For your own tables, such as --column user=uid."
 )
-@click.option("--k-core", default=0, show_default=True, help="Keep users and items with at least so many interactions.")
+@click.option("--k-core", default=0, show_default=True, help="Keep users and items with at least this many events.")
 @json_option
 def describe_command(
     name_or_folder: str, folder: Path | None, columns: tuple[str, ...], k_core: int, as_json: bool
 ) -> None:
-    """Show the figures of data set NAME, folder, or hf:owner/name."""
+    """Show statistics of a data set, given by name, folder, or hf:owner/name."""
     from llmrank.data.describe import describe
     from llmrank.data.load import load_dataset
 

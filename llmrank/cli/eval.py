@@ -12,7 +12,7 @@ from llmrank.cli.options import option
 from llmrank.cli.output import show, show_run
 from llmrank.errors import InputError
 
-LIKE = "Run whose method is about as different from recall order as yours, for --plan.  [default: free baselines]"
+LIKE = "For --plan: a Run whose method differs about as much from recall order as yours.  [default: free baselines]"
 
 
 @click.command(
@@ -29,8 +29,8 @@ Examples:
 )
 @options.evaluation_options
 @options.out_option
-@option("--plan", is_flag=True, help="Say what difference so many users can show, and how many one needs; ask nothing.")
-@option("--detect", multiple=True, type=float, metavar="DIFFERENCE", help="Difference to --plan for; may be repeated.")
+@option("--plan", is_flag=True, help="Show the smallest detectable difference, and how many users you need. No calls.")
+@option("--detect", multiple=True, type=float, metavar="DIFFERENCE", help="For --plan: the difference; repeatable.")
 @option("--like", default=None, type=click.Path(path_type=Path), metavar="RUN", help=LIKE)
 def evaluate(
     out: Path | None,
@@ -43,7 +43,7 @@ def evaluate(
 ) -> None:
     """Rank real candidates with a model, and score the rankings against what the users did next.
 
-    The same command again continues a run that was stopped, and shows one that is done.
+    Run the same command again to continue a stopped run, or to show a finished one.
     """
     from llmrank.evaluation.evaluate import check_error_rate, compose
     from llmrank.progress import Progress
@@ -57,7 +57,7 @@ def evaluate(
         return
     if detect or like:
         name = "--detect" if detect else "--like"
-        raise InputError("only a plan uses it", field=name, hint="add --plan, or leave it out")
+        raise InputError("only --plan uses this option", field=name, hint="add --plan, or omit the option")
     evaluation = compose(cases, progress=Progress(), **arguments)
     if dry_run:
         show(evaluation.estimate(), as_json=as_json)

@@ -1,4 +1,4 @@
-"""`llmrank export-sft`: prompts with their right answers, for other trainers."""
+"""`llmrank export-sft`: prompts with their correct answers, for other trainers."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ Example:
     show_default=True,
     help="trl: prompt and completion, both messages; openai: messages.",
 )
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File, JSON lines.")
-@click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="JSON Lines file.")
+@options.force_option
 @options.settings_options(PromptSettings, "prompt and method")
 @options.settings_options(CaseSettings, "data", without=["data", "users", "skip_bad_rows"])
 @options.users_option
 @options.settings_options(ModelSettings, "model")
 @options.json_option
 @options.config_option
-def export_sft_command(data: str, output: Path, force: bool, form: SftFormat, as_json: bool, **values: Any) -> None:  # noqa: ANN401
-    """Write what `eval` would ask about DATA, each prompt with its right answer.
+def export_sft_command(data: str, output: Path, overwrite: bool, form: SftFormat, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+    """Write the prompts that `eval` would send about DATA, each with its correct answer.
 
-    The right answer is the user's last training event, or its rating; a prompt about one item (tallrec) is also written
-    for another candidate, with No. Nothing of the test side is in the file. The prompts are, to the byte, what `eval`
-    with the same options sends; without --prompt the usual one is written without a profile, as with --no-profile.
+    The correct answer is the user's last training event, or its rating. A prompt about a single item (tallrec) is also
+    written for another candidate, answered No. The file contains no test data. The prompts are byte-identical to those
+    of `eval` with the same options. Without --prompt, the default prompt is used without a profile (--no-profile).
     """
     from llmrank.finetune import export_sft
 
     prompt, model = options.settings_from(PromptSettings, values), options.settings_from(ModelSettings, values)
     cases = options.settings_from(CaseSettings, values | {"data": data})
-    card = export_sft(cases, output, form=form, overwrite=force, prompt=prompt, model=model, say=say)
+    card = export_sft(cases, output, form=form, overwrite=overwrite, prompt=prompt, model=model, say=say)
     if as_json:
         show_json(card)
     else:
@@ -56,6 +56,6 @@ def export_sft_command(data: str, output: Path, force: bool, form: SftFormat, as
         click.echo(f"{output}: {card['examples']:,} examples of {card['data']}{cut}. {card['note']}")
         if card["not_proposed"]:
             click.echo(
-                f"{card['not_proposed']:,} of {card['cases']:,} cases are left out: the right item is not among their "
-                "candidates (missed by recall)."
+                f"{card['not_proposed']:,} of {card['cases']:,} cases are left out: recall did not propose their "
+                "correct item."
             )

@@ -10,7 +10,7 @@ from llmrank.cli.output import say, show_rows
 
 @click.group()
 def models() -> None:
-    """Models in the cache."""
+    """List and download models."""
 
 
 @models.command("list")
@@ -33,7 +33,7 @@ def list_models(as_json: bool) -> None:
 @click.argument("name", default="smollm2-135m-instruct")
 @option("--revision", default=None, help="Branch, tag or commit of a hub model.")
 def fetch_model(name: str, revision: str | None) -> None:
-    """Download model NAME (owner/model on the hub), print its folder."""
+    """Download model NAME (owner/model on the hub), and print its folder."""
     from llmrank.backends.models import resolve_model
     from llmrank.files import cache_folder
 

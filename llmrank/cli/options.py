@@ -1,4 +1,4 @@
-"""The options of the verbs, derived from the settings records. Each is an environment variable and a config key too."""
+"""Command-line options, derived from the settings records. Each is also an environment variable and a config key."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DECLARATIONS: Mapping[str, tuple[str, ...]] = {
     "columns": ("--column", "columns"),
     "show_history": ("--no-history", "show_history"),
 }
-"""Options that are not called like their setting."""
+"""Options whose name differs from their setting's."""
 METAVAR_OF: Mapping[str, str] = {
     "fuse": "WEIGHT|validation",
     "calibrate": "STRENGTH|adaptive",
@@ -39,15 +39,15 @@ METAVAR_OF: Mapping[str, str] = {
     "scale": "LOW HIGH",
     "shard": "I/N",
 }
-"""What the help shows for the value of an option that takes more than one kind."""
+"""How the help shows the value of an option whose type does not say enough."""
 HELP_OFF: Mapping[str, str] = {"show_history": "Show no history."}
-"""The help of options that turn off what is on by default."""
+"""Help for switches that turn off a setting that is on by default."""
 NO_VARIABLE = frozenset({"data"})
-"""LLMRANK_DATA is the folder in which datasets lie, so that a name still chooses among them."""
+"""Options without an environment variable: LLMRANK_DATA already names the folder that holds the datasets."""
 
 
 def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click checks
-    """Return a click option that `LLMRANK_<NAME>` sets too."""
+    """Return a click option that `LLMRANK_<NAME>` can also set."""
     long = next(text for text in declarations if text.startswith("--")).split("/")[0].removeprefix("--")
     if long not in NO_VARIABLE:
         attributes.setdefault("envvar", variable(long))
@@ -60,15 +60,15 @@ def variable(name: str) -> str:
 
 
 class GroupedCommand(click.Command):
-    """A command whose help lists its options in groups, one for each settings record."""
+    """A command whose help lists its options in groups, one per settings record."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, those of a record under its name."""
+        """Write the options, group by group."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             group = parameter.group if isinstance(parameter, GroupedOption) else "output and other"
             shown = parameter.get_help_record(ctx)
-            if shown is not None and shown[1]:  # an argument has no text of its own: the usage line names it
+            if shown is not None and shown[1]:  # arguments have no help text; the usage line names them
                 groups.setdefault(group, []).append(shown)
         for name, rows in groups.items():
             with formatter.section(name.capitalize()):
@@ -76,7 +76,7 @@ class GroupedCommand(click.Command):
 
 
 class GroupedOption(click.Option):
-    """An option that knows the group in which the help lists it."""
+    """An option that belongs to a group in the help."""
 
     def __init__(self, *declarations: Any, group: str, **attributes: Any) -> None:  # noqa: ANN401 - click checks
         super().__init__(*declarations, **attributes)
@@ -86,10 +86,10 @@ class GroupedOption(click.Option):
 def settings_options(
     record: type, group: str, *, without: Iterable[str] = (), here: Mapping[str, str] | None = None
 ) -> Callable[[Command], Command]:
-    """Return a decorator that adds an option for each setting of the record.
+    """Return a decorator that adds one option per setting of the record.
 
-    The command receives one keyword argument per setting, None where nothing was given (`settings_from` makes the
-    record of them). `here` has the help of settings that mean less in this command.
+    The command receives each setting as a keyword argument, None if not given; `settings_from` turns them into the
+    record. `here` overrides help texts for this command.
     """
     left_out, own = set(without), here or {}
 
@@ -104,16 +104,16 @@ def settings_options(
 
 
 def settings_from(record: type, values: dict[str, Any]) -> Any:  # noqa: ANN401 - the record
-    """Return the record made of those values that are its settings, which are taken out of `values`.
+    """Build the record from its settings, which are removed from `values`.
 
-    Raises InputError that names the option.
+    Raises InputError that names the option of an invalid value.
     """
     own = {setting.name: values.pop(setting.name) for setting in settings_of(record) if setting.name in values}
     return gather(record, {name: value for name, value in own.items() if value != ()}, field_name=option_name)
 
 
 def option_name(setting: str) -> str:
-    """Return what a setting is called on the command line."""
+    """Return the command-line name of a setting."""
     given = DECLARATIONS.get(setting, ())
     return next((text for text in given if text.startswith("--")), "--" + setting.replace("_", "-"))
 
@@ -123,7 +123,7 @@ def _option_of(setting: Setting, group: str) -> Callable[[Command], Command]:
     attributes: dict[str, Any] = {"help": setting.help, "default": None, "cls": GroupedOption, "group": group}
     kind = _bare(setting.kind)
     if kind is bool:
-        # A switch that is on by default is turned off: --no-history.
+        # The option of a setting that is on by default turns it off: --no-history.
         attributes |= {"is_flag": True, "flag_value": not setting.default}
         attributes["help"] = HELP_OFF[setting.name] if setting.default else setting.help
     elif get_origin(kind) is Literal:
@@ -142,20 +142,20 @@ def _option_of(setting: Setting, group: str) -> Callable[[Command], Command]:
 
 
 METAVARS: Mapping[Any, str] = {int: "N", float: "NUMBER", Path: "PATH"}
-"""What the help shows for a value. `gather` reads and checks it, as it does for Python."""
+"""How the help shows a value of each type. `gather` parses and validates it, as it does in Python."""
 
 
 def _bare(kind: Any) -> Any:  # noqa: ANN401 - any type
-    """Return the type without None and without `Annotated`."""
+    """Return the type without None and `Annotated`."""
     while get_origin(kind) in (Union, UnionType, Annotated):
         kinds = [one for one in get_args(kind) if one is not type(None)]
-        # A name or a path is written as text.
+        # `str | Path`: the command line passes text.
         kind = str if str in kinds else kinds[0]
     return kind
 
 
 _SOURCES = "llmrank.sources"
-"""Where the context keeps the command's own, the config file and the lines of its keys."""
+"""Key in `Context.meta` for the command's context, the config file, and the line of each of its keys."""
 
 
 def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
@@ -171,36 +171,33 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     for key, value in ((str(key), value) for key, value in values.items()):
         line = lines.get((key,))
         if (one := options.get(key)) is parameter:
-            raise InputError("a config file names no other", path=path, line=line, field=key, hint="copy its keys here")
+            raise InputError("config files do not nest", path=path, line=line, field=key, hint="copy its keys here")
         if one is None:
             short = next((name for name, one in options.items() if f"-{key.lstrip('-')}" in one.opts), None)
             near = f"; did you mean {short!r}?" if short else nearest(key, options)
-            raise InputError(f"unknown option{near}", path=path, line=line, field=key, hint="--help shows the options")
+            raise InputError(f"unknown option{near}", path=path, line=line, field=key, hint="see --help for options")
         several = one.multiple or one.nargs != 1
         if isinstance(value, dict) or (isinstance(value, list) and not several):
-            problem, hint = f"{value} is not one value", "write a text or a number, as on the command line"
+            problem, hint = f"expected a single value, got {value}", "write text or a number, as on the command line"
             raise InputError(problem, path=path, line=line, field=key, hint=hint)
         given[f"{one.name}"] = [value] if one.multiple and not isinstance(value, list | None) else value
     context.default_map = given | dict(context.default_map or {})
 
 
 def _key(option: click.Option) -> str:
-    """Return what an option is called in a config file: its long name."""
+    """Return the name of an option in a config file: its long name."""
     return next(text for text in option.opts if text.startswith("--")).removeprefix("--")
 
 
 def with_source(error: InputError | click.BadParameter, meta: Mapping[str, Any]) -> InputError | None:
-    """Return the error with the line of the config file, or the variable, that set the option; None where neither did.
-
-    `meta` is that of the command's context.
-    """
+    """Return the error with the config line or variable (from `meta`) that set the option; None if neither did."""
     if _SOURCES not in meta:
         return None
     context, path, lines = meta[_SOURCES]
     if isinstance(error, InputError):
         field, problem, hint = error.field if error.path is None else None, error.problem, error.hint
     else:
-        field, problem, hint = error.param and error.param.name, error.message, "see --help for what it can be"
+        field, problem, hint = error.param and error.param.name, error.message, "see --help for valid values"
     for one in context.command.params if field is not None else ():
         if isinstance(one, click.Option) and field in (one.name, *one.opts, _key(one)):
             source = context.get_parameter_source(one.name)
@@ -217,14 +214,16 @@ config_option = option(
     is_eager=True,
     expose_value=False,
     callback=_read_config,
-    help="YAML file with any of these options as keys; the command line wins.",
+    help="YAML file with any of these options as keys. The command line takes precedence.",
 )
 json_option = option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-dry_run_option = option("--dry-run", is_flag=True, help="Count calls, tokens and, with --prices, money; send nothing.")
+dry_run_option = option("--dry-run", is_flag=True, help="Estimate calls, tokens and (with --prices) cost. No calls.")
 users_option = option(
-    "--users", default=0, show_default=True, type=click.IntRange(0), help="Users drawn by the seed; 0: all."
+    "--users", default=0, show_default=True, type=click.IntRange(0), help="Users to sample with the seed; 0: all."
 )
-measures_option = option("--measures", default=None, help="Such as NDCG@10,HR@5,MRR; or RMSE,MAE,AUC.")
+measures_option = option("--measures", default=None, help="For example NDCG@10,HR@5,MRR; or RMSE,MAE,AUC.")
+force_option = click.option("--force", "overwrite", is_flag=True, help="Overwrite an existing file.")
+skip_bad_rows_option = option("--skip-bad-rows", is_flag=True, help="Skip invalid rows, and count them.")
 
 EVALUATION: Mapping[type, str] = {
     PromptSettings: "prompt and method",
@@ -233,11 +232,11 @@ EVALUATION: Mapping[type, str] = {
     ModelSettings: "model",
     Limits: "cost",
 }
-"""The settings of an evaluation, and the group in which the help lists each."""
+"""The settings records of an evaluation, each with its heading in the help."""
 
 
 def evaluation_options(command: Command) -> Command:
-    """Add the options of an evaluation, all but --out (`evaluation_arguments` reads them)."""
+    """Add the options of an evaluation except --out (`evaluation_arguments` reads them)."""
     for add in (config_option, json_option, dry_run_option, measures_option):
         command = add(command)
     for record, group in reversed([*EVALUATION.items()]):
@@ -246,7 +245,7 @@ def evaluation_options(command: Command) -> Command:
 
 
 def evaluation_arguments(values: dict[str, Any]) -> tuple[CaseSettings, dict[str, Any]]:
-    """Return the Cases and the other arguments of `evaluate`, which are taken out of `values`."""
+    """Return the Case settings and the other arguments of `evaluate`, removing them from `values`."""
     cases, arguments = settings_from(CaseSettings, values), {"measures": values.pop("measures")}
     for name, record in (("prompt", PromptSettings), ("model", ModelSettings), ("limits", Limits)):
         arguments[name] = settings_from(record, values)
@@ -259,8 +258,7 @@ out_option = option(
 
 
 def check_variables(commands: Iterable[click.Command], others: Iterable[str]) -> None:
-    """Raise InputError for an environment variable LLMRANK_… that sets no option of a command, and is none of
-    `others`."""
+    """Raise InputError for an LLMRANK_… variable that sets no option of any command and is not in `others`."""
     known = set(others)
     for command in commands:
         inner = command.commands.values() if isinstance(command, click.Group) else ()
@@ -269,6 +267,6 @@ def check_variables(commands: Iterable[click.Command], others: Iterable[str]) ->
     for name in sorted(os.environ):
         if name.startswith("LLMRANK_") and name not in known:
             raise InputError(
-                f"the environment variable {name} sets no option{nearest(name, known)}",
-                hint=f"correct its name, or `unset {name}`",
+                f"unknown environment variable {name}{nearest(name, known)}",
+                hint=f"correct its name, or run `unset {name}`",
             )

@@ -1,4 +1,4 @@
-"""How verbs print what they return: as text, as a table, or with --json as JSON."""
+"""Printing results: as text, as a table, or with --json as JSON."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Showable(Protocol):
-    """A result whose `str` is for people."""
+    """A result that `str` turns into readable text."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
+        """Return the result as JSON-compatible values."""
         ...
 
 
@@ -32,17 +32,17 @@ def show(result: Showable, *, as_json: bool) -> None:
 
 
 def show_json(value: object) -> None:
-    """Print plain values as JSON."""
+    """Print a JSON-compatible value."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def say(line: str) -> None:
-    """Print a line for people, beside the result."""
+    """Print a message on stderr."""
     click.echo(line, err=True)
 
 
 def show_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
-    """Print rows with the same keys: a table with a column for each key, its numbers on the right."""
+    """Print rows with the same keys as a table with one column per key; numbers are right-aligned."""
     if as_json:
         show_json(rows)
         return
@@ -59,7 +59,7 @@ def show_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
 
 
 def shown(value: object) -> str:
-    """Return a value as a table shows it."""
+    """Format a value for a table."""
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, int):
@@ -68,7 +68,7 @@ def shown(value: object) -> str:
 
 
 def show_run(run: Run, *, as_json: bool) -> None:
-    """Print the numbers of a finished Run."""
+    """Print the results of a finished Run."""
     if as_json:
         show_json({**run.metrics.to_dict(), "run": str(run.path)})
         return
@@ -78,9 +78,9 @@ def show_run(run: Run, *, as_json: bool) -> None:
     spent = (session := run.sessions[-1] if run.sessions else {}).get("spent", {})
     paid = show_money(spent["cost"], spent["currency"]) if "cost" in spent else ""
     if paid and (doubtful := spent.get("doubtful")):
-        paid += f" (and perhaps {show_money(doubtful['cost'], spent['currency'])} for calls that did not say)"
+        paid += f" (plus up to {show_money(doubtful['cost'], spent['currency'])} for calls without a usage report)"
     calls, made = session.get("calls", 0), ""
-    if "spent" in session:  # of answers that came in a file nothing was asked
+    if "spent" in session:  # absent for `score`, which sends no requests
         sent = f" in {spent['requests']:,} requests" if spent["requests"] > calls else ""
         made = f"{calls:,} made now{sent}" + (", the rest were stored" if calls < run.metrics.usage.requests else "")
     to = console()

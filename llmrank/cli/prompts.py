@@ -1,4 +1,4 @@
-"""`llmrank prompts`: see, begin, edit, render, check and compare prompt templates."""
+"""`llmrank prompts`: list, show, create, edit, render, check and compare prompt templates."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from llmrank.errors import InputError, nearest
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings
 
 _NEW = Path(__file__).with_name("new_prompt.jinja")
-"""What `prompts new` begins with."""
+"""The file that `prompts new` copies."""
 
 _PIPED = 10_000
-"""Columns where the output is no terminal: a line is not broken."""
+"""Width when the output is not a terminal, so that lines are not wrapped."""
 
 
 @click.group()
 def prompts() -> None:
-    """Prompt templates: files with front matter and Jinja, searched in ./prompts, your config folder, the package."""
+    """Work with prompt templates.
+
+    A template is a Jinja file with front matter. Names are looked up in ./prompts, your config folder, and the package.
+    """
 
 
 command = prompts
 
 
 @prompts.command(name="list")
-@click.option("--task", default=None, help="Only those of a task: ranking, rating, profile.")
-@click.option("--ranker", default=None, help="Only those of a method.")
-@click.option("--long", "long", is_flag=True, help="With answer format, wording, paper and path.")
+@click.option("--task", default=None, help="Only templates for this task: ranking, rating, profile.")
+@click.option("--ranker", default=None, help="Only templates for this method.")
+@click.option("--long", "long", is_flag=True, help="Also show answer format, wording, paper and path.")
 @json_option
 def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool) -> None:
-    """List the templates that can be named.
-
-    One a line; where the terminal is narrow, its description stands below it.
-    """
+    """List the available templates."""
     from llmrank.prompting import describe_templates
 
     found = describe_templates(task=task, ranker=ranker)
@@ -49,7 +49,7 @@ def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool
         tasks, rankers = {info.task for info in every} - {""}, {info.ranker for info in every} - {""}
         close = nearest(ranker, rankers) if ranker is not None else nearest(task or "", tasks)
         hint = f"tasks: {', '.join(sorted(tasks))}; rankers: {', '.join(sorted(rankers))}"
-        raise InputError(f"no template is for that{close}", field="--task" if ranker is None else "--ranker", hint=hint)
+        raise InputError(f"no matching template{close}", field="--task" if ranker is None else "--ranker", hint=hint)
     if as_json:
         show_json([{**asdict(info), "path": str(info.path)} for info in found])
         return
@@ -71,16 +71,16 @@ def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool
 
 @prompts.command(name="show")
 @click.argument("name", required=False)
-@click.option("--variables", is_flag=True, help="Show what a template may use, and the front-matter keys.")
+@click.option("--variables", is_flag=True, help="List the variables and front-matter keys a template may use.")
 def show_command(name: str | None, variables: bool) -> None:
-    """Print the file of template NAME."""
+    """Print the source of template NAME."""
     from llmrank.prompting import find_template
     from llmrank.yaml_text import read_text
 
     if variables:
         click.echo("\n".join(_variables()))
     elif name is None:
-        raise click.UsageError("name a template, or ask for --variables")
+        raise click.UsageError("give a template name, or --variables")
     if name is not None:
         path = find_template(name)
         say(f"{path}")
@@ -90,18 +90,18 @@ def show_command(name: str | None, variables: bool) -> None:
 @prompts.command(name="new")
 @click.argument("name")
 def new_command(name: str) -> None:
-    """Begin a template: write ./prompts/NAME.jinja."""
+    """Create a template, ./prompts/NAME.jinja."""
     from llmrank.prompting import check, read_template, shipped_path
 
     name = name.removesuffix(".jinja")
     path = Path("prompts") / f"{name}.jinja"
-    hint = f"`llmrank prompts edit {name}`, or take another name"
+    hint = f"run `llmrank prompts edit {name}`, or choose another name"
     if path.exists():
-        raise InputError("is there already", path=path, hint=hint)
+        raise InputError("the file already exists", path=path, hint=hint)
     if shipped_path(name):
-        raise InputError(f"a template {name!r} comes with llmrank, and this would take its place", path=path, hint=hint)
+        raise InputError(f"this would replace the template {name!r} that llmrank ships", path=path, hint=hint)
     text = _NEW.read_text(encoding="utf-8").replace("NAME", name)
-    check(read_template(text, path))  # refuses a name that cannot be one before anything is written
+    check(read_template(text, path))  # rejects an invalid name before anything is written
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
     click.echo(path)
@@ -111,9 +111,9 @@ def new_command(name: str) -> None:
 @click.argument("name")
 @click.pass_context
 def edit_command(context: click.Context, name: str) -> None:
-    """Open template NAME in $EDITOR, and check it then.
+    """Open template NAME in $EDITOR, then check it.
 
-    It is copied into ./prompts unless it is there; NAME may be a path.
+    The template is first copied into ./prompts, unless it is already there or NAME is a path.
     """
     from llmrank.prompting import find_template
 
@@ -125,7 +125,7 @@ def edit_command(context: click.Context, name: str) -> None:
         say(f"copied {found} to {path}")
     try:
         click.edit(filename=str(path))
-    except click.ClickException:  # there is no such editor: an unchanged copy would take the original's place
+    except click.ClickException:  # the editor does not exist: do not leave an unchanged copy that hides the original
         if copied and path.read_bytes() == found.read_bytes():
             path.unlink()
         raise
@@ -134,24 +134,24 @@ def edit_command(context: click.Context, name: str) -> None:
 
 @prompts.command(name="check")
 @click.argument("names", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Check every template that can be named.")
+@click.option("--all", "everything", is_flag=True, help="Check all available templates.")
 @click.pass_context
 def check_command(context: click.Context, names: tuple[str, ...], everything: bool) -> None:
-    """Look for what is wrong in templates NAMES, or in --all.
+    """Check templates NAMES for errors.
 
-    The exit code is 2 if anything is.
+    The exit code is 2 if there are any.
     """
     from llmrank.prompting import find_template, template_paths
 
     if not names and not everything:
-        raise click.UsageError("name a template, or ask for --all")
+        raise click.UsageError("give a template name, or --all")
     _report(context, list(template_paths().values()) if everything else [find_template(name) for name in names])
 
 
 @prompts.command(name="render", cls=GroupedCommand)
 @click.argument("name", required=False)
-@click.option("--user", "user_id", help="Whose prompt, or a case_id.  [default: the first user's]")
-@click.option("--profile", help="A profile to show in the place of the stored or future answer to the profile prompt.")
+@click.option("--user", "user_id", help="User id or case id.  [default: the first user]")
+@click.option("--profile", help="Profile text to show instead of the answer to the profile prompt.")
 @settings_options(PromptSettings, "prompt and method", without=["prompt"])
 @settings_options(CaseSettings, "data")
 @settings_options(ModelSettings, "model")
@@ -163,10 +163,10 @@ def render_command(
     as_json: bool,
     **values: Any,  # noqa: ANN401 - the settings
 ) -> None:
-    """Print what a run would send for template NAME and a user.
+    """Print the messages that a run would send for a user with template NAME.
 
-    The messages, their tokens, and the prefix that they share with the next. For a method that makes several calls,
-    they are those of the first.
+    Also shows their token count, and the prefix that they share with the next prompt. If the method makes several
+    calls, only the first is shown.
     """
     from llmrank.evaluation.rendering import Rendering
     from llmrank.evaluation.session import Session, is_here
@@ -174,9 +174,9 @@ def render_command(
 
     prompt = settings_from(PromptSettings, values | {"prompt": name})
     cases, model = settings_from(CaseSettings, values), settings_from(ModelSettings, values)
-    # A user may be any of the data's, so all of them are loaded.
+    # --user may name any user of the data set, so load all of them.
     cases = cases if user_id is None else replace(cases, users=0)
-    # Nothing is downloaded to show a prompt: a model that is not here is not asked how it counts.
+    # Rendering downloads nothing: without a local model, tokens are estimated.
     with Session(model, say=say) if is_here(model) else Session.without_model() as session:
         found = Rendering.of(prompt, cases, session, profile=profile, say=say).of_user(user_id)
     if as_json:
@@ -194,12 +194,12 @@ def render_command(
 @prompts.command(name="diff", cls=GroupedCommand)
 @click.argument("name")
 @click.argument("other", required=False)
-@click.option("--cases", "count", default=3, show_default=True, type=click.IntRange(1), help="Prompts to render.")
+@click.option("--cases", "count", default=3, show_default=True, type=click.IntRange(1), help="Cases to render.")
 @settings_options(CaseSettings, "data", without=["users"])
 def diff_command(name: str, other: str | None, count: int, **values: Any) -> None:  # noqa: ANN401 - the settings
-    """Show what changes in the prompts from template NAME to OTHER.
+    """Show how the rendered prompts differ between templates NAME and OTHER.
 
-    Without OTHER: what your edit of NAME changes, against the one that comes with llmrank.
+    Without OTHER, compare the shipped template NAME with your edited copy.
     """
     from llmrank.evaluation.rendering import prompt_differences
     from llmrank.prompting import compared_templates, load_template
@@ -208,7 +208,7 @@ def diff_command(name: str, other: str | None, count: int, **values: Any) -> Non
     one, another = ("shipped", "edited") if other is None else (name, other)
     original, template = load_template(before), load_template(after)
     if original == template:
-        say(f"{after} is {'the one that comes with llmrank, unchanged' if other is None else f'the same as {before}'}")
+        say(f"{after} is {'an unchanged copy of the shipped template' if other is None else f'the same as {before}'}")
         return
     old, new = original.front.model_dump(), template.front.model_dump()
     for key in (key for key in old if old[key] != new[key]):
@@ -234,7 +234,7 @@ def _variables() -> Iterator[str]:
             ", and the declared attributes" if kind in {"event", "item"} else ""
         )
         yield from (f"  {kind}.{name}: {meaning}" for name, meaning in fields.items() if meaning)
-    yield "What the data lacks counts as false in {% if %}; printing it is an error. The truth has no name here."
+    yield "Missing data is false in {% if %}, and an error if printed. The ground truth is not available."
     yield f"rankers: {', '.join(ranker_names())}"
     yield f"answers: {', '.join(answer_formats())}"
     yield f"domains: {', '.join(DOMAINS)}"
@@ -243,7 +243,7 @@ def _variables() -> Iterator[str]:
 
 
 def _report(context: click.Context, paths: Sequence[Path]) -> None:
-    """Print the problems of the templates; leave with exit code 2 if there are any."""
+    """Print the problems of the templates, and exit with code 2 if there are any."""
     from llmrank.answers import answer_format
     from llmrank.prompting import check_file
 

@@ -1,4 +1,4 @@
-"""`llmrank recall`: build a candidate file out of a data set."""
+"""`llmrank recall`: build a candidate file from a data set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llmrank.cli.output import show
 from llmrank.evaluation.settings import RECALL_HELP, CaseSettings
 
 PARAMETERS = ("neighbours", "l2")
-"""Options that are parameters of a recall model."""
+"""Options that are passed to the recall model."""
 
 
 @click.command(
@@ -31,7 +31,7 @@ Examples:
     default="ease",
     show_default=True,
     help="ease, itemknn, popularity, random; trained: ials, bpr, sasrec, bert4rec, hstu, bst, autoint, ctrl, notellm; "
-    "or one of another package.",
+    "or a plugin's.",
     envvar="LLMRANK_RECALL",
 )
 @options.users_option
@@ -42,12 +42,12 @@ Examples:
     here=RECALL_HELP,
 )
 @options.option("--neighbours", type=click.IntRange(1), help="itemknn: neighbours per item.  [default: 100]")
-@options.option("--l2", type=float, help="ease: regularisation.  [default: 100; from 500,000 events on 500]")
-@options.option("--keep-seen", is_flag=True, help="Propose items, too, that the user has had already.")
+@options.option("--l2", type=float, help="ease: L2 regularisation.  [default: 100; 500 from 500,000 events up]")
+@options.option("--keep-seen", is_flag=True, help="Also propose items that are in the user's history.")
 @options.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="File: .parquet, .jsonl or .jsonl.gz."
 )
-@options.option("--force", "overwrite", is_flag=True, help="Overwrite a file that exists.")
+@options.option("--force", "overwrite", is_flag=True, help="Overwrite an existing file.")
 @options.json_option
 @options.config_option
 def recall(
@@ -59,7 +59,7 @@ def recall(
     as_json: bool,
     **values: Any,  # noqa: ANN401 - the settings
 ) -> None:
-    """Propose k candidates for each user of a data set, and write a candidate file with history and what came next."""
+    """Propose k candidates for each user of a data set, and write them with history and relevant items to a file."""
     from llmrank.evaluation.propose import propose
 
     parameters = {name: value for name in PARAMETERS if (value := values.pop(name)) is not None}

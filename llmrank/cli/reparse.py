@@ -1,4 +1,4 @@
-"""`llmrank reparse RUN`: stored answers read again with today's parser, and what that changes."""
+"""`llmrank reparse RUN`: parse stored answers again with the current parser, and show what changes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from llmrank.run.tables import number
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--write", is_flag=True, help="Put the new reading into the Run; the old one is kept beside it.")
+@click.option("--write", is_flag=True, help="Write the new results into the Run; the old ones are kept beside them.")
 @json_option
 def reparse(run: Path, write: bool, as_json: bool) -> None:
-    """Read the answers of RUN (of `eval` or `score`) again with today's parser, and show what changes.
+    """Parse the answers of RUN (from `eval` or `score`) again with the current parser, and show what changes.
 
-    No request is sent, and the folder alone is needed. The Run's own template and settings are used, whatever has been
-    edited since.
+    This sends no requests and needs only the Run folder. It uses the template and settings stored in the Run, even if
+    you have edited them since.
     """
     done = reparse_run(run, write=write)
     if as_json:
@@ -31,18 +31,18 @@ def reparse(run: Path, write: bool, as_json: bool) -> None:
         return
     _show(done)
     if write:
-        click.echo("nothing to write" if done.kept is None else f"written; the old reading is in {done.kept}")
+        click.echo("nothing to write" if done.kept is None else f"written; the old results are in {done.kept}")
         if done.left:
-            click.echo(f"metrics.json waits for {done.left} more cases: the command that made the Run continues it")
+            click.echo(f"metrics.json needs {done.left} more cases: run the command that made the Run to continue it")
 
 
 def _show(done: Reparsed) -> None:
-    """Print the summary, then every Case that changed or could not be read."""
+    """Print the summary, then every Case that changed or could not be parsed again."""
     cases, changed, unreadable = len(done.records), len(done.changes), len(done.unreadable)
-    click.echo(f"{done.run}: {cases} cases read again, no requests sent")
-    alike = cases - changed - unreadable
+    click.echo(f"{done.run}: {cases} cases parsed again, no requests sent")
+    unchanged = cases - changed - unreadable
     lines = {
-        "cases": f"{changed} changed · {alike} as before · {unreadable} cannot be read again",
+        "cases": f"{changed} changed · {unchanged} unchanged · {unreadable} cannot be parsed again",
         "outcomes": _arrow(done.before.outcomes, done.after.outcomes),
         "repairs": _arrow(done.before.repairs, done.after.repairs),
     }
@@ -56,17 +56,17 @@ def _show(done: Reparsed) -> None:
         pairs = {name: pair for name, pair in change.to_dict().items() if isinstance(pair, list)}
         parts = [f"{name} {_arrow(*pair)}" for name, pair in pairs.items()]
         if change.first_position is not None:
-            parts.append(f"another order from position {change.first_position}")
-        click.echo(f"case {change.before.case_id}: {'; '.join(parts) or 'other scores'}")
+            parts.append(f"order differs from position {change.first_position}")
+        click.echo(f"case {change.before.case_id}: {'; '.join(parts) or 'scores differ'}")
     for case_id, why in done.unreadable.items():
-        click.echo(f"case {case_id}: cannot be read again: {why}")
+        click.echo(f"case {case_id}: cannot be parsed again: {why}")
 
 
 def _arrow(old: Any, new: Any) -> str:  # noqa: ANN401 - values of JSON
-    """Return what was and what is; of values by name, those that changed."""
+    """Format a change as `old → new`; for mappings, only the entries that changed."""
     if isinstance(old, Mapping):
         names = [name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
-        return " · ".join(f"{name} {_arrow(old.get(name), new.get(name))}" for name in names) or "as before"
+        return " · ".join(f"{name} {_arrow(old.get(name), new.get(name))}" for name in names) or "unchanged"
     return f"{_shown(old)} → {_shown(new)}"
 
 

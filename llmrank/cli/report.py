@@ -11,13 +11,13 @@ from llmrank.cli.options import option
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@option("-o", "--output", default=None, type=click.Path(path_type=Path, dir_okay=False), help="The HTML file.")
+@option("-o", "--output", default=None, type=click.Path(path_type=Path, dir_okay=False), help="HTML file to write.")
 @option(
     "--figures",
     default=None,
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write the figures into this folder, each as SVG and as PNG. Needs matplotlib.",
+    help="Write the figures into this folder, as SVG and PNG. Needs matplotlib.",
 )
 @option(
     "--audit",
@@ -25,15 +25,15 @@ from llmrank.cli.options import option
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Also show what `llmrank audit … --json` printed into this file; can be given again.",
+    help="Include the audit in this file, the output of `llmrank audit … --json`; repeatable.",
 )
 @option(
     "--by",
     multiple=True,
     metavar="COLUMN",
-    help="Also show for whom a RUN gains by this further column of its Cases; can be given again.",
+    help="Also group the gains of a RUN by this extra column of its Cases; repeatable.",
 )
-@option("--force", is_flag=True, help="Overwrite files that are there.")
+@option("--force", is_flag=True, help="Overwrite existing files.")
 def report(
     runs: tuple[Path, ...],
     output: Path | None,
@@ -42,17 +42,17 @@ def report(
     by: tuple[str, ...],
     force: bool,
 ) -> None:
-    """Write a page about one RUN, or about several on the same Cases, or its figures.
+    """Write an HTML page or figures about one RUN, or about several on the same Cases.
 
-    The page is one file that opens from disk, with the users, the answers and the numbers in it. It loads nothing from
-    elsewhere. Of the audits, those that need nothing but a RUN (position, popularity) are in it by themselves.
+    The page is a single self-contained file that includes the users, the answers and the results. It always includes
+    the audits that need only a RUN (position, popularity).
     """
     from llmrank.audit import read_audit
     from llmrank.report import write_figures, write_page
     from llmrank.run import load_run
 
     if output is None and figures is None:
-        raise click.UsageError("say what to write: -o FILE for the page, --figures DIR for its figures")
+        raise click.UsageError("choose an output: -o FILE for the page, --figures DIR for its figures")
     loaded, shown = [*map(load_run, runs)], [*map(read_audit, audits)]
     if figures is not None:
         for file in write_figures(figures, *loaded, by=by, overwrite=force):

@@ -29,9 +29,9 @@ Examples:
 @options.settings_options(ModelSettings, "model")
 @options.settings_options(Limits, "cost")
 @options.settings_options(ScaleSettings, "scale")
-@options.option("--seed", default=0, show_default=True, help="For shuffles, shots and sampling.")
-@options.option("--skip-bad-rows", is_flag=True, help="Leave out rows that have faults, and count them.")
-@click.option("--force", is_flag=True, help="Begin again, whatever exists.")
+@options.option("--seed", default=0, show_default=True, help="Seed for shuffles, shots and sampling.")
+@options.skip_bad_rows_option
+@click.option("--force", is_flag=True, help="Start over, replacing existing output.")
 @options.dry_run_option
 @options.json_option
 @options.config_option
@@ -45,13 +45,13 @@ def rerank(
     as_json: bool,
     **values: Any,  # noqa: ANN401 - the settings
 ) -> None:
-    """Rerank the file CANDIDATES: each row again, with `ranking`, `scores`, `outcome`, `repairs`, `usage`.
+    """Rerank the file CANDIDATES, adding `ranking`, `scores`, `outcome`, `repairs` and `usage` to each row.
 
-    What a model did not place follows in recall order. The same command continues a job that was stopped.
+    Candidates that the model did not rank follow in recall order. Run the same command again to continue a stopped job.
 
-    Of a folder every file is reranked, into a file of the same name in the folder OUTPUT, with a Store of its own in
-    OUTPUT/_stores (or the folder --store). Files that are done are left alone. With --shard i/n the part of a file goes
-    to a file of its own: `-o out.parquet --shard 2/4` writes out.2-of-4.parquet.
+    For a folder, every file is reranked into a file of the same name in the folder OUTPUT, with its own Store in
+    OUTPUT/_stores (or in the folder --store). Finished files are skipped. With --shard, each part of a file gets its
+    own output: `-o out.parquet --shard 2/4` writes out.2-of-4.parquet.
     """
     from llmrank.evaluation.rerank import RerankJob, estimate_rerank, rerank_files
     from llmrank.evaluation.setup import Setup

@@ -1,4 +1,4 @@
-"""`llmrank score`: answers that some system gave, parsed and measured; no model is asked."""
+"""`llmrank score`: parse and measure the answers of any system, without model calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from llmrank.evaluation.settings import ScoreSettings
 @options.settings_options(ScoreSettings, "answers")
 @options.measures_option
 @options.out_option
-@options.option("--skip-bad-rows", is_flag=True, help="Leave out rows that have faults, and count them.")
+@options.skip_bad_rows_option
 @options.json_option
 @options.config_option
 def score(
@@ -28,7 +28,7 @@ def score(
     as_json: bool,
     **values: Any,  # noqa: ANN401 - the settings
 ) -> None:
-    """Parse and measure ANSWERS: candidate rows that carry a `response` (null where there was none)."""
+    """Parse and measure ANSWERS, a candidate file whose rows also have a `response` (null if there was none)."""
     from llmrank.evaluation.score import score as score_answers
 
     settings = options.settings_from(ScoreSettings, values)

@@ -1,4 +1,4 @@
-"""`llmrank show`: a finished Run again, or one user's story."""
+"""`llmrank show`: a finished Run, or a single user in detail."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from llmrank.cli.output import show_json
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@option("--user", default=None, help="Show the whole story of this user (or case id).")
-@option("--worst", default=None, type=click.IntRange(1), help="Show so many Cases that lost most against recall order.")
-@option("--groups", is_flag=True, help="Show for whom the method gains: by history, popularity and recall place.")
+@option("--user", default=None, help="Show everything about this user (or case id).")
+@option("--worst", default=None, type=click.IntRange(1), help="Show the N Cases that lost most against recall order.")
+@option("--groups", is_flag=True, help="Show gains by history, popularity and recall position.")
 @option(
     "--by",
     multiple=True,
     metavar="COLUMN",
-    help="With --groups: by this further column of the Cases, or history, relevant item or recall place; can be given "
-    "again.",
+    help="For --groups: this extra column of the Cases, or history, relevant item or recall place; repeatable.",
 )
-@option("--depth", is_flag=True, help="Show what reranking only the first candidates would be worth.")
-@option("--beyond-accuracy", is_flag=True, help="Show how popular, novel, diverse and spread over items the top 10 is.")
-@option("--calibration", is_flag=True, help="Show whether scores can be believed as probabilities.")
-@option("--personal", is_flag=True, help="Show what predicted ratings know beyond the means of user and item.")
-@option("--usage", is_flag=True, help="Show the calls, tokens and seconds per Case: mean, p50 and p95.")
-@option("--measures", default=None, help="Compute these instead, such as NDCG@1..50,MRR; nothing is asked.")
+@option("--depth", is_flag=True, help="Show what reranking only the first candidates would gain.")
+@option("--beyond-accuracy", is_flag=True, help="Show popularity, novelty, diversity and item coverage of the top 10.")
+@option("--calibration", is_flag=True, help="Show whether the scores are calibrated as probabilities.")
+@option("--personal", is_flag=True, help="Show what predicted ratings add to the user and item means.")
+@option("--usage", is_flag=True, help="Show calls, tokens and seconds per Case: mean, p50 and p95.")
+@option("--measures", default=None, help="Compute these instead, such as NDCG@1..50,MRR. Makes no calls.")
 @json_option
 def show(
     run: Path,
@@ -43,13 +42,13 @@ def show(
     measures: str | None,
     as_json: bool,
 ) -> None:
-    """Show RUN again. The folder alone is needed: no data set, no Store, no model."""
+    """Show RUN. This needs only the Run folder: no data set, Store or model."""
     from llmrank.report import console, show_metrics, show_worst
     from llmrank.run import load_run
 
     views = any((groups, by, depth, beyond_accuracy, calibration, personal, usage))
     if sum((user is not None, worst is not None, views)) > 1:
-        raise click.UsageError("--user and --worst are shown alone")
+        raise click.UsageError("--user and --worst cannot be combined with each other or with other views")
     found, to = load_run(run), console()
     if user is not None:
         click.echo(found[user].record.to_json() if as_json else str(found[user]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from llmrank.cli.options import json_option, option
+from llmrank.cli.options import force_option, json_option, option
 from llmrank.cli.output import show_json
 from llmrank.errors import InputError
 from llmrank.evaluation.session import default_store
@@ -20,7 +20,7 @@ _store_option = option(
     "path",
     default=default_store,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Store file.  [default: the one that all runs share]",
+    help="Store file.  [default: the one shared by all runs]",
 )
 
 
@@ -33,7 +33,7 @@ def store() -> None:
 @_store_option
 @json_option
 def stats(path: Path, as_json: bool) -> None:
-    """Show what a Store holds: answers, tokens, size, dates."""
+    """Show the answers, tokens, size and dates of a Store."""
     with Store(path, read_only=True) as opened:
         found = opened.stats()
     if as_json:
@@ -47,13 +47,13 @@ def stats(path: Path, as_json: bool) -> None:
 @store.command(name="export")
 @click.argument("file", type=click.Path(path_type=Path))
 @_store_option
-@click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
-def export_to(file: Path, path: Path, force: bool) -> None:
+@force_option
+def export_to(file: Path, path: Path, overwrite: bool) -> None:
     """Write all answers and requests to FILE (.jsonl, .jsonl.gz)."""
     from llmrank.store_export import export_store
 
     with Store(path, read_only=True) as opened:
-        count = export_store(opened, file, overwrite=force)
+        count = export_store(opened, file, overwrite=overwrite)
     click.echo(f"{file}: {_amount(count)}, {_size(file.stat().st_size)}")
 
 
@@ -61,28 +61,28 @@ def export_to(file: Path, path: Path, force: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @_store_option
 def import_from(file: Path, path: Path) -> None:
-    """Add the answers in FILE, an exported Store, to this one. Answers that it has already are kept."""
+    """Add the answers in FILE, an exported Store, to this Store. Existing answers are kept."""
     from llmrank.store_export import check_exported, import_store
 
     check_exported(file)
     with Store(path) as opened:
         new, known = import_store(opened, file)
-    click.echo(f"{path}: {_amount(new)} added, {known:,} already there")
+    click.echo(f"{path}: {_amount(new)} added, {known:,} already stored")
 
 
 @store.command()
 @_store_option
-# No environment variables: what a shell happens to hold must not choose what is deleted.
+# No environment variables: a variable left over in a shell must not choose what is deleted.
 @click.option("--model", default=None, help="Answers of this model.")
 @click.option("--backend", default=None, help="Answers of this kind of backend (vllm, openai) or base URL.")
 @click.option("--before", type=click.DateTime(["%Y-%m-%d"]), help="Answers received before this day (UTC).")
-@click.option("--yes", is_flag=True, help="Delete; without it nothing is deleted.")
+@click.option("--yes", is_flag=True, help="Really delete; without it nothing is deleted.")
 def prune(path: Path, model: str | None, backend: str | None, before: datetime | None, yes: bool) -> None:
-    """Delete the answers that match all given options. Shows what would be deleted; --yes deletes it."""
+    """Delete the answers that match all given options. Without --yes, only show what would be deleted."""
     selection = Selection(model, backend, None if before is None else before.replace(tzinfo=UTC))
     if selection == Selection():
         raise InputError(
-            "no option says which answers to delete", hint="give --model, --backend or --before; or delete the file"
+            "no answers selected", hint="give --model, --backend or --before; to delete all answers, delete the file"
         )
     with Store(path, read_only=True) as opened:
         found = opened.stats(selection)

@@ -1,4 +1,4 @@
-"""Audits that ask the model: the same Cases evaluated again and again, each time changed in one way."""
+"""Audits with model calls: the same Cases are evaluated several times, each time with one change."""
 
 from __future__ import annotations
 
@@ -36,26 +36,27 @@ PLANS: Mapping[AuditName, Callable[[Evaluation, Any], AuditPlan]] = {
     "thinking": plan_thinking,
     "variance": plan_variance,
 }
-"""What each audit asks, of an evaluation and its own record of `OPTIONS`; raises InputError where that says nothing."""
+"""The planner of each audit. It takes an evaluation and the audit's options, and raises InputError if they do not
+suit the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEvaluation:
-    """What an audit evaluates: one evaluation, changed in each of several ways."""
+    """An audit that is ready to run: an evaluation and its variants."""
 
     name: AuditName
     evaluation: Evaluation
-    """As it is."""
+    """The unchanged evaluation."""
     plan: AuditPlan
 
     def changed(self, variant: str) -> Evaluation:
-        """Return the evaluation that the variant of this name is."""
+        """Return the evaluation of this variant."""
         return self.plan.changes[variant](self.evaluation)
 
     def run(self, out: str | Path | None = None) -> dict[str, Run]:
-        """Evaluate each variant in the folder of its name under `out`, and return the Runs by that name.
+        """Evaluate each variant in its own folder under `out`, and return the Runs by variant name.
 
-        All of them share one session: the model is loaded once, and the limits hold for all together. Raises what
+        All variants share one session: the model is loaded once, and the limits apply to their total. Raises what
         `evaluate` raises.
         """
         runs: dict[str, Run] = {}
@@ -67,13 +68,13 @@ class AuditEvaluation:
         return runs
 
     def estimate(self) -> CostEstimate:
-        """Return what `run` would ask for all variants together. No request is sent."""
+        """Estimate the calls and cost of all variants together. Sends no requests."""
         with self.evaluation.session() as session:
             self.plan.refuse(session.backend)
             return reduce(add, (self.changed(name).estimate(session) for name in self.plan.changes))
 
     def audit(self, runs: Mapping[str, Run]) -> Audit:
-        """Return what the Runs of the variants say."""
+        """Return the findings from the Runs of the variants."""
         return self.plan.read(runs)
 
 
@@ -82,22 +83,22 @@ def compose_audit(
     cases: CaseSource,
     **arguments: Any,  # noqa: ANN401 - checked by `compose`
 ) -> AuditEvaluation:
-    """Return what `run_audit` evaluates with these arguments; raises InputError where that would say nothing."""
+    """Build an audit from the arguments of `run_audit`. Raises InputError if they do not suit the audit."""
     if name not in PLANS:
         hint, near = f"use one of {', '.join(PLANS)}", nearest(name, PLANS)
         if name in READS_RUNS:
-            hint, near = f"it reads a finished Run: `from llmrank.audit import {name}`, then {name}(run)", ""
-        raise InputError(f"no audit {name!r} asks the model{near}", field="name", hint=hint)
+            hint, near = f"it needs only a finished Run: `from llmrank.audit import {name}`, then {name}(run)", ""
+        raise InputError(f"no audit {name!r} with model calls{near}", field="name", hint=hint)
     names = {one: [setting.name for setting in settings_of(options)] for one, options in OPTIONS.items()}
     own = {setting: arguments.pop(setting) for setting in names[name] if setting in arguments}
     options = gather(OPTIONS[name], own)
     for setting in arguments:
         if whose := [one for one in PLANS if setting in names[one]]:
-            hint = f"leave it out: it belongs to {' and '.join(whose)}"
+            hint = f"omit it; it belongs to {' and '.join(whose)}"
             raise InputError(f"{name} has no such option", field=setting, hint=hint)
     evaluation = compose(cases, beside=names[name], **arguments)
     if evaluation.cases.task != "ranking":
-        raise InputError(f"{name} audits rankings", field="prompt", hint="choose a prompt that ranks candidates")
+        raise InputError(f"{name} audits only rankings", field="prompt", hint="choose a prompt that ranks candidates")
     return AuditEvaluation(name, evaluation, PLANS[name](evaluation, options))
 
 
@@ -108,24 +109,24 @@ def run_audit(
     out: str | Path | None = None,
     **arguments: Any,  # noqa: ANN401 - checked by `compose`
 ) -> Audit:
-    """Ask the model about the same Cases, changed in several ways, and return what that says of the method.
+    """Evaluate variants of the same Cases, and return the findings about the method.
 
-    The same call again continues an audit that was stopped, and returns one that is done at no cost.
+    Repeating the call continues a stopped audit, or returns a finished one without new model calls.
 
     Args:
-        name: `history`: what is the user's history worth, and does its order matter? `injection`: how many ranks does a
-            candidate gain whose title asks to be first? `prior`: do identifier and place alone decide? `identifiers`:
-            does what an item is called decide? `memorisation`: does the model know the data set by heart?
-            `paraphrase`: does the wording decide? `thinking`: does it rank better when it reasons first? `variance`:
-            how far would the number move if it were measured again?
-        cases: What `evaluate` takes.
-        out: Folder that gets a Run per variant; None: each has one of its own under `results/`.
+        name: `history`: how much is the user's history worth, and does its order matter? `injection`: how many ranks
+            does a candidate gain if its title asks to be first? `prior`: do identifier and position alone decide?
+            `identifiers`: does the identifier scheme decide? `memorisation`: has the model memorised the data set?
+            `paraphrase`: does the wording decide? `thinking`: does reasoning improve the ranking? `variance`: how much
+            would the result vary if it were measured again?
+        cases: The Cases, as for `evaluate`.
+        out: Folder that holds one Run per variant; None: one folder per Run under `results/`.
         arguments: The audit's own options (see `llmrank.evaluation.audits.options`), such as `last=5` for `history`
-            or `wording=["mine.jinja"]` for `paraphrase`, and the other arguments of `evaluate`. The limits hold for all
-            variants together.
+            or `wording=["mine.jinja"]` for `paraphrase`, and the other arguments of `evaluate`. The limits apply to
+            all variants together.
 
     Raises:
-        InputError: the audit would say nothing about this method or these Cases; and as `evaluate`.
+        InputError: the audit does not suit this method or these Cases; and as `evaluate`.
         MissingError, BoundReachedError, KeyboardInterrupt: as `evaluate`.
     """
     audit = compose_audit(name, cases, **arguments)

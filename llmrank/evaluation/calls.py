@@ -1,4 +1,4 @@
-"""The calls of a finished Run: the messages that were sent, and what was read in the answers."""
+"""The calls of a finished Run: the messages that were sent, and the items that were found in the answers."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ class Call:
     """One call about a Case."""
 
     messages: tuple[Message, ...] | None
-    """What was sent; None where that is not known."""
+    """The messages that were sent; None if unknown."""
     unknown: str = ""
-    """Why not."""
+    """Why the messages are unknown."""
     read: Sequence[Span] = ()
-    """What in the answer was read as the name of an item, as far as its place in the text is certain."""
+    """The parts of the answer that were read as items, if their position in the text is certain."""
 
 
 def calls_of(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
-    """Return what tells the calls about a Case, in the order asked.
+    """Return a function that returns the calls of a Case, in order.
 
-    The Run keeps of a call a hash of all that was sent. The messages are rendered again from its own templates and
-    Cases, and are told only where they, with all else that is sent, have that very hash. What was read is told only
-    where reading again leads to the ranking that the Run has.
+    The Run stores a hash of each request. The messages are rendered again from its templates and Cases, and returned
+    only if the request has the same hash. The parts that were read are returned only if parsing again gives the same
+    ranking.
 
-    Raises InputError where the Run made no model calls, or does not say how it was made.
+    Raises InputError if the Run made no model calls, or does not record how it was made.
     """
     cases = {case.case_id: case for case in run.done}
     if is_scored(run):
-        answer, no_messages = scored_answer(run), "The answers came in a file, without what was asked."
+        answer, no_messages = scored_answer(run), "The answers came from a file without prompts."
 
         def read(record: CaseRecord) -> Sequence[Call]:
             case, reply = cases[record.case_id], record.replies[0]
@@ -46,9 +46,9 @@ def calls_of(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
             return [Call(None, no_messages, _spans(reply, found.entries if same else ()))]
 
         return read
-    again, other = StoredMethod.of(run), "This version of llmrank would send other messages than those that were sent."
+    again, other = StoredMethod.of(run), "This version of llmrank renders different messages than those that were sent."
 
-    def tell(record: CaseRecord) -> Sequence[Call]:
+    def calls(record: CaseRecord) -> Sequence[Call]:
         same = False
         with suppress(NotAnsweredError):
             same = canonical(again.rank(cases[record.case_id], record), record.candidates) == record.ranking
@@ -58,7 +58,7 @@ def calls_of(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
             for key, reply in zip(record.requests, record.replies, strict=True)
         ]
 
-    return tell
+    return calls
 
 
 def _spans(reply: Reply, entries: Sequence[Entry]) -> Sequence[Span]:

@@ -28,29 +28,29 @@ FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json", ".csv", ".tsv", ".txt", "
 
 @dataclass(frozen=True)
 class CaseSet(Sequence[Case]):
-    """The Cases of an evaluation, and what must be known about them to believe the numbers."""
+    """The Cases of an evaluation, with everything needed to interpret its results."""
 
     cases: tuple[Case, ...]
-    """By case id, whatever the order of the input."""
+    """Sorted by case id, whatever the order of the input."""
     training: TrainingData
-    """What happened before the cut-off, also to users who were not drawn."""
+    """Events before the cut-off, including those of users who were not sampled."""
     evaluation: str
-    """`full`, `recall-limited(…)`, `sampled(n, sampler, seed)`, or `ratings`: different kinds are not comparable."""
+    """`full`, `recall-limited(…)`, `sampled(n, sampler, seed)`, or `ratings`. Different kinds are not comparable."""
     task: Task
     target_forced: bool
     notes: tuple[str, ...]
-    """What a reader of the numbers must know; shown with them."""
+    """Caveats that are shown with the results."""
     settings: Mapping[str, object]
     """Everything that can change the Cases, for the manifest."""
     seed: int = 0
     domain: str | None = None
-    """What the items are, such as `movies`; None: unknown."""
+    """The kind of items, such as `movies`; None: unknown."""
     split: Split | None = None
-    """The dataset that the Cases come from; None where they come from a file or a list."""
+    """The split dataset that the Cases come from; None if they come from a file or a list."""
     proposed: CaseSettings | None = None
-    """The settings of the recall stage that proposed the candidates; None where none did."""
+    """The settings of the recall stage that proposed the candidates; None without one."""
     available: int = 0
-    """Users that could be drawn and have a Case whose truth is known; 0: unknown."""
+    """Number of users that could be sampled and have a Case with a known truth; 0: unknown."""
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -70,7 +70,7 @@ class CaseSet(Sequence[Case]):
 
 
 CaseSource = CaseSet | CaseSettings | str | Path | Iterable[Case] | ArrowTable | DataFrame
-"""What can be evaluated: Cases, their settings, the name of a dataset, a candidate file's path, or a table like one."""
+"""Anything that can be evaluated: Cases, their settings, a dataset name, a candidate file's path, or a table."""
 
 
 def load_cases(
@@ -84,16 +84,17 @@ def load_cases(
     """Return the Cases of a dataset, a candidate file, a table, or a list of Cases.
 
     Args:
-        data: Dataset name, folder, `hf:owner/name`, path of a candidate file, a table with the columns of one (pandas,
-            polars, pyarrow), or a list of Case. None: MovieLens-100K.
-        task: `rating` makes Cases with a target, whose rating is asked; of several tasks the first that the data has.
+        data: Dataset name, folder, `hf:owner/name`, path of a candidate file, a table with its columns (pandas, polars,
+            pyarrow), or a list of Case. None: MovieLens-100K.
+        task: `rating` makes Cases with a target item whose rating is to be predicted. Given several tasks, the first
+            that the data supports is used.
         catalogue: Whether every item that the user has not had is a candidate.
-        say: Told what is being fetched and fitted.
+        say: Receives messages about downloads and model fitting.
         settings: Fields of `CaseSettings`, such as `recall="ease"`, `k=20`, `users=200`, `seed=1`.
 
     Raises:
-        InputError: there is no such data, or something in it is wrong.
-        MissingError: the data cannot be fetched.
+        InputError: the data do not exist or are invalid.
+        MissingError: the data cannot be downloaded.
     """
     tasks = (task,) if isinstance(task, str) else task
     return cases_of(data, gather(CaseSettings, settings), tasks, catalogue=catalogue, say=say)
@@ -107,9 +108,9 @@ def cases_of(
     catalogue: bool = False,
     say: Say = silent,
 ) -> CaseSet:
-    """Return the Cases of `data` (None: what the settings name), as the settings describe them; see `load_cases`."""
+    """Return the Cases of `data` (None: the data that the settings name); see `load_cases`."""
     if isinstance(data, CaseSet):
-        _refuse_unused(settings, flat(settings), "give it to load_cases, which makes the Cases")
+        _refuse_unused(settings, flat(settings), "pass it to load_cases, which makes the Cases")
         return data
     if isinstance(data, CaseSettings):
         data, settings = None, data
@@ -129,30 +130,32 @@ def cases_of(
 
 
 def checked_cases(candidates: object) -> list[Case]:
-    """Return the Cases, each with an id of its own and each candidate once; InputError for anything else."""
+    """Return the Cases as a list. Raises InputError unless case ids are unique and no Case has duplicate candidates."""
     hint = "give Cases, a DataFrame, an Arrow table, or the path of a candidate file"
     if not isinstance(candidates, Iterable):
-        raise InputError(f"a value of type {type(candidates).__name__} is no list of Cases", hint=hint)
+        raise InputError(f"expected a list of Cases, got {type(candidates).__name__}", hint=hint)
     cases = dict[str, Case]()
     for case in cast("Iterable[object]", candidates):
         if not isinstance(case, Case):
-            raise InputError(f"a value of type {type(case).__name__} is no Case", hint=hint)
+            raise InputError(f"expected a Case, got {type(case).__name__}", hint=hint)
         _refuse_wrong_types(case)
         if case.case_id in cases:
-            problem, give = f"two Cases have the id {case.case_id!r}", "give each a case_id of its own"
+            problem, give = f"duplicate case_id {case.case_id!r}", "give each Case a unique case_id"
             raise InputError(problem, field="case_id", user=case.user_id, hint=give)
         if len({item.item_id for item in case.candidates}) < len(case.candidates):
-            problem = "an item is a candidate twice"
-            raise InputError(problem, field="candidates", user=case.user_id, hint="keep it once, where it ranks higher")
+            problem, give = "duplicate candidate", "keep each item once, at its best rank"
+            raise InputError(problem, field="candidates", user=case.user_id, hint=give)
         refuse_broken(case)
         cases[case.case_id] = case
     return list(cases.values())
 
 
-def _refuse_wrong_types(case: Any) -> None:  # noqa: ANN401 - made in Python, where types are promises
-    """Raise InputError for a field of a Case made in Python that holds something else than its type says."""
+def _refuse_wrong_types(case: Any) -> None:  # noqa: ANN401 - type hints are not enforced
+    """Raise InputError if a field of a Case has the wrong type."""
     names = (("user_id", case.user_id), ("case_id", case.case_id))
-    wrong = [(name, f"{value!r} is no text", "give a str") for name, value in names if not isinstance(value, str)]
+    wrong = [
+        (name, f"expected text, got {value!r}", "give a str") for name, value in names if not isinstance(value, str)
+    ]
     lists = (
         *(("history", case.history, Event), ("candidates", case.candidates, Item), ("relevant", case.relevant, str)),
         ("gains", () if case.gains is None else case.gains, Real),
@@ -160,48 +163,48 @@ def _refuse_wrong_types(case: Any) -> None:  # noqa: ANN401 - made in Python, wh
     )
     for name, values, kind in lists:
         if isinstance(values, str) or not isinstance(values, Sequence):
-            wrong.append((name, f"a value of type {type(values).__name__} is no list", "give a tuple or a list"))
-        elif aliens := [one for one in cast("Sequence[object]", values) if not isinstance(one, kind)]:
+            wrong.append((name, f"expected a list, got {type(values).__name__}", "give a tuple or a list"))
+        elif invalid := [one for one in cast("Sequence[object]", values) if not isinstance(one, kind)]:
             needed = {Event: "an lr.Event", Item: "an lr.Item", str: "a str"}.get(cast("type", kind), "a number")
-            wrong.append((name, f"{aliens[0]!r} stands in it", f"each entry is {needed}"))
+            wrong.append((name, f"invalid entry {invalid[0]!r}", f"each entry must be {needed}"))
     for name, problem, hint in wrong[:1]:
         raise InputError(problem, field=name, user=str(case.user_id), hint=hint)
 
 
 def refuse_broken(case: Case) -> None:
-    """Raise InputError for ids and titles that cannot be written as UTF-8, as a text made in Python may be."""
+    """Raise InputError if an id or a title cannot be encoded as UTF-8."""
     items = (*case.candidates, *(event.item for event in case.history))
     texts = (case.user_id, case.case_id, *(item.item_id for item in items), *(item.title for item in items))
     try:
         "".join(texts).encode()
     except UnicodeEncodeError as error:
-        problem, hint = "a text is broken: half of a surrogate pair", "decode it with its own encoding"
+        problem, hint = "invalid text: an unpaired surrogate", "decode the text with its original encoding"
         raise InputError(problem, user=case.user_id, hint=hint) from error
 
 
 _OF_DATA_SETS = ("recall", "split", "k_core", "columns", "file_order")
-"""The settings by which the Cases of a data set are made."""
+"""Settings that apply only when Cases are made from a data set."""
 
 
 def _refuse_unused(settings: CaseSettings, names: Iterable[str] = _OF_DATA_SETS, hint: str = "") -> None:
-    """Raise InputError where one of these settings is given: the Cases are there already."""
-    given, usual = flat(settings), flat(CaseSettings())
+    """Raise InputError if one of these settings is given although the Cases already exist."""
+    given, defaults = flat(settings), flat(CaseSettings())
     for name in names:
-        if given[name] != usual[name]:
-            problem = "it has no effect on Cases that are there already, such as those of a candidate file"
-            hint = hint or "leave it out, or name a data set or a folder as the data"
+        if given[name] != defaults[name]:
+            problem = "this has no effect on existing Cases, such as those of a candidate file"
+            hint = hint or "omit it, or use a data set or a folder as the data"
             raise InputError(problem, field=name, hint=hint)
 
 
 def names_file(settings: CaseSettings) -> bool:
-    """Return whether the data are a candidate file, and no dataset; raises InputError for a file that is not there."""
+    """Return whether the data are a candidate file rather than a dataset. Raises InputError if the file is missing."""
     path = Path(settings.data)
     if path.is_dir() and path.suffix in FILE_SUFFIXES:
-        hint = "name one of the files in it; `llmrank rerank` takes a folder of candidate files"
-        raise InputError("is a folder, and no candidate file", path=path, field="data", hint=hint)
+        hint = "give one of the files in it; only `llmrank rerank` accepts a folder of candidate files"
+        raise InputError("expected a candidate file, got a folder", path=path, field="data", hint=hint)
     check_no_device(path, FROM_A_PIPE)
     if not path.is_file() and path.suffix in FILE_SUFFIXES:
-        raise InputError("there is no such file", path=path, field="data", hint="name a candidate file that exists")
+        raise InputError("no such file", path=path, field="data", hint="give an existing candidate file")
     return path.is_file()
 
 
@@ -210,14 +213,14 @@ def _from_file(source: TableSource, settings: CaseSettings, tasks: tuple[Task, .
     name, path = (source.name, source) if isinstance(source, Path) else ("table", None)
     found = _drawn(list(candidates.cases()), settings, tasks, name=name, path=path)
     skipped = candidates.summary.skipped_rows
-    note = (f"{skipped:,} rows with faults are left out.",) if skipped else ()
+    note = (f"{skipped:,} invalid rows were skipped.",) if skipped else ()
     return replace(found, notes=(*note, *found.notes))
 
 
 def _drawn(
     everyone: Sequence[Case], settings: CaseSettings, tasks: tuple[Task, ...], *, name: str, path: Path | None
 ) -> CaseSet:
-    """Return the Cases of the users that are drawn, of those that fit the task."""
+    """Return the Cases that fit the task, for a sample of the users."""
     has_targets = {case.target is not None for case in everyone}
     fits: list[Task] = [one for one in tasks if (one == "rating") in has_targets]
     task = fits[0] if fits else tasks[0]
@@ -226,8 +229,8 @@ def _drawn(
         raise InputError("there are no Cases", path=path, hint="give at least one")
     if not fitting:
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
-        hint = "choose a prompt of the other task (`llmrank prompts list`), or add the field to the rows"
-        raise InputError(f"the prompt asks for {asks}, and no row has {needs}", path=path, field=needs, hint=hint)
+        hint = "choose a prompt for the other task (`llmrank prompts list`), or add the field to the rows"
+        raise InputError(f"the prompt asks for {asks}, but no row has {needs}", path=path, field=needs, hint=hint)
     users = {case.user_id for case in fitting}
     drawn = set(sample_users(users, settings.users or len(users), settings.seed))
     cases = sorted((case for case in fitting if case.user_id in drawn), key=lambda case: case.case_id)
@@ -252,23 +255,23 @@ def _drawn(
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A dataset, split, and the users that are drawn."""
+    """A split dataset, and a sample of its users."""
 
     split: Split
     drawn: Sequence[str]
     available: int
-    """Users that could be drawn: those with events on both sides of the cut."""
+    """Number of users with events on both sides of the split, from whom the sample is drawn."""
 
 
 def prepare(settings: CaseSettings, *, default_users: int = DEFAULT_USERS, say: Say = silent) -> Prepared:
-    """Return the dataset that the settings name, split, and the users that they draw (0: all)."""
+    """Load and split the dataset that the settings name, and sample its users (0: all)."""
     from llmrank.data.load import load_dataset
     from llmrank.data.splits import parse_split
 
     cut = parse_split(settings.split, file_order=settings.file_order)
     dataset = load_dataset(str(settings.data), columns=column_roles(settings.columns), k_core=settings.k_core, say=say)
     split = cut(dataset)
-    tested = held_out(split)  # of users with a history: a split leaves the others out
+    tested = held_out(split)  # only users with a history: a split drops the others
     users = default_users if settings.users is None else settings.users
     return Prepared(split, sample_users(tested, users or len(tested), settings.seed), len(tested))
 
@@ -283,7 +286,7 @@ def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: S
 def _of_users(
     split: Split, drawn: Sequence[str], settings: CaseSettings, task: Task, *, catalogue: bool = False, say: Say
 ) -> CaseSet:
-    """Return a Case of each user drawn, about what they do on the test side of the split."""
+    """Return a Case for each of these users, about their events on the test side of the split."""
     dataset = split.dataset
     manifest = _manifest(settings, len(drawn)) | {
         "data": dataset.name,
@@ -315,19 +318,19 @@ def _of_users(
 def validation_cases(
     split: Split, settings: CaseSettings, users: int, say: Say = silent, task: Task = "ranking"
 ) -> CaseSet:
-    """Return Cases on which something can be chosen: each user's last training event is what is relevant, or rated.
+    """Return validation Cases, in which each user's last training event is relevant, or to be rated.
 
-    Nothing of the test side is in them. The recall stage is fitted again, without these events: one that had seen them
-    would put them first.
+    They contain no test data. The recall stage is fitted again without these events; otherwise it would rank them
+    first.
 
     Args:
-        split: Whose training side is cut once more.
-        settings: Of the recall stage: `recall`, `k`, `seed`, `force_target`.
-        users: How many are drawn by the seed; 0: all.
-        say: Told what is being fitted.
-        task: `rating`: that event's rating is asked; nothing is recalled.
+        split: The split whose training side is split again.
+        settings: Settings of the recall stage: `recall`, `k`, `seed`, `force_target`.
+        users: Number of users to sample with the seed; 0: all.
+        say: Receives messages about model fitting.
+        task: For `rating`, the event's rating is to be predicted, and there is no recall.
 
-    Raises InputError where no user has two training events, or the ratings are not known.
+    Raises InputError if no user has two training events, or if ratings are missing.
     """
     inner = validation_split(split)
     held = held_out(inner)
@@ -336,7 +339,7 @@ def validation_cases(
 
 
 def reachable(cases: Iterable[Case]) -> list[Case]:
-    """Return the Cases with a relevant item among their candidates: the others are worth 0 whatever their order."""
+    """Return the Cases with a relevant candidate. The others score 0 in any order."""
     return [case for case in cases if not _ids(case).isdisjoint(case.relevant)]
 
 
@@ -350,9 +353,9 @@ def _recalled(
     model = tuned_model(settings.recall, split, **seed_of(settings.recall, settings.seed))
     if settings.k is not None and settings.k > len(split.dataset.items):
         problem = (
-            f"{settings.k:,} candidates are asked for, and {split.dataset.name} has {len(split.dataset.items):,} items"
+            f"{settings.k:,} candidates requested, but {split.dataset.name} has {len(split.dataset.items):,} items"
         )
-        raise InputError(problem, field="-k", hint="ask for fewer: every candidate stands in each prompt")
+        raise InputError(problem, field="-k", hint="request fewer; each prompt contains all candidates")
     cases = list(candidates_for(split, model, k, users, fitted=fit(model, split, say)))
     if settings.force_target:
         known = {item.item_id: item for item in split.dataset.items}
@@ -365,7 +368,7 @@ def _recalled(
 
 
 def _catalogue_cases(split: Split, users: Sequence[str]) -> list[Case]:
-    """Return Cases whose candidates are all items that the user has not had, in catalogue order."""
+    """Return Cases whose candidates are all items outside the user's history, in catalogue order."""
     train, test, cases = histories(split), held_out(split), list[Case]()
     for user in users:
         history = train[user]
@@ -377,20 +380,20 @@ def _catalogue_cases(split: Split, users: Sequence[str]) -> list[Case]:
 
 
 def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
-    """Return a Case without a relevant candidate with its first one in the place of what the recall stage puts last."""
+    """If no candidate is relevant, replace the one that recall ranks last with the first relevant item."""
     if not (case.relevant and case.candidates and _ids(case).isdisjoint(case.relevant)):
         return case
     item = items.get(case.relevant[0])
     if item is None:
-        problem = f"the title of {case.relevant[0]!r} is not in the file, so it cannot be shown"
-        hint = "add the item to the candidates of a row, or leave out --force-target"
+        problem = f"the file has no title for {case.relevant[0]!r}"
+        hint = "add the item to the candidates of a row, or omit --force-target"
         raise InputError(problem, user=case.user_id, field="relevant", hint=hint)
     last = case.recall_places[-1]
     return replace(case, candidates=(*case.candidates[:last], item, *case.candidates[last + 1 :]))
 
 
 def _cut(case: Case, k: int | None) -> Case:
-    """Return the Case with the k candidates that the recall stage puts first, as they stand in the list."""
+    """Return the Case with only the top k candidates by recall, in their original order."""
     first, scores = sorted(case.recall_places[:k]), case.recall_scores
     return replace(
         case,
@@ -404,18 +407,17 @@ def _ids(case: Case) -> set[str]:
 
 
 def column_roles(texts: Iterable[str]) -> dict[str, str]:
-    """Return the name of each role in `ROLE=NAME`, the columns of the user's own tables; raises InputError."""
+    """Parse `ROLE=NAME` options into the column name of each role. Raises InputError for a malformed one."""
     roles: dict[str, str] = {}
     for text in texts:
         role, _, name = text.partition("=")
         if not (role and name):
-            raise InputError(f"{text!r} is not ROLE=NAME", field="--column", hint="write for example --column user=uid")
-        if roles.setdefault(role, name) != name:
-            problem, hint = (
-                f"the {role} has two names, {roles[role]} and {name}",
-                "rename the column in one of the tables",
+            raise InputError(
+                f"expected ROLE=NAME, got {text!r}", field="--column", hint="for example --column user=uid"
             )
-            raise InputError(problem, field="--column", hint=hint)
+        if roles.setdefault(role, name) != name:
+            problem = f"the {role} has two names, {roles[role]} and {name}"
+            raise InputError(problem, field="--column", hint="rename the column in one of the tables")
     return roles
 
 
@@ -447,8 +449,8 @@ def _manifest(settings: CaseSettings, users: int) -> dict[str, object]:
 def cases_hash(cases: Iterable[Case]) -> str:
     """Return a hash of the Cases that does not depend on the order of the rows.
 
-    Of recall scores six digits count: a fitted recall stage has other last digits with another number of threads, and
-    a training or an audit must continue all the same.
+    Recall scores are rounded to six digits. The last digits of a fitted model vary with the number of threads, and must
+    not keep a training or an audit from continuing.
     """
     digest = hashlib.sha256()
     for line in sorted(map(_in_six_digits, cases)):

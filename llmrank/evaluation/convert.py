@@ -1,4 +1,4 @@
-"""`lr.convert`: what another recall stage proposed as a table of Cases, as `llmrank convert` writes it to a file."""
+"""`lr.convert`: convert the output of another recall stage into a table of Cases (`llmrank convert` writes a file)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llmrank.progress import Reporter, reporter_of
 
 def convert(
     proposed: str | Path | ArrowTable | DataFrame,
-    format: str = "table",  # noqa: A002 - the word that people use
+    format: str = "table",  # noqa: A002 - the usual word
     *,
     items: str | Path | ArrowTable | DataFrame | None = None,
     histories: str | Path | ArrowTable | DataFrame | None = None,
@@ -25,31 +25,31 @@ def convert(
     skip_bad_rows: bool = False,
     progress: bool | Reporter = True,
 ) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Return a retriever's table, with a row per user and item, as a `pyarrow.Table` with a row per Case.
+    """Convert a retriever's table, with one row per user and item, into a `pyarrow.Table` with one row per Case.
 
-    `load_cases`, `evaluate` and `rerank` take it as it is; `pyarrow.parquet.write_table` makes a candidate file of it.
+    Pass the result to `load_cases`, `evaluate` or `rerank`, or write a candidate file with
+    `pyarrow.parquet.write_table`.
 
     Args:
-        proposed: A table (pandas, polars, pyarrow), or the path of one: user and item, and where there are such the
-            title, the score or the rank, what is relevant, and the case (a request, where users have several). All
-            other columns are attributes of the item. Lists in a row per user are fine too.
-        format: Of a file that is no table: `trec`, `lists`, `rank_llm` or `tallrec`.
-        items: Table with the ids and titles of the items, where `proposed` has none.
-        histories: Table of earlier events: user and item, and where there are such the timestamp, the rating and the
-            case. Events count that are before the `timestamp` of the Case, where the rows of a Case have one.
-        relevant: Table of what the users did next: user and item, and where there are such the gain and the case; or
-            the path of TREC qrels.
-        columns: Names of columns by role, where they are not the usual ones: `{"user": "uid", "case": "request"}`.
-        file_order: Take the order of the histories' rows as that of the events, where they have no timestamps.
-        drop_duplicates: Keep the best of an item that is named twice, instead of refusing the row.
-        skip_bad_rows: Go on without what has a fault (an item without a title, …), and count it.
-        progress: Whether to say what is left out; or who is told instead.
+        proposed: A table (pandas, polars, pyarrow), or the path of one, with user and item, and optionally title, score
+            or rank, relevance, and case (a request id, if users have several). All other columns become attributes of
+            the item. A table with one row of lists per user works too.
+        format: Format of a file that is not a table: `trec`, `lists`, `rank_llm` or `tallrec`.
+        items: Table of item ids and titles, if `proposed` has no titles.
+        histories: Table of earlier events, with user and item, and optionally timestamp, rating and case. If a Case has
+            a `timestamp`, only events before it count.
+        relevant: Table of relevant items, with user and item, and optionally gain and case; or the path of TREC qrels.
+        columns: Names of columns by role, if they differ from the usual ones: `{"user": "uid", "case": "request"}`.
+        file_order: Use the row order of the histories as the order of events, if there are no timestamps.
+        drop_duplicates: Keep only the best rank of a duplicate item, instead of raising an error.
+        skip_bad_rows: Skip invalid rows (an item without a title, …), and count them.
+        progress: Whether to report what is left out; or a Reporter that receives it.
 
     Raises:
         InputError: with table, row, user and hint.
     """
     if not isinstance(columns, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
-        problem, hint = f"{columns!r} names no columns by role", 'write {"user": "uid"}'
+        problem, hint = f"expected a mapping of roles to columns, got {columns!r}", 'for example {"user": "uid"}'
         raise InputError(problem, field="columns", hint=hint)
     made, notes = read_external(
         _source(proposed),

@@ -1,4 +1,4 @@
-"""Evaluation: Cases ranked by a method, scored against what the users did next, and kept as a Run."""
+"""Evaluation: rank Cases with a method, score the rankings against what the users did next, and keep a Run."""
 
 from __future__ import annotations
 
@@ -49,25 +49,25 @@ from llmrank.types import Backend, Case, Message, Ranker, Task
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What is evaluated, and with what."""
+    """An evaluation that is ready to run."""
 
     cases: CaseSet
     setup: Setup
     measures: tuple[Measure, ...]
     reporter: Reporter
     baselines: Sequence[RecallModel] = ()
-    """Untrained recommenders that score the same candidates."""
+    """Untrained recommenders, to be trained and compared on the same candidates."""
     validation: Validation | None = None
-    """On what the weight of the recall stage is chosen; None: it is given, or there is none."""
+    """Cases for choosing the weight of the recall scores; None if the weight is given or not used."""
 
     def session(self) -> Session:
-        """Return the open session in which `run` asks; close it after use. Raises what `Session` raises."""
+        """Open a session for `run`; the caller closes it. Raises what `Session` raises."""
         return self.setup.session(self.reporter.message)
 
     def run(self, out: str | Path | None = None, session: Session | None = None) -> Run:
-        """Rank every Case that the Run does not hold yet, and return the Run (see `evaluate`).
+        """Rank the Cases that the Run does not have yet, and return the Run (see `evaluate`).
 
-        A `session` is shared with what else asks in it, its bounds too, and stays open.
+        A given `session` may be shared, including its limits, and stays open.
         """
         cases, setup, chosen = self.cases, self.setup, dict[str, object]()
         trained = baseline_scores(self.baselines, cases, self.reporter.message)
@@ -103,9 +103,9 @@ class Evaluation:
             )
 
     def estimate(self, session: Session | None = None) -> CostEstimate:
-        """Return what `run` would ask, what of it the Store has, and what the rest may cost. No request is sent.
+        """Estimate the calls of `run`, how many the Store can answer, and the cost of the rest. Sends no requests.
 
-        A `session` stays open.
+        A given `session` stays open.
         """
         with self.session() if session is None else nullcontext(session) as session:
             method = self._alone(session)
@@ -113,7 +113,7 @@ class Evaluation:
             return CostEstimate.of(self._asked, method, session)
 
     def _check_split(self, session: Session) -> None:
-        """Raise InputError for an adapter that was trained on another split of this data."""
+        """Raise InputError if the adapter was trained on another split of this data."""
         settings, split = self.cases.settings, self.cases.split
         card = session.backend.card if isinstance(session.backend, TitleBackend) else self.setup.adapter_card
         if card is not None:
@@ -121,13 +121,13 @@ class Evaluation:
             check_split(card, settings.get("data_sha256"), settings.get("split"), whole)
 
     def _alone(self, session: Session) -> Method:
-        """Return the method, without the recall stage where its weight is still to be chosen: it asks the same."""
+        """Return the method, without recall scores if their weight is yet to be chosen. Both make the same calls."""
         setup = self.setup if self.validation is None else self.setup.fused(None)
         return setup.method(session, self.cases.training, self.cases.seed, self.cases.domain)
 
     @property
     def _asked(self) -> Sequence[Case]:
-        """All Cases that are ranked, those of validation first."""
+        """All Cases to rank, validation Cases first."""
         return [*(self.validation.asked if self.validation else ()), *self.cases]
 
     @property
@@ -137,10 +137,10 @@ class Evaluation:
     def _rank_wanted(
         self, folder: RunFolder, method: Method, session: Session, calls: int, spent: Budget
     ) -> dict[str, Any]:
-        """Rank the Cases that the Run still wants, each in its file as it ends, and return what this session was.
+        """Rank the missing Cases, add each to the Run when it is done, and return the manifest entry of this session.
 
-        `calls` were made in it, and `spent` was spent, before this evaluation began.
-        A session that is stopped (at a bound, by Ctrl-C, by a failure) is noted in the manifest all the same.
+        `calls` and `spent` are what the session had made and spent before this evaluation. A session that stops early
+        (limit, Ctrl-C, failure) is also recorded in the manifest.
         """
         started, before = datetime.now(UTC), time.monotonic()
         wanted = [case for case in self.cases if folder.wants(case.case_id)]
@@ -167,7 +167,7 @@ class Evaluation:
             try:
                 session.rank(wanted, method, keep, self.reporter, total=len(self.cases), before=done)
             except (LlmrankError, KeyboardInterrupt) as error:
-                with suppress(InputError):  # a disk that is full: what ended the session says more
+                with suppress(InputError):  # a full disk, say: the original error is more useful
                     folder.note(account() | {"stopped": type(error).__name__})
                 raise
         return account()
@@ -185,11 +185,11 @@ def make_run(
     trained: Mapping[str, Mapping[str, Sequence[float]]] = MappingProxyType({}),
     tariff: Tariff | None = None,
 ) -> Run:
-    """Return the Run in the folder `out` (None: the one that its settings have under results/).
+    """Make or continue the Run in the folder `out` (None: a folder under results/ named after the settings).
 
-    `work` adds the records to the open folder, and returns what the manifest says of this session. `trained` holds the
-    scores of trained baselines, as `baseline_scores` returns them. Without a `tariff` the prices hold that an earlier
-    session was given: they are dated, and those of the same model.
+    `work` adds the records to the open folder, and returns the manifest entry of this session. `trained` holds the
+    scores of trained baselines, as returned by `baseline_scores`. Without a `tariff`, the prices of an earlier session
+    apply: they are dated, and belong to the same model.
     """
     everything: dict[str, object] = {
         **settings,
@@ -221,17 +221,17 @@ def make_run(
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What a run would ask, and what it may cost."""
+    """The calls a run would make, and what they may cost."""
 
     counted: Estimate
     exact: bool
-    """Whether tokens were counted by the model's tokenizer; else they are estimated."""
+    """Whether the model's tokenizer counted the tokens; otherwise they are estimated."""
     tariff: Tariff | None
     batch: bool
 
     @classmethod
     def of(cls, cases: Iterable[Case], method: Method, session: Session) -> CostEstimate:
-        """Return the estimate for these Cases; the Store is read, and no request is sent."""
+        """Return the estimate for these Cases. Reads the Store, and sends no requests."""
         backend, exact = session.backend, True
 
         def count(messages: Sequence[Message]) -> int:
@@ -254,7 +254,7 @@ class CostEstimate:
         return cls(counted, exact, session.budget.tariff, session.budget.batch)
 
     def __add__(self, other: CostEstimate) -> CostEstimate:
-        """Return the estimate for both, which are asked in the same session."""
+        """Return the sum of two estimates for the same session."""
         return replace(self, counted=self.counted + other.counted, exact=self.exact and other.exact)
 
     def __str__(self) -> str:
@@ -279,7 +279,7 @@ class CostEstimate:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
+        """Return the estimate as JSON-compatible values."""
         counted, share = self.counted, self.counted.cached_share
         price = self.tariff and self.tariff.price(batch=self.batch)
         return {
@@ -305,11 +305,11 @@ def compose(
     beside: Sequence[str] = (),
     **arguments: Any,  # noqa: ANN401 - checked by `Setup.of`
 ) -> Evaluation:
-    """Return the evaluation that these arguments of `evaluate` mean, its Cases loaded and its prompt checked.
+    """Build an evaluation from the arguments of `evaluate`: load its Cases, and check its prompt.
 
-    `beside` are further names that would be right, for the error about one that is not.
+    `beside` lists further valid names, for the error about an unknown one.
 
-    Raises InputError for arguments that contradict each other, and whatever `load_cases` raises.
+    Raises InputError for conflicting arguments, and whatever `load_cases` raises.
     """
     reporter = reporter_of(progress)
     setup, (case_settings, compared) = Setup.of(
@@ -319,23 +319,23 @@ def compose(
     catalogue = template is not None and template.front.candidates == "catalogue"
     found = cases_of(cases, case_settings, tasks, catalogue=catalogue, say=reporter.message)
     if found.task not in tasks:
-        problem = f"these are Cases for a {found.task}, and the prompt asks for a {tasks[0]}"
-        hint = f"load the Cases with task={tasks[0]!r}, or choose a prompt of the other task"
+        problem = f"the prompt is for a {tasks[0]}, but the Cases are for a {found.task}"
+        hint = f"load the Cases with task={tasks[0]!r}, or choose a prompt for a {found.task}"
         raise InputError(problem, field="prompt", hint=hint)
     order = Order.parse(setup.prompt.order)
     if found.target_forced and template is not None and order.mode in ("recall", "reversed"):
-        problem, hint = "targets that were put in would stand in the same place of each list", "use --order shuffled"
+        problem, hint = "forced targets would be at the same position in every list", "use --order shuffled"
         raise InputError(problem, field="--order", hint=hint)
     for case in found if order.mode == "target-at" else ():
-        order.arrange(case)  # refuses a list that has no such place
+        order.arrange(case)  # raises if the list is too short for the position
     options = setup.prompt.options
     if options.fuse == "validation" and (options.repeats != 1 or setup.prompt.first is not None):
-        hint = "choose it without --repeats and --first, then give its weight: --fuse 1.5"
-        raise InputError("a weight is chosen for the method alone", field="fuse", hint=hint)
+        hint = "find the weight without --repeats and --first, then pass it: --fuse 1.5"
+        raise InputError("validation cannot be combined with --repeats or --first", field="fuse", hint=hint)
     if options.fuse is not None and (found.task == "rating" or catalogue):
-        whose = "the target of a rating" if found.task == "rating" else "a whole catalogue"
-        hint = "leave --fuse out, or rank what a recall stage proposes"
-        raise InputError(f"no recall stage proposes {whose}", field="fuse", hint=hint)
+        whose = "rating tasks" if found.task == "rating" else "whole catalogues"
+        hint = "omit --fuse, or rank candidates from a recall stage"
+        raise InputError(f"{whose} have no recall scores to fuse", field="fuse", hint=hint)
     return Evaluation(
         found,
         setup,
@@ -363,59 +363,61 @@ def evaluate(
 ) -> Run:
     """Rank Cases with a model, score the rankings against what the users did next, and return the Run.
 
-    The same call again continues a Run that was stopped, and returns one that is done at no cost: every answer is
-    stored as it arrives.
+    Every answer is stored as it arrives. Repeating the call continues a stopped Run, or returns a finished one without
+    new model calls.
 
     Args:
-        cases: What `load_cases` returned, or what it takes: a dataset's name, a candidate file, a table, Cases.
-        prompt: Name or path of a template, the template itself, or all settings of the prompt.
-        ranker: Name of the method, or a ranker of your own; None: the template's.
-        model: Name of the model, or all settings of the backend.
-        backend: `vllm`, `openai`, `titles`, `replay:RUN`, or a Backend of your own, which is closed at the end.
+        cases: The result of `load_cases`, or anything it accepts: a dataset name, a candidate file, a table, or Cases.
+        prompt: Name or path of a template, a template, or a `PromptSettings`.
+        ranker: Name of the method, or your own ranker; None: the template's.
+        model: Name of the model, or a `ModelSettings`.
+        backend: `vllm`, `openai`, `titles`, `replay:RUN`, or your own Backend, which is closed at the end.
         limits: What the run may cost.
-        measures: Such as `"NDCG@10,HR@5,MRR"`; None: the usual ones of the task.
-        out: Run folder; None: one under `results/` that these settings, and no others, have.
-        progress: Whether to show a bar and what is being done; or who is told instead.
-        settings: Any field of `CaseSettings`, `PromptSettings` (those of its `view` and `options` too),
-            `ModelSettings`, `Limits` and `BaselineSettings`, by name: `ids="letters"`, `window=10`, `base_url=URL`,
-            `max_cost=5`, `baselines="sasrec,hstu"`.
+        measures: For example `"NDCG@10,HR@5,MRR"`; None: the defaults of the task.
+        out: Run folder; None: a folder under `results/` that is unique to these settings.
+        progress: Whether to show progress; or a Reporter that receives it.
+        settings: Any field of `CaseSettings`, `PromptSettings` (including its `view` and `options`), `ModelSettings`,
+            `Limits` and `BaselineSettings`, by name: `ids="letters"`, `window=10`, `base_url=URL`, `max_cost=5`,
+            `baselines="sasrec,hstu"`.
 
     Raises:
-        InputError: something in the input is wrong; says what, where, and what to do.
+        InputError: invalid input; the message says what is wrong, where, and what to do.
         MissingError: a package, a model or an endpoint is missing.
-        BoundReachedError: a bound was reached; what is done is saved, and the same call continues.
-        KeyboardInterrupt: interrupted; what is done is saved, and the same call continues.
+        BoundReachedError: a limit was reached. Finished work is saved; the same call continues.
+        KeyboardInterrupt: interrupted. Finished work is saved; the same call continues.
     """
     named = {"prompt": prompt, "ranker": ranker, "model": model, "backend": backend, "limits": limits}
     return compose(cases, measures=measures, progress=progress, **named, **settings).run(out)
 
 
 def check_error_rate(run: Run, limits: Limits) -> None:
-    """Raise TooManyErrorsError when a larger share of the Cases failed than the limits allow."""
+    """Raise TooManyErrorsError if the share of failed Cases exceeds the limit."""
     refuse_errors(sum(record.failed for record in run.records.values()), run.metrics.cases, limits.max_error_rate)
 
 
 def measures_for(
     measures: str | Sequence[str | Measure] | None, task: Task, answer: str, scale: tuple[float, float]
 ) -> tuple[Measure, ...]:
-    """Return the measures of answers in a format, None: the usual ones. Yes and no are no ratings from 1 to 5: there
-    only AUC, which orders, says something.
+    """Return the measures for a task and answer format; None: the defaults.
 
-    Raises InputError as `parse_measures` does, and for a measure that would compare such answers with ratings.
+    Yes/no answers to Cases with ratings such as 1 to 5 allow only AUC, which compares orders rather than values.
+
+    Raises InputError as `parse_measures` does, and for a measure that would compare yes/no answers with ratings.
     """
     verdicts = task == "rating" and answer == "yes_no" and scale != (0.0, 1.0)
     chosen = parse_measures("AUC" if measures is None and verdicts else measure_list(measures), task)
     wrong = [measure for measure in chosen if not isinstance(measure, AUC)] if verdicts else []
     if wrong:
-        problem = f"{wrong[0]} compares ratings from {scale[0]:g} to {scale[1]:g}, and yes and no are none"
-        raise InputError(problem, field="--measures", hint="choose AUC, or give true ratings of 0 and 1")
+        problem = f"{wrong[0]} needs predicted ratings from {scale[0]:g} to {scale[1]:g}, not yes/no answers"
+        raise InputError(problem, field="--measures", hint="choose AUC, or provide true ratings of 0 and 1")
     return chosen
 
 
 def measure_list(measures: str | Sequence[str | Measure] | None) -> str | None:
-    """Return measures, however they are named, as one comma-separated list."""
+    """Return the measures as a comma-separated list."""
     if measures is None or isinstance(measures, str):
         return measures
     if not isinstance(measures, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"{measures} is no list of measures", field="measures", hint='give a list, or "NDCG@10,MRR"')
+        problem = f"expected measures, got {measures!r}"
+        raise InputError(problem, field="measures", hint='give a list, or a string such as "NDCG@10,MRR"')
     return ",".join(str(one) for one in measures)

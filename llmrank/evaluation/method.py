@@ -1,4 +1,4 @@
-"""How Cases are ranked: from settings to a template, a Prompt and a Ranker, or to a baseline that needs no model."""
+"""From settings to a ranking method: a template, a Prompt and a Ranker, or a baseline that needs no model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from llmrank.rankers.registry import (
     build_ranker,
     check_name,
     check_options,
-    refuse_idle,
+    refuse_unused,
 )
 from llmrank.rankers.repeated import AskedAgain
 from llmrank.types import AnswerFormat, Backend, Case, Ranker, Task
@@ -40,26 +40,26 @@ class Method:
 
     ranker: Ranker
     settings: Mapping[str, object]
-    """Everything about it that can change a ranking, for the manifest."""
+    """Everything that can change a ranking, for the manifest."""
     order: Order
-    """In which order the candidates are shown."""
+    """The order of the candidates in the prompt."""
     prompt: Prompt | None = None
-    """What it asks with; None where it makes no model calls, or composes its own."""
+    """The Prompt; None if the method makes no model calls, or builds its own prompts."""
 
     def without_truth(self) -> Self:
-        """Return the method; raises InputError where it needs to know what the user does next."""
+        """Return the method. Raises InputError if it depends on the ground truth."""
         if self.ranker.sees_truth:
-            problem = f"{self.ranker.name} ranks by what the user does next, which only an evaluation knows"
-            raise InputError(problem, field="ranker", hint="name another method")
+            problem = f"{self.ranker.name} needs the relevant items, which are known only in an evaluation"
+            raise InputError(problem, field="ranker", hint="choose another method")
         if self.order.mode == "target-at":
-            problem = "this order places what the user does next, which only an evaluation knows"
+            problem = "this order needs the relevant items, which are known only in an evaluation"
             raise InputError(problem, field="order", hint="use shuffled, recall or reversed")
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class StoredParts:
-    """What a finished Run keeps of its method, used in the place of what the settings name today."""
+    """The parts of a method that a finished Run stores. They replace what the settings refer to now."""
 
     shots: Mapping[str, Sequence[Case]]
     """The solved examples of each Case, by case id."""
@@ -70,27 +70,27 @@ class StoredParts:
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Makes the Method of an evaluation from its settings."""
+    """Builds the Method of an evaluation from its settings."""
 
     settings: PromptSettings
     training: TrainingData
     seed: int = 0
     backend: Backend = field(default_factory=NullBackend)
-    """Says how many tokens a prompt has and how many the model holds; nothing is asked."""
+    """Counts the tokens of prompts, and knows the context length. It receives no requests here."""
     labels: Callable[[], tuple[str, ...]] = tuple
-    """Chooses labels that are single tokens of the model; none where its tokenizer is not known."""
+    """Chooses labels that are single tokens of the model; returns none if its tokenizer is unknown."""
     stored: StoredParts | None = None
     domain: str | None = None
-    """What the data says its items are, such as `movies`."""
+    """The kind of items in the data, such as `movies`."""
     format_of: Callable[[str], AnswerFormat] = answer_format
-    """Finds the answer format of a name."""
+    """Looks up an answer format by name."""
 
     def method(self, template: PromptTemplate | None, ranker: Ranker | None = None) -> Method:
-        """Return the method that asks with the template; without one, the method or baseline that the settings name.
+        """Return the method that uses the template; without one, the method or baseline that the settings name.
 
-        A `ranker` of the caller's own takes the place of both; its name stands for all that it asks.
+        A `ranker` replaces both. The manifest then holds only its name.
 
-        Raises InputError for a prompt and a method that do not fit each other, and for a wrong setting.
+        Raises InputError for a prompt that does not fit the method, and for an invalid setting.
         """
         order = Order.parse(self.settings.order, self.seed)
         if ranker is None and (template is not None or self.settings.ranker in WITHOUT_PROMPT):
@@ -103,14 +103,14 @@ class Composer:
         return self._drawn(Method(ranker, settings, order))
 
     def _drawn(self, method: Method) -> Method:
-        """Return the method, asked for the time that the settings say."""
+        """Return the method with the sample number of the settings."""
         draw = self.settings.draw
         if draw == 1:
             return method
         return replace(method, ranker=AskedAgain(method.ranker, draw), settings={**method.settings, "draw": draw})
 
     def prompt(self, template: PromptTemplate) -> Prompt:
-        """Return what a ranker asks with: the template with its view, shots, answer format and context window."""
+        """Return the Prompt of a ranker: the template with its view, shots, answer format and context length."""
         front, settings = template.front, self.settings
         count = front.shots if settings.shots is None else settings.shots
 
@@ -124,7 +124,7 @@ class Composer:
             view = replace(view, labels=self.stored.labels if self.stored else self.labels())
         given = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
         prompt = self._prompt(template, answer, view, {name: own for name, own in given.items() if own is not None})
-        # A history that is not shown has no profile.
+        # No history, no profile.
         hidden = settings.no_profile or not settings.view.show_history or settings.view.history == 0
         profile = None
         if front.profile is not None and not hidden:
@@ -132,9 +132,9 @@ class Composer:
         return replace(prompt, shots=shots if count else no_shots, scale=self.training.scale, profile=profile)
 
     def profile(self, template: PromptTemplate) -> Prompt:
-        """Return the Prompt that asks for a user's profile; its answer is shown as it comes.
+        """Return the Prompt that asks for a user's profile. The main prompt shows its answer unchanged.
 
-        What the settings say of every call, its reasoning and its body, is said of this one too.
+        The settings for all calls (thinking, extra_body) apply to it too.
         """
         return self._prompt(with_call_settings(template, self.settings), "titles", self._view, {})
 
@@ -151,7 +151,7 @@ class Composer:
 
     @property
     def _view(self) -> View:
-        """What of a Case is shown, in the words of the data's domain unless another is named."""
+        """The View of the settings, with the domain of the data as the default."""
         domain = self.settings.view.domain or find_domain(self.domain)
         return replace(self.settings.view, seed=self.seed, domain=domain)
 
@@ -160,18 +160,18 @@ class Composer:
         return build_ranker(name, prompt, replace(self.settings.options, seed=self.seed, first=first))
 
     def _first(self) -> tuple[Ranker | None, PromptTemplate | None]:
-        """Return the ranker that preselects, and the template that it asks with; None where there is none."""
+        """Return the preselecting ranker and its template; None for either that does not exist."""
         name, settings = self.settings.first, self.settings
         if name is None:
             return None, None
         if name == "oracle" or name in RATING_BASELINES:
-            hint = "take one that orders candidates without the truth, such as recall_order or bm25"
-            raise InputError(f"{name} cannot preselect what a model ranks", field="--first", hint=hint)
+            hint = "use one that ranks candidates without the truth, such as recall_order or bm25"
+            raise InputError(f"{name} cannot preselect candidates for a model", field="--first", hint=hint)
         if name in BASELINES:
             return self._baseline(name), None
         if {name, settings.ranker} & WITHOUT_PROMPT.keys():
-            problem = f"{settings.ranker or 'the method'} and {name} ask two different models, and a run has one"
-            hint = "take a first stage that asks no model, such as recall_order or bm25"
+            problem = f"{settings.ranker or 'the method'} and {name} need different models, but a run has only one"
+            hint = "use a first stage without model calls, such as recall_order or bm25"
             raise InputError(problem, field="--first", hint=hint)
         options = replace(settings.options, repeats=1, fuse=None, fuse_term=None, calibrate=None)
         own = replace(settings, ranker=name, prompt=settings.first_prompt, first=None, answer=None, options=options)
@@ -235,12 +235,12 @@ class Composer:
 
 
 def needs_model(settings: PromptSettings) -> bool:
-    """Return whether the method makes model calls; a baseline needs neither prompt nor model."""
+    """Return whether the method makes model calls; baselines do not."""
     return settings.ranker not in BASELINES
 
 
 def method_name(settings: PromptSettings, template: PromptTemplate | None) -> str:
-    """Return the name of the method: the template's, else the one that the settings name."""
+    """Return the name of the method: the template's, or else the settings'."""
     front = template and template.front
     if front is None:
         assert settings.ranker is not None
@@ -249,13 +249,13 @@ def method_name(settings: PromptSettings, template: PromptTemplate | None) -> st
 
 
 def load_prompt(name: str | Path) -> PromptTemplate:
-    """Return the template of that name or path, checked.
+    """Load and check the template with this name or path.
 
-    Raises InputError for an unknown name (with the nearest), and with file and line for what is wrong in the file.
+    Raises InputError for an unknown name, with the closest match; and for an error in the file, with its line.
     """
     if not isinstance(name, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
-        problem = f"a value of type {type(name).__name__} names no template"
-        raise InputError(problem, field="prompt", hint="give the name or the path of one")
+        problem = f"expected a template name or path, got {type(name).__name__}"
+        raise InputError(problem, field="prompt", hint="see `llmrank prompts list` for the names")
     return check_prompt(load_template(name))
 
 
@@ -266,15 +266,15 @@ def make_ranker(
     seed: int = 0,
     **settings: Any,  # noqa: ANN401 - checked by name and type
 ) -> Ranker:
-    """Return the ranker of that name, for `evaluate(cases, ranker=…)`.
+    """Return the ranker with this name, for `evaluate(cases, ranker=…)`.
 
     Args:
-        name: The method, such as `setwise`, or a baseline that needs no training data, such as `bm25`.
-        prompt: Name or path of the template that it asks with, or the template; None: its usual one.
-        seed: For shuffles and sampling.
+        name: A method, such as `setwise`, or a baseline that needs no training data, such as `bm25`.
+        prompt: Name or path of its template, or the template itself; None: the method's default.
+        seed: Seed for shuffles and sampling.
         settings: Any field of `PromptSettings`, by name: `sort="heap"`, `ids="letters"`.
 
-    Raises InputError for an unknown name, and for a prompt that the method cannot ask with.
+    Raises InputError for an unknown name, and for a prompt that the method cannot use.
     """
     own = prompt if isinstance(prompt, PromptTemplate) else None
     chosen = gather(PromptSettings, settings | {"ranker": name, "prompt": None if own else prompt})
@@ -282,9 +282,9 @@ def make_ranker(
 
 
 def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) -> PromptTemplate | None:
-    """Return the template that the method asks with (see `template_of`); None for a method that asks with none.
+    """Return the template of the method (see `template_of`); None for a method without one.
 
-    Raises InputError for options that the method cannot serve, and for a prompt that it would not use.
+    Raises InputError for options that the method does not support, and for a prompt that it would not use.
     """
     template = None
     if settings.first is not None:
@@ -295,77 +295,75 @@ def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) 
         template = template_of(settings, own)
     name = method_name(settings, template)
     check_options(name, settings.options)
-    refuse_idle((name, settings.first), settings.options)
+    refuse_unused((name, settings.first), settings.options)
     return template
 
 
 def _refuse_prompt(settings: PromptSettings, own: PromptTemplate | None) -> None:
-    """Raise InputError for what is said of a prompt beside a method that asks with none."""
-    used, given, usual = {"ranker", "order"}, flat(settings), flat(PromptSettings())
-    problem = f"{settings.ranker} makes no model calls, and does nothing with it"
-    hint = "leave that out, or choose a --ranker that asks a model"
+    """Raise InputError for prompt settings given to a method that has no prompt."""
+    used, given, defaults = {"ranker", "order"}, flat(settings), flat(PromptSettings())
+    problem = f"{settings.ranker} makes no model calls, so this has no effect"
+    hint = "omit it, or choose a --ranker that calls a model"
     if settings.ranker in WITHOUT_PROMPT:
         used |= {"first"}
-        problem = f"{settings.ranker} shows the history as a list of titles, and asks with no prompt"
-        hint = "leave that out, or choose another --ranker"
+        problem = f"{settings.ranker} reads the history as a list of titles, without a prompt"
+        hint = "omit it, or choose another --ranker"
     about = [setting.name for setting in settings_of(PromptSettings) if setting.inside != "options"]
-    said = [name for name in about if name not in used and given[name] != usual[name]]
-    if own is not None or said:
-        raise InputError(problem, field=said[0] if said else "prompt", hint=hint)
+    unused = [name for name in about if name not in used and given[name] != defaults[name]]
+    if own is not None or unused:
+        raise InputError(problem, field=unused[0] if unused else "prompt", hint=hint)
 
 
 def template_of(settings: PromptSettings, own: PromptTemplate | None = None) -> PromptTemplate:
-    """Return the template that the settings name, or the caller's own, with what they say in the place of its keys.
+    """Return the template that the settings name, or the caller's own, with the settings applied.
 
-    Raises InputError for an unknown name, a file that cannot be read, one that the linter refuses, or a template that
-    asks for a profile.
+    Raises InputError for an unknown name, an unreadable file, an invalid template, or one that asks for a profile.
     """
     return check_prompt(with_settings(own or named_template(settings), settings), settings.view)
 
 
 def named_template(settings: PromptSettings) -> PromptTemplate:
-    """Return the template that the settings name, else the usual one of the method, as it is in its file.
+    """Return the template that the settings name, or else the method's default, as it is in its file.
 
-    Raises InputError for a method that asks with none.
+    Raises InputError for a method without a template.
     """
     if settings.ranker in WITHOUT_PROMPT:
-        raise InputError(f"{settings.ranker} asks with no prompt", field="ranker", hint="choose another --ranker")
+        raise InputError(f"{settings.ranker} does not use a prompt", field="ranker", hint="choose another --ranker")
     usual = USUAL_PROMPTS.get(settings.ranker or "listwise", USUAL_PROMPTS["listwise"])
     return load_template(usual if settings.prompt is None else str(settings.prompt))
 
 
 SHORTEST_KEY = 8
-"""Characters below which a key may be any word (`none`, `EMPTY`)."""
+"""Shorter keys may be placeholders (`none`, `EMPTY`), and are not searched for."""
 
 
 def check_prompt(template: PromptTemplate, view: View | None = None) -> PromptTemplate:
     """Return the template.
 
-    Raises InputError if the linter refuses it, if it asks for a profile, and if its `extra_body` holds the key of the
-    endpoint, which every answer and the Run would keep.
+    Raises InputError if it is invalid, if it asks for a profile, or if its `extra_body` contains the endpoint's key,
+    which would be stored with every answer and in the Run.
     """
     if problems := check(template, answer_format, view or View()):
         raise problems[0]
     if template.front.task == "profile":
         problem = f"{template.name} asks for a profile, not for a ranking or a rating"
-        raise InputError(problem, path=template.path, hint="choose a prompt that shows it, such as palr")
+        raise InputError(problem, path=template.path, hint="choose a prompt that shows the profile, such as palr")
     key = os.environ.get("OPENAI_API_KEY", "")
     if len(key) >= SHORTEST_KEY and json.dumps(key)[1:-1] in template.front.extra_body_text:
-        hint = "leave it out: OPENAI_API_KEY is sent as the key of each call"
-        raise InputError(
-            "it holds the key of the endpoint, which every answer would keep", field="extra_body", hint=hint
-        )
+        hint = "remove it; OPENAI_API_KEY is sent with each call anyway"
+        problem = "it contains the endpoint's key, which would be stored with every answer"
+        raise InputError(problem, field="extra_body", hint=hint)
     return template
 
 
 def with_settings(template: PromptTemplate, settings: PromptSettings) -> PromptTemplate:
-    """Return the template with what the settings say in the place of its own keys."""
+    """Return the template with the settings in place of its own keys."""
     own = template.override(ranker=settings.ranker, answer=settings.answer, top=settings.top)
     return with_call_settings(own, settings)
 
 
 def with_call_settings(template: PromptTemplate, settings: PromptSettings) -> PromptTemplate:
-    """Return the template with what the settings say of every call, whatever it asks for."""
+    """Return the template with the settings that apply to every call."""
     return template.override(
         thinking=None if settings.thinking is None else parse_thinking(settings.thinking),
         extra_body=None if settings.extra_body is None else parse_extra_body(settings.extra_body),
@@ -373,15 +371,15 @@ def with_call_settings(template: PromptTemplate, settings: PromptSettings) -> Pr
 
 
 def template_task(template: PromptTemplate) -> Task:
-    """Return what the template is for."""
+    """Return the task of the template."""
     return "rating" if template.front.task == "rating" else "ranking"
 
 
 def tasks_of(settings: PromptSettings, template: PromptTemplate | None) -> tuple[Task, ...]:
-    """Return the tasks that the method can do: the template's, or the baseline's.
+    """Return the tasks that the method supports: the template's, or the baseline's.
 
-    A prompt that asks about one item, yes or no, ranks candidates by the answers, and rates a single target as well
-    (TALLRec's test set, with truth 0 or 1).
+    A yes/no prompt about a single item ranks candidates by their answers. It can also rate a single target (TALLRec's
+    test set, with truth 0 or 1).
     """
     if template is None:
         return ("rating",) if settings.ranker in RATING_BASELINES else ("ranking",)

@@ -1,4 +1,4 @@
-"""An evaluation, planned: composed as it would be run, and nothing asked."""
+"""Planning an evaluation: what difference it could detect, without model calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from llmrank.run.metrics import headline
 from llmrank.run.plan import DIFFERENCES, Plan, Spread, spread_of_rankers, spread_of_run, users_of
 
 SHUFFLES = 10
-"""Random orders over which the spread of one is averaged."""
+"""Number of random orders over which the spread of a random ranking is averaged."""
 
 
 def plan(
@@ -30,33 +30,36 @@ def plan(
     progress: bool | Reporter = True,
     **settings: Any,  # noqa: ANN401 - checked by name and type
 ) -> Plan:
-    """Return what difference of the headline measure from recall order these users can show, before anything is asked.
+    """Return the difference from recall order that these users can detect in the headline measure, without model calls.
 
-    A difference is detectable if a paired test at 5% finds it with 80% power: (t(.975) + t(.8)) times its standard
-    error over users (`stats.detectable_difference`), before any correction for several measures. The standard error
-    depends on the method, which is not yet known: it is taken from `like`, or from orders that ask no model, random and
-    popularity and the trained `baselines`, on these very Cases.
+    A difference is detectable if a paired test at the 5% level finds it with 80% power: (t(.975) + t(.8)) times its
+    standard error over users (`stats.detectable_difference`), before any correction for several measures. The standard
+    error depends on the method, which has not run yet. It is estimated from `like`, or from orders that need no model
+    on the same Cases: random, popularity, and the trained `baselines`.
 
     Args:
-        cases: What is to be evaluated; see `evaluate`.
+        cases: The Cases to evaluate; see `evaluate`.
         detect: The differences to plan for, in units of the measure: above 0, at most 1.
-        like: A Run, or its folder, whose method will be about as different from recall order.
-        measures: As for `evaluate`; the headline among them is planned for.
-        progress: Whether what is being done is shown, or who is told.
-        settings: Any further argument of `evaluate`.
+        like: A Run, or its folder, whose method differs about as much from recall order.
+        measures: As for `evaluate`; the plan is for the headline measure.
+        progress: Whether to show progress; or a Reporter that receives it.
+        settings: Any other argument of `evaluate`.
 
     Raises:
-        InputError: Cases or a Run about ratings, a difference out of range, or fewer than two users whose truth is
-            known; and what `evaluate` raises for its arguments.
+        InputError: the Cases or the Run are about ratings, a difference is out of range, or fewer than two users have
+            a known truth; and what `evaluate` raises for its arguments.
         MissingError: the data cannot be fetched.
     """
     wanted: Sequence[float] = (detect,) if isinstance(detect, float | int | str) else detect
     if not all(isinstance(one, float | int) for one in wanted):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"{detect!r} is no difference", field="detect", hint="give a number, such as 0.05, or several")
+        raise InputError(
+            f"expected a number, got {detect!r}", field="detect", hint="give one, such as 0.05, or several"
+        )
     evaluation = compose(cases, measures=measures, progress=progress, **settings)
     found = evaluation.cases
     if found.task == "rating":
-        raise InputError("a plan is about rankings: ratings have no recall order", field="plan", hint="plan a ranking")
+        problem = "ratings cannot be planned for: they have no recall order"
+        raise InputError(problem, field="plan", hint="use Cases with candidates")
     measure = headline(evaluation.measures)
     assert isinstance(measure, RankingMeasure)
     run = None if like is None else run_of(like)
@@ -72,7 +75,7 @@ def plan(
 
 
 def _spreads(evaluation: Evaluation, measure: RankingMeasure) -> Iterator[Spread]:
-    """Yield the spread of each order that asks no model, on the evaluation's Cases."""
+    """Yield the spread of each order that needs no model, on the evaluation's Cases."""
     cases = evaluation.cases
     yield spread_of_rankers("random order", cases, [Random(cases.seed + one) for one in range(SHUFFLES)], measure)
     if counts := cases.training.popularity:

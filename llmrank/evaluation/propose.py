@@ -1,4 +1,4 @@
-"""The recall stage alone: candidates for the users of a dataset, written as a candidate file."""
+"""The recall stage alone: propose candidates for the users of a dataset, and write a candidate file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from llmrank.types import Case
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A candidate file that was written, and how much of what the users did next is in it."""
+    """A written candidate file, and how many of the relevant items it contains."""
 
     out: Path
     rows: int
@@ -30,10 +30,10 @@ class Proposed:
     recall: Mapping[str, object]
     """The model and its settings."""
     measures: Mapping[str, float]
-    """`HR@10`, and `recall@k`, the ceiling: no ranking of these candidates can find more."""
+    """`HR@10`, and `recall@k`, which is the ceiling for any ranking of these candidates."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
+        """Return the result as JSON-compatible values."""
         return asdict(self) | {"out": str(self.out)}
 
     def __str__(self) -> str:
@@ -53,15 +53,15 @@ def propose(
     overwrite: bool = False,
     progress: bool | Reporter = True,
 ) -> Proposed:
-    """Propose candidates for each user of a dataset and write them, with history and what came next.
+    """Propose candidates for each user of a dataset, and write them with history and relevant items.
 
     Args:
-        settings: Which dataset, split, users and recall model; `users` None: all of them.
+        settings: Dataset, split, users and recall model; `users` None: all users.
         out: `.parquet`, `.jsonl` or `.jsonl.gz`.
-        parameters: Of the recall model, such as `{"l2": 300.0}`.
-        keep_seen: Whether to propose items that the user has had already.
-        overwrite: Replace a file that exists.
-        progress: Whether to show a bar; or who is told instead.
+        parameters: Parameters of the recall model, such as `{"l2": 300.0}`.
+        keep_seen: Whether to propose items from the user's history too.
+        overwrite: Whether to replace an existing file.
+        progress: Whether to show progress; or a Reporter that receives it.
 
     Raises InputError for an unknown dataset, split, model or parameter, and for a file that exists.
     """
@@ -69,7 +69,7 @@ def propose(
     file_format(out)
     check_free(out, overwrite=overwrite)
     given = {**seed_of(settings.recall, settings.seed), **(parameters or {})}
-    recall_model(settings.recall, **given)  # a wrong name is found before the data are read
+    recall_model(settings.recall, **given)  # fail early on an invalid name
     k = settings.k or DEFAULT_CANDIDATES
     prepared = prepare(settings, default_users=0, say=reporter.message)
     split, users = prepared.split, prepared.drawn

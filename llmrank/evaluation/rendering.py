@@ -1,4 +1,4 @@
-"""What a run would send: the first messages about a Case, rendered as an evaluation with the same settings does."""
+"""The first messages that a run would send about a Case, rendered exactly as an evaluation would."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ class Rendered:
     template: Path
     user_id: str
     case_id: str
-    """That of the user where the user has one Case."""
+    """Same as the user id if the user has one Case."""
     messages: tuple[Message, ...]
     tokens: int
     counted_by: str
     """How the tokens were counted."""
     whose: str
-    """What is sent next, in words; empty where nothing is."""
+    """Description of the next prompt; empty if there is none."""
     shared: str
-    """The text with which both begin, which a prefix cache computes once."""
+    """The common prefix of both, which a prefix cache computes once."""
 
     @property
     def whom(self) -> str:
-        """Whom the messages are about, in words: a user may have several Cases."""
+        """The user and, if it differs, the Case that the messages are about."""
         return f"user {self.user_id}" + (f", case {self.case_id}" if self.case_id != self.user_id else "")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
+        """Return the result as JSON-compatible values."""
         shared = {"characters": len(self.shared), "of": len(transcript(self.messages)), "ends": self.shared[-60:]}
         return {
             "template": str(self.template),
@@ -68,9 +68,9 @@ class Rendering:
     cases: CaseSet
     order: Order
     session: Session
-    """Says how much the model holds, and what the Store has; nothing is asked."""
+    """Provides the context length and stored answers. It sends no requests here."""
     profile: str | None
-    """Shown in the place of the profile that the profile prompt would answer."""
+    """Profile text to show instead of the answer to the profile prompt."""
 
     @classmethod
     def of(
@@ -82,11 +82,11 @@ class Rendering:
         profile: str | None = None,
         say: Say = silent,
     ) -> Self:
-        """Return the rendering that the settings mean; `say` is told what is being done."""
+        """Return the rendering for these settings; `say` receives progress messages."""
         template, seed = named_template(settings), case_settings.seed
         catalogue, tasks = template.front.candidates == "catalogue", tasks_of(settings, template)
         cases = cases_of(None, case_settings, tasks, catalogue=catalogue, say=say)
-        # What is asked with this prompt, not what a first stage asks before it.
+        # Render this prompt, not that of a first stage.
         alone = replace(settings, first=None, options=replace(settings.options, fuse=None, fuse_term=None))
         domain = cases.domain
         composer = Composer(alone, cases.training, seed, session.backend, session.labels, domain=domain)
@@ -98,7 +98,7 @@ class Rendering:
         return cls(method.prompt, method.ranker, cases, order, session, profile)
 
     def requests(self, case: Case) -> list[Request]:
-        """Return the calls that are made first about a Case, side by side; those for its profile are answered."""
+        """Return the first batch of calls about a Case, after the profile call has been answered."""
         if self.ranker is None:
             return [self.prompt.ask(self.order.arrange(case).blinded()).request]
         batches: list[list[Request]] = []
@@ -109,7 +109,7 @@ class Rendering:
 
         rank_alone(case, self.ranker, self.order.arrange, answer)
         if not batches:
-            problem = f"{self.ranker.name} sends no request for a list of {len(case.candidates)}"
+            problem = f"{self.ranker.name} makes no calls for a list of {len(case.candidates)}"
             raise InputError(problem, user=case.user_id, hint="show more candidates")
         return batches[0 if self.prompt.profile is None else 1]
 
@@ -118,19 +118,18 @@ class Rendering:
             return Response(self.profile)
         asks = self.prompt.profile.template.name if self.prompt.profile else ""
         stored = self.session.store.get(request_key(self.session.backend.identity, request))
-        return stored or Response(f"(the answer to {asks}, which is not in the store)")
+        return stored or Response(f"(the answer to {asks}, which is not in the Store)")
 
     def of_user(self, user_id: str | None) -> Rendered:
-        """Return the first messages about a Case or a user (None: the first one), and what they share with those sent
-        next. The id of a Case comes before that of a user.
+        """Return the first messages about a case id or a user id (None: the first Case), and their shared prefix.
 
-        Raises InputError where there is no such Case.
+        A case id takes precedence over a user id. Raises InputError if there is no such Case.
         """
         cases = self.cases.cases
         named = [at for at, case in enumerate(cases) if user_id == case.case_id]
         of_user = [at for at, case in enumerate(cases) if user_id in (None, case.user_id)]
         if not (found := named or of_user):
-            raise InputError(f"no case of user {user_id!r}", field="--user", hint="name one of the data's users")
+            raise InputError(f"no case for user {user_id!r}", field="--user", hint="give a user or case id of the data")
         position = found[0]
         case, following = cases[position], cases[(position + 1) % len(cases)]
         requests, whose = self.requests(case), "the same user's next call"
@@ -152,17 +151,16 @@ class Rendering:
 
 
 def prompt_differences(paths: tuple[Path, Path], names: tuple[str, str], settings: CaseSettings) -> list[list[str]]:
-    """Return for each Case the lines in which its prompts by two templates differ, none where they are the same.
+    """Return, for each Case, a diff of its prompts by two templates; empty if they are equal.
 
-    Of users with several Cases there are as many Cases as `settings` draws users.
-
-    `names` stand for the templates in the heads. Raises InputError for templates of different tasks.
+    There are at most as many Cases as `settings` draws users. `names` label the templates in the diff headers. Raises
+    InputError for templates of different tasks.
     """
     with Session.without_model() as session:
         first, second = (Rendering.of(PromptSettings(prompt=path), settings, session) for path in paths)
         if first.cases.task != second.cases.task:
             tasks = f"{names[0]} asks for a {first.cases.task}, {names[1]} for a {second.cases.task}"
-            raise InputError(f"{tasks}: no prompt has a counterpart", hint="name two templates of one task")
+            raise InputError(f"the tasks differ: {tasks}", hint="give two templates for the same task")
         found: list[list[str]] = []
         for case, counterpart in islice(zip(first.cases, second.cases, strict=True), settings.users or None):
             whose = f"user {case.user_id}" + (f", case {case.case_id}" if case.case_id != case.user_id else "")

@@ -1,6 +1,6 @@
-"""Reparse: the stored answers of a Run read again with today's parser, without a model call, and what that changes.
+"""Reparse: parse the stored answers of a Run again with the current parser, without model calls, and show changes.
 
-The Run's folder alone is needed: its Cases, its template, its shots, and its answers are all in it.
+This needs only the Run folder, which contains the Cases, the template, the shots and the answers.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from llmrank.types import Case, Ranking
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changed in one Case."""
+    """A Case whose record changed."""
 
     before: CaseRecord
     after: CaseRecord
 
     @property
     def first_position(self) -> int | None:
-        """The first position, from 1, that holds another item; None where the order is the same."""
+        """The first position, from 1, at which the items differ; None if the order is the same."""
         pairs = zip(self.before.ranking.order, self.after.ranking.order, strict=True)
         return next((position for position, (old, new) in enumerate(pairs, 1) if old != new), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what names the Case, `first_position`, and each field of its record that changed, before and after."""
+        """Return the ids of the Case, `first_position`, and the old and new value of each changed field."""
         old, new = (json.loads(record.to_json()) for record in (self.before, self.after))
         named = {"case_id": old["case_id"], "user_id": old["user_id"], "first_position": self.first_position}
         return named | {name: [old[name], new[name]] for name in old if old[name] != new[name]}
@@ -43,24 +43,24 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Reparsed:
-    """A Run before and after."""
+    """The result of reparsing a Run."""
 
     run: Path
     records: Mapping[str, CaseRecord]
-    """As they were, by case id."""
+    """The old records, by case id."""
     left: int
-    """How many Cases of the Run have no record yet; `metrics.json` waits for them."""
+    """Number of Cases without a record. `metrics.json` is written only when there are none."""
     changes: tuple[Change, ...]
-    """The Cases in which something is different now, by case id."""
+    """The Cases that changed, by case id."""
     unreadable: Mapping[str, str]
-    """Why a Case cannot be read again, by case id; it keeps its old reading."""
+    """Why a Case cannot be parsed again, by case id. It keeps its old record."""
     before: Metrics
     after: Metrics
     kept: Path | None = None
-    """Where the old records are kept; None where nothing was written."""
+    """File of the old records; None if nothing was written."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
+        """Return the result as JSON-compatible values."""
         return {
             "run": str(self.run),
             "cases": len(self.records),
@@ -77,20 +77,20 @@ class Reparsed:
 
 
 def reparse(run: Run | str | Path, *, write: bool = False) -> Reparsed:
-    """Read the stored answers of a Run again with today's parser, and return what changes.
+    """Parse the stored answers of a Run again with the current parser, and return what changes.
 
-    The Run's own template and settings are used, whatever has been edited since.
+    Uses the template and settings stored in the Run, even if they have been edited since.
 
     Args:
         run: A Run, or its folder.
-        write: Whether to put the new reading into the Run; the old one is kept beside it.
+        write: Whether to write the new records into the Run. The old ones are kept beside them.
 
-    Raises InputError for a Run that holds no Case or made no model calls, and where it cannot be written.
+    Raises InputError for a Run without Cases or model calls, and if it cannot be written.
     """
     found = run_of(run)
     records, cases = found.records, {case.case_id: case for case in found.done}
     if not records:
-        raise InputError("the Run holds no Case yet", path=found.path, hint="repeat the command that made it")
+        raise InputError("the Run has no Cases yet", path=found.path, hint="repeat the command that made it")
     read, how = _reader(found), found.metric_settings
     after, unreadable = dict(records), dict[str, str]()
     for case_id, record in records.items():
@@ -113,7 +113,7 @@ def reparse(run: Run | str | Path, *, write: bool = False) -> Reparsed:
 def _write(run: Run, done: Reparsed, after: Mapping[str, CaseRecord]) -> Path | None:
     with RunFolder(run.path, read_manifest(run.path)["settings"]) as folder:
         if folder.records != done.records:
-            raise InputError("the Run has changed meanwhile", path=run.path, hint="repeat the command")
+            raise InputError("the Run changed in the meantime", path=run.path, hint="repeat the command")
         kept = folder.replace(after) if done.changes else None
         if not done.left:
             started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -124,7 +124,7 @@ def _write(run: Run, done: Reparsed, after: Mapping[str, CaseRecord]) -> Path | 
 
 
 def _reader(run: Run) -> Callable[[Case, CaseRecord], Ranking]:
-    """Return what reads a Case of the Run again; it raises NotAnsweredError where that cannot be done."""
+    """Return a function that parses a Case of the Run again. It raises NotAnsweredError if that is impossible."""
     if is_scored(run):
         answer = scored_answer(run)
         return lambda case, record: ranked(case, record.replies[0], answer(case, record)).ranking

@@ -1,4 +1,4 @@
-"""Reranking: candidate files in, reranked files out, or Cases in and Rankings out. No ground truth is looked at."""
+"""Reranking: candidate files in, reranked files out; or Cases in, Rankings out. Ground truth is never used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from llmrank.errors import EngineDiedError, InputError, LlmrankError, MissingErr
 from llmrank.evaluation.cases import checked_cases
 from llmrank.evaluation.evaluate import CostEstimate
 from llmrank.evaluation.method import Method, tasks_of
-from llmrank.evaluation.session import Session, default_store, refuse_errors, said_reasons
+from llmrank.evaluation.session import Session, default_store, format_reasons, refuse_errors
 from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
@@ -33,25 +33,25 @@ from llmrank.types import Case, Closable, Failure, Outcome, Ranking, Usage
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """What `rerank` did this time."""
+    """The result of one `rerank` call."""
 
     output: Path
     rows: int
     outcomes: Mapping[str, int]
-    """How the rows ended that were ranked this time."""
+    """Number of rows per outcome, for the rows ranked in this call."""
     reasons: Mapping[str, int]
-    """Why calls failed and answers could not be read, each after its outcome, with how many of these rows met it."""
+    """Number of rows per `outcome: reason`, for failed calls and unparsed answers in this call."""
     calls: int
     usage: Usage
     budget: Budget
 
     def __str__(self) -> str:
-        counts, why = counted(self.outcomes), f"\nreasons: {said_reasons(self.reasons)}" if self.reasons else ""
+        counts, why = counted(self.outcomes), f"\nreasons: {format_reasons(self.reasons)}" if self.reasons else ""
         made = f"{self.calls} calls, {self.budget.describe()}"
         return f"{self.output}: {self.rows} rows. This time: {counts}; {made}.{why}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
+        """Return the result as JSON-compatible values."""
         return {
             "rows": self.rows,
             "output": str(self.output),
@@ -66,39 +66,39 @@ class Reranked:
 
 @dataclass(frozen=True, slots=True)
 class RerankJob:
-    """How rows are reranked, whichever they are. It can be sent to another process, and means the same there."""
+    """How rows are reranked. A job can be sent to another process."""
 
     setup: Setup
     scale: ScaleSettings = field(default_factory=ScaleSettings)
     seed: int = 0
     skip_bad_rows: bool = False
-    """Leave out rows that have faults, and count them."""
+    """Skip invalid rows, and count them."""
     folder: Path = field(default_factory=Path.cwd)
-    """Where the job was given: what relative names (of prompts, of a model) are relative to."""
+    """Working folder of the job, against which relative paths (of prompts, of a model) are resolved."""
 
     def method(self, candidates: CandidateFile, session: Session) -> Method:
-        """Return how the rows of a file are ranked; shots and popularity are drawn from the file itself.
+        """Return the method for the rows of a file. Shots and popularity come from the file itself.
 
-        Raises InputError for a method that the backend cannot serve.
+        Raises InputError if the backend does not support the method.
         """
         training = TrainingData(candidates.cases, candidates.summary.rating_scale)
         method = self.setup.method(session, training, self.seed).without_truth()
-        # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
+        # Two items are enough to know whether log-probabilities are needed; each list is checked again later.
         session.check(method.ranker.needs(2), ask=False)
         settings = {**method.settings, "backend": dict(session.backend.identity), "seed": self.seed}
         return replace(method, settings=settings)
 
     def check_task(self, targets: int, path: Path | str | None) -> None:
-        """Raise InputError where so many rows have a target, and the method can only rank candidates."""
-        if not targets or self.setup.ranker is not None:  # of a ranker of the caller's own nothing is known
+        """Raise InputError if rows have a rating target, and the method can only rank candidates."""
+        if not targets or self.setup.ranker is not None:  # the tasks of the caller's own ranker are unknown
             return
         if "rating" not in tasks_of(self.setup.prompt, self.setup.template):
-            problem = f"{targets:,} rows have a target (rating), and the method ranks candidates"
-            hint = "choose a prompt that rates (`llmrank prompts list`), or put these rows into a file of their own"
+            problem = f"{targets:,} rows have a rating target, but the method ranks candidates"
+            hint = "choose a rating prompt (`llmrank prompts list`), or move these rows to a separate file"
             raise InputError(problem, path=path, field="target", hint=hint)
 
     def check(self, partition: Partition) -> CandidateFile:
-        """Check every row of the source, and return the file. What is relevant is of no concern here."""
+        """Check every row of the source, and return the file. Relevant items are ignored."""
         candidates = CandidateFile(partition.source, truth="ignored", skip_bad_rows=self.skip_bad_rows)
         self.check_task(candidates.summary.targets, partition.source)
         return candidates
@@ -117,20 +117,19 @@ class RerankJob:
         *,
         force: bool = False,
     ) -> Result:
-        """Rerank the partition's rows, or what is left of them, and return what was done.
+        """Rerank the remaining rows of the partition, and return the result.
 
-        `candidates` is its source, checked. With `force` it is begun again, whatever exists.
+        `candidates` is its checked source. With `force`, start over and replace existing output.
 
         Raises:
-            InputError: the output exists, or was begun with other settings.
-            TooManyErrorsError: more rows failed than the limits allow; the same call asks for them again.
+            InputError: the output exists, or was started with other settings.
+            TooManyErrorsError: more rows failed than the limits allow; the same call retries them.
         """
         for note in candidates.summary.notes():
             reporter.message(note)
-        if 0 < len(replaced := candidates.summary.reranked_fields) < len(RERANKED_FIELDS):  # not reranked before
-            columns, verb = ("columns", "are") if len(replaced) > 1 else ("column", "is")
-            names = ", ".join(sorted(replaced))
-            reporter.message(f"The {columns} {names} of the input {verb} replaced by the reranking's own.")
+        if 0 < len(replaced := candidates.summary.reranked_fields) < len(RERANKED_FIELDS):  # all: a reranked file
+            columns = "columns" if len(replaced) > 1 else "column"
+            reporter.message(f"Replacing the {columns} {', '.join(sorted(replaced))} of the input.")
         rows = len(candidates) if partition.shard is None else sum(1 for _ in self.rows(partition, candidates))
         method = self.method(candidates, session)
         session.check(method.ranker.needs(2))
@@ -173,30 +172,31 @@ class RerankJob:
         return Result(partition.output, rows, dict(outcomes), dict(reasons), session.caller.calls - calls, usage)
 
     def is_divided(self, candidates: Path) -> bool:
-        """Return whether the job has parts of its own: the files of a folder, or a shard."""
+        """Return whether the job is divided into partitions: the files of a folder, or a shard."""
         return candidates.is_dir() or self.scale.shard is not None
 
     def divide(self, candidates: Path, output: Path, reporter: Reporter) -> list[Partition]:
-        """Return the parts that this job is to do: for a file without a shard, the one that it is.
+        """Return the partitions of this job; a single file without a shard is one partition.
 
-        Raises InputError for settings that parts cannot keep.
+        Raises InputError for settings that partitions do not support.
         """
         store = self.setup.model.store
         idle = {"--actors": self.scale.actors, "--gpus-per-actor": self.scale.gpus_per_actor}
         if self.scale.engine != "ray" and (given := [name for name, value in idle.items() if value is not None]):
-            hint = "give --engine ray too, or leave it out"
-            raise InputError("without Ray there are no actors", field=given[0], hint=hint)
+            raise InputError(
+                "only --engine ray has actors", field=given[0], hint="add --engine ray, or omit this option"
+            )
         shard = None if self.scale.shard is None else Shard.parse(self.scale.shard)
         if self.is_divided(candidates):
             self._check_parts()
         if candidates.is_dir():
             parts = partition_folder(candidates, output, shard=shard, stores=store)
             if not parts:
-                reporter.message(f"there are more shards than files, and none is left for {shard}")
+                reporter.message(f"there are more shards than files: no files for shard {shard}")
             return parts
         if self.scale.engine == "ray":
-            problem = "the actors share the files of a folder, and this is one file"
-            hint = "divide it into a folder of files, or use --shard i/n"
+            problem = "Ray actors divide the files of a folder, but this is a single file"
+            hint = "split it into a folder of files, or use --shard i/n"
             raise InputError(problem, path=candidates, field="--engine", hint=hint)
         file_format(output)
         if shard is not None:
@@ -207,24 +207,24 @@ class RerankJob:
         return [part]
 
     def _check_parts(self) -> None:
-        """Raise InputError for settings that only a job of one process can keep."""
+        """Raise InputError for settings that a divided job does not support."""
         if self.setup.model.batch:
-            hint = "leave it out, or rerank the files one by one: a batch holds the rows of one"
-            raise InputError("parts are not asked through the Batch API", field="--batch", hint=hint)
+            hint = "omit it, or rerank the files one by one"
+            raise InputError("the Batch API is not available for folders and shards", field="--batch", hint=hint)
         limits = self.setup.limits
         bounds = {"requests": limits.max_requests, "total-tokens": limits.max_total_tokens, "cost": limits.max_cost}
         if self.scale.engine == "ray" and (given := [name for name, bound in bounds.items() if bound is not None]):
-            hint = "leave it out; or use --shard i/n, where each shard keeps the bound it is given"
-            raise InputError("actors have no common bound", field=f"--max-{given[0]}", hint=hint)
+            hint = "omit it; or use --shard i/n, where the limit applies to each shard"
+            raise InputError("Ray actors cannot share a limit", field=f"--max-{given[0]}", hint=hint)
 
 
 class PartitionWorker(Closable):
-    """One backend, and partitions one after another; each with the Store that belongs to it."""
+    """Reranks partitions one after another with one backend, each with its own Store."""
 
     def __init__(self, job: RerankJob, reporter: Reporter) -> None:
         """Open the backend. Raises what `Session` raises; MissingError if the job's folder is missing."""
         if not job.folder.is_dir():
-            hint = "give the command in a folder that every machine of the cluster has, with the same content"
+            hint = "run the command in a folder that exists on every machine of the cluster, with the same content"
             raise MissingError(f"this machine has no folder {job.folder}", hint=hint)
         os.chdir(job.folder)
         self._job, self._reporter = job, reporter
@@ -232,16 +232,16 @@ class PartitionWorker(Closable):
         self.budget = self._session.budget
 
     def agree(self, partition: Partition) -> None:
-        """Raise InputError if the job was begun with other settings than this worker's; make its folder if need be."""
+        """Raise InputError if the job was started with settings other than this worker's. Creates its folder."""
         method = self._job.method(self._job.check(partition), self._session)
         if partition.settings is not None:
             partition.settings.parent.mkdir(exist_ok=True)
             agree(partition.settings, method.settings)
 
     def work(self, partition: Partition) -> Result:
-        """Do what is left of the partition; what is wrong with it stands in the Result.
+        """Rerank the rest of the partition. Errors about it are returned in the Result.
 
-        Raises EngineDiedError, after which this worker is of no more use.
+        Raises EngineDiedError, after which this worker is unusable.
         """
         budget = self.budget
         requests, spent, doubtful = budget.requests, budget.spent, budget.doubtful
@@ -250,7 +250,7 @@ class PartitionWorker(Closable):
         except EngineDiedError:
             raise
         except LlmrankError as error:
-            # What is wrong with a file or its rows says nothing about the others; a refused key does.
+            # An error in one file or its rows does not affect the other files; a refused key does.
             stops = not isinstance(error, InputError | TooManyErrorsError)
             result = Result(partition.output, error=str(error), exit_code=error.exit_code, stops=stops)
         return replace(
@@ -258,7 +258,7 @@ class PartitionWorker(Closable):
         )
 
     def _rerank(self, partition: Partition) -> Result:
-        if partition.output.exists():  # whoever finished it died before saying so
+        if partition.output.exists():  # another worker finished it, and died before reporting
             return Result(partition.output)
         candidates = self._job.check(partition)
         with Store(partition.store if self._job.setup.asks_model else Path(":memory:"), alone=True) as store:
@@ -271,7 +271,7 @@ class PartitionWorker(Closable):
 
 
 def counted(outcomes: Mapping[str, int]) -> str:
-    """Return how many Cases ended how, on one line."""
+    """Format the number of Cases per outcome as one line."""
     return " · ".join(f"{outcome} {outcomes.get(outcome, 0)}" for outcome in Outcome)
 
 
@@ -302,17 +302,17 @@ def rerank_files(
 def estimate_rerank(
     candidates: Path, output: Path, job: RerankJob, reporter: Reporter, *, force: bool = False
 ) -> CostEstimate:
-    """Return what reranking would ask, what of it the Stores have, and what the rest may cost. No request is sent.
+    """Estimate the calls of reranking, how many the Stores can answer, and the cost of the rest. Sends no requests.
 
-    Parts that are done count for nothing, unless `force` begins them again.
+    Finished partitions are not counted, unless `force` starts them over.
     """
     partitions = job.divide(candidates, output, reporter)
     if not partitions:
-        raise InputError("nothing is left for this shard to do", field="--shard", hint="name one that has files")
+        raise InputError("this shard has no files", field="--shard", hint="choose a lower N, or another shard")
     checked = [job.check(partition) for partition in partitions]
     divided = job.is_divided(candidates)
     with job.setup.session(reporter.message, Store(Path(":memory:")) if divided else None) as session:
-        # Shots from the other files may be longer or shorter; it is an estimate.
+        # Shots are taken from the first file; those of other files may be longer or shorter.
         method = job.method(checked[0], session)
         found = CostEstimate(Estimate(), True, session.budget.tariff, session.budget.batch)
         for partition, file in zip(partitions, checked, strict=True):
@@ -330,15 +330,15 @@ def estimate_rerank(
 def _rerank_partitions(
     job: RerankJob, partitions: Sequence[Partition], reporter: Reporter, *, force: bool
 ) -> tuple[Sequence[Result], Budget]:
-    """Return the Results of the partitions that were not done yet, and what was spent; report how each ended.
+    """Rerank the unfinished partitions, report each, and return their Results and what was spent.
 
-    Raises UnfinishedError: once the others are done, for what is wrong with some; at once, for what is wrong with all.
+    Raises UnfinishedError: at the end, if some partitions failed; at once, for an error that affects all of them.
     """
     from llmrank.scale.actors import work_on_actors
 
     if not partitions:
         return [], Budget()
-    ahead: list[Partition] = []
+    remaining: list[Partition] = []
     results: list[Result] = []
 
     def follow(worked: Iterable[Result]) -> None:
@@ -346,31 +346,31 @@ def _rerank_partitions(
             if result.stops:
                 raise UnfinishedError(result.error, result.exit_code)
             results.append(result)
-            place = f"[{len(partitions) - len(ahead) + len(results)}/{len(partitions)}] {result.output}"
+            place = f"[{len(partitions) - len(remaining) + len(results)}/{len(partitions)}] {result.output}"
             reporter.message(f"{place}: {result.error or f'{result.rows} rows, {counted(result.outcomes)}'}")
 
     with PartitionWorker(job, reporter) as worker:
         if force:
             discard(partitions)
         worker.agree(partitions[0])
-        ahead += [partition for partition in partitions if not partition.output.exists()]
-        if len(ahead) < len(partitions):
-            reporter.message(f"{len(partitions) - len(ahead)} of {len(partitions)} files are done already")
+        remaining += [partition for partition in partitions if not partition.output.exists()]
+        if len(remaining) < len(partitions):
+            reporter.message(f"{len(partitions) - len(remaining)} of {len(partitions)} files are already done")
         if job.scale.engine == "local":
-            follow(map(worker.work, ahead))
-    if job.scale.engine == "ray" and ahead:
+            follow(map(worker.work, remaining))
+    if job.scale.engine == "ray" and remaining:
         opened = partial(PartitionWorker, job, Reporter())
-        follow(work_on_actors(ahead, opened, actors=job.scale.actors, gpus=job.scale.gpus_per_actor))
+        follow(work_on_actors(remaining, opened, actors=job.scale.actors, gpus=job.scale.gpus_per_actor))
         for result in results:
             worker.budget.add(result.requests, result.spent, result.doubtful)
     failed = [result for result in results if result.error]
-    if len(results) < len(ahead) or failed:
+    if len(results) < len(remaining) or failed:
         seen = {result.output for result in results}
-        lost = [str(partition.output) for partition in ahead if partition.output not in seen]
-        first = failed[0].error if failed else f"{lost[0]}: its actors died, or failed (see above)"
+        lost = [str(partition.output) for partition in remaining if partition.output not in seen]
+        first = failed[0].error if failed else f"{lost[0]}: its actors died or failed (see above)"
         raise UnfinishedError(
-            f"{len(failed) + len(lost)} of {len(partitions)} files are not finished; the same command continues with "
-            f"them. The first: {first}",
+            f"{len(failed) + len(lost)} of {len(partitions)} files are not finished; run the same command to continue. "
+            f"The first: {first}",
             failed[0].exit_code if failed else 4,
         )
     return results, worker.budget
@@ -398,24 +398,24 @@ def rerank(
 ) -> Reranked | list[Ranking]:
     """Rerank a candidate file into a file, a folder of them into a folder, or Cases or a table into Rankings.
 
-    Files: each row comes out again with `ranking`, `scores`, `outcome`, `repairs`, `usage`. What a model did not place
-    follows in recall order. The same call continues a job that was stopped.
+    For files, each row is written with `ranking`, `scores`, `outcome`, `repairs` and `usage` added. Candidates that the
+    model did not rank follow in recall order. Repeating the call continues a stopped job.
 
     Args:
         candidates: Path of a candidate file or a folder of them; Cases; or a table with the columns of a candidate file
             (pandas, polars, pyarrow).
-        output: Path to write; None for Cases and tables, whose Rankings are returned in their order.
-        prompt: Name or path of a template, or all settings of the prompt.
-        model: Name of the model, or all settings of the backend.
-        seed: For shuffles, shots and sampling.
-        skip_bad_rows: Leave out rows that have faults, and count them.
-        force: Begin again, whatever exists.
-        progress: Whether to show a bar; or who is told instead.
+        output: Path to write; None for Cases and tables, whose Rankings are returned in the same order.
+        prompt: Name or path of a template, or a `PromptSettings`.
+        model: Name of the model, or a `ModelSettings`.
+        seed: Seed for shuffles, shots and sampling.
+        skip_bad_rows: Skip invalid rows, and count them.
+        force: Start over, replacing existing output.
+        progress: Whether to show progress; or a Reporter that receives it.
         settings: Any field of `PromptSettings`, `ModelSettings`, `Limits` and `ScaleSettings`, by name.
 
     Raises:
-        InputError: something in the input is wrong, or the output exists and was made with other settings.
-        TooManyErrorsError: more rows failed than `max_error_rate` allows; the same call asks for them again.
+        InputError: the input is invalid, or the output exists and was made with other settings.
+        TooManyErrorsError: more rows failed than `max_error_rate` allows; the same call retries them.
     """
     setup, (scale,) = Setup.of(
         ScaleSettings,
@@ -427,11 +427,11 @@ def rerank(
     job, reporter = RerankJob(setup, scale, seed, skip_bad_rows), reporter_of(progress)
     if isinstance(candidates, str | Path):
         if output is None:
-            raise InputError("a file is reranked into a file", field="output", hint="name the file to write")
+            raise InputError("reranking a file needs an output path", field="output", hint="give the file to write")
         return rerank_files(Path(candidates), Path(output), job, force=force, reporter=reporter)
     if output is not None:
-        hint = "leave it out, or name a candidate file in the place of the Cases"
-        raise InputError("the Rankings of Cases are returned, and not written", field="output", hint=hint)
+        hint = "omit it, or pass a candidate file instead of Cases"
+        raise InputError("the Rankings of Cases are returned, not written", field="output", hint=hint)
     if isinstance(candidates, ArrowTable | DataFrame):
         table = CandidateFile(candidates, truth="ignored", skip_bad_rows=skip_bad_rows)
         for note in table.summary.notes():

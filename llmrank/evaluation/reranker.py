@@ -32,24 +32,24 @@ from llmrank.store import ForgetfulStore
 from llmrank.types import Backend, Case, Closable, Event, Item, Ranking
 
 ItemLike = Item | Mapping[str, object] | str
-"""An Item; a mapping with `title`, perhaps `item_id` and attributes, as an item of a candidate file; a title alone."""
+"""An Item; a mapping with `title` and optionally `item_id` and attributes, as in a candidate file; or a title."""
 
-HELD_UP = 0.1
-"""Seconds after the deadline from which a caller does not wait for the session's thread to tell it: something holds it
-up, such as a Store that another process has locked."""
+GRACE = 0.1
+"""Seconds after the deadline that a caller waits for the session's thread, which may itself be blocked, for example by
+a Store that another process has locked."""
 
-Listed = TypeVar("Listed")
+Entry = TypeVar("Entry")
 
-NOTHING = frozenset(("None", "nan", "NaT", "<NA>"))
-"""What the values print that pandas has where there is none; they compare in ways of their own."""
+MISSING = frozenset(("None", "nan", "NaT", "<NA>"))
+"""Printed forms of missing values in pandas, which do not compare like ordinary values."""
 
 
 class Reranker(Closable):
-    """Reranks candidates for one user at a time, for as many callers at once as there are.
+    """Reranks candidates for one user at a time, and serves any number of concurrent callers.
 
-    Make one per process: it holds the backend's connections, or the model. A bad answer, a passed deadline, or an
-    endpoint that dies never raises: the result is always a full permutation of the candidates, and `outcome` says how
-    it came about.
+    Make one per process: it holds the backend's connections, or the model. A bad answer, a missed deadline, or a dead
+    endpoint never raises. The result is always a full permutation of the candidates, and its `outcome` says what
+    happened.
 
     ```python
     reranker = Reranker(prompt="first-token", model="qwen3-8b", base_url=URL, deadline=0.8)
@@ -68,31 +68,31 @@ class Reranker(Closable):
         say: Say = silent,
         **settings: Any,  # noqa: ANN401 - checked by name and type
     ) -> None:
-        """Open the backend, check that it can do what the method needs, and load a model that runs in this process.
+        """Open the backend, check that it supports the method, and load the model if it runs in this process.
 
         Args:
-            prompt: Name or path of a template, the template itself, or all settings of the prompt; None: first-token,
-                or what is usual for `ranker`.
-            model: Name of the model, or all settings of the backend.
-            backend: `vllm`, `openai`, `titles`, or a Backend of your own, which is closed with the Reranker.
-            deadline: Seconds for all calls of one Case together; when they have passed, the candidates come back in
-                recall order with outcome `error`.
-            seed: For shuffles and sampling.
-            say: Told what is being done at the start.
-            settings: Any field of `PromptSettings`, `ModelSettings` and `Limits`, by name. Answers are kept only where
+            prompt: Name or path of a template, a template, or a `PromptSettings`; None: first-token, or the default
+                template of `ranker`.
+            model: Name of the model, or a `ModelSettings`.
+            backend: `vllm`, `openai`, `titles`, or your own Backend, which is closed with the Reranker.
+            deadline: Seconds for all calls of one Case together. After that, the candidates are returned in recall
+                order with outcome `error`.
+            seed: Seed for shuffles and sampling.
+            say: Receives messages during startup.
+            settings: Any field of `PromptSettings`, `ModelSettings` and `Limits`, by name. Answers are stored only if
                 `store` names a file.
 
         Raises:
-            InputError: something in the settings is wrong, or they ask for what a service does not have (shots).
+            InputError: the settings are invalid, or need data that a service does not have (shots).
             MissingError: a package, a model or an endpoint is missing.
             FatalBackendError: the model cannot be loaded, or the endpoint refuses the key.
         """
         if not isinstance(deadline, int | float) or not deadline > 0:  # pyright: ignore[reportUnnecessaryIsInstance]
-            problem = f"{deadline!r} is no number of seconds above 0"
-            hint = "say how long a caller can wait; math.inf: as long as it takes"
+            problem = f"expected a number of seconds above 0, got {deadline!r}"
+            hint = "give the longest time a caller can wait; math.inf waits indefinitely"
             raise InputError(problem, field="deadline", hint=hint)
         self.deadline = deadline
-        self._patience = min(deadline + HELD_UP, threading.TIMEOUT_MAX)
+        self._timeout = min(deadline + GRACE, threading.TIMEOUT_MAX)
         if prompt is None and settings.get("ranker") is None:
             prompt = "first-token"
         setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, beside=("deadline", "say", "seed"), **settings)
@@ -101,11 +101,11 @@ class Reranker(Closable):
             unless_ready.callback(self._session.close)
             self._method = setup.method(self._session, TrainingData(_no_training_data), seed).without_truth()
             if self._method.prompt is not None:
-                self._method.prompt.shots(Case("", ()))  # refused now, where there are to be any
+                self._method.prompt.shots(Case("", ()))  # raises now if the prompt needs shots
             self._session.check(self._method.ranker.needs(2))
-            self._session.loop.run(self._session.backend.load())  # no caller's deadline is long enough for it
+            self._session.loop.run(self._session.backend.load())  # takes longer than any caller's deadline
             unless_ready.pop_all()
-        # A service runs until its process ends, and seldom closes anything; a notebook's cell makes one anew each time.
+        # Services rarely close anything before their process ends; a notebook cell makes a new Reranker at each run.
         atexit.register(self._session.close)
         self._dropped = weakref.finalize(self, _close_dropped, self._session)
         self._dropped.atexit = False
@@ -121,18 +121,18 @@ class Reranker(Closable):
         """Return the candidates, best first.
 
         Args:
-            history: What the user did, oldest first.
-            candidates: What to rank, in recall order.
+            history: The user's events, oldest first.
+            candidates: The items to rank, in recall order.
             scores: Recall scores, aligned with the candidates; higher is better. None: the `score` of each, if any.
-            user_id: Seeds the shuffle of the candidates, as in an evaluation, so that one user sees one order; where
-                there is none, history and candidates do.
+            user_id: Seeds the shuffle of the candidates, as in an evaluation, so that a user always gets the same
+                order. Without it, history and candidates seed the shuffle.
 
-        Raises InputError for what is no item or event, for candidates that cannot be told apart, and after `close`.
+        Raises InputError for invalid items or events, for duplicate candidates, and after `close`.
         """
         case = self._case(history, candidates, scores, user_id)
         future = self._session.loop.submit(self._rank(case))
         try:
-            return future.result(self._patience)
+            return future.result(self._timeout)
         except TimeoutError:
             return _given_up(case, future)
 
@@ -148,7 +148,7 @@ class Reranker(Closable):
         case = self._case(history, candidates, scores, user_id)
         future = self._session.loop.submit(self._rank(case))
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             return _given_up(case, future)
@@ -160,26 +160,26 @@ class Reranker(Closable):
         scores: Iterable[float] | None,
         user_id: str | int | None,
     ) -> Case:
-        known = isinstance(user_id, str) or str(user_id) not in NOTHING
+        known = isinstance(user_id, str) or str(user_id) not in MISSING
         user_id = attribute_text(user_id) if known else ""
         items, own_scores = _candidates(candidates)
         if len({item.item_id for item in items}) < len(items):
             [(twice, _)] = Counter(item.item_id for item in items).most_common(1)
-            problem = f"two candidates have the item_id {twice!r}"
-            raise InputError(problem, field="candidates", hint="give each an item_id of its own")
+            problem = f"duplicate item_id {twice!r}"
+            raise InputError(problem, field="candidates", hint="give each candidate a unique item_id")
         given = own_scores
         if scores is not None:
             given = tuple(_number(score, f"scores[{place}]") for place, score in enumerate(_listed(scores, "scores")))
         if given is not None and len(given) != len(items):
             problem = f"{len(given)} scores for {len(items)} candidates"
-            raise InputError(problem, field="scores", hint="give one for each candidate, in their order")
+            raise InputError(problem, field="scores", hint="give one score per candidate, in the same order")
         past = tuple(as_event(one, f"history[{place}]") for place, one in enumerate(_listed(history, "history")))
         case = Case(
             user_id,
             past,
             candidates=items,
             recall_scores=given,
-            # What is drawn is drawn by it: the same call is the same question, as it is in an evaluation.
+            # The case id seeds all randomness, so that the same call makes the same requests, as in an evaluation.
             case_id=user_id or "\n".join(item.item_id for item in (*(event.item for event in past), *items)),
         )
         refuse_broken(case)
@@ -193,23 +193,23 @@ class Reranker(Closable):
         except LlmrankError as error:
             reason = " ".join(str(error).split())  # one line, for logs
         except asyncio.CancelledError:
-            # By the caller, who no longer listens, or by `close`, which must not look like it.
+            # Cancelled by the caller, who ignores the result, or by `close`, which must return a Ranking.
             reason = "closed"
         else:
             return result.ranking
         return not_ranked(case, reason)
 
     def close(self) -> None:
-        """Release the model or the connections; at the end of the process this happens by itself.
+        """Release the model or the connections. This happens automatically when the process ends.
 
-        Calls under way end in recall order, with outcome `error`.
+        Calls in flight return the recall order, with outcome `error`.
         """
         self._dropped.detach()
         atexit.unregister(self._session.close)
         self._session.close()
 
     def __reduce__(self) -> NoReturn:
-        raise InputError("a Reranker cannot be sent to another process, or copied", hint="make one in each process")
+        raise InputError("a Reranker cannot be copied or sent to another process", hint="make one in each process")
 
     def __repr__(self) -> str:
         identity = self._session.backend.identity
@@ -218,14 +218,14 @@ class Reranker(Closable):
 
 
 def _no_training_data() -> NoReturn:
-    hint = "choose a method that needs none, and no --shots; `llmrank.rerank` counts in the rows of a file"
+    hint = "choose another method, without shots; or use `llmrank.rerank`, which reads them from the file"
     raise InputError("the method needs the events of other users, which a Reranker does not have", hint=hint)
 
 
 def _close_dropped(session: Session) -> None:
-    """Close the session of a Reranker that nobody has any more; whichever thread finds that out cannot wait for it."""
+    """Close the session of a garbage-collected Reranker, in a new thread because the collecting one must not wait."""
     atexit.unregister(session.close)
-    if not session.loop.left_behind:
+    if not session.loop.is_forked:
         threading.Thread(target=session.close, name="llmrank", daemon=True).start()
 
 
@@ -237,7 +237,7 @@ def _given_up(case: Case, future: Future[Ranking]) -> Ranking:
 
 
 def as_event(given: Event | ItemLike, place: str) -> Event:
-    """Return the Event; a mapping may have `rating` and `timestamp`. `place` is for the messages."""
+    """Convert to an Event; a mapping may have `rating` and `timestamp`. `place` is used in error messages."""
     if isinstance(given, Event):
         return given
     if isinstance(given, Item | str):
@@ -251,7 +251,7 @@ def as_event(given: Event | ItemLike, place: str) -> Event:
 
 
 def as_item(given: ItemLike, place: str) -> Item:
-    """Return the Item: a text is a title, which stands for the id too."""
+    """Convert to an Item; a string is both title and id."""
     if isinstance(given, Item):
         return given
     if isinstance(given, str) and given.strip():
@@ -260,22 +260,22 @@ def as_item(given: ItemLike, place: str) -> Item:
     title = fields.pop("title", None)
     if not isinstance(title, str) or not title.strip():
         has = f", but {', '.join(map(repr, fields))}" if fields else ""
-        problem = f"an item without a title{has}" if title is None else f"{title!r} is no title"
-        raise InputError(problem, field=f"{place}.title", hint="give each item a title, or pass titles alone")
+        problem = f"missing title{has}" if title is None else f"invalid title {title!r}"
+        raise InputError(problem, field=f"{place}.title", hint="give each item a title, or pass only titles")
     if misnamed := [
         name for name in fields if name.casefold().replace("_", "") in ("id", "itemid") and name != "item_id"
     ]:
-        hint = "rename it: without an item_id the title stands for it"
-        raise InputError("there is no such field; did you mean 'item_id'?", field=f"{place}.{misnamed[0]}", hint=hint)
+        hint = "rename it; without an item_id, the title is used as the id"
+        raise InputError("unknown field; did you mean 'item_id'?", field=f"{place}.{misnamed[0]}", hint=hint)
     item_id = attribute_text(fields.pop("item_id", title))
     if not item_id.strip():
-        raise InputError("the item_id is empty", field=f"{place}.item_id", hint="give it as text or as a whole number")
+        raise InputError("empty item_id", field=f"{place}.item_id", hint="give it as text or as an integer")
     fields |= _fields(cast("Any", fields.pop("attributes", {})), f"{place}.attributes")
     return Item(item_id, title, {name: attribute_text(value) for name, value in fields.items()})
 
 
 def _candidates(given: Iterable[ItemLike]) -> tuple[tuple[Item, ...], tuple[float, ...] | None]:
-    """Return the candidates, and their scores where all have one."""
+    """Return the candidates, and their scores if they have any."""
     items: list[Item] = []
     scores: list[float] = []
     for number, one in enumerate(_listed(given, "candidates")):
@@ -287,43 +287,43 @@ def _candidates(given: Iterable[ItemLike]) -> tuple[tuple[Item, ...], tuple[floa
         items.append(as_item(shown, place))
     if scores and len(scores) < len(items):
         problem = f"{len(scores)} of {len(items)} candidates have a score"
-        raise InputError(problem, field="candidates", hint="score all candidates (NaN is no score), or none")
+        raise InputError(problem, field="candidates", hint="score all candidates or none (NaN counts as missing)")
     return tuple(items), tuple(scores) or None
 
 
-def _listed(given: Iterable[Listed], field: str) -> Iterable[Listed]:
-    """Return what can be gone through entry by entry: no text, mapping or table, which would be read as titles."""
-    if isinstance(given, list | tuple):  # the common case: what a protocol has is slow to look for
+def _listed(given: Iterable[Entry], field: str) -> Iterable[Entry]:
+    """Return the iterable. Raises InputError for text, mappings and tables, which would iterate over wrong entries."""
+    if isinstance(given, list | tuple):  # the common case, ahead of the slow protocol checks
         return given
     if isinstance(given, str | bytes | Mapping | DataFrame) or not isinstance(given, Iterable):  # pyright: ignore
-        problem = f"a value of type {type(given).__name__} is no list"
-        hint = 'give a list, an empty one where there is nothing; of a DataFrame frame.to_dict("records")'
+        problem = f"expected a list, got {type(given).__name__}"
+        hint = 'give a list, which may be empty; for a DataFrame, frame.to_dict("records")'
         raise InputError(problem, field=field, hint=hint)
     return given
 
 
 def _fields(given: Mapping[str, object], place: str) -> dict[str, object]:
-    """Return what a mapping, or a row of pandas, says of an item: its values that are there."""
+    """Return the fields of a mapping or a pandas row, without missing values."""
     try:
         fields = {str(name): value for name, value in dict(given).items()}
     except (TypeError, ValueError):
-        problem, hint = f"a value of type {type(given).__name__} is no item", "give an Item, a mapping or a title"
+        problem, hint = f"expected an item, got {type(given).__name__}", "give an Item, a mapping or a title"
         raise InputError(problem, field=place, hint=hint) from None
-    there = {name: value for name, value in fields.items() if isinstance(value, str) or str(value) not in NOTHING}
-    if "item_id" in fields and "item_id" not in there:
-        hint = "give it, or leave it out of all items"
-        raise InputError("the item_id is missing", field=f"{place}.item_id", hint=hint)
-    return there
+    present = {name: value for name, value in fields.items() if isinstance(value, str) or str(value) not in MISSING}
+    if "item_id" in fields and "item_id" not in present:
+        hint = "give one, or omit it from all items"
+        raise InputError("missing item_id", field=f"{place}.item_id", hint=hint)
+    return present
 
 
 def _number(given: object, place: str) -> float:
-    """Return a number, or a date as seconds since the epoch."""
+    """Convert a number, or a date into seconds since the epoch."""
     number = math.nan
     if isinstance(given, Decimal | date):
         number = as_float(given)
     elif isinstance(given, Real):
         number = float(given)
     if not math.isfinite(number):
-        hint = "give a finite number, or None where it is unknown"
-        raise InputError(f"{given!r} is no number", field=place, hint=hint)
+        hint = "give a finite number, or None if unknown"
+        raise InputError(f"expected a number, got {given!r}", field=place, hint=hint)
     return number

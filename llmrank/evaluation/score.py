@@ -1,4 +1,4 @@
-"""Scoring: answers that some system gave, parsed and measured; no model is asked."""
+"""Scoring: parse and measure the answers of any system, without model calls."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def score(
     """Parse and measure answers, and return them as a Run.
 
     Args:
-        answers: Candidate file, or a table like one, whose rows carry a `response` (null where there was none).
-        answer: How they answer: `titles`, `permutation`, `json`, `rating`, `yes_no`, …
-        measures: Such as `"NDCG@10,HR@5,MRR"`; None: the usual ones of the task.
-        out: Run folder; None: one under `results/` that these settings, and no others, have.
-        skip_bad_rows: Leave out rows that have faults, and count them.
-        settings: All settings at once; `answer` and `more` come before them.
+        answers: Candidate file, or a table with its columns, plus a column `response` (null if there was none).
+        answer: Answer format: `titles`, `permutation`, `json`, `rating`, `yes_no`, …
+        measures: For example `"NDCG@10,HR@5,MRR"`; None: the defaults of the task.
+        out: Run folder; None: a folder under `results/` that is unique to these settings.
+        skip_bad_rows: Skip invalid rows, and count them.
+        settings: A `ScoreSettings`, which `answer` and `more` override.
         more: Any field of `ScoreSettings`, by name.
 
-    Raises InputError for what is wrong in the file or in the settings.
+    Raises InputError for an invalid file or setting.
     """
     source = Path(answers) if isinstance(answers, str) else answers
     name, path = (source.name, source) if isinstance(source, Path) else ("table", None)
     how = gather(settings or ScoreSettings, more | {"answer": answer})
-    known = answer_format(how.answer)  # an unknown one is refused before the file is read
+    known = answer_format(how.answer)  # fail early on an unknown format
     answered = CandidateFile(source, answered=True, skip_bad_rows=skip_bad_rows)
     rows = sorted(((row.case, row.response) for row in answered), key=lambda row: row[0].case_id)
     cases, skipped = [case for case, _ in rows], answered.summary.skipped_rows
@@ -68,7 +68,7 @@ def score(
         evaluation="ratings" if task == "rating" else f"recall-limited({name})",
         task=task,
         target_forced=False,
-        notes=(f"{skipped:,} rows with faults are left out.",) if skipped else (),
+        notes=(f"{skipped:,} invalid rows were skipped.",) if skipped else (),
         settings={
             "data": name,
             "data_sha256": sha256_of(path) if path else _hash_of(rows),
@@ -94,13 +94,13 @@ def _hash_of(rows: Sequence[tuple[Case, str | None]]) -> str:
 
 
 def ranked(case: Case, reply: Reply, read: Answer) -> CaseResult:
-    """Return the Case ranked as the Answer in the Reply says."""
+    """Return the result of a Case with this Reply and its Answer."""
     ranking = from_values(case.asked, [read]) if case.target is not None else from_answer(case, read)
     return CaseResult(case, complete_with_recall_order(case, ranking), (Exchange("", reply, stored=True),))
 
 
 def answer_of(case: Case, reply: Reply, how: ScoreSettings, known: AnswerFormat) -> Answer:
-    """Return the Answer in the Reply; the items are named as the settings say, in the order of the row."""
+    """Parse the Reply. The settings say how items are named; numbers and letters follow the order of the row."""
     if isinstance(reply, Failure):
         return Answer(Outcome.ERROR, reply.reason)
     question = Question(case.asked, identifiers(how.ids, case.asked), how.top, how.scale)
@@ -112,15 +112,15 @@ RATINGS = frozenset(("rating", "yes_no", "expected_rating"))
 
 
 def _check_fit(answer: str, task: Task, path: Path | None) -> None:
-    """Raise InputError where llmrank's own answer format reads something else than the rows ask for."""
+    """Raise InputError if a built-in answer format does not fit the task of the rows."""
     if answer in (RANKINGS if task == "rating" else RATINGS):
-        rows = "a target, to be rated" if task == "rating" else "candidates, to be ranked"
+        rows = "a target to rate" if task == "rating" else "candidates to rank"
         hint = (
             "choose rating or yes_no"
             if task == "rating"
-            else 'give a row for each item: "target": {"item_id": …, "title": …}, "rating": 4, "response": "Yes"'
+            else 'write one row per item: "target": {"item_id": …, "title": …}, "rating": 4, "response": "Yes"'
         )
-        raise InputError(f"the rows have {rows}, which {answer} does not do", path=path, field="answer", hint=hint)
+        raise InputError(f"the rows have {rows}, which {answer} does not support", path=path, field="answer", hint=hint)
 
 
 def _is_rating(cases: Sequence[Case], path: Path | None) -> bool:
@@ -129,6 +129,6 @@ def _is_rating(cases: Sequence[Case], path: Path | None) -> bool:
         raise InputError(
             "some rows have a target (rating) and some have candidates (ranking)" if kinds else "the file has no rows",
             path=path,
-            hint="score the two tasks apart" if kinds else "give at least one row",
+            hint="score the two tasks separately" if kinds else "give at least one row",
         )
     return kinds.pop()

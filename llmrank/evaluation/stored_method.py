@@ -1,6 +1,6 @@
-"""A finished Run's method as it was when the Run was made, with the answers that it got: nothing is asked.
+"""The method of a finished Run, with its stored answers: it makes no calls.
 
-The Run's folder alone is needed: its Cases, its template, its shots, and its answers are all in it.
+This needs only the Run folder, which contains the Cases, the template, the shots and the answers.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from llmrank.types import (
 
 
 class NotAnsweredError(Exception):
-    """A Case cannot be read again: today's llmrank would send something that has no stored answer. Says why."""
+    """A Case cannot be parsed again, because this version would send a request without a stored answer."""
 
 
 def is_scored(run: Run) -> bool:
-    """Return whether `score` made the Run: its answers came in a file."""
+    """Return whether `score` made the Run, from a file of answers."""
     return read_manifest(run.path)["origin"].get("verb") == "score"
 
 
 def scored_answer(run: Run) -> Callable[[Case, CaseRecord], Answer]:
-    """Return what reads the answer about a Case of a Run that `score` made."""
+    """Return a function that parses the answer about a Case of a Run made by `score`."""
     names = [setting.name for setting in settings_of(ScoreSettings)]
     how = gather(ScoreSettings, {name: run.settings[name] for name in names})
     known = answer_format(how.answer)
@@ -55,7 +55,7 @@ def scored_answer(run: Run) -> Callable[[Case, CaseRecord], Answer]:
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """An answer format that notes what it reads in which Response."""
+    """An answer format that records the entries it reads in each Response."""
 
     format: AnswerFormat
     note: list[tuple[Response, tuple[Entry, ...]]]
@@ -77,14 +77,14 @@ class _Watched:
 
 
 class _StoredAnswers(NullBackend):
-    """What was answered about one Case. Where a history was shortened to fit the model, `holds` finds the one sent."""
+    """The stored answers of one Case. `holds` finds the request that was sent if its history was shortened."""
 
     def __init__(self, identity: Mapping[str, str]) -> None:
         self._identity = identity
         self.replies: Mapping[str, Reply] = {}
-        """By key."""
+        """Replies by request key."""
         self.sent: dict[str, tuple[Message, ...]] = {}
-        """What was sent in those calls that were rendered again, by key."""
+        """Messages by request key, for the calls that were rendered again."""
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -98,35 +98,35 @@ class _StoredAnswers(NullBackend):
         self.sent |= {key: request.messages for key, request in zip(keys, requests, strict=True)}
         if not self.replies.keys() >= set(keys):
             known = len(self.replies)
-            raise NotAnsweredError(f"today's llmrank sends other requests than the {known} that were answered")
+            raise NotAnsweredError(f"this version of llmrank sends other requests than the {known} that were answered")
         return [self.replies[key] for key in keys]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredMethod:
-    """The method of a Run, with its own templates and shots, and the answers that it got."""
+    """The method of a Run, with its stored templates, shots and answers."""
 
     method: Method
     answers: _StoredAnswers
     read: list[tuple[Response, tuple[Entry, ...]]]
-    """What was read about the last Case, by Response."""
+    """The entries that were read in each Response about the last Case."""
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        """Raises InputError where the Run made no model calls, or does not say how it was made."""
+        """Load the method. Raises InputError if the Run made no model calls, or does not record how it was made."""
         settings = run.settings
         prompt = read_manifest(run.path)["origin"].get("options", {}).get("prompt")
         if "template" not in settings and (prompt or {}).get("ranker") not in WITHOUT_PROMPT:
-            hint = "name a Run of a ranker that asks a model"
+            hint = "choose a Run whose ranker calls a model"
             raise InputError("this Run made no model calls", path=run.path, hint=hint)
         if prompt is None:
             hint = "repeat the command that made it, then reparse"
-            raise InputError("this Run does not say how it was made", path=run.path, hint=hint)
+            raise InputError("this Run does not record how it was made", path=run.path, hint=hint)
 
         answers, noted = _StoredAnswers(settings["backend"]), list[tuple[Response, tuple[Entry, ...]]]()
 
         def template(name: str) -> PromptTemplate | None:
-            # Today's linter may know more mistakes than that of then; the answers are there all the same.
+            # Not strict: the current linter may reject what was accepted when the Run was made.
             text = settings.get(name)
             return None if text is None else read_template(text, run.path / "manifest.json", strict=False)
 
@@ -147,7 +147,7 @@ class StoredMethod:
         return cls(composer.method(own and with_settings(own, made)), answers, noted)
 
     def rank(self, case: Case, record: CaseRecord) -> Ranking:
-        """Return how the method ranks the Case by the record's answers; raises NotAnsweredError."""
+        """Rank the Case with the answers of the record. Raises NotAnsweredError if some are missing."""
         self.answers.replies, self.answers.sent = dict(zip(record.requests, record.replies, strict=True)), {}
         self.read.clear()
         return rank_alone(case, self.method.ranker, self.method.order.arrange, self.answers.read).ranking

@@ -1,4 +1,4 @@
-"""Recommenders of an evaluation: fitted with progress and checkpoints, as recall stage or as baselines."""
+"""Fitting the recommenders of an evaluation, as recall stage or baselines, with progress and checkpoints."""
 
 from __future__ import annotations
 
@@ -19,58 +19,59 @@ from llmrank.recall.rescoring import fit_kept, trained_scores
 from llmrank.recall.training import Epoch, OnEpoch
 
 ALWAYS = frozenset({"random", "popularity"})
-"""Baselines that every table has."""
+"""Baselines that are always included."""
 
 
 def fit(model: RecallModel, split: Split, say: Say) -> Fitted:
-    """Return the model fitted to the training side. A trained one is kept in the cache folder: the next call loads it,
-    or continues a training that was stopped."""
+    """Fit the model to the training side. Trained models are cached: the next call loads the model, or continues a
+    stopped training."""
     say(f"fitting {model.name} on {len(split.train):,} training events")
-    return fit_kept(model, split, folder(), told(say))
+    return fit_kept(model, split, folder(), report_epochs(say))
 
 
 def folder() -> Path:
-    """Return where trained models are kept."""
+    """Return the cache folder of trained models."""
     return cache_folder() / "recall"
 
 
-def told(say: Say) -> OnEpoch:
-    """Return what says how far a training is: its first epoch, then one every ten seconds or more."""
+def report_epochs(say: Say) -> OnEpoch:
+    """Return a callback that reports training progress: the first epoch, then at most one every ten seconds."""
     last = float("-inf")
 
-    def tell(epoch: Epoch) -> None:
+    def report(epoch: Epoch) -> None:
         nonlocal last
         if time.monotonic() - last >= LINE_EVERY:
             last = time.monotonic()
             say(f"{epoch}")
 
-    return tell
+    return report
 
 
 def seed_of(name: str, seed: int) -> dict[str, int]:
-    """Return the seed as a parameter of the recall model of that name; nothing where it draws nothing."""
+    """Return the seed as a parameter of this recall model; empty if the model is not random."""
     return {"seed": seed} if any(one.name == "seed" for one in fields(recall_class(name))) else {}
 
 
 def baseline_models(names: Sequence[str], cases: CaseSet) -> list[RecallModel]:
-    """Return the untrained recommenders of these names, with the settings for as much data as the Cases come from.
+    """Return the untrained recommenders with these names, with settings tuned for the size of the data.
 
-    Raises InputError for Cases without training data, an unknown name, and one that cannot stand beside them.
+    Raises InputError for Cases without training data, an unknown name, and an unsuitable recommender.
     """
     models: list[RecallModel] = []
     for name in dict.fromkeys(names):
         if cases.split is None:
             raise InputError(
-                f"{cases.settings['data']} brings no training data, so {name} cannot be trained for it",
+                f"{cases.settings['data']} has no training data for {name}",
                 field="baselines",
-                hint="evaluate the data set itself (--data ml-100k); or score the rows with a recommender of your own, "
-                "make a candidate file of its table (`llmrank convert`), and evaluate it with --ranker recall_order",
+                hint="evaluate the data set itself (--data ml-100k); or score the rows with your own recommender, "
+                "convert its table to a candidate file (`llmrank convert`), and evaluate it with --ranker recall_order",
             )
         if name in ALWAYS:
-            raise InputError(f"{name} is in every table", field="baselines", hint="leave it out")
+            raise InputError(f"{name} is always included", field="baselines", hint="omit it")
         model = tuned_model(name, cases.split, **seed_of(name, cases.seed))
         if cases.task == "rating" and not isinstance(model, RatingModel):
-            raise InputError(f"{name} predicts no ratings", field="baselines", hint="choose mf, mlp or transformer_mlp")
+            hint = "choose mf, mlp or transformer_mlp"
+            raise InputError(f"{name} does not predict ratings", field="baselines", hint=hint)
         models.append(model)
     return models
 
@@ -78,9 +79,9 @@ def baseline_models(names: Sequence[str], cases: CaseSet) -> list[RecallModel]:
 def baseline_scores(
     models: Sequence[RecallModel], cases: CaseSet, say: Say
 ) -> dict[str, Mapping[str, tuple[float, ...]]]:
-    """Return, by the name of the model and by case id, its scores of the Case's candidates, in their order."""
+    """Return the scores of each Case's candidates, in their order, by model name and case id."""
     if cases.split is None:
         return {}
-    found = trained_scores(models, cases.split, cases.cases, folder=folder(), on_epoch=told(say))
+    found = trained_scores(models, cases.split, cases.cases, folder=folder(), on_epoch=report_epochs(say))
     ids = [case.case_id for case in cases]
     return {name: dict(zip(ids, scores, strict=True)) for name, scores in found.items()}

@@ -1,4 +1,4 @@
-"""What is known from before the cut-off: for popularity, rating means, and solved examples."""
+"""Data from before the cut-off: popularity, rating means, and solved examples."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from llmrank.types import Case, Event
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The training events of every user there is, also of users who are not evaluated. Read when first needed."""
+    """The training events of all users, including those who are not evaluated. Loaded lazily."""
 
     read: Callable[[], Iterable[Case]]
-    """Returns a Case with the history of each user; what else such a Case holds is not looked at."""
+    """Returns a Case with the history of each user; other fields of the Case are ignored."""
     scale: tuple[float, float] = (1.0, 5.0)
     """Lowest and highest rating."""
 
@@ -28,10 +28,10 @@ class TrainingData:
 
     @cached_property
     def rating_means(self) -> RatingMeans:
-        """The means of the training ratings, on `scale`; raises InputError where there are none.
+        """The means of the training ratings, on `scale`. Raises InputError if there are none.
 
-        Where the truth is yes or no (0 or 1) and the histories hold stars, three quarters up the stars' range counts as
-        a yes, as the measure AUC reads it.
+        If the truth is 0 or 1 and the histories contain stars, ratings from three quarters of the stars' range up count
+        as 1, as in the measure AUC.
         """
         rated = [
             (case.user_id, event.item.item_id, event.rating)
@@ -52,14 +52,14 @@ class TrainingData:
 
     @cached_property
     def shot_pool(self) -> ShotPool:
-        """The histories that solved examples are drawn from."""
+        """The histories from which solved examples are chosen."""
         return ShotPool.of([*self.read()])
 
 
 def earlier_events(cases: Iterable[Case]) -> list[Case]:
-    """Return a Case per user whose history is what the histories of all their Cases hold, each event once.
+    """Return a Case per user whose history merges the histories of all their Cases, without duplicates.
 
-    What one of the user's Cases asks for stands in the history of a later one. It is left out: no baseline may know it.
+    Relevant items of one Case may be in the history of a later one. They are left out, so that no baseline knows them.
     """
     events: dict[str, dict[tuple[str, float | None], Event]] = {}
     asked: dict[str, set[str]] = {}

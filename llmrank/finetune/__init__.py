@@ -1,6 +1,6 @@
-"""Fine-tuning: training data without futures, LoRA adapters of a small model, and files for other trainers.
+"""Fine-tuning: training data without leakage from the future, LoRA adapters, and files for other trainers.
 
-`finetune` and `export_sft` do the whole of it, from the name of a dataset to a folder or a file.
+`finetune` and `export_sft` are the entry points, from the name of a dataset to an adapter or a file.
 """
 
 from __future__ import annotations
@@ -49,25 +49,25 @@ def finetune(
 ) -> Mapping[str, Any]:
     """Train an adapter, and return its card.
 
-    Without a prompt it continues users' sequences of titles, and how it is fused with the recall stage is chosen:
-    `evaluate(…, ranker="next_title", adapter=out)` asks it. With a prompt it learns the log-probabilities of the labels
-    that are read of its answers: `evaluate(…, prompt=prompt, adapter=out)`.
+    Without a prompt, the adapter continues sequences of titles, and its fusion with the recall stage is chosen on
+    validation Cases. Use it with `evaluate(…, ranker="next_title", adapter=out)`. With a prompt, it learns the
+    log-probabilities of the labels that the method reads. Use it with `evaluate(…, prompt=prompt, adapter=out)`.
 
-    Trained on the training side of the split without each user's last training event; that event is the validation
-    target, ranked among the candidates of a recall stage that has not seen it either. With a prompt, a file of solved
-    Cases will do as well: some of its users are kept for validation. The same call continues a training that was
-    stopped.
+    Training uses the training side of the split without each user's last training event. That event is the validation
+    target, among candidates of a recall stage that has not seen it either. With a prompt, the data may also be a file
+    of Cases with known answers; some of its users are held out for validation. Repeating the call continues a stopped
+    training.
 
     Args:
-        data: Name of a dataset, or a folder; with a prompt also a candidate file; or all settings of the data.
-        out: Folder of the adapter.
-        prompt: Name or path of a template, the template itself, or all settings of the prompt.
+        data: Name of a dataset, or a folder; with a prompt, also a candidate file; or a `CaseSettings`.
+        out: Folder for the adapter.
+        prompt: Name or path of a template, a template, or a `PromptSettings`.
         model: Base model.
-        validation_users: How many are drawn to decide which weights are kept; 0: all. Of a file a fifth at most.
-        settings: Of the training, a `TitleTraining` or with a prompt a `PromptTraining`; None: the defaults.
-        say: Told what is being done.
-        others: Fields of `CaseSettings` that say how the data is read and cut, and what proposes the candidates:
-            `split`, `recall`, `k`, `k_core`, `columns`, `file_order`; with a prompt those of `PromptSettings` too.
+        validation_users: Number of users to sample for choosing the best weights; 0: all. For a file, at most a fifth.
+        settings: A `TitleTraining`, or with a prompt a `PromptTraining`; None: the defaults.
+        say: Receives progress messages.
+        others: Fields of `CaseSettings` for reading and splitting the data and proposing candidates: `split`, `recall`,
+            `k`, `k_core`, `columns`, `file_order`; with a prompt, also fields of `PromptSettings`.
 
     Raises:
         InputError: see `train_titles` and `train_prompt`.
@@ -75,19 +75,20 @@ def finetune(
     """
     for name in ("seed", "users", "skip_bad_rows"):
         if name in others:
-            hint = "the settings of the training have the seed and the users to learn from"
-            raise InputError("the data of a training have no such setting", field=name, hint=hint)
+            hint = "set the seed and the users in the training settings"
+            raise InputError("training data have no such setting", field=name, hint=hint)
     if prompt is None and not isinstance(settings, PromptTraining):
         titles = settings or TitleTraining()
         if not isinstance(titles, TitleTraining):
-            raise InputError("settings of no training", field="settings", hint="give a TitleTraining")
+            problem = f"expected a TitleTraining, got {type(titles).__name__}"
+            raise InputError(problem, field="settings", hint="give a TitleTraining, or add a prompt")
         base = model if isinstance(model, ModelSettings) else ModelSettings(model)
         cases = gather(as_settings(data), others | {"seed": titles.seed})
         return _finetune_titles(cases, out, base, validation_users, titles, say)
     training = settings or PromptTraining()
     if not isinstance(training, PromptTraining):
-        hint = "give a PromptTraining, or leave the prompt out"
-        raise InputError("a training with a prompt has other settings", field="settings", hint=hint)
+        problem = f"expected a PromptTraining, got {type(training).__name__}"
+        raise InputError(problem, field="settings", hint="give a PromptTraining, or omit the prompt")
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **others)
     return _finetune_prompt(setup, replace(read, seed=training.seed), out, validation_users, training, say)
 
@@ -98,11 +99,11 @@ def _finetune_titles(
     from llmrank.finetune.titles import choose_title_fusion, train_titles
 
     if names_file(cases):
-        hint = "name a dataset or a folder; on a file of Cases a --prompt can be trained"
-        raise InputError("a model of titles learns from all events of its users", path=cases.data, hint=hint)
+        hint = "give a dataset or a folder; to train on a file of Cases, add a --prompt"
+        raise InputError("training on titles needs all events of the users", path=cases.data, hint=hint)
     split = prepare(cases, default_users=0, say=say).split
     inner = validation_split(split)
-    # Refuses futures, and too little data, before anything is fitted.
+    # Fail early on leakage from the future, and on too little data.
     sequences = title_sequences(inner, settings.users, settings.seed)
     validation = Validation(validation_cases(split, cases, validation_users, say))
     base = resolve_model(model.model, cache=cache_folder(), revision=model.revision, say=say)
@@ -119,7 +120,7 @@ def _finetune_prompt(
     model = resolve_model(setup.model.model, cache=cache_folder(), revision=setup.model.revision, say=say)
     with Session(setup.model, say=say) as session:
         if not isinstance(session.backend, VllmBackend):
-            raise InputError("only a model in this process can be trained", field="backend", hint="use --backend vllm")
+            raise InputError("only an in-process model can be trained", field="backend", hint="use --backend vllm")
         asked = [AskedCases(cases, _asked_once(setup, session, cases)) for cases in (*learned, validation)]
         return train_prompt(model, session.backend, asked[:-1], asked[-1], out, settings, say=say)
 
@@ -127,7 +128,7 @@ def _finetune_prompt(
 def _solved_cases(
     setup: Setup, read: CaseSettings, validation_users: int, settings: PromptTraining, say: Say
 ) -> tuple[list[CaseSet], CaseSet]:
-    """Return the Cases to learn from, and those of validation."""
+    """Return the training Cases and the validation Cases."""
     task = _task(setup)
     if names_file(read):
         return parted(_from_file(setup, read, say), validation_users, settings)
@@ -147,16 +148,16 @@ def _from_file(setup: Setup, read: CaseSettings, say: Say) -> CaseSet:
 
 
 def parted(cases: CaseSet, validation_users: int, settings: PromptTraining) -> tuple[list[CaseSet], CaseSet]:
-    """Return the Cases of a file in two parts, by users: those to learn from, and those of validation."""
+    """Divide the Cases of a file by user into training Cases and validation Cases."""
     if settings.targets != 1:
-        hint = "leave it out, or put a Case for each event into the file"
-        raise InputError("a file has the Cases that can be asked about", field="targets", hint=hint)
+        hint = "omit it, or add a Case for each event to the file"
+        raise InputError("this has no effect on a file of Cases", field="targets", hint=hint)
     users = {case.user_id for case in cases}
     most = len(users) // 5
     kept = set(sample_users(users, min(validation_users or most, most), settings.seed))
     if not kept:
-        hint = "put more users into the file: a fifth of them decides which weights are kept"
-        raise InputError(f"the file has {len(users)} users, too few for a validation", field="data", hint=hint)
+        hint = "add more users to the file; a fifth of them is held out for validation"
+        raise InputError(f"the file has {len(users)} users, too few for validation", field="data", hint=hint)
     learned = set(sample_users(users - kept, settings.users or len(users), settings.seed))
     parts = (replace(cases, cases=tuple(case for case in cases if case.user_id in part)) for part in (learned, kept))
     first, validation = parts
@@ -164,7 +165,7 @@ def parted(cases: CaseSet, validation_users: int, settings: PromptTraining) -> t
 
 
 def as_settings(data: str | Path | CaseSettings) -> CaseSettings:
-    """Return the settings of a dataset that is named, or those that are given."""
+    """Return the settings, or those of the named dataset."""
     return data if isinstance(data, CaseSettings) else CaseSettings(data)
 
 
@@ -179,29 +180,28 @@ def export_sft(
     say: Say = silent,
     **settings: Any,  # noqa: ANN401 - checked by name and type
 ) -> Mapping[str, object]:
-    """Write prompts with their right answers for another trainer, and return the file's card (see `write_sft`).
+    """Write prompts with their correct answers for another trainer, and return the file's card (see `write_sft`).
 
-    The prompts are, to the byte, what an evaluation with the same settings sends; each user's last training event is
-    the right answer, and nothing of the test side is in the file. The recall stage is fitted without these events.
-    Of a candidate file the Cases themselves are written. A prompt about one item gets two examples of each user: that
-    event's item, and another candidate; a prompt that asks for a rating gets the event's rating. Where no prompt is
-    named, the usual one is written without the profile that a model would write first (`no_profile`), which is said.
+    The prompts are byte-identical to those of an evaluation with the same settings. Each user's last training event is
+    the correct answer, the recall stage is fitted without these events, and the file contains no test data. For a
+    candidate file, its own Cases are written. A prompt about a single item gets two examples per user: the event's item
+    and another candidate. A rating prompt gets the event's rating. Without `prompt`, the default prompt is written
+    without a profile (`no_profile`), with a message.
 
     Args:
-        data: Name of a dataset, a folder, or a candidate file; or all settings of the data, of which `users` None means
-            all.
-        out: File to write, one JSON object a line.
+        data: Name of a dataset, a folder, or a candidate file; or a `CaseSettings`, whose `users` None means all.
+        out: JSON Lines file to write.
         form: `trl` or `openai`.
-        overwrite: Whether the file may be there already.
-        prompt: Name or path of a template, the template itself, or all settings of the prompt.
-        model: The model that will be asked: it decides which identifiers are single tokens, and how much history fits.
-            One that is not on this machine is not fetched; then neither is looked at.
-        say: Told what is being done.
+        overwrite: Whether to replace an existing file.
+        prompt: Name or path of a template, a template, or a `PromptSettings`.
+        model: The model to be trained. It decides which identifiers are single tokens, and how much history fits. A
+            model that is not on this machine is not downloaded, and neither is then checked.
+        say: Receives progress messages.
         settings: Any field of `CaseSettings`, `PromptSettings` and `ModelSettings`, by name.
 
     Raises:
-        InputError: something in the settings is wrong; a prompt that asks in several calls, or for a profile first;
-            the ratings are not known; no right answer is known for its answer format; the file cannot be written.
+        InputError: invalid settings; a prompt with several calls or a profile; missing ratings; an answer format
+            without a known correct answer; or a file that cannot be written.
     """
     check_choice("form", form, get_args(SftFormat))
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **settings)
@@ -217,7 +217,7 @@ def export_sft(
         drawn = validation_cases(split, read, read.users or 0, say, task)
     cases = drawn.cases if drawn.task == "rating" else reachable(drawn)
     if not cases:
-        problem = f"none of {len(drawn)} Cases has its relevant item among the candidates"
+        problem = f"none of {len(drawn)} Cases has a relevant candidate"
         raise InputError(problem, field="-k", hint="show more candidates, or use another recall model")
     with Session(setup.model, say=say) if is_here(setup.model) else Session.without_model() as session:
         method = _asked_once(setup, session, drawn)
@@ -226,33 +226,34 @@ def export_sft(
 
 
 def _task(setup: Setup) -> Task:
-    """Return what the prompt asks for; raises InputError where there is none."""
+    """Return the task of the prompt. Raises InputError if there is no prompt."""
     if setup.template is None:
-        raise InputError("there is no prompt", field="prompt", hint="name one, such as --prompt rankgpt")
+        raise InputError("there is no prompt", field="prompt", hint="give one, such as --prompt rankgpt")
     return template_task(setup.template)
 
 
 def _without_profile(setup: Setup, say: Say) -> Setup:
-    """Return the same without a profile: a training file has no answer of a model."""
+    """Return the setup without a profile, since a training file contains no answers of a model."""
     if setup.template is None or setup.template.front.profile is None or setup.prompt.no_profile:
         return setup
-    say(f"{setup.template.name} is written without its profile: evaluate what is trained with --no-profile")
+    say(f"{setup.template.name} is written without its profile: evaluate the trained model with --no-profile")
     return replace(setup, prompt=replace(setup.prompt, no_profile=True))
 
 
 def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
-    """Return how these Cases are asked about; raises InputError for a method that asks several times about one."""
+    """Return the method for these Cases. Raises InputError if it makes several calls per Case."""
     method = setup.method(session, cases.training, cases.seed, cases.domain)
     assert method.prompt is not None
     template = method.prompt.template
     if method.prompt.profile is not None:
-        hint = "add --no-profile (in Python no_profile=True), here and to the `eval` of what is trained"
-        raise InputError(f"{template.name} shows a profile that the model writes first", field="prompt", hint=hint)
+        hint = "add --no-profile (in Python no_profile=True), here and in the `eval` of the trained model"
+        raise InputError(f"{template.name} needs a first call for a profile", field="prompt", hint=hint)
     if method.order.mode == "target-at":
-        raise InputError("this order shows the relevant item at one place", field="order", hint="use shuffled")
+        problem = "this order always shows the relevant item at the same position"
+        raise InputError(problem, field="order", hint="use shuffled")
     longest = max((len(case.candidates) for case in cases), default=0)
     if not template.front.about_one_item and (calls := method.ranker.needs(longest).calls) > 1:
-        problem = f"{method.ranker.name} asks up to {calls} times about a list of {longest}"
-        hint = "use a method that asks once (listwise, first_token), or show as few candidates as one call (-k)"
+        problem = f"{method.ranker.name} makes up to {calls} calls for a list of {longest}"
+        hint = "use a method with a single call (listwise, first_token), or fewer candidates (-k)"
         raise InputError(problem, field="ranker", hint=hint)
     return method

@@ -1,4 +1,4 @@
-"""Training files for other trainers, from the same templates as inference: the prompts are byte-equal."""
+"""Training files for other trainers. The prompts are byte-identical to those of inference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SftFormat = Literal["trl", "openai"]
 
 @dataclass(frozen=True, slots=True)
 class SftExample:
-    """A prompt and the answer that is right."""
+    """A prompt and its correct answer."""
 
     user_id: str
     request: Request
@@ -29,13 +29,14 @@ class SftExample:
 
 
 def sft_examples(cases: Iterable[Case], prompt: Prompt, arrange: Callable[[Case], Case]) -> Iterator[SftExample]:
-    """Yield an example for each solved Case, asked exactly as an evaluation asks it.
+    """Yield an example for each Case with a known answer, with the same prompt as an evaluation.
 
-    A prompt about one item is asked of the target of a rating Case, whose rating is the answer; of a ranking Case it is
-    asked twice: of the relevant item, and of another candidate, drawn by the user (TALLRec, PALR: as many negatives).
+    A prompt about a single item asks about the target of a rating Case, whose rating is the answer. For a ranking Case
+    it asks twice: about the relevant item, and about another candidate, sampled per user (TALLRec, PALR: as many
+    negatives as positives).
 
-    `prompt` and `arrange`, the order in which candidates are shown, are those of the evaluation that the model is
-    trained for. Raises InputError: an answer format whose right answer is not known here.
+    `prompt` and `arrange` (the order of the candidates) are those of the evaluation that the model is trained for.
+    Raises InputError for an answer format without a known correct answer.
     """
     for case in cases:
         shown = arrange(case)
@@ -46,7 +47,7 @@ def sft_examples(cases: Iterable[Case], prompt: Prompt, arrange: Callable[[Case]
 
 
 def _one_item_each(case: Case) -> list[Case]:
-    """Return the Case about its target; without one, about a relevant candidate and about another."""
+    """Return the Case about its target; without a target, one about a relevant candidate and one about another."""
     if case.target is not None:
         return [case]
     good = [item for item in case.candidates if item.item_id in case.relevant]
@@ -56,9 +57,9 @@ def _one_item_each(case: Case) -> list[Case]:
 
 
 def right_answer(answer: str, question: Question, case: Case) -> str:
-    """Return the text of the right answer in an answer format: for one item, yes or no, or its rating.
+    """Return the text of the correct answer in an answer format: for a single item, yes or no, or its rating.
 
-    Yes is a relevant item, or a rating above the middle of the scale (TALLRec, 2305.00447 §3.1: above 3).
+    Yes means a relevant item, or a rating above the middle of the scale (TALLRec, 2305.00447 §3.1: above 3).
     """
     if answer == "yes_no" and case.target is not None:
         low, high = question.scale
@@ -79,27 +80,27 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
         return " > ".join(f"[{identifiers[item.item_id]}]" for item in (*relevant, *rest))
     if answer in ("label_logprobs", "choice") and relevant and identifiers:
         return identifiers[relevant[0].item_id]
-    problem = f"no right answer is known for the answer format {answer!r} here"
+    problem = f"the answer format {answer!r} has no known correct answer for this Case"
     hint = "use titles, json, permutation, label_logprobs, choice or yes_no; rating for data with ratings"
     raise InputError(problem, field="answer", user=case.user_id, hint=hint)
 
 
 def solved_data(cases: CaseSet) -> Mapping[str, object]:
-    """Return the name, the hash and the split of the data that solved Cases come from; no split: a file of Cases."""
+    """Return the name, hash and split of the data of these Cases; the split is None for a file of Cases."""
     if cases.split is not None:
         return split_data(cases.split)
     return {"name": cases.settings["data"], "sha256": cases.settings["data_sha256"], "split": None}
 
 
 def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases: CaseSet) -> Mapping[str, object]:
-    """Write examples as JSON lines and a card beside them, and return the card.
+    """Write the examples as JSON Lines, with a card next to them, and return the card.
 
-    The card counts the Cases, and those that are left out because the right item is not among their candidates.
+    The card counts the Cases, and those left out because recall missed their relevant item.
 
-    `trl`: `prompt` and `completion`, both lists of messages, with `user_id` and the hash of the data. `openai`:
-    `messages` alone, as that interface takes no other key; the card has the hash.
+    `trl`: `prompt` and `completion`, both lists of messages, with `user_id` and the hash of the data. `openai`: only
+    `messages`, as that interface accepts no other keys; the card has the hash.
 
-    Raises InputError: no examples, or the file cannot be written.
+    Raises InputError if there are no examples, or the file cannot be written.
     """
     data, lines = solved_data(cases), list[str]()
     for example in examples:

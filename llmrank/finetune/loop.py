@@ -1,4 +1,4 @@
-"""The loop of a training: steps, validations, checkpoints, and when it ends."""
+"""The training loop: steps, validations, checkpoints, and early stopping."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ Batch = TypeVar("Batch")
 
 
 class Weights:
-    """What is trained: a LoRA adapter, through float32 copies, and float32 weights beside it."""
+    """The trained weights: a LoRA adapter, with float32 master copies, and further float32 weights."""
 
     def __init__(self, model: nn.Module, beside: Sequence[nn.Parameter] = ()) -> None:
         self._lora = [one for one in model.parameters() if one.requires_grad]
-        # Updates of 1e-3 of a weight are lost in bfloat16, so the optimiser works on float32 copies.
+        # bfloat16 loses updates of 1e-3 of a weight, so the optimiser works on float32 copies.
         self._masters = [one.detach().float().clone().requires_grad_() for one in self._lora]
         self.all: list[Tensor] = [*self._masters, *beside]
 
     def copy(self) -> list[Tensor]:
-        """Return a copy of them."""
+        """Return a copy of the weights."""
         return [one.detach().clone() for one in self.all]
 
     def load(self, weights: Sequence[Tensor]) -> None:
-        """Put weights in place."""
+        """Replace the weights."""
         with torch.no_grad():
             for mine, given in zip(self.all, weights, strict=True):
                 mine.copy_(given)
@@ -48,73 +48,73 @@ class Weights:
 
     @property
     def are_finite(self) -> bool:
-        """Whether all of them are numbers, as they are used."""
+        """Whether all weights are finite, also after rounding."""
         return all(bool(one.isfinite().all()) for one in (*self._lora, *self.all))
 
     def take_gradients(self) -> None:
-        """Hand the gradients of the adapter that is used to the copies."""
+        """Move the gradients of the adapter to the master copies."""
         for used, master in zip(self._lora, self._masters, strict=True):
             master.grad = None if used.grad is None else used.grad.float()
             used.grad = None
 
     def use(self) -> None:
-        """Round the copies into the adapter that is used."""
+        """Copy the master weights, rounded, into the adapter."""
         with torch.no_grad():
             for used, master in zip(self._lora, self._masters, strict=True):
                 used.copy_(master)
 
 
 class Objective(Protocol[Batch]):
-    """What is learned."""
+    """The training objective."""
 
     weights: Weights
     targets: int
-    """In one pass over the data."""
+    """Number of targets in one pass over the data."""
     measure: str
-    """What `validate` returns."""
+    """Name of the measure that `validate` returns."""
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch, the same whenever they are asked for."""
+        """Yield the batches of an epoch, deterministically."""
         ...
 
     def loss(self, batch: Batch) -> tuple[Tensor, int]:
-        """Return the mean loss over the batch's targets (nats), and how many there are."""
+        """Return the mean loss over the batch's targets (nats), and the number of targets."""
         ...
 
     def validate(self) -> float:
-        """Return what the weights are worth on the validation Cases: the higher, the better."""
+        """Return the measure on the validation Cases; higher is better."""
         ...
 
     def save(self, out: Path, card: Mapping[str, Any]) -> None:
-        """Write the adapter and its card; raises OSError where the disk refuses."""
+        """Write the adapter and its card. Raises OSError if writing fails."""
         ...
 
 
 @dataclass(slots=True)
 class TrainingState:
-    """Where a training stands: all that is needed to continue it, besides weights and optimiser."""
+    """The state of a training that is needed to continue it, apart from weights and optimiser."""
 
     step: int = 0
     epoch: int = 0
     batch: int = 0
-    """Batches of the epoch that are done."""
+    """Finished batches of the epoch."""
     targets: int = 0
     seconds: float = 0.0
     best: float = -math.inf
     best_targets: int = 0
     worse: int = 0
-    """Validations since the best one."""
+    """Number of validations since the best one."""
     curve: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
 
 
 def _finished(out: Path, identity: Mapping[str, Any], say: Say) -> Mapping[str, Any] | None:
-    """Return the card of this training where `out` holds its adapter; raises InputError for that of another one."""
+    """Return the card if `out` has the adapter of this training. Raises InputError for another training's adapter."""
     if not (out / CARD).is_file():
         return None
     card = read_card(out)
     if {name: card.get(name) for name in identity} != identity:
-        hint = "name another folder, or remove this one"
-        raise InputError("the folder holds an adapter of another training", path=out, hint=hint)
+        hint = "choose another folder, or remove this one"
+        raise InputError("the folder has an adapter from another training", path=out, hint=hint)
     say(f"already trained: {out}")
     return card
 
@@ -128,17 +128,16 @@ def train(
     *,
     say: Say,
 ) -> Mapping[str, Any]:
-    """Train what `make` returns, write the adapter of the best weights into `out`, and return its card.
+    """Train the objective from `make`, write the adapter with the best weights into `out`, and return its card.
 
-    A training of this `identity` that was stopped continues from its last checkpoint; of a finished one the card is
-    returned.
+    A stopped training with this `identity` continues from its last checkpoint; a finished one returns its card.
 
-    Raises InputError for the adapter or the checkpoint of another training, a folder that another process trains into,
-    a loss that is no number any more, and a full disk; KeyboardInterrupt when it is interrupted.
+    Raises InputError for an adapter or checkpoint of another training, a folder in use by another process, a loss that
+    is not finite, and a full disk; KeyboardInterrupt if interrupted.
     """
 
     def taken() -> None:
-        hint = "wait for it, or name another folder"
+        hint = "wait for it, or choose another folder"
         raise InputError("another process is training into this folder", path=out, hint=hint)
 
     try:
@@ -176,7 +175,7 @@ def _train(loop: _Loop, identity: Mapping[str, Any], validation_cases: int) -> M
     except OSError as error:
         raise cannot_write(out, error) from error
     except SafetensorError as error:
-        # It hands on what the file system said as text alone.
+        # SafetensorError wraps file system errors as text.
         raise InputError(f"cannot be written: {error}", path=out, hint=NO_ROOM_HINT) from error
     return card
 
@@ -192,13 +191,13 @@ class _Loop:
         self._total = math.ceil(settings.epochs * objective.targets)
         self.best = objective.weights.copy()
         self.saved = 0
-        """Targets that were learned from when the last checkpoint was written."""
+        """Number of targets done at the last checkpoint."""
         self.progress = self._restored()
 
     # --- checkpoints
 
     def _save(self) -> None:
-        """Write a checkpoint whole or not at all; raises InputError where the disk refuses."""
+        """Write a checkpoint atomically. Raises InputError if writing fails."""
         state = {
             "identity": self._identity,
             "progress": asdict(self.progress),
@@ -213,14 +212,14 @@ class _Loop:
         self.saved = self.progress.targets
 
     def _restored(self) -> TrainingState:
-        """Return where the training stands, with the weights in place; a new one where there is no checkpoint."""
+        """Restore the last checkpoint, and return its state; a new state if there is none."""
         path = self.out / CHECKPOINT
         if not path.is_file():
             return TrainingState()
         state = read_checkpoint(path, TrainingState)
         if state["identity"] != self._identity:
-            problem = "the checkpoint of another training (data, model or settings differ)"
-            raise InputError(problem, path=path, hint="name another folder, or remove the checkpoint")
+            problem = "the checkpoint belongs to another training (data, model or settings differ)"
+            raise InputError(problem, path=path, hint="choose another folder, or remove the checkpoint")
         self.objective.weights.load(state["weights"])
         self.best = list(state["best"])
         self._optimiser.load_state_dict(state["optimiser"])
@@ -233,7 +232,7 @@ class _Loop:
     # --- training
 
     def run(self) -> TrainingState:
-        """Train to the end, or until validation stops it."""
+        """Train until the end, or until validation stops improving."""
         progress, settings, total = self.progress, self._settings, self._total
         saved = said = begun = time.monotonic()
         before, started = progress.seconds, progress.targets
@@ -275,7 +274,7 @@ class _Loop:
     def _validate(self, loss: float) -> None:
         progress, measure = self.progress, self.objective.measure
         if not self.objective.weights.are_finite:
-            raise _diverged("the weights are no numbers any more", progress)
+            raise _diverged("the weights are not finite", progress)
         value = self.objective.validate()
         if not math.isfinite(value):
             raise _diverged(f"{measure} is {value}", progress)
@@ -310,7 +309,7 @@ def _diverged(problem: str, progress: TrainingState) -> InputError:
 
 
 def batches_by_length(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Yield indices, the shortest first, in batches whose padded size is at most `most` (one sequence is always)."""
+    """Yield batches of indices, shortest sequences first, of padded size at most `most` (but at least one sequence)."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda index: (lengths[index], index)):
         if batch and lengths[index] * (len(batch) + 1) > most:

@@ -1,9 +1,9 @@
-"""Training of a model that answers a prompt: LoRA, and the label of the right answer as the target.
+"""Training a model for a prompt: LoRA, with the label of the correct answer as the target.
 
-The prompts are those of an evaluation, token for token. What is learned is the log-probability that the method reads:
-that of a candidate's letter (LlamaRec, 2311.02089 §3.3), of yes or no (TALLRec, 2305.00447 §3.2), of a rating. Ratings
-are learned as classes or by regression (Kang et al. 2023, 2305.06474), both through their labels, so that no other head
-is needed where the model is asked.
+The prompts are those of an evaluation, token for token. Training maximises the log-probability that the method reads:
+that of a candidate's letter (LlamaRec, 2311.02089 §3.3), of yes or no (TALLRec, 2305.00447 §3.2), or of a rating.
+Ratings are learned as classes or by regression (Kang et al. 2023, 2305.06474), both through their labels, so that
+inference needs no other head.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from llmrank.types import Request, Response
 
 LEAST_EXAMPLES = 16
 Loss = Callable[[Tensor, "Sequence[Example]"], Tensor]
-"""The mean loss of examples, from float32[examples, vocabulary], what the model says after each prompt."""
+"""Returns the mean loss of examples from float32[examples, vocabulary], the logits after each prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskedCases:
-    """Cases, and how a model is asked about them."""
+    """Cases, and the method for them."""
 
     cases: CaseSet
     method: Method
 
     def examples(self, order: Order) -> list[SftExample]:
-        """Return the solved prompts; of a ranking, those whose relevant item is among the candidates."""
+        """Return the prompts with their correct answers; for a ranking, only of Cases with a relevant candidate."""
         assert self.method.prompt is not None
         cases = self.cases.cases if self.cases.task == "rating" else reachable(self.cases)
         return list(sft_examples(cases, self.method.prompt, order.arrange))
@@ -60,15 +60,15 @@ class AskedCases:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """The tokens of a prompt, and its right answer."""
+    """The tokens of a prompt, and its correct answer."""
 
     tokens: tuple[int, ...]
     labels: tuple[int, ...]
-    """The tokens of the labels that are read."""
+    """The tokens of the labels."""
     right: float
-    """The place of the right label, counted from 0; in a regression the rating."""
+    """Index of the correct label; in a regression, the rating."""
     ratings: tuple[float, ...] = ()
-    """In a regression: what the labels stand for."""
+    """In a regression: the ratings of the labels."""
 
 
 def train_prompt(
@@ -81,27 +81,27 @@ def train_prompt(
     *,
     say: Say,
 ) -> Mapping[str, Any]:
-    """Train an adapter and return its card. The folder `out` then holds the adapter in the PEFT format, and the card.
+    """Train an adapter, and return its card. `out` then contains the adapter in PEFT format, and the card.
 
-    Where the method shows candidates shuffled, each pass over the data shows them in another shuffle. NDCG@10 on the
-    validation Cases, whose relevant items or ratings are in none of `learned`, decides which weights are kept; for
-    ratings it is the mean log-probability of the right one, in a regression the RMSE. `backend` tells the model's
+    If the method shuffles candidates, each epoch uses a different shuffle. The weights with the best NDCG@10 on the
+    validation Cases are kept; for ratings, the best mean log-probability of the correct rating, or in a regression the
+    best RMSE. The relevant items and ratings of the validation Cases are not in `learned`. `backend` provides the
     tokens; its engine is not started.
 
-    A training that was stopped continues from its last checkpoint when it is called again with the same arguments; a
-    finished one returns its card. Lines about progress, with the time that is left, go to `say`.
+    Repeating the call continues a stopped training from its last checkpoint, or returns the card of a finished one.
+    `say` receives progress messages with the remaining time.
 
     Raises:
-        InputError: a prompt whose answers are read as text, or for a regression otherwise than as expected ratings;
-            too few examples or validation Cases; a prompt that does not fit the model; `out` holds another training;
-            the loss is no number any more; the disk is full.
-        FatalBackendError: a label is several tokens of this model.
-        KeyboardInterrupt: interrupted; `say` was told from where the same call continues.
+        InputError: a prompt with text answers, or for a regression without expected ratings; too few examples or
+            validation Cases; a prompt that does not fit the model; `out` has another training; the loss is not finite;
+            the disk is full.
+        FatalBackendError: a label is not a single token of the model.
+        KeyboardInterrupt: interrupted; `say` received the point from which the same call continues.
     """
     assert validation.method.prompt is not None
     if settings.regression and (answer := validation.method.prompt.answer.name) != "expected_rating":
-        hint = "use a rating prompt with --answer expected_rating, or leave the regression out"
-        raise InputError(f"no rating is expected of answers read as {answer!r}", field="regression", hint=hint)
+        hint = "use a rating prompt with --answer expected_rating, or omit --regression"
+        raise InputError(f"regression does not support the answer format {answer!r}", field="regression", hint=hint)
     identity = _identity(model, learned, validation, settings)
     if validation.cases.task == "ranking":
         check_validation(validation.cases)
@@ -112,7 +112,7 @@ def train_prompt(
 def _identity(
     model: Model, learned: Sequence[AskedCases], validation: AskedCases, settings: PromptTraining
 ) -> dict[str, Any]:
-    """What makes a training this one."""
+    """Return what identifies a training."""
     plain = {name: value for name, value in asdict(settings).items() if name != "checkpoint_seconds"}
     asked = validation.method.settings
     return {
@@ -130,7 +130,7 @@ def _identity(
 
 
 class PromptObjective:
-    """Predicts the label of the right answer; in a regression, a rating near the right one."""
+    """Predicts the label of the correct answer; in a regression, the rating."""
 
     def __init__(
         self,
@@ -145,11 +145,11 @@ class PromptObjective:
         self._settings, self._base = settings, model.name
         self._loss, self.validate, self.measure = self._kind(validation.cases.task == "rating", settings.regression)
         self._first = self._examples(learned, 0)
-        """Those of the first pass."""
+        """The examples of the first epoch."""
         self.targets = len(self._first)
         if self.targets < LEAST_EXAMPLES:
             problem = f"there are {self.targets} examples; at least {LEAST_EXAMPLES} are needed"
-            hint = "use more users, longer candidate lists (-k), or more events of each (--targets)"
+            hint = "use more users, longer candidate lists (-k), or more events per user (--targets)"
             raise InputError(problem, field="data", hint=hint)
         say(f"{self.targets:,} examples; opening {model.name}")
         torch.manual_seed(settings.seed)
@@ -161,14 +161,14 @@ class PromptObjective:
         layers = int(cast(Any, whole.config).num_hidden_layers)
         tuned = settings.tuned_layers or layers
         if tuned > layers:
-            hint = f"use at most {layers}; 0: all"
-            raise InputError(f"{model.name} has {layers} layers", field="tuned_layers", hint=hint)
+            hint = f"use at most {layers}, or 0 for all"
+            raise InputError(f"{model.name} has only {layers} layers", field="tuned_layers", hint=hint)
         upper = None if tuned == layers else range(layers - tuned, layers)
         self._model = with_lora(whole, settings.rank, linear_names(self._decoder), upper)
         self.weights = Weights(self._model)
 
     def _kind(self, rating: bool, regression: bool) -> tuple[Loss, Callable[[], float], str]:
-        """Return the loss, the validation, of which more is better, and its name."""
+        """Return the loss, the validation function (higher is better), and its name."""
         if not rating:
             return label_loss, self._ndcg, str(MEASURE)
         if regression:
@@ -190,7 +190,7 @@ class PromptObjective:
         tokens = self._backend.prompt_ids(example.request)
         most = self._backend.context_length
         if most is not None and len(tokens) >= most:
-            problem = f"the prompt has {len(tokens)} tokens, and {self._base} holds {most} with the answer"
+            problem = f"the prompt has {len(tokens)} tokens, but {self._base} has a context of {most}"
             hint = "show fewer candidates (-k), or a shorter history (--history)"
             raise InputError(problem, user=example.user_id, field="prompt", hint=hint)
         known = tuple(self._backend.label_ids(labels))
@@ -199,7 +199,7 @@ class PromptObjective:
         return Example(tuple(tokens), known, labels.index(right))
 
     def batches(self, epoch: int) -> Iterator[list[Example]]:
-        """Yield the examples of an epoch in batches of like length."""
+        """Yield the examples of an epoch in batches of similar length."""
         draw = np.random.default_rng([self._settings.seed, epoch])
         examples = self._examples(self._learned, epoch) if epoch else self._first
         shuffled = [examples[number] for number in draw.permutation(len(examples))]
@@ -210,15 +210,15 @@ class PromptObjective:
     # --- what is computed
 
     def _logits(self, prompts: Sequence[Sequence[int]]) -> Tensor:
-        """Return float32[prompts, vocabulary]: what the model says after each prompt."""
-        # Padding on the right is never seen by what stands before it, so no attention mask is needed.
+        """Return the logits after each prompt, float32[prompts, vocabulary]."""
+        # With causal attention, tokens never see padding on their right, so no attention mask is needed.
         tokens = pad_sequence([torch.tensor(one) for one in prompts], batch_first=True)
         lengths = torch.tensor([len(one) for one in prompts])
         states = self._decoder(input_ids=tokens.to(self._device), use_cache=False).last_hidden_state
         return self._head(states[torch.arange(len(prompts)), lengths - 1]).float()
 
     def loss(self, batch: Sequence[Example]) -> tuple[Tensor, int]:
-        """Return the mean loss of the examples, and how many they are."""
+        """Return the mean loss and the number of the examples."""
         return self._loss(self._logits([one.tokens for one in batch]), batch), len(batch)
 
     @torch.inference_mode()
@@ -259,13 +259,13 @@ class PromptObjective:
 
 
 def label_loss(logits: Tensor, batch: Sequence[Example]) -> Tensor:
-    """Return the cross-entropy of the right labels among all tokens: the labels together are to be likely too."""
+    """Return the cross-entropy of the correct labels among all tokens, so that the labels as a whole become likely."""
     right = torch.tensor([one.labels[int(one.right)] for one in batch], device=logits.device)
     return functional.cross_entropy(logits, right)
 
 
 def squared_error(logits: Tensor, batch: Sequence[Example]) -> Tensor:
-    """Return the mean squared distance between the right rating and the expected one (`expected_rating`)."""
+    """Return the mean squared error of the expected rating (`expected_rating`)."""
     ratings = torch.tensor([one.ratings for one in batch], device=logits.device)
     right = torch.tensor([one.right for one in batch], device=logits.device)
     expected = (functional.softmax(_of_labels(logits, batch), -1) * ratings).sum(-1)
@@ -273,33 +273,33 @@ def squared_error(logits: Tensor, batch: Sequence[Example]) -> Tensor:
 
 
 def regression_loss(logits: Tensor, batch: Sequence[Example]) -> Tensor:
-    """Return the squared error, and what keeps the labels likely together: an answer that is none would be a repair."""
+    """Return the squared error plus a term that keeps the labels likely: an answer outside them would be a repair."""
     outside = logits.logsumexp(-1) - _of_labels(logits, batch).logsumexp(-1)
     return squared_error(logits, batch) + outside.mean()
 
 
 def _of_labels(logits: Tensor, batch: Sequence[Example]) -> Tensor:
-    """Return float32[examples, labels]: the logits of the labels."""
+    """Return the logits of the labels, float32[examples, labels]."""
     return logits.gather(1, torch.tensor([one.labels for one in batch], device=logits.device))
 
 
 def right_label(example: SftExample, regression: bool = False) -> str:
-    """Return the label of an example's right answer, in a regression the rating, which need be none of them.
+    """Return the label of an example's correct answer; in a regression, the rating, which need not be a label.
 
-    Raises InputError where no label is read, or none is right.
+    Raises InputError if the prompt has no labels, or none is correct.
     """
     labels, right = example.request.labels, example.completion.removesuffix(".")
     if not labels:
         raise InputError(
-            "the answers to this prompt are read as text, and what is trained here is the log-probability of a label",
+            "the prompt has text answers, but training needs the log-probability of a label",
             field="prompt",
             hint="use first-token, llamarec, tallrec, pointwise-yes-no, or another prompt with `label_logprobs`, "
-            "`yes_no` or `expected_rating`; for texts write a file for another trainer: `llmrank export-sft`",
+            "`yes_no` or `expected_rating`; for text answers, use another trainer (`llmrank export-sft`)",
         )
     if regression:
         return right
     if (found := next((label for label in labels if label.strip() == right), None)) is None:
-        problem = f"the right answer {right!r} is none of the labels {', '.join(labels)}"
-        hint = "use data whose ratings are whole numbers, or a regression (--regression)"
+        problem = f"the correct answer {right!r} is not among the labels {', '.join(labels)}"
+        hint = "use data with integer ratings, or a regression (--regression)"
         raise InputError(problem, user=example.user_id, field="answer", hint=hint)
     return found

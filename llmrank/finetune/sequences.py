@@ -1,4 +1,4 @@
-"""Training data: users' sequences of titles, each event but the first a target, and nothing from after the cut-off."""
+"""Training data: sequences of titles, in which every event but the first is a target, from before the cut-off only."""
 
 from __future__ import annotations
 
@@ -18,39 +18,38 @@ LEAST_TARGETS = 100
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TitleSequences:
-    """What a model is trained on."""
+    """Training sequences of titles."""
 
     texts: tuple[str, ...]
-    """The line of each item that occurs in training."""
+    """The text line of each item in the training data."""
     sequences: tuple[NDArray[np.int32], ...]
-    """Per user with two events or more: indices into `texts`, oldest first."""
+    """Per user with at least two events: indices into `texts`, oldest first."""
     split: Split
-    """Whose training side they are."""
+    """The split whose training side they come from."""
     sha256: str
-    """Over texts and sequences: the training data, whatever it came from."""
+    """Hash of texts and sequences."""
 
     @property
     def targets(self) -> int:
-        """How many events are predicted in one pass over the data."""
+        """Number of predicted events in one pass over the data."""
         return sum(len(one) - 1 for one in self.sequences)
 
 
 def split_data(split: Split) -> dict[str, object]:
-    """Return what an adapter notes of the data that it learned from: name, hash, split; of a k-core also the hash of
-    the data that it was taken of."""
+    """Return the name, hash and split of the data, for an adapter's card; for a k-core, also the full data's hash."""
     dataset = split.dataset
     whole = {} if dataset.whole_sha256 is None else {"whole_sha256": dataset.whole_sha256}
     return {"name": dataset.name, "sha256": dataset.sha256, **whole, "split": split.name}
 
 
 def title_sequences(split: Split, users: int = 0, seed: int = 0) -> TitleSequences:
-    """Return the training events of a split as sequences: of all its users (0), or of so many, drawn with the seed.
+    """Return the training events of a split as sequences, for all users (0) or a sample of them.
 
-    The texts are those of all items of the training part, whoever had them. Items with the same line are one item here:
-    a model that reads lines cannot tell them apart.
+    The texts cover all items of the training side. Items with the same line count as one, because the model cannot tell
+    them apart.
 
-    Raises InputError: an event of the test side is in training as well (same user, item and time), or there is too
-    little to train on.
+    Raises InputError if a test event is also a training event (same user, item and time), or if there is too little
+    data.
     """
     check_no_futures(split)
     events, items = split.train, split.dataset.items
@@ -71,14 +70,14 @@ def title_sequences(split: Split, users: int = 0, seed: int = 0) -> TitleSequenc
         digest.update(np.int32(len(one)).tobytes() + one.tobytes())
     found = TitleSequences(tuple(number), sequences, split, digest.hexdigest())
     if found.targets < LEAST_TARGETS:
-        problem = f"{split.dataset.name} gives {found.targets} training examples; at least {LEAST_TARGETS} are needed"
+        problem = f"{split.dataset.name} has {found.targets} training examples; at least {LEAST_TARGETS} are needed"
         raise InputError(problem, field="data", hint="use more users, or longer histories")
     return found
 
 
 def check_no_futures(split: Split) -> None:
-    """Raise InputError where a held-out event is in training too, or a training event lies after the user's first
-    held-out one. Without timestamps there is nothing to compare: the order is all there is."""
+    """Raise InputError if a held-out event is also in training, or a training event is later than the user's first
+    held-out event. Without timestamps, this cannot be checked."""
     train, test = split.train, split.test
     if train.timestamp is None or test.timestamp is None:
         return
@@ -91,6 +90,6 @@ def check_no_futures(split: Split) -> None:
         late[row] = (int(train.user[row]), int(train.item[row]), float(train.timestamp[row])) in held_out
     if late.any():
         count, user = int(late.sum()), split.dataset.users[int(train.user[late][0])]
-        problem = f"{count} training events are held out as well, or later than the user's first held-out event"
-        hint = "cut the data with `leave-last-out`, `time:…` or `user-ratio:…`"
+        problem = f"{count} training events are also held out, or later than the user's first held-out event"
+        hint = "split the data with `leave-last-out`, `time:…` or `user-ratio:…`"
         raise InputError(problem, user=user, field="split", hint=hint)

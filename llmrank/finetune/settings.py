@@ -1,4 +1,4 @@
-"""The settings of a training; they load no torch, so that the command line can show them."""
+"""Training settings. This module does not import torch, so that the command line can show them quickly."""
 
 from __future__ import annotations
 
@@ -16,58 +16,59 @@ Positive = Annotated[float, Gt(0), Lt(float("inf"))]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """The settings that all trainings have."""
+    """Settings of all trainings."""
 
     users: Annotated[int, Ge(0)] = 0
-    """Users whose events are learned from, drawn with the seed; 0: all."""
+    """Number of users to train on, sampled with the seed; 0: all."""
     epochs: Positive = 8.0
     """Passes over the data.  [default: 8; with --prompt 3]"""
     learning_rate: Positive = 1e-3
-    """At its highest; it falls along a cosine.  [default: 0.001; with --prompt 0.0005]"""
+    """Peak learning rate; it decays along a cosine.  [default: 0.001; with --prompt 0.0005]"""
     warm_up: Annotated[int, Ge(1)] = 30
-    """Steps in which the learning rate rises."""
+    """Number of warm-up steps."""
     validations: Annotated[int, Ge(1)] = 4
-    """How often the weights are measured on the validation Cases; the best are kept."""
+    """Number of validations during training; the best weights are kept."""
     patience: Annotated[int, Ge(1)] = 2
-    """Validations without a better one after which training stops."""
+    """Stop after this many validations without improvement."""
     checkpoint_seconds: float = 30.0
-    """Between checkpoints: what a training that is stopped loses at most."""
+    """Seconds between checkpoints, which bounds the work lost when training is stopped."""
     seed: Annotated[int, Ge(0), Lt(1 << 63)] = 0
-    """Draws the weights that training begins with, the order of the users, and the validation users."""
+    """Seed for the initial weights, the order of the users, and the validation users."""
     dtype: str = "bfloat16"
-    """Of the language model's weights and states."""
+    """Data type of the language model's weights and states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TitleTraining(Training):
-    """The settings of a training that continues sequences of titles."""
+    """Settings of training on sequences of titles."""
 
     shape: TitleShape = field(default_factory=TitleShape)
     events: int = 768
-    """Positions in a batch, padding included."""
+    """Positions per batch, including padding."""
     dropout: float = 0.1
-    """Of the inputs, and of the states that are compared with the items."""
+    """Dropout of the inputs, and of the states that are compared with the items."""
     whitening: float = 0.8
-    """How far the variances of what is read of titles are made equal: 0 not at all, 1 entirely."""
+    """Degree of whitening of the title representations: 0 none, 1 full."""
     start: Path | None = None
-    """Folder of an adapter, of other data perhaps, whose weights this one starts from."""
+    """Folder of an adapter to start from; it may have been trained on other data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptTraining(Training):
-    """The settings of a training that answers a prompt."""
+    """Settings of training for a prompt."""
 
     epochs: Positive = 3.0
     """Passes over the data."""
     learning_rate: Positive = 5e-4
-    """At its highest; it falls along a cosine."""
+    """Peak learning rate; it decays along a cosine."""
     rank: Annotated[int, Ge(1), Le(LORA_RANKS[-1])] = 8
-    """Rank of the LoRA adapter, on all linear layers; vLLM takes no larger one."""
+    """Rank of the LoRA adapter on all linear layers, limited by vLLM."""
     tuned_layers: Annotated[int, Ge(0)] = 0
-    """Decoder layers, the uppermost, that get an adapter; 0: all. Fewer train faster."""
+    """Number of top decoder layers with an adapter; 0: all. Fewer layers train faster."""
     targets: Annotated[int, Ge(1)] = 1
-    """Events of each user that are asked for, the newest; the recall stage that proposes for one has not seen it."""
+    """Number of each user's newest events to use as targets. The recall stage for a target never sees it."""
     regression: bool = False
-    """Of a rating prompt: learn to be near the right rating, and not that its label is likely (Kang et al. 2023)."""
+    """For rating prompts: minimise the squared error of the rating instead of the loss of its label (Kang et al.
+    2023)."""
     tokens: Annotated[int, Ge(1)] = 4096
-    """Tokens in a batch, padding included."""
+    """Tokens per batch, including padding."""

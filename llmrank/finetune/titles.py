@@ -1,4 +1,4 @@
-"""Training of a model that continues sequences of titles: LoRA and two projections, all events as targets."""
+"""Training a model that continues sequences of titles: LoRA and two projections, with all events as targets."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from llmrank.types import Case, Ranking
 
 LEAST_VALIDATION = 20
 EMBEDDING_SCALE = 0.05
-"""About the standard deviation of a token embedding: what the projected inputs start at."""
+"""Initial scale of the projected inputs: about the standard deviation of a token embedding."""
 
 
 def train_titles(
@@ -58,19 +58,19 @@ def train_titles(
     *,
     say: Say = silent,
 ) -> Mapping[str, Any]:
-    """Train an adapter and return its card. The folder `out` then holds the adapter in the PEFT format, the projections
-    and the card.
+    """Train an adapter, and return its card. `out` then contains the adapter in PEFT format, the projections and the
+    card.
 
-    NDCG@10 on the validation Cases, whose relevant items are not in `sequences`, decides which weights are kept.
+    The weights with the best NDCG@10 on the validation Cases, whose relevant items are not in `sequences`, are kept.
 
-    A training that was stopped continues from its last checkpoint when it is called again with the same arguments; a
-    finished one returns its card. Lines about progress, with the time that is left, go to `say`.
+    Repeating the call continues a stopped training from its last checkpoint, or returns the card of a finished one.
+    `say` receives progress messages with the remaining time.
 
     Raises:
-        InputError: `out` holds another training; `settings.start` does not fit; too few validation Cases; the loss is
-            no number any more; the disk is full.
+        InputError: `out` has another training; `settings.start` does not fit; too few validation Cases; the loss is not
+            finite; the disk is full.
         MissingError: a package is not installed.
-        KeyboardInterrupt: interrupted; `say` was told from where the same call continues.
+        KeyboardInterrupt: interrupted; `say` received the point from which the same call continues.
     """
     identity = _identity(model, sequences, validation, settings)
     check_validation(validation)
@@ -81,28 +81,27 @@ def train_titles(
 
 
 def check_validation(cases: Sequence[Case]) -> None:
-    """Raise InputError where too few Cases have a relevant item among their candidates to choose weights on."""
+    """Raise InputError if too few Cases have a relevant candidate for choosing the weights."""
     if (found := len(reachable(cases))) < LEAST_VALIDATION:
         problem = f"{found} of {len(cases)} validation Cases have a relevant item among their candidates"
         problem += f"; at least {LEAST_VALIDATION} are needed"
-        raise InputError(
-            problem, field="validation", hint="draw more for it (--validation-users N), or propose longer lists (-k N)"
-        )
+        hint = "sample more users (--validation-users N), or propose more candidates (-k N)"
+        raise InputError(problem, field="validation", hint=hint)
 
 
 def _check_start(folder: Path, model: Model, shape: TitleShape) -> None:
-    """Raise InputError for an adapter from whose weights a training of this shape cannot start."""
+    """Raise InputError if a training of this shape cannot start from the adapter."""
     card = read_card(folder, NEXT_TITLE)
     check_base(card, model, folder)
     if card["shape"] != asdict(shape):
         had = ", ".join(f"{name} {value}" for name, value in card["shape"].items())
-        raise InputError("an adapter of another shape", path=folder, field="start", hint=f"train with {had}")
+        raise InputError("the adapter has another shape", path=folder, field="start", hint=f"train with {had}")
 
 
 def _identity(
     model: Model, sequences: TitleSequences, validation: Sequence[Case], settings: TitleTraining
 ) -> dict[str, Any]:
-    """What makes a training this one."""
+    """Return what identifies a training."""
     apart = ("shape", "checkpoint_seconds", "start")
     plain = {name: value for name, value in asdict(settings).items() if name not in apart}
     start = None
@@ -127,7 +126,7 @@ def _identity(
 
 
 class TitleObjective:
-    """Predicts every event of a user's history from those before it."""
+    """Predicts every event of a user's history from the events before it."""
 
     measure = str(MEASURE)
 
@@ -157,14 +156,14 @@ class TitleObjective:
         self.weights = Weights(self._body, [self._into, self._out])
 
     def _start_from(self, folder: Path) -> dict[str, Tensor]:
-        """Put another adapter's weights in place and return its projections."""
+        """Load another adapter's weights, and return its projections."""
         tensors = load_tensors(folder / PROJECTION)
         training_module("peft").set_peft_model_state_dict(self._body, load_tensors(folder / LORA))
         self._mean = tensors["mean"]
         return tensors
 
     def _projection(self) -> Projection:
-        """Return the projections as they are used: from what is read of a title, without the whitening between."""
+        """Return the projections for inference, with the whitening folded in."""
         scale = EMBEDDING_SCALE
         return Projection(
             self._mean, scale * (self._into @ self._basis.T).detach(), (self._out @ self._basis.T).detach()
@@ -183,7 +182,7 @@ class TitleObjective:
         return value
 
     def batches(self, epoch: int) -> Iterator[list[NDArray[np.int32]]]:
-        """Yield the batches of an epoch, the same whenever they are asked for."""
+        """Yield the batches of an epoch, deterministically."""
         draw = np.random.default_rng([self._settings.seed, epoch])
         pieces = list(windows(self._sequences, self._settings.shape.window, draw))
         draw.shuffle(pieces)
@@ -201,7 +200,7 @@ class TitleObjective:
         seen = functional.dropout(inputs, settings.dropout)
         there = wanted >= 0
         states = functional.dropout(last_states(self._body, seen.to(self._dtype))[there], settings.dropout)
-        # States to the titles' side first: cheaper than bringing every item of the catalogue to the states' side.
+        # Project the states: cheaper than projecting every item of the catalogue.
         logits = (states @ self._out[:-1]) @ self._white.T + self._white @ self._out[-1]
         logits = logits.masked_fill(already_seen(shown, wanted, there, len(self._white)), -1e9)
         return functional.cross_entropy(logits, wanted[there]), int(there.sum())
@@ -210,9 +209,9 @@ class TitleObjective:
 def windows(
     sequences: Sequence[NDArray[np.int32]], window: int, draw: np.random.Generator
 ) -> Iterator[NDArray[np.int32]]:
-    """Yield each sequence in pieces of at most `window` targets, cut at places that `draw` moves in every epoch.
+    """Yield each sequence in pieces of at most `window` targets, cut at different positions in every epoch (`draw`).
 
-    Neighbours share the event at the cut, so that every event but a sequence's first is a target exactly once.
+    Neighbouring pieces share the event at the cut, so that every event but the first is a target exactly once.
     """
     for one in sequences:
         start = 0
@@ -223,9 +222,9 @@ def windows(
 
 
 def already_seen(shown: Tensor, wanted: Tensor, there: Tensor, items: int) -> Tensor:
-    """Return bool[targets, items]: what the user already had at that position, the target itself excepted.
+    """Return bool[targets, items]: the items that the user already had at that position, except the target.
 
-    Recall stages leave such items out of the list, so the model need not learn to do so.
+    Recall stages do not propose such items, so the model need not learn to avoid them.
     """
     rows, length = shown.shape
     positions = torch.arange(length).expand(rows, length)
@@ -246,9 +245,9 @@ def rank_titles(model: TitleModel, cases: Sequence[Case]) -> list[Ranking]:
 
 
 def choose_title_fusion(out: Path, model: Model, validation: Validation, recall: str, *, say: Say) -> Mapping[str, Any]:
-    """Choose on validation Cases how much the recall stage counts, add that to the card, and return the card.
+    """Choose the fusion with the recall stage on validation Cases, add it to the card, and return the card.
 
-    The card's `fusion` is `FusionChoice.to_dict`, with what it was chosen on.
+    The card's `fusion` is `FusionChoice.to_dict`, plus a description of the validation.
     """
     cases = validation.asked
     choice = choose_fusion(cases, rank_titles(load_adapter(out, model), cases), validation.value)

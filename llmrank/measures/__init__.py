@@ -1,4 +1,4 @@
-"""What a ranking or a rating is worth: measures as values, computed over many Cases at once.
+"""Measures of rankings and ratings, computed over many Cases at once.
 
 >>> from llmrank.types import Ranking
 >>> judgements = Judgements.from_rankings([Ranking(("b", "a", "c"))], [{"a"}])

@@ -14,13 +14,12 @@ from llmrank.measures.ratings import Ratings
 
 @dataclass(frozen=True)
 class AUC(RatingMeasure):
-    """The chance that a Case the user liked (true rating at or above `threshold`) is predicted higher than one they
-    did not, over all Cases together; equal predictions count one half (Mann-Whitney).
+    """The probability that a liked Case (true rating at or above `threshold`) has a higher prediction than a disliked
+    one, over all Cases together; equal predictions count one half (Mann-Whitney).
 
-    Without a threshold it is three quarters up the scale: 4 on a scale of 1 to 5, and 1 where ratings are 0 or 1.
-
-    Unanswered at its worst is a liked Case below all others and a disliked one above. Undefined (NaN) when the Cases
-    are all liked or all not.
+    The default threshold is three quarters up the scale: 4 on a scale of 1 to 5, and 1 for ratings of 0 and 1. In the
+    worst case, an unanswered liked Case is below all others, and a disliked one above. Undefined (NaN) if all Cases are
+    liked, or none.
     """
 
     threshold: float | None = None
@@ -31,16 +30,16 @@ class AUC(RatingMeasure):
         return self.name if self.threshold is None else f"{self.name}(>={self.threshold:g})"
 
     def liked(self, ratings: Ratings) -> NDArray[np.bool_]:
-        """Return which true ratings say that the user liked the item."""
+        """Return whether the user liked the item, per Case."""
         low, high = ratings.scale
         return ratings.truth >= (low + 0.75 * (high - low) if self.threshold is None else self.threshold)
 
     def per_case(self, judged: Ratings) -> NDArray[np.float64]:
-        """Return NaN for every Case: one Case alone has no AUC."""
+        """Return NaN for every Case: AUC is undefined for a single Case."""
         return np.full(len(judged), np.nan)
 
     def extreme(self, ratings: Ratings, unanswered: Literal["worst", "best"]) -> NDArray[np.float64]:
-        """Return below all others for a liked Case, above them for a disliked one; or the reverse."""
+        """Return -inf for a liked Case and inf for a disliked one in the worst case; the reverse in the best."""
         return np.where(self.liked(ratings) == (unanswered == "best"), np.inf, -np.inf)
 
     def weighted(self, ratings: Ratings, weights: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -55,7 +54,7 @@ class AUC(RatingMeasure):
 
 
 def weights_by_group(weights: NDArray[np.floating], group: NDArray[np.intp], groups: int) -> NDArray[np.float64]:
-    """Return `[replica, group]`: the weights of each row, summed by group."""
+    """Return the weights of each row summed by group, `[replica, group]`."""
     replicas = len(weights)
     cells = group + groups * np.arange(replicas)[:, None]
     sums = np.bincount(cells.ravel(), weights.ravel(), minlength=replicas * groups)

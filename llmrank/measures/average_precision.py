@@ -12,7 +12,7 @@ from llmrank.measures.measure import RankingMeasure
 class MAP(RankingMeasure):
     """MAP, MAP@k: precision at the rank of each relevant item (within the first k), summed, divided by all relevant.
 
-    The divisor is trec_eval's: all relevant items, those that the recall stage missed or the cut-off hides included.
+    The divisor is trec_eval's: all relevant items, including those missed by recall or beyond the cut-off.
 
     In a tie group of n items below a others, with r relevant ones below b others, the item at place j is relevant with
     probability r/n, and then b + 1 + (j-1)(r-1)/(n-1) relevant items are expected down to it (McSherry & Najork 2008).

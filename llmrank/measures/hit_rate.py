@@ -12,8 +12,8 @@ from llmrank.measures.measure import RankingMeasure
 class HR(RankingMeasure):
     """HR@k: 1 if a relevant item is among the first k, else 0 (ir_measures: Success@k).
 
-    Where the cut goes through the topmost tie group with relevant items, m of its n places lie above the cut, and r of
-    its items are relevant: 1 - C(n-r, m) / C(n, m), the hypergeometric chance of at least one.
+    If the cut-off falls inside the topmost tie group with relevant items, with m of its n positions above the cut-off
+    and r of its items relevant, the value is 1 - C(n-r, m) / C(n, m), the hypergeometric probability of at least one.
     """
 
     name = "HR"

@@ -1,8 +1,7 @@
-"""Rankings, judged: where the relevant items of many Cases stand, and with what they are tied.
+"""Judged rankings: the ranks and ties of the relevant items of many Cases.
 
-Every measure here depends on the relevant items alone, so nothing else is kept: one entry for each tie group that
-holds a relevant item. An untied relevant item is a group of one. Where relevance is graded, the gain of each relevant
-item is kept beside.
+Every measure depends only on the relevant items, so only these are stored: one entry for each tie group with a relevant
+item. An untied relevant item is a group of one. If relevance is graded, the gain of each relevant item is stored too.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from llmrank.errors import InputError
 from llmrank.types import Case, Ranking
 
 DRAWN_ORDERS = 4_000
-"""Random orders drawn in all, to learn how far chance strays."""
+"""Total number of random orders drawn to estimate the spread of chance."""
 
 
 class JudgedCase(NamedTuple):
-    """All of one Case that a measure depends on; Cases of which it is the same have the same values."""
+    """Everything in one Case that a measure depends on. Equal JudgedCases have equal values."""
 
     relevant: int
     candidates: int
@@ -38,52 +37,55 @@ class JudgedCase(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgements:
-    """Two tables of columns: one row per Case, and one row per tie group that holds relevant items.
+    """Two column-oriented tables: one with a row per Case, one with a row per tie group that has relevant items.
 
-    What the method tied is tied here, and a measure is its expected value over random tie-breaking. A Case without an
-    answer (`unparsed`, `error`) stands at its worst: its relevant items are the last of its candidates.
+    Items tied by the method stay tied, and measures are expected values over random tie-breaking. A Case without an
+    answer (`unparsed`, `error`) gets its worst value: its relevant items are ranked last.
     """
 
     relevant: NDArray[np.int64]
-    """Per Case: how many ids are relevant in all, those that the recall stage missed included; 0: unknown."""
+    """Per Case: number of relevant ids, including those missed by recall; 0: unknown."""
     candidates: NDArray[np.int64]
-    """Per Case: how many items were ranked."""
+    """Per Case: number of ranked items."""
     answered: NDArray[np.bool_]
     """Per Case: whether its Outcome is `ok` or `repaired`."""
     case: NDArray[np.int64]
-    """Per group: index of its Case; ascending, and the groups of a Case from the top down."""
+    """Per group: index of its Case. Ascending; the groups of a Case are in ranking order."""
     above: NDArray[np.int64]
-    """Per group: how many items are ranked above it."""
+    """Per group: number of items ranked above it."""
     size: NDArray[np.int64]
-    """Per group: how many items are tied in it."""
+    """Per group: number of tied items."""
     hits: NDArray[np.int64]
-    """Per group: how many of them are relevant, at least 1."""
+    """Per group: number of relevant items, at least 1."""
     gain: NDArray[np.float64] | None = None
-    """Per relevant candidate, in the order of the groups, and within a group from the highest gain down: its gain.
-    None: relevance is binary, and every gain is 1."""
+    """Per relevant candidate: its gain, in the order of the groups, and descending within a group. None: relevance is
+    binary, and every gain is 1."""
     ideal: NDArray[np.float64] | None = None
-    """Per relevant id, Case after Case, and within a Case from the highest down: its gain. None: as for `gain`."""
+    """Per relevant id: its gain, Case by Case, and descending within a Case. None: as for `gain`."""
 
     @classmethod
     def from_cases(cls, rankings: Iterable[Ranking], cases: Iterable[Case]) -> Self:
-        """Judge each Ranking by the relevant ids of its Case, and their gains where it has them."""
+        """Judge each Ranking by the relevant ids of its Case, with their gains if given."""
         return cls.from_rankings(rankings, (case.gain_of for case in cases))
 
     @classmethod
     def from_rankings(
         cls, rankings: Iterable[Ranking], relevant: Iterable[Collection[str] | Mapping[str, float]]
     ) -> Self:
-        """Judge each Ranking by the relevant ids of its Case, candidates or not, or by a map from id to gain (above 0).
+        """Judge each Ranking by the relevant ids of its Case, or by a map from id to gain (above 0).
 
-        Raises InputError: a Ranking names an item twice, or its scores are not aligned, not numbers, or rise.
+        Relevant ids need not be candidates. Raises InputError if a Ranking has duplicate items, or scores that are
+        misaligned, not numbers, or increasing.
         """
         judged = zip(rankings, relevant, strict=True)
         return cls.of(judge_case(ranking, ids, case) for case, (ranking, ids) in enumerate(judged))
 
     @classmethod
     def from_scores(cls, scores: Iterable[Sequence[float]], cases: Iterable[Case]) -> Self:
-        """Judge the candidates of each Case by their scores, in the order of the candidates: the highest is first, and
-        equal ones are tied. Raises InputError for a score that is not a number."""
+        """Judge the candidates of each Case by aligned scores: the highest is first, and equal scores are tied.
+
+        Raises InputError for a score that is not a number.
+        """
         judged = zip(scores, cases, strict=True)
         return cls.of(_judge_scores(found, case, number) for number, (found, case) in enumerate(judged))
 
@@ -109,7 +111,7 @@ class Judgements:
 
     @property
     def judged(self) -> NDArray[np.bool_]:
-        """Per Case: whether any relevant id is known. The others have no value; report how many they are."""
+        """Per Case: whether any relevant id is known. The others have no value; report their number."""
         return self.relevant > 0
 
     def worst(self) -> Self:
@@ -117,12 +119,12 @@ class Judgements:
         return replace(self, above=self.above + self.size - self.hits, size=self.hits)._by_gain(rising=True)
 
     def best(self) -> Self:
-        """Return the Judgements with every tie broken for the relevant items, and unanswered Cases at their best."""
+        """Return the Judgements with every tie broken in favour of the relevant items, and unanswered Cases at best."""
         best = self._on_top(~self.answered)
         return replace(best, size=best.hits)._by_gain()
 
     def random(self) -> Self:
-        """Return the Judgements with all candidates of a Case tied: any measure of it is the exact value of chance."""
+        """Return the Judgements with all candidates tied, whose measures are the exact expected values of chance."""
         return self._on_top(np.ones(len(self), dtype=bool))
 
     @property
@@ -131,15 +133,15 @@ class Judgements:
         return bool((self.size == self.candidates[self.case]).all())
 
     def oracle(self) -> Self:
-        """Return the Judgements with all relevant candidates on top: the most that any reranking can reach."""
+        """Return the Judgements with all relevant candidates on top: the ceiling for any reranking."""
         top = self.random()
         return replace(top, size=top.hits)._by_gain()
 
     def orders(self, seed: int = 0) -> tuple[Self, NDArray[np.int64], NDArray[np.int64]]:
-        """Return what a random order can do: a Case for each order, its kind, and how many Cases are of each kind.
+        """Return random orders (as Cases), the kind of each order, and the number of Cases of each kind.
 
-        Cases with as many candidates and relevant items are of one kind, unless relevance is graded. One relevant
-        candidate can stand at each place; where there are several, some orders are drawn.
+        Cases with the same numbers of candidates and relevant items are of one kind, unless relevance is graded. For a
+        single relevant candidate, all positions are enumerated; for several, orders are sampled.
         """
         tied, generator = self.random(), np.random.default_rng(seed)
         alike = [tied.size, tied.hits, tied.relevant[tied.case], *([] if tied.gain is None else [tied.case])]
@@ -161,7 +163,7 @@ class Judgements:
         return self.of(orders), np.array(kinds, dtype=np.int64), counts
 
     def _on_top(self, which: NDArray[np.bool_]) -> Self:
-        """Return the Judgements with all candidates of some Cases tied."""
+        """Return the Judgements with all candidates of these Cases tied."""
         starts = self.first() | ~which[self.case]
         group = np.cumsum(starts) - 1
         case = self.case[starts]
@@ -179,7 +181,7 @@ class Judgements:
         )
 
     def _by_gain(self, *, rising: bool = False) -> Self:
-        """Return graded Judgements whose groups hold relevant items alone, with these in the order of their gains."""
+        """Split groups that contain only relevant items into single items ordered by gain, if relevance is graded."""
         if self.gain is None:
             return self
         start = np.repeat(np.cumsum(self.hits) - self.hits, self.hits)
@@ -190,7 +192,7 @@ class Judgements:
         return replace(self, case=self.case[group], above=above, size=one, hits=one, gain=gain)
 
     def recalled(self) -> NDArray[np.float64]:
-        """Return, per Case, the share of its relevant ids that are candidates: the recall of the list; NaN: unknown."""
+        """Return, per Case, the share of relevant ids among the candidates, the recall of the list; NaN: unknown."""
         return self.where_judged(self.sum(self.hits) / np.maximum(self.relevant, 1))
 
     # --- what the measures are computed with ------------------------------------------------------------------------
@@ -202,11 +204,11 @@ class Judgements:
         return np.add.reduceat(self.gain, np.cumsum(self.hits) - self.hits) if len(self.hits) else np.zeros(0)
 
     def within(self, k: int | None) -> NDArray[np.int64]:
-        """Return, per group, how many of its places lie within the first `k`."""
+        """Return, per group, the number of its positions within the first `k`."""
         return self.size if k is None else np.clip(k - self.above, 0, self.size)
 
     def hits_above(self) -> NDArray[np.int64]:
-        """Return, per group, how many relevant items of its Case stand above it."""
+        """Return, per group, the number of relevant items of its Case above it."""
         running = np.cumsum(self.hits) - self.hits
         first = self.first()
         return running - running[first][np.cumsum(first) - 1]
@@ -220,28 +222,28 @@ class Judgements:
         return np.bincount(self.case, values, minlength=len(self)).astype(np.float64, copy=False)
 
     def where_judged(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return `values` with NaN for the Cases of which no relevant id is known."""
+        """Return `values` with NaN for Cases without a known relevant id."""
         return np.where(self.judged, values, np.nan)
 
 
 def judge_case(ranking: Ranking, relevant: Collection[str] | Mapping[str, float], case: int = 0) -> JudgedCase:
-    """Judge one Ranking; see `Judgements.from_rankings`. `case` is its number in an error."""
+    """Judge one Ranking; see `Judgements.from_rankings`. `case` is its number for error messages."""
     wanted: Mapping[str, float] = relevant if isinstance(relevant, Mapping) else dict.fromkeys(relevant, 1.0)
     offered = check_ranking(ranking, case)
     tied: dict[tuple[int, int], list[float]] = {}
     for place in sorted(map(ranking.order.index, offered.intersection(wanted))):
         tied.setdefault(tie_group(ranking, place), []).append(wanted[ranking.order[place]])
-    if not ranking.answered:  # at its worst: the relevant items last, the highest gain at the very end
+    if not ranking.answered:  # the worst order: relevant items last, the highest gain at the very end
         tied = _last(sorted(chain(*tied.values())), len(ranking.order))
     return _judged(wanted, len(ranking.order), ranking.answered, tied)
 
 
 def _judge_scores(scores: Sequence[float], case: Case, number: int) -> JudgedCase:
-    """Judge the Ranking that the scores of a Case's candidates make, without making it."""
+    """Judge the ranking by these scores, without building a Ranking."""
     wanted, rising = case.gain_of, sorted(scores)
     if len(scores) != len(case.candidates) or not all(map(le, rising, islice(rising, 1, None))):
-        hint = "give one number per candidate, in their order"
-        raise InputError(f"the scores of Case {number} are no numbers to rank by", field="scores", hint=hint)
+        hint = "give one number per candidate, in the same order"
+        raise InputError(f"invalid scores for Case {number}", field="scores", hint=hint)
     tied: dict[tuple[int, int], list[float]] = {}
     for item, score in zip(case.candidates, scores, strict=True):
         if item.item_id in wanted:
@@ -254,7 +256,7 @@ def _judge_scores(scores: Sequence[float], case: Case, number: int) -> JudgedCas
 def _judged(
     wanted: Mapping[str, float], candidates: int, answered: bool, tied: Mapping[tuple[int, int], list[float]]
 ) -> JudgedCase:
-    """Return what a measure depends on; `tied` has the gains of each tie group of relevant items, from the top down."""
+    """Return the JudgedCase; `tied` has the gains of each tie group of relevant items, in ranking order."""
     return JudgedCase(
         len(wanted),
         candidates,
@@ -266,14 +268,14 @@ def _judged(
 
 
 def _last(gains: list[float], n: int) -> dict[tuple[int, int], list[float]]:
-    """Return the tie groups of relevant items at the end of `n`, the lowest gain first; one group of equal gains."""
+    """Return the tie groups with the relevant items last of `n`, lowest gain first; a single group for equal gains."""
     if len(set(gains)) == 1:
         return {(n - len(gains), len(gains)): gains}
     return {(n - len(gains) + place, 1): [gain] for place, gain in enumerate(gains)}
 
 
 def tie_group(ranking: Ranking, place: int) -> tuple[int, int]:
-    """Return the tie group that holds a place, counted from 0: how many items stand above it, and its size."""
+    """Return the tie group at a position, from 0: the number of items above it, and its size."""
     n, scores = len(ranking.order), ranking.scores
     named = n if ranking.named is None else ranking.named
     if place >= named:
@@ -289,20 +291,19 @@ def tie_group(ranking: Ranking, place: int) -> tuple[int, int]:
 
 
 def places_of(ranking: Ranking, place: int) -> str:
-    """Return the rank of a place, counted from 0, as it is shown: `3`; or, where it is tied, `3–7`."""
+    """Format the rank of a position, from 0, as `3`, or as `3–7` if it is tied."""
     above, size = tie_group(ranking, place)
     return f"{above + 1}" if size == 1 else f"{above + 1}–{above + size}"
 
 
 def scores_with_ties(ranking: Ranking) -> dict[str, float]:
-    """Return, for each item, how many are not ranked above it: n for the first of n, and the same for tied items."""
+    """Return, for each item, the number of items not ranked above it: n for the first of n; equal for tied items."""
     n = len(ranking.order)
     return {item_id: float(n - tie_group(ranking, place)[0]) for place, item_id in enumerate(ranking.order)}
 
 
 def check_ranking(ranking: Ranking, case: int) -> set[str]:
-    """Return the items of a Ranking. Raises InputError where it cannot be judged: the mistake is in the method, and
-    must not become a number."""
+    """Return the items of a Ranking. Raises InputError if it is invalid, which is a bug in the method."""
     order, scores = ranking.order, ranking.scores
     if len(items := set(order)) != len(order):
         raise InputError(f"ranking {case} names an item twice", field="order", hint="name every candidate once")

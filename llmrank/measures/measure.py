@@ -18,28 +18,27 @@ from llmrank.measures.ratings import Ratings
 from llmrank.measures.summary import MeasureSummary
 
 ROUNDING = 1e-9
-"""How far a sum of fractions may pass 1."""
+"""Tolerance for sums of fractions that exceed 1 through rounding."""
 
 Unanswered = Literal["worst", "best", "imputed", "dropped"]
-"""What stands for a rating that is not there: the end of the scale that measures worst, or best; the user's mean; or
-nothing, which leaves the Case out."""
+"""How to treat a missing rating: use the worst or best end of the scale, impute the user's mean, or drop the Case."""
 
 Judged = TypeVar("Judged", Judgements, Ratings)
 
 
 @dataclass(frozen=True)
 class BaseMeasure(ABC, Generic[Judged]):
-    """What measures of rankings and of ratings share.
+    """Base class for measures of rankings and of ratings.
 
-    `users[case]` says whose each Case is, where a user has several: intervals and tests are over users.
+    `users[case]` is the user of each Case, needed if users have several: intervals and tests are over users.
     """
 
     name: ClassVar[str] = ""
     lower_is_better: ClassVar[bool] = False
     is_headline: ClassVar[bool] = False
-    """Whether a table's verdict is about this measure when it is among those chosen."""
+    """Whether tables use this measure for their verdict."""
     most: ClassVar[float] = math.inf
-    """The largest difference that two values can have."""
+    """Largest possible difference between two values."""
 
     @abstractmethod
     def per_case(self, judged: Judged) -> NDArray[np.float64]:
@@ -47,14 +46,14 @@ class BaseMeasure(ABC, Generic[Judged]):
 
     @abstractmethod
     def value(self, judged: Judged) -> float:
-        """Return one number for all Cases whose truth is known; NaN where it is undefined."""
+        """Return the value over all Cases with a known truth; NaN if undefined."""
 
     @abstractmethod
     def summary(self, judged: Judged, users: Sequence[str] | None = None) -> MeasureSummary:
-        """Return the measure over the Cases whose truth is known (`(~judged.judged).sum()` counts the others)."""
+        """Return the summary over the Cases with a known truth (`(~judged.judged).sum()` counts the others)."""
 
     def difference(self, left: Judged, right: Judged, users: Sequence[str] | None = None) -> stats.Difference:
-        """Return left minus right on the same Cases, in the same order, over those judged in both; paired on users."""
+        """Return left minus right over the Cases judged in both, paired by user. Both need the same Cases in order."""
         both = left.judged & right.judged
         values = [self.per_case(left)[both], self.per_case(right)[both]]
         return stats.paired_difference(values[0], values[1], _clusters(users, both), most=self.most)
@@ -78,19 +77,19 @@ class RankingMeasure(BaseMeasure[Judgements]):
         return self.name if self.k is None else f"{self.name}@{self.k}"
 
     def per_case(self, judged: Judgements) -> NDArray[np.float64]:
-        """Return, per Case, the expected value over random tie-breaking, in [0, 1]; NaN: no relevant id is known.
+        """Return, per Case, the expected value over random tie-breaking, in [0, 1]; NaN without a known relevant id.
 
-        Raises InputError where a measure of another package gives something else.
+        Raises InputError if a plugin's measure returns anything else.
         """
         values = judged.where_judged(np.asarray(self.expected(judged), dtype=np.float64))
         known = values[judged.judged]
         if len(values) != len(judged) or not bool(((known >= -ROUNDING) & (known <= 1 + ROUNDING)).all()):
-            problem = f"the measure {self} ({type(self).__module__}) gave no number between 0 and 1 for some Case"
-            raise InputError(problem, field="measure", hint="correct its method `expected`, or leave the measure out")
+            problem = f"the measure {self} ({type(self).__module__}) returned a value outside 0 to 1 for some Case"
+            raise InputError(problem, field="measure", hint="correct its method `expected`, or omit the measure")
         return values
 
     def value(self, judged: Judgements) -> float:
-        """Return the mean over the Cases with a known relevant id; NaN when there are none."""
+        """Return the mean over the Cases with a known relevant id; NaN if there are none."""
         values = self.per_case(judged)[judged.judged]
         return float(values.mean()) if len(values) else float("nan")
 
@@ -110,7 +109,7 @@ class RankingMeasure(BaseMeasure[Judgements]):
         )
 
     def difference(self, left: Judgements, right: Judgements, users: Sequence[str] | None = None) -> stats.Difference:
-        """Return left minus right, as for any measure; where right is chance, see `stats.difference_from_chance`."""
+        """Return left minus right. If right is chance, uses `stats.difference_from_chance`."""
         found = super().difference(left, right, users)
         both = left.judged & right.judged
         if found.users < 2 or left.of_chance or not right.of_chance or not right.answered[both].all():
@@ -122,7 +121,7 @@ class RankingMeasure(BaseMeasure[Judgements]):
 
     @abstractmethod
     def expected(self, judgements: Judgements) -> NDArray[np.float64]:
-        """Return the expected value per Case; anything finite where no relevant id is known."""
+        """Return the expected value per Case; any finite value for Cases without a known relevant id."""
 
 
 @dataclass(frozen=True)
@@ -131,21 +130,21 @@ class RatingMeasure(BaseMeasure[Ratings]):
 
     lower_is_better = True
     is_mean: ClassVar[bool] = False
-    """Whether it is the mean of `per_case`, so that paired tests of means apply."""
+    """Whether the measure is the mean of `per_case`, so that paired tests of means apply."""
 
     def __str__(self) -> str:
         return self.name
 
     def per_case(self, judged: Ratings) -> NDArray[np.float64]:
-        """Return, per Case, the absolute error (unanswered: the largest possible); NaN: the true rating is unknown."""
+        """Return, per Case, the absolute error (the maximum if unanswered); NaN if the true rating is unknown."""
         return np.abs(self.filled(judged, "worst") - judged.truth)
 
     def value(self, judged: Ratings, unanswered: Unanswered = "worst") -> float:
-        """Return the measure over all Cases with a known true rating; NaN when it is undefined."""
+        """Return the measure over all Cases with a known true rating; NaN if undefined."""
         return float(self.replicated(judged, np.ones((1, len(judged))), unanswered)[0])
 
     def summary(self, judged: Ratings, users: Sequence[str] | None = None) -> MeasureSummary:
-        """Return the measure over the Cases with a true rating, with the interval of a bootstrap over users."""
+        """Return the summary over the Cases with a true rating, with a bootstrap interval over users."""
         clusters, ratings = _clusters(users, judged.judged), judged.take(judged.judged)
         replicas = stats.bootstrap(lambda weights: self.replicated(ratings, weights), clusters)
         return MeasureSummary(
@@ -159,9 +158,9 @@ class RatingMeasure(BaseMeasure[Ratings]):
         )
 
     def difference(self, left: Ratings, right: Ratings, users: Sequence[str] | None = None) -> stats.Difference:
-        """Return left minus right on the same Cases, in the same order, by a bootstrap of the same users for both.
+        """Return left minus right on the same Cases, with a bootstrap that resamples the same users for both.
 
-        A mean over Cases, such as MAE, has the tests of `stats.paired_difference` instead.
+        Means over Cases, such as MAE, use `stats.paired_difference` instead.
         """
         if self.is_mean:
             return super().difference(left, right, users)
@@ -176,27 +175,27 @@ class RatingMeasure(BaseMeasure[Ratings]):
     def replicated(
         self, ratings: Ratings, weights: NDArray[np.floating], unanswered: Unanswered = "worst"
     ) -> NDArray[np.float64]:
-        """Return the measure once for each row of `weights[replica, case]`, every Case counted as often as it says."""
+        """Return the measure for each row of `weights[replica, case]`, which says how often each Case counts."""
         predicted = self.filled(ratings, unanswered)
         known = ~np.isnan(ratings.truth) & ~np.isnan(predicted)
         return self.weighted(replace(ratings, predicted=predicted).take(known), weights[:, known])
 
     def filled(self, ratings: Ratings, unanswered: Unanswered) -> NDArray[np.float64]:
-        """Return the predictions with the missing ones filled in; NaN where they are to be dropped."""
+        """Return the predictions with missing ones filled in; NaN for `dropped`."""
         if unanswered == "dropped":
             return ratings.predicted
         fill = ratings.user_mean if unanswered == "imputed" else self.extreme(ratings, unanswered)
         return np.where(ratings.answered, ratings.predicted, fill)
 
     def extreme(self, ratings: Ratings, unanswered: Literal["worst", "best"]) -> NDArray[np.float64]:
-        """Return, per Case, the prediction that measures worst (the end of the scale farther away) or best."""
+        """Return, per Case, the worst prediction (the farther end of the scale) or the best."""
         low, high = ratings.scale
         truth = ratings.truth
         return truth if unanswered == "best" else np.where(truth - low > high - truth, low, high)
 
     @abstractmethod
     def weighted(self, ratings: Ratings, weights: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the measure for each row of `weights[replica, case]`; NaN where it is undefined.
+        """Return the measure for each row of `weights[replica, case]`; NaN if undefined.
 
         Every Case of `ratings` has a truth and a prediction.
         """
@@ -206,5 +205,5 @@ Measure = BaseMeasure[Any]
 
 
 def _clusters(users: Sequence[str] | None, which: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return whose each of the chosen Cases is; without `users`, every Case has a user of its own."""
+    """Return the user of each chosen Case; without `users`, each Case counts as its own user."""
     return stats.clusters_of(range(len(which)) if users is None else users)[which]

@@ -10,12 +10,11 @@ from llmrank.measures.measure import RankingMeasure
 
 
 class NDCG(RankingMeasure):
-    """NDCG@k with the item's gain (1 where relevance is binary) and discount 1 / log2(rank + 1), as trec_eval's
-    ndcg_cut (Järvelin & Kekäläinen 2002).
+    """NDCG@k with the item's gain (1 for binary relevance) and discount 1 / log2(rank + 1), as in trec_eval's ndcg_cut
+    (Järvelin & Kekäläinen 2002).
 
-    It is divided by the ideal that can be achieved: the relevant items (at most k) on top, highest gain first, those
-    that the recall stage missed included. Tied items share the mean discount of their places, and the mean gain
-    (McSherry & Najork 2008).
+    The divisor is the ideal DCG: the relevant items (at most k) on top, highest gain first, including those missed by
+    recall. Tied items share the mean discount of their positions, and the mean gain (McSherry & Najork 2008).
     """
 
     name = "NDCG"

@@ -22,17 +22,17 @@ GROUP = "llmrank.measures"
 OURS: Mapping[str, type[Measure]] = {
     measure.name.casefold(): measure for measure in (HR, Recall, Precision, NDCG, MRR, MAP, RMSE, MAE, AUC)
 }
-"""Our measures by name in lower case."""
+"""Built-in measures by lower-case name."""
 NAME = re.compile(r"(?P<name>[A-Za-z]\w*)(?:@(?P<k>\d+)|\(>=(?P<threshold>\d+(?:\.\d+)?)\))?")
 RANGE = re.compile(r"(?P<name>[A-Za-z]+)@(?P<first>\d+)\.\.(?P<last>\d+)")
 MOST_CUTOFFS = 1000
-"""Cut-offs that one range may name."""
+"""Maximum number of cut-offs in a range."""
 
 
 def parse_measures(text: str) -> tuple[Measure, ...]:
-    """Return the measures in a comma-separated list; `NDCG@1..50` stands for NDCG at every cut-off from 1 to 50.
+    """Parse a comma-separated list of measures; `NDCG@1..50` means NDCG at every cut-off from 1 to 50.
 
-    A measure named twice is kept once. Raises InputError as `parse_measure`, and for a list or a range that is empty.
+    Duplicates are dropped. Raises InputError as `parse_measure` does, and for an empty list or range.
     """
     measures: list[Measure] = []
     for name in filter(None, (part.strip() for part in text.split(","))):
@@ -41,18 +41,18 @@ def parse_measures(text: str) -> tuple[Measure, ...]:
             continue
         first, last = int(match["first"]), int(match["last"])
         if not 1 <= first <= last < first + MOST_CUTOFFS:
-            hint = f"write it like {match['name']}@1..50, with at most {MOST_CUTOFFS} cut-offs"
+            hint = f"for example {match['name']}@1..50, with at most {MOST_CUTOFFS} cut-offs"
             raise InputError(f"{name!r} is not a valid range of cut-offs", field="measure", hint=hint)
         measures += [parse_measure(f"{match['name']}@{k}") for k in range(first, last + 1)]
     if not measures:
-        raise InputError("no measure is named", field="measure", hint="write for example NDCG@10,MRR")
+        raise InputError("no measures given", field="measure", hint="for example NDCG@10,MRR")
     return tuple(dict.fromkeys(measures))
 
 
 def parse_measure(text: str) -> Measure:
-    """Return the measure of that name, in upper or lower case, or of a package that adds it; `str` gives the name back.
+    """Parse a measure, ignoring case; plugins are included. `str` is the inverse.
 
-    Raises InputError, with the nearest known name, for an unknown name or for a cut-off too many or too few.
+    Raises InputError for an unknown name, with the closest match; and for a missing or unexpected cut-off.
     """
     match = NAME.fullmatch(text.strip())
     name = match["name"] if match else re.split(r"[@(]", text.strip())[0]
@@ -70,7 +70,7 @@ def parse_measure(text: str) -> Measure:
 
 
 def _measure_class(name: str, text: str) -> type[Measure]:
-    """Return the measure of that name, in upper or lower case, ours or of a package that adds it."""
+    """Return the measure class with this name, ignoring case; plugins are included."""
     added = {plugin.casefold(): plugin for plugin in plugin_names(GROUP)}
     key = name.casefold()
     if key in OURS:
@@ -85,7 +85,7 @@ def _measure_class(name: str, text: str) -> type[Measure]:
     assert plugin is not None
     loaded = plugin.load()
     if not (isinstance(loaded, type) and issubclass(loaded, RankingMeasure | RatingMeasure)):
-        raise plugin.error("is no subclass of RankingMeasure or RatingMeasure")
+        raise plugin.error("is not a subclass of RankingMeasure or RatingMeasure")
     if loaded.name != plugin.name:
-        raise plugin.error(f"has another name than its entry point: set `name = {plugin.name!r}` in the class")
+        raise plugin.error(f"differs in name from its entry point: set `name = {plugin.name!r}` in the class")
     return loaded

@@ -10,7 +10,7 @@ from llmrank.measures.measure import RankingMeasure
 
 
 class Precision(RankingMeasure):
-    """Precision@k: relevant items among the first k, divided by k (as in trec_eval, also where the list is shorter)."""
+    """Precision@k: relevant items among the first k, divided by k (as in trec_eval, even for shorter lists)."""
 
     name = "Precision"
 

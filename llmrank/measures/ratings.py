@@ -1,4 +1,4 @@
-"""Ratings, judged: the true and the predicted rating of many Cases."""
+"""Judged ratings: the true and the predicted rating of many Cases."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ class Ratings:
     """One row per Case of the rating task."""
 
     truth: NDArray[np.float64]
-    """The true rating; NaN: unknown, the Case has no value."""
+    """The true rating; NaN: unknown, so the Case has no value."""
     predicted: NDArray[np.float64]
     """The predicted rating; NaN: unanswered."""
     user_mean: NDArray[np.float64]
-    """What an unanswered Case is imputed with: the mean of the ratings in its history; where there are none, the mean
-    over all histories, and without any the middle of the scale."""
+    """Imputed prediction for unanswered Cases: the mean rating in the history; or else over all histories; or else the
+    middle of the scale."""
     scale: tuple[float, float]
-    """Lowest and highest rating possible."""
+    """Lowest and highest possible rating."""
 
     @classmethod
     def from_rankings(
         cls, rankings: Iterable[Ranking], cases: Iterable[Case], scale: tuple[float, float] = (1.0, 5.0)
     ) -> Self:
-        """Read the predictions out of Rankings of the rating task: their one score.
+        """Take the predictions from Rankings of the rating task, which have a single score.
 
-        Raises InputError for a true rating outside the scale: the worst case would not be the worst.
+        Raises InputError for a true rating outside the scale, which would break the worst-case bounds.
         """
         pairs = list(zip(rankings, cases, strict=True))
         for _, case in pairs:
             if case.rating is not None and not scale[0] <= case.rating <= scale[1]:
-                problem = f"the true rating {case.rating:g} lies outside the scale {scale[0]:g} to {scale[1]:g}"
-                hint = "correct it, or give the scale that the ratings have"
+                problem = f"the true rating {case.rating:g} is outside the scale {scale[0]:g} to {scale[1]:g}"
+                hint = "correct the rating, or give the scale of the ratings"
                 raise InputError(problem, user=case.user_id, field="rating", hint=hint)
         histories = [[event.rating for event in case.history if event.rating is not None] for _, case in pairs]
         count = sum(map(len, histories))
@@ -49,7 +49,7 @@ class Ratings:
         return cls(
             np.array([math.nan if case.rating is None else case.rating for _, case in pairs], dtype=np.float64),
             np.array([predicted_rating(ranking) for ranking, _ in pairs], dtype=np.float64),
-            np.clip(user_mean, *scale),  # histories may have another scale: truths of 0 and 1 beside 5 stars
+            np.clip(user_mean, *scale),  # histories may have another scale: stars with truths of 0 and 1
             scale,
         )
 
@@ -67,11 +67,11 @@ class Ratings:
 
     @property
     def judged(self) -> NDArray[np.bool_]:
-        """Per Case: whether the true rating is known. The others have no value; report how many they are."""
+        """Per Case: whether the true rating is known. The others have no value; report their number."""
         return ~np.isnan(self.truth)
 
 
 def predicted_rating(ranking: Ranking) -> float:
-    """Return the predicted rating; NaN when the Case is unparsed or failed."""
+    """Return the predicted rating; NaN if the Case is unparsed or failed."""
     value = ranking.scores[0] if ranking.answered and ranking.scores else math.nan
     return value if math.isfinite(value) else math.nan

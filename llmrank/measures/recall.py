@@ -10,7 +10,7 @@ from llmrank.measures.measure import RankingMeasure
 
 
 class Recall(RankingMeasure):
-    """Recall@k: relevant items among the first k, divided by all relevant items (the recall stage's misses count)."""
+    """Recall@k: relevant items among the first k, divided by all relevant items, including those missed by recall."""
 
     name = "Recall"
 

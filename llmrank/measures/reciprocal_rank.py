@@ -10,10 +10,10 @@ from llmrank.measures.measure import RankingMeasure
 
 
 class MRR(RankingMeasure):
-    """MRR, MRR@k: 1 / rank of the first relevant item, 0 when there is none (within the first k).
+    """MRR, MRR@k: 1 / rank of the first relevant item; 0 if there is none (within the first k).
 
-    In a tie group of n items, r of them relevant, the first relevant one stands at place j with probability
-    C(n-j, r-1) / C(n, r) (McSherry & Najork 2008); from one place to the next that is times (n-j-r+1) / (n-j).
+    In a tie group of n items, r of them relevant, the first relevant item is at position j with probability
+    C(n-j, r-1) / C(n, r) (McSherry & Najork 2008). From position j to j+1, this changes by (n-j-r+1) / (n-j).
     """
 
     name = "MRR"

@@ -1,4 +1,4 @@
-"""The numbers of a table: a measure over all Cases with its interval and bounds, and the difference of two methods."""
+"""Summaries of measures: value, interval and bounds over all Cases, and differences from baselines."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ class VersusBaseline:
     """The method minus a baseline, paired on the same users."""
 
     difference: float | None
-    """None where it is undefined."""
+    """None if undefined."""
     ci95: tuple[float, float] | None
     """95% interval of the difference, over users."""
     p: float
     """Two-sided p-value of the paired randomisation test (ratings: of the bootstrap; `random`: see
     `stats.difference_from_chance`)."""
     p_holm: float
-    """The same, corrected (Holm) for testing several measures against this baseline."""
+    """The p-value with Holm's correction for testing several measures against this baseline."""
     detectable: float | None = None
-    """The least true difference that a test at 5% finds in four of five samples of as many users
-    (`stats.detectable_difference`); None for measures that are no means, and with fewer than two users."""
+    """Smallest true difference that a test at the 5% level detects with 80% power with this many users
+    (`stats.detectable_difference`); None for measures that are not means, and with fewer than two users."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MeasureSummary:
-    """One measure over all Cases whose truth is known. None: undefined, there is nothing to compute it from."""
+    """One measure over all Cases with a known truth. None: undefined, as there is no data."""
 
     value: float | None
-    """Unanswered Cases count as worst."""
+    """The value, with unanswered Cases at their worst."""
     ci95: tuple[float, float] | None
     """95% interval of `value` over users."""
     answered_only: float | None
-    """Without the unanswered Cases."""
+    """The value without unanswered Cases."""
     worst: float | None
-    """With every tie, and every unanswered Case, against the method."""
+    """The value with ties and unanswered Cases resolved against the method."""
     best: float | None
-    """With every tie, and every unanswered Case, for the method."""
+    """The value with ties and unanswered Cases resolved in favour of the method."""
     imputed: float | None = None
-    """Ratings only: unanswered Cases get the mean of the user's past ratings."""
+    """Ratings only: the value with the mean of the user's past ratings for unanswered Cases."""
     lower_is_better: bool = False
     baselines: Mapping[str, float | None] = field(default_factory=dict[str, "float | None"])
-    """The value of each baseline on the same Cases. For rankings: `random` (the exact expectation), `popularity`,
-    `recall_order`, the trained ones, and `ceiling`, the most that any ranking of the same candidates can reach."""
+    """The value of each baseline on the same Cases. For rankings: `random` (the exact expected value), `popularity`,
+    `recall_order`, the trained ones, and `ceiling`, the maximum for any ranking of the same candidates."""
     baseline_ci95: Mapping[str, tuple[float, float] | None] = field(default_factory=dict[str, Any])
     """95% interval over users of each trained baseline."""
     versus: Mapping[str, VersusBaseline] = field(default_factory=dict[str, VersusBaseline])
-    """The difference from each baseline, the most telling first."""
+    """The difference from each baseline, most informative first."""
 
     def __repr__(self) -> str:
         interval = "unknown" if self.ci95 is None else f"{self.ci95[0]:.4f} to {self.ci95[1]:.4f}"
@@ -59,17 +59,17 @@ class MeasureSummary:
 
     @property
     def share_of_ceiling(self) -> float | None:
-        """`value` as a share of what the recall stage leaves within reach; None where there is no ceiling."""
+        """`value` as a share of the ceiling; None without a ceiling."""
         ceiling = self.baselines.get("ceiling")
         return None if self.value is None or not ceiling else self.value / ceiling
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry for metrics.json; `imputed` and `share_of_ceiling` only where there is one."""
+        """Return the entry for metrics.json; `imputed` and `share_of_ceiling` are omitted if None."""
         entry = asdict(self) | {"share_of_ceiling": self.share_of_ceiling}
         absent = {name for name in ("imputed", "share_of_ceiling") if entry[name] is None}
         return {name: value for name, value in entry.items() if name not in absent}
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` wrote; raises ValueError for anything else."""
+        """Read the output of `to_dict`. Raises ValueError for anything else."""
         return adapter(cls).validate_python(entry)

@@ -1,7 +1,7 @@
-"""Rankers: pure generators that say what to ask, and turn the answers into a Ranking. One file per method.
+"""Rankers: pure generators that yield Requests and turn the replies into a Ranking. One file per method.
 
-A package adds its own through the entry point group `llmrank.rankers`: a function of (Prompt, RankerOptions) that
-returns a `llmrank.types.Ranker`. The names for writing one are exported here (docs/extending.md).
+Packages add rankers through the entry point group `llmrank.rankers`: a function of (Prompt, RankerOptions) that returns
+a `llmrank.types.Ranker`. This module exports what is needed to write one (see docs/extending.md).
 """
 
 from llmrank.rankers.calls import CaseCalls, Steps, with_candidates

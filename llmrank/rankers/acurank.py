@@ -1,4 +1,4 @@
-"""AcuRank: a listwise prompt, asked again only about candidates that may or may not belong to the top.
+"""AcuRank: a listwise prompt that is repeated only for candidates whose place in the top is uncertain.
 
 Yoon et al. 2025, "AcuRank: Uncertainty-Aware Adaptive Computation for Listwise Reranking", arXiv:2505.18512 §3.
 """
@@ -21,24 +21,24 @@ from llmrank.rankers.tournament import dealt
 from llmrank.types import Needs, RankingSteps
 
 MEAN = 25.0
-"""Where the beliefs begin. TrueSkill's customary scale: any other would give the same rankings."""
+"""Initial mean, on TrueSkill's customary scale. Any other scale gives the same rankings."""
 DEVIATION = MEAN / 3
 PERFORMANCE = DEVIATION / 2
-"""Standard deviation of what one answer makes of an item, about its relevance: β in TrueSkill."""
+"""Standard deviation of an item's performance in one answer around its relevance: β in TrueSkill."""
 PRIOR_SPAN = 0.49
-"""How far the first of the recall order is believed above the last at the start (the authors' code)."""
+"""Initial difference of means between the first and the last item of the recall order (as in the authors' code)."""
 SETTLED = 1e-4
-"""Change of a mean below which message passing stops."""
+"""Message passing stops when no mean changes by more than this."""
 MOST_PASSES = 50
 SIMULATED = 8
-"""Lists that `_likely` ranks."""
+"""Number of lists that `_likely` simulates."""
 MOST_SIMULATED = 500
-"""Candidates up to which `_likely` ranks a list to count its calls; beyond, the bound is the figure."""
+"""Longest list that `_likely` simulates. For longer ones, the upper bound on the calls is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """What is believed of an item's relevance: a normal distribution."""
+    """Belief about an item's relevance: a normal distribution."""
 
     mean: float
     variance: float
@@ -50,15 +50,15 @@ class Belief:
 
 @dataclass(frozen=True, slots=True)
 class AcuRank(PromptRanker):
-    """Ranks by the mean of what is believed of each candidate.
+    """Ranks candidates by the mean of the belief about each.
 
-    First it asks about all candidates, `window` at a time, in recall order. Then it asks again about those that are
-    uncertain: their probability of being among the best `sort_top` lies between `tolerance` and 1 - `tolerance`. They
-    are grouped and shown in the order of that probability. When fewer than `sort_top` are uncertain, a last round
-    orders all that may be among the best. It never shows the same list twice in the same order. After `most_calls` it
-    asks no more, but each candidate is shown at least once.
+    First it asks about all candidates, `window` at a time, in recall order. Then it asks again about the uncertain
+    ones, whose probability of being among the best `sort_top` lies between `tolerance` and 1 - `tolerance`. They are
+    grouped and shown in order of that probability. When fewer than `sort_top` are uncertain, a last round orders all
+    candidates that may be among the best. It never shows the same list twice in the same order, and stops after
+    `most_calls`, but shows each candidate at least once.
 
-    From an answer it learns: each item named is above the next, and the last one is above all that were left out.
+    An answer means that each named item beats the next, and that the last one beats all items left out.
     """
 
     window: int = DEFAULTS.window
@@ -68,20 +68,20 @@ class AcuRank(PromptRanker):
     name: str = "acurank"
 
     def __post_init__(self) -> None:
-        check_least("--window", self.window, 3)  # in pairs, an odd number leaves one with nobody to be compared with
+        check_least("--window", self.window, 3)  # with pairs, an odd number would leave a group of one
         check_least("--sort-top", self.sort_top, 1)
         if not 0 < self.tolerance < 0.5:
-            problem = f"a tolerance of {self.tolerance:g} leaves nothing certain or nothing uncertain"
+            problem = f"a tolerance of {self.tolerance:g} makes every candidate certain, or none"
             raise InputError(problem, field="--tolerance", hint="use a value between 0 and 0.5, such as 0.01")
         check_least("--most-calls", self.most_calls, 1)
 
     @property
     def needs_recall_order(self) -> bool:
-        """True: it starts from it."""
+        """True: it starts from the recall order."""
         return True
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: the most calls, and what lists take that are answered rightly."""
+        """Return the needs of a list of `n`: at most `most_calls`, and the likely number if all answers are correct."""
         if n < 2:
             return Needs()
         most = max(self.most_calls, len(dealt(range(n), self.window)))
@@ -93,7 +93,7 @@ class AcuRank(PromptRanker):
         place = {item.item_id: place for place, item in enumerate(calls.case.candidates)}
         search = Search.begin(list(items), self.window, self.sort_top, self.tolerance, self.most_calls)
         heard: set[str] = set()
-        # Nothing is believed yet: the Case's own order decides what is shown first.
+        # There are no beliefs yet, so the first groups keep the Case's own order.
         groups = [sorted(group, key=place.__getitem__) for group in search.everyone()]
         while groups:
             answers = yield from calls.ask([calls.view([items[item_id] for item_id in group]) for group in groups])
@@ -107,7 +107,7 @@ class AcuRank(PromptRanker):
 
 @dataclass(slots=True)
 class Search:
-    """What is believed of each item, best of the recall order first, and what has been asked."""
+    """The belief about each item, in recall order, and the lists that have been asked about."""
 
     beliefs: dict[str, Belief]
     window: int
@@ -119,7 +119,7 @@ class Search:
 
     @classmethod
     def begin(cls, item_ids: Sequence[str], window: int, top: int, tolerance: float, most_calls: int) -> Search:
-        """Return the search before anything is asked. Items that stand first are believed a little better."""
+        """Return the initial search. Earlier items start with slightly higher means."""
         step = PRIOR_SPAN / max(len(item_ids) - 1, 1)
         means = {item_id: MEAN + PRIOR_SPAN / 2 - step * place for place, item_id in enumerate(item_ids)}
         beliefs = {item_id: Belief(mean, DEVIATION**2) for item_id, mean in means.items()}
@@ -130,11 +130,11 @@ class Search:
         return dealt(list(self.beliefs), self.window)
 
     def hear(self, shown: Sequence[str], ranked: Sequence[str]) -> None:
-        """Learn from the answer about `shown` that named `ranked`, best first."""
+        """Update the beliefs with the answer about `shown` that named `ranked`, best first."""
         self.beliefs.update(updated({item_id: self.beliefs[item_id] for item_id in shown}, ranked))
 
     def uncertain(self, asked: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-        """Return the groups to ask about after `asked`, each best first; none where nothing more is to be asked."""
+        """Return the groups to ask about after `asked`, each best first; none if the search is done."""
         self.calls_left -= len(asked)
         self.asked.update(map(tuple, asked))
         if self.last:
@@ -150,16 +150,16 @@ class Search:
 
 
 def chance_of_top(beliefs: Mapping[str, Belief], top: int) -> dict[str, float]:
-    """Return the probability that each item is above the bar over which `top` of them are expected (§3.2 of the paper).
+    """Return the probability that each item is above the threshold that `top` items are expected to pass (§3.2).
 
-    With `top` items or fewer it is 1 for each.
+    With `top` items or fewer, it is 1 for each.
     """
     if len(beliefs) <= top:
         return dict.fromkeys(beliefs, 1.0)
     spread = 6 * max(math.sqrt(belief.variance) for belief in beliefs.values())
     means = [belief.mean for belief in beliefs.values()]
     low, high = min(means) - spread, max(means) + spread
-    for _ in range(60):  # halving: exact to a double's precision
+    for _ in range(60):  # bisection, to double precision
         bar = (low + high) / 2
         if math.fsum(belief.above(bar) for belief in beliefs.values()) > top:
             low = bar
@@ -169,23 +169,23 @@ def chance_of_top(beliefs: Mapping[str, Belief], top: int) -> dict[str, float]:
 
 
 def updated(beliefs: Mapping[str, Belief], ranked: Sequence[str]) -> dict[str, Belief]:
-    """Return what is believed after an answer that names `ranked`, best first, of these items.
+    """Return the beliefs about these items after an answer that names `ranked`, best first.
 
-    TrueSkill (Herbrich, Minka and Graepel 2006) without draws and without a drift: expectation propagation over
-    statements that one item did better in this answer than another. An item's performance is normal around its
-    relevance, with the standard deviation `PERFORMANCE`.
+    TrueSkill (Herbrich, Minka and Graepel 2006) without draws and drift: expectation propagation over statements that
+    one item beat another in this answer. An item's performance is normal around its relevance, with standard deviation
+    `PERFORMANCE`.
     """
     named = set(ranked)
     better = [*pairwise(ranked), *((ranked[-1], other) for other in beliefs if other not in named)]
     noise = PERFORMANCE**2
-    # Each item's performance, and what each statement says of its two items: precision, and precision times mean.
+    # The performance of each item, and the message of each statement to its items: precision, and precision x mean.
     weight = {item_id: 1 / (one.variance + noise) for item_id, one in beliefs.items()}
     pull = {item_id: one.mean * weight[item_id] for item_id, one in beliefs.items()}
-    said = {(statement, item_id): (0.0, 0.0) for statement in better for item_id in statement}
+    message = {(statement, item_id): (0.0, 0.0) for statement in better for item_id in statement}
     for _ in range(MOST_PASSES):
         moved = 0.0
         for statement in (*better, *reversed(better)):
-            rest = [(weight[one] - said[statement, one][0], pull[one] - said[statement, one][1]) for one in statement]
+            rest = [(weight[i] - message[statement, i][0], pull[i] - message[statement, i][1]) for i in statement]
             (mean, variance), (other_mean, other_variance) = ((p / w, 1 / w) for w, p in rest)
             total = variance + other_variance
             shift, shrink = _truncated((mean - other_mean) / math.sqrt(total))
@@ -196,14 +196,14 @@ def updated(beliefs: Mapping[str, Belief], ranked: Sequence[str]) -> dict[str, B
                 new_mean = own_pull / own_weight + sign * own_variance / math.sqrt(total) * shift
                 moved = max(moved, abs(new_mean - pull[one] / weight[one]))
                 weight[one], pull[one] = 1 / new_variance, new_mean / new_variance
-                said[statement, one] = weight[one] - own_weight, pull[one] - own_pull
+                message[statement, one] = weight[one] - own_weight, pull[one] - own_pull
         if moved < SETTLED:
             break
     return {item_id: _learned(one, weight[item_id], pull[item_id]) for item_id, one in beliefs.items()}
 
 
 def _learned(before: Belief, weight: float, pull: float) -> Belief:
-    """Return what is believed of the relevance, given the performance: its precision, and precision times mean."""
+    """Return the belief about the relevance, given the performance as precision and precision x mean."""
     spread = before.variance + PERFORMANCE**2
     gain = before.variance / spread
     mean, variance = pull / weight, 1 / weight
@@ -211,9 +211,10 @@ def _learned(before: Belief, weight: float, pull: float) -> Belief:
 
 
 def _truncated(z: float) -> tuple[float, float]:
-    """Return mean and 1 - variance of a standard normal shifted by z that is known to be positive, less z: V and W."""
+    """Return V and W of TrueSkill: for a normal with mean z and variance 1, truncated to be positive, the increase of
+    the mean and the decrease of the variance."""
     below = _below(z)
-    if below < 1e-280:  # far in the tail, where both have these limits
+    if below < 1e-280:  # the limits far in the tail
         return -z, 1.0
     shift = math.exp(-z * z / 2) / math.sqrt(2 * math.pi) / below
     return shift, shift * (shift + z)
@@ -226,7 +227,7 @@ def _below(z: float) -> float:
 
 @cache
 def _likely(n: int, window: int, top: int, tolerance: float, most_calls: int) -> int:
-    """Return how many calls a list of `n` takes that stands in no order and is answered rightly: the mean of a few."""
+    """Return the mean number of calls for a list of `n` in random order if all answers are correct, by simulation."""
     total = 0
     for number in range(SIMULATED):
         true = [f"{place:06}" for place in range(n)]

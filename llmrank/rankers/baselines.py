@@ -19,9 +19,9 @@ from llmrank.types import BaseRanker, Case, Outcome, Ranking, RankingSteps
 
 @dataclass(frozen=True, slots=True)
 class Random(BaseRanker):
-    """A seeded shuffle of the sorted ids, `Random(f"{seed}:{case_id}")`, whatever order they come in.
+    """A seeded shuffle of the sorted ids, `Random(f"{seed}:{case_id}")`, independent of the input order.
 
-    What chance scores needs no draw: `Judgements.random()` has its exact expectation.
+    For the expected value of a measure under chance, use `Judgements.random()`, which is exact.
     """
 
     seed: int = 0
@@ -37,11 +37,11 @@ class Random(BaseRanker):
 
 @dataclass(frozen=True, slots=True)
 class ByScore(BaseRanker, ABC):
-    """A ranker that knows a score of each candidate: highest first, equal ones tied."""
+    """A ranker with a score for each candidate: highest first, equal scores tied."""
 
     @abstractmethod
     def scores(self, case: Case) -> Sequence[float]:
-        """Return the score of each candidate, in their order."""
+        """Return the scores, in the order of the candidates."""
 
     def rank(self, case: Case) -> RankingSteps:
         """Return the candidates by score."""
@@ -51,10 +51,10 @@ class ByScore(BaseRanker, ABC):
 
 @dataclass(frozen=True, slots=True)
 class Popularity(ByScore):
-    """Most interactions first: the count is the score, and items with the same count are tied."""
+    """Most popular items first. The score is the number of training events; equal counts are tied."""
 
     counts: Mapping[str, int]
-    """Training events per item id (see `event_counts` in `llmrank.data.cases`). An item without an entry has none."""
+    """Training events per item id (see `event_counts` in `llmrank.data.cases`); a missing item counts as 0."""
     name: str = "popularity"
 
     def scores(self, case: Case) -> Sequence[float]:
@@ -64,24 +64,24 @@ class Popularity(ByScore):
 
 @dataclass(frozen=True, slots=True)
 class RecallOrder(ByScore):
-    """What the recall stage proposed, unchanged: the ranking that a reranker must improve on.
+    """The ranking of the recall stage, unchanged, which a reranker must improve on.
 
-    By recall score, equal ones tied; where there are no scores, in the order that came.
+    By recall score, with ties; without scores, in the given order.
     """
 
     name: str = "recall_order"
 
     @property
     def needs_recall_order(self) -> bool:
-        """True: in a Case without recall scores only the order tells."""
+        """True: without recall scores, the order is the ranking."""
         return True
 
     def scores(self, case: Case) -> Sequence[float]:
-        """Return the recall scores, or numbers that fall along the order."""
+        """Return the recall scores, or decreasing numbers if there are none."""
         return range(len(case.candidates), 0, -1) if case.recall_scores is None else case.recall_scores
 
     def rank(self, case: Case) -> RankingSteps:
-        """Return the candidates as proposed; without scores where they came without."""
+        """Return the candidates in recall order, with scores only if the Case has them."""
         yield from ()
         if case.recall_scores is None:
             return Ranking(tuple(item.item_id for item in case.candidates))
@@ -90,9 +90,9 @@ class RecallOrder(ByScore):
 
 @dataclass(frozen=True, slots=True)
 class Oracle(ByScore):
-    """The relevant candidates first, by their gain, the others tied below: the ceiling of the recall stage.
+    """Relevant candidates first, by gain, the others tied below: the ceiling set by the recall stage.
 
-    The only ranker that sees the truth; its Case must not be blinded.
+    The only ranker that sees the truth. Its Case must not be blinded.
     """
 
     name: str = "oracle"
@@ -103,25 +103,25 @@ class Oracle(ByScore):
         return True
 
     def scores(self, case: Case) -> Sequence[float]:
-        """Return the gains; 0 of what is not relevant."""
+        """Return the gains; 0 for items that are not relevant."""
         gains = case.gain_of
         return [gains.get(item.item_id, 0.0) for item in case.candidates]
 
 
 @dataclass(frozen=True, slots=True)
 class Scored(ByScore):
-    """Scores computed before the run, such as those of a trained recommender, make the ranking or the rating.
+    """Ranks, or rates, by scores computed before the run, such as those of a trained recommender.
 
-    They follow their items, in whatever order these come.
+    The scores are looked up by item, so the order of the candidates does not matter.
     """
 
     known: Mapping[str, Mapping[str, float]]
-    """Case id -> item id -> score, or predicted rating of the target; -inf is unscored."""
+    """Case id -> item id -> score, or predicted rating of the target; -inf means no score."""
     name: str
 
     @classmethod
     def of(cls, name: str, cases: Sequence[Case], scores: Sequence[Sequence[float]]) -> Self:
-        """Return the ranker of scores that are aligned with the Cases and their candidates (or with their target)."""
+        """Return a ranker with these scores, aligned with the Cases and their candidates (or target)."""
         known = {
             case.case_id: {item.item_id: score for item, score in zip(case.asked, found, strict=True)}
             for case, found in zip(cases, scores, strict=True)
@@ -135,8 +135,7 @@ class Scored(ByScore):
 
 
 def by_score(case: Case, scores: Iterable[float]) -> Ranking:
-    """Return the candidates by score, highest first; or the target with its rating. Equal ones are tied, and stand in
-    the order given."""
+    """Return the candidates by score, highest first, or the target with its rating. Ties keep the given order."""
     return rank_by_score({item.item_id: score for item, score in zip(case.asked, scores, strict=True)})
 
 
@@ -153,7 +152,7 @@ class RatingMeans:
 
     @classmethod
     def of(cls, ratings: Iterable[tuple[str, str, float]]) -> Self:
-        """Return the means of (user_id, item_id, rating) from before the cut-off; raises InputError without any."""
+        """Return the means of (user_id, item_id, rating) triples. Raises InputError if there are none."""
         users, items = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
         for user_id, item_id, rating in ratings:
             users[user_id].append(rating)
@@ -170,17 +169,17 @@ MeanName = Literal["user_mean", "item_mean", "global_mean"]
 
 @dataclass(frozen=True, slots=True)
 class MeanRating(BaseRanker):
-    """Rates the target by a mean of the training ratings.
+    """Predicts a mean of the training ratings for the target.
 
-    `user_mean`: of the user's, else of those in the history shown; `item_mean`: of the target's; `global_mean`, and
-    where there are none: of all.
+    `user_mean` is the mean of the user's ratings, or else of those in the history; `item_mean` is the mean of the
+    target's ratings; `global_mean` is the mean of all, and the fallback of the other two.
     """
 
     means: RatingMeans
     name: MeanName
 
     def rank(self, case: Case) -> RankingSteps:
-        """Return the target with its mean."""
+        """Return the target with its predicted rating."""
         yield from ()
         if case.target is None:
             return Ranking((), outcome=Outcome.ERROR, reason="the Case has no target to rate")

@@ -14,10 +14,10 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class BM25(ByScore):
-    """Scores what words of the titles say alone (Robertson and Zaragoza 2009, with Lucene's idf).
+    """Scores candidates by the words of their titles alone (Robertson and Zaragoza 2009, with Lucene's idf).
 
-    The documents are the Case's own candidates: a word that many of them have, such as "the", counts for little. A word
-    counts as often as the history has it. Candidates that share no word with the history are tied at 0.
+    The documents are the Case's own candidates, so a word that many of them share, such as "the", counts for little. A
+    word counts as often as it occurs in the history. Candidates that share no word with the history are tied at 0.
     """
 
     k1: float = 1.5
@@ -25,7 +25,7 @@ class BM25(ByScore):
     name: str = "bm25"
 
     def scores(self, case: Case) -> Sequence[float]:
-        """Return the scores; 0 of all where no word of a title is in the history."""
+        """Return the scores; all 0 if titles and history share no word."""
         import bm25s
 
         titles = [words(item.title) for item in case.candidates]
@@ -39,5 +39,5 @@ class BM25(ByScore):
 
 
 def words(title: str) -> list[str]:
-    """Return the words of a title, in lower case, as often as they stand in it."""
+    """Return the words of a title in lower case, with repetitions."""
     return _WORD.findall(title.lower())

@@ -1,8 +1,8 @@
-"""Calibration: what a prompt makes of the places in a list, whatever stands there, is taken off the scores.
+"""Calibration: subtract the model's position bias, measured with content-free candidates, from the scores.
 
-CapCal (2604.10150). Models prefer some places and labels; what they prefer is seen when the same prompt is asked with
-every candidate's text replaced by the same placeholder. The paper takes it off at each step of a decoded list; here the
-first step ranks all candidates.
+CapCal (2604.10150). Models prefer some positions and labels. The same prompt with every candidate's text replaced by a
+placeholder reveals this preference. The paper subtracts it at each step of a decoded list; here, the first step ranks
+all candidates.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from llmrank.types import Case, Item, Needs, Ranking, RankingSteps, WrappedRanke
 
 PLACEHOLDER = "N/A"
 STEEPNESS, STRONGEST = 5.0, 2.0
-"""Of the adaptive strength, as in the code published with the paper."""
+"""Parameters of the adaptive strength, as in the paper's published code."""
 
 Strength = Annotated[float, Ge(0)] | Literal["adaptive"]
 
 
 def without_content(case: Case) -> Case:
-    """Return the Case with the same placeholder for the text of every candidate, and no other fields."""
+    """Return the Case with the same placeholder title for every candidate, and without other attributes."""
     return with_candidates(case, [Item(item.item_id, PLACEHOLDER) for item in case.candidates])
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrated(WrappedRanker):
-    """Ranks by P(item | list) - strength x (P(item | empty list) - 1/n), with one more call per list for the prior.
+    """Ranks by P(item | list) - strength x (P(item | empty list) - 1/n), with a second call per list for the prior.
 
-    Probabilities are those of `ranker`'s scores (natural logarithms), normalised over the candidates. The strength
-    `adaptive` is that of each list (`adaptive_strength`).
+    The probabilities come from `ranker`'s scores (natural logarithms), normalised over the candidates. An `adaptive`
+    strength is computed for each list (see `adaptive_strength`).
 
-    `log`: the scores are ln P(item | list) - strength x (n P(item | empty list) - 1). Around equal probabilities they
-    differ as the logarithms of the above do; fusion adds those of the recall stage.
+    With `log`, the scores are ln P(item | list) - strength x (n P(item | empty list) - 1), which matches the logarithm
+    of the above near equal probabilities. Fusion needs this form.
     """
 
     strength: Strength = 1.0
@@ -47,20 +47,20 @@ class Calibrated(WrappedRanker):
 
     def __post_init__(self) -> None:
         if self.strength != "adaptive" and not 0 <= self.strength < math.inf:
-            hint = "use 0.5, 1 or adaptive"
-            raise InputError(f"the strength {self.strength} is below 0, or no number", field="calibrate", hint=hint)
+            hint = "use 0 or more, such as 1, or adaptive"
+            raise InputError(f"invalid strength {self.strength}", field="calibrate", hint=hint)
 
     @property
     def name(self) -> str:
-        """The method's own name, marked."""
+        """The method's name, with a suffix."""
         return f"{self.ranker.name}-calibrated"
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: those of the ranker, twice."""
+        """Return the needs of a list of `n`: twice those of the ranker."""
         return self.ranker.needs(n) * 2
 
     def rank(self, case: Case) -> RankingSteps:
-        """Rank the list and its empty twin side by side; raises InputError for a method without scores."""
+        """Rank the list and its content-free copy concurrently. Raises InputError for a method without scores."""
         if case.target is not None or len(case.candidates) < 2:
             return (yield from self.ranker.rank(case))
         ranking, prior = yield from side_by_side([self.ranker.rank(case), self.ranker.rank(without_content(case))])
@@ -83,10 +83,10 @@ class Calibrated(WrappedRanker):
 
 
 def adaptive_strength(probabilities: Collection[float]) -> float:
-    """Return the strength for two or more probabilities that add up to 1: the less sure the model, the greater.
+    """Return the strength for two or more probabilities with sum 1: higher where the model is less sure.
 
-    min(5 H, 2), where H is their entropy as a share of that of equal ones: 0 for a model that is sure, 2 for one whose
-    H is 0.4 or more.
+    The strength is min(5 H, 2), where H is the entropy relative to that of equal probabilities: 0 for a certain model,
+    2 if H is 0.4 or more.
     """
     entropy = -math.fsum(part * math.log(part) for part in probabilities if part)
     return min(STEEPNESS * entropy / math.log(len(probabilities)), STRONGEST)
@@ -94,7 +94,7 @@ def adaptive_strength(probabilities: Collection[float]) -> float:
 
 def _probabilities(ranking: Ranking) -> dict[str, float]:
     if ranking.scores is None:
-        problem = "the method ranks without scores, so there is nothing to calibrate"
+        problem = "the method has no scores to calibrate"
         raise InputError(problem, field="calibrate", hint="use first_token")
     top = max(ranking.scores)
     parts = [math.exp(score - top) for score in ranking.scores]

@@ -1,4 +1,4 @@
-"""Collects the calls made for one Case and derives its Ranking from their answers."""
+"""The calls of one Case, and the Ranking from their answers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Steps = Generator[list[Request], Sequence[Reply], T]
 
 @dataclass(slots=True)
 class CaseCalls:
-    """The calls about one Case. A prompt that wants a profile of the user asks for it once, before all else."""
+    """The calls about one Case. If the prompt needs a profile of the user, the first call asks for it."""
 
     prompt: Prompt
     case: Case
     answers: list[Answer] = field(default_factory=list[Answer])
     repairs: Counter[str] = field(default_factory=Counter[str])
-    """What the method had to repair, in addition to what is repaired in the answers."""
+    """Repairs by the method, in addition to those in the answers."""
     history_dropped: int = 0
     _profile: str | Answer | None = None
     _scores: Mapping[str, float] = field(init=False)
@@ -37,20 +37,20 @@ class CaseCalls:
         self._scores = recall_scores(self.case)
 
     def view(self, items: Sequence[Item]) -> Case:
-        """Return the Case with these of its candidates alone, in this order: what one call shows.
+        """Return the Case with only these candidates, in this order, for one call.
 
-        It takes time in proportion to `items`, not to the Case's candidates.
+        Takes time proportional to `items`, not to the Case's candidates.
         """
         return with_candidates(self.case, items, self._scores)
 
     def by_recall(self) -> list[Item]:
-        """Return the candidates from the recall stage's best on; in the order shown where it gave no scores."""
+        """Return the candidates by recall score, best first; without scores, in the order shown."""
         return sorted(self.case.candidates, key=lambda item: -self._scores.get(item.item_id, 0.0))
 
     def ask(self, shown: Sequence[Case], tops: Sequence[int] | None = None) -> Steps[list[Answer]]:
-        """Ask about each of `shown`, views of the Case, side by side, and return the Answers.
+        """Ask about each of `shown` (views of the Case) concurrently, and return the Answers.
 
-        `tops` says how many items each is to return; None: what the prompt says.
+        `tops` is the number of items that each should return; None: the prompt's default.
         """
         if self.prompt.profile is not None and self._profile is None:
             asked = self.prompt.profile.ask(self.case)
@@ -73,11 +73,11 @@ class CaseCalls:
         return answers
 
     def ranked(self, placed: Sequence[str]) -> Ranking:
-        """Return the Ranking that begins with `placed`; the rest follows, tied. Its Outcome: see `merge_outcomes`."""
+        """Return a Ranking that starts with `placed`; the rest follows, tied. For the Outcome, see `merge_outcomes`."""
         return self._finish(partial_ranking(self.case, placed))
 
     def scored(self, scores: Mapping[str, float]) -> Ranking:
-        """Return the Ranking by score, highest first, equal ones tied; candidates without one last, with -inf."""
+        """Return the Ranking by score, highest first, with ties; candidates without a score come last, with -inf."""
         everyone = {item.item_id: scores.get(item.item_id, -math.inf) for item in self.case.candidates}
         return self._finish(rank_by_score(everyone, named=len(scores)))
 
@@ -87,12 +87,12 @@ class CaseCalls:
 
 @dataclass(frozen=True, slots=True)
 class PromptRanker(BaseRanker, ABC):
-    """A method that asks with a prompt about a Case's candidates; fewer than two need no call."""
+    """A method that asks about a Case's candidates with a prompt. Fewer than two candidates need no call."""
 
     prompt: Prompt
 
     def rank(self, case: Case) -> RankingSteps:
-        """Ask as the method does, and rank by the answers."""
+        """Ask about the candidates, and rank them by the answers."""
         return trivial_ranking(case) or (yield from self._ask(CaseCalls(self.prompt, case)))
 
     @abstractmethod
@@ -100,7 +100,7 @@ class PromptRanker(BaseRanker, ABC):
 
 
 def _profile(reply: Reply) -> str | Answer:
-    """Return the profile in a Reply, without the reasoning before it; where there is none, the Answer of all calls."""
+    """Return the profile in a Reply, without reasoning; if it is missing, the Answer for all further calls."""
     if isinstance(reply, Failure):
         return Answer(Outcome.ERROR, reason=f"profile: {reply.reason}")
     text = without_reasoning(reply.text)
@@ -108,9 +108,9 @@ def _profile(reply: Reply) -> str | Answer:
 
 
 def with_candidates(case: Case, items: Sequence[Item], scores: Mapping[str, float] | None = None) -> Case:
-    """Return the Case with these of its candidates alone, in this order, and their recall scores.
+    """Return the Case with only these candidates, in this order, and their recall scores.
 
-    `scores` are the `recall_scores` of the Case, for a caller that makes many views of a long list.
+    Pass the `recall_scores` of the Case as `scores` to make many views of a long list.
     """
     if case.recall_scores is None:
         return replace(case, candidates=tuple(items))
@@ -119,7 +119,7 @@ def with_candidates(case: Case, items: Sequence[Item], scores: Mapping[str, floa
 
 
 def recall_scores(case: Case) -> dict[str, float]:
-    """Return the recall score of each candidate by item id; empty where there are none."""
+    """Return the recall scores by item id; empty if there are none."""
     scores = case.recall_scores or ()
     return {item.item_id: score for item, score in zip(case.candidates, scores, strict=bool(scores))}
 
@@ -127,9 +127,9 @@ def recall_scores(case: Case) -> dict[str, float]:
 def side_by_side(
     generators: Sequence[Steps[T]], change: Callable[[int, list[Request]], list[Request]] = lambda _, batch: batch
 ) -> Steps[list[T]]:
-    """Return what each generator returns, in order; batches that are open at the same time are yielded as one.
+    """Run the generators concurrently, merging their batches, and return their results in order.
 
-    `change` receives the number of a generator and what it yields, and returns what is asked in its place.
+    `change` receives the number of a generator and its batch, and returns the batch to send instead.
     """
     results: dict[int, T] = {}
     answers: dict[int, Sequence[Reply] | None] = dict.fromkeys(range(len(generators)))

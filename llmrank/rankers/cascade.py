@@ -13,10 +13,10 @@ from llmrank.types import BaseRanker, Case, Needs, Ranker, RankingSteps
 
 @dataclass(frozen=True, slots=True)
 class Cascade(BaseRanker):
-    """`then` ranks the `top` of what `first` returns; the others follow as `first` has them.
+    """`then` ranks the `top` candidates of `first`; the others follow in the order of `first`.
 
-    `then` alone ranks a list of at most `top`. It sees the top in the order of the Case, so that the opinion of `first`
-    is not passed on. When either has no result, its Outcome is the Case's.
+    Lists of at most `top` candidates are ranked by `then` alone. `then` sees the candidates in the order of the Case,
+    which hides the ranking of `first`. If either has no result, its Outcome becomes the Case's.
     """
 
     first: Ranker
@@ -24,7 +24,7 @@ class Cascade(BaseRanker):
     top: int = DEFAULTS.first_top
     name: str = "cascade"
     asks_on: bool = False
-    """Whether `then` is asked though `first` has no result: in a dry run."""
+    """Whether to run `then` even if `first` has no result, as in a dry run."""
 
     def __post_init__(self) -> None:
         check_least("--first-top", self.top, 2)
@@ -40,10 +40,9 @@ class Cascade(BaseRanker):
         return self.first.sees_truth or self.then.sees_truth
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: those of both, each for its list.
+        """Return the needs of a list of `n`: the sum of both rankers'.
 
-        Where `first` asks, the number of calls is exact only if it has a result, and which items `then` sees is not
-        known before.
+        If `first` makes calls, the number is exact only if it has a result; which items `then` sees is unknown.
         """
         then = self.then.needs(min(n, self.top))
         if n <= self.top or not (first := self.first.needs(n)).calls:
@@ -52,7 +51,7 @@ class Cascade(BaseRanker):
         return replace(both, likely=both.likely_calls)
 
     def planned(self) -> Self:
-        """Return one that asks `then` whatever `first` answers."""
+        """Return a copy that runs `then` even if `first` has no result."""
         return replace(self, first=self.first.planned(), then=self.then.planned(), asks_on=True)
 
     def rank(self, case: Case) -> RankingSteps:
@@ -66,7 +65,7 @@ class Cascade(BaseRanker):
         top = [item for item in case.candidates if item.item_id in chosen]
         then = yield from self.then.rank(with_candidates(case, top))
         if has_no_result(then):
-            # The order of `first` is still the one to use, but the method has no result, and that is the Outcome.
+            # Keep the order of `first`, but report the Outcome of `then`.
             return merge_outcomes(first, [then])
         rest = [tuple(item_id for item_id in group if item_id not in chosen) for group in tie_groups(first)]
         return merge_outcomes(from_tie_groups([*tie_groups(then), *filter(None, rest)]), [first, then])

@@ -1,4 +1,4 @@
-"""First token: one call, all candidates ranked by the log-probabilities of their labels at the first answer token.
+"""First token: one call ranks all candidates by the log-probabilities of their labels at the first answer token.
 
 LlamaRec (2311.02089 §3.3, the verbalizer) and FIRST (2406.15657 §3).
 """
@@ -15,9 +15,9 @@ from llmrank.types import LABEL_LIMIT, Needs, RankingSteps
 
 @dataclass(frozen=True, slots=True)
 class FirstToken(PromptRanker):
-    """One call; the scores are natural-log probabilities, comparable within a Case only.
+    """One call. Scores are natural-log probabilities, comparable only within a Case.
 
-    A candidate whose label the backend does not return stays unscored.
+    A candidate whose label the backend does not return gets no score.
     """
 
     name: str = "first_token"
@@ -29,10 +29,10 @@ class FirstToken(PromptRanker):
         """
         if n > LABEL_LIMIT:
             raise InputError(
-                f"first_token ranks {LABEL_LIMIT} candidates at most, and the list has {n}",
+                f"first_token ranks at most {LABEL_LIMIT} candidates, but the list has {n}",
                 field="--ranker",
-                hint="use --ranker sliding_window, which asks with this prompt window by window; let a cheap ranker "
-                f"preselect (--first recall_order --first-top {LABEL_LIMIT}); or show fewer (-k {LABEL_LIMIT})",
+                hint="use --ranker sliding_window, which uses this prompt window by window; preselect with a cheap "
+                f"ranker (--first recall_order --first-top {LABEL_LIMIT}); or show fewer (-k {LABEL_LIMIT})",
             )
         return prompt_needs(self.prompt, int(n > 1), n)
 

@@ -1,8 +1,8 @@
-"""Fusion with the recall stage: what a method scores, plus a weight times what the recall stage scored.
+"""Fusion with the recall stage: the method's score plus a weight times a recall term.
 
-The method's scores are natural-log probabilities. The recall stage counts with the log-softmax of its scores, or with
--log(60 + rank), which needs no scores (the 60 is that of reciprocal rank fusion, Cormack et al. 2009). The weight is
-chosen on validation Cases and then kept.
+The method's scores are natural-log probabilities. The recall term is the log-softmax of the recall scores, or
+-log(60 + rank), which needs no scores (60 as in reciprocal rank fusion, Cormack et al. 2009). The weight is chosen on
+validation Cases.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from llmrank.types import Case, Ranking, RankingSteps, WrappedRanker
 RecallTerm = Literal["scores", "ranks"]
 DEFAULT_TERM: RecallTerm = "scores"
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, math.inf)
-"""What is tried: 0 is the model alone, infinity the recall order alone."""
+"""The weights that are tried: 0 is the method alone, infinity the recall order alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """How much the recall stage counts."""
+    """The weight and the recall term."""
 
     weight: float
     term: RecallTerm = DEFAULT_TERM
@@ -32,23 +32,23 @@ class Fusion:
     def __post_init__(self) -> None:
         if not self.weight >= 0:
             hint = "use 0 or more, or `validation`"
-            raise InputError(f"the weight {self.weight} is below 0", field="fuse", hint=hint)
+            raise InputError(f"negative weight {self.weight}", field="fuse", hint=hint)
         if self.term not in get_args(RecallTerm):
             problem = f"unknown recall term {self.term!r}{nearest(self.term, get_args(RecallTerm))}"
             raise InputError(problem, field="fuse", hint=f"use {' or '.join(get_args(RecallTerm))}")
 
     def fuse(self, case: Case, ranking: Ranking) -> Ranking:
-        """Return the Ranking by score + weight x recall term. One without an answer comes back as it is.
+        """Return the Ranking by score + weight x recall term. A Ranking without an answer is returned unchanged.
 
-        The recall scores of the Case are used, or the order of its candidates where it has none. An infinite weight
-        gives the recall order; its ties stay ties, and the method does not break them.
+        Uses the recall scores of the Case, or the order of its candidates if it has none. An infinite weight gives the
+        recall order, including its ties.
 
         Raises InputError for a method without scores.
         """
         if has_no_result(ranking) or len(ranking.order) < 2:
             return ranking
         if ranking.scores is None:
-            problem = "the method ranks without scores, so nothing can be added to them"
+            problem = "the method has no scores to fuse"
             raise InputError(problem, field="fuse", hint="use a method with scores: first_token, pointwise, next_title")
         recalled = recall_terms(case, self.term)
         infinite = math.isinf(self.weight)
@@ -61,7 +61,7 @@ class Fusion:
 
 
 def recall_terms(case: Case, term: RecallTerm) -> dict[str, float]:
-    """Return what the recall stage says of each candidate, by item id: higher is better, equal scores are equal."""
+    """Return the recall term of each candidate, by item id: higher is better; equal recall scores get equal terms."""
     given = case.recall_scores or tuple(float(-place) for place in range(len(case.candidates)))
     ids = [item.item_id for item in case.candidates]
     if term == "ranks":
@@ -74,7 +74,7 @@ def recall_terms(case: Case, term: RecallTerm) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Fused(WrappedRanker):
-    """Ranks with `ranker` and adds the recall stage's opinion; its Outcome is the ranker's."""
+    """Ranks with `ranker`, then adds the recall term. The Outcome is the ranker's."""
 
     fusion: Fusion
 
@@ -89,14 +89,14 @@ class Fused(WrappedRanker):
         return True
 
     def rank(self, case: Case) -> RankingSteps:
-        """Rank, and fuse. A rating Case has no recall stage, and is left to the ranker."""
+        """Rank and fuse. Rating Cases have no recall scores, and are left to the ranker."""
         ranking = yield from self.ranker.rank(case)
         return ranking if case.target is not None else self.fusion.fuse(case, ranking)
 
 
 @dataclass(frozen=True, slots=True)
 class FusionPoint:
-    """What one weight is worth on the validation Cases."""
+    """The value of one weight on the validation Cases."""
 
     fusion: Fusion
     value: float
@@ -104,24 +104,26 @@ class FusionPoint:
 
 @dataclass(frozen=True, slots=True)
 class FusionChoice:
-    """What was chosen, and all that it was chosen from."""
+    """The chosen fusion, and all that were tried."""
 
     best: FusionPoint
     curve: tuple[FusionPoint, ...]
 
     @property
     def alone(self) -> float:
-        """What the method is worth without the recall stage."""
+        """The value of the method without recall scores."""
         return next(point.value for point in self.curve if point.fusion.weight == 0)
 
     @property
     def recall_order(self) -> float:
-        """What the order of the recall stage is worth."""
+        """The value of the recall order."""
         return next(point.value for point in self.curve if math.isinf(point.fusion.weight))
 
     def to_dict(self) -> dict[str, object]:
-        """Return weight, term and the curve ([term, weight, value] for all that was tried) as plain values, for JSON,
-        which has no infinity: weights of the curve are texts."""
+        """Return weight, term and curve (a list of [term, weight, value]) as JSON-compatible values.
+
+        The weights of the curve are strings, because JSON has no infinity.
+        """
         best = self.best.fusion
         return {
             "weight": best.weight if math.isfinite(best.weight) else str(best.weight),
@@ -136,13 +138,13 @@ def choose_fusion(
     value: Callable[[Sequence[Ranking]], float],
     term: RecallTerm | None = None,
 ) -> FusionChoice:
-    """Return the weight and the recall term that are worth most on validation Cases; of equal ones the smaller weight.
+    """Return the weight and recall term with the highest value on validation Cases; for ties, the smaller weight.
 
     Args:
-        cases: Validation Cases: what is relevant in them must be no part of the test.
-        rankings: The method's Rankings of them, with scores.
-        value: What fused Rankings of these Cases are worth; higher is better.
-        term: The one that is tried, with all `WEIGHTS`; None: both.
+        cases: Validation Cases. Their relevant items must not be part of the test.
+        rankings: The method's Rankings of these Cases, with scores.
+        value: Returns the value of fused Rankings of these Cases; higher is better.
+        term: The recall term to try with all `WEIGHTS`; None: both.
     """
     curve: list[FusionPoint] = []
     for tried in get_args(RecallTerm) if term is None else (term,):

@@ -12,15 +12,15 @@ from llmrank.types import Answer, Case, Needs, Ranking, RankingSteps
 
 @dataclass(frozen=True, slots=True)
 class Listwise(PromptRanker):
-    """Ranks first what the answer names; the rest follows, tied.
+    """Ranks the items that the answer names first; the rest follows, tied.
 
-    One call, or two where the prompt wants a profile of the user first (PALR §2.1).
+    One call, or two if the prompt needs a profile of the user (PALR §2.1).
     """
 
     name: str = "listwise"
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: exactly one call, and one for the profile."""
+        """Return the needs of a list of `n`: exactly one call, plus one for a profile."""
         return prompt_needs(self.prompt, int(n > 1), n)
 
     def _ask(self, calls: CaseCalls) -> RankingSteps:
@@ -29,5 +29,5 @@ class Listwise(PromptRanker):
 
 
 def from_answer(case: Case, answer: Answer) -> Ranking:
-    """Return the Ranking of an Answer: what it names, best first, then the rest in the order shown, tied."""
+    """Return the Ranking of an Answer: the items it names, best first, then the rest in the order shown, tied."""
     return merge_outcomes(partial_ranking(case, answer.ranked), [answer])

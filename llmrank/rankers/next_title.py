@@ -1,4 +1,4 @@
-"""Next title: one call, all candidates ranked by the probability that their title comes next in the user's history."""
+"""Next title: one call ranks all candidates by the probability that their title comes next in the user's history."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ARTICLE = re.compile(r"(?P<rest>.+), (?P<article>The|A|An)(?P<year> \(\d{4}\))?
 
 
 def item_text(item: Item) -> str:
-    """Return the line that stands for an item: its title, with the article in front, and its genres where it has any.
+    """Return the text line of an item: its title, with the article moved to the front, and its genres if known.
 
     `Usual Suspects, The (1995)` becomes `The Usual Suspects (1995): Crime, Thriller`.
     """
@@ -38,25 +38,25 @@ def item_text(item: Item) -> str:
 
 
 def history_message(history: Sequence[Event]) -> Message:
-    """Return the history as a message, a line for each event, oldest first."""
+    """Return the history as a message with one line per event, oldest first."""
     return Message("user", "\n".join(item_text(event.item) for event in history))
 
 
 @dataclass(frozen=True, slots=True)
 class NextTitle(BaseRanker):
-    """One call whose labels are the candidates' lines; the scores are natural-log probabilities among the candidates.
+    """One call with the candidates' lines as labels. Scores are natural-log probabilities among the candidates.
 
-    It needs a backend that reads labels of more than one token: a model that was trained to continue title sequences.
+    Needs a backend with labels of several tokens: a model trained to continue sequences of titles.
     """
 
     name: str = "next_title"
 
     def needs(self, n: int) -> Needs:
-        """Return what a list of `n` takes: one call, with a label per candidate."""
+        """Return the needs of a list of `n`: one call, with a label per candidate."""
         return Needs(int(n > 1), labels=n if n > 1 else 0, long_labels=True)
 
     def rank(self, case: Case) -> RankingSteps:
-        """Ask once and rank by the scores; candidates with the same line are tied."""
+        """Rank by the scores of one call; candidates with the same line are tied."""
         if ranking := trivial_ranking(case):
             return ranking
         texts = {item.item_id: item_text(item) for item in case.candidates}

@@ -1,4 +1,4 @@
-"""The options of the methods. Each default and each list of choices is written here, or in the method, and once."""
+"""The options of all ranking methods: the only place for their defaults and choices, apart from the methods."""
 
 from __future__ import annotations
 
@@ -20,61 +20,61 @@ FuseWeight = Annotated[float, Ge(0)] | Literal["validation"]
 
 @dataclass(frozen=True, slots=True)
 class RankerOptions:
-    """The options of all methods; each method reads those that it knows. None: the method's own default."""
+    """The options of all methods. Each method reads its own. None: the method's default."""
 
     window: Annotated[int, Ge(2)] = 20
-    """`sliding_window` and `acurank`: items shown in one call."""
+    """`sliding_window` and `acurank`: items per call."""
     step: Annotated[int, Ge(1)] = 10
-    """`sliding_window`: how many positions a window moves towards the front."""
+    """`sliding_window`: number of positions that the window moves towards the front."""
     sort: Sort | None = None
     """`pairwise`: compare all pairs (`all`, the default) or sort by `heap`, `bubble` or `insertion` (which starts from
     the recall order); `setwise`: `heap` (the default), `bubble` or `insertion`."""
     group: Annotated[int, Ge(2)] | None = None
-    """Items shown in one call of `setwise` (default 4) or `tournament` (default 20)."""
+    """Items per call of `setwise` (default 4) or `tournament` (default 20)."""
     sort_top: Annotated[int, Ge(1)] = 10
-    """`pairwise` and `setwise`: how many places a sort fills; the other candidates are tied below. `acurank`: how many
-    places it wants to be sure of."""
+    """`pairwise` and `setwise`: number of top positions to sort; the other candidates are tied below. `acurank`: number
+    of top candidates to identify with certainty."""
     tolerance: Annotated[float, Gt(0)] = 0.01
-    """`acurank`: a candidate is asked about again while it is among the best with a probability above this, and below 1
-    minus this."""
+    """`acurank`: keep asking about a candidate while its probability of being in the top is between this and 1 minus
+    this."""
     most_calls: Annotated[int, Ge(1)] = 40
-    """`acurank`: calls after which a list is asked about no further."""
+    """`acurank`: maximum calls per list."""
     rounds: Annotated[int, Ge(1)] = 2
-    """`tournament`: how many tournaments are played, each with other groups."""
+    """`tournament`: number of tournaments, each with different groups."""
     repeats: Annotated[int, Ge(1)] = 1
-    """How many times the method ranks the list, each time in another order; the rankings are then combined."""
+    """Rank each list this many times, in a different order each time, and combine the rankings."""
     combine: Combine = "borda"
-    """How the rankings of several repeats are combined."""
+    """How to combine the rankings of --repeats."""
     first: Ranker | None = None
-    """A cheap ranker that preselects: the method ranks only its top."""
+    """A cheap ranker that preselects candidates for the method."""
     first_top: Annotated[int, Ge(2)] = 20
-    """How many candidates the cheap ranker leaves to the method."""
+    """Number of candidates that --first passes on to the method."""
     fuse: FuseWeight | None = None
-    """Add the recall stage's opinion, times this weight, to the scores of `first_token`, `pointwise` or `next_title`;
-    `validation` chooses weight and term on each user's last training event, and then keeps them."""
+    """Add the recall score, times this weight, to the scores of `first_token`, `pointwise` or `next_title`.
+    `validation` first chooses weight and term on each user's last training event."""
     fuse_term: RecallTerm | None = None
-    """What counts of the recall stage: the log-softmax of its `scores`, or its `ranks`.  [default: scores; with --fuse
+    """Recall term to add: the log-softmax of the recall `scores`, or the recall `ranks`.  [default: scores; with --fuse
     validation the better one]"""
     fuse_users: Annotated[int, Ge(0)] = 400
-    """Users drawn for --fuse validation; 0: all. Asked are those whose item the recall stage proposes."""
+    """Users to sample for --fuse validation; 0: all. Only those whose item recall proposes cost calls."""
     calibrate: Strength | None = None
-    """`first_token`: take off, times this strength (usually 1), what the same prompt gives each place with empty items:
-    a second call per list; `adaptive`: the less sure the model is of a list, the more."""
+    """`first_token`: subtract, times this strength (usually 1), the scores that the same prompt gives to each position
+    with empty items, at the cost of a second call per list. `adaptive`: subtract more where the model is less sure."""
     seed: int = 0
-    """Draws the groups of `tournament` and the orders of repeats."""
+    """Seed for the groups of `tournament` and the orders of repeats."""
 
 
 DEFAULTS = RankerOptions()
 
 
 def check_choice(option: str, value: str, choices: Collection[str]) -> None:
-    """Raise InputError for a value that is none of the choices."""
+    """Raise InputError for a value that is not one of the choices."""
     if value not in choices:
         hint = f"use {', '.join(choices)}"
         raise InputError(f"unknown choice {value!r}{nearest(value, choices)}", field=option, hint=hint)
 
 
 def check_least(option: str, value: int, least: int) -> None:
-    """Raise InputError for a value below the least with which the method works."""
+    """Raise InputError for a value below the minimum."""
     if value < least:
-        raise InputError(f"{value} is too few", field=option, hint=f"use {least} or more")
+        raise InputError(f"{value} is too small", field=option, hint=f"use {least} or more")

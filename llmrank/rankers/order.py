@@ -13,23 +13,22 @@ from llmrank.types import Case
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A way of arranging candidates before they are shown.
+    """The order of the candidates in a prompt.
 
-    `shuffled` hides the retriever's order, and `shuffled-N` is the Nth of such shuffles; `recall` and `reversed` show
-    what that order is worth to the model; `target-at-P` puts the first relevant candidate at position P (from 0), a
-    probe for position bias: only this one reads the truth.
+    `shuffled` hides the recall order; `shuffled-N` is the Nth shuffle. `recall` and `reversed` reveal how much the
+    model relies on the recall order. `target-at-P` puts the first relevant candidate at position P (from 0), to measure
+    position bias; it is the only order that uses the truth.
     """
 
     mode: Literal["shuffled", "recall", "reversed", "target-at"] = "shuffled"
     seed: int = 0
     position: int = 0
     number: int = 1
-    """Which shuffle it is: the same Cases with the same seed, in another order."""
+    """Number of the shuffle, from 1; each gives a different order for the same Cases and seed."""
 
     @classmethod
     def parse(cls, text: str, seed: int = 0) -> Order:
-        """Return the Order for `shuffled`, `shuffled-N`, `recall`, `reversed` or `target-at-P`; raises InputError for
-        others."""
+        """Parse `shuffled`, `shuffled-N`, `recall`, `reversed` or `target-at-P`. Raises InputError for others."""
         if text == "shuffled" or text == "recall" or text == "reversed":
             return cls(text, seed)
         if match := re.fullmatch(r"shuffled-([1-9]\d*)", text):
@@ -46,15 +45,14 @@ class Order:
 
     @property
     def is_shuffled(self) -> bool:
-        """Whether the place of a candidate is a matter of chance."""
+        """Whether the positions are random."""
         return self.mode == "shuffled"
 
     def arrange(self, case: Case) -> Case:
-        """Return the Case with its candidates, and their recall scores, in the order to be shown.
+        """Return the Case with its candidates, and their recall scores, in this order.
 
-        The shuffle of a Case is drawn from `Random(f"{seed}:{case_id}")`, with `shuffle {N}:` before it for the Nth,
-        so it depends neither on the order of the Cases nor on other draws. Raises InputError where the list has no such
-        place for the target.
+        A shuffle is seeded with `Random(f"{seed}:{case_id}")`, prefixed with `shuffle {N}:` for the Nth, so it is
+        independent of other Cases. Raises InputError if the list is too short for the target's position.
         """
         places = list(case.recall_places if self.mode in ("recall", "reversed") else range(len(case.candidates)))
         if self.mode == "reversed":
@@ -66,8 +64,8 @@ class Order:
             targets = [place for place in places if case.candidates[place].item_id in case.relevant]
             for target in targets[:1]:
                 if self.position >= len(places):
-                    problem = f"the list has {len(places)} candidates, whose places are 0 to {len(places) - 1}"
-                    hint = "name a place that every list has, or show more candidates"
+                    problem = f"position {self.position} is out of range: the list has positions 0 to {len(places) - 1}"
+                    hint = "use a position that every list has, or show more candidates"
                     raise InputError(problem, field="order", user=case.user_id, hint=hint)
                 places.remove(target)
                 places.insert(self.position, target)

@@ -1,7 +1,6 @@
-"""Pairwise: which of two, asked in both orders (pairwise ranking prompting, 2306.17563; LLM4RS; RecRanker, 2312.16018).
+"""Pairwise: compare two items, in both orders (pairwise ranking prompting, 2306.17563; LLM4RS; RecRanker, 2312.16018).
 
-The answer names one of the two, or says yes or no to whether the first shown is preferred: the prompt's answer format
-says which.
+Depending on the answer format, the answer names one of the two, or says yes or no to whether the first is preferred.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from llmrank.rankers.sorting import SORTS
 from llmrank.types import Answer, Item, Needs, RankingSteps
 
 GROUPS = {"heap": 3, "bubble": 2, "insertion": 3}
-"""Items of which a sort asks for the best: in a heap of pairs, a node and its two children, by two comparisons."""
+"""Group size of each sort. In a heap, a node and its two children are one group, compared by two comparisons."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairwise(PromptRanker):
-    """An item beats another when it is preferred whichever is shown first; anything else is a tie.
+    """An item beats another if it is preferred in both orders; otherwise the two are tied.
 
-    `all` compares all pairs and scores wins, a tie being half a win for each; the sorts place the `sort_top` best, and
-    leave tied items in the order they are in. A pair whose two answers contradict each other is counted
-    (`disagreement`), and so is an answer that cannot be read (`unread`): neither favours a side.
+    `all` compares all pairs and scores wins, with half a win each for a tie. The sorts place the best `sort_top` items,
+    and keep tied items in their current order. Contradictory pairs (`disagreement`) and unparsed answers (`unread`)
+    are counted as repairs, and favour neither item.
     """
 
     sort: Sort = "all"
@@ -40,14 +39,14 @@ class Pairwise(PromptRanker):
 
     @property
     def needs_recall_order(self) -> bool:
-        """Whether the sort starts from it."""
+        """Whether the sort starts from the recall order."""
         return self.sort == "insertion"
 
     def needs(self, n: int) -> Needs:
         """Return the needs of a list of `n`. `all`: exactly n(n - 1) calls; the sorts: at most two per comparison.
 
-        A bubble pass compares n - 1 pairs, the next n - 2, …; a heap takes two comparisons per level of a sift. No pair
-        is asked about twice, so there may be fewer.
+        The first bubble pass compares n - 1 pairs, the next n - 2, …; a heap needs two comparisons per level of a sift.
+        No pair is compared twice, so there may be fewer.
         """
         if self.sort == "all":
             return prompt_needs(self.prompt, n * (n - 1), 2)
@@ -69,13 +68,13 @@ class Pairwise(PromptRanker):
 
 @dataclass(slots=True)
 class _Pairs:
-    """The comparisons of a Case; a pair is asked about once."""
+    """The comparisons of a Case. Each pair is compared once."""
 
     calls: CaseCalls
     won: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
 
     def compare(self, item: Item, others: Sequence[Item]) -> Steps[list[float]]:
-        """Return what the item wins against each of the others: 1, or 0, or 0.5 for a tie. They are asked together."""
+        """Return the result against each of the others: 1 for a win, 0 for a loss, 0.5 for a tie. Runs concurrently."""
         asked = [other for other in others if (item.item_id, other.item_id) not in self.won]
         if asked:
             shown = [pair for other in asked for pair in ((item, other), (other, item))]
@@ -87,7 +86,7 @@ class _Pairs:
         return [self.won[item.item_id, other.item_id] for other in others]
 
     def best(self, group: Sequence[Item]) -> Steps[int]:
-        """Return the place of the item that beats those before it, one comparison for each further item."""
+        """Return the position of the best item, comparing each item with the best so far."""
         winner = 0
         for place in range(1, len(group)):
             [won] = yield from self.compare(group[winner], [group[place]])
@@ -106,7 +105,7 @@ class _Pairs:
 
 
 def _preferred(answer: Answer, shown: tuple[Item, Item]) -> str | None:
-    """Return the id of the item that the answer prefers; None when yes is exactly as probable as no."""
+    """Return the id of the preferred item; None if yes and no are equally probable."""
     if answer.value is None:
         return answer.ranked[0]
     return None if answer.value == 0.5 else shown[answer.value < 0.5].item_id

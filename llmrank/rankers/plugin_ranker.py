@@ -1,4 +1,4 @@
-"""A ranker of another package, held to the contract: it asks in Requests, and ranks every candidate once."""
+"""A plugin's ranker, checked against the contract: it yields Requests, and ranks every candidate exactly once."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from llmrank.types import BaseRanker, Case, Needs, Ranker, Ranking, RankingSteps
 
 @dataclass(frozen=True, slots=True)
 class PluginRanker(BaseRanker):
-    """Passes on what the plugin's ranker asks; what breaks the contract is an InputError that names the package."""
+    """Runs a plugin's ranker. A breach of the Ranker contract raises an InputError that names the package."""
 
     plugin: Plugin
     ranker: Ranker
 
     @classmethod
     def load(cls, plugin: Plugin, *arguments: object) -> PluginRanker:
-        """Return the ranker that the entry point's callable builds from a prompt and the options."""
+        """Build the plugin's ranker by calling its entry point with a prompt and the options."""
         build = plugin.load()
-        hint = "let the entry point name a function of (prompt, options) that returns a ranker"
+        hint = "the entry point must name a function of (prompt, options) that returns a ranker"
         if not callable(build):
-            raise plugin.error(f"is no callable, but {build!r:.60}", hint=hint)
+            raise plugin.error(f"is not callable, but {build!r:.60}", hint=hint)
         with plugin.blamed("cannot be built", hint=hint):
             ranker = build(*arguments)
         for name in ("rank", "needs", "needs_recall_order"):
             if not hasattr(ranker, name):
-                problem = f"builds no ranker, but {ranker!r:.60}: it has no `{name}`"
-                raise plugin.error(problem, hint=f"{hint}; let it inherit from llmrank.types.BaseRanker")
+                problem = f"does not build a ranker, but {ranker!r:.60}, which has no `{name}`"
+                raise plugin.error(problem, hint=f"{hint}; inherit from llmrank.types.BaseRanker")
         return cls(plugin, cast(Ranker, ranker))
 
     @property
@@ -40,11 +40,11 @@ class PluginRanker(BaseRanker):
 
     @property
     def needs_recall_order(self) -> bool:
-        """Whether the plugin's ranker does. It never sees the truth, whatever it says of itself."""
+        """Whether the plugin's ranker needs it. (`sees_truth` is always False for plugins.)"""
         return bool(self.ranker.needs_recall_order)
 
     def needs(self, n: int) -> Needs:
-        """Return what the plugin's ranker says it needs."""
+        """Return the needs of the plugin's ranker."""
         with self.plugin.blamed(f"raised in `needs({n})`"):
             needs = cast(object, self.ranker.needs(n))
         if not isinstance(needs, Needs):
@@ -52,7 +52,7 @@ class PluginRanker(BaseRanker):
         return needs
 
     def rank(self, case: Case) -> RankingSteps:
-        """Ask what the plugin asks, and return its Ranking; raises InputError for one that breaks the contract."""
+        """Yield the plugin's Requests, and return its Ranking. Raises InputError if it breaks the contract."""
         with self.plugin.blamed("raised", user=case.user_id):
             [ranking] = yield from side_by_side([self.ranker.rank(case)], lambda _, batch: self._requests(batch, case))
             return self._checked(ranking, case)
@@ -68,18 +68,18 @@ class PluginRanker(BaseRanker):
         shown = {item.item_id for item in case.asked}
         wrong = ""
         if not isinstance(ranking, Ranking):
-            wrong = f"returns no Ranking, but {ranking!r:.60}"
+            wrong = f"does not return a Ranking, but {ranking!r:.60}"
         elif sorted(ranking.order) != sorted(shown):
             once = set(ranking.order)
             wrong = (
                 f"does not rank each of the {len(shown)} candidates once: {len(shown - once)} missing, "
-                f"{len(once - shown)} that were not shown, {len(ranking.order) - len(once)} repeated"
+                f"{len(once - shown)} unknown, {len(ranking.order) - len(once)} repeated"
             )
         elif ranking.scores is not None and (
             len(ranking.scores) != len(shown) or not all(high >= low for high, low in pairwise(ranking.scores))
         ):
-            wrong = "gives scores that do not fall along its order"
+            wrong = "returns scores that do not decrease along its order"
         if wrong:
-            hint = "end with `return calls.ranked(ids)` or `.scored(scores)`, which add what is left out"
+            hint = "end with `return calls.ranked(ids)` or `.scored(scores)`, which complete the ranking"
             raise self.plugin.error(wrong, user=case.user_id, hint=hint)
         return cast(Ranking, ranking)

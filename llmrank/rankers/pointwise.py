@@ -1,8 +1,8 @@
 """Pointwise: one call per item, each answered by a number.
 
-A rating read from the text (Kang 2023, 2305.06474; Liu 2023, 2304.10149), the expectation over the rating tokens, or
-the probability of yes (TALLRec, 2305.00447): the answer format says which. A rating Case has one item, its target; a
-ranking Case is ranked by the numbers of its candidates.
+Depending on the answer format, the number is a rating read from the text (Kang 2023, 2305.06474; Liu 2023, 2304.10149),
+the expectation over the rating tokens, or the probability of yes (TALLRec, 2305.00447). A rating Case has one item, its
+target. A ranking Case is ranked by the numbers of its candidates.
 """
 
 from __future__ import annotations
@@ -20,31 +20,30 @@ from llmrank.types import Answer, Case, Item, Needs, Ranking, RankingSteps
 
 @dataclass(frozen=True, slots=True)
 class Pointwise(PromptRanker):
-    """One call per item, all side by side; equal numbers are ties. An item whose answer cannot be read stays unscored,
-    below all scored."""
+    """One call per item, all concurrent. Equal numbers are ties. Items with an unparsed answer come last, unscored."""
 
     name: str = "pointwise"
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: exactly one call per candidate. A rating Case needs one call."""
+        """Return the needs of a list of `n`: exactly one call per candidate; one call for a rating Case."""
         return prompt_needs(self.prompt, n if n > 1 else 0, 1)
 
     def rank(self, case: Case) -> RankingSteps:
-        """Ask for every candidate, or for the target of a rating Case, and rank by the numbers."""
+        """Ask about every candidate, or about the target of a rating Case, and rank by the numbers."""
         ranking = trivial_ranking(case) if case.target is None else None
         return ranking or (yield from self._ask(CaseCalls(self.prompt, case)))
 
     def _ask(self, calls: CaseCalls) -> RankingSteps:
         case = calls.case
-        # Adjacent, so that the prefix which the prompts share is computed once.
+        # Adjacent, so that their shared prefix is computed only once.
         answers = yield from calls.ask([replace(case, target=item) for item in case.asked])
         return replace(from_values(case.asked, answers), history_dropped=calls.history_dropped)
 
 
 def from_values(items: Sequence[Item], answers: Sequence[Answer]) -> Ranking:
-    """Return the Ranking by `Answer.value`, highest first; items without one come last, with score -inf.
+    """Return the Ranking by `Answer.value`, highest first; items without a value come last, with score -inf.
 
-    A `yes` read from a text (1) is no probability: where other answers of the Case have one, it is counted as a repair.
+    A `yes` read from text (1) is not a probability. If other answers of the Case have one, it counts as a repair.
     """
     answers = [require_decision(answer, of_value=True) for answer in answers]
     if any(answer.label_mass is not None for answer in answers):

@@ -1,9 +1,9 @@
-"""How a Ranking is put together: which items are placed, which are tied, and which Outcome its parts add up to.
+"""Building a Ranking from its parts: the order, the ties, and the Outcome.
 
-One rule decides the Outcome of a Case that was answered in several parts. A part is lost when it is unparsed or its
-call failed. If every part is lost, the Case is `error` (all calls failed) or `unparsed`, and nothing in it is placed.
-If some are lost, the Case is `repaired` and counts them: `unread` (nothing could be read from the answer) and `failed`
-(the call got no answer). No part is asked again or guessed.
+One rule decides the Outcome of a Case with several calls. A part is lost if its answer is unparsed or its call failed.
+If every part is lost, the Case is `error` (all calls failed) or `unparsed`, and no item is placed. If some are lost,
+the Case is `repaired`, with repairs `unread` (the answer was unparsed) and `failed` (the call failed). Lost parts are
+neither retried nor guessed.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from llmrank.types import NO_COUNTS, Answer, Case, Outcome, Ranking
 
 
 def trivial_ranking(case: Case) -> Ranking | None:
-    """Return the Ranking of a Case with no or one candidate, which needs no call; None where there is a choice."""
+    """Return the Ranking of a Case with fewer than two candidates, which needs no call; otherwise None."""
     return Ranking(tuple(item.item_id for item in case.candidates)) if len(case.candidates) < 2 else None
 
 
 def partial_ranking(case: Case, placed: Sequence[str]) -> Ranking:
-    """Return the Ranking that begins with `placed`; the rest follows in the order shown, tied."""
+    """Return a Ranking that starts with `placed`; the rest follows in the order shown, tied."""
     known = set(placed)
     rest = [item.item_id for item in case.candidates if item.item_id not in known]
     return Ranking((*placed, *rest), named=len(placed))
 
 
 def rank_by_score(scores: Mapping[str, float], named: int | None = None) -> Ranking:
-    """Return the Ranking of the items by score, highest first; equal ones are tied, and stand in the order given."""
-    order = tuple(sorted(scores, key=scores.__getitem__, reverse=True))  # equal ones stay in their order all the same
+    """Return the Ranking of the items by score, highest first. Ties keep the given order."""
+    order = tuple(sorted(scores, key=scores.__getitem__, reverse=True))  # stable, even with reverse
     return Ranking(order, tuple(map(float, map(scores.__getitem__, order))), named)
 
 
@@ -37,12 +37,12 @@ def rank_by_score(scores: Mapping[str, float], named: int | None = None) -> Rank
 
 
 def has_no_result(part: Answer | Ranking) -> bool:
-    """Return whether the part is unparsed or failed, so that nothing can be taken from it."""
+    """Return whether the part is unparsed or failed, and so has no usable result."""
     return part.outcome in (Outcome.UNPARSED, Outcome.ERROR)
 
 
 def require_decision(answer: Answer, *, of_value: bool = False) -> Answer:
-    """Return the Answer; a readable one that names no item and no value (or, `of_value`, no value) becomes unparsed."""
+    """Return the Answer, marked unparsed if it has neither items nor a value (with `of_value`: no value)."""
     if has_no_result(answer) or answer.value is not None or (answer.ranked and not of_value):
         return answer
     return replace(answer, outcome=Outcome.UNPARSED, reason=answer.reason or "no_decision")
@@ -51,9 +51,9 @@ def require_decision(answer: Answer, *, of_value: bool = False) -> Answer:
 def merge_outcomes(
     ranking: Ranking, parts: Sequence[Answer | Ranking], repairs: Mapping[str, int] = NO_COUNTS
 ) -> Ranking:
-    """Return the Ranking with the Outcome, repairs, matches, label mass and dropped history that its parts add up to.
+    """Return the Ranking with the combined Outcome, repairs, matches, label mass and dropped history of its parts.
 
-    `repairs` are those of the method itself, in addition to those of its parts.
+    `repairs` are those of the method itself, added to those of its parts.
     """
     lost = [part for part in parts if has_no_result(part)]
     failed = sum(part.outcome is Outcome.ERROR for part in lost)
@@ -80,7 +80,7 @@ def merge_outcomes(
 
 
 def add_counts(*counts: Mapping[str, int]) -> dict[str, int]:
-    """Return the sum of counts, which for few names is quicker than a `Counter`."""
+    """Return the sum of the counts. Faster than a `Counter` for a few names."""
     total: dict[str, int] = {}
     for one in counts:
         for name, count in one.items():
@@ -92,7 +92,7 @@ def add_counts(*counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def tie_groups(ranking: Ranking) -> list[tuple[str, ...]]:
-    """Return the items in groups, best first: those with equal scores, and those that the method did not place."""
+    """Return the items in groups, best first. Items with equal scores, or not placed by the method, form a group."""
     if ranking.scores is not None:
         scored = zip(ranking.scores, ranking.order, strict=True)
         return [tuple(item_id for _, item_id in group) for _, group in groupby(scored, key=lambda pair: pair[0])]
@@ -102,7 +102,7 @@ def tie_groups(ranking: Ranking) -> list[tuple[str, ...]]:
 
 
 def from_tie_groups(groups: Iterable[tuple[str, ...]]) -> Ranking:
-    """Return the Ranking of the groups; where there are ties, the score is minus the group's position, from 0."""
+    """Return the Ranking of the groups. If there are ties, the score is minus the position of the group, from 0."""
     scores = {item_id: -float(position) for position, group in enumerate(groups) for item_id in group}
     strict = len(set(scores.values())) == len(scores)
     return Ranking(tuple(scores), None if strict else tuple(scores.values()))

@@ -1,4 +1,4 @@
-"""The rankers by name: those here, and those that other packages add through the entry point `llmrank.rankers`."""
+"""Rankers by name: the built-in ones, and plugins from the entry point `llmrank.rankers`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ USUAL_PROMPTS: Mapping[str, str] = {
     "tournament": "tourrank",
     "acurank": "rankgpt",
 }
-"""The template that each method uses unless another is named."""
+"""The default template of each method."""
 BUILDERS: Mapping[str, Callable[..., Ranker]] = {
     "listwise": Listwise,
     "sliding_window": SlidingWindow,
@@ -52,26 +52,26 @@ BUILDERS: Mapping[str, Callable[..., Ranker]] = {
     "acurank": AcuRank,
 }
 WITHOUT_PROMPT: Mapping[str, Callable[[], Ranker]] = {"next_title": NextTitle}
-"""The methods that ask a model, and write what they ask themselves."""
+"""Methods that call a model without a prompt template."""
 SCORED = frozenset({"first_token", "pointwise", "next_title"})
-"""The methods whose scores can be added to those of the recall stage."""
+"""Methods whose scores can be fused with recall scores."""
 CALIBRATED = frozenset({"first_token"})
-"""The methods whose scores may depend on the place in the list."""
+"""Methods whose scores can be calibrated for the position in the list."""
 
 
 def ranker_names() -> list[str]:
-    """Return the names of all rankers that use a prompt, those of other packages last."""
+    """Return the names of all rankers that use a prompt, plugins last."""
     return list(dict.fromkeys((*BUILDERS, *plugin_names(GROUP))))
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineData:
-    """What the baselines are built from, read on demand: nothing from after the cut-off."""
+    """Training data for the baselines, read on demand. It contains nothing after the cut-off."""
 
     popularity: Callable[[], Mapping[str, int]]
-    """How many training events each item has."""
+    """Returns the number of training events per item."""
     rating_means: Callable[[], RatingMeans]
-    """The means of the training ratings; raises InputError where there are none."""
+    """Returns the means of the training ratings; raises InputError if there are none."""
 
 
 BASELINES: Mapping[str, Callable[[BaselineData, int], Ranker]] = {
@@ -84,36 +84,36 @@ BASELINES: Mapping[str, Callable[[BaselineData, int], Ranker]] = {
     "item_mean": lambda training, seed: MeanRating(training.rating_means(), "item_mean"),
     "user_mean": lambda training, seed: MeanRating(training.rating_means(), "user_mean"),
 }
-"""The rankers that make no model calls, built from the training data and a seed."""
+"""Rankers without model calls, built from the training data and a seed."""
 RATING_BASELINES = frozenset[str](get_args(MeanName))
 
 
 def build_baseline(name: str, training: BaselineData, seed: int) -> Ranker:
-    """Return the baseline of that name; raises InputError where a package adds a ranker of that name too."""
+    """Return the baseline with this name. Raises InputError if a plugin has the same name."""
     find_plugin(GROUP, name, BASELINES)
     return BASELINES[name](training, seed)
 
 
 def check_options(name: str, options: RankerOptions) -> None:
-    """Raise InputError for an unknown name, and for options that the method of that name cannot serve; it is not built.
+    """Raise InputError for an unknown name, and for options that the method does not support.
 
-    Of what the methods of other packages can serve nothing is known here.
+    The method is not built. Options of plugins are not checked.
     """
     check_name(name)
     known = {*BUILDERS, *WITHOUT_PROMPT, *BASELINES}
     asked = (("fuse", options.fuse, SCORED), ("calibrate", options.calibrate, CALIBRATED))
     for field, given, able in asked:
         if given is not None and name in known - able:
-            problem = f"the scores of {name} cannot be {field}d, or it has none"
-            raise InputError(problem, field=field, hint=f"use --ranker {' or '.join(sorted(able))}, or leave it out")
+            problem = f"{name} has no scores that can be {field}d"
+            raise InputError(problem, field=field, hint=f"use --ranker {' or '.join(sorted(able))}, or omit it")
     if options.fuse is None and options.fuse_term is not None:
-        raise InputError("there is nothing to fuse", field="fuse_term", hint="give a weight: --fuse 1")
+        raise InputError("this has no effect without --fuse", field="fuse_term", hint="give a weight: --fuse 1")
 
 
-def refuse_idle(names: Sequence[str | None], options: RankerOptions) -> None:
-    """Raise InputError for an option that was set and that none of these methods uses.
+def refuse_unused(names: Sequence[str | None], options: RankerOptions) -> None:
+    """Raise InputError for an option that was set but that none of these methods uses.
 
-    A method of another package may use any option, so beside one nothing is refused.
+    Does nothing if one of them is a plugin, which may use any option.
     """
     methods = [BUILDERS.get(name, WITHOUT_PROMPT.get(name, BASELINES.get(name))) for name in names if name is not None]
     if None in methods:
@@ -126,21 +126,21 @@ def refuse_idle(names: Sequence[str | None], options: RankerOptions) -> None:
     for option in fields(options):
         if option.name not in read and getattr(options, option.name) != getattr(DEFAULTS, option.name):
             serve = [name for name, method in BUILDERS.items() if option.name in signature(method).parameters]
-            hint = f"leave it out, or use --ranker {' or '.join(serve)}" if serve else _NEEDS[option.name]
-            raise InputError(f"{names[0]} does nothing with it", field=option.name, hint=hint)
+            hint = f"omit it, or use --ranker {' or '.join(serve)}" if serve else _NEEDS[option.name]
+            raise InputError(f"{names[0]} does not use this option", field=option.name, hint=hint)
 
 
 _NEEDS = {
-    "combine": "give --repeats too: there is one ranking to combine",
-    "first_top": "give --first too: nothing preselects",
-    "fuse_users": "give --fuse validation too: no weight is chosen",
-    "repeats": "leave it out, or choose a --ranker that asks a model",
+    "combine": "add --repeats; a single ranking needs no combining",
+    "first_top": "add --first, the ranker that preselects",
+    "fuse_users": "add --fuse validation, which chooses a weight on these users",
+    "repeats": "omit it, or choose a --ranker that calls a model",
 }
-"""Options that say how another one works."""
+"""Hints for options that depend on another option."""
 
 
 def check_name(name: str, field: str = "--ranker") -> None:
-    """Raise InputError for a name that no ranker has."""
+    """Raise InputError for an unknown ranker name."""
     names = [*ranker_names(), *WITHOUT_PROMPT, *BASELINES]
     if name not in names:
         hint = f"use one of {', '.join(names)}"
@@ -148,12 +148,12 @@ def check_name(name: str, field: str = "--ranker") -> None:
 
 
 def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFAULTS) -> Ranker:
-    """Return the ranker of that name with the prompt (None for those in `WITHOUT_PROMPT`).
+    """Return the ranker with this name and prompt (None for those in `WITHOUT_PROMPT`).
 
-    The options may calibrate it, fuse it with the recall stage, repeat it, and put a cheaper ranker before it.
+    The options may calibrate it, fuse it with recall scores, repeat it, and put a cheaper ranker in front of it.
 
-    Raises InputError for an unknown or ambiguous name, for an option out of range or of no use to the method, and for a
-    weight that is still to be chosen. Whether the prompt suits the method is for `llmrank.prompting.check` to say.
+    Raises InputError for an unknown or ambiguous name, for an option that is out of range or unsupported, and for a
+    weight that has not been chosen yet. `llmrank.prompting.check` checks whether the prompt suits the method.
     """
     check_options(name, options)
     if (plugin := find_plugin(GROUP, name, {*BUILDERS, *WITHOUT_PROMPT, *BASELINES})) is not None:
@@ -165,12 +165,12 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFA
         given = {option: getattr(options, option) for option in known}
         ranker = BUILDERS[name](prompt, **{option: value for option, value in given.items() if value is not None})
     else:
-        raise InputError(f"{name} asks with no prompt", field="--ranker", hint="choose another --ranker")
+        raise InputError(f"{name} does not use a prompt", field="--ranker", hint="choose another --ranker")
     if options.calibrate is not None:
         ranker = Calibrated(ranker, options.calibrate, log=options.fuse is not None)
     if options.fuse == "validation":
-        hint = "choose one with `llmrank eval --fuse validation` on a data set, then give its weight: --fuse 1.5"
-        raise InputError("here are no validation users on whom a weight could be chosen", field="fuse", hint=hint)
+        hint = "run `llmrank eval --fuse validation` on a data set, then pass the weight it chose: --fuse 1.5"
+        raise InputError("there are no validation users for choosing a weight", field="fuse", hint=hint)
     if options.fuse is not None:
         ranker = Fused(ranker, Fusion(options.fuse, options.fuse_term or DEFAULT_TERM))
     if options.repeats != 1:

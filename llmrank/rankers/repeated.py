@@ -1,4 +1,4 @@
-"""Repeated: one method asked several times, each time in another order, and the rankings combined. Or asked again.
+"""Repeated: rank each list several times in different orders, and combine the rankings. Also: sample again.
 
 Bootstrapping (LLMRank, 2305.08845 §3.3) and permutation self-consistency (2310.07712 §2) against position bias.
 """
@@ -20,18 +20,17 @@ from llmrank.rankers.ranking import has_no_result, merge_outcomes, rank_by_score
 from llmrank.types import Case, Needs, Ranking, RankingSteps, Request, WrappedRanker
 
 MOST_PAIRED = 2000
-"""Candidates up to which `kemeny` combines: it compares every pair."""
+"""Maximum number of candidates for `kemeny`, which compares every pair."""
 DRAWS_APART = 1_000
-"""By how much the repeats of two draws differ: more than a method has repeats of its own."""
+"""Offset between the repeat numbers of two draws, larger than the number of repeats within a method."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated(WrappedRanker):
-    """Ranks with `ranker` in `repeats` orders, side by side.
+    """Ranks with `ranker` in `repeats` orders concurrently.
 
-    Each order is a shuffle of its own, `Random(f"{seed}:{case_id}:{number}")` over the sorted ids, so the result does
-    not depend on the order in which the candidates came. Rankings that say nothing are counted (`unread`, `failed`) and
-    left out of the combination.
+    Each order is a separate shuffle of the sorted ids, `Random(f"{seed}:{case_id}:{number}")`, so the result does not
+    depend on the input order. Rankings without a result are counted (`unread`, `failed`) and not combined.
     """
 
     repeats: int = 3
@@ -44,21 +43,21 @@ class Repeated(WrappedRanker):
 
     @property
     def name(self) -> str:
-        """The method's own name, and how often it is repeated."""
+        """The method's name, with the number of repeats."""
         return f"{self.ranker.name}-x{self.repeats}"
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: those of the ranker, as many times.
+        """Return the needs of a list of `n`: those of the ranker times `repeats`.
 
-        Raises InputError where `kemeny` has too many candidates to compare.
+        Raises InputError if there are too many candidates for `kemeny`.
         """
         if self.combine == "kemeny" and n > MOST_PAIRED:
-            problem = f"kemeny combines at most {MOST_PAIRED:,} candidates, and the list has {n:,}"
+            problem = f"kemeny combines at most {MOST_PAIRED:,} candidates, but the list has {n:,}"
             raise InputError(problem, field="--combine", hint="use --combine borda")
         return self.ranker.needs(n) * self.repeats
 
     def rank(self, case: Case) -> RankingSteps:
-        """Rank the shuffled Cases and combine what was returned. A rating Case has no order, and is asked once."""
+        """Rank the shuffled Cases, and combine the rankings. A rating Case has no order, and is rated once."""
         if case.target is not None:
             return (yield from self.ranker.rank(case))
         shuffled: list[Case] = []
@@ -68,7 +67,7 @@ class Repeated(WrappedRanker):
             shuffled.append(with_candidates(case, items))
 
         def numbered(number: int, batch: list[Request]) -> list[Request]:
-            # Two equal orders are two questions, not one answer.
+            # Equal orders must still get separate answers.
             return [replace(request, repeat=request.repeat * self.repeats + number) for request in batch]
 
         rankings = yield from side_by_side([self.ranker.rank(one) for one in shuffled], numbered)
@@ -78,17 +77,17 @@ class Repeated(WrappedRanker):
 
 @dataclass(frozen=True, slots=True)
 class AskedAgain(WrappedRanker):
-    """Asks what `ranker` asks, for the `draw`-th time: what comes back is drawn anew, not taken from the Store."""
+    """Ranks with `ranker`, with answers sampled for this `draw` rather than taken from the Store."""
 
     draw: int
 
     @property
     def name(self) -> str:
-        """The method's own name."""
+        """The method's name."""
         return self.ranker.name
 
     def rank(self, case: Case) -> RankingSteps:
-        """Rank as the ranker does, by answers of this draw."""
+        """Rank with answers of this draw."""
 
         def again(_: int, batch: list[Request]) -> list[Request]:
             return [replace(request, repeat=request.repeat + DRAWS_APART * (self.draw - 1)) for request in batch]
@@ -98,12 +97,12 @@ class AskedAgain(WrappedRanker):
 
 
 def combine(rankings: Sequence[Ranking], how: Combine) -> Ranking:
-    """Return one Ranking of the items that all rank, at least one of them.
+    """Combine at least one ranking of the same items.
 
-    Tied items have the mean of the places they share. `borda`: the sum of the places from the end (scores, with ties);
-    `reciprocal_rank`: the sum of 1 / place, the mean of it over a tie (scores, with ties); `kemeny`: the order nearest
-    to all rankings by the number of pairs they have the other way round (strict; by local search, see `kemeny`). Items
-    that no ranking placed come last, tied.
+    Tied items share the mean of their positions. `borda`: the sum of the positions counted from the end (scores, with
+    ties). `reciprocal_rank`: the sum of 1 / position, averaged over a tie (scores, with ties). `kemeny`: the order with
+    the fewest pairwise disagreements with all rankings (strict; by local search, see `kemeny`). Items that no ranking
+    placed come last, tied.
     """
     groups = [tie_groups(ranking) for ranking in rankings]
     points = [_points(one, "borda" if how == "kemeny" else how) for one in groups]
@@ -117,7 +116,7 @@ def combine(rankings: Sequence[Ranking], how: Combine) -> Ranking:
 
 
 def _points(groups: Sequence[tuple[str, ...]], how: Literal["borda", "reciprocal_rank"]) -> dict[str, float]:
-    """Return what each item gets from one ranking: the mean over the places that its group takes."""
+    """Return the points of each item from one ranking, averaged over the positions of its group."""
     size, place = sum(map(len, groups)), 0
     points: dict[str, float] = {}
     for group in groups:
@@ -129,11 +128,11 @@ def _points(groups: Sequence[tuple[str, ...]], how: Literal["borda", "reciprocal
 
 
 def kemeny(order: Sequence[str], points: Sequence[Mapping[str, float]]) -> list[str]:
-    """Return an order that moving no single item to another place brings nearer to the rankings.
+    """Return an order whose Kemeny distance to the rankings cannot be reduced by moving a single item.
 
-    `points` say which of two items each ranking prefers. Nearness is the Kemeny distance: pairs the other way round,
-    summed over the rankings. Where a majority prefers one of every two items without a cycle, the order is theirs,
-    which is the nearest of all. Each round takes n² steps for n items.
+    The Kemeny distance is the number of pairs in opposite order, summed over the rankings. `points` gives the
+    preference of each ranking. If the majority preferences have no cycle, the result is their order, which is optimal.
+    Each round takes n² steps for n items.
     """
     margin = {
         a: {b: sum((one[a] > one[b]) - (one[a] < one[b]) for one in points) for b in order if b != a} for a in order
@@ -144,7 +143,7 @@ def kemeny(order: Sequence[str], points: Sequence[Mapping[str, float]]) -> list[
         improved = False
         for item_id in tuple(order):
             here = order.index(item_id)
-            # What a move gains: the margins over the items that it passes, forwards and backwards.
+            # The gain of a move is the sum of margins over the items it passes, forwards or backwards.
             before = accumulate(margin[item_id][other] for other in order[:here][::-1])
             behind = accumulate(-margin[item_id][other] for other in order[here + 1 :])
             moves = [(gain, here - steps) for steps, gain in enumerate(before, start=1)]

@@ -1,4 +1,4 @@
-"""Setwise: the best of a few, and a sort that asks for it (Setwise, 2310.09497)."""
+"""Setwise: a sort whose comparisons ask for the best of a few items (Setwise, 2310.09497)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from llmrank.types import Item, Needs, RankingSteps
 
 @dataclass(frozen=True, slots=True)
 class Setwise(PromptRanker):
-    """Places the `sort_top` best, asking for the best of `group`; what is not placed is tied below.
+    """Places the best `sort_top` items, asking for the best of `group` at a time; the rest is tied below.
 
-    The best is named in the text or has the most probable label: the prompt's answer format says which. A group whose
-    answer cannot be read stays as it is, and is counted (`unread`). No group is asked about twice.
+    Depending on the answer format, the best item is named in the text or has the most probable label. A group with an
+    unparsed answer keeps its order, and is counted (`unread`). No group is asked about twice.
     """
 
     sort: Literal["heap", "bubble", "insertion"] = "heap"
     group: int = 4
-    """Items shown at a time: c. In a heap, a node and its c - 1 children."""
+    """Items per call, c in the paper. In a heap: a node and its c - 1 children."""
     sort_top: int = DEFAULTS.sort_top
     name: str = "setwise"
 
@@ -34,7 +34,7 @@ class Setwise(PromptRanker):
 
     @property
     def needs_recall_order(self) -> bool:
-        """Whether the sort starts from it."""
+        """Whether the sort starts from the recall order."""
         return self.sort == "insertion"
 
     def needs(self, n: int) -> Needs:

@@ -13,12 +13,12 @@ from llmrank.types import Needs, RankingSteps
 
 @dataclass(frozen=True, slots=True)
 class SlidingWindow(PromptRanker):
-    """Ranks the last `window` candidates, moves `step` towards the front, and so on: each window carries its best
-    `window - step` into the next, so that with true answers these stand at the head in their true order.
+    """Ranks the last `window` candidates, moves the window `step` positions towards the front, and repeats.
 
-    A list no longer than the window is ranked by one call; the last window always begins at the first place and is
-    as wide as the others. What an answer leaves out follows what it names, in its old order; what no answer names
-    comes last, tied.
+    Each window carries its best `window - step` items into the next, so that with correct answers these end up at the
+    head in their true order. A list no longer than the window takes one call. The last window always starts at the
+    first position, with full width. Items left out of an answer follow the named ones in their old order; items that
+    no answer names come last, tied.
     """
 
     window: int = DEFAULTS.window
@@ -28,7 +28,7 @@ class SlidingWindow(PromptRanker):
     def __post_init__(self) -> None:
         check_least("--window", self.window, 2)
         if not 1 <= self.step < self.window:
-            problem = f"a step of {self.step} with a window of {self.window} carries nothing from window to window"
+            problem = f"a step of {self.step} with a window of {self.window} carries no items between windows"
             raise InputError(problem, field="--step", hint=f"use 1 to {self.window - 1}; half the window is usual")
 
     def needs(self, n: int) -> Needs:
@@ -36,7 +36,7 @@ class SlidingWindow(PromptRanker):
         return prompt_needs(self.prompt, len(self.windows(n)), min(n, self.window))
 
     def windows(self, n: int) -> list[int]:
-        """Return where the windows begin in a list of `n`, in the order in which they are asked; none below 2."""
+        """Return the start positions of the windows in a list of `n`, in calling order; empty if `n` is below 2."""
         return [] if n < 2 else [*range(n - self.window, 0, -self.step), 0]
 
     def _ask(self, calls: CaseCalls) -> RankingSteps:

@@ -1,9 +1,9 @@
-"""Sorting by asking which of a few is best: heapsort, bubble sort and insertion, stopped when the top is in place.
+"""Partial sorts built on asking for the best of a few items: heapsort, bubble sort and insertion.
 
-A `Best` returns the position of the best item of a group. Where the answer does not say, it is 0: the first item, which
-a sort always puts there because it holds the better place already. Setwise (2310.09497 §3.2) has groups of c; with
-pairs they are the textbook sorts of pairwise ranking prompting (2306.17563 §3.3). Insertion (2504.10509) starts from
-the recall stage's order, and asks less the better that is.
+A `Best` returns the position of the best item of a group, and 0 if the answer does not tell: the first item of a group
+is always the one currently ranked higher. Setwise (2310.09497 §3.2) uses groups of c items; with pairs, these are the
+textbook sorts of pairwise ranking prompting (2306.17563 §3.3). Insertion (2504.10509) starts from the recall order, and
+needs fewer calls the better that order is.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from llmrank.types import Needs
 T = TypeVar("T")
 Best = Callable[[Sequence[T]], Steps[int]]
 SIMULATED = 4
-"""Lists that `_likely` sorts."""
+"""Number of lists that `_likely` simulates."""
 MOST_SIMULATED = 250_000
-"""Groups up to which `_likely` sorts a list to count them; beyond, the bound is the figure."""
+"""Largest number of groups that `_likely` simulates. Beyond it, the upper bound is used."""
 
 
 def heap_top(items: Sequence[T], top: int, size: int, best: Best[T]) -> Steps[list[T]]:
-    """Return the `top` items, best first, by a heap in which a node and its children are `size` at most.
+    """Return the `top` items, best first, by a heap in which a node and its children number at most `size`.
 
-    While the heap is built, all parents of one level are sifted side by side: their subtrees share no item.
+    While the heap is built, all parents of one level are sifted concurrently: their subtrees are disjoint.
     """
     heap = list(items)
 
@@ -54,7 +54,7 @@ def heap_top(items: Sequence[T], top: int, size: int, best: Best[T]) -> Steps[li
 
 
 def heap_groups(n: int, top: int, size: int) -> int:
-    """Return the most groups that `heap_top` asks about: the height of every sift there can be."""
+    """Return the maximum number of groups that `heap_top` asks about: the sum of the heights of all sifts."""
 
     def height(node: int, length: int) -> int:
         children = _children(node, length, size)
@@ -72,22 +72,22 @@ def bubble_top(items: Sequence[T], top: int, size: int, best: Best[T]) -> Steps[
         while end - placed > 1:
             start = max(placed, end - size)
             winner = start + (yield from best(order[start:end]))
-            # Only the group moves, not the list behind it.
+            # Move the winner to the front of its group; the rest of the list stays.
             order[start : winner + 1] = [order[winner], *order[start:winner]]
             end = start + 1
     return order[:top]
 
 
 def bubble_groups(n: int, top: int, size: int) -> int:
-    """Return how many groups `bubble_top` asks about: in each pass, ceil((left - 1) / (size - 1))."""
+    """Return the number of groups that `bubble_top` asks about: ceil((remaining - 1) / (size - 1)) in each pass."""
     return sum(-(-(n - placed - 1) // (size - 1)) for placed in range(top))
 
 
 def insertion_top(items: Sequence[T], top: int, size: int, best: Best[T]) -> Steps[list[T]]:
     """Return the `top` items, best first, of a list that is roughly in order.
 
-    A heap sorts its head. Then the rest is asked about, in groups that the last of the top leads: what beats it is
-    inserted, at a place found by halving.
+    A heap sorts the head of the list. The rest is then compared, in groups, with the last item of the top. An item that
+    beats it is inserted by binary search.
     """
     placed, rest = (yield from heap_top(items[:top], top, size, best)), list(items[top:])
     while rest:
@@ -105,13 +105,13 @@ def insertion_top(items: Sequence[T], top: int, size: int, best: Best[T]) -> Ste
 
 
 def insertion_groups(n: int, top: int, size: int) -> int:
-    """Return the most groups that `insertion_top` asks about: every item beats the last of the top and is inserted."""
+    """Return the maximum number of groups that `insertion_top` asks about, reached if every item is inserted."""
     return heap_groups(top, top, size) + (n - top) * (1 + (top - 1).bit_length())
 
 
 @dataclass(frozen=True, slots=True)
 class TopSort:
-    """A sort that ends when its top is in place."""
+    """A sort that stops when its top is in place."""
 
     sort: Callable[[Sequence[Any], int, int, Best[Any]], Steps[list[Any]]]
     most_groups: Callable[[int, int, int], int]
@@ -121,9 +121,9 @@ class TopSort:
         return self.sort(items, _places(len(items), top), size, best)
 
     def needs(self, prompt: Prompt, n: int, top: int, size: int, *, pairs: bool) -> Needs:
-        """Return the needs of a list of `n` of which `top` are placed: at most a call per group of at most `size`.
+        """Return the needs of sorting the `top` of `n` items: at most one call per group of at most `size`.
 
-        With `pairs`, a group takes a comparison of two calls for each of its members but the first.
+        With `pairs`, a group needs a comparison (two calls) for each of its members except the first.
         """
         if n < 2:
             return Needs()
@@ -145,10 +145,10 @@ SORTS: Mapping[str, TopSort] = {
 
 @cache
 def _likely(sort: TopSort, n: int, top: int, size: int, pairs: bool) -> int:
-    """Return how many different questions a sort asks about a list in random order when every answer is true.
+    """Return the mean number of distinct questions for a list in random order if all answers are correct.
 
-    A question is a group or, with `pairs`, a comparison of two of its members. The mean of a few lists, drawn by fixed
-    seeds, so that the figure is the same each time.
+    A question is a group or, with `pairs`, a comparison of two of its members. The simulated lists have fixed seeds, so
+    the result is deterministic.
     """
     return round(sum(_asked(sort, n, top, size, pairs, seed) for seed in range(SIMULATED)) / SIMULATED)
 
@@ -169,12 +169,12 @@ def _asked(sort: TopSort, n: int, top: int, size: int, pairs: bool, seed: int) -
         return group.index(max(group))
 
     for _ in sort.run(items, top, size, best):
-        raise AssertionError("nothing is asked here")
+        raise AssertionError("the simulation makes no requests")
     return len(asked)
 
 
 def _places(n: int, top: int) -> int:
-    """Return how many are placed when `top` of `n` are wanted: the last one's place needs no question."""
+    """Return the number of items to place for the `top` of `n`. If all but one are placed, the last needs no call."""
     return n if top >= n - 1 else top
 
 

@@ -1,4 +1,4 @@
-"""Tournament: groups name their better half, stage by stage, and points are summed (TourRank, 2406.11678 §3)."""
+"""Tournament: each stage keeps the better half of every group, and items collect points (TourRank, 2406.11678 §3)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Tournament(PromptRanker):
-    """In every stage a group of q sends q // 2 on, until one item is left; an item's score is the stages it passed,
-    summed over `rounds` tournaments with other groups, played side by side. Equal points are ties.
+    """In every stage, a group of q items passes on q // 2, until one item is left.
 
-    The paper's stages for 100 documents are 100, 50, 20, 10, 5, 2 in 13 calls; halving to the end also takes 13, and
-    is defined for every length. Groups are drawn per Case and round, `Random(f"{seed}:{case_id}:round:{number}")`, from
-    the sorted ids. Places that an answer leaves open give their points in equal shares to those it did not name, and
-    are filled in the order of the draw; `unread` or `missing` counts them.
+    An item's score is the number of stages it passed, summed over `rounds` concurrent tournaments with different
+    groups. Equal scores are ties. The paper uses stages of 100, 50, 20, 10, 5 and 2 documents in 13 calls; halving also
+    takes 13 calls, and is defined for every length. Groups are drawn per Case and round from the sorted ids,
+    `Random(f"{seed}:{case_id}:round:{number}")`. If an answer names too few items, the open places are filled in draw
+    order, and their points are shared equally among the unnamed items; `unread` or `missing` counts these answers.
     """
 
     group: int = 20
@@ -33,16 +33,16 @@ class Tournament(PromptRanker):
     name: str = "tournament"
 
     def __post_init__(self) -> None:
-        check_least("--group", self.group, 3)  # in pairs, an odd number leaves one with nobody to be compared with
+        check_least("--group", self.group, 3)  # with pairs, an odd number would leave a group of one
         check_least("--rounds", self.rounds, 1)
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: exactly the groups of all stages, in each round."""
+        """Return the needs of a list of `n`: exactly one call per group of every stage and round."""
         calls = sum(len(sizes) for sizes in self.stages(n))
         return prompt_needs(self.prompt, self.rounds * calls, min(n, self.group))
 
     def stages(self, n: int) -> list[list[int]]:
-        """Return the sizes of the groups in each stage of one tournament."""
+        """Return the group sizes in each stage of one tournament."""
         stages: list[list[int]] = []
         while n > 1:
             stages.append(list(map(len, dealt(range(n), self.group))))
@@ -77,7 +77,7 @@ class Tournament(PromptRanker):
 
 
 def dealt(items: Sequence[T], size: int) -> list[Sequence[T]]:
-    """Return the items in as few groups of at most `size` as hold them, as equal as can be, each of 2 or more."""
+    """Divide the items into the fewest groups of at most `size`, of nearly equal size, each with at least 2 items."""
     groups = -(-len(items) // size)
     ends = [len(items) * place // groups for place in range(groups + 1)]
     return [items[start:end] for start, end in pairwise(ends)]

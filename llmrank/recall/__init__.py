@@ -1,4 +1,4 @@
-"""Models that propose candidates from the training interactions, and what they propose."""
+"""Recall models, which propose candidates from the training interactions."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ TRAINED: tuple[type[TrainedModel], ...] = (
     *(IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt, CTRL, NoteLLM),
     *(MF, MLP, TransformerMLP),
 )
-"""The models that are trained in epochs; they need the extra `recall`. The last three predict ratings."""
+"""Models that are trained in epochs and need the extra `recall`. The last three predict ratings."""
 
 TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = MappingProxyType(
     {
         "ease": ((0, 0, {"l2": 100.0}), (500_000, 0, {"l2": 500.0})),
-        # Weights decay at every step, and of more ratings each user and item sees a smaller share of the steps.
+        # Weights decay at every step; with more ratings, each user and item appears in a smaller share of the steps.
         "mf": ((500_000, 0, {"weight_decay": 1e-05}),),
         "mlp": ((500_000, 0, {"weight_decay": 3e-05}),),
-        # Of a large catalogue every step sees a small part: more steps in an epoch take no longer and learn more.
+        # A step covers only a small part of a large catalogue: more steps per epoch take no longer and learn more.
         "sasrec": ((0, 5_000, {"batch": 16}),),
         "hstu": ((0, 5_000, {"batch": 16}), (0, 10_000, {"learning_rate": 0.001, "dropout": 0.5})),
     }
 )
-"""Model -> from how many training events and items on -> settings; elsewhere the model's own defaults hold. EASE's,
-iALS's, BPR's and the rating models', and HSTU's from ten thousand items on, come from
-`tests/benchmarks/recall_search.py`; the batch from learning curves (results/recall.md)."""
+"""Model -> (minimum training events, minimum items, settings); otherwise the model's defaults apply. The settings of
+EASE, iALS, BPR, the rating models, and HSTU from ten thousand items up come from `tests/benchmarks/recall_search.py`;
+the batch size comes from learning curves (results/recall.md)."""
 
 
 GROUP = "llmrank.recall"
@@ -76,9 +76,9 @@ MODELS: Mapping[str, type[RecallModel]] = MappingProxyType(
 
 
 def recall_class(name: str) -> type[RecallModel]:
-    """Return the class of the model of that name, llmrank's or one that another package adds.
+    """Return the class of the model with this name, built in or from a plugin.
 
-    Raises InputError, naming the nearest, for a model that there is not; and for a package's that is none.
+    Raises InputError for an unknown model, with the closest match; and for an invalid plugin.
     """
     plugin = find_plugin(GROUP, name, MODELS)
     if plugin is None:
@@ -89,33 +89,34 @@ def recall_class(name: str) -> type[RecallModel]:
         return MODELS[name]
     loaded = plugin.load()
     if not (isinstance(loaded, type) and issubclass(loaded, RecallModel) and is_dataclass(loaded)):
-        raise plugin.error("is no dataclass that is a subclass of RecallModel")
+        raise plugin.error("is not a dataclass that inherits from RecallModel")
     return loaded
 
 
 def recall_model(name: str, **parameters: Setting) -> RecallModel:
-    """Return the model of that name: random (seed), popularity, itemknn (neighbours), ease (l2), or a package's.
+    """Return the model with this name: random (seed), popularity, itemknn (neighbours), ease (l2), a trained one or a
+    plugin's.
 
-    Raises InputError, naming the nearest, for a model or a parameter that there is not, or a value of another type.
+    Raises InputError for an unknown model or parameter, with the closest match; and for a value of the wrong type.
     """
     model = recall_class(name)
-    # A module without postponed annotations has the types themselves.
+    # Without postponed annotations, the type is not a string.
     known = {one.name: one.type if isinstance(one.type, str) else one.type.__name__ for one in fields(model)}
     for parameter, value in parameters.items():
         if parameter not in known:
             problem = f"the recall model {name!r} has no parameter {parameter!r}{nearest(parameter, known)}"
-            raise InputError(problem, hint=f"it has {', '.join(known)}" if known else "it has none: leave it out")
+            raise InputError(problem, hint=f"use {', '.join(known)}" if known else "omit it; the model has none")
         kinds = KINDS.get(known[parameter], (object,))
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             hint = f"give a value of type {known[parameter]}"
-            raise InputError(f"{parameter} is {value!r}", field=parameter, hint=hint)
+            raise InputError(f"invalid value {value!r}", field=parameter, hint=hint)
     return model(**parameters)
 
 
 def tuned_model(name: str, split: Split, **parameters: Setting) -> RecallModel:
-    """Return the recall model of that name with the settings for as much data as `split.train` has.
+    """Return the recall model with this name, with settings tuned for the size of `split.train`.
 
-    `parameters` come before the tuned settings. Raises InputError as `recall_model` does.
+    `parameters` override the tuned settings. Raises InputError as `recall_model` does.
     """
     found: Mapping[str, Setting] = {}
     for events, items, settings in TUNED.get(name, ()):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoInt(ClickModel):
-    """AutoInt (Song et al. 2019, arXiv:1810.11921), as torch-rechub builds it.
+    """AutoInt (Song et al. 2019, arXiv:1810.11921), as implemented in torch-rechub.
 
     The fields are the user, the item, and each of the newest `length` events.
     """

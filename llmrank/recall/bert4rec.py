@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BERT4Rec(SequentialModel):
-    """BERT4Rec (Sun et al. 2019): the Cloze task in training; a hidden item after the last event in recommending."""
+    """BERT4Rec (Sun et al. 2019): trained on the Cloze task; predicts a masked item after the last event."""
 
     name: ClassVar[str] = "bert4rec"
     least: ClassVar[Mapping[str, int]] = MappingProxyType({"length": 2})
@@ -26,7 +26,7 @@ class BERT4Rec(SequentialModel):
 
     @property
     def hidden_share(self) -> float:
-        """The share of events that the Cloze task hides."""
+        """The share of events that the Cloze task masks."""
         return self.mask_probability
 
     def attend(self, body: nn.Module, embedded: Tensor, there: Tensor, times: Tensor) -> Tensor:

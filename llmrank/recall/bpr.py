@@ -12,7 +12,7 @@ from llmrank.recall.training import library
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BPR(FactorModel):
-    """BPR-MF (Rendle et al. 2009), as the library implicit trains it, in one thread: more would race for the factors.
+    """BPR-MF (Rendle et al. 2009), trained with the library implicit in a single thread to avoid races.
 
     The loss is the share of sampled pairs in the wrong order.
     """
@@ -36,6 +36,6 @@ class BPR(FactorModel):
         )
 
     def loss(self, progress: Sequence[float], pairs: int) -> float:
-        """Return the share of wrong pairs, without those whose sampled item the user has too."""
+        """Return the share of wrong pairs, without pairs whose negative item the user has."""
         correct, skipped = progress
         return 1 - correct / max(1, pairs - skipped)

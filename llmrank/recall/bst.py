@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BST(ClickModel):
-    """BST (Chen et al. 2019, arXiv:1905.06874), as torch-rechub builds it.
+    """BST (Chen et al. 2019, arXiv:1905.06874), as implemented in torch-rechub.
 
-    Positions are ordinal, where the paper takes time differences. The transformer's feed-forward part is 4 times as
-    wide as the embeddings; torch-rechub's own of 2,048 units makes it ten times as slow at this dimension.
+    Positions are ordinal; the paper uses time differences. The transformer's feed-forward layers are 4 times as wide as
+    the embeddings; torch-rechub's default of 2,048 units is ten times slower at this dimension.
     """
 
     name: ClassVar[str] = "bst"

@@ -1,4 +1,4 @@
-"""Click-through models: the probability that a user takes an item, trained against items drawn at random."""
+"""Click-through models: the probability that a user takes an item, trained with random negatives."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ PAIRS_AT_ONCE = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClickModel(TrainedModel):
-    """What the click-through models share. They score a user's item from the user, the item and the newest events.
+    """Base class of click-through models, which score an item from the user, the item and the newest events.
 
-    Every training event but a user's first is a sample of label 1, and for each of them `negatives` items that the user
-    does not have in training are samples of label 0, drawn anew in every epoch. The loss is binary cross-entropy.
+    Every training event except a user's first is a positive sample. For each, `negatives` items that the user does not
+    have in training are negative samples, redrawn in every epoch. The loss is binary cross-entropy.
     """
 
     refit: bool = False
-    """False: the model is not trained again on the newest events, for it reads them as input."""
+    """False, because the model reads the newest events as input."""
     validation_users: int = 200
-    """Scoring the full catalogue costs a pass through the network for every item."""
+    """Small, because scoring the full catalogue takes a forward pass per item."""
     dimension: int = 32
     length: int = 20
     """Newest events that the model sees."""
@@ -51,12 +51,12 @@ class ClickModel(TrainedModel):
 
 
 class ClickLearner(NetworkLearner):
-    """A click-through model while it is trained."""
+    """A click-through model during training."""
 
     def __init__(self, model: ClickModel, split: Split) -> None:
         self.model, self.items = model, len(split.dataset.items)
         own, _ = sequences(split)
-        # All sequences in one row, each behind as much padding as a history may need.
+        # All sequences concatenated, each after enough padding for a history.
         self.row = np.concatenate([np.pad(items, (model.length, 0)) for items in own])
         self.ends = np.cumsum([model.length + len(items) for items in own])
         self.events = 1 + np.flatnonzero((self.row[1:] > 0) & (self.row[:-1] > 0))
@@ -82,7 +82,7 @@ class ClickLearner(NetworkLearner):
             if bool(predicted.isfinite().all()):
                 loss = torch.nn.functional.binary_cross_entropy(predicted, torch.from_numpy(labels.ravel()))
             else:
-                loss = predicted.sum()  # not finite: the loss function would refuse it
+                loss = predicted.sum()  # not finite; binary_cross_entropy would raise
             yield loss, len(users)
 
     def samples(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -91,11 +91,11 @@ class ClickLearner(NetworkLearner):
         return np.searchsorted(self.ends, places, side="right"), self.row[places], self._before(places)
 
     def _before(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the newest events before some places of `row`, the newest last, padded on the left with 0."""
+        """Return the newest events before these positions of `row`, newest last, left-padded with 0."""
         return self.row[places[:, None] + np.arange(-self.model.length, 0)]
 
     def _unseen(self, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw an item for each user that is not among their training items, as far as three attempts find one."""
+        """Draw an item outside each user's training items, with at most three attempts."""
         drawn = rng.integers(1, self.items + 1, len(users))
         for _ in range(3):
             code = users * (self.items + 1) + drawn
@@ -107,13 +107,13 @@ class ClickLearner(NetworkLearner):
     def inputs(
         self, users: NDArray[np.int64], items: NDArray[np.int64], history: NDArray[np.int64]
     ) -> dict[str, Tensor]:
-        """Return the features of some samples, as torch-rechub names them."""
+        """Return the features of these samples under torch-rechub's names."""
         columns = {"user": users + 1, "item": items, "history": history}
         columns |= {f"recent_{back}": history[:, -back].copy() for back in range(1, self.model.length + 1)}
         return {name: library("torch").from_numpy(values) for name, values in columns.items()}
 
     def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return the probability of every item, one pass through the network for each."""
+        """Return the probability of every item, with a forward pass for each."""
         catalogue, found = np.arange(1, self.items + 1), np.zeros((len(users), self.items))
         for row, (user, history) in enumerate(zip(users.tolist(), self._before(self.ends[users]), strict=True)):
             for at in range(0, self.items, PAIRS_AT_ONCE):

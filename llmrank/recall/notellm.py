@@ -1,4 +1,4 @@
-"""NoteLLM: a language model compresses each item's text into one word, and items that users take together are drawn
+"""NoteLLM: a language model compresses each item's text into one token, and items that users take together are pulled
 together."""
 
 from __future__ import annotations
@@ -32,64 +32,64 @@ class NoteLLM(TrainedModel):
     """NoteLLM (Zhang et al. 2024, arXiv:2403.01744) on any causal language model, with the default one's first layers.
 
     The note compression prompt asks for the item in one word, `[EMB]`, and then for its topic. The hidden state before
-    `[EMB]`, through a linear layer, is the item's embedding. Of two losses one draws items together that users take one
-    after the other, away from the other items of the step (Generative-Contrastive Learning: in-batch, with a learned
-    temperature), and one generates the topic (Collaborative Supervised Fine-Tuning). The loss is
-    (contrastive + weight x generation) / (1 + weight).
+    `[EMB]`, through a linear layer, is the item's embedding. There are two losses. The contrastive loss pulls items
+    together that users take one after the other, and pushes them away from the other items of the step
+    (Generative-Contrastive Learning: in-batch, with a learned temperature). The generation loss is that of the topic
+    (Collaborative Supervised Fine-Tuning). The total is (contrastive + weight x generation) / (1 + weight).
 
-    The paper recommends items for an item. Here an item's score for a user is the mean of its cosines to the `length`
-    newest items of the user. An item without training events has an embedding and a score as any other. The embeddings
-    are kept in the checkpoint: a finished model is served without the language model.
+    The paper recommends items for an item. Here, an item's score for a user is its mean cosine similarity to the user's
+    `length` newest items. Items without training events have regular embeddings and scores. The embeddings are stored
+    in the checkpoint, so a finished model needs no language model.
 
-    Two things differ from the paper. (1) The first `head_epochs` train the linear layer alone, on the hidden states of
-    the untrained model. That costs seconds, and a layer that knows nothing would distort the model (Kumar et al. 2022,
-    arXiv:2202.10054). Then LoRA tunes the upper layers too. In each epoch every item with related items is paired with
-    one of them, drawn anew. (2) The hidden states are whitened, with what the untrained model gives for the items,
-    before the linear layer.
+    Two things differ from the paper. (1) The first `head_epochs` train only the linear layer, on the hidden states of
+    the untrained model. This takes seconds, and avoids that an untrained layer distorts the model (Kumar et al. 2022,
+    arXiv:2202.10054). Then LoRA tunes the upper layers too. In each epoch, every item with related items is paired with
+    a random one of them. (2) Before the linear layer, the hidden states are whitened with the statistics of the
+    untrained model.
     """
 
     name: ClassVar[str] = "notellm"
     knows_new_items: ClassVar[bool] = True
     refit: bool = False
-    """False: the model is not trained again on the newest events, for it reads them as input."""
+    """False, because the model reads the newest events as input."""
     epochs: int = 20
     patience: int = 3
     head_epochs: int = 10
-    """The first epochs, which train the linear layer alone, with the contrastive loss."""
+    """Number of first epochs that train only the linear layer, with the contrastive loss."""
     base: str = DEFAULT_MODEL
-    """Name or folder of a causal language model whose decoder is laid out as Llama's is."""
+    """Name or folder of a causal language model with a Llama-like decoder."""
     layers: int = 8
-    """Its first decoder layers, which alone are used."""
+    """Number of decoder layers to use, from the first."""
     tuned_layers: int = 2
-    """The uppermost of these, which have the LoRA adapter."""
+    """Number of top layers, among these, with a LoRA adapter."""
     rank: int = 8
-    """Of the LoRA adapter, on all linear layers of the tuned ones."""
+    """Rank of the LoRA adapter on all linear layers of the tuned layers."""
     dtype: str = "bfloat16"
-    """Of the language model's weights and states; what is trained is float32."""
+    """Data type of the language model's weights and states; trained weights are float32."""
     dimension: int = 128
-    """Of an embedding."""
+    """Embedding dimension."""
     learning_rate: float = 0.003
-    """Of the linear layer and the temperature."""
+    """Learning rate of the linear layer and the temperature."""
     tuning_rate: float = 0.00003
     """Learning rate of the LoRA adapter."""
     batch: int = 32
-    """Pairs per step: twice as many items at most."""
+    """Pairs per step, with at most twice as many items."""
     temperature: float = 3.0
-    """What the learned temperature starts at; cosines are multiplied by its exponential."""
+    """Initial value of the learned temperature; cosines are multiplied by its exponential."""
     generation_weight: float = 0.01
-    """Of the generation loss, the paper's alpha; 0: the contrastive loss alone."""
+    """Weight of the generation loss, the paper's alpha; 0: only the contrastive loss."""
     topic: str = "genres"
-    """The attribute of an item that is generated, and is then no part of its text. Items without it have no part in
-    the generation loss."""
+    """The item attribute to generate, which is left out of the item's text. Items without it do not contribute to the
+    generation loss."""
     related: int = 10
-    """Items that are related to an item: those with the highest co-occurrence scores."""
+    """Number of related items per item: those with the highest co-occurrence scores."""
     window: int = 20
-    """Two items of a user co-occur if they are at most so many events apart."""
+    """Two items of a user co-occur if they are at most this many events apart."""
     least_score: float = 0.01
     most_score: float = 30.0
-    """Co-occurrence scores outside these bounds relate nothing."""
+    """Co-occurrence scores outside these bounds are ignored."""
     length: int = 10
-    """Newest events of a user that an item is compared with."""
+    """Number of a user's newest events that an item is compared with."""
 
     @property
     def first_stage(self) -> int:
@@ -111,7 +111,7 @@ class NoteLLM(TrainedModel):
 
 
 class NoteLearner(NetworkLearner):
-    """NoteLLM while it is trained. The language model is loaded in training only."""
+    """NoteLLM during training. The language model is loaded only for training."""
 
     def __init__(self, model: NoteLLM, split: Split) -> None:
         self.model, self.items = model, len(split.dataset.items)
@@ -164,11 +164,11 @@ class NoteLearner(NetworkLearner):
         return known
 
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return `predictions`; the language model is not needed where the embeddings are known."""
+        """Return `predictions`, which need no language model once the embeddings are known."""
         return self.predictions(users)
 
     def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return the mean cosine of every item to each user's newest items; 0 for a user without any."""
+        """Return the mean cosine of every item to each user's newest items; 0 for a user without events."""
         items = self.embeddings.numpy()
         profiles = np.zeros((len(users), items.shape[1]))
         for row, user in enumerate(users.tolist()):
@@ -177,11 +177,11 @@ class NoteLearner(NetworkLearner):
         return profiles @ items.T
 
     def state(self) -> State:
-        """Return copies of what is trained, of Adam's moments, and of the embeddings."""
+        """Return copies of the trained weights, Adam's moments, and the embeddings."""
         return super().state() | {"embeddings": self.embeddings}
 
     def restore(self, state: State) -> None:
-        """Take over a state; the language model is loaded when training goes on."""
+        """Restore a state; the language model is loaded when training continues."""
         self._stored, self._embeddings = state, state["embeddings"]
 
 

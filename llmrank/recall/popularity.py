@@ -1,4 +1,4 @@
-"""Recall by popularity: the same list for all users, without what each one has."""
+"""Recall by popularity: the same list for all users, without the items each one has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recall model proposes, as Cases, and how much of what was wanted is in it."""
+"""The candidates of a recall model as Cases, and how many relevant items they cover."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llmrank.recall.model import Fitted, RecallModel
 from llmrank.types import Case
 
 USERS_AT_ONCE = 8192
-"""Users proposed for together, so that memory does not grow with the number of users."""
+"""Users per batch, so that memory does not grow with the number of users."""
 
 
 def candidates_for(
@@ -28,12 +28,12 @@ def candidates_for(
 ) -> Iterator[Case]:
     """Yield a Case with the model's k best candidates for each of the user ids, in that order.
 
-    Candidates stand in recall order with their scores. What the users did next is never forced into them: the share
-    that is there is the ceiling of every ranking of them (`Coverage`). `recall_settings` is the record of the choices.
-    `fitted` is the model where it has been fitted before, as `rescoring.fit_kept` does with progress and a checkpoint;
+    Candidates are in recall order, with their scores. Relevant items are never added: the share among the candidates is
+    the ceiling for any ranking of them (see `Coverage`). `recall_settings` records the settings.
+    Pass `fitted` if the model has been fitted, for example by `rescoring.fit_kept` with progress and a checkpoint;
     None: it is fitted here.
 
-    Raises InputError: a user whom the dataset does not know; or `fitted` belongs to other training events.
+    Raises InputError for an unknown user, and if `fitted` belongs to other training events.
     """
     index = {user_id: row for row, user_id in enumerate(split.dataset.users)}
     if unknown := [user_id for user_id in users if user_id not in index]:
@@ -49,15 +49,15 @@ def candidates_for(
 
 
 def recall_settings(model: RecallModel, k: int, *, exclude_seen: bool = True) -> Mapping[str, int | float | str | bool]:
-    """Return everything that can change the candidates of a split, for the manifest."""
+    """Return all settings that can change the candidates of a split, for the manifest."""
     return {"model": model.name, **model.settings, "k": k, "seen_items": "excluded" if exclude_seen else "kept"}
 
 
 @dataclass(slots=True)
 class Coverage:
-    """How much of what the users wanted is among the first k candidates, counted over Cases that pass by.
+    """Share of relevant items among the first k candidates, accumulated over a stream of Cases.
 
-    A Case with nothing relevant counts for nothing.
+    Cases without relevant items are ignored.
     """
 
     k: int
@@ -77,10 +77,10 @@ class Coverage:
 
     @property
     def hit_rate(self) -> float:
-        """HR@k: the share of Cases with a relevant item among the first k; NaN when there were none."""
+        """HR@k: the share of Cases with a relevant item among the first k; NaN without Cases."""
         return self._hits / self.cases if self.cases else float("nan")
 
     @property
     def recall(self) -> float:
-        """recall@k: the mean share of the relevant items among the first k, the ceiling; NaN when there were none."""
+        """recall@k: the mean share of relevant items among the first k, the ceiling; NaN without Cases."""
         return self._recall / self.cases if self.cases else float("nan")

@@ -1,4 +1,4 @@
-"""Recall by chance: the floor under every other model."""
+"""Random recall: the lower bound for every other model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from llmrank.recall.model import Fitted, RecallModel, preferences
 
 @dataclass(frozen=True)
 class RandomRecall(RecallModel):
-    """Every item scored by a draw from [0, 1), seeded by `f"{seed}:{user_id}"`: no user's draw depends on another's."""
+    """Scores every item uniformly from [0, 1), seeded per user with `f"{seed}:{user_id}"`."""
 
     name = "random"
     seed: int = 0
 
     def fit(self, split: Split) -> Fitted:
-        """Return the model; the training data says only what has been seen."""
+        """Return the model. The training data only determine the seen items."""
         users, known = split.dataset.users, preferences(split)
         return Fitted(known, lambda rows: np.stack([self._draw(users[row], len(known.items)) for row in rows]))
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatingModel(TrainedModel):
-    """What the rating models share: the score of a user and an item is the rating predicted, between the lowest and
-    the highest training rating. (The data set's scale may be that of all ratings, those of the test side among them.)
+    """Base class of rating models, whose scores are predicted ratings.
 
-    The loss is the squared error of the training ratings; validation measures the RMSE. Of a user or an item without
-    training ratings nothing is known but the mean: their own terms are 0.
+    Predictions are clipped to the range of the training ratings. (The data set's scale may come from all ratings,
+    including test ratings.) The loss is the squared error of the training ratings; validation measures the RMSE. The
+    terms of users and items without training ratings are 0.
     """
 
     quality_name: ClassVar[str] = "-RMSE"
@@ -37,7 +37,7 @@ class RatingModel(TrainedModel):
     """Ratings per step."""
 
     def layers(self) -> nn.Module | None:
-        """Return what combines the embeddings of user and item, side by side; None: their product does."""
+        """Return the layers for the concatenated embeddings of user and item; None: use their dot product."""
         return None
 
     def learner(self, split: Split) -> Learner:
@@ -45,12 +45,12 @@ class RatingModel(TrainedModel):
         return RatingLearner(self, split)
 
     def fitted(self, learner: Learner, split: Split) -> Fitted:
-        """Return the learner as a fitted model; no item and no user needs a fallback."""
+        """Return the fitted model, which needs no fallback for unknown users or items."""
         known = preferences(split)
         return Fitted(known, lambda rows: learner.scores(rows)[:, known.items])
 
     def quality(self, fitted: Fitted, wanted: Interactions) -> float:
-        """Return the RMSE of the ratings in `wanted`, negative: more is better."""
+        """Return the negative RMSE of the ratings in `wanted`; higher is better."""
         predicted = [
             fitted.score_items(user, np.array([item], np.int32))[0]
             for user, item in zip(wanted.user.tolist(), wanted.item.tolist(), strict=True)
@@ -63,7 +63,7 @@ class RatingModel(TrainedModel):
 
 
 class RatingLearner(NetworkLearner):
-    """A rating model while it is trained."""
+    """A rating model during training."""
 
     def __init__(self, model: RatingModel, split: Split) -> None:
         dataset, ratings = split.dataset, ratings_of(split.train)
@@ -97,31 +97,31 @@ class RatingLearner(NetworkLearner):
         return np.clip(found, *self.scale)
 
     def added(self, rows: NDArray[np.int64]) -> Tensor:
-        """Return what is added to the mean rating in these training events."""
+        """Return the offsets from the mean rating for these training events."""
         torch = library("torch")
         return self.network(torch.from_numpy(self.user[rows]), torch.from_numpy(self.item[rows]))
 
     def added_by(self, user: int) -> Tensor:
-        """Return what is added to the mean rating when this user rates each item now."""
+        """Return the offsets from the mean rating for this user and every item, as of now."""
         torch = library("torch")
         return self.network(torch.full((self.items,), user), torch.arange(self.items))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MF(RatingModel):
-    """Matrix factorization with biases (Koren, Bell and Volinsky 2009): mean + user's + item's + product of factors."""
+    """Matrix factorization with biases (Koren, Bell and Volinsky 2009): mean + user bias + item bias + dot product."""
 
     name: ClassVar[str] = "mf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MLP(RatingModel):
-    """A multilayer perceptron over the embeddings of user and item, beside their biases (Kang et al. 2023)."""
+    """A multilayer perceptron over the embeddings of user and item, plus their biases (Kang et al. 2023)."""
 
     name: ClassVar[str] = "mlp"
     least: ClassVar[Mapping[str, int]] = MappingProxyType({"hidden": 2})
     hidden: int = 64
-    """Units of the first of two hidden layers; the second has half as many."""
+    """Units of the first hidden layer; the second has half as many."""
     dropout: float = 0.2
 
     def layers(self) -> nn.Module:
@@ -132,7 +132,7 @@ class MLP(RatingModel):
 
 
 def network(model: RatingModel, users: int, items: int) -> Any:  # noqa: ANN401 - a torch module, made where torch is loaded
-    """Return a module that maps users and items (from 0) to what is added to the mean rating."""
+    """Return a module that maps users and items (from 0) to offsets from the mean rating."""
     torch = library("torch")
 
     class Network(torch.nn.Module):
@@ -153,10 +153,10 @@ def network(model: RatingModel, users: int, items: int) -> Any:  # noqa: ANN401 
                 return biases + (self.user(user) * self.item(item)).sum(1)
             return biases + self.layers(torch.cat([self.user(user), self.item(item)], dim=1))[:, 0]
 
-    layers = model.layers()  # before the tables: the order in which numbers are drawn
+    layers = model.layers()  # before the tables, to keep the order of random draws
     return Network()
 
 
 def ratings_of(events: Interactions) -> NDArray[np.float64]:
-    """Return the ratings; NaN where there is none."""
+    """Return the ratings; NaN if missing."""
     return np.full(len(events), np.nan) if events.rating is None else events.rating

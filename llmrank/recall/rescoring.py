@@ -1,4 +1,4 @@
-"""Trained recall models as rankers: their scores for the very candidates that a language model is shown."""
+"""Trained recall models as baselines: their scores for the candidates that the language model ranks."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from llmrank.recall.training import OnEpoch, TrainedModel
 from llmrank.types import Case
 
 Scores = tuple[tuple[float, ...], ...]
-"""For each Case the scores of its candidates, in their order, or the rating of its target; higher is better."""
+"""For each Case, the scores of its candidates in their order, or the rating of its target; higher is better."""
 
 
 def rescore(fitted: Fitted, split: Split, cases: Sequence[Case]) -> Scores:
-    """Return the model's scores for the candidates of each Case; for a Case of the rating task that of its target.
+    """Return the model's scores for the candidates of each Case, or for the target of a rating Case.
 
-    A candidate outside the dataset scores -inf. What candidates without training events score, and those of a user
-    without any, `TrainedModel.fit` and `RatingModel` state.
+    A candidate outside the dataset scores -inf. For items and users without training events, see `TrainedModel.fit` and
+    `RatingModel`.
 
-    Raises InputError: a Case of a user, or with a target, that the dataset does not know; a model of another split.
+    Raises InputError for a user or target that is not in the dataset, and for a model of another split.
     """
     fitted.require(split)
     users = {user_id: index for index, user_id in enumerate(split.dataset.users)}
@@ -36,8 +36,8 @@ def rescore(fitted: Fitted, split: Split, cases: Sequence[Case]) -> Scores:
         known = np.array([items.get(item.item_id, -1) for item in asked], dtype=np.int32)
         if case.user_id not in users or (case.target is not None and known[0] < 0):
             what = "user" if case.target is None or case.user_id not in users else f"item {case.target.item_id!r}"
-            problem = f"{split.dataset.name} has no such {what}: a model trained on it knows nothing of it"
-            hint = "take Cases of the data set that the models are trained on"
+            problem = f"{split.dataset.name}, the training data of the model, has no such {what}"
+            hint = "use Cases from the data set that the models are trained on"
             raise InputError(problem, user=case.user_id, hint=hint)
         scores = np.full(len(known), -np.inf)
         scores[known >= 0] = fitted.score_items(users[case.user_id], known[known >= 0])
@@ -53,13 +53,13 @@ def trained_scores(
     folder: Path | None = None,
     on_epoch: OnEpoch = lambda epoch: None,
 ) -> Mapping[str, Scores]:
-    """Fit each model on the training part of the split and return its scores for each Case, by name (see `rescore`).
+    """Fit each model to the training side of the split, and return its scores for each Case, by name (see `rescore`).
 
     Args:
-        models: Names, for the settings tuned to the size of the data; or models, each of another name.
+        models: Names, for settings tuned to the size of the data; or models with distinct names.
         split: The split that the Cases come from.
-        cases: With candidates, or with a target for models that predict ratings.
-        folder: Where trained models keep their checkpoints; the same call later loads them. None: they are not kept.
+        cases: Cases with candidates, or with targets for models that predict ratings.
+        folder: Folder for the checkpoints of trained models, which later calls load. None: no checkpoints.
         on_epoch: Called after every epoch of a trained model.
     """
     chosen = [tuned_model(model, split) if isinstance(model, str) else model for model in models]
@@ -67,9 +67,9 @@ def trained_scores(
 
 
 def fit_kept(model: RecallModel, split: Split, folder: Path | None, on_epoch: OnEpoch = lambda epoch: None) -> Fitted:
-    """Return the model fitted; a trained model is loaded from, or its training continued in, a file in `folder`.
+    """Fit the model. A trained model is loaded from a file in `folder`, or its training continues from there.
 
-    The model is handed the training side alone: no event after the cut can reach it.
+    The model receives only the training side, without any event after the split.
     """
     nothing = split.train.take(np.zeros(0, np.intp))
     split = replace(split, dataset=replace(split.dataset, interactions=split.train), test=nothing)

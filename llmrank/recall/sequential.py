@@ -24,28 +24,28 @@ INITIAL_DEVIATION = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequentialModel(TrainedModel):
-    """What the next-item models share: item embeddings that are also the output weights, learned positions, and
+    """Base class of next-item models, with item embeddings tied to the output weights, learned positions, and
     cross-entropy over the whole catalogue."""
 
     refit: bool = False
-    """The user's newest events are the input of a recommendation, whether the model was trained on them or not."""
+    """False, because the model reads the newest events as input."""
     patience: int = 10
     dimension: int = 64
     blocks: int = 2
     heads: int = 2
     length: int = 100
-    """Events that the model sees, the newest. Longer sequences are cut into pieces of this length for training."""
+    """Number of newest events that the model reads. Training cuts longer sequences into pieces of this length."""
     dropout: float = 0.2
     learning_rate: float = 0.003
     batch: int = 64
     """Sequences per step."""
     negatives: int = 1024
-    """In a catalogue of more than twice as many items, each step compares with this many items, drawn uniformly, and
-    the loss estimates the cross-entropy over the whole catalogue from them (sampled softmax)."""
+    """For catalogues of more than twice as many items, each step samples this many items uniformly, and estimates the
+    cross-entropy over the whole catalogue (sampled softmax)."""
 
     @property
     def hidden_share(self) -> float:
-        """The share of events that the Cloze task hides; 0: predict the next event at every position."""
+        """The share of events that the Cloze task masks; 0: predict the next event at every position."""
         return 0.0
 
     def body(self) -> nn.Module:
@@ -57,9 +57,9 @@ class SequentialModel(TrainedModel):
 
     @abstractmethod
     def attend(self, body: nn.Module, embedded: Tensor, there: Tensor, times: Tensor) -> Tensor:
-        """Return what the body makes of embeddings (sequences x length x dimension).
+        """Apply the body to embeddings (sequences x length x dimension).
 
-        `there` says which positions hold an event (padding stands behind them), `times` the seconds since the first.
+        `there` marks positions with an event (padding is on the right); `times` are seconds since the first event.
         """
 
     def learner(self, split: Split) -> Learner:
@@ -68,7 +68,7 @@ class SequentialModel(TrainedModel):
 
 
 class SequentialLearner(NetworkLearner):
-    """A sequential model while it is trained."""
+    """A sequential model during training."""
 
     def __init__(self, model: SequentialModel, split: Split) -> None:
         self.model, self.items, self.cloze = model, len(split.dataset.items), model.hidden_share > 0
@@ -80,7 +80,7 @@ class SequentialLearner(NetworkLearner):
         super().__init__(model.seed, len(self.spans), lambda: network(model, self.items), **adam)
 
     def _pieces(self, user: int) -> Iterator[tuple[int, int, int]]:
-        """Yield user, start and end of each piece, counted back from the newest event."""
+        """Yield user, start and end of each piece, from the newest event backwards."""
         length, overlap = self.model.length, 0 if self.cloze else 1  # the last event of a piece is only a target
         end = len(self.sequences[user])
         while end > overlap:
@@ -101,7 +101,7 @@ class SequentialLearner(NetworkLearner):
             yield self._loss(self.network(inputs, times)[wanted], targets[wanted] - 1, rng), int(wanted.sum())
 
     def _loss(self, hidden: Tensor, targets: Tensor, rng: np.random.Generator) -> Tensor:
-        """Return the mean cross-entropy of the targets (from 0), estimated where the catalogue is large."""
+        """Return the mean cross-entropy of the targets (from 0), estimated for a large catalogue."""
         torch, negatives = library("torch"), self.model.negatives
         if self.items <= 2 * negatives:
             return torch.nn.functional.cross_entropy(self.network.logits(hidden), targets)
@@ -121,12 +121,12 @@ class SequentialLearner(NetworkLearner):
                 continue
             hidden = rng.random(len(items)) < self.model.hidden_share
             if not hidden.any():
-                hidden[-1] = True  # the position that recommending asks for
+                hidden[-1] = True  # the position that matters for recommendation
             rows.append((np.where(hidden, self.items + 1, items), since, np.where(hidden, items, 0)))
         return [padded(column) for column in zip(*rows, strict=True)]
 
     def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return the logits of the event that follows each user's sequence; 0 for a user without one."""
+        """Return the logits of the event after each user's sequence; 0 for a user without events."""
         keep = self.model.length - (1 if self.cloze else 0)
         found = np.zeros((len(users), self.items))
         lengths = np.array([min(len(self.sequences[user]), keep) for user in users])
@@ -142,7 +142,7 @@ class SequentialLearner(NetworkLearner):
         return found
 
     def _asked(self, user: int, keep: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return items and times that the next event is asked with; in the Cloze task it stands there, hidden."""
+        """Return the input items and times for predicting the next event; the Cloze task appends a masked item."""
         items, when = self.sequences[user][-keep:], self.times[user][-keep:]
         if self.cloze:
             items, when = np.append(items, self.items + 1), np.append(when, when[-1])
@@ -150,14 +150,14 @@ class SequentialLearner(NetworkLearner):
 
 
 def padded(rows: Sequence[NDArray[np.int64]]) -> Tensor:
-    """Return the rows as one tensor, with 0 on the right of the shorter ones."""
+    """Return the rows as one tensor, right-padded with 0."""
     torch = library("torch")
     return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True)
 
 
 def no_next_item() -> InputError:
-    """Return the error of data whose users have one training event each."""
-    return InputError("no user has two training events: there is no next item to learn", hint="use more data")
+    """Return the error for data without any next item."""
+    return InputError("no user has two training events, so there is no next item to learn", hint="use more data")
 
 
 def sequences(split: Split) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
@@ -170,7 +170,7 @@ def sequences(split: Split) -> tuple[list[NDArray[np.int64]], list[NDArray[np.in
 
 
 def network(model: SequentialModel, items: int) -> Any:  # noqa: ANN401 - a torch module, made where torch is loaded
-    """Return embeddings, body and output as one torch module; 0 is padding and items + 1 the Cloze task's mask."""
+    """Return embeddings, body and output as one torch module. Item 0 is padding; items + 1 is the mask."""
     torch = library("torch")
     nn = torch.nn
 

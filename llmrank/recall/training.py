@@ -1,4 +1,4 @@
-"""Training in epochs: validation, early stopping, checkpoints and progress, the same for every trained recall model."""
+"""Training in epochs, with validation, early stopping, checkpoints and progress, for all trained recall models."""
 
 from __future__ import annotations
 
@@ -33,36 +33,36 @@ if TYPE_CHECKING:
 
 VALIDATION_K = 10
 LEAST_EVENTS = 3
-"""A user needs this many training events to give one to validation."""
+"""Minimum training events of a user whose last event is held out for validation."""
 LEAST_VALIDATION_USERS = 10
 MAY_BE_ZERO = frozenset(
     {"validation_users", "seed", "dropout", "regularization", "weight_decay", "generation_weight", "head_epochs"}
 )
 SHARES = frozenset({"dropout", "mask_probability"})
-"""Settings that are shares: 1 would leave nothing."""
+"""Settings that must be below 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One pass over the training data, finished."""
+    """A finished pass over the training data."""
 
     model: str
     stage: str
-    """`search` looks for the best number of epochs on the validation events; `refit` trains on all training events."""
+    """`search` finds the best number of epochs on the validation events; `refit` trains on all training events."""
     number: int
-    """From 1."""
+    """Epoch number, from 1."""
     at_most: int
     loss: float
     quality_name: str
     validation: float | None
     """The measure `quality_name` on the validation events, over the full catalogue; None without validation."""
     best: bool
-    """Whether no epoch before had a higher validation measure."""
+    """Whether this is the best validation measure so far."""
     seconds: float
     cpu_seconds: float
-    """Of all threads: what it takes on a machine that has nothing else to do."""
+    """CPU time of all threads."""
     seconds_left: float
-    """At most, at the mean of this stage's epochs."""
+    """Upper bound, at the mean time per epoch of this stage."""
 
     def __str__(self) -> str:
         measured = "" if self.validation is None else f", validation {self.quality_name} {self.validation:.4f}"
@@ -76,16 +76,16 @@ OnEpoch = Callable[[Epoch], None]
 
 
 State = dict[str, Any]
-"""Numbers, and torch tensors that nothing changes later."""
+"""Numbers, and torch tensors that are not modified later."""
 
 
 class Learner(ABC):
-    """A model while it is trained. All randomness of an epoch comes from the seed and the epoch's number, so a training
-    that continues from a checkpoint ends in the same model."""
+    """A model during training. All randomness of an epoch comes from the seed and the epoch number, so that a training
+    continued from a checkpoint ends in the same model."""
 
     @abstractmethod
     def epoch(self, number: int) -> float:
-        """Pass over the training data once (numbers start at 1) and return the mean loss."""
+        """Run one epoch (numbers start at 1), and return the mean loss."""
 
     @abstractmethod
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -93,18 +93,18 @@ class Learner(ABC):
 
     @abstractmethod
     def state(self) -> State:
-        """Return everything that the next epoch depends on."""
+        """Return the state that the next epoch depends on."""
 
     @abstractmethod
     def restore(self, state: State) -> None:
-        """Take over a state."""
+        """Restore a state."""
 
 
 class NetworkLearner(Learner):
-    """A torch network while it is trained, by Adam: the loop that all models but `implicit`'s share."""
+    """A torch network during training with Adam, for all models except those of `implicit`."""
 
     def __init__(self, seed: int, examples: int, build: Callable[[], Any], **adam: Any) -> None:  # noqa: ANN401
-        """`examples` are shuffled in every epoch; `build` makes the network when it is first needed; `adam` are the
+        """Train on this number of `examples`, shuffled in every epoch. `build` makes the network lazily; `adam` are the
         optimizer's settings."""
         self.seed, self.examples, self._build, self._adam = seed, examples, build, adam
 
@@ -123,14 +123,14 @@ class NetworkLearner(Learner):
 
     @abstractmethod
     def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
-        """Yield each step's mean loss, and over how many examples it is; the weights change after each."""
+        """Yield the mean loss and the number of examples of each step; the weights change after each."""
 
     @abstractmethod
     def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return `scores`; called without gradients and without dropout."""
+        """Return `scores`. Called without gradients and dropout."""
 
     def epoch(self, number: int) -> float:
-        """Take every step once; stop at a loss that is not a number."""
+        """Run all steps; stop at a loss that is not finite."""
         torch, rng = library("torch"), np.random.default_rng((self.seed, number))
         order, total, count = rng.permutation(self.examples), 0.0, 0
         self.network.train()
@@ -146,7 +146,7 @@ class NetworkLearner(Learner):
         return total / count
 
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return the predictions of the network as it is."""
+        """Return the predictions of the current network."""
         self.network.eval()
         with library("torch").inference_mode():
             return self.predictions(users)
@@ -156,7 +156,7 @@ class NetworkLearner(Learner):
         return copy.deepcopy({"weights": dict(self.network.state_dict()), "adam": self.optimizer.state_dict()})
 
     def restore(self, state: State) -> None:
-        """Take over weights and moments."""
+        """Restore weights and moments."""
         self.network.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(copy.deepcopy(state["adam"]))
 
@@ -165,20 +165,20 @@ class NetworkLearner(Learner):
 class TrainedModel(RecallModel):
     """A recall model that is trained in epochs.
 
-    The last training event of up to `validation_users` users is held out of training, and training stops when `quality`
-    on these events has not risen for `patience` epochs. The test split is never looked at. Without `refit` the best of
-    these epochs is the model; with `refit` it is trained anew on all training events, for as many epochs.
+    The last training event of up to `validation_users` users is held out, and training stops when `quality` on these
+    events has not improved for `patience` epochs. Test data are never used. Without `refit`, the result is the best of
+    these epochs; with `refit`, the model is trained again on all training events for the same number of epochs.
     """
 
     quality_name: ClassVar[str] = f"NDCG@{VALIDATION_K}"
     knows_new_items: ClassVar[bool] = False
-    """Whether an item without training events is scored as any other, by its text."""
+    """Whether items without training events get regular scores, from their text."""
     least: ClassVar[Mapping[str, int]] = MappingProxyType({})
-    """The settings whose least value is not 0 or 1."""
+    """Minimum values of settings, if not 0 or 1."""
     training_version: ClassVar[int] = 1
-    """Raise it where the same settings begin to train another model: checkpoints of before are then refused."""
+    """Increase this when the same settings train a different model, so that old checkpoints are rejected."""
     epochs: int = 100
-    """At most; exactly this many without validation."""
+    """Maximum number of epochs; the exact number without validation."""
     patience: int = 5
     validation_users: int = 1000
     """0: no validation and no early stopping."""
@@ -238,24 +238,24 @@ class TrainedModel(RecallModel):
         return Fitted(known, score)
 
     def quality(self, fitted: Fitted, wanted: Interactions) -> float:
-        """Return the measure that validation goes by; more is better."""
+        """Return the validation measure; higher is better."""
         return ndcg(fitted, wanted)
 
     def fit(self, split: Split, *, checkpoint: Path | None = None, on_epoch: OnEpoch = lambda epoch: None) -> Fitted:
         """Return the model trained on `split.train`.
 
         The fitted model scores items without training events below all others (unless it `knows_new_items`), and
-        proposes the popular items to users without training events.
+        proposes popular items to users without training events.
 
         Args:
             split: Only its training events are used.
-            checkpoint: A file that is written after every epoch. If it exists, training continues from it and ends in
-                the same model; from the file of a finished training the model is loaded.
+            checkpoint: File to write after every epoch. If it exists, training continues from it and ends in the same
+                model, or the finished model is loaded.
             on_epoch: Called after every epoch.
 
         Raises:
-            InputError: too few training events; the loss is not a number; the checkpoint belongs to other training
-                events, other settings or another version of the model's training, or cannot be read or written.
+            InputError: too few training events; a loss that is not finite; a checkpoint of other training events,
+                settings or training version, or one that cannot be read or written.
             MissingError: the library of the model is not installed.
         """
         return _Training(self, split, checkpoint, on_epoch).run()
@@ -263,14 +263,14 @@ class TrainedModel(RecallModel):
 
 @dataclass(slots=True)
 class _Progress:
-    """What a checkpoint holds."""
+    """The content of a checkpoint."""
 
     stage: str = "search"
     """`search`, `refit` or `done`."""
     epoch: int = 0
-    """Epochs of this stage that are finished."""
+    """Number of finished epochs of this stage."""
     state: State | None = None
-    """After that epoch; None before the first."""
+    """The state after that epoch; None before the first."""
     best_epoch: int = 0
     best_value: float = -math.inf
     best_state: State | None = None
@@ -326,7 +326,7 @@ class _Training:
         loss = learner.epoch(now.epoch + 1)
         if not math.isfinite(loss):
             rates = [name for name in self.model.settings if name.endswith("_rate") or name == "alpha"]
-            hint = f"lower {' or '.join(rates)}; the checkpoint still holds the epoch before"
+            hint = f"lower {' or '.join(rates)}; the checkpoint still has the previous epoch"
             raise InputError(f"the loss of {self.model.name} is {loss} after epoch {now.epoch + 1}", hint=hint)
         now.epoch += 1
         now.state = learner.state()
@@ -335,7 +335,7 @@ class _Training:
         if value is not None and best:
             now.best_epoch, now.best_value, now.best_state = now.epoch, value, now.state
         elif value is None and now.stage == "search":
-            now.best_epoch = now.epoch  # not measured: patience never runs out
+            now.best_epoch = now.epoch  # without validation, there is no early stopping
         seconds, busy = time.perf_counter() - started, time.process_time() - busy
         now.history.append([now.stage, now.epoch, loss, value, seconds, busy])
         self._write()
@@ -349,7 +349,7 @@ class _Training:
         content = read_checkpoint(self.path)
         if changed := differences(content["identity"], self.identity):
             problem = "this checkpoint belongs to another training: " + "; ".join(changed)
-            raise InputError(problem, path=self.path, hint="name another file, or delete this one")
+            raise InputError(problem, path=self.path, hint="choose another file, or delete this one")
         return _Progress(**content["progress"])
 
     def _write(self) -> None:
@@ -365,9 +365,9 @@ class _Training:
 
 
 def hold_out(split: Split, most: int, seed: int) -> Split:
-    """Return the training events as a split of their own, whose test part is the last event of up to `most` users.
+    """Split the training events again, holding out the last event of up to `most` users.
 
-    Users with fewer than 3 training events keep them all. Raises InputError: fewer than 10 users have as many.
+    Users with fewer than 3 training events keep them all. Raises InputError if fewer than 10 users have 3 or more.
     """
     train = split.train
     left, count = events_left(train)
@@ -383,7 +383,7 @@ def hold_out(split: Split, most: int, seed: int) -> Split:
 
 
 def ndcg(model: Fitted, wanted: Interactions) -> float:
-    """Return NDCG@10 where one event of each user is wanted, over the full catalogue without the seen items."""
+    """Return NDCG@10 for one wanted event per user, over the full catalogue without seen items."""
     items, _ = model.recommend(wanted.user, VALIDATION_K)
     _, places = np.nonzero(items == wanted.item[:, None])
     return float((1 / np.log2(places + 2)).sum() / len(wanted))
@@ -394,7 +394,7 @@ library = partial(module_of, "recall")
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the content of a checkpoint; InputError where it is none, or has changed since it was written."""
+    """Return the content of a checkpoint. Raises InputError if it is invalid or corrupt."""
     library("torch")
     return files.read_checkpoint(path, _Progress)
 

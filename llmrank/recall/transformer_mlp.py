@@ -39,7 +39,7 @@ class TransformerMLP(MLP):
 
 
 class _HistoryLearner(RatingLearner):
-    """The model while it is trained: an event is rated from those before it."""
+    """The model during training: each event is rated from the events before it."""
 
     def __init__(self, model: TransformerMLP, split: Split) -> None:
         super().__init__(model, split)

@@ -1,6 +1,6 @@
-"""Past one machine: how a candidate file or a folder of them is divided, and the actors that do the parts.
+"""Scaling beyond one machine: dividing a candidate file or a folder of them, and Ray actors that do the parts.
 
-A part is always a whole output file of its own, so that doing it twice is harmless and what is done can be left alone.
+Each part has its own output file, so repeating a part is harmless and finished parts can be skipped.
 """
 
 from llmrank.scale.partition import Partition, Result, discard, documents, partition_file, partition_folder

@@ -1,10 +1,10 @@
-"""Actors: processes on many machines, each with a backend of its own, that share the partitions of a folder (Ray Data).
+"""Actors: processes on many machines, each with its own backend, that share the partitions of a folder (Ray Data).
 
-Ray Data places the actors, hands each the next partition when it has done one, and starts a lost one again. The rows
-do not travel through it: the actor reads its file and writes its output, with the same code as a single process. Ray's
-own blocks are cut anew on every start, so a file written from them is not the same file twice; and a lost task is done
-again from its beginning, where a partition is continued from its last row. A user is one row, and a row stays in one
-actor, so all questions about a user meet one prefix cache.
+Ray Data places the actors, hands each the next partition when it is free, and restarts lost ones. The rows do not pass
+through Ray: an actor reads its file and writes its output with the same code as a single process. Ray's own blocks are
+cut differently on every start, so files written from them would not be reproducible; and Ray repeats a lost task from
+the start, whereas a partition continues from its last row. All calls about a user stay in one actor, and so share its
+prefix cache.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from ray.data import Dataset
 
 ATTEMPTS = 4
-"""How often a partition is begun without a row being added; one that kills its actors must not go on for ever."""
+"""Maximum attempts at a partition without a new row, so that a partition that kills its actors is given up."""
 LOCAL_OBJECT_STORE = 100 * 2**20
-"""Bytes: what Ray holds of a job is a name for each file. (Its own default is a third of the memory.)"""
+"""Bytes. Ray holds only file names here; its default would be a third of the memory."""
 
 
 class Worker(Protocol):
-    """What an actor holds: a backend, and how to do a partition with it."""
+    """Does partitions with one backend, inside an actor."""
 
     def work(self, partition: Partition) -> Result:
-        """Do the partition, or what is left of it; raise EngineDiedError if this worker can do no more."""
+        """Do the rest of the partition. Raises EngineDiedError if this worker is unusable."""
         ...
 
     def close(self) -> None:
@@ -43,7 +43,7 @@ class Worker(Protocol):
 
 
 class _Actor:
-    """The worker in an actor's process, which ends with its engine. It is opened in the thread in which it works."""
+    """Runs a worker in an actor's process, which ends with its engine. The worker is opened in its working thread."""
 
     def __init__(self, open_worker: Callable[[], Worker]) -> None:
         self._open, self._worker = open_worker, None
@@ -54,7 +54,7 @@ class _Actor:
 
     def _work(self, partition: Partition) -> Result:
         if begun(partition) > ATTEMPTS:
-            return Result(partition.output, error=f"{partition.source}: {ATTEMPTS} actors died of it", exit_code=4)
+            return Result(partition.output, error=f"{partition.source}: killed {ATTEMPTS} actors", exit_code=4)
         if self._worker is None:
             try:
                 self._worker = self._open()
@@ -63,8 +63,8 @@ class _Actor:
         try:
             result = self._worker.work(partition)
         except EngineDiedError as error:
-            # The actor is lost with its engine; a dead process is what Ray replaces.
-            print(error, file=sys.stderr, flush=True)  # noqa: T201 - Ray carries it to the terminal
+            # The actor is useless without its engine. Exit: Ray replaces dead processes.
+            print(error, file=sys.stderr, flush=True)  # noqa: T201 - Ray forwards it to the terminal
             os._exit(1)
         forget(partition)
         return result
@@ -75,9 +75,9 @@ class _Actor:
 
 
 def begun(partition: Partition) -> int:
-    """Note on disk that the partition is begun, and return how often it was since a row was last added.
+    """Record on disk that the partition is started, and return the number of starts since the last new row.
 
-    On disk, because whoever began it before is dead.
+    On disk, because earlier processes may have died.
     """
     rows = partition.unfinished.stat().st_size if partition.unfinished.exists() else 0
     with _marks(partition).open("a+", encoding="utf-8") as file:
@@ -89,7 +89,7 @@ def begun(partition: Partition) -> int:
 
 
 def forget(partition: Partition) -> None:
-    """Remove what `begun` noted."""
+    """Remove the record of `begun`."""
     _marks(partition).unlink(missing_ok=True)
 
 
@@ -100,18 +100,18 @@ def _marks(partition: Partition) -> Path:
 def work_on_actors(
     partitions: Sequence[Partition], open_worker: Callable[[], Worker], *, actors: int | None, gpus: float | None
 ) -> Iterator[Result]:
-    """Yield the Result of each partition as it ends; one that failed in a way that is no LlmrankError yields none.
+    """Yield the Result of each partition when it ends; none for one that failed with an unexpected error.
 
-    The cluster that RAY_ADDRESS names is joined (`auto`: this machine's); without it Ray runs here, for this job alone.
+    Joins the cluster in RAY_ADDRESS (`auto`: this machine's); without it, starts Ray on this machine for this job.
 
     Args:
-        partitions: Those that are not done.
-        open_worker: Called once in each actor; it is sent there, so it must be picklable.
-        actors: None: one for each GPU that `gpus` leaves room for, or for each CPU.
-        gpus: GPUs of an actor; None: one where the cluster has any.
+        partitions: The unfinished partitions.
+        open_worker: Called once in each actor. It is sent there, so it must be picklable.
+        actors: Number of actors; None: as many as there are GPUs for, or CPUs.
+        gpus: GPUs per actor; None: one if the cluster has any.
 
     Raises:
-        MissingError: Ray is not installed, or no cluster answers.
+        MissingError: Ray is not installed, or the cluster does not respond.
     """
     try:
         import ray
@@ -127,14 +127,14 @@ def work_on_actors(
         room = resources.get("GPU", 0.0) / gpus if gpus else resources.get("CPU", 1.0)
         context = DataContext.get_current()
         context.enable_progress_bars = False
-        context.max_errored_blocks = -1  # a partition that is lost must not end the others
+        context.max_errored_blocks = -1  # a lost partition must not stop the others
         for partition in partitions:
             forget(partition)
-        # As bytes, since Arrow has no such objects.
+        # Pickled, because Arrow cannot hold Python objects.
         sent = [{"partition": pickle.dumps(partition)} for partition in partitions]
-        # Ray Data starts an actor again wherever there is room, and gives what it had in hand to one of them.
+        # Ray Data restarts lost actors wherever there is room, and reassigns their partitions.
         size = min(actors or max(1, int(room)), len(sent))
-        # One at a time: what waits at a busy actor could not go to a free one.
+        # One task per actor: a partition queued at a busy actor could not move to a free one.
         pool = ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=1)
         dataset: Dataset = from_items(sent, override_num_blocks=len(sent)).map_batches(
             _Actor, fn_constructor_args=(open_worker,), batch_size=1, compute=pool, num_gpus=gpus
@@ -147,15 +147,15 @@ def work_on_actors(
 
 
 def _join(ray: Any) -> None:  # noqa: ANN401 - the module
-    """Join the cluster that RAY_ADDRESS names, or start one on this machine for this job."""
-    # Ray reports its usage to its makers by default; the user of llmrank has not agreed to that.
+    """Join the cluster in RAY_ADDRESS, or start one on this machine for this job."""
+    # Ray reports usage statistics by default; users of llmrank have not agreed to that.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # vLLM's engine is a process of its own, which outlives a killed actor and keeps the GPU: end it with the actor. (Of
-    # a cluster that runs already, `ray start` must have had this.)
+    # vLLM's engine is a separate process that outlives a killed actor and keeps the GPU; this ends it with the actor.
+    # (For a running cluster, `ray start` must have been given this setting.)
     os.environ.setdefault("RAY_process_group_cleanup_enabled", "true")
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     address = os.environ.get("RAY_ADDRESS", "local")
-    if address == "local":  # and not "auto", which would join another job's private Ray, and end with it
+    if address == "local":  # "auto" could join another job's private Ray, and end with it
         ray.init(
             address="local",
             include_dashboard=False,
@@ -166,5 +166,5 @@ def _join(ray: Any) -> None:  # noqa: ANN401 - the module
     try:
         ray.init(address=address, logging_level=logging.ERROR)
     except ConnectionError as error:
-        hint = "start it (ray start), correct RAY_ADDRESS, or unset it to run on this machine alone"
-        raise MissingError(f"no Ray cluster answers at RAY_ADDRESS={address}", hint=hint) from error
+        hint = "start the cluster (ray start), correct RAY_ADDRESS, or unset it to run on this machine only"
+        raise MissingError(f"no Ray cluster responds at RAY_ADDRESS={address}", hint=hint) from error

@@ -1,12 +1,12 @@
-"""A partition: one output file, the input file that its rows come from, and the Store that keeps its answers.
+"""A partition: one output file, the input file of its rows, and the Store of its answers.
 
-A folder is divided by its files. What is done with one of them depends on no other, its output appears whole or not at
-all, and an unfinished one is continued row by row by whoever takes it up next. So nothing but the folder has to be
-remembered: what is there is done, and the rest is not.
+A folder is divided by its files. The files are independent, each output appears only when it is complete, and an
+unfinished one is continued row by row by the next process. The folder is therefore the only state: an existing output
+is done, and the rest is not.
 
-Each partition has a Store of its own, beside the output. It belongs to the partition and not to the process, because
-the process that takes up a partition after a loss may be on another machine; and one file that many machines write over
-a network is what SQLite cannot do. Only one process at a time has a partition, and so its Store.
+Each partition has its own Store next to the output. The Store belongs to the partition rather than the process, because
+after a crash another machine may continue the partition, and SQLite cannot be written by several machines over a
+network. Only one process at a time works on a partition and its Store.
 """
 
 from __future__ import annotations
@@ -27,52 +27,52 @@ from llmrank.types import Usage
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A part of a job that one process does at a time."""
+    """A part of a job. Only one process at a time works on it."""
 
     source: Path
     output: Path
     store: Path
     settings: Path | None = None
-    """The file that says how the job's partitions are made, so that they are all made alike; None: it is the only one.
-    Its name begins with `_`, as do those of the Stores: readers of Parquet folders pass over it."""
+    """File with the settings of the job, which all partitions must share; None: there is only one partition. Like the
+    Stores, its name starts with `_`, so that readers of Parquet folders ignore it."""
     shard: Shard | None = None
-    """Which rows of the source; None: all."""
+    """The rows of the source to process; None: all."""
 
     @property
     def unfinished(self) -> Path:
-        """Where the rows stand until all are there (`RerankedWriter`)."""
+        """File that collects the rows until all are done (`RerankedWriter`)."""
         return unfinished(self.output)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a partition."""
+    """The result of working on a partition."""
 
     output: Path
     rows: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Of the rows that were ranked this time."""
+    """Number of rows per outcome, for the rows ranked in this call."""
     reasons: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Why calls failed and answers could not be read, each after its outcome, with how many rows met it this time."""
+    """Number of rows per `outcome: reason`, for failed calls and unparsed answers in this call."""
     calls: int = 0
     usage: Usage = field(default_factory=Usage)
-    """Of the answers to these rows, stored ones too."""
+    """Usage of the answers to these rows, including stored answers."""
     requests: int = 0
-    """Sent this time."""
+    """Number of requests sent in this call."""
     spent: Usage = field(default_factory=Usage)
-    """What they took."""
+    """Usage of these requests."""
     doubtful: Usage = field(default_factory=Usage)
-    """What those that came to nothing may have taken."""
+    """Usage that failed requests may have been billed for."""
     error: str = ""
-    """Why it is not finished, for people; empty when it is."""
+    """Error message if the partition is unfinished; otherwise empty."""
     exit_code: int = 0
-    """Of the error."""
+    """Exit code of the error."""
     stops: bool = False
-    """Whether every other partition would meet this error too."""
+    """Whether the error would affect every other partition too."""
 
 
 def partition_file(source: Path, output: Path, shard: Shard, store: Path | None) -> Partition:
-    """Return the shard's part of a file."""
+    """Return the partition of a file for this shard."""
     part = shard.rename(output)
     store = store or part.with_name(f"_{part.name}.sqlite")
     return Partition(source, part, store, output.with_name(f"_{output.name}.settings.json"), shard)
@@ -81,36 +81,35 @@ def partition_file(source: Path, output: Path, shard: Shard, store: Path | None)
 def partition_folder(
     source: Path, output: Path, *, shard: Shard | None = None, stores: Path | None = None
 ) -> list[Partition]:
-    """Return a partition for each file of the folder, by name; of a shard, for every n-th file.
+    """Return a partition for each file of the folder, sorted by name; for a shard, for every nth file.
 
-    Whole files, because a shard that picks rows must still read all of them. The output files bear the names of the
-    input files, and the Stores lie in `stores`, or in `_stores` of the output folder.
+    Shards take whole files, because picking rows would require reading all of them. Outputs have the names of the input
+    files. Stores are in `stores`, or in `_stores` of the output folder.
 
     Raises:
-        InputError: there is nothing in the folder, or something in it that may be data and is no candidate file (left
-            out silently, its users would be missing). Documents are passed over (`documents`), and Parquet without
-            rows.
+        InputError: the folder is empty, or contains something that may be data but is not a candidate file (ignoring it
+            could silently drop users). Documents (see `documents`) and Parquet files without rows are ignored.
     """
     if output.exists() and output.samefile(source):
-        raise InputError("the input and the output are one folder", path=output, hint="name another folder with -o")
+        raise InputError("input and output are the same folder", path=output, hint="choose another folder with -o")
     if output.is_file():
-        raise InputError("a folder is reranked into a folder, and this is a file", path=output, hint="name a folder")
+        raise InputError("expected an output folder, got a file", path=output, hint="give a folder with -o")
     if stores is not None and stores.is_file():
-        hint = "name a folder with --store: each input file has a Store of its own"
-        raise InputError("the Store of a folder is a folder, and this is a file", path=stores, hint=hint)
-    # What other programs leave beside the data bears a name of this kind: _SUCCESS, _metadata, .crc.
+        hint = "give a folder with --store; each input file has its own Store"
+        raise InputError("expected a folder of Stores, got a file", path=stores, hint=hint)
+    # Other programs use such names for files next to the data: _SUCCESS, _metadata, .crc.
     others = set(documents(source))
     entries = sorted(
         entry for entry in source.iterdir() if not entry.name.startswith(("_", ".")) and entry not in others
     )
     for entry in entries:
         if entry.is_dir():
-            hint = "name that folder as the input, or move its files up"
-            raise InputError("a folder within the input folder", path=entry, hint=hint)
+            hint = "use that folder as the input, or move its files up"
+            raise InputError("unexpected folder inside the input folder", path=entry, hint=hint)
         file_format(entry)
     entries = [entry for entry in entries if not has_no_rows(entry)]
     if not entries:
-        raise InputError("the folder holds no candidate files", path=source, hint="write .parquet or .jsonl files")
+        raise InputError("the folder has no candidate files", path=source, hint="add .parquet or .jsonl files")
     stores = stores or output / "_stores"
     mine: Sequence[Path] = entries if shard is None else entries[shard.number - 1 :: shard.count]
     settings = output / "_settings.json"
@@ -118,16 +117,16 @@ def partition_folder(
 
 
 def documents(source: Path) -> list[Path]:
-    """Return the files of a folder that tell people about the data and are none: README.txt, LICENSE, notes.md, …"""
+    """Return the documentation files of a folder: README.txt, LICENSE, notes.md, …"""
     beginnings, ends = ("readme", "licen", "source", "changelog"), (".md", ".rst", ".html", ".pdf", ".log")
     names = {entry: entry.name.lower() for entry in source.iterdir() if entry.is_file()}
     return sorted(entry for entry, name in names.items() if name.startswith(beginnings) or name.endswith(ends))
 
 
 def agree(path: Path, settings: Mapping[str, object]) -> None:
-    """Keep the job's settings in the file; raise InputError if others are kept there already.
+    """Write the job's settings to the file. Raises InputError if it already has different settings.
 
-    Of several processes that come at once, one writes.
+    If several processes start at once, only one writes.
     """
     kept = json.loads(json.dumps(settings))
     try:
@@ -136,14 +135,14 @@ def agree(path: Path, settings: Mapping[str, object]) -> None:
         return
     except FileExistsError:
         before = json.loads(path.read_bytes())
-    hint = "go on with the settings of then, name another output, or begin again with --force"
-    refuse_differences(before, kept, "the output was begun with other settings", path=path, hint=hint)
+    hint = "use the same settings as before, choose another output, or start over with --force"
+    refuse_differences(before, kept, "the output was started with other settings", path=path, hint=hint)
 
 
 def discard(partitions: Sequence[Partition]) -> None:
-    """Remove what was made of the partitions, to begin again; the Stores stay.
+    """Remove the outputs of the partitions, to start over. The Stores stay.
 
-    Raises InputError where another process is writing one of them, before anything is removed.
+    Raises InputError, before removing anything, if another process is writing one of them.
     """
     with ExitStack() as claimed:
         for partition in partitions:

@@ -173,7 +173,7 @@ def test_nobody_is_lent_their_own_history() -> None:
     [
         ("history", {"prompt": "rankgpt", "show_history": False}, "shows no history"),
         ("history", {"prompt": "rankgpt", "last": 0}, "0 events are no history"),
-        ("history", {"prompt": "google-zero-shot"}, "audits rankings|these are Cases for a ranking"),
+        ("history", {"prompt": "google-zero-shot"}, "audits only rankings|the Cases are for a ranking"),
         ("injection", {"prompt": "palr"}, "palr asks for titles"),
         ("injection", {"prompt": "rankgpt", "last": 3}, "injection has no such option"),
         ("prior", {"prompt": "palr"}, "palr asks for titles"),

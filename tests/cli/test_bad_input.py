@@ -143,15 +143,15 @@ def test_a_config_file_sets_options_and_its_mistakes_are_named(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ("config: other.yaml", "line 1, field 'config': a config file names no other"),
+        ("config: other.yaml", "line 1, field 'config': config files do not nest"),
         ("k: 5", "line 1, field 'k': unknown option; did you mean 'candidates'?"),
         ("-k: 5", "line 1, field '-k': unknown option; did you mean 'candidates'?"),
-        ("seed: 1\nmeasures: [HR@3, MRR]", "line 2, field 'measures': ['HR@3', 'MRR'] is not one value"),
+        ("seed: 1\nmeasures: [HR@3, MRR]", "line 2, field 'measures': expected a single value, got ['HR@3', 'MRR']"),
         ("seed: 1\nusers: many", "line 2, field 'users': 'many': Input should be"),
         ("seed: 1\nprompt: 3.10", "line 2, field 'prompt': unknown prompt '3.10'"),  # not 3.1
         ("seed: 1\nids: roman", "line 2, field 'ids': 'roman' is not one of"),
         ("ranker: bm25\nsplit: leave-one", "line 2, field 'split': no split"),
-        ("ranker: bm25\ncolumn: user", "line 2, field 'column': 'user' is not ROLE=NAME"),
+        ("ranker: bm25\ncolumn: user", "line 2, field 'column': expected ROLE=NAME, got 'user'"),
     ],
 )
 def test_a_wrong_value_of_a_config_file_is_named_with_its_line(tmp_path: Path, config: str, said: str) -> None:

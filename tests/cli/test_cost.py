@@ -237,4 +237,4 @@ async def test_without_batch_the_person_is_told_of_what_waits_in_one(folder: Pat
         process.kill()
         await process.wait()
         _, err = await llmrank(folder, server, "eval", "--no-profile", "--max-requests", "0", code=5)
-        assert f"{USERS - 1} requests wait in a batch: --batch collects them" in err
+        assert f"{USERS - 1} requests are pending in a batch: use --batch" in err

@@ -57,7 +57,7 @@ def test_describe_ones_own(tmp_path: Path) -> None:
     assert (found["items_without_title"], found["items_sharing_a_title"]) == (1, 2)
     assert found["attributes"] == {"brand": 1 / 3}
     assert found["ratings"] is found["first"] is found["equal_timestamps"] is None
-    with pytest.raises(InputError, match="'item' is not ROLE=NAME"):
+    with pytest.raises(InputError, match="expected ROLE=NAME, got 'item'"):
         run("describe", str(tmp_path), "--column", "item")
     with pytest.raises(InputError, match="the item has two names, sku and asin"):
         run("describe", str(tmp_path), "--column", "item=sku", "--column", "item=asin")

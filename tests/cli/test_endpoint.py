@@ -122,8 +122,8 @@ async def test_a_ranker_that_needs_log_probabilities_says_so_before_it_asks(
     )
     async with ScriptedServer(good("A"), answer=without_temperature if refuses else None) as server:
         ran = await llmrank(folder, server, verb, *source, "--prompt", "first-token")
-        assert ran.code == 2 and "log-probabilities, and the backend returns none" in ran.stderr
-        assert "hint: choose a prompt whose answers are read as text" in ran.stderr and "fewer" not in ran.stderr
+        assert ran.code == 2 and "log-probabilities, but the backend returns none" in ran.stderr
+        assert "hint: choose a prompt with text answers" in ran.stderr and "fewer" not in ran.stderr
         assert all(body["max_tokens"] == 1 and "Film" not in str(body) for body in server.seen)
         assert not (folder / "run").exists() and not (folder / "out.jsonl").exists()
         dry = await llmrank(folder, server, verb, *source, "--prompt", "first-token", "--dry-run")

@@ -73,8 +73,8 @@ def test_prompts_are_exported(circle: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("--prompt", "first-token", "--item-layers", "2"), "--item-layers: a training with --prompt"),
-        (("--targets", "4"), "--targets: a training without --prompt"),
+        (("--prompt", "first-token", "--item-layers", "2"), "--item-layers: training with --prompt"),
+        (("--targets", "4"), "--targets: training without --prompt"),
     ],
 )
 def test_an_option_of_the_other_training_is_named(tmp_path: Path, words: tuple[str, ...], problem: str) -> None:

@@ -98,7 +98,7 @@ def test_new_begins_a_template_that_is_well(folder: Path):
     assert path == folder / "prompts" / "mine.jinja"
     assert check_file(path) == []
     assert run("check", "mine").exit_code == 0
-    with pytest.raises(InputError, match="there already"):
+    with pytest.raises(InputError, match="already exists"):
         run("new", "mine")
     with pytest.raises(InputError, match="name"):
         run("new", "Not A Name")
@@ -108,9 +108,9 @@ def test_new_begins_a_template_that_is_well(folder: Path):
 
 
 def test_new_takes_no_place_of_another_and_edit_opens_a_path_itself(folder: Path):
-    with pytest.raises(InputError, match="comes with llmrank"):
+    with pytest.raises(InputError, match="llmrank ships"):
         run("new", "palr")
-    with pytest.raises(InputError, match="comes with llmrank"):
+    with pytest.raises(InputError, match="llmrank ships"):
         run("new", "palr-terse")
     assert run("new", "own.jinja").output == "prompts/own.jinja\n"
     edited = run("edit", "prompts/own.jinja", env={"EDITOR": "true"})
@@ -167,7 +167,7 @@ def test_render_shows_the_messages_the_tokens_and_the_shared_prefix(folder: Path
     value = json.loads(run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--json").stdout)
     [message] = value["messages"]
     shared = value["shared_prefix"]
-    assert "(the answer to palr-profile, which is not in the store)" in message["content"]
+    assert "(the answer to palr-profile, which is not in the Store)" in message["content"]
     assert value["tokens"] == estimated_tokens([Message("user", message["content"])])
     assert 0 < shared["characters"] < shared["of"] == len("[user]\n" + message["content"])
     for switch in (("--no-profile",), ("--no-history",), ("--history", "0")):
@@ -218,13 +218,13 @@ def test_render_shows_what_the_methods_first_call_shows(folder: Path, arguments:
 
 
 def test_render_of_a_list_that_needs_no_call_says_so(folder: Path):
-    with pytest.raises(InputError, match="sends no request for a list of 1"):
+    with pytest.raises(InputError, match="makes no calls for a list of 1"):
         run("render", "palr", "--data", "cases.jsonl", "-k", "1", "--no-profile")
 
 
 def test_render_of_a_profile_prompt_and_of_an_unknown_user(folder: Path):
     assert '"Seen 43"' in run("render", "palr-profile", "--user", "42", "--data", "cases.jsonl").stdout
-    with pytest.raises(InputError, match="no case of user 'x'"):
+    with pytest.raises(InputError, match="no case for user 'x'"):
         run("render", "palr", "--user", "x", "--data", "cases.jsonl")
 
 

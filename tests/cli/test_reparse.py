@@ -104,7 +104,7 @@ def test_what_changed_is_shown_per_case_and_written_when_told_to(folder: Path, w
         assert change["first_position"] >= 1
         assert change["measures"][1].items() <= dict(right[user].measures).items()
     said = goes_well(run(folder, "reparse", which)).stdout
-    assert "2 changed · 10 as before" in said, said
+    assert "2 changed · 10 unchanged" in said, said
     assert "case u1: outcome unparsed →" in said and "NDCG@10" in said
     said = goes_well(run(folder, "reparse", which, "--write")).stdout
     assert "records.jsonl.before" in said
@@ -155,7 +155,7 @@ def test_a_case_that_cannot_be_read_again_is_named_and_keeps_its_reading(folder:
     assert set(found["unreadable"]) == {"u2"} and found["changed"] == 0
     assert "other requests" in found["unreadable"]["u2"]
     said = goes_well(run(folder, "reparse", "run", "--write")).stdout
-    assert "1 cannot be read again" in said and "case u2: cannot be read again" in said
+    assert "1 cannot be parsed again" in said and "case u2: cannot be parsed again" in said
     assert read_records(folder / "run")["u2"].ranking == before["u2"].ranking
 
 
@@ -195,8 +195,8 @@ def test_a_run_that_is_under_way_is_read_as_far_as_it_is(folder: Path) -> None:
     path.write_text("".join(lines[:5]) + lines[5][:20])
     found = reparsed(folder, "run")
     assert (found["cases"], found["changed"]) == (5, 0)
-    assert "metrics.json waits" in goes_well(run(folder, "reparse", "run", "--write")).stdout
+    assert "metrics.json needs" in goes_well(run(folder, "reparse", "run", "--write")).stdout
     assert not (folder / "run" / "metrics.json").exists()
     path.write_text("")
     ran = run(folder, "reparse", "run")
-    assert ran.returncode == 2 and "no Case yet" in ran.stderr
+    assert ran.returncode == 2 and "no Cases yet" in ran.stderr

@@ -139,7 +139,7 @@ def test_export_says_that_a_run_is_not_finished(tmp_path: Path) -> None:
 
 
 def test_export_needs_a_file_and_a_tracker_needs_its_package(alone: Path) -> None:
-    assert "name the file to write: -o FILE" in run(alone, "export", "run", "--to", "csv").stderr
+    assert "give the file to write: -o FILE" in run(alone, "export", "run", "--to", "csv").stderr
     logged = run(alone, "export", "run", "--to", "mlflow", "-o", "sqlite:///mlflow.db", "--project", "rankers")
     if find_spec("mlflow"):
         assert len(goes_well(logged).stdout.strip()) == 32
@@ -175,7 +175,7 @@ def test_export_says_what_it_wrote_and_overwrites_nothing(alone: Path, form: str
         (("show", "nowhere"), "not a Run folder"),
         (("show", "run", "--user", "u99"), "did you mean"),
         (("show", "run", "--measures", "NDCG@5..1"), "not a valid range"),
-        (("show", "run", "--worst", "2", "--groups"), "shown alone"),
+        (("show", "run", "--worst", "2", "--groups"), "cannot be combined"),
         (("compare", "run"), "at least two Runs"),
         (("compare", "run", "run"), "named twice"),
     ],

@@ -243,6 +243,6 @@ def test_a_folder_that_is_gone_and_too_many_open_files_are_told_as_such(folder: 
         (folder / "gone").rmdir()
 
     given = [str(folder / name) if "." in name else name for name in RERANK]
-    refused(run(folder, *asking(url, *given), before=goes), "the folder in which the command was given is gone")
+    refused(run(folder, *asking(url, *given), before=goes), "the current folder no longer exists")
     error = OSError(errno.EMFILE, "Too many open files")
     assert "ulimit -n" in cannot_write(Path("out.jsonl"), error).hint

@@ -41,18 +41,18 @@ def test_the_order_of_the_rows_does_not_count() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ([{"user_id": "u"}], "type dict is no Case"),
-        (42, "type int is no list of Cases"),
+        ([{"user_id": "u"}], "expected a Case, got dict"),
+        (42, "expected a list of Cases, got int"),
         ([], "there are no Cases"),
-        ([CASE, CASE], "user 'u': two Cases have the id 'u'"),
-        ([replace(CASE, candidates=CASE.candidates[:1] * 2)], "user 'u': an item is a candidate twice"),
-        ([replace(CASE, history=(Event(Item("c", "Cube \ud800")),))], "user 'u': a text is broken"),
-        ([replace(CASE, relevant="12")], "field 'relevant', user 'u': a value of type str is no list"),
-        ([replace(CASE, relevant=frozenset("a"))], "field 'relevant', user 'u': a value of type frozenset is no list"),
-        ([replace(CASE, history=("Heat",))], "field 'history', user 'u': 'Heat' stands in it"),
-        ([replace(CASE, candidates=["a", "b"])], "field 'candidates', user 'u': 'a' stands in it"),
-        ([replace(CASE, recall_scores=("1", "2"))], "field 'recall_scores', user 'u': '1' stands in it"),
-        ([replace(CASE, user_id=1)], "field 'user_id', user '1': 1 is no text"),
+        ([CASE, CASE], "user 'u': duplicate case_id 'u'"),
+        ([replace(CASE, candidates=CASE.candidates[:1] * 2)], "user 'u': duplicate candidate"),
+        ([replace(CASE, history=(Event(Item("c", "Cube \ud800")),))], "user 'u': invalid text"),
+        ([replace(CASE, relevant="12")], "field 'relevant', user 'u': expected a list, got str"),
+        ([replace(CASE, relevant=frozenset("a"))], "field 'relevant', user 'u': expected a list, got frozenset"),
+        ([replace(CASE, history=("Heat",))], "field 'history', user 'u': invalid entry 'Heat'"),
+        ([replace(CASE, candidates=["a", "b"])], "field 'candidates', user 'u': invalid entry 'a'"),
+        ([replace(CASE, recall_scores=("1", "2"))], "field 'recall_scores', user 'u': invalid entry '1'"),
+        ([replace(CASE, user_id=1)], "field 'user_id', user '1': expected text, got 1"),
     ],
 )
 def test_what_are_no_cases_is_said(data: object, message: str) -> None:
@@ -62,7 +62,7 @@ def test_what_are_no_cases_is_said(data: object, message: str) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("users", 5), ("k", 5), ("seed", 1), ("recall", "bm25")])
 def test_cases_that_are_made_take_no_settings(name: str, value: object) -> None:
-    with pytest.raises(InputError, match=f"field '{name}': it has no effect on Cases that are there already"):
+    with pytest.raises(InputError, match=f"field '{name}': this has no effect on existing Cases"):
         evaluate(load_cases([CASE]), ranker="recall_order", **{name: value})
 
 

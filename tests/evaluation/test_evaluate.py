@@ -153,7 +153,7 @@ def test_a_ranker_of_ones_own(tmp_path: Path) -> None:
 
 def test_options_beside_a_ranker_of_ones_own_are_refused(tmp_path: Path) -> None:
     """They would change nothing, and the Run would say that they were set."""
-    with pytest.raises(InputError, match="'window': a ranker of your own is used as it is"):
+    with pytest.raises(InputError, match="'window': this has no effect on your own ranker"):
         lr.evaluate(cases(), ranker=lr.make_ranker("recall_order"), window=3, out=tmp_path / "run", progress=False)
 
 
@@ -200,7 +200,7 @@ def test_a_backend_of_ones_own_is_asked_and_closed(tmp_path: Path) -> None:
 
 def test_a_template_object_is_a_prompt(tmp_path: Path) -> None:
     with serving(ScriptedServer(ANSWER)) as server:
-        with pytest.raises(lr.LlmrankError, match="field 'prompt': a value of type int names no template"):
+        with pytest.raises(lr.LlmrankError, match="field 'prompt': expected a template name or path, got int"):
             lr.load_prompt(3)  # pyright: ignore[reportArgumentType]
         template = lr.load_prompt("rankgpt")
         assert evaluate(tmp_path, server, prompt=template).metrics["HR@1"].value == 1.0
@@ -291,7 +291,7 @@ def test_failed_cases_are_asked_again_by_the_same_call(tmp_path: Path) -> None:
 
 
 def test_a_place_of_the_target_that_a_list_lacks_is_refused_before_anything_is_asked() -> None:
-    with pytest.raises(InputError, match="places are 0 to 4"):
+    with pytest.raises(InputError, match="has positions 0 to 4"):
         compose(cases(), prompt="rankgpt", order="target-at-5", progress=False)
 
 
@@ -311,5 +311,5 @@ def test_a_target_that_is_put_in_makes_no_straw_man_of_recall_order(tmp_path: Pa
     [put_in, _] = lr.load_cases(rising, force_target=True)
     assert [item.item_id for item in put_in.candidates] == ["c", "b"], "in the place that the recall stage puts last"
     for order in ("recall", "reversed"):
-        with pytest.raises(InputError, match="the same place of each list"):
+        with pytest.raises(InputError, match="the same position in every list"):
             compose(missed, order=order, prompt="rankgpt", force_target=True)

@@ -41,13 +41,13 @@ def test_a_table_is_ranked_like_its_cases() -> None:
 @pytest.mark.parametrize(
     ("candidates", "message"),
     [
-        (ROWS, "type dict is no Case"),
-        (lr.Case("a", (), (A,)), "type Case is no list of Cases"),
-        (42, "type int is no list of Cases"),
-        ([lr.Case("a", (), (A,)), lr.Case("a", (), (B,))], "user 'a': two Cases have the id 'a'"),
-        ([lr.Case("a", (), (A, A))], "user 'a': an item is a candidate twice"),
-        ([lr.Case("a", (), target=A)], "1 rows have a target"),
-        (pa.Table.from_pylist([RATED]), "1 rows have a target"),
+        (ROWS, "expected a Case, got dict"),
+        (lr.Case("a", (), (A,)), "expected a list of Cases, got Case"),
+        (42, "expected a list of Cases, got int"),
+        ([lr.Case("a", (), (A,)), lr.Case("a", (), (B,))], "user 'a': duplicate case_id 'a'"),
+        ([lr.Case("a", (), (A, A))], "user 'a': duplicate candidate"),
+        ([lr.Case("a", (), target=A)], "1 rows have a rating target"),
+        (pa.Table.from_pylist([RATED]), "1 rows have a rating target"),
     ],
 )
 def test_what_are_no_cases_to_rank_is_said(candidates: Any, message: str) -> None:
@@ -71,7 +71,7 @@ async def test_tokens_that_nobody_reported_are_not_zero(reports: bool, usage: in
 @pytest.mark.parametrize(("setting", "option"), [("actors", "--actors"), ("gpus_per_actor", "--gpus-per-actor")])
 def test_actors_without_ray_are_refused(setting: str, option: str, tmp_path: Path) -> None:
     (path := tmp_path / "in.jsonl").write_text(json.dumps(ROWS[0]) + "\n")
-    with pytest.raises(InputError, match=f"field '{option}': without Ray there are no actors"):
+    with pytest.raises(InputError, match=f"field '{option}': only --engine ray has actors"):
         ranked(path, tmp_path / "out.jsonl", **{setting: 2})
 
 
@@ -80,9 +80,9 @@ def test_what_needs_the_truth_is_refused(setting: str, value: str, tmp_path: Pat
     cases = [lr.Case("a", (), (A, B), relevant=("2",))]
     (path := tmp_path / "in.jsonl").write_text(json.dumps(ROWS[0]) + "\n")
     for candidates, output in ((cases, None), (path, tmp_path / "out.jsonl")):
-        with pytest.raises(InputError, match=f"field '{setting}'.*what the user does next"):
+        with pytest.raises(InputError, match=f"field '{setting}'.*needs the relevant items"):
             ranked(candidates, output, **{setting: value})
-    with pytest.raises(InputError, match=f"field '{setting}'.*what the user does next"):
+    with pytest.raises(InputError, match=f"field '{setting}'.*needs the relevant items"):
         lr.Reranker(**cast("Any", {"ranker": "recall_order", setting: value}))
 
 
@@ -95,7 +95,7 @@ def test_a_rating_row_needs_a_method_that_rates(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in (*ROWS, RATED)))
     for settings in ({}, {"ranker": None, "prompt": "palr"}):  # the endpoint is never asked
-        with pytest.raises(InputError, match="field 'target': 1 rows have a target"):
+        with pytest.raises(InputError, match="field 'target': 1 rows have a rating target"):
             ranked(path, tmp_path / "out.jsonl", base_url="http://127.0.0.1:9/v1", **settings)
     past = [{"item_id": "h", "title": "H", "rating": 4}]
     path.write_text(json.dumps({**RATED, "history": past}) + "\n")
@@ -116,7 +116,7 @@ def test_columns_that_are_replaced_are_named(suffix: str, tmp_path: Path) -> Non
     else:
         frame.to_json(path, orient="records", lines=True)
     ranked(path, tmp_path / f"out{suffix}", progress=Notes())
-    assert any("column outcome of the input is replaced" in text for text in said)
+    assert any("Replacing the column outcome of the input" in text for text in said)
     said.clear()
     ranked(tmp_path / f"out{suffix}", tmp_path / f"again{suffix}", progress=Notes())
     assert not any("replaced" in text for text in said)

@@ -22,7 +22,7 @@ def test_rows_with_faults_are_listed_or_left_out_and_counted(tmp_path: Path) -> 
         lr.score(path, out=tmp_path / "run")
     run = lr.score(path, out=tmp_path / "run", skip_bad_rows=True)
     assert [case.user_id for case in run.cases] == ["a"]
-    assert "2 rows with faults are left out." in run.metrics.notes
+    assert "2 invalid rows were skipped." in run.metrics.notes
 
 
 def test_a_table_is_scored_like_the_file(tmp_path: Path) -> None:
@@ -61,19 +61,19 @@ def test_yes_and_no_about_ratings_are_measured_by_their_order_alone(tmp_path: Pa
     run = lr.score(rated(tmp_path), "yes_no", out=tmp_path / "run")
     assert [str(measure) for measure in run.metric_settings.measures] == ["AUC"]
     assert run.metrics["AUC"].value == 1.0
-    with pytest.raises(InputError, match=r"RMSE compares ratings from 1 to 5, and yes and no are none\n.*choose AUC"):
+    with pytest.raises(InputError, match=r"RMSE needs predicted ratings from 1 to 5, not yes/no answers\n.*choose AUC"):
         lr.score(rated(tmp_path), "yes_no", measures="RMSE", out=tmp_path / "other")
     both = lr.score(rated(tmp_path, (0, 1, 1, 0)), "yes_no", scale=(0.0, 1.0), out=tmp_path / "third")
     assert both.metrics["RMSE"].value == 0.0
 
 
 def test_an_answer_format_that_does_not_fit_the_rows_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"the rows have a target, to be rated, which titles does not do\n.*yes_no"):
+    with pytest.raises(InputError, match=r"the rows have a target to rate, which titles does not support\n.*yes_no"):
         lr.score(rated(tmp_path), "titles", out=tmp_path / "run")
     ranked = tmp_path / "ranked.jsonl"
     row = {"user_id": "u", "candidates": [{"item_id": "i", "title": "Heat"}], "relevant": ["i"], "response": "4"}
     ranked.write_text(json.dumps(row) + "\n")
-    with pytest.raises(InputError, match=r'to be ranked, which rating does not do\n.*"target": .*"rating": 4'):
+    with pytest.raises(InputError, match=r'to rank, which rating does not support\n.*"target": .*"rating": 4'):
         lr.score(ranked, "rating", out=tmp_path / "run")
 
 

@@ -53,7 +53,7 @@ def test_an_endpoint_that_only_the_environment_names_is_not_asked_and_that_is_sa
     told: list[str] = []
     with pytest.raises((InputError, MissingError)):
         Session(ModelSettings(model="no such model"), say=told.append)
-    assert "--backend openai asks the endpoint" in told[0]
+    assert "Use --backend openai for the endpoint" in told[0]
 
 
 def test_a_store_that_is_taken_away_while_it_is_used_is_told(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_store_that_is_taken_away_while_it_is_used_is_told(tmp_path: Path) -> 
     assert not told
     with Session(settings, say=told.append):
         kept.unlink()
-    assert told == [f"{kept} was removed or replaced while it was in use: it keeps none of the new answers"]
+    assert told == [f"{kept} was removed or replaced while in use: the new answers were not kept"]
 
 
 def test_a_failure_in_the_loop_is_raised_where_it_is_waited_for() -> None:

@@ -95,7 +95,7 @@ def test_what_stands_beside_the_settings_is_named_too() -> None:
 
 
 def test_a_class_in_the_place_of_an_object_is_refused() -> None:
-    with pytest.raises(InputError, match=r"'ranker': Oracle is a class.*\n.*make one of it: Oracle\(…\)"):
+    with pytest.raises(InputError, match=r"'ranker': .*got the class Oracle\n.*make an instance: Oracle\(…\)"):
         Setup.of(ranker=cast("Any", Oracle))
 
 
@@ -175,7 +175,7 @@ def test_a_temperature_has_a_number() -> None:
 @pytest.mark.parametrize(
     ("extra", "says"),
     [
-        ('{"user": "sk-1234567890"}', "holds the key of the endpoint"),
+        ('{"user": "sk-1234567890"}', "contains the endpoint's key"),
         ('{"headers": {"X-Api-Token": "abc"}}', "would be kept with every answer"),
         ('{"min_p": 0.1, "min_p": 0.2}', "'min_p' is given twice"),
         ('{"include_stop_token": true}', None),
@@ -196,7 +196,7 @@ def test_a_key_is_not_sent_where_answers_would_keep_it(
 
 def test_a_folder_of_candidate_files_and_a_model_without_a_name_are_named_as_such(tmp_path: Path) -> None:
     (tmp_path / "candidates.parquet").mkdir()
-    with pytest.raises(InputError, match="is a folder, and no candidate file"):
+    with pytest.raises(InputError, match="expected a candidate file, got a folder"):
         lr.load_cases(tmp_path / "candidates.parquet")
     with pytest.raises(InputError, match="the name of the model is empty"):
         lr.Reranker("rankgpt", model=" ", base_url="http://127.0.0.1:9/v1")

@@ -102,7 +102,7 @@ def test_ratings_have_trained_baselines_too(tmp_path: Path) -> None:
     assert run.metrics["RMSE"].baselines["mf"] is not None
     assert run.metrics["RMSE"].baseline_ci95["mf"] is not None
     assert "mf" in run.metrics["RMSE"].versus
-    with pytest.raises(InputError, match=r"sasrec predicts no ratings.*\n.*mf, mlp or transformer_mlp"):
+    with pytest.raises(InputError, match=r"sasrec does not predict ratings.*\n.*mf, mlp or transformer_mlp"):
         evaluate(tmp_path / "shop", tmp_path / "other", ranker="global_mean", baselines="sasrec")
 
 
@@ -111,13 +111,11 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_asked(tmp_path: Pa
     cases = lr.load_cases(data, recall="popularity", k=8, users=4)
     write_cases(tmp_path / "rows.jsonl", cases)
     for source, name in ((tmp_path / "rows.jsonl", "rows.jsonl"), (list(cases), "cases")):
-        with pytest.raises(
-            InputError, match=rf"{name} brings no training data, so sasrec.*\n.*--data.*llmrank convert"
-        ):
+        with pytest.raises(InputError, match=rf"{name} has no training data for sasrec.*\n.*--data.*llmrank convert"):
             lr.evaluate(source, ranker="random", baselines="sasrec", progress=False)
     with pytest.raises(InputError, match="did you mean 'sasrec'"):
         evaluate(data, tmp_path / "run", baselines="sasrek")
-    with pytest.raises(InputError, match="popularity is in every table"):
+    with pytest.raises(InputError, match="popularity is always included"):
         evaluate(data, tmp_path / "run", baselines="popularity")
     assert not (tmp_path / "run").exists()
 

@@ -56,7 +56,7 @@ def test_nothing_of_the_test_side_reaches_the_validation_cases_or_the_sequences(
 
 def test_training_after_the_cut_off_is_refused(split: Split) -> None:
     check_no_futures(split)
-    with pytest.raises(InputError, match="120 training events are held out as well"):
+    with pytest.raises(InputError, match="120 training events are also held out"):
         check_no_futures(replace(split, train=split.dataset.interactions))
 
 
@@ -176,8 +176,8 @@ def test_the_openai_format_has_messages_alone(circle: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"prompt": "palr"}, "writes first[\\s\\S]*--no-profile"),
-        ({"prompt": "setwise"}, "asks up to"),
+        ({"prompt": "palr"}, "first call for a profile[\\s\\S]*--no-profile"),
+        ({"prompt": "setwise"}, "makes up to"),
         ({"prompt": "google-zero-shot"}, "circle has no ratings"),
         ({"ranker": "next_title"}, "there is no prompt"),
         ({"prompt": "rankgpt", "form": "openia"}, "openia"),
@@ -196,7 +196,7 @@ def test_the_default_prompt_is_exported_without_its_profile_and_that_is_said(cir
         export_sft(circle, tmp_path / f"{number}", model="not-here", recall="random", say=said.append, **settings)
     files = [(tmp_path / f"{number}").read_bytes() for number in range(3)]
     assert files[0] == files[1] == files[2]
-    told = "palr is written without its profile: evaluate what is trained with --no-profile"
+    told = "palr is written without its profile: evaluate the trained model with --no-profile"
     assert [line for line in said if "profile" in line] == [told, told]
 
 

@@ -134,7 +134,7 @@ def test_scores_are_judged_as_the_rankings_that_they_make(offered: list[tuple[fl
 @pytest.mark.parametrize("scores", [[1.0], [1.0, math.nan], [math.nan, 1.0]])
 def test_scores_that_cannot_be_judged_are_an_error(scores: list[float]) -> None:
     case = Case("u", (), (Item("a", "A"), Item("b", "B")), relevant=("a",))
-    with pytest.raises(InputError, match="scores of Case 0"):
+    with pytest.raises(InputError, match="scores for Case 0"):
         Judgements.from_scores([scores], [case])
 
 

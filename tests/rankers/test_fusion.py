@@ -56,9 +56,9 @@ def test_a_fused_ranking_is_a_permutation_with_falling_scores_whatever_the_order
 def test_a_model_without_an_answer_keeps_its_outcome_and_one_without_scores_is_refused() -> None:
     failed = Ranking(("0", "1", "2", "3", "4"), named=0, outcome=Outcome.ERROR, reason="no")
     assert Fusion(1.0).fuse(CASE, failed) is failed
-    with pytest.raises(InputError, match="without scores"):
+    with pytest.raises(InputError, match="no scores to fuse"):
         Fusion(1.0).fuse(CASE, Ranking(("0", "1", "2", "3", "4")))
-    with pytest.raises(InputError, match="below 0"):
+    with pytest.raises(InputError, match="negative weight"):
         Fusion(-1.0)
 
 

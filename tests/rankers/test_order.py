@@ -59,7 +59,7 @@ def test_the_other_orders() -> None:
 
 
 def test_a_place_that_the_list_lacks_is_refused() -> None:
-    with pytest.raises(InputError, match="whose places are 0 to 19"):
+    with pytest.raises(InputError, match="has positions 0 to 19"):
         Order.parse("target-at-20").arrange(case("a"))
 
 

@@ -75,12 +75,12 @@ def test_it_cannot_ask_to_see_the_labels(outside):
         ("return Ranking(tuple(ids))", ["TypeError", "not an iterator"]),
         ("yield None", ["yields None", "CaseCalls"]),
         ("yield []", ["yields []"]),
-        ("return ids\nyield", ["returns no Ranking, but ['i0"]),
-        ("return Ranking(tuple(ids[1:]))\nyield", ["each of the 4 candidates once: 1 missing, 0 that were not shown"]),
-        ("return Ranking((*ids, 'x'))\nyield", ["0 missing, 1 that were not shown, 0 repeated"]),
-        ("return Ranking((ids[0], *ids[:3]))\nyield", ["1 missing, 0 that were not shown, 1 repeated"]),
-        ("return Ranking(tuple(ids), (1.0, 2.0, 3.0, 4.0))\nyield", ["scores that do not fall"]),
-        ("return Ranking(tuple(ids), (1.0,))\nyield", ["scores that do not fall"]),
+        ("return ids\nyield", ["does not return a Ranking, but ['i0"]),
+        ("return Ranking(tuple(ids[1:]))\nyield", ["each of the 4 candidates once: 1 missing, 0 unknown"]),
+        ("return Ranking((*ids, 'x'))\nyield", ["0 missing, 1 unknown, 0 repeated"]),
+        ("return Ranking((ids[0], *ids[:3]))\nyield", ["1 missing, 0 unknown, 1 repeated"]),
+        ("return Ranking(tuple(ids), (1.0, 2.0, 3.0, 4.0))\nyield", ["scores that do not decrease"]),
+        ("return Ranking(tuple(ids), (1.0,))\nyield", ["scores that do not decrease"]),
     ],
 )
 def test_a_broken_ranking_is_an_error_that_names_package_and_user(outside, rank, says):
@@ -94,13 +94,13 @@ def test_a_broken_ranking_is_an_error_that_names_package_and_user(outside, rank,
 @pytest.mark.parametrize(
     ("target", "more", "says"),
     [
-        ("made", "made = 7\n", "is no callable, but 7"),
+        ("made", "made = 7\n", "is not callable, but 7"),
         ("made", "def made(prompt):\n    pass\n", "cannot be built: TypeError"),
-        ("made", "def made(prompt, options):\n    pass\n", "builds no ranker, but None"),
+        ("made", "def made(prompt, options):\n    pass\n", "does not build a ranker, but None"),
         (
             "Bare",
             "class Bare:\n    def __init__(self, *given): ...\n    def rank(self, case): ...\n",
-            "it has no `needs`",
+            "which has no `needs`",
         ),
     ],
 )

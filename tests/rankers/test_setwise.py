@@ -53,7 +53,7 @@ def test_log_probabilities_are_needed_only_where_they_are_read():
     needs = Setwise(prompt("setwise", "label_logprobs"), group=8).needs(50)
     assert needs.labels == 8
     check_capabilities(needs, Capabilities(label_logprobs=8))
-    with pytest.raises(InputError, match="8 labels are needed, and the backend returns 5"):
+    with pytest.raises(InputError, match="8 labels, but the backend returns 5"):
         check_capabilities(needs, Capabilities(label_logprobs=5))
 
 

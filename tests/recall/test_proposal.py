@@ -56,9 +56,9 @@ def test_a_model_that_was_fitted_to_other_events_is_refused() -> None:
     outer = split()
     inner = validation_split(outer)
     for asked, fitted in [(inner, Popularity().fit(outer)), (outer, Popularity().fit(inner))]:
-        with pytest.raises(InputError, match="fitted to other events than the training side"):
+        with pytest.raises(InputError, match="not fitted to the training side"):
             list(candidates_for(asked, Popularity(), 2, ["u0"], fitted=fitted))
-        with pytest.raises(InputError, match="fitted to other events"):
+        with pytest.raises(InputError, match="not fitted to the training side"):
             rescore(fitted, asked, [])
 
 

@@ -277,7 +277,7 @@ def test_a_message_is_copied_as_it_is_or_selected(browser: Browser, tmp_path: Pa
 def test_a_run_says_why_its_messages_are_not_known(browser: Browser, written: Path) -> None:
     show = Opened(browser, written, "#case=u4").page
     show.get_by_text("What was sent (1 call)").click()
-    assert "Not known. The answers came in a file" in show.locator("#sent").inner_text()
+    assert "Not known. The answers came from a file" in show.locator("#sent").inner_text()
 
 
 def test_what_was_read_is_marked_in_the_answer_and_said_in_words(browser: Browser, tmp_path: Path) -> None:

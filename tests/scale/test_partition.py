@@ -76,11 +76,11 @@ def test_folders_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no candidate files"):
         partition_folder(source, tmp_path / "out")
     (source / "a.parquet").touch()
-    with pytest.raises(InputError, match="one folder"):
+    with pytest.raises(InputError, match="same folder"):
         partition_folder(source, tmp_path / "in" / ".." / "in")
-    with pytest.raises(InputError, match="this is a file"):
+    with pytest.raises(InputError, match="got a file"):
         partition_folder(source, file)
-    with pytest.raises(InputError, match="Store of a folder"):
+    with pytest.raises(InputError, match="expected a folder of Stores"):
         partition_folder(source, tmp_path / "out", stores=file)
 
 

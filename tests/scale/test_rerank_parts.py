@@ -84,7 +84,7 @@ def test_a_folder_gives_the_rankings_of_its_files_and_what_is_done_is_left_alone
     said = json.loads(again.stdout)
     assert (said["rows"], said["outcomes"], said["calls"]) == (ROWS, {"ok": ROWS}, 0)
     assert said["completion_tokens"] == ROWS * 20 and said["spent"]["requests"] == 0
-    assert "2 of 3 files are done already" in again.stderr
+    assert "2 of 3 files are already done" in again.stderr
     assert [files[0].stat().st_mtime_ns, files[2].stat().st_mtime_ns] == [before[0], before[2]]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *(path.name for path in files),
@@ -116,7 +116,7 @@ def test_a_wrong_file_does_not_keep_the_others_and_is_named(tmp_path: Path, rera
     assert {path.name for path in (tmp_path / "out").glob("*.jsonl")} == {"part-0.jsonl", "part-2.jsonl"}
     wrong.write_text(right)
     mended = rerank("in", "-o", "out")
-    assert f"{ROWS} rows" in mended.stdout and "2 of 3 files are done already" in mended.stderr
+    assert f"{ROWS} rows" in mended.stdout and "2 of 3 files are already done" in mended.stderr
 
 
 def test_shards_of_a_file_are_together_the_whole_each_row_once(tmp_path: Path, rerank: Command) -> None:
@@ -131,7 +131,7 @@ def test_shards_of_a_file_are_together_the_whole_each_row_once(tmp_path: Path, r
     assert all(len(rankings(part)) > 5 for part in parts)
     assert sorted(rankings(*parts)) == sorted(rankings(tmp_path / "whole.parquet"))
     again = rerank("all.parquet", "-o", "out.parquet", "--shard", "2/3")
-    assert "1 of 1 files are done already" in again.stderr and "0 calls" in again.stdout
+    assert "1 of 1 files are already done" in again.stderr and "0 calls" in again.stdout
     assert (
         "seed: was 0, now 1"
         in rerank("all.parquet", "-o", "out.parquet", "--shard", "2/3", "--seed", "1", expected=2).stderr
@@ -188,7 +188,7 @@ def test_a_bound_stops_a_folder_and_the_same_command_goes_on(tmp_path: Path, rer
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("--engine", "ray", "--max-requests", "9"), "no common bound"),
+        (("--engine", "ray", "--max-requests", "9"), "cannot share a limit"),
         (("--engine", "ray", "--batch"), "Batch API"),
         (("--batch",), "Batch API"),
         (("--shard", "3/2"), "there is no shard 3 of 2"),
@@ -204,4 +204,4 @@ def test_what_parts_cannot_keep_is_refused(tmp_path: Path, rerank: Command, more
 def test_ray_is_for_folders(tmp_path: Path, rerank: Command) -> None:
     write_cases(tmp_path / "all.jsonl", cases(range(2)))
     refused = rerank("all.jsonl", "-o", "out.jsonl", "--engine", "ray", expected=2)
-    assert "one file" in refused.stderr and "hint:" in refused.stderr
+    assert "single file" in refused.stderr and "hint:" in refused.stderr

@@ -1,4 +1,10 @@
-"""The stages in one: a Response in, an Answer with ranked items out; and the formats `titles` and `permutation`."""
+"""The formats `titles` and `permutation`: all stages together, from a Response to an Answer with ranked items.
+
+A ranking can name its items by title or by identifier, and models do not always use the one they were asked for. So
+both are tried: the form that was asked for first, then the other one if it explains more of the answer. Stages 1 to 4
+produce one `Listing`, best item first. This module then decides whether that listing is a ranking at all, and gives
+each entry its item. It also counts everything around the ranking that might contradict it, and returns the Answer.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +41,12 @@ from llmrank.types import Answer, Entry, Outcome, Question, Response, Structured
 
 @dataclass(frozen=True, slots=True)
 class Titles(TextFormat):
-    """The model names the items by their titles: a list of them in any dressing; see docs/reading-answers.md.
+    """The model names the items by title, in a list of any form (see docs/reading-answers.md).
 
-    Repairs counted: `missing`, `duplicate`, `not_a_candidate` (a title that is none of the items, as often as it
-    stands in the raw answer), `ambiguous` (it could be several of them), `truncated`. Items whose titles are the same
-    are taken in the order shown, one for each time the title is named. Where identifiers were shown beside the
-    titles, an answer may name those instead.
+    Repairs counted: `missing`, `duplicate`, `not_a_candidate` (titles that match none of the items, as often as they
+    appear), `ambiguous` (titles that match several items) and `truncated`. Items that share a title are taken in the
+    order shown, one for each time the title is named. If identifiers were shown beside the titles, the answer may use
+    those instead.
     """
 
     name: str = "titles"
@@ -53,13 +59,13 @@ class Titles(TextFormat):
 
 @dataclass(frozen=True, slots=True)
 class Permutation(TextFormat):
-    """The model orders the identifiers of the items (`[2] > [3] > [1]`, `B, C, A`): those of the question, or the
-    numbers from 1 (see docs/reading-answers.md).
+    """The model orders the identifiers of the items (`[2] > [3] > [1]`, `B, C, A`). If the question names none, they
+    are the numbers from 1 (see docs/reading-answers.md).
 
-    List numbers do not count; once identifiers stand in square brackets, only those count. An answer that counts from
-    0 is read so only if it names every item and so leaves no doubt (repair `zero_based`); else it is unparsed for that
-    reason. Where the answer names titles in place of identifiers, they are read (repair `title_for_identifier`).
-    Further repairs: `missing`, `duplicate`, `not_a_candidate`, `truncated`.
+    List numbers are not identifiers; if any identifier is in square brackets, only those in brackets count. An answer
+    that counts from 0 is accepted only if it names every item, which leaves no doubt (repair `zero_based`); otherwise
+    it is unparsed for that reason. Titles in place of identifiers are accepted (repair `title_for_identifier`). Other
+    repairs: `missing`, `duplicate`, `not_a_candidate`, `truncated`.
     """
 
     name: str = "permutation"
@@ -70,7 +76,7 @@ class Permutation(TextFormat):
         return read_ranking(response, question, titles=False)
 
     def structured(self, question: Question) -> Structured | None:
-        """Return `[2] > [3] > [1]` as a regular expression: as many as asked for, none but the question's."""
+        """Return a regular expression for `[2] > [3] > [1]`, with as many identifiers as were asked for."""
         identifiers = Identifiers.of(question).texts
         if not identifiers:
             return None
@@ -79,25 +85,25 @@ class Permutation(TextFormat):
 
 
 _FUZZY_TEXTS = 1000
-"""Distinct unknown texts that are compared with all titles; more of them are no list of titles."""
+"""Maximum number of distinct unknown texts to compare with all titles. An answer with more is not a list of titles."""
 
 
 def read_titles(blocks: Sequence[Block], text: str, question: Question) -> Listing:
-    """Return what a normalised answer ranks by titles, best first."""
+    """Return the ranking that a normalised answer gives by titles, best first."""
     return choose(titles_of(blocks, title_index(question.items)), text, missing(0, len(question.items), question.top))
 
 
 def read_identifiers(blocks: Sequence[Block], text: str, question: Question) -> Listing:
-    """Return what a normalised answer ranks by identifiers, best first."""
+    """Return the ranking that a normalised answer gives by identifiers, best first."""
     listings = identifiers_of(blocks, Identifiers.of(question), title_index(question.items))
     return choose(listings, text, missing(0, len(question.items), question.top))
 
 
 def read_ranking(response: Response, question: Question, *, titles: bool) -> Answer:
-    """Return the Answer that a response is; `titles`: the answer was to name titles, not identifiers.
+    """Read a ranking from a Response. `titles`: the prompt asked for titles, not identifiers.
 
-    Identifiers are read in an answer that was to name titles only where identifiers were shown; titles in one that
-    was to name identifiers are counted (repair `title_for_identifier`).
+    If titles were asked for, identifiers are accepted only if the prompt showed them. If identifiers were asked for,
+    titles are accepted and counted (repair `title_for_identifier`).
     """
     raw = without_reasoning(response.text)
     if not raw or not raw.strip():
@@ -119,7 +125,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
 def _read_blocks(
     blocks: Sequence[Block], text: str, response: Response, question: Question, cut: bool, *, titles: bool
 ) -> Answer:
-    """Return the Answer that the blocks of a normalised text are; `titles` as for `read_ranking`."""
+    """Return the Answer for the blocks of a normalised text; `titles` as in `read_ranking`."""
     reading, with_titles = _titles_or_identifiers(blocks, text, question, titles=titles)
     in_sentences = _told(blocks, text, question, reading)
     if in_sentences is not None:
@@ -133,7 +139,7 @@ def _read_blocks(
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
         answer = by_title(reading.mentions, response, question, text, cut, repairs)
-        if not titles and not answer.ranked:  # nothing tells that titles were meant
+        if not titles and not answer.ranked:  # nothing shows that titles were meant
             return unparsed(response, text, answer.reason)
     else:
         answer = by_identifier(reading.mentions, response, question, text, cut, for_titles=titles)
@@ -152,7 +158,8 @@ def _read_blocks(
 def _titles_or_identifiers(
     blocks: Sequence[Block], text: str, question: Question, *, titles: bool
 ) -> tuple[Listing, bool]:
-    """Return the ranking by what the answer was to name, or by the other if that says more; and whether by titles."""
+    """Return the ranking, and whether it is by titles. The form that was asked for is preferred unless the other one
+    explains more of the answer."""
     first, second = (read_titles, read_identifiers) if titles else (read_identifiers, read_titles)
     reading = first(blocks, text, question)
     enough = 2 if not titles else len(question.items)
@@ -173,7 +180,7 @@ def _titles_or_identifiers(
 
 
 def _in_capitals(text: str) -> str:
-    """Return the text with the small letters that stand for entries in capitals."""
+    """Return the text with lower-case letters that stand for entries in upper case."""
     text = _SMALL_MARK.sub(lambda found: found[0].upper(), text)
     small = _SMALL_ENTRY.findall(text)
     return _SMALL_ENTRY.sub(lambda found: found[0].upper(), text) if len({*small}) == len(small) > 2 else text
@@ -186,8 +193,8 @@ _SMALL_ENTRY = re.compile(r"^\W{0,9}\d{1,3}[.)] ([a-z])(?= ?$| [–—-] )", re.
 
 
 def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:
-    """Return the ranking that an answer tells in sentences, None where the reading has all of it; behind a list, one of
-    all items in the last line."""
+    """Return the ranking that an answer gives in sentences, None if the reading already has all of it. If the answer
+    also has a list, only a last line that ranks all items counts."""
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
     if len(reading.named) == len(question.items) and not reading.ambiguous:
         return None
@@ -202,7 +209,7 @@ def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listi
 
 
 def _stand_in_titles(identifiers: Listing, titles: Listing) -> bool:
-    """Return whether all identifiers are words of titles: the 2 of `Soap, pack of 2`, the L of `Shampoo, 1 L`."""
+    """Return whether every identifier is a word of a title: the 2 of `Soap, pack of 2`, the L of `Shampoo, 1 L`."""
     words: dict[int, set[str]] = {}
     for mention in titles.mentions:
         if mention.match:
@@ -211,20 +218,20 @@ def _stand_in_titles(identifiers: Listing, titles: Listing) -> bool:
 
 
 def _tied(reading: Listing, text: str) -> int:
-    """Return in how many lines a chain has `=` between items, which are read in the order in which they stand."""
+    """Count the lines whose chain has `=` between items. Tied items are read in the order written."""
     own = {mention.line for mention in reading.mentions}
     lines = enumerate(text.split("\n"), 1)
     return sum(number in own and " > " in line and " = " in line for number, line in lines)
 
 
 _BESIDE = 200
-"""How many lines beside a ranking are looked at, so that the time stays linear."""
+"""Maximum number of lines beside a ranking to check, which keeps the time linear."""
 
 
 def _named_beside(reading: Listing, blocks: Sequence[Block], question: Question, *, by_titles: bool) -> int:
-    """Return in how many lines beside a ranking its answer names candidates.
+    """Count the lines beside a ranking that name candidates.
 
-    What is said there may speak for another order in words that nothing here knows, so the answer is not `ok`.
+    Such a line may argue for another order in words that no rule knows, so the answer is not `ok`.
     """
     own = Counter(mention.line for mention in reading.mentions)
     index, identifiers = title_index(question.items), Identifiers.of(question)
@@ -247,8 +254,8 @@ _WONT_RANK = caseless(
 
 
 def _is_no_ranking(reading: Listing, text: str, question: Question) -> bool:
-    """Return whether an answer will not rank, or waits for what it is to rank; or names items only in a line, which
-    declines to answer and does not go on to one, or beside a question at the end."""
+    """Return whether an answer contains no ranking: it refuses to rank, it waits for input, or it names items only
+    in one line that declines to answer or only beside a question at the end."""
     whole = not missing(len(reading.named), len(question.items), question.top)
     if awaits_the_question(text, whole=whole) or (not whole and _WONT_RANK.search(text[:400])):
         return True
@@ -260,8 +267,8 @@ def _is_no_ranking(reading: Listing, text: str, question: Question) -> bool:
 
 
 def _has_another(reading: Listing, text: str, question: Question) -> bool:
-    """Return whether an answer may as well rank in another order: it begins before what was read, or what stands beside
-    a ranking calls another item than its first the best."""
+    """Return whether an answer may give another order as well: the ranking starts earlier than the entries read, or
+    a line beside it calls an item other than the first the best."""
     if len(reading.named) < len(question.items) and doubt.of_the_beginning(reading, text, title_index(question.items)):
         return True
     own = {mention.line for mention in reading.mentions}
@@ -270,13 +277,13 @@ def _has_another(reading: Listing, text: str, question: Question) -> bool:
 
 
 _FIELDS = re.compile(r"\s*[\[{]?\s*\"\w{1,40}\" ?:|\s*[\[{]\s*\{? ?\"\w{1,40}\" ?:")
-"""A line of JSON with a key."""
+"""A line of JSON that starts with a key."""
 
 
 def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
-    """Return the titles of an answer that is titles as they were shown, and nothing else, each once: the common case.
+    """Return the titles of an answer that consists of nothing but titles as shown: the most common case.
 
-    They stand with `>` between them, or one a line, where one may stand twice.
+    They are joined by `>`, each once, or stand one to a line, where one may be repeated.
     """
     text = text.strip()
     chained = "\n" not in text and " > " in text
@@ -289,14 +296,14 @@ def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
 
 
 _EITHER = 50
-"""How many entries with an `or` are looked at, so that the time stays linear."""
+"""Maximum number of entries with an `or` to check, which keeps the time linear."""
 _OR = caseless(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S")
 
 
 def by_title(
     found: list[Mention], response: Response, question: Question, text: str, cut: bool, repairs: Counter[str]
 ) -> Answer:
-    """Return the Answer that these titles, in this order, give."""
+    """Return the Answer for these titles, best first."""
     index = title_index(question.items)
     found = told_apart(found, text, index)
     cut_off = bool(found) and _title_is_cut_off(found[-1], text, index, cut)
@@ -311,7 +318,7 @@ def by_title(
         for one, (at, _) in zip(found, judged, strict=False)
         if at is not None
     ]
-    counted["shared_title"] = sum(len(positions) > 1 for positions in meant)  # which of them is meant, nothing says
+    counted["shared_title"] = sum(len(positions) > 1 for positions in meant)  # nothing tells them apart
     if repairs["title_for_identifier"]:
         counted["title_for_identifier"] = len(named)
     entries = _entries(found, [*judged, (None, "truncated")] if cut_off else judged)
@@ -319,8 +326,8 @@ def by_title(
 
 
 def told_apart(found: Sequence[Mention], text: str, index: TitleIndex) -> list[Mention]:
-    """Return the mentions, each read with what stands beside it, which may tell the items of one name apart: the cells
-    of its row, or its lines where nothing else is named in them."""
+    """Return the mentions, with items of the same name told apart by what stands beside them: the cells of the table
+    row, or the lines of the entry if they name nothing else."""
     if not index.has_attributes or not found:
         return [*found]
     own, lines = sorted({one.line for one in found}), text.split("\n")
@@ -338,18 +345,18 @@ def told_apart(found: Sequence[Mention], text: str, index: TitleIndex) -> list[M
 
 
 _LINES_OF_ONE = 6
-"""How many lines an entry may have."""
+"""Maximum number of lines in one entry."""
 
 
 def by_identifier(
     found: list[Mention], response: Response, question: Question, text: str, cut: bool, *, for_titles: bool = False
 ) -> Answer:
-    """Return the Answer that these identifiers, in this order, give."""
+    """Return the Answer for these identifiers, best first."""
     if cut and found and _identifier_is_cut_off(found[-1], text, Identifiers.of(question)):
         found = found[:-1]
     numbers = [one.text for one in found]
     if len(numbers) > len(question.items) and numbers == [str(at) for at in range(1, len(numbers) + 1)]:
-        return unparsed(response, text, "ambiguous")  # it counts, and does not stop at the last
+        return unparsed(response, text, "ambiguous")  # it counts on past the last item
     zero_based = False
     if any(one.text == "0" and one.match is None for one in found):
         numbers = [int(one.text) for one in found if one.text.isdigit() and len(one.text) < 10]
@@ -378,10 +385,10 @@ Judged = Sequence[tuple[int | None, str]]
 
 
 def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
-    """Return for each text the position of the item that it names and the stage of its match; or None, and the repair.
+    """Return for each mention the position of its item and the stage of the match, or None and the repair.
 
-    With an index, what matches nothing is looked for among the titles that are near. Exact and normalised matches
-    claim their items first: a text that is only near such an item repeats it.
+    With an index, unmatched texts are compared with similar titles. Exact and normalised matches claim their items
+    first, so a text that is only similar to a claimed item is a duplicate.
     """
     near: dict[str, Match | None] = {}
     if index:
@@ -407,13 +414,14 @@ def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
 
 _REMARK = re.compile(r" [-–—:(] ?(?=[a-z])")
 _COMPANY = 3
-"""How many entries must name or recall items before what recalls one is read with the help of the others."""
+"""Minimum number of entries that must name or recall items before the others help to read a careless title."""
 
 
 def _in_company(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> Judged:
-    """Return the judged texts with those that name nothing by themselves read as the items that they recall.
+    """Return the results with unmatched entries resolved to the item that they recall, where the other entries support
+    it.
 
-    That is done where most entries name or recall items, for texts that recall one item that nothing else names.
+    Most entries must name or recall an item, and only an item that no other entry names can be recalled.
     """
     known = {at for at, _ in judged if at is not None}
     left = [number for number, (_, how) in enumerate(judged) if how == "not_a_candidate"]
@@ -425,7 +433,7 @@ def _in_company(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> 
     company = len(known) + len(sure)
     if company < max(_COMPANY, 2 * (len(left) - len(sure))):
         return judged
-    if len(found) == len(index) > _COMPANY:  # all are ranked: what is left names what is left
+    if len(found) == len(index) > _COMPANY:  # all items are ranked, so the unmatched entries name the unmatched items
         free = {*range(len(index))} - known - {*sure.values()}
         held = {number: index.holding(text, free) for number, text in texts.items() if number not in sure}
         sure |= _each_once({number: at.pop() for number, at in held.items() if len(at) == 1}, known)
@@ -433,7 +441,7 @@ def _in_company(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> 
 
 
 def _each_once(meant: Mapping[int, int], known: Collection[int]) -> dict[int, int]:
-    """Return the entries that mean an item that no other entry means or names."""
+    """Return the entries whose item no other entry means or names."""
     times = Counter(meant.values())
     return {number: at for number, at in meant.items() if times[at] == 1 and at not in known}
 
@@ -449,10 +457,10 @@ def _entries(found: Sequence[Mention], judged: Judged) -> tuple[Entry, ...]:
 
 
 def _title_is_cut_off(last: Mention, text: str, index: TitleIndex, truncated: bool) -> bool:
-    """Return whether the last title may have gone on where the answer ends.
+    """Return whether the last title may be truncated.
 
-    A recorded answer may not say that it was truncated: then only an open parenthesis or the beginning of a candidate
-    tells it.
+    A recorded answer may lack its finish reason. In that case only an open parenthesis, or a text that begins a longer
+    candidate title, shows it.
     """
     if not text.endswith(last.text) or last.text.endswith((")", "]")):
         return False
@@ -466,7 +474,7 @@ def _title_is_cut_off(last: Mention, text: str, index: TitleIndex, truncated: bo
 
 
 def _identifier_is_cut_off(last: Mention, text: str, identifiers: Identifiers) -> bool:
-    """Return whether the last identifier may be the beginning of a longer one, cut off with the answer."""
+    """Return whether the last identifier may be the truncated beginning of a longer one."""
     if not text.endswith(last.text):
         return False
     is_open = text[: -len(last.text)].endswith("[")

@@ -1,6 +1,10 @@
-"""Stage 3: which block is the answer.
+"""Stage 3: choose the block that is the answer.
 
-Whatever leaves two readings is `ambiguous`: a wrong ranking is worse than none.
+An answer often holds several lists: the candidates, a first attempt, excluded items, and the final ranking. `gather`
+turns the blocks into listings, each with the words that introduce it, and `choose` picks one. The introductions decide
+(`phrases.py`): a final ranking wins, excluded items never count, and graded lists are joined from the highest grade to
+the lowest. If two listings could be the answer and nothing decides, the result is `ambiguous`, because a wrong ranking
+is worse than none. The chosen listing is turned so that its best entry comes first.
 """
 
 from __future__ import annotations
@@ -36,10 +40,10 @@ def gather(
     lines: Callable[[list[Line]], Listing],
     cell: Callable[[str, int], list[Mention]],
 ) -> list[Listing]:
-    """Return the listings that blocks hold, in order, each with what introduces it.
+    """Return the listings in the blocks, in order, each with its introduction.
 
-    `text`, `lines` and `cell` read a line of text, the lines of a list, and a cell of a table or a JSON value. Lines
-    of one entry each make one listing as long as the space between them stays the same.
+    `text`, `lines` and `cell` read a line of text, the lines of a list, and a cell of a table or JSON value.
+    Consecutive lines with one entry each form one listing as long as the spacing between them stays the same.
     """
     listings: list[Listing] = []
     intro: list[str] = []
@@ -75,8 +79,8 @@ def gather(
 
 
 def _words_around(text: str, listing: Listing) -> str:
-    """Return a line without the items in it where it says something of them: one word in lower case or more stands
-    behind the last item, or four around them that do not only introduce them; else nothing."""
+    """Return a line without its items if it says something about them, otherwise nothing. It does if one or more
+    lower-case words follow the last item, or four words around the items do more than introduce them."""
     text = text[:2000]
     first, last = (listing.mentions[0].text, listing.mentions[-1].text) if listing.mentions else ("", "")
     before = text.partition(first)[0] if first and first in text else ""
@@ -96,8 +100,8 @@ def _lower_words(text: str) -> int:
 
 
 def _labelled(block: Block) -> list[Block]:
-    """Split off what is no part of the list: in a line of text, each label becomes a line of its own; a list is cut
-    around a line that says what is left out."""
+    """Separate what is not part of the list: each label inside a line of text starts a new line, and a list is split
+    at a line that introduces excluded items."""
     if block.kind == "list":
         for at, line in enumerate(block.lines):
             if line.kind == "none" and line.text.endswith((":", ":**")) and meaning(line.text) == "left out":
@@ -127,7 +131,7 @@ def _labelled(block: Block) -> list[Block]:
 
 _ASIDE = re.compile(r"\([^()\n]{3,60}\) ?(?=\S)")
 _LABELS_IN = 4000
-"""Characters of a line in which labels are looked for."""
+"""Maximum length of a line in which labels are searched for."""
 _LABEL_WORDS = (
     r"tiers?|priority|relevance|likel(?:y|ihood)|match(?:es)?|fits?|relevant|recommended|see|watch|picks?|low"
     r"|lowest|mid|middle"
@@ -147,12 +151,12 @@ _LABEL = caseless(
     r"[^.;:!?\n\d]{0,40}:[*_]{0,3}\s"
     r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s"
 )  # fmt: skip
-"""A label before a list in the same line (`Top tier: Heat`, `Actually, final ranking: Heat`)."""
+"""A label before a list on the same line (`Top tier: Heat`, `Actually, final ranking: Heat`)."""
 
 
 @dataclass(slots=True)
 class _Group:
-    """Listings that go on with one another: none names an item of the others."""
+    """Listings that continue each other: none names an item of the others."""
 
     meaning: str
     listing: Listing
@@ -160,18 +164,18 @@ class _Group:
     parts: list[tuple[int | None, list[Mention]]]
     """Each listing with its grade."""
     labels: list[str]
-    """What stands before each."""
+    """The label of each listing."""
 
     def add(self, other: _Group) -> None:
-        """Let another group go on where this one ends."""
-        self.listing.ambiguous |= self.listing.scored and other.listing.scored  # scores of two parts, not compared
+        """Append another group to this one."""
+        self.listing.ambiguous |= self.listing.scored and other.listing.scored  # scores of two parts cannot be compared
         self.listing.add(other.listing)
         self.parts += other.parts
         self.labels += other.labels
         self.named |= other.named
 
     def in_grades(self) -> Listing:
-        """Return the listing, the parts with the highest grade first; ambiguous where a part has no grade."""
+        """Return the listing with the highest grade first; ambiguous if a part has no grade."""
         grades = [grade for grade, _ in self.parts]
         given = [grade for grade in grades if grade is not None]
         named = zip(self.parts, self.labels, strict=True)
@@ -195,16 +199,16 @@ class _Group:
 
 
 def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
-    """Return the listing that is the answer to a question for so many items, best first.
+    """Return the listing that answers a question for this many items, best first.
 
-    It is empty where there is none, and `ambiguous` where two could be it.
+    It is empty if there is none, and `ambiguous` if two could be the answer.
     """
-    # Before listings are joined: what they hold is not said beside them.
+    # Computed before listings are joined, so that their entries do not count as text beside them.
     said = NOT_THIS_WAY.sub(" ", _beside(listings, text))
     listing = _chosen(listings, owed)
     asks = doubt.ASKS.search(said) or doubt.ASKS.search(text[:_QUESTION])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
-        return Listing([])  # the question is repeated
+        return Listing([])  # the answer repeats the question
     if not (listing.ordered or BEST_FIRST.search(said)) and (placed := _by_places_below(listing, text)):
         listing.mentions, listing.ordered = placed, True
     borne_out = True in doubt.of_the_ends(listing, text)
@@ -214,7 +218,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     if not listing.ordered and WORST_FIRST.search(said) and BEST_FIRST.search(said):
         listing.ambiguous = True  # in descending order, from worst to best
     if listing.counted_down and BEST_TO_WORST.search(said):
-        listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
+        listing.ambiguous = True  # the words put the best first, the numbers put it last
     elif listing.falling and BEST_FIRST.search(listing.intro):
         listing.ambiguous = True  # most relevant first: [2] < [1]
     elif listing.falling or (
@@ -229,8 +233,8 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
 
 
 def _by_places_below(listing: Listing, text: str) -> list[Mention]:
-    """Return the entries in the order of the places that the lines below give them (`→ place 3`), nothing where not
-    each has its own."""
+    """Return the entries in the order of the ranks that the lines below give them (`→ place 3`), nothing unless each
+    has a rank of its own."""
     entries = [mention for mention in listing.mentions if mention.match]
     lines, own = text.split("\n"), [mention.line for mention in entries]
     if len(own) < 3 or any(lines[at - 1].lstrip(" *_")[:1].isdigit() for at in own if 0 < at <= len(lines)):
@@ -249,11 +253,12 @@ _PLACE = re.compile(
     r"(?:→|->|=>) ?(?:overall |final |my )?(?:place|rank|position) ?[:#=]? ?(\d{1,3})[ .)*_]{0,4}$", re.I | re.MULTILINE
 )
 _QUESTION = 300
-"""Characters in which a repeated question begins."""
+"""A repeated question begins within this many characters."""
 
 
 def _is_counted_up(said: str, entries: int) -> bool:
-    """Return whether an answer says that of its entries the first is the worst: `from 1 (worst) to 6 (best)`."""
+    """Return whether an answer with this many entries says that the first is the worst: `from 1 (worst) to 6
+    (best)`."""
     found = _COUNTED_UP.search(said)
     return found is not None and int(found[1]) == entries
 
@@ -262,13 +267,13 @@ _COUNTED_UP = caseless(r"\b1 ?\((?:the )?(?:worst|least|lowest)\b[^()\n]{0,20}\)
 
 
 def _turn_by_marks(listing: Listing, text: str) -> None:
-    """Turn a list round whose first entry says that it is the worst and whose last that it is the best."""
+    """Reverse a list whose first entry is called the worst and whose last is called the best."""
     entries = [mention for mention in listing.mentions if mention.line and mention.text]
     if len(entries) < 2 or entries[0].line == entries[-1].line:
         return
     lines, ends = text.split("\n"), (entries[0], entries[-1])
     texts = [lines[entry.line - 1] if entry.line <= len(lines) else "" for entry in ends]
-    first, last = (  # the end of a line, and what stands right behind its title
+    first, last = (  # the end of a line, and the words right after its title
         f"{line.rstrip()[-60:]}\n{line.partition(entry.text)[2][:_MARKED]}"
         for entry, line in zip(ends, texts, strict=True)
     )
@@ -282,7 +287,7 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
 
 
 def _after(listing: Listing, text: str) -> str:
-    """Return what stands behind a list: behind its last line, or behind the last JSON value."""
+    """Return the text after a list: after its last line, or after the last JSON value."""
     last = max((mention.line for mention in listing.mentions), default=0)
     if not last:
         return text[max(map(text.rfind, "]}")) + 1 :]
@@ -293,8 +298,8 @@ def _after(listing: Listing, text: str) -> str:
 
 
 def _behind_last(text: str, line: str) -> str:
-    """Return what stands behind the last place of a text in a line: a single letter or digit that is a word there, for
-    the B of `Both` is no identifier."""
+    """Return what follows the last occurrence of a text in a line. A single letter or digit must be a whole word
+    there: the B of `Both` is not an identifier."""
     if len(text) > 1:
         return line.rpartition(text)[2]
     places = [*re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", line)]
@@ -302,9 +307,9 @@ def _behind_last(text: str, line: str) -> str:
 
 
 _MARKED = 80
-"""Characters behind a title in which it is called the worst or the best."""
+"""Maximum distance between a title and the words that call it the worst or the best."""
 _TAIL, _LAST = 4000, 100
-"""Characters at the end of a list's last line, and entries in it, of which the last is looked for."""
+"""Number of characters at the end of a list's last line, and of entries in it, that are searched for the last entry."""
 _WORST_LABEL, _BEST_LABEL = (
     caseless(rf"\W*(?:the )?(?:{word})\b[^:\n]{{0,30}}: ") for word in ("worst|least", "best|most")
 )
@@ -352,7 +357,7 @@ _NOT_YET = ("given", "first try")
 
 
 def _grouped(listings: Sequence[Listing], owed: int) -> list[_Group]:
-    """Return the listings, each in one group with those that it goes on with; what is said beside them left out."""
+    """Merge the listings that continue each other into groups, and drop those that are only remarks."""
     for first, rest in pairwise(listings):
         if first.weak and not rest.weak and len(first.named) == 1 and _REST.match(last_line(rest.intro)):
             first.weak = not first.named.keys().isdisjoint(rest.named)
@@ -372,7 +377,7 @@ def _grouped(listings: Sequence[Listing], owed: int) -> list[_Group]:
 
 
 def _meaning_behind(last: _Group | None, listing: Listing, owed: int) -> str:
-    """Return what is said of a list that stands behind another."""
+    """Return the meaning of a list that follows another."""
     means = meaning(listing.intro)
     if means == "given" and (grade(listing.intro) or listing.chained):
         return ""  # unlikely to be watched; among the candidates: [2] > [3] > [1]
@@ -380,20 +385,20 @@ def _meaning_behind(last: _Group | None, listing: Listing, owed: int) -> str:
         return means
     if min(len(last.named), len(listing.named)) < max(owed, 2):
         return means
-    return "final" if TAKEN_BACK.search(listing.intro) else ""  # all were ranked: these are not left out
+    return "final" if TAKEN_BACK.search(listing.intro) else ""  # all are already ranked: these are not excluded
 
 
 def _is_aside(last: _Group, group: _Group) -> bool:
-    """Return whether a list names other items than the one before it only to say something of them."""
+    """Return whether a list names items outside the previous list only to comment on them."""
     listing = group.listing
     if len(group.named) > 1 and _WORST_LIST.match(group.labels[0]):
-        return True  # Worst matches: 1. Heat, of which the first may be the worst
+        return True  # Worst matches: 1. Heat, where the first may be the worst
     talks = listing.sentence and not last.listing.sentence
     return bool(talks and not group.meaning and not _GOES_ON.search(listing.sentence))  # C > F > D. As for A and B, …
 
 
 def _goes_on(last: _Group, group: _Group) -> bool:
-    """Return whether a list of other items is one with the list before it."""
+    """Return whether a list of different items continues the previous list."""
     if last.meaning == "left out" or group.meaning not in ("", "ranking", last.meaning):
         return False
     if group.meaning == last.meaning:
@@ -405,7 +410,7 @@ def _goes_on(last: _Group, group: _Group) -> bool:
 
 
 def _in_one_order(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without those in an order of another kind, where a ranking is left: by release: …; by fit: …"""
+    """Drop the groups that are sorted by something else (by release: …), if a ranking (by fit: …) remains."""
     in_order = [group for group in groups if not doubt.is_unordered(group.listing.intro)]
     most = max((len(group.named) for group in groups), default=0)
     wanted = ("ranking", "final")
@@ -414,19 +419,19 @@ def _in_one_order(groups: list[_Group]) -> list[_Group]:
 
 
 def _announced(groups: list[_Group]) -> list[_Group]:
-    """Return the announced groups where the last is one, and the others only repeat the candidates."""
+    """Keep only the announced groups, if the last is one and the others only repeat the candidates."""
     repeat = groups[-1].meaning and all(group.meaning or is_as_shown(group.named) for group in groups)
     return [group for group in groups if group.meaning] if repeat else groups
 
 
 def _settled(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without those for another case, where the first of them is announced."""
+    """Drop the groups that apply under another condition, if the first of them is announced."""
     settled = [group for group in groups if not _ALTERNATIVE.match(group.labels[0])]
     return settled if settled and settled[0].meaning else groups
 
 
 def _without_candidates(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without the candidates (`Here are …`), where the last says that it is a ranking."""
+    """Drop the list of the candidates (`Here are …`), if the last group is called a ranking."""
     *before, last = groups
     if not _ORDERS.search(last_line(last.listing.intro)):
         return groups
@@ -434,7 +439,7 @@ def _without_candidates(groups: list[_Group]) -> list[_Group]:
 
 
 def _without_descriptions(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without those in which each item is looked at, before all are ranked."""
+    """Drop the groups that describe the items one by one before all are ranked."""
     last = groups[-1].listing
     if last.described or last.ambiguous:
         return groups
@@ -442,7 +447,7 @@ def _without_descriptions(groups: list[_Group]) -> list[_Group]:
 
 
 def _without_broken_off(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without the last where it repeats the one before it, up to an entry in which it breaks off."""
+    """Drop the last group if it repeats the previous one up to an entry that is truncated."""
     if len(groups) < 2:
         return groups
     before, last = ([one.text for one in group.listing.mentions] for group in groups[-2:])
@@ -456,11 +461,12 @@ _GOES_ON = caseless(
     r"\b(?:then|next|as well|too(?! [a-z])|follow(?:ed)?|after (?:that|these|those|them)|finally|lastly|rest|remaining"
     r"|last|also|dann|danach|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b"
 )
-"""Words with which a sentence goes on with a list."""
+"""Words with which a sentence continues a list."""
 
 
 def _decided(groups: Sequence[_Group], owed: int) -> Listing:
-    """Return the last of several announced lists; ambiguous where an equal one, announced alike, has another order."""
+    """Return the last of several announced lists; ambiguous if an equally announced list of equal length has another
+    order."""
     last = groups[-1]
     listing = last.in_grades()
     for group in groups[:-1]:
@@ -476,7 +482,7 @@ def _is_part_of_another(group: _Group, groups: Sequence[_Group]) -> bool:
 
 
 def _label_of(group: _Group) -> str:
-    """Return what announces a list, without numbers: `Option 1:` and `Option 2:` are alike."""
+    """Return the label of a list without its numbers: `Option 1:` and `Option 2:` are alike."""
     return re.sub(r"[\W\d_]+", " ", last_line(group.listing.intro)).strip().casefold()
 
 
@@ -485,9 +491,9 @@ _ALTERNATIVE = caseless(
     r"|\W*(?:wie liever|als (?:je|u|ze)|wer lieber|falls (?:sie|du|der)|si (?:vous|tu|l['’]utilisateur|prefier\w+)"
     r"|se (?:prefer\w+|você|o usuário|l['’]utente))\b"
 )
-"""`If they play with friends instead:` announces another ranking for another case."""
+"""`If they play with friends instead:` announces a ranking for another case."""
 _ORDERS = caseless(r"\b(?:re-?)?(?:rank|order|sort|recommend|top\b|best\b)")
-"""What says of a list that it is a ranking; `Here are …` alone may introduce the candidates."""
+"""Words that call a list a ranking; `Here are …` alone may introduce the candidates."""
 _WORST_LIST = caseless(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$")
 _REST = caseless(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b")
 """`My top pick is Heat. The rest: Fargo, Alien`"""
@@ -499,7 +505,7 @@ _GIVEN = caseless(
 
 
 def _is_topic(label: str) -> bool:
-    """Return whether what stands before a list is a short heading that says nothing of an order: `Horror:`."""
+    """Return whether the label of a list is a short heading that says nothing about order: `Horror:`."""
     short = label.strip(" *_#:.-")
     heads = label.rstrip(" *_").endswith(":") or label.startswith(("#", "**", "__"))
     return heads and 0 < len(short.split()) < 5 and not meaning(label) and _CONTINUES.search(short) is None
@@ -511,7 +517,7 @@ _CONTINUES = caseless(
 
 
 def _beside(listings: Sequence[Listing], text: str) -> str:
-    """Return what an answer says beside the entries of its lists: lines that are no entry, introductions."""
+    """Return what an answer says beside the entries of its lists: introductions and lines that are not entries."""
     entries = Counter(mention.line for listing in listings for mention in listing.mentions)
     lines = (line.replace("_", " ") for number, line in enumerate(text.split("\n"), 1) if entries[number] != 1)
     return "\n".join((*lines, *(listing.intro for listing in listings if listing.intro)))

@@ -1,9 +1,9 @@
-"""Which item a text describes: its title, and beside it what else is known of it (`Hello by Adele`, `Bosch Kettle`).
+"""Stage 5 for titles: find an item by its title together with its attributes (`Hello by Adele`, `Bosch Kettle`).
 
-Songs have artists, books have authors, products have brands; a model names them with the title, and of two items with
-one title they alone tell which is meant. A text describes an item when every word of it is of the item's title or of
-its attributes, the title is named, and so is one of the attributes: in which order, and with which signs, is all the
-same.
+Songs have artists, books have authors and products have brands, and models name them together with the title. If two
+items share a title, only an attribute tells which one is meant. A text describes an item if it names the title and at
+least one attribute, and every word of it belongs to the title or the attributes. Order and punctuation do not matter.
+`Descriptions.find` finds such items; `told_apart` picks one of several items with the same name.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ _BY = "by from at in on feat von de par di por av van en bei chez"
 _BETWEEN = word_set(f"{_BY} with the a an starring directed written performed made sung")
 """Words that may stand between a title and an attribute."""
 _AND = word_set("and und et y e en")
-"""Words that may stand between two parts of an attribute, and nowhere else: `War and Love` is not Love, about war."""
+"""Words that may stand between two parts of an attribute, and nowhere else: `War and Love` does not mean Love, about
+war."""
 _ATTRIBUTE_LIMIT = 80
-"""Characters of an attribute; longer ones are descriptions, which no answer repeats as a name."""
+"""Maximum length of an attribute. Longer ones are descriptions, which no answer repeats as a name."""
 _TEXT_LIMIT = 400
-"""Characters of a text that is looked at, so that the time stays linear."""
+"""Maximum length of a text to look up, which keeps the time linear."""
 _SEPARATED = caseless(rf"[^\w\s'’.&]|\s(?:{_BY.replace(' ', '|')}|featuring|ft)\s")
-"""What stands between a title and a name that may be a part of an attribute (`Sapiens (Harari)`)."""
+"""What separates a title from a name that may be part of an attribute (`Sapiens (Harari)`)."""
 _PARTS = re.compile(r"[|;,/]")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _NUMBER = re.compile(r"\d{1,2}")
-"""A number that may as well be a sequel's: `Halo 5`, which costs 5.99."""
+"""A number that may also be a sequel's: `Halo 5`, which costs 5.99."""
 _CELLS = 20
-"""Cells of a row that are looked at."""
+"""Maximum number of cells of a row to check."""
 _TITLE, _ATTRIBUTE = "\x01", "\x02"
 
 
 class Descriptions:
-    """Finds items by their titles with attributes beside them."""
+    """Finds items by their titles together with their attributes."""
 
     def __init__(
         self,
@@ -49,12 +50,13 @@ class Descriptions:
         shorter: Iterable[tuple[str, int]],
         are_same: Callable[[Iterable[int]], bool],
     ) -> None:
-        """`shorter`: names of items besides their titles, with places; `are_same`: whether items have one title."""
+        """`shorter`: further names of items, with their positions; `are_same`: whether items share one title."""
         self._items, self._titles, self._are_same = items, titles, are_same
         self._shorter = shorter
 
     def find(self, text: str) -> tuple[int, ...]:
-        """Return the item that a text describes, several that it cannot tell apart; nothing where there is none."""
+        """Return the item that a text describes, or several if it cannot tell them apart. Return nothing if there is
+        none."""
         if not self._is_known or len(text) > _TEXT_LIMIT:
             return ()
         plain = normalised(text)
@@ -69,8 +71,11 @@ class Descriptions:
         return found if self._are_same(found) else ()
 
     def told_apart(self, positions: Sequence[int], name: str, text: str, cells: Sequence[str]) -> tuple[int, ...]:
-        """Return which of some items, and of others that are called so too, has an attribute that no other of them has
-        beside the name in a text, or in a cell of its own; the items where none has one, or several have."""
+        """Return the one item that the text beside a name identifies, among the given items and others of that name.
+
+        An item is identified if only it has an attribute that stands beside the name in the text, or in a cell of its
+        own. Return the given items if this holds for none, or for several.
+        """
         title = without_article(normalised(name)) if self._is_known else ""
         words = frozenset(title.split())
         same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
@@ -91,7 +96,8 @@ class Descriptions:
 
     @cached_property
     def _attributes(self) -> list[frozenset[str]]:
-        """The attributes of each item, and the parts of those that are lists; a number alone may be a sequel's."""
+        """The attributes of each item, with the parts of those that are lists. Bare numbers are left out, because
+        they may be a sequel's."""
         return [
             frozenset(
                 plain
@@ -105,7 +111,7 @@ class Descriptions:
 
     @cached_property
     def _own_words(self) -> list[frozenset[str]]:
-        """The words of each item's attributes that are not in its title, small numbers apart."""
+        """The words of each item's attributes that are not in its title, without small numbers."""
         return [
             frozenset(word for word in _words(attributes) - _BETWEEN if not _NUMBER.fullmatch(word))
             - {*title.whole.split()}
@@ -114,14 +120,14 @@ class Descriptions:
 
     @cached_property
     def _is_known(self) -> bool:
-        """Whether anything is known of an item that its title does not say."""
+        """Whether any item has an attribute with a word that its title lacks."""
         return any(self._own_words)
 
     @cached_property
     def _known(self) -> list[frozenset[str]]:
-        """All words that may stand in a text about each item; a year may be one off, as catalogues differ in it.
+        """All words that may appear in a text about each item. Years may be one off, because catalogues differ.
 
-        A small number of an attribute is none of them: see `_phrases`.
+        Small numbers in attributes are left out; `_phrases` handles them.
         """
         found: list[frozenset[str]] = []
         for title, item, attributes in zip(self._titles, self._items, self._attributes, strict=True):
@@ -135,7 +141,7 @@ class Descriptions:
 
     @cached_property
     def _phrases(self) -> list[list[str]]:
-        """Attributes with a small number in them, and such a number with the unit behind it (`64 oz` of `64 fl oz`)."""
+        """Attributes that contain a small number, and each such number with its unit (`64 oz` from `64 fl oz`)."""
         found: list[list[str]] = []
         for attributes in self._attributes:
             held = [one for one in attributes if any(map(_NUMBER.fullmatch, one.split()))]
@@ -146,7 +152,8 @@ class Descriptions:
 
     @cached_property
     def _called(self) -> list[list[frozenset[str]]]:
-        """The words of each name of each item, small ones apart: of its title, of the first part, of a shorter name."""
+        """The words of each name of each item, without small words. Names are the title, its first part, and shorter
+        names."""
         names: list[list[str]] = []
         for title in self._titles:
             first = title.parts[:1] if len(title.parts) > 1 and not title.is_by else ()
@@ -158,7 +165,7 @@ class Descriptions:
 
     @cached_property
     def _by_name(self) -> dict[frozenset[str], list[int]]:
-        """The items that may be called by each set of words."""
+        """The items for each set of words that may name them."""
         found: dict[frozenset[str], list[int]] = {}
         for at, names in enumerate(self._called):
             for name in {*names}:
@@ -167,7 +174,7 @@ class Descriptions:
 
     @cached_property
     def _by_rarest(self) -> dict[str, list[int]]:
-        """The items by the word of each of their names that the fewest names have: few are looked at for a text."""
+        """The items by the rarest word of each of their names, so that each text is compared with few items."""
         often = Counter(word for name in self._by_name for word in name)
         found: dict[str, list[int]] = {}
         for name, places in self._by_name.items():
@@ -176,11 +183,11 @@ class Descriptions:
         return found
 
     def _may_be(self, words: set[str], at: int) -> bool:
-        """Return whether words are all known of an item, and one is of an attribute: a cheap test."""
+        """Return whether all words belong to an item and one of them to its attributes: a cheap test."""
         return words <= self._known[at] and not words.isdisjoint(self._own_words[at])
 
     def _describes(self, text: str, at: int) -> bool:
-        """Return whether a text names an item, and all words of it belong to the item."""
+        """Return whether a text names an item and all its words belong to that item."""
         words = {*text.split()}
         if not any(name <= words for name in self._called[at]):
             return False
@@ -191,18 +198,18 @@ class Descriptions:
         return {*text.split()} <= self._known[at]
 
     def _is_held_whole(self, at: int, holds: Callable[[str], bool]) -> bool:
-        """Return whether a text holds a whole attribute of an item, or a part of one with a number (`64 oz`)."""
+        """Return whether a text contains a whole attribute of an item, or a part of one with a number (`64 oz`)."""
         own = (one for one in self._attributes[at] if not self._own_words[at].isdisjoint(one.split()))
         return any(map(holds, (*own, *self._phrases[at])))
 
     def _told(self, same: Iterable[int], holds: Callable[[str], bool]) -> dict[str, int]:
-        """Return the attributes that a text holds and only one of some items has, and which item it is."""
+        """Return the attributes in a text that only one of these items has, with that item."""
         held = [(one, at) for at in same for one in self._attributes[at] if holds(one)]
         often = Counter(one for one, _ in held)
         return {one: at for one, at in held if often[one] == 1}
 
     def _stands_beside(self, title: str, at: int, text: str, attributes: Iterable[str]) -> bool:
-        """Return whether one of some attributes of an item stands beside a title in a text."""
+        """Return whether one of these attributes stands beside a title in a text."""
         text = f" {text} "
         for one in sorted({title, *attributes}, key=len, reverse=True):
             text = text.replace(f" {one} ", f" {_TITLE if one == title else _ATTRIBUTE} ")
@@ -212,7 +219,7 @@ class Descriptions:
 
 
 def _holds(text: str) -> Callable[[str], bool]:
-    """Return whether a normalised text holds words in a row, as a test of such words."""
+    """Return a test of whether a normalised text contains a phrase."""
     spaced = f" {text} "
     return lambda words: f" {words} " in spaced
 

@@ -1,6 +1,9 @@
-"""The answer format `yes_no`: would the user like it? From label log-probabilities where there are any, else the text.
+"""The answer format `yes_no`: would the user like this item?
 
-TALLRec (arXiv:2305.00447) and PRP score by the probability of `Yes` against `No`.
+If the backend returned log-probabilities, the answer is the probability of `Yes` relative to `No`, as in TALLRec
+(arXiv:2305.00447) and PRP. Otherwise the verdict is read from the text and the value is 1 or 0. The rules are tried in
+a fixed order: an explicit final answer, then how the text begins, then how it ends. Phrases without either word
+(`Probably not.`) count only if neither word appears. A text with two different verdicts is `ambiguous`.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
 _ALONE = word_set("jo ano áno igen da ya ei ne nem nu nej nei có")
-"""Words that may be others in another language: they count where no other yes or no stands in the text."""
+"""Words that may mean something else in another language. They count only if the text has no other yes or no."""
 _YES = word_set(
     "yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep yup jo kyllä ano áno igen da ναι так vâng có"
     " 会 会的 喜欢 ya हाँ हां ใช่ نعم כן"
@@ -147,20 +150,20 @@ _PLAIN = caseless(r"\b(?:yes|no)\b")
 
 @dataclass(frozen=True, slots=True)
 class YesNo:
-    """Reads the probability of yes. Without log-probabilities it is 1 or 0, by the first yes or no of the text."""
+    """Reads the probability of yes. Without log-probabilities it is 1 or 0, from the verdict of the text."""
 
     name: str = "yes_no"
 
     def read(self, response: Response, question: Question) -> Answer:
-        """Return P(yes) / (P(yes) + P(no)) in `value`, and the two in `scores`; unparsed
-        (`label_missing` when the backend returned only one, `ambiguous` when the text begins with neither and says
-        both, `empty`, `truncated`, `refusal`, `no_yes_or_no`)."""
+        """Return P(yes) / (P(yes) + P(no)) in `value`, and both in `scores`. Unparsed: `label_missing` if the
+        backend returned only one of them, `ambiguous` if the text begins with neither and says both, `empty`,
+        `truncated`, `refusal`, `no_yes_or_no`."""
         if response.label_logprobs is not None:
             given = {label.casefold(): math.exp(p) for label, p in logprobs(response).items()}
             yes, no = (
                 sum(given[label] for label in labels if label in given) for labels in (("yes", "true"), ("no", "false"))
             )
-            if not yes or not no:  # a missing one is not replaced by a guess
+            if not yes or not no:  # a missing label is not replaced by a guess
                 return unparsed(response, "label", "label_missing")
             repairs = {"low_label_mass": int(yes + no < LEAST_MASS)}
             return answered(
@@ -187,16 +190,16 @@ class YesNo:
         return answered(response, {"named_beside": beside}, value=float(verdict))
 
     def labels(self, question: Question) -> tuple[str, ...]:
-        """Return `Yes` and `No`."""
+        """Return the labels `Yes` and `No`."""
         return ("Yes", "No")
 
     def structured(self, question: Question) -> Structured | None:
-        """Return `Yes` and `No` as the choices."""
+        """Return a choice between `Yes` and `No`."""
         return Structured("choice", "Yes\nNo")
 
 
 def _said_of_it(text: str) -> set[bool]:
-    """Return whether sentences say that the user will like it, or that they will not."""
+    """Return whether sentences say that the user will like the item, or will not, or both."""
     return {(said["not"] is None) == (said["hate"] is None) for said in _WILL_LIKE.finditer(text[:_SAID])}
 
 
@@ -204,7 +207,7 @@ _SAID = 2000
 _HATES = caseless(r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b")
 """`Yes, I have read it all. They would hate it.`"""
 _SPEAKS_AGAINST = caseless(r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b")
-"""What may speak against a yes, and need not."""
+"""Words that may contradict a yes but need not."""
 _WILL_LIKE = caseless(
     rf"(?:^|[.!?:] )(?:(?:the|this) {_USER}|they|he|she)"
     r" (?:will|would|wo(?=n['’]t))(?P<not> not|n['’]t)? (?:(?P<hate>hate|dislike)|like|enjoy|love)"
@@ -213,7 +216,7 @@ _WILL_LIKE = caseless(
 
 
 def _verdicts(text: str) -> set[bool]:
-    """Return the verdicts that a text gives: what it calls its answer, what it begins with, or what it ends in."""
+    """Return the verdicts of a text: from what it calls its answer, what it begins with, or what it ends with."""
     if looks_like_error(text):
         return set()
     text = _ACKNOWLEDGES.sub("", text)
@@ -229,7 +232,8 @@ def _meant(words: Iterable[str]) -> set[bool]:
 
 
 def _opening(text: str) -> set[bool] | None:
-    """Return the verdict of what is more, or less, than a yes or a no: `Yes and no`, `Absolutely!`, `Eher nicht.`"""
+    """Return the verdict of an opening that is more or less than a plain yes or no: `Yes and no`, `Absolutely!`,
+    `Eher nicht.`"""
     abroad = _BOTH_ABROAD.match(text)
     if (abroad and len(_meant(abroad.groups())) == 2) or _BUT_NOT.match(text):
         return {True, False}
@@ -243,7 +247,8 @@ def _opening(text: str) -> set[bool] | None:
 
 
 def _called(text: str) -> set[bool] | None:
-    """Return the verdicts that a text calls final, else its answer, with the one it begins with or changes that to."""
+    """Return the verdicts that a text calls final, or else calls its answer, together with its first verdict or the
+    one that replaces it."""
     if final := _meant(one[1] or one[2] for one in _FINAL.finditer(text)):
         return final
     begins = _BEGINS.match(text)
@@ -266,7 +271,8 @@ def _asked_and_answered(text: str) -> set[bool] | None:
 
 
 def _said_of_user(text: str) -> set[bool] | None:
-    """Return whether a text begins with what the user will like; of another item than this, that is no verdict."""
+    """Return whether the text begins by saying that the user will like the item. A statement about another item is
+    not a verdict."""
     if said := _THEY_LIKE.match(text):
         return {said["not"] is None}
     if likes := _LIKES.match(text):
@@ -276,7 +282,7 @@ def _said_of_user(text: str) -> set[bool] | None:
 
 
 def _without_yes_or_no(text: str) -> set[bool] | None:
-    """Return the verdict of a text in which neither word stands: `… Probably not.`, `… so I'd recommend it.`"""
+    """Return the verdict of a text with neither word: `… Probably not.`, `… so I'd recommend it.`"""
     if _PLAIN.search(text):
         return None
     end = text[-_SAID:]
@@ -293,7 +299,7 @@ def _likelihood(text: str) -> set[bool] | None:
 
 
 def _said(text: str) -> set[bool] | None:
-    """Return the verdicts of a text with one `I'd say no`; on a condition, that is none."""
+    """Return the verdicts of a text with one `I'd say no`. A conditional one is not a verdict."""
     said = [*_SAYS.finditer(text[:_SAID])]
     if len(said) != 1:
         return None
@@ -302,7 +308,7 @@ def _said(text: str) -> set[bool] | None:
 
 
 def _last(text: str) -> set[bool]:
-    """Return the verdicts in which the first and the last line end."""
+    """Return the verdicts at the ends of the first and the last line."""
     text = text.strip()
     lines = text.splitlines()
     found = [one for line in lines[:1] + lines[-1:] if (one := _ENDS.search(line[-80:]))]
@@ -315,4 +321,4 @@ def _last(text: str) -> set[bool]:
 
 _DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
 _RULES = (*(_opening, _called, _asked_and_answered, _said_of_user, _without_yes_or_no, _likelihood, _said, _last),)
-"""What tells the verdicts of a text, in the order in which it is tried; None: the next one tells."""
+"""Rules that extract the verdicts of a text, in the order in which they are tried. None passes on to the next one."""

@@ -135,7 +135,10 @@ def split(text: str) -> list[Block]:
     if "[" in text and len(_INSIDE.findall(text, 0, 100_000)) > 1:
         text = _INSIDE.sub(r"\n\1. \2\n", text)  # [1. Fargo], [2. Heat]
     blocks: list[Block] = []
-    lines = [_line(number, raw) for number, raw in enumerate(_scored(_in_columns(_counted(text.split("\n")))), 1)]
+    lines = [
+        _line(number, raw)
+        for number, raw in enumerate(_separate_scores(_separate_cells(_punctuate_numbers(text.split("\n")))), 1)
+    ]
     at = 0
     while at < len(lines):
         line = lines[at]
@@ -175,7 +178,7 @@ _SPACED = re.compile(r"(?<=\S) {2,40}(?=\S)")
 _FIELD = re.compile(r"[*_\"']{0,3}([A-Za-z][A-Za-z_ ]{1,20}?)[*_\"']{0,3}:[*_]{0,3} (.{1,400})")
 
 
-def _counted(lines: list[str]) -> list[str]:
+def _punctuate_numbers(lines: list[str]) -> list[str]:
     """Add a full stop after line numbers, if three or more lines are numbered without one (`1 Heat`, `2nd Fargo`)."""
     first = next((at for at, line in enumerate(lines) if line.startswith(("1 ", "1st "))), len(lines))
     end = first
@@ -186,7 +189,7 @@ def _counted(lines: list[str]) -> list[str]:
     return lines
 
 
-def _scored(lines: list[str]) -> list[str]:
+def _separate_scores(lines: list[str]) -> list[str]:
     """Put a colon between title and score, if three or more consecutive lines have the score after a comma
     (`Heat,95`) or next to a space (`Heat 4.5`, `4.5 Heat`)."""
     if sum(line[-1:] in _ENDS_A_SCORE or line[1:2] == "." for line in lines if line) < 3:
@@ -213,7 +216,7 @@ _SCORE_LINES = (
 )
 
 
-def _in_columns(lines: list[str]) -> list[str]:
+def _separate_cells(lines: list[str]) -> list[str]:
     """Put `|` between the cells of tables that are aligned with spaces or separated by commas: a line of headings
     and lines with the same number of cells."""
     for at, line in enumerate(lines):
@@ -227,7 +230,7 @@ def _in_columns(lines: list[str]) -> list[str]:
         while end < len(lines) and len(lines[end]) <= 1000 and len(split(lines[end])) >= width:
             end += 1
         if end - at > 2:
-            lines[at:end] = [" | ".join(_joined(split(one), split(line))) for one in lines[at:end]]
+            lines[at:end] = [" | ".join(_merge_surplus_cells(split(one), split(line))) for one in lines[at:end]]
     return lines
 
 
@@ -251,7 +254,7 @@ def _by_spaces(line: str) -> tuple[str, ...]:
     return tuple(_SPACED.split(line.strip()))
 
 
-def _joined(cells: tuple[str, ...], header: tuple[str, ...]) -> list[str]:
+def _merge_surplus_cells(cells: tuple[str, ...], header: tuple[str, ...]) -> list[str]:
     """Return as many cells as there are headings. Surplus cells are parts of a title that contains commas."""
     extra = len(cells) - len(header)
     item = next((at for at, head in enumerate(header) if head_role(head) == "item"), 0)
@@ -291,13 +294,13 @@ def _fields_below(lines: Sequence[Line], at: int) -> tuple[int, Block] | None:
             continue
         key = field[1].casefold().strip()
         if field[1] == first[1]:
-            if records and not (_is_record(records[0]) and _has_told(records[-1], records[0])):
+            if records and not (_is_record(records[0]) and _is_complete(records[-1], records[0])):
                 break
             records.append({})
         elif key in records[-1] or len(records[-1]) == _MOST_FIELDS or (len(records) > 1 and key not in records[0]):
             break  # Note: after the last record
         records[-1][key] = (field[2].strip(" \"'*_,"), number)
-    while not _has_told(records[-1], records[0]):
+    while not _is_complete(records[-1], records[0]):
         records.pop()  # truncated
     if len(records) < 2:
         return None
@@ -316,7 +319,7 @@ def _is_record(fields: Mapping[str, object]) -> bool:
     return len(fields) > 1 and any(head_role(key) == "item" for key in fields)
 
 
-def _has_told(record: Mapping[str, object], first: Mapping[str, object]) -> bool:
+def _is_complete(record: Mapping[str, object], first: Mapping[str, object]) -> bool:
     """Return whether a record has an item, a rank and a score wherever the first record has one."""
     return all(key in record for key in first if head_role(key))
 
@@ -330,12 +333,12 @@ def _line(number: int, raw: str) -> Line:
     first, indent = text[:1], len(raw) - len(raw.lstrip())
     if not text or (first.isalpha() and len(text) > 1 and text[1].isalpha() and not _may_rank(text)):
         # Text may be indented by chance; a field of an entry (`  rank: 2`) is not.
-        return Line(number, text, indent if ": " in text[:_KEY] else 0, "none", None, text)
+        return Line(number, text, indent if ": " in text[:_KEY_LIMIT] else 0, "none", None, text)
     kind, value, end = marker(text)
     return Line(number, text, indent, kind, value, text[end:])
 
 
-_KEY = 24
+_KEY_LIMIT = 24
 """Maximum length of a field's key."""
 _BEFORE_RANKS = ("ii", "iv", "vi", "xi", "coming", "in", "and")
 """Roman numerals, and words that may precede an ordinal (`And third: Heat`)."""
@@ -396,7 +399,7 @@ def _list_end(lines: list[Line], at: int) -> int:
         line = lines[end]
         if line.text and not _FENCE.match(line.text):
             if line.kind == "none":
-                if line.indent <= first.indent and not _goes_on(lines, end, first, last):
+                if line.indent <= first.indent and not _continues(lines, end, first, last):
                     break
             elif line.kind == first.kind and line.indent <= first.indent:
                 begins_anew = line.value is not None and last.value is not None and last.value > 1 >= line.value
@@ -409,7 +412,7 @@ def _list_end(lines: list[Line], at: int) -> int:
                     last = line
                 else:
                     break
-            elif line.indent <= first.indent and not _goes_on(lines, end, first, last):
+            elif line.indent <= first.indent and not _continues(lines, end, first, last):
                 break
         end += 1
     return end
@@ -418,7 +421,7 @@ def _list_end(lines: list[Line], at: int) -> int:
 _LOOK = 6
 
 
-def _goes_on(lines: list[Line], at: int, first: Line, last: Line) -> bool:
+def _continues(lines: list[Line], at: int, first: Line, last: Line) -> bool:
     """Return whether an unmarked line is a remark inside a numbered list, because the next number follows soon."""
     if last.value is None or last.kind == "bracket":
         return False
@@ -517,7 +520,7 @@ _MARK = "\x02json\x02"
 _OPENING = re.compile(r"[\[{](?=\s{0,80}[\[{\"\d\]}-])")
 _IDENTIFIER = re.compile(r"\[\s{0,80}-?(?:0|[1-9][0-9]{0,9})\s{0,80}\]", re.ASCII)
 """The `[3]` of an expression (`[3] > [1]`). Most answers contain nothing else that might be JSON."""
-_TRIES = 24
+_MAX_BRACKETS = 24
 """Maximum number of brackets to try, which keeps the time linear in a text full of them."""
 _DEPTH = 200
 _LIST_KEYS = (
@@ -537,7 +540,7 @@ def _take_json(text: str, values: list[Block]) -> str:
     decoder = json.JSONDecoder()
     parts: list[str] = []
     at = start = 0
-    for _ in range(_TRIES):
+    for _ in range(_MAX_BRACKETS):
         if (found := _OPENING.search(text, at)) is None:
             break
         at = found.start()
@@ -552,8 +555,8 @@ def _take_json(text: str, values: list[Block]) -> str:
             at += 1
             continue
         if isinstance(value, dict):
-            value, end = _with_following(decoder, text, cast("dict[str, object]", value), end)
-        said = _said(value)
+            value, end = _json_lines(decoder, text, cast("dict[str, object]", value), end)
+        said = _answer_text(value)
         blocks = [] if said else _blocks_of(value)
         if said or blocks:
             parts += [text[start:at], f"\n{said}" if said else f"\n{_MARK}" * len(blocks), "\n"]
@@ -563,7 +566,7 @@ def _take_json(text: str, values: list[Block]) -> str:
     return "".join((*parts, text[start:]))
 
 
-def _with_following(decoder: json.JSONDecoder, text: str, first: dict[str, object], end: int) -> tuple[object, int]:
+def _json_lines(decoder: json.JSONDecoder, text: str, first: dict[str, object], end: int) -> tuple[object, int]:
     """Return consecutive objects with the same keys (JSON Lines) as one array, with its end. If the first object is
     only repeated, return it alone."""
     objects = [first]
@@ -594,7 +597,7 @@ def _object(value: object) -> dict[str, object]:
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
-def _said(value: object) -> str:
+def _answer_text(value: object) -> str:
     """Return the text that an object holds as its answer (`{"answer": "1. Heat"}`), nothing if it holds more."""
     table = _object(value)
     texts = [text for key, text in table.items() if key.casefold() in _LIST_KEYS and isinstance(text, str)]
@@ -644,9 +647,9 @@ def _object_block(table: Mapping[str, object]) -> Block | None:
         return Block("json")  # it repeats the schema of the answer, or calls another tool
     if said:
         return _json_block(decoded(table[said]))
-    if plain and len(packed := [one for name, text in table.items() if (one := _packed(name, text))]) == 1:
+    if plain and len(packed := [one for name, text in table.items() if (one := _embedded_json(name, text))]) == 1:
         return _json_block(packed[0])
-    if block := _listed(_in_turn(low, table)):
+    if block := _listed(_in_listed_order(low, table)):
         return block
     for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
         if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
@@ -684,7 +687,7 @@ def _listed(names: Sequence[str]) -> Block | None:
     return Block("json", rows=[Row((name,), 0) for name in names]) if names else None
 
 
-def _in_turn(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
+def _in_listed_order(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
     """Return the items that an object lists under ordinals, then the rest (`{"first": "F", "rest": ["A", "D"]}`)."""
     *first, rest = [*keys] or [""]
     others = table[keys[rest]] if rest in _REST else None
@@ -699,7 +702,7 @@ _NO_ANSWER = caseless(r"exclu|reject|skip|drop|seen|watched|history|liked|candid
 _REST = ("rest", "others", "remaining", "then")
 
 
-def _packed(name: str, value: object) -> object:
+def _embedded_json(name: str, value: object) -> object:
     """Parse an object or array that is stored as a JSON string. Return None for any other value, and for fields that
     hold excluded or seen items."""
     text = value.lstrip() if isinstance(value, str) and not _NO_ANSWER.search(name) else ""

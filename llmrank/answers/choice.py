@@ -14,11 +14,11 @@ from itertools import pairwise
 
 from llmrank.answers.blocks import split
 from llmrank.answers.comments import comments
-from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, naming, uses_brackets, words_of
+from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_identifier, uses_brackets, words_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import SHORT, caseless, plain_text
-from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, TextFormat, answered, asks_first, unparsed
-from llmrank.answers.ranking import judge, read_titles, resolved, told_apart
+from llmrank.answers.outcome import NEXT_QUESTION, RETRACTION, TextFormat, answered, asks_first, unparsed
+from llmrank.answers.ranking import disambiguated, judge, read_titles, resolved
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = caseless(
@@ -66,7 +66,7 @@ _NOUN = caseless(
     r"|number|nummer|n[úu]mero|numéro|película)\W{1,4}$"
 )
 """`I would take product 4, as two of their …`: of several numbers, the one after such a noun is an identifier."""
-_LOOKED_AT = 4000
+_SEARCH_LIMIT = 4000
 """Maximum number of characters to search for titles."""
 _STANDS_FOR = caseless(
     r"[\s,*_\"”]*(?:[(\[=:–—-]|\b(?:i\.e\.|that is|which is|namely)),? ?(?:the )?(?:(?:option|movie|film|title|item"
@@ -94,7 +94,7 @@ _BETTER = caseless(
 )
 _WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
 """`A: 0.2, B: 0.8`: the first identifier is not the choice."""
-_TAKEN_BACK = caseless(rf"{TAKEN_BACK.pattern}|\brather:")
+_RETRACTION = caseless(rf"{RETRACTION.pattern}|\brather:")
 _DEPENDS = caseless(r"\bdepends\b")
 _EACH_FOR = caseless(r"\b(?:both|either|equally|neither)\b")
 _SMALL_LETTER = caseless(r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*")
@@ -128,19 +128,19 @@ class Choice(TextFormat):
         identifiers, index = Identifiers.of(question), title_index(question.items)
         if (titled := _only_title(text, index)) is not None:
             return _titled(titled.positions[0], titled.stage, response, question)
-        every = _meant(text, question, identifiers, index)
+        every = _identifiers_meant(text, question, identifiers, index)
         if (at := _beside_its_title(every, text, index)) is not None:
             return answered(response, {"named_beside": _others(every, at)}, ranked=(question.items[at].item_id,))
         words = _not_ruled_out(every, text)
-        if uses_brackets(text, identifiers) and (called := _called(_bare(text, identifiers), text)):
-            words = [*called, *_called(words, text)]  # The best is 2; [1] would be the second
+        if uses_brackets(text, identifiers) and (called := _declared(_without_brackets(text, identifiers), text)):
+            words = [*called, *_declared(words, text)]  # The best is 2; [1] would be the second
         if not words:
             return _by_title(text, response, question, index)
-        if _asks_instead(words, text):
+        if _is_question(words, text):
             return unparsed(response, text, "no_candidate_named")
         plainest = _plainest(words, text, len(question.items))
         several = len({word.text for word in plainest}) > 1
-        if several and not _called(words, text) and (at := _called_title(text, index)) is not None:
+        if several and not _declared(words, text) and (at := _called_title(text, index)) is not None:
             # not 3, not 4. The best option is Heat
             return _titled(at, "normalised", response, question, _others(every, at))
         if several or _DEPENDS.search(text[:200]):
@@ -175,11 +175,11 @@ def _only_title(text: str, index: TitleIndex) -> Match | None:
 
 def _by_title(text: str, response: Response, question: Question, index: TitleIndex) -> Answer:
     """Return the Answer for a text without identifiers."""
-    mentions = told_apart(read_titles(split(text), text, question).mentions, text, index)
+    mentions = disambiguated(read_titles(split(text), text, question).mentions, text, index)
     named, repairs = resolved(judge(mentions, index))
     if any(one.match and len(one.match.positions) > 1 for one in mentions):
         return unparsed(response, text, "ambiguous")  # nothing tells the items of one title apart
-    others = index.named_in(text[:_LOOKED_AT]) - {same for at in named for same in index.namesakes(at)}
+    others = index.named_in(text[:_SEARCH_LIMIT]) - {same for at in named for same in index.namesakes(at)}
     beside = others if not any(one.match and _is_alone(one.text, text) for one in mentions) else set[int]()
     if (len(named) != 1 or beside) and (at := _called_title(text, index)) is not None:
         named, beside = {at: "normalised"}, set[int]()
@@ -197,10 +197,10 @@ def _is_alone(title: str, text: str) -> bool:
 _OPENS = ' \t\n*_`"“”„«»#>-.:'
 
 
-def _meant(text: str, question: Question, identifiers: Identifiers, index: TitleIndex) -> list[Word]:
+def _identifiers_meant(text: str, question: Question, identifiers: Identifiers, index: TitleIndex) -> list[Word]:
     """Return the identifiers in a text that neither count something nor belong to a title; if there are none, a lone
     lower-case letter."""
-    by_title = not question.identifiers and bool(index.named_in(text[:_LOOKED_AT]))  # no identifier was shown
+    by_title = not question.identifiers and bool(index.named_in(text[:_SEARCH_LIMIT]))  # no identifier was shown
     every = [
         word
         for word in _identifiers_in(text, identifiers)
@@ -217,12 +217,12 @@ def _others(words: list[Word], at: int) -> int:
     return len({word.text for word in words if word.position != at})
 
 
-def _asks_instead(words: list[Word], text: str) -> bool:
+def _is_question(words: list[Word], text: str) -> bool:
     """Return whether a text asks a question or chooses nothing, and names identifiers only in passing."""
     if not (asks_first(text) or _CHOOSES_NONE.search(text[:600])):
         return False
-    alone = is_begun_by(words[0], text) and text.partition("\n")[0].strip(_AROUND + "(") == words[0].text
-    return not alone and not _called(words, text)
+    alone = starts_with_identifier(words[0], text) and text.partition("\n")[0].strip(_AROUND + "(") == words[0].text
+    return not alone and not _declared(words, text)
 
 
 def _is_count(word: Word, text: str) -> bool:
@@ -267,7 +267,7 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
     line, _, rest = text[words[0].end :].partition("\n")
     named = index.find(line.lstrip(" *_\"'.:)]-–—").rstrip(" *_\"'.:-–—"))
     own = named is not None and named.positions == (words[0].position,)
-    return words[0].position if own and not _TAKEN_BACK.search(rest) else None
+    return words[0].position if own and not _RETRACTION.search(rest) else None
 
 
 def _called_title(text: str, index: TitleIndex) -> int | None:
@@ -307,13 +307,13 @@ _CLAUSE = re.compile(
 _LAST_SIGNS = 1000
 
 
-def _bare(text: str, identifiers: Identifiers) -> list[Word]:
+def _without_brackets(text: str, identifiers: Identifiers) -> list[Word]:
     """Return the identifiers without brackets that the text does not rule out."""
     words = naming(words_of(text, identifiers, False))
     return _not_ruled_out([word for word in words if not word.bracketed], text)
 
 
-def _called(words: list[Word], text: str) -> list[Word]:
+def _declared(words: list[Word], text: str) -> list[Word]:
     """Return the identifiers that the text calls its answer; if there are several, the one it says it chooses."""
     before = {word: text[max(0, word.start - 80) : word.start].replace("_", " ") for word in words}
     called = [word for word in words if _CALLED.search(before[word])]
@@ -359,16 +359,16 @@ _OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
 
 
 def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
-    begun = is_begun_by(words[0], text)
+    begun = starts_with_identifier(words[0], text)
     if _EACH_FOR.search(text[:400]) and len({word.text for word in words}) > 1:
-        called = _called(words, text)
+        called = _declared(words, text)
         return called if len({word.text for word in called}) == 1 else words
     final = [word for word in words if _FINAL.search(text[max(0, word.start - 40) : word.start])]
-    if final and not _TAKEN_BACK.search(text, final[-1].end):
+    if final and not _RETRACTION.search(text, final[-1].end):
         return final[-1:] if _CORRECTED.search(text[max(0, final[-1].start - 40) : final[-1].start]) else final
-    if (back := _TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
+    if (back := _RETRACTION.search(text)) and (after := [word for word in words if word.start > back.start()]):
         words = after
-    called = _called(words, text)
+    called = _declared(words, text)
     before = "" if text[words[-1].end :].strip(_AROUND) else text[: words[-1].start]
     if _LINE_BEGINS.search(before) and _IN_WORDS.search(before) and not (begun or called):
         return words[-1:]  # I'd rule out A, and B loses by a hair.⏎⏎**D.**
@@ -376,8 +376,10 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
         called = [word for word in words if _NOUN.search(text[max(0, word.start - 20) : word.start])]
     praised = ((word, _BETTER.match(text[word.end : word.end + 60])) for word in words)
     better = [word for word, found in praised if found and (offered == 2 or not found["than"])]
-    lines = {word.text for word in words if is_begun_by(word, text, text.rfind("\n", 0, word.start) + 1)}
-    begins = [word for word in words[:1] if is_begun_by(word, text) and _ends_there(word, text) and len(lines) == 1]
+    lines = {word.text for word in words if starts_with_identifier(word, text, text.rfind("\n", 0, word.start) + 1)}
+    begins = [
+        word for word in words[:1] if starts_with_identifier(word, text) and _ends_there(word, text) and len(lines) == 1
+    ]
     weighed = {word.text for word in words if _WEIGHED.match(text, word.end)}
     if len(words) > 1 and all(_OVER.fullmatch(text, one.end, two.start) for one, two in pairwise(words)):
         return words[:1]  # B > A > C

@@ -19,7 +19,7 @@ from llmrank.answers import doubt
 from llmrank.answers.blocks import Block, Line
 from llmrank.answers.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.normalise import caseless
-from llmrank.answers.outcome import TAKEN_BACK
+from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.phrases import (
     BEST_FIRST,
     BEST_TO_WORST,
@@ -49,14 +49,14 @@ def gather(
     intro: list[str] = []
     plain: Listing | None = None
     gap = last = 0
-    for block in chain.from_iterable(map(_labelled, blocks)):
+    for block in chain.from_iterable(map(_split_at_labels, blocks)):
         said = block.lines[0].text[-400:] if block.lines else ""
         if block.kind == "text":
             line = block.lines[0]
             listing = text(line)
             if listing is not None:
                 listing.sentence = _words_around(line.text, listing)
-            alone = listing if listing and len(listing.mentions) == 1 and not listing.weak else None
+            alone = listing if listing and len(listing.mentions) == 1 and not listing.in_sentence else None
             if alone and plain and (not gap or line.number - last == gap):
                 gap, last = line.number - last, line.number
                 plain.add(alone)
@@ -71,7 +71,7 @@ def gather(
             said_last = [listing.intro] if any(map(str.isalpha, listing.intro)) else []
             listing.intro = "\n".join((*intro, *said_last))[-400:]
             listings.append(listing)
-            if not listing.weak:
+            if not listing.in_sentence:
                 intro = []
                 continue
         intro = [*intro[-4:], said]
@@ -99,7 +99,7 @@ def _lower_words(text: str) -> int:
     return sum(word.lstrip("(:–—-")[:1].islower() for word in text.split())
 
 
-def _labelled(block: Block) -> list[Block]:
+def _split_at_labels(block: Block) -> list[Block]:
     """Separate what is not part of the list: each label inside a line of text starts a new line, and a list is split
     at a line that introduces excluded items."""
     if block.kind == "list":
@@ -113,11 +113,11 @@ def _labelled(block: Block) -> list[Block]:
     if (aside := _ASIDE.match(line.text)) and (WORST_FIRST.search(aside[0]) or BEST_FIRST.search(aside[0])):
         texts = (aside[0], line.text[aside.end() :])
         return [Block("text", [Line(line.number, text, line.indent, body=text)]) for text in texts]
-    if ":" not in line.text and not TAKEN_BACK.search(line.text):
+    if ":" not in line.text and not RETRACTION.search(line.text):
         return [block]
     parts: list[str] = []
     at = 0
-    for found in _LABEL.finditer(line.text[:_LABELS_IN]):
+    for found in _LABEL.finditer(line.text[:_LABEL_LIMIT]):
         label = found["label"] or found[0]
         if found["back"] or meaning(label) or grade(label):
             parts += [line.text[at : found.start()], line.text[found.start() : found.end()]]
@@ -130,7 +130,7 @@ def _labelled(block: Block) -> list[Block]:
 
 
 _ASIDE = re.compile(r"\([^()\n]{3,60}\) ?(?=\S)")
-_LABELS_IN = 4000
+_LABEL_LIMIT = 4000
 """Maximum length of a line in which labels are searched for."""
 _LABEL_WORDS = (
     r"tiers?|priority|relevance|likel(?:y|ihood)|match(?:es)?|fits?|relevant|recommended|see|watch|picks?|low"
@@ -198,41 +198,41 @@ class _Group:
         return self.listing
 
 
-def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
+def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
     """Return the listing that answers a question for this many items, best first.
 
     It is empty if there is none, and `ambiguous` if two could be the answer.
     """
     # Computed before listings are joined, so that their entries do not count as text beside them.
-    said = NOT_THIS_WAY.sub(" ", _beside(listings, text))
-    listing = _chosen(listings, owed)
-    asks = doubt.ASKS.search(said) or doubt.ASKS.search(text[:_QUESTION])
+    said = NOT_THIS_WAY.sub(" ", _text_beside(listings, text))
+    listing = _choose(listings, expected)
+    asks = doubt.ASKS.search(said) or doubt.ASKS.search(text[:_QUESTION_LIMIT])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the answer repeats the question
-    if not (listing.ordered or BEST_FIRST.search(said)) and (placed := _by_places_below(listing, text)):
+    if not (listing.ordered or BEST_FIRST.search(said)) and (placed := _sort_by_ranks_below(listing, text)):
         listing.mentions, listing.ordered = placed, True
     borne_out = True in doubt.of_the_ends(listing, text)
-    listing.ambiguous |= listing.rising and not (WORST_FIRST.search(said) or doubt.LOWER_IS_BETTER.search(said))
+    listing.ambiguous |= listing.scores_rise and not (WORST_FIRST.search(said) or doubt.LOWER_IS_BETTER.search(said))
     if listing.scored and doubt.LOWER_IS_BETTER.search(said):
         listing.mentions.reverse()
     if not listing.ordered and WORST_FIRST.search(said) and BEST_FIRST.search(said):
         listing.ambiguous = True  # in descending order, from worst to best
     if listing.counted_down and BEST_TO_WORST.search(said):
         listing.ambiguous = True  # the words put the best first, the numbers put it last
-    elif listing.falling and BEST_FIRST.search(listing.intro):
+    elif listing.worst_first and BEST_FIRST.search(listing.intro):
         listing.ambiguous = True  # most relevant first: [2] < [1]
-    elif listing.falling or (
+    elif listing.worst_first or (
         not (listing.ordered or borne_out)
-        and (says_worst_first(said) or COUNTDOWN.search(said) or _is_counted_up(said, len(listing.mentions)))
+        and (says_worst_first(said) or COUNTDOWN.search(said) or _counts_from_worst(said, len(listing.mentions)))
     ):
         listing.mentions.reverse()
     elif not listing.ordered:
-        _turn_by_marks(listing, text)
-    listing.ambiguous |= doubt.of_the_list(listing, said, _after(listing, text), text)
+        _reverse_by_marks(listing, text)
+    listing.ambiguous |= doubt.of_the_list(listing, said, _text_after(listing, text), text)
     return listing
 
 
-def _by_places_below(listing: Listing, text: str) -> list[Mention]:
+def _sort_by_ranks_below(listing: Listing, text: str) -> list[Mention]:
     """Return the entries in the order of the ranks that the lines below give them (`→ place 3`), nothing unless each
     has a rank of its own."""
     entries = [mention for mention in listing.mentions if mention.match]
@@ -252,11 +252,11 @@ def _by_places_below(listing: Listing, text: str) -> list[Mention]:
 _PLACE = re.compile(
     r"(?:→|->|=>) ?(?:overall |final |my )?(?:place|rank|position) ?[:#=]? ?(\d{1,3})[ .)*_]{0,4}$", re.I | re.MULTILINE
 )
-_QUESTION = 300
+_QUESTION_LIMIT = 300
 """A repeated question begins within this many characters."""
 
 
-def _is_counted_up(said: str, entries: int) -> bool:
+def _counts_from_worst(said: str, entries: int) -> bool:
     """Return whether an answer with this many entries says that the first is the worst: `from 1 (worst) to 6
     (best)`."""
     found = _COUNTED_UP.search(said)
@@ -266,7 +266,7 @@ def _is_counted_up(said: str, entries: int) -> bool:
 _COUNTED_UP = caseless(r"\b1 ?\((?:the )?(?:worst|least|lowest)\b[^()\n]{0,20}\) ?(?:to|-|–) ?(\d{1,4})\b")
 
 
-def _turn_by_marks(listing: Listing, text: str) -> None:
+def _reverse_by_marks(listing: Listing, text: str) -> None:
     """Reverse a list whose first entry is called the worst and whose last is called the best."""
     entries = [mention for mention in listing.mentions if mention.line and mention.text]
     if len(entries) < 2 or entries[0].line == entries[-1].line:
@@ -274,7 +274,7 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
     lines, ends = text.split("\n"), (entries[0], entries[-1])
     texts = [lines[entry.line - 1] if entry.line <= len(lines) else "" for entry in ends]
     first, last = (  # the end of a line, and the words right after its title
-        f"{line.rstrip()[-60:]}\n{line.partition(entry.text)[2][:_MARKED]}"
+        f"{line.rstrip()[-60:]}\n{line.partition(entry.text)[2][:_MARK_LIMIT]}"
         for entry, line in zip(ends, texts, strict=True)
     )
     worst_first, best_last = _WORST_MARK.search(first), _BEST_MARK.search(last)
@@ -286,18 +286,18 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
         listing.ambiguous = True
 
 
-def _after(listing: Listing, text: str) -> str:
+def _text_after(listing: Listing, text: str) -> str:
     """Return the text after a list: after its last line, or after the last JSON value."""
     last = max((mention.line for mention in listing.mentions), default=0)
     if not last:
         return text[max(map(text.rfind, "]}")) + 1 :]
     first, *others = text.split("\n")[last - 1 :] or [""]
     texts = dict.fromkeys(one.text for one in listing.mentions if one.line == last and one.text)
-    rest = min((_behind_last(text, first[-_TAIL:]) for text in [*texts][-_LAST:]), key=len, default="")
+    rest = min((_text_after_last(text, first[-_TAIL:]) for text in [*texts][-_LAST:]), key=len, default="")
     return "\n".join((rest, *others))
 
 
-def _behind_last(text: str, line: str) -> str:
+def _text_after_last(text: str, line: str) -> str:
     """Return what follows the last occurrence of a text in a line. A single letter or digit must be a whole word
     there: the B of `Both` is not an identifier."""
     if len(text) > 1:
@@ -306,7 +306,7 @@ def _behind_last(text: str, line: str) -> str:
     return line[places[-1].end() :] if places else line
 
 
-_MARKED = 80
+_MARK_LIMIT = 80
 """Maximum distance between a title and the words that call it the worst or the best."""
 _TAIL, _LAST = 4000, 100
 """Number of characters at the end of a list's last line, and of entries in it, that are searched for the last entry."""
@@ -325,67 +325,67 @@ _WORST_MARK, _BEST_MARK = (
 )
 
 
-def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
-    groups = _in_one_order([group for group in _grouped(listings, owed) if group.meaning != "left out"])
+def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
+    groups = _in_one_order([group for group in _grouped(listings, expected) if group.meaning != "left out"])
     known = [group for group in groups if group.named]
     if not known:
         return groups[0].listing if groups else None
     if final := [group for group in known if group.meaning == "final"]:
-        if TAKEN_BACK.search(last_line(final[-1].listing.intro)) and _is_part_of_another(final[-1], known):
+        if RETRACTION.search(last_line(final[-1].listing.intro)) and _is_part_of_another(final[-1], known):
             final[-1].listing.ambiguous = True  # Wait, Heat should come before Fargo
-        return _decided(final, owed)
-    open_ones = [group for group in known if group.meaning not in _NOT_YET]
+        return _last_announced(final, expected)
+    open_ones = [group for group in known if group.meaning not in _PRELIMINARY]
     if not open_ones:
         others = [group for group in known if not is_as_shown(group.named)]
         if others and all(_GIVEN.match(last_line(group.listing.intro)) for group in others):
             others[-1].listing.ambiguous = True
-        return _decided(others, owed) if others else None
-    for narrowed in (_announced, _settled, _without_candidates, _without_descriptions, _without_broken_off):
+        return _last_announced(others, expected) if others else None
+    for narrowed in (_announced, _without_other_cases, _without_candidates, _without_descriptions, _without_broken_off):
         open_ones = narrowed(open_ones)
     longest = max(open_ones, key=lambda group: len(group.named))
     if all(agrees(group.named, longest.named) for group in open_ones):
         return longest.in_grades()
-    whole = [group for group in open_ones if len(group.named) >= owed]
+    whole = [group for group in open_ones if len(group.named) >= expected]
     if len({tuple(group.named) for group in whole}) == 1:
         return whole[-1].in_grades()
     longest.listing.ambiguous = True
     return longest.listing
 
 
-_NOT_YET = ("given", "first try")
+_PRELIMINARY = ("given", "first try")
 """Meanings of lists that come before the answer."""
 
 
-def _grouped(listings: Sequence[Listing], owed: int) -> list[_Group]:
+def _grouped(listings: Sequence[Listing], expected: int) -> list[_Group]:
     """Merge the listings that continue each other into groups, and drop those that are only remarks."""
     for first, rest in pairwise(listings):
-        if first.weak and not rest.weak and len(first.named) == 1 and _REST.match(last_line(rest.intro)):
-            first.weak = not first.named.keys().isdisjoint(rest.named)
+        if first.in_sentence and not rest.in_sentence and len(first.named) == 1 and _REST.match(last_line(rest.intro)):
+            first.in_sentence = not first.named.keys().isdisjoint(rest.named)
     groups: list[_Group] = []
-    for listing in [listing for listing in listings if not listing.weak] or listings:
+    for listing in [listing for listing in listings if not listing.in_sentence] or listings:
         intro, last = listing.intro, groups[-1] if groups else None
-        means = _meaning_behind(last, listing, owed)
+        means = _meaning_after(last, listing, expected)
         group = _Group(means, listing, listing.named, [(grade(intro), [*listing.mentions])], [last_line(intro)])
         joins = last is not None and last.named.keys().isdisjoint(group.named)
         if last and joins and _is_aside(last, group):
             continue
-        if last and joins and _goes_on(last, group):
+        if last and joins and _is_continuation(last, group):
             last.add(group)
         else:
             groups.append(group)
     return groups
 
 
-def _meaning_behind(last: _Group | None, listing: Listing, owed: int) -> str:
+def _meaning_after(last: _Group | None, listing: Listing, expected: int) -> str:
     """Return the meaning of a list that follows another."""
     means = meaning(listing.intro)
     if means == "given" and (grade(listing.intro) or listing.chained):
         return ""  # unlikely to be watched; among the candidates: [2] > [3] > [1]
     if means != "left out" or last is None or last.meaning == means:
         return means
-    if min(len(last.named), len(listing.named)) < max(owed, 2):
+    if min(len(last.named), len(listing.named)) < max(expected, 2):
         return means
-    return "final" if TAKEN_BACK.search(listing.intro) else ""  # all are already ranked: these are not excluded
+    return "final" if RETRACTION.search(listing.intro) else ""  # all are already ranked: these are not excluded
 
 
 def _is_aside(last: _Group, group: _Group) -> bool:
@@ -397,13 +397,13 @@ def _is_aside(last: _Group, group: _Group) -> bool:
     return bool(talks and not group.meaning and not _GOES_ON.search(listing.sentence))  # C > F > D. As for A and B, …
 
 
-def _goes_on(last: _Group, group: _Group) -> bool:
+def _is_continuation(last: _Group, group: _Group) -> bool:
     """Return whether a list of different items continues the previous list."""
     if last.meaning == "left out" or group.meaning not in ("", "ranking", last.meaning):
         return False
     if group.meaning == last.meaning:
         return True
-    if last.meaning in _NOT_YET:
+    if last.meaning in _PRELIMINARY:
         return not any(map(str.isalpha, group.listing.intro))
     first_ranking = group.meaning == "ranking" and not last.meaning and last.parts[-1][0] is None
     return not (first_ranking and _is_topic(last.labels[-1]))  # Cons: Heat; Ranking: Fargo, Alien
@@ -424,7 +424,7 @@ def _announced(groups: list[_Group]) -> list[_Group]:
     return [group for group in groups if group.meaning] if repeat else groups
 
 
-def _settled(groups: list[_Group]) -> list[_Group]:
+def _without_other_cases(groups: list[_Group]) -> list[_Group]:
     """Drop the groups that apply under another condition, if the first of them is announced."""
     settled = [group for group in groups if not _ALTERNATIVE.match(group.labels[0])]
     return settled if settled and settled[0].meaning else groups
@@ -464,14 +464,14 @@ _GOES_ON = caseless(
 """Words with which a sentence continues a list."""
 
 
-def _decided(groups: Sequence[_Group], owed: int) -> Listing:
+def _last_announced(groups: Sequence[_Group], expected: int) -> Listing:
     """Return the last of several announced lists; ambiguous if an equally announced list of equal length has another
     order."""
     last = groups[-1]
     listing = last.in_grades()
     for group in groups[:-1]:
         alike = _label_of(group) == _label_of(last)
-        whole = min(len(group.named), len(last.named)) >= owed
+        whole = min(len(group.named), len(last.named)) >= expected
         if alike and whole and [*group.named] != [*last.named]:
             listing.ambiguous = True
     return listing
@@ -516,7 +516,7 @@ _CONTINUES = caseless(
 )
 
 
-def _beside(listings: Sequence[Listing], text: str) -> str:
+def _text_beside(listings: Sequence[Listing], text: str) -> str:
     """Return what an answer says beside the entries of its lists: introductions and lines that are not entries."""
     entries = Counter(mention.line for listing in listings for mention in listing.mentions)
     lines = (line.replace("_", " ") for number, line in enumerate(text.split("\n"), 1) if entries[number] != 1)

@@ -3,7 +3,7 @@
 Songs have artists, books have authors and products have brands, and models name them together with the title. If two
 items share a title, only an attribute tells which one is meant. A text describes an item if it names the title and at
 least one attribute, and every word of it belongs to the title or the attributes. Order and punctuation do not matter.
-`Descriptions.find` finds such items; `told_apart` picks one of several items with the same name.
+`Descriptions.find` finds such items; `disambiguated` picks one of several items with the same name.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PARTS = re.compile(r"[|;,/]")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _NUMBER = re.compile(r"\d{1,2}")
 """A number that may also be a sequel's: `Halo 5`, which costs 5.99."""
-_CELLS = 20
+_CELL_LIMIT = 20
 """Maximum number of cells of a row to check."""
 _TITLE, _ATTRIBUTE = "\x01", "\x02"
 
@@ -47,12 +47,12 @@ class Descriptions:
         self,
         items: Sequence[Item],
         titles: Sequence[Title],
-        shorter: Iterable[tuple[str, int]],
+        short_names: Iterable[tuple[str, int]],
         are_same: Callable[[Iterable[int]], bool],
     ) -> None:
-        """`shorter`: further names of items, with their positions; `are_same`: whether items share one title."""
+        """`short_names`: further names of items, with their positions; `are_same`: whether items share one title."""
         self._items, self._titles, self._are_same = items, titles, are_same
-        self._shorter = shorter
+        self._short_names = short_names
 
     def find(self, text: str) -> tuple[int, ...]:
         """Return the item that a text describes, or several if it cannot tell them apart. Return nothing if there is
@@ -62,15 +62,15 @@ class Descriptions:
         plain = normalised(text)
         words = {*plain.split()}
         said = {word for word in words if not _NUMBER.fullmatch(word)}
-        near = {at for word in words for at in self._by_rarest.get(word, ())}
+        near = {at for word in words for at in self._by_rarest_word.get(word, ())}
         found = tuple(sorted(at for at in near if self._may_be(said, at) and self._describes(plain, at)))
         if not _SEPARATED.search(text):  # Bosch Kettle; but not Forever Young for Forever, by Neil Young
             found = tuple(at for at in found if self._is_held_whole(at, _holds(plain)))
-        if len(found) > 1 and len(whole := {*self._told(found, _holds(plain)).values()}) == 1:
+        if len(found) > 1 and len(whole := {*self._distinguishing(found, _holds(plain)).values()}) == 1:
             return tuple(whole)  # by Queen, where the other is by Queen Latifah
         return found if self._are_same(found) else ()
 
-    def told_apart(self, positions: Sequence[int], name: str, text: str, cells: Sequence[str]) -> tuple[int, ...]:
+    def disambiguated(self, positions: Sequence[int], name: str, text: str, cells: Sequence[str]) -> tuple[int, ...]:
         """Return the one item that the text beside a name identifies, among the given items and others of that name.
 
         An item is identified if only it has an attribute that stands beside the name in the text, or in a cell of its
@@ -81,17 +81,17 @@ class Descriptions:
         same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
         if len(same) < 2 or not title:
             return tuple(positions)
-        told = self._told(same, _holds(title)).values()
+        told = self._distinguishing(same, _holds(title)).values()
         if len(called := {at for at in told if words <= self._known[at]}) == 1:
             return tuple(called)  # Dracula, 1958
         if cells:
-            whole = {*self._told(same, [*map(normalised, cells[:_CELLS])].__contains__).values()}
+            whole = {*self._distinguishing(same, [*map(normalised, cells[:_CELL_LIMIT])].__contains__).values()}
             return tuple(whole) if len(whole) == 1 else tuple(positions)
         plain = normalised(text[:_TEXT_LIMIT])
         own: dict[int, list[str]] = {}
-        for attribute, at in self._told(same, _holds(plain)).items():
+        for attribute, at in self._distinguishing(same, _holds(plain)).items():
             own.setdefault(at, []).append(attribute)
-        found = tuple(at for at, attributes in own.items() if self._stands_beside(title, at, plain, attributes))
+        found = tuple(at for at, attributes in own.items() if self._is_beside(title, at, plain, attributes))
         return found if len(found) == 1 else tuple(positions)
 
     @cached_property
@@ -151,14 +151,14 @@ class Descriptions:
         return found
 
     @cached_property
-    def _called(self) -> list[list[frozenset[str]]]:
+    def _name_words(self) -> list[list[frozenset[str]]]:
         """The words of each name of each item, without small words. Names are the title, its first part, and shorter
         names."""
         names: list[list[str]] = []
         for title in self._titles:
             first = title.parts[:1] if len(title.parts) > 1 and not title.is_by else ()
             names.append([title.name, *first])
-        for name, at in self._shorter:
+        for name, at in self._short_names:
             names[at].append(name)
         words = [[frozenset(name.split()) for name in one] for one in names]
         return [[name - SMALL_WORDS or name for name in one] for one in words]
@@ -167,13 +167,13 @@ class Descriptions:
     def _by_name(self) -> dict[frozenset[str], list[int]]:
         """The items for each set of words that may name them."""
         found: dict[frozenset[str], list[int]] = {}
-        for at, names in enumerate(self._called):
+        for at, names in enumerate(self._name_words):
             for name in {*names}:
                 found.setdefault(name, []).append(at)
         return found
 
     @cached_property
-    def _by_rarest(self) -> dict[str, list[int]]:
+    def _by_rarest_word(self) -> dict[str, list[int]]:
         """The items by the rarest word of each of their names, so that each text is compared with few items."""
         often = Counter(word for name in self._by_name for word in name)
         found: dict[str, list[int]] = {}
@@ -189,7 +189,7 @@ class Descriptions:
     def _describes(self, text: str, at: int) -> bool:
         """Return whether a text names an item and all its words belong to that item."""
         words = {*text.split()}
-        if not any(name <= words for name in self._called[at]):
+        if not any(name <= words for name in self._name_words[at]):
             return False
         text = f" {text} "
         for one in self._phrases[at]:
@@ -202,13 +202,13 @@ class Descriptions:
         own = (one for one in self._attributes[at] if not self._own_words[at].isdisjoint(one.split()))
         return any(map(holds, (*own, *self._phrases[at])))
 
-    def _told(self, same: Iterable[int], holds: Callable[[str], bool]) -> dict[str, int]:
+    def _distinguishing(self, same: Iterable[int], holds: Callable[[str], bool]) -> dict[str, int]:
         """Return the attributes in a text that only one of these items has, with that item."""
         held = [(one, at) for at in same for one in self._attributes[at] if holds(one)]
         often = Counter(one for one, _ in held)
         return {one: at for one, at in held if often[one] == 1}
 
-    def _stands_beside(self, title: str, at: int, text: str, attributes: Iterable[str]) -> bool:
+    def _is_beside(self, title: str, at: int, text: str, attributes: Iterable[str]) -> bool:
         """Return whether one of these attributes stands beside a title in a text."""
         text = f" {text} "
         for one in sorted({title, *attributes}, key=len, reverse=True):

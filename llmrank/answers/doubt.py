@@ -16,7 +16,7 @@ from llmrank.answers.blocks import marker
 from llmrank.answers.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import caseless, folded
-from llmrank.answers.outcome import TAKEN_BACK
+from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.phrases import BEST_FIRST, BEST_TO_WORST, WORST_FIRST, last_line, meaning, says_worst_first
 from llmrank.types import Item
 
@@ -126,7 +126,7 @@ _MAY_BE_LOWER = caseless(
 )
 _CHANGES = caseless(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
-    rf"(?:{TAKEN_BACK.pattern}|\b(?:edit|mistake|oops)\b)"
+    rf"(?:{RETRACTION.pattern}|\b(?:edit|mistake|oops)\b)"
     r".{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
     r"|instead|wrong|order|outranks?|beats)\b",
     r"\b(?:should|would|must|needs? to|i['’]d|i['’]ll|let me|let['’]s) (?:be )?(?:moved?|bump(?:ed)?|push(?:ed)?"
@@ -185,7 +185,7 @@ _ON_CONDITION = caseless(
 _BOTTOM = caseless(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitable|recommended))\b")
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
 _CLAUSE = re.compile(r"(?<=[.!?;]) |, (?=while|whereas|but|and)")
-_SENTENCES = 50
+_SENTENCE_LIMIT = 50
 """Maximum number of sentences to check, which keeps the time linear."""
 
 
@@ -195,7 +195,7 @@ def of_the_list(listing: Listing, said: str, after: str, text: str) -> bool:
     `after` is the text after the list; `said` is all text that is not an entry of a list.
     """
     lines = text.split("\n")
-    rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _is_even, _is_tied, _has_bare_numbers)
+    rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _says_equal, _is_tied, _has_bare_numbers)
     return (
         _of_the_words(listing, said, after)
         or False in of_the_ends(listing, text)
@@ -283,7 +283,7 @@ _BECAUSE = caseless(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|r
 def of_the_first(first: int, said: Sequence[str], items: tuple[Item, ...]) -> bool:
     """Return whether a clause calls another item the best, or the first item of a ranking the worst."""
     lines = (line[:2000] for line in said if _TOP.search(line[:2000]) or _BOTTOM.search(line[:2000]))
-    for clause in islice((one for line in lines for one in _CLAUSE.split(line)), _SENTENCES):
+    for clause in islice((one for line in lines for one in _CLAUSE.split(line)), _SENTENCE_LIMIT):
         if not (named := title_index(items).named_in(clause)):
             continue
         words = clause.lower()
@@ -305,27 +305,27 @@ def bare_title(item: Item) -> str:
 _BEHIND_TITLE = caseless(r" \(\d{4}\)$|, (?:the|an?)(?= \(\d{4}\)$|$)")
 
 
-def _own(listing: Listing, lines: Sequence[str]) -> dict[int, Mention]:
+def _entries_by_line(listing: Listing, lines: Sequence[str]) -> dict[int, Mention]:
     """Return the entries of a list by line; of several in one line, the last."""
     return {one.line: one for one in listing.mentions if one.text and 0 < one.line <= len(lines)}
 
 
-def _behind(own: Mapping[int, Mention], lines: Sequence[str]) -> list[str]:
+def _text_after(own: Mapping[int, Mention], lines: Sequence[str]) -> list[str]:
     """Return the text after each of these entries in its line."""
     return [lines[at - 1].partition(one.text)[2] for at, one in own.items()]
 
 
 def _is_discussion(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether the items are discussed one by one in the order shown, without ranks."""
-    if not is_as_shown(listing.named) or listing.ordered or listing.falling:
+    if not is_as_shown(listing.named) or listing.ordered or listing.worst_first:
         return False
-    own = _own(listing, lines)
+    own = _entries_by_line(listing, lines)
     in_lines = len(own) > 2 or len(own) == len(listing.mentions)
     elsewhere = any(one.text and one.line not in own for one in listing.mentions)
     if not in_lines or elsewhere or meaning(listing.intro) in ("ranking", "final"):
         return False
     numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
-    without_years = [_YEARS.sub("", words) for words in _behind(own, lines)]
+    without_years = [_YEARS.sub("", words) for words in _text_after(own, lines)]
     said = (any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years)
     return all(said) and not numbered
 
@@ -333,7 +333,7 @@ def _is_discussion(listing: Listing, lines: Sequence[str]) -> bool:
 _NUMBERED = re.compile(r"\W*\d")
 
 
-def _is_even(listing: Listing, lines: Sequence[str]) -> bool:
+def _says_equal(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether one sentence names all items and says that they are tied, or that any of them would do."""
     own = {one.line for one in listing.mentions}
     line = "".join(lines[own.pop() - 1 :][:1])[:2000] if len(own) == 1 and 0 not in own else ""
@@ -364,22 +364,22 @@ def _has_bare_numbers(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether most lines of a list are an unknown name and a number, where the numbers are 1 to n in some
     order: ranks, or ratings (`Dune 4`, `Emma 2`)."""
     own = [lines[one.line - 1] for one in listing.mentions if 0 < one.line <= len(lines)]
-    found = [int(number[1]) for line in own[:_LINES] if (number := _BARE.search(line))]
+    found = [int(number[1]) for line in own[:_LINE_LIMIT] if (number := _BARE.search(line))]
     unknown = sum(one.match is None for one in listing.mentions)
     some_order = sorted(found) == [*range(1, len(found) + 1)] != found
     return len(found) == len(listing.mentions) > 2 and 2 * unknown > len(found) and some_order
 
 
 _BARE = re.compile(r"[^\W_] (\d{1,2})\W{0,3}$")
-_LINES = 100
+_LINE_LIMIT = 100
 """Maximum number of lines of a list to check."""
 
 
 def _is_misplaced(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether an entry says that it belongs elsewhere in the list."""
-    own = _own(listing, lines)
+    own = _entries_by_line(listing, lines)
     within = (one.text for one in own.values() if one.match and one.match.stage == "normalised")  # Heat (should be …)
-    return any(_MISPLACED.search(words[:400]) for words in chain(_behind(own, lines), within))
+    return any(_MISPLACED.search(words[:400]) for words in chain(_text_after(own, lines), within))
 
 
 def _is_repeated(listing: Listing) -> bool:
@@ -404,13 +404,13 @@ def _is_repeated(listing: Listing) -> bool:
 def _counts_otherwise(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether numbers after the titles give another order (`Heat [2 of 3]`), or a line beside them does
     (`Rank: 2, 1, 3`)."""
-    own, count = _own(listing, lines), len(listing.mentions)
+    own, count = _entries_by_line(listing, lines), len(listing.mentions)
     if any(one.match and one.match.stage == "identifier" for one in listing.mentions):
         return False
     beside = (line for line in lines if _NUMBERS_ONLY.fullmatch(line))
     if any(_is_other_order(_COUNTED.findall(line), count) for line in beside):
         return True
-    behind = _behind(own, lines)
+    behind = _text_after(own, lines)
     if len(own) < count or count < 3 or any("|" in rest or not any(map(str.isdigit, rest)) for rest in behind):
         return False
     columns = zip(*(_COUNTED.findall(_YEARS.sub(" ", rest)) for rest in behind), strict=False)
@@ -422,10 +422,10 @@ def _is_unranked(listing: Listing, said: str, lines: Sequence[str]) -> bool:
     each in its own line (`A: Heat - 7`, `B: Fargo - 9`)."""
     if listing.ordered or not is_as_shown(listing.named):
         return False
-    own = _own(listing, lines)
+    own = _entries_by_line(listing, lines)
     found = [
         _SCORE.search(words) or _SCORE.search(one.text) or _SCORE_LINE.match("".join(lines[one.line : one.line + 1]))
-        for one, words in zip(own.values(), _behind(own, lines), strict=True)
+        for one, words in zip(own.values(), _text_after(own, lines), strict=True)
     ]
     scores = [float(one[1].replace(",", ".")) for one in found if one]
     falls = scores in (sorted(scores, reverse=True), [*range(1, len(scores) + 1)])

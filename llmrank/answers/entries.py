@@ -1,7 +1,7 @@
 """Stage 5 for titles: the items named by a list entry, a table cell, or a line of text.
 
 Titles contain commas, quotes, colons, dashes and digits, so an entry is first looked up as a whole. Only if that fails
-is it split, at the signs it uses itself: `DRESSINGS` lists the ways in which an entry can hold several titles, or a
+is it split, at the signs it uses itself: `ENTRY_FORMS` lists the ways in which an entry can hold several titles, or a
 title with other words. The first one that applies wins. In a line of text outside a list, a part counts as a title only
 if the words around it show that it is meant as one.
 """
@@ -20,9 +20,9 @@ from llmrank.answers.choosing import PARENTHESIS, gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
 from llmrank.answers.normalise import EAST_ASIAN, caseless
-from llmrank.answers.outcome import TAKEN_BACK
+from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.phrases import grade, is_tier, meaning
-from llmrank.answers.ranks import ITS_RANK, are_scores, by_number, counts, counts_down, directed, falls
+from llmrank.answers.ranks import ITS_RANK, are_scores, by_number, counts, counts_down, falls, sort_by_numbers
 from llmrank.answers.title import SMALL_WORDS
 
 Mentions = list[Mention]
@@ -140,13 +140,13 @@ _LEFT_OPEN = re.compile(r":\W{0,3}$")
 _S = ord("S") - ord("A") + 1
 _TIERS = {_S: 0} | {letter: letter for letter in range(1, 7)}
 """The tiers S, A, B, … F, as positions in the alphabet, with their rank."""
-_JOINS = 6
+_MAX_PIECES = 6
 """Maximum number of comma-separated pieces in one title."""
 _LEAD_INS = 8
 _REMARKS = 12
 
 
-class Dressing(NamedTuple):
+class EntryForm(NamedTuple):
     """One way in which an entry holds several titles, or a title with other words."""
 
     name: str
@@ -159,14 +159,14 @@ def titles_of(blocks: Sequence[Block], index: TitleIndex) -> list[Listing]:
     """Return the listings of titles in the blocks of an answer, in order."""
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
     return gather(
-        _alike(blocks),
+        _merge_similar_lines(blocks),
         lambda line: _text_line(line, index, listed, few=len(blocks) <= _FEW),
         lambda lines: _list(lines, index),
         lambda text, line: title_in_cell(text, index, line),
     )
 
 
-def _alike(blocks: Sequence[Block]) -> list[Block]:
+def _merge_similar_lines(blocks: Sequence[Block]) -> list[Block]:
     """Merge consecutive lines of text into a list if all have two parts, or all have scores."""
     found: list[Block] = []
     shape = ""
@@ -204,7 +204,7 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         or (line.kind == "none" and index.exact(line.text))
     ]
     by_number = {line.number: line for line in lines}
-    entries = [_unwrapped(line, by_number.get(line.number + 1), index) for line in entries]
+    entries = [_with_wrapped_title(line, by_number.get(line.number + 1), index) for line in entries]
     found = [_entry(line, line.body, index, marked=True) for line in entries]
     if not any(one.match for mentions in found for one in mentions):
         taken = {line.number for line in entries}
@@ -227,15 +227,15 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         as_shown = first.kind != "rank" and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
         ranks = [found["rank"] for line in entries if (found := ITS_RANK.search(line.body[-20:]))]
         if not values or (as_shown and len(ranks) == len(entries)):
-            _scored([line.body for line in entries], listing)  # 1. Heat - rank 3: its number is that of the list shown
+            _sort_by_scores([line.body for line in entries], listing)  # 1. Heat - rank 3, as shown first
         elif len(values) == len(entries) and not whole and not as_shown:
-            directed(listing, values, first.kind == "rank")
+            sort_by_numbers(listing, values, first.kind == "rank")
             listing.ambiguous |= len(ranks) == len(values) and ranks != [*map(str, values)]
-            listing.rising = counts([*map(str, values)]) and _rise([line.body for line in entries])
+            listing.scores_rise = counts([*map(str, values)]) and _do_scores_rise([line.body for line in entries])
     return listing
 
 
-def _rise(bodies: Sequence[str]) -> bool:
+def _do_scores_rise(bodies: Sequence[str]) -> bool:
     """Return whether scores out of ten or a hundred rise from entry to entry (`Heat - 2/10`, `Fargo - 4/10`)."""
     found = [_SCORED.search(body[-40:]) for body in bodies]
     values = [one["value"] for one in found if one and one["value"] and _OUT_OF.search(one["value"])]
@@ -253,7 +253,7 @@ def _are_as_shown(values: list[int], mentions: Mentions) -> bool:
     return all(shown) and not counts_down(values)
 
 
-def _unwrapped(line: Line, after: Line | None, index: TitleIndex) -> Line:
+def _with_wrapped_title(line: Line, after: Line | None, index: TitleIndex) -> Line:
     """Return the entry with its whole title if the title continues on the next line."""
     if line.value is None or after is None or after.kind != "none" or _mention(line.body, index).match:
         return line
@@ -261,7 +261,7 @@ def _unwrapped(line: Line, after: Line | None, index: TitleIndex) -> Line:
     return replace(line, body=whole) if len(whole) <= index.longest and _mention(whole, index).match else line
 
 
-def _scored(bodies: list[str], listing: Listing) -> None:
+def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     """Sort the entries by the scores or ranks after their titles, if every entry has one and they differ."""
     scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     if not scores:
@@ -397,7 +397,7 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     whole = _mention(body, index)
     if whole.match:
         return [whole]
-    if (instead := _put_right(body, index)) is not None:
+    if (instead := _replacement(body, index)) is not None:
         return instead
     text = line.text.lstrip("-–—•·*_#> ") if line.value is not None else ""  # (500) Days of Summer
     if text and index.begins_with(text.split(maxsplit=1)[0]) and (titled := _mention(text, index)).match:
@@ -408,7 +408,7 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         kind, value, end = marker(body)
         if (kind, value) == (line.kind, line.value) and (again := _mention(body[end:], index)).match:
             return [again]
-    for dressing in DRESSINGS:
+    for dressing in ENTRY_FORMS:
         if (parts := dressing.read(body, index)) is not None:
             return [whole] if line.value is not None and _is_end_of_another(parts, body) else parts
     if line.value is None and (parts := _after_lead_in(body, index)):
@@ -419,9 +419,9 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     return [whole] if marked and not in_prose and not _LEFT_OPEN.search(body) else []
 
 
-def _put_right(body: str, index: TitleIndex) -> Mentions | None:
+def _replacement(body: str, index: TitleIndex) -> Mentions | None:
     """`Heat - no, scratch that, they have seen it; Fargo takes this place`: return the replacement."""
-    if (back := TAKEN_BACK.search(body)) and (instead := _mention(body[back.end() :].strip(" ,:;—-"), index)).match:
+    if (back := RETRACTION.search(body)) and (instead := _mention(body[back.end() :].strip(" ,:;—-"), index)).match:
         return [instead]
     if (back := _SCRATCHED.search(body)) is None:
         return None
@@ -481,8 +481,8 @@ _BECAUSE = re.compile(
 
 
 def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Listing | None:
-    """Return the mentions in a line that is not a list entry, None if there are none. They are `weak` if they are part
-    of a sentence.
+    """Return the mentions in a line that is not a list entry, None if there are none. They are `in_sentence` if they
+    are part of a sentence.
 
     Chains of shortened titles are searched for only in answers of `few` blocks.
     """
@@ -506,13 +506,13 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
     start, end = places[0] if places else (0, 0)
     before, after = text[:start], text[end:]
     gaps = [text[one[1] : two[0]] for one, two in pairwise(places)] or [after]
-    listing.falling, listing.ambiguous = falls(gaps)
+    listing.worst_first, listing.ambiguous = falls(gaps)
     listing.ambiguous |= len(mentions) > 1 and all("=" in gap and ">" not in gap for gap in gaps)
     if len(places) == len(mentions) > 1:
-        _scored_in_line(text, places, listing)
+        _sort_by_scores_in_line(text, places, listing)
     before = _FIRST_NUMBER.sub("", before)
     letters = sum(map(str.isalpha, before))
-    if said := _leaves_out(text, mentions):
+    if said := _exclusion(text, mentions):
         if _is_heading(line) and not any(one.match for one in mentions):
             return None  # **What I'd avoid**
         listing.intro = said
@@ -524,7 +524,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
         return None if listed and (letters > 3 or _is_sentence(text) or _is_heading(line)) else listing
     chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
     if (letters > 3 and not head and not colon and not chained) or (not letters and _VERB.match(after)):
-        listing.weak = True
+        listing.in_sentence = True
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and _CHATTER.match(before)
     return None if declined else listing
@@ -550,17 +550,17 @@ def _without_asides(line: Line) -> Line:
         said = re.split(r"(?<=[.!?])(?<!a\.k\.a\.) ", text)
         if len(said) > 1:
             line = Line(
-                line.number, " ".join(one for one in said if not (_DECLINES.search(one) or _leaves_out(one, [])))
+                line.number, " ".join(one for one in said if not (_DECLINES.search(one) or _exclusion(one, [])))
             )
     because = _BECAUSE.search(line.text[:2000])
     return Line(line.number, line.text[: because.start()]) if because else line
 
 
-def _scored_in_line(text: str, places: Sequence[tuple[int, int]], listing: Listing) -> None:
+def _sort_by_scores_in_line(text: str, places: Sequence[tuple[int, int]], listing: Listing) -> None:
     """Sort the entries of a line by the numbers after them, if the line has them."""
     pieces = [text[one[0] : two[0]].strip(" ,;|.") for one, two in pairwise([*places, (len(text), 0)])]
     stood = listing.mentions
-    _scored(pieces, listing)
+    _sort_by_scores(pieces, listing)
     if listing.ordered and not listing.scored and listing.mentions != stood:
         # Heat (2), Fargo (1): in the order of the line, or by number
         listing.ambiguous |= not any("#" in piece[-6:] or _SAYS_RANK.search(piece[-40:]) for piece in pieces)
@@ -575,7 +575,7 @@ _LOWER_FIRST = re.compile(r"\A(?:(?:I|[a-z]\S*) )+(?=\S)")
 """Words before a title: `I would skip` Heat."""
 
 
-def _leaves_out(text: str, mentions: Mentions) -> str:
+def _exclusion(text: str, mentions: Mentions) -> str:
     """Return the words of a sentence that excludes the titles in it (`Heat and Fargo were left out`), otherwise
     nothing."""
     text = text[:2000]
@@ -606,7 +606,7 @@ def title_in_cell(text: str, index: TitleIndex, line: int) -> Mentions:
         return [whole] if whole.match else []
     if text[0] in "#([0123456789" and (end := marker(text)[2]) and (marked := _mention(text[end:], index, line)).match:
         return [marked]  # 1. Heat
-    for read in (_closed, _remark):
+    for read in (_emphasised, _remark):
         if parts := read(text, index):
             return [Mention(parts[0].text, parts[0].match, line)]
     return [whole]
@@ -660,7 +660,7 @@ def _quoted(body: str, index: TitleIndex) -> Mentions | None:
     return [_mention(piece, index) for piece in pieces if any(map(str.isalnum, piece))]
 
 
-def _closed(body: str, index: TitleIndex) -> Mentions | None:
+def _emphasised(body: str, index: TitleIndex) -> Mentions | None:
     """`**Alien** - a classic`, `"Alien": a classic`."""
     found = _CLOSED.match(body)
     if not found or _MORE_CLOSED.match(body, found.end()):
@@ -761,7 +761,9 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
         piece, until = body[starts[at] : ends[at]], at
         mention = Mention(_bare(piece), None)
         if _begins(piece, index):
-            for until in range(min(at + _JOINS, len(starts), ends_at[bisect_left(ends_at, at)] + 1) - 1, at - 1, -1):
+            for until in range(
+                min(at + _MAX_PIECES, len(starts), ends_at[bisect_left(ends_at, at)] + 1) - 1, at - 1, -1
+            ):
                 longer = _mention(body[starts[at] : ends[until]], index)
                 if longer.match:
                     mention = longer
@@ -818,14 +820,14 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
     return None if bool(one.match) == bool(other.match) else [one if one.match else other]
 
 
-DRESSINGS = (
-    Dressing("numbers in a line", "1. Alien 2. Heat 3. Fargo", _inline_numbers),
-    Dressing("two names, one in another language", "《盗火线》 (Heat)", _in_two_languages),
-    Dressing("quotation marks", '"Alien", "Heat" and "Fargo"', _quoted),
-    Dressing("bold or quoted, with a remark", "**Alien** - a classic of horror", _closed),
-    Dressing("years", "Alien (1979), Heat (1995) and Fargo (1996)", _years),
-    Dressing("a remark", "Alien - it is a classic", _remark),
-    Dressing("commas, `>`, `<` or `and`", "Alien > Heat > Fargo", _commas),
+ENTRY_FORMS = (
+    EntryForm("numbers in a line", "1. Alien 2. Heat 3. Fargo", _inline_numbers),
+    EntryForm("two names, one in another language", "《盗火线》 (Heat)", _in_two_languages),
+    EntryForm("quotation marks", '"Alien", "Heat" and "Fargo"', _quoted),
+    EntryForm("bold or quoted, with a remark", "**Alien** - a classic of horror", _emphasised),
+    EntryForm("years", "Alien (1979), Heat (1995) and Fargo (1996)", _years),
+    EntryForm("a remark", "Alien - it is a classic", _remark),
+    EntryForm("commas, `>`, `<` or `and`", "Alien > Heat > Fargo", _commas),
 )
 """The ways in which an entry or a line may name items, in the order in which they are tried, each with an example."""
 
@@ -842,7 +844,7 @@ def _one(piece: str, index: TitleIndex) -> Mentions:
     whole = _mention(piece, index)
     if whole.match:
         return [whole]
-    for dressing in DRESSINGS[1:]:
+    for dressing in ENTRY_FORMS[1:]:
         if (parts := dressing.read(piece, index)) is not None:
             return parts
     return [whole] if _is_title_like(piece) else []

@@ -29,10 +29,10 @@ from llmrank.answers.ranks import (
     by_number,
     counts,
     counts_down,
-    directed,
     falls,
     is_permutation,
     read_rows,
+    sort_by_numbers,
 )
 from llmrank.types import Question
 
@@ -444,7 +444,7 @@ class _Reader:
         for line, body in zip(lines, bodies, strict=True):
             plain = _without_numbers(_without_rank(body))
             words = words_of(plain, self.identifiers, self.bracketed_only and first.kind != "bracket")
-            run = max(_runs(body, words), key=_worth)
+            run = max(_runs(body, words), key=_run_value)
             leading = _leading(words, self.bracketed_only)
             found = run if len(run) > 1 and not (leading and any(word.kind == "other" for word in words)) else leading
             listing.mentions += self.mentions(found, line)
@@ -453,7 +453,7 @@ class _Reader:
             if line.value is not None and len(found) == 1:
                 values.append(line.value)
         if len(values) == len(listing.mentions) > 1:
-            directed(listing, values, first.kind == "rank")
+            sort_by_numbers(listing, values, first.kind == "rank")
         return listing
 
     def _marks_are_identifiers(self, first: Line, lines: list[Line], bodies: list[str]) -> bool:
@@ -548,7 +548,7 @@ class _Reader:
         if _PAIRED.fullmatch(text[:4000]):
             return Listing(self.mentions(named, line), ambiguous=True)
         if _ARE_LEFT_OUT.match(text, named[-1].end):
-            return Listing(self.mentions(named, line), "not ranked:", weak=True)
+            return Listing(self.mentions(named, line), "not ranked:", in_sentence=True)
         inline = self._inline_pairs(line) or self._ranked(line) or self._scored(line, named)
         return inline or self._read_run(line, words, named)
 
@@ -577,33 +577,33 @@ class _Reader:
         are more."""
         runs = _runs(line.text, words)
         parts = _leading_of_parts(line.text, words, self.bracketed_only)
-        longest = max(max(runs, key=_worth), parts, key=_different)
+        longest = max(max(runs, key=_run_value), parts, key=_different)
         run = _Run(line.text, longest, named, any(word.kind == "other" for word in words))
-        if run.is_of_equals():
-            return Listing(self.mentions(run.words, line), weak=True, ambiguous=True)
-        if run.is_told_in_turn():
-            return Listing(self.mentions(run.named, line), run.before, weak=True)
+        if run.says_same_of_all():
+            return Listing(self.mentions(run.words, line), in_sentence=True, ambiguous=True)
+        if run.is_told_in_order():
+            return Listing(self.mentions(run.named, line), run.before, in_sentence=True)
         listing = Listing(self.mentions(run.words, line), run.before)
         listing.ambiguous = _has_rival(run.words, runs) or run.says_worst()
-        if _different(run.words) == 1 and (alone := self._alone(line, run, listing)) is not None:
+        if _different(run.words) == 1 and (alone := self._single_identifier(line, run, listing)) is not None:
             return alone
         of_all = len({word.position for word in run.words}) == len(self.identifiers.texts)
         led = of_all and _LED.search(run.before[-60:])
         if len(run.words) > 1 and not led and _DENIED.search(run.before[-60:]):
             return Listing([])  # Avoid A and B. But not all are denied in: `They hate A, so: C > B > A`
         gaps = run.gaps
-        listing.falling, mixed = falls(gaps)
+        listing.worst_first, mixed = falls(gaps)
         listing.chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
-        listing.ambiguous |= mixed or run.is_in_a_circle() or run.is_open(gaps)
+        listing.ambiguous |= mixed or run.is_circular() or run.is_unordered(gaps)
         ranged = [_RANGE.fullmatch(gap) is not None for gap in gaps]
         if any(ranged) and not all(ranged):  # [2], [5]-[7], [1]
-            filled = _filled(run.words, ranged)
+            filled = _with_ranges(run.words, ranged)
             listing.ambiguous |= len({*filled}) < max(len(self.identifiers.texts), len(filled))
             inside = [Word(self.identifiers.texts[at], 0, "identifier", at) for at in filled]
             listing.mentions = self.mentions(inside, line)
         return self._checked(listing, run.words, run.text)
 
-    def _alone(self, line: Line, run: _Run, listing: Listing) -> Listing | None:
+    def _single_identifier(self, line: Line, run: _Run, listing: Listing) -> Listing | None:
         """Read a line that has one identifier with no other beside it; None if it is a list of just this one."""
         several, first = _different(run.named), run.words[0]
         if several > 1 and first.bracketed and _ENDS.search(run.text):
@@ -646,7 +646,7 @@ class _Reader:
         if _DENIED.search(text[:2000]) or (is_bare and not said):
             return Listing([])
         in_order = _different(named) == 1 or _IN_ORDER.search(text[:2000])
-        return Listing(self.mentions(named, line), weak=True, ambiguous=not in_order)
+        return Listing(self.mentions(named, line), in_sentence=True, ambiguous=not in_order)
 
     def _ranked(self, line: Line) -> Listing | None:
         """Read `Rank 1 is [3], rank 2 is [1]` and `[3] is rank 1, [1] is rank 2`."""
@@ -712,7 +712,7 @@ class _Run(NamedTuple):
         text, end = self.text, self.words[-1].end
         return [text[one.end : two.start] for one, two in pairwise(self.words)] or [text[end : end + 4]]
 
-    def is_of_equals(self) -> bool:
+    def says_same_of_all(self) -> bool:
         """Return whether the line says the same about every item: `both A and B`, `[1] and [2]: in another edition`."""
         first, last = self.words[0], self.words[-1]
         if _ARE_BOTH.match(self.text, last.end):
@@ -726,13 +726,13 @@ class _Run(NamedTuple):
         paired = len(self.words) == 2 and _AND.fullmatch(self.text, first.end, last.start)
         return bool(paired and _ENDS_LABEL.match(self.text, last.end))
 
-    def is_told_in_turn(self) -> bool:
+    def is_told_in_order(self) -> bool:
         """Return whether a sentence passes from one item to the next: `C is the best, then A`."""
         all_named = _different(self.named)
         if not self.talks or _different(self.words) == all_named or not _IN_ORDER.search(self.text[:2000]):
             return False
         if not self.words[0].bracketed:
-            return is_begun_by(self.named[0], self.text)
+            return starts_with_identifier(self.named[0], self.text)
         return all_named == len(self.named) and not _DENIED.search(self.text[:2000])
 
     def says_worst(self) -> bool:
@@ -741,12 +741,12 @@ class _Run(NamedTuple):
         worst = (found.start() for found in _LEAST.finditer(self.text[:4000])) if self.talks else ()
         return any(0 < bisect_left(ends, at) < len(ends) for at in worst)
 
-    def is_in_a_circle(self) -> bool:
+    def is_circular(self) -> bool:
         """Return whether a comparison is circular: `[3] is better than [2], [2] than [7], [7] than [3]`."""
         closed = len(self.named) > 2 and self.named[0].text == self.named[-1].text
         return closed and _THAN.search(self.text[:2000]) is not None
 
-    def is_open(self, gaps: list[str]) -> bool:
+    def is_unordered(self, gaps: list[str]) -> bool:
         """Return whether three or more identifiers have no order: `A = B = C`, `A, B and C are fine`, `A, B or C`."""
         as_shown = [word.position for word in self.words] == [*range(len(self.words))]
         return len(self.words) > 2 and (
@@ -756,7 +756,7 @@ class _Run(NamedTuple):
         )
 
 
-def is_begun_by(word: Word, text: str, start: int = 0) -> bool:
+def starts_with_identifier(word: Word, text: str, start: int = 0) -> bool:
     """Return whether only a noun for an item (`Option`) stands between this place and an identifier."""
     return all(one.casefold() in _FILLER for one in re.findall(r"\w+", text[start : word.start][-80:]))
 
@@ -765,7 +765,7 @@ def _different(words: list[Word]) -> int:
     return len({word.text for word in words})
 
 
-def _filled(run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
+def _with_ranges(run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
     """Return the items of a run, with those inside its ranges (`5-7`)."""
     places = [word.position for word in run if word.position is not None]
     if len(places) < len(run):
@@ -897,7 +897,7 @@ def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> lis
     return leading if signs.pattern == "[<>]" or len(leading) == len(ends) > 1 else []
 
 
-def _worth(found: list[Word]) -> tuple[int, int]:
+def _run_value(found: list[Word]) -> tuple[int, int]:
     """Return the value of a run for comparison: more items are better, then fewer repetitions."""
     different = _different(found)
     return different, different - len(found)

@@ -28,9 +28,9 @@ class Listing:
     """The text before it."""
     sentence: str = ""
     """The words of its line, if it is part of a sentence."""
-    weak: bool = False
+    in_sentence: bool = False
     """It is part of a sentence, and counts only if there is no list."""
-    falling: bool = False
+    worst_first: bool = False
     """The last entry is the best."""
     ordered: bool = False
     """Numbers, ranks or scores determined the order, regardless of any words about the direction."""
@@ -44,7 +44,7 @@ class Listing:
     """Each identifier stands alone in its line, followed by a description."""
     counted_down: bool = False
     """Its numbers counted down, and nothing else reversed it."""
-    rising: bool = False
+    scores_rise: bool = False
     """The entries are numbered from 1, but their scores rise."""
     ambiguous: bool = False
 
@@ -58,7 +58,7 @@ class Listing:
         """Append another listing."""
         self.mentions += other.mentions
         self.ambiguous |= other.ambiguous
-        self.falling |= other.falling
+        self.worst_first |= other.worst_first
         self.ordered |= other.ordered
         self.scored |= other.scored
         self.counted_down |= other.counted_down

@@ -37,8 +37,8 @@ def located(raw: str, entries: Sequence[Entry]) -> list[Span]:
         places = [one.span() for one in re.finditer(re.escape(text).join(edges), answer)]
         places = [(start, end) for start, end in places if not any(a < end and start < b for a, b in taken)]
         taken += places
-        told_apart = len({entry.read_as for entry in same}) == 1 or len({entry.line for entry in same}) == len(same)
-        if len(places) == len(same) and told_apart and all(_line(answer, *place) in kept for place in places):
+        disambiguated = len({entry.read_as for entry in same}) == 1 or len({entry.line for entry in same}) == len(same)
+        if len(places) == len(same) and disambiguated and all(_line(answer, *place) in kept for place in places):
             found += [
                 Span(first + start, first + end, entry.read_as)
                 for (start, end), entry in zip(places, same, strict=True)

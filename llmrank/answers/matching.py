@@ -44,7 +44,7 @@ Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy"]
 _MARGIN = 0.05
 _NEAR = 0.9
 _NEAR_SAME_YEAR = 0.8
-_ALIKE = 200
+_SAME_WORD_LIMIT = 200
 """Maximum number of titles with the same first word to compare, which keeps the time linear."""
 _SIZE = re.compile(
     r"\b(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|l|liters?|g|grams?|kg|lbs?|inch(?:es)?|cm|mm|count|ct|pack|pcs"
@@ -106,7 +106,7 @@ class TitleIndex:
     def __init__(self, items: tuple[Item, ...]) -> None:
         self._items = items
         self._exact = _positions((_spaced(folded(item.title)), at) for at, item in enumerate(items))
-        self._item_ids = {item.item_id: at for at, item in enumerate(items) if _is_telling(item.item_id)}
+        self._item_ids = {item.item_id: at for at, item in enumerate(items) if _is_unmistakable_id(item.item_id)}
         self.longest = max((len(item.title) for item in items), default=0) * 5 // 4 + 40
 
     def exact(self, text: str) -> Match | None:
@@ -135,10 +135,10 @@ class TitleIndex:
             return found
         return self._find_described(text) or found
 
-    def told_apart(self, match: Match, name: str, text: str, cells: Sequence[str] = ()) -> Match:
+    def disambiguated(self, match: Match, name: str, text: str, cells: Sequence[str] = ()) -> Match:
         """Narrow a match to the one item whose attribute stands beside its name in a text or in a cell of its row,
         if there is exactly one."""
-        return replace(match, positions=self._descriptions.told_apart(match.positions, name, text, cells))
+        return replace(match, positions=self._descriptions.disambiguated(match.positions, name, text, cells))
 
     def nearest(self, text: str) -> Match | None:
         """Return the fuzzy match of a text that `find` does not know, None if no item is similar enough."""
@@ -147,7 +147,7 @@ class TitleIndex:
             return None
         names = tuple(map(name_of, dict.fromkeys(map(without_article, (query.name, query.whole)))))
         near = self._neighbours(query, names)
-        scores = {at: score for at in near if (score := self._nearness(query, names, at))}
+        scores = {at: score for at in near if (score := self._similarity(query, names, at))}
         if not scores:
             return self._short_for(query)
         best = max(scores.values())
@@ -205,7 +205,7 @@ class TitleIndex:
 
     @cached_property
     def _descriptions(self) -> Descriptions:
-        return Descriptions(self._items, self._titles, self._shorter, self._same_title)
+        return Descriptions(self._items, self._titles, self._short_names, self._same_title)
 
     @cached_property
     def _recalled(self) -> Recalled:
@@ -237,10 +237,10 @@ class TitleIndex:
     @cached_property
     def _last_parts(self) -> dict[str, tuple[int, ...]]:
         """Other short names of items, if they are unambiguous."""
-        return _positions((part, at) for part, at in self._shorter if part not in self._names)
+        return _positions((part, at) for part, at in self._short_names if part not in self._names)
 
     @cached_property
-    def _shorter(self) -> list[tuple[str, int]]:
+    def _short_names(self) -> list[tuple[str, int]]:
         """Short names that titles contain, with the positions of the items: the last part of a title with three or
         more, if it has two words; a work without its creator (`Prince - Purple Rain`, `Monty Python's Life of
         Brian`); a first part with a number (`Terminator 2`); the title before an `or` (`The Hobbit, or There and
@@ -262,7 +262,7 @@ class TitleIndex:
         raw = [(folded(item.title), at) for at, item in enumerate(self._items)]
         created = ((title[found.end() :], at) for title, at in raw if (found := _CREATED.match(title)))
         works = ((without_article(parse_title(work).name), at) for work, at in created)
-        told += [(work, at) for work, at in works if " " in work and _tells(work)]
+        told += [(work, at) for work, at in works if " " in work and _is_distinctive(work)]
         for pattern in (_OTHERWISE, _VERSION, _EDITION):
             before = ((found[1], at) for title, at in raw if (found := pattern.fullmatch(title)))
             told += [(without_article(parse_title(part).name), at) for part, at in before]
@@ -395,16 +395,16 @@ class TitleIndex:
         if (unbranded := self._unbranded.get(query.whole)) and self._same_title(unbranded):
             return Match(unbranded, "fuzzy")
         names = dict.fromkeys(map(without_article, (query.whole, query.name)))  # Nail Lacquer (Big Apple Red)
-        return next(filter(None, (self._begun_by(name, query) for name in names)), None)
+        return next(filter(None, (self._abbreviated_product(name, query) for name in names)), None)
 
-    def _begun_by(self, name: str, query: Title) -> Match | None:
+    def _abbreviated_product(self, name: str, query: Title) -> Match | None:
         """Return the one product whose title a name abbreviates; `query` is the text that has this name."""
         if before := self._before_comma.get(name):
             return self._fuzzy(before)
         first = name.split(" ", 1)[0]
         start, end = bisect_left(self._wholes, (f"{first} ", -1)), bisect_left(self._wholes, (f"{first}!", -1))
         alike = self._wholes[start:end]
-        if len(alike) > _ALIKE:
+        if len(alike) > _SAME_WORD_LIMIT:
             return None
         titles = [(at, self._titles[at]) for _, at in alike if _agree(query, self._titles[at])]
         return self._fuzzy(at for at, one in titles if _is_short_for(name, one) or _is_reordered(query, one))
@@ -414,7 +414,7 @@ class TitleIndex:
         close = tuple(sorted(near))
         return (Match(close, "fuzzy") if self._same_title(close) else _AMBIGUOUS) if close else None
 
-    def _nearness(self, query: Title, names: Sequence[Name], at: int) -> float:
+    def _similarity(self, query: Title, names: Sequence[Name], at: int) -> float:
         """Return the similarity between a title with these names and an item, 0 to 1; 0 if the item is ruled out."""
         title = self._titles[at]
         if not _agree(query, title):
@@ -424,7 +424,7 @@ class TitleIndex:
         for ours in names:
             for theirs in self._called[at]:
                 if ours.numbers == theirs.numbers or ours.joined == theirs.joined:  # Q-30 and Q30
-                    near = max(near, _likeness(ours, theirs, same_year))
+                    near = max(near, _name_similarity(ours, theirs, same_year))
         if near:
             return near
         if same_year:
@@ -433,7 +433,7 @@ class TitleIndex:
         return _NEAR if cut else 0.0
 
 
-def _tells(work: str) -> bool:
+def _is_distinctive(work: str) -> bool:
     """Return whether the name of a work is distinctive without its creator: `civilization 6` is, `house 2` is not."""
     words = [word for word in work.split() if not word.isdigit()]
     return len(words) > 1 or len("".join(words)) > _LONG_WORD
@@ -463,7 +463,7 @@ def _agreement(query: Title, title: Title) -> tuple[bool, ...]:
     )
 
 
-def _likeness(a: Name, b: Name, same_year: bool) -> float:
+def _name_similarity(a: Name, b: Name, same_year: bool) -> float:
     """Return the similarity of two names, 0 if a word of one is not a plausible misspelling of its counterpart."""
     if a.joined == b.joined or a.content == b.content:
         return 0.99
@@ -578,7 +578,7 @@ def _spaced(text: str) -> str:
     return " ".join(text.split())
 
 
-def _is_telling(item_id: str) -> bool:
+def _is_unmistakable_id(item_id: str) -> bool:
     """Return whether an item id cannot be mistaken for a list number or a word: `B000142FVW`, `7806397051`."""
     return len(item_id) >= 6 and any(map(str.isdigit, item_id))
 

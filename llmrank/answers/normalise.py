@@ -185,7 +185,7 @@ _FOOTNOTE = re.compile(r"^\[\^\d{1,3}\]: ?|\[\^\d{1,3}\]", re.MULTILINE)
 """Footnote marks. The text of the footnotes stays."""
 
 
-def _applied(diff: re.Match[str]) -> str:
+def _apply_diff(diff: re.Match[str]) -> str:
     """Return the unchanged and the added lines of a diff. A list with dashes that adds nothing is returned
     unchanged."""
     if not any(line.startswith("+") and not line.startswith("+++") for line in diff[1].split("\n")):
@@ -230,7 +230,7 @@ def _unescaped(text: str) -> str:
 
 def _content(text: str) -> str:
     """Return the answer inside the JSON of a whole chat completion, which a gateway has passed on as text."""
-    value: Any = decoded(text.strip()) if '"choices"' in text[:_WRAPPED] else None
+    value: Any = decoded(text.strip()) if '"choices"' in text[:_WRAPPER_LIMIT] else None
     try:
         content: object = value["choices"][0]["message"]["content"]
     except (TypeError, LookupError):
@@ -238,14 +238,14 @@ def _content(text: str) -> str:
     return content if isinstance(content, str) else text
 
 
-_WRAPPED = 400
+_WRAPPER_LIMIT = 400
 """`choices` must begin within this many characters of a chat completion."""
 _ESCAPED = ('\\"', "\\n", "\\u")
-_LEFTOVER = re.compile(r"\s{0,20}(?:(?:\[/?INST\]|</?s>)\s{0,20})+")
+_TEMPLATE_TOKENS = re.compile(r"\s{0,20}(?:(?:\[/?INST\]|</?s>)\s{0,20})+")
 """Template tokens at the beginning of an answer."""
 
 
-def _behind(beginning: re.Pattern[str], text: str) -> str:
+def _after_prefix(beginning: re.Pattern[str], text: str) -> str:
     """Return a text without the part at its beginning that the pattern matches."""
     found = beginning.match(text)
     return text[found.end() :] if found else text
@@ -254,7 +254,7 @@ def _behind(beginning: re.Pattern[str], text: str) -> str:
 _LEADERS = re.compile(r"(?<=\w) ?\.{4,99} ?(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
 _BEFORE_NUMBER = re.compile(r"(?<=\w)(?: ?\.{4,99} ?| {2,20})(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
 """`Heat ........ 93`: scores after dots or aligned with spaces."""
-_AGAIN = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
+_REPEATED_LEAD = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
 """`I recommend Heat. I recommend Fargo.`: small models repeat themselves like this."""
 
 
@@ -274,7 +274,7 @@ def _in_turn(text: str) -> str:
 def _with_plain_code(text: str) -> str:
     """Replace programs with the lists they contain, and remove comments from other code blocks."""
     parts = text.split("```")
-    parts[1::2] = (_listed(part) if _PROGRAM.search(part) else _uncommented(part) for part in parts[1::2])
+    parts[1::2] = (_lists_of_program(part) if _PROGRAM.search(part) else _uncommented(part) for part in parts[1::2])
     return "```".join(parts)
 
 
@@ -293,7 +293,7 @@ def _without_struck(text: str) -> str:
     return _OPEN_BOX.sub("", text) if "[ ]" in text and _CHECKED_BOX.search(text) else text
 
 
-def _listed(program: str) -> str:
+def _lists_of_program(program: str) -> str:
     """Return the lists in a program that only assigns lists and prints one unchanged. Return nothing for any other
     program, since its output is unknown."""
     loop = _PRINTS.search(program)
@@ -317,10 +317,10 @@ def folded(text: str) -> str:
     """Return a text with each sign in one form (see `SIGNS`)."""
     if text.isascii():
         return text
-    return (_MISREAD.sub(_reread, text) if _MISREAD.search(text) else text).translate(_table())
+    return (_MISREAD.sub(_repair_encoding, text) if _MISREAD.search(text) else text).translate(_table())
 
 
-def _reread(found: re.Match[str]) -> str:
+def _repair_encoding(found: re.Match[str]) -> str:
     """Repair a character whose UTF-8 bytes were decoded as Windows-1252; other text is returned unchanged."""
     try:
         return found[0].encode("cp1252").decode("utf-8")
@@ -425,9 +425,9 @@ _STEPS_OF_EAST_ASIA: _Steps = (
 _STEPS: _Steps = (
     ('"', _unescaped),
     ('"', _content),
-    ("", partial(_behind, _LEFTOVER)),
+    ("", partial(_after_prefix, _TEMPLATE_TOKENS)),
     ("....", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
-    ("I recommend ", lambda text: _AGAIN.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
+    ("I recommend ", lambda text: _REPEATED_LEAD.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
     ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),
     ("一、", lambda text: _HAN_INSIDE.sub(_mark, text) if "二、" in text else text),
     ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
@@ -436,10 +436,10 @@ _STEPS: _Steps = (
     ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
     ("```", _with_plain_code),
     ("", _with_tiers),
-    ("```diff", lambda text: _DIFF.sub(_applied, text.replace("\r\n", "\n"))),
+    ("```diff", lambda text: _DIFF.sub(_apply_diff, text.replace("\r\n", "\n"))),
     ("[^", partial(_FOOTNOTE.sub, "")),
     ("", _without_struck),
-    ("", partial(_behind, _ROLE)),
+    ("", partial(_after_prefix, _ROLE)),
     ("<", lambda text: _without_html(_without_elements(text) if "</" in text else text)),
     ("", lambda text: _DOUBLED.sub(r" \1 ", text) if ">>" in text or "<<" in text else text),
     ("\\begin{", partial(_TEX_COMMENT.sub, "")),
@@ -463,7 +463,7 @@ def without_reasoning(text: str) -> str | None:
     signs = ("<", "◁", "##", "\nUser: ", "\nHuman: ", _FINAL_CHANNEL)
     if not (any(map(text.__contains__, signs)) or _WORD_IN_BRACKETS.search(text)):
         return text
-    for step in (_behind_question, _in_channel, _without_details, _in_first_turn, _behind_tags):
+    for step in (_after_question, _in_channel, _without_details, _in_first_turn, _outside_tags):
         if (answer := step(text)) is None:
             return None
         text = answer
@@ -473,7 +473,7 @@ def without_reasoning(text: str) -> str | None:
     return text
 
 
-def _behind_question(text: str) -> str:
+def _after_question(text: str) -> str:
     """Return a text without the question that it repeats."""
     question = _QUESTION.match(text)
     begins = _RESPONSE.search(text, question.end()) if question else None
@@ -504,7 +504,7 @@ def _in_first_turn(text: str) -> str:
     return text[: end.start()] if end and text[: end.start()].strip() and not begun else text
 
 
-def _behind_tags(text: str) -> str | None:
+def _outside_tags(text: str) -> str | None:
     """Return the text outside reasoning tags, None if they contain all of it and never end."""
     parts: list[str] = []
     depth = start = 0

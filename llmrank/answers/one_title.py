@@ -22,7 +22,7 @@ _FIELDS = re.compile(r"::|[|\t]")
 _QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
 _CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
 _DENIED = caseless(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable)\b")
-_READ = 2_000
+_LINE_LIMIT = 2_000
 """Maximum number of characters of a line to search for a title."""
 
 
@@ -49,7 +49,7 @@ class OneTitle(TextFormat):
             answer = answered(response, repairs, ranked=listed.ranked[:1], matches={first: 1})
             return replace(answer, entries=listed.entries[:1])
         lines = enumerate(normalise(without_reasoning(response.text) or "").split("\n"), 1)
-        number, line = next(((place, one[:_READ]) for place, one in lines if one.strip()), (0, ""))
+        number, line = next(((place, one[:_LINE_LIMIT]) for place, one in lines if one.strip()), (0, ""))
         found = {} if _DENIED.search(line) else _named(line, title_index(question.items))
         if len(found) == 1 and listed.reason != "refusal":
             [(at, (text, match))] = found.items()

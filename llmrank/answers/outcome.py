@@ -38,7 +38,7 @@ def is_refusal(response: Response, text: str) -> bool:
     return response.finish_reason in ("refusal", "content_filter") or _REFUSAL.search(text[:400]) is not None
 
 
-_STILL = caseless(
+_GOES_ON = caseless(
     r"\b(?:but(?! i (?:have no|cannot|can['’]t|do not|don['’]t))"
     r"|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: "
 )
@@ -54,7 +54,7 @@ def declines(text: str) -> bool:
     if _PROMISES.search(text[:400]):
         return True
     excuses = [*_REFUSAL.finditer(text[:400])]
-    return bool(excuses) and _STILL.search(text, excuses[-1].end()) is None
+    return bool(excuses) and _GOES_ON.search(text, excuses[-1].end()) is None
 
 
 _AWAITS = re.compile(
@@ -103,7 +103,7 @@ def cannot_say(text: str) -> bool:
 _EXAMPLE = caseless(r"\b(?:e\.g\.|for (?:example|instance)|looks? (?:something )?like (?:this|so))")
 
 
-def awaits_the_question(text: str, *, whole: bool) -> bool:
+def awaits_input(text: str, *, whole: bool) -> bool:
     """Return whether the first 600 characters only promise an answer once the model gets its input. If the text has
     a `whole` ranking, it must also call it an example."""
     return _AWAITS.search(text[:600]) is not None and (not whole or _EXAMPLE.search(text[:600]) is not None)
@@ -133,7 +133,7 @@ def is_error_object(text: str) -> bool:
 
 
 _ERROR_OBJECT = re.compile(r"\s{0,80}\{\s{0,80}\"error\"\s{0,9}:\s{0,9}\{\s{0,80}\"(?:message|code|type)\"")
-TAKEN_BACK = caseless(
+RETRACTION = caseless(
     r"\b(?:(?<!n['’]t )wait(?! (?:for|to|until|till)\b)|actually|scratch that|correction"
     r"|on (?:second thoughts?|reflection)|(?:let me|to) reconsider"
     r"|thinking (?:about it|it over)|come to think of it|i mean|make that|(?<=\? )no)\b"

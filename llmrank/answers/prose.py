@@ -73,7 +73,7 @@ _PLACE_WORDS = (*_ORDINALS, *CARDINALS, *_BEST, *_LIKELY, *_LAST, "winner", "run
 _COMES = word_set(
     "comes come coming goes going go is are be in at to for would should my the very most top best and a by far"
 )
-_LEADS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
+_LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
     "i id ill we you youll your they user could can might will want see of on so foremost have straight directly right"
     " closely leave save keep it add move moving books movies films games suggestion suggestions personally favourite"
     " favorite ranking rounds rounding out its sequel obvious show only reader viewer ich wurde mit von auf an kommt"
@@ -81,7 +81,7 @@ _LEADS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER))
     " da al por em com o e"
 )
 """Words that may stand between a separator, or the previous item, and the item that they introduce."""
-_FOLLOWS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(
+_TAIL_WORDS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(
     "gets takes as close closes dead next foremost rounds it out until"
 )
 """Words after an item that may surround its place."""
@@ -123,7 +123,7 @@ class _Gap:
     """Clauses in the middle that could introduce an item."""
 
 
-def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | None:
+def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | None:
     """Return the ranking that sentences give, best first, None if they give none or more than one.
 
     Each item is named once. The first one is introduced as the first or as a recommendation. At least one of the others
@@ -139,10 +139,12 @@ def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | No
         return None
     opening = _FOR_WHOM.sub("", text[: found[0].start])
     gaps = [_gap(part) for part in (f"\n{opening}", *between, f"{text[found[-1].end :]}\n")]
-    if not all(_is_known(gap.lead) for gap in gaps[:-1]) or _speaks_against(gaps):
+    if not all(_is_known(gap.lead) for gap in gaps[:-1]) or _is_doubtful(gaps):
         return None
     places = _places(gaps)
-    if not all(_is_led(gap, before, place) for gap, (before, place) in zip(gaps[1:], pairwise(places), strict=False)):
+    if not all(
+        _is_introduced(gap, before, place) for gap, (before, place) in zip(gaps[1:], pairwise(places), strict=False)
+    ):
         return None
     order = _order(places, opened=not _OPENS.isdisjoint(normalised(gaps[0].lead).split()))
     lines = [text.count("\n", 0, one.start) + 1 for one in found]
@@ -166,7 +168,7 @@ _AFTER_THESE = caseless(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)")
 _SENTENCE = re.compile(r"((?<=[.!?]) |\n)")
 
 
-def _speaks_against(gaps: Sequence[_Gap]) -> bool:
+def _is_doubtful(gaps: Sequence[_Gap]) -> bool:
     """Return whether words beside the items may contradict the order or set conditions."""
     beside = normalised(" ".join((*(f"{gap.tail} {gap.middle}" for gap in gaps), gaps[-1].lead)))
     return _AGAINST.search(beside) is not None or beside.split().count("if") > 1
@@ -180,7 +182,7 @@ def _places(gaps: Sequence[_Gap]) -> list[Place]:
     return places
 
 
-def _is_led(gap: _Gap, before: Place, place: Place) -> bool:
+def _is_introduced(gap: _Gap, before: Place, place: Place) -> bool:
     """Return whether the item after a gap is introduced: it directly continues the previous one, or has a place."""
     follows_on = not gap.tail.strip(_MARKS) + gap.middle.strip()
     told_behind = place is not None and (gap.ends or (before is not None and not gap.middle.strip()))
@@ -205,7 +207,7 @@ def _order(places: Sequence[Place], *, opened: bool) -> list[int] | None:
 
 def _place(lead: str, tail: str) -> Place:
     """Return the place of an item from the words that introduce it and the words that follow it."""
-    follows = [*takewhile(_FOLLOWS.__contains__, normalised(tail).split())]
+    follows = [*takewhile(_TAIL_WORDS.__contains__, normalised(tail).split())]
     before, behind = _said(normalised(lead).split()), _said(follows)
     if before is None or before == "next":
         return before if behind is None else behind
@@ -237,7 +239,7 @@ def _is_known(lead: str) -> bool:
         if word == "by"
         else after in _AFTER
         if word == "after"
-        else word in _LEADS or word.isdigit()
+        else word in _LEAD_WORDS or word.isdigit()
         for before, word, after in zip(words, words[1:], words[2:], strict=False)
     )
 
@@ -345,7 +347,7 @@ def _identifier_at(
         if plain and chunk == "I":
             return None
         follows = text[end : end + 20].split()
-        if plain and chunk == "A" and follows and follows[0].islower() and follows[0] not in _FOLLOWS | _SPLITS:
+        if plain and chunk == "A" and follows and follows[0].islower() and follows[0] not in _TAIL_WORDS | _SPLITS:
             return None
     if name is None and at and normalised(text[slice(*chunks[at - 1])]) in _NOUNS:
         name = _NUMBERED.fullmatch(chunk)

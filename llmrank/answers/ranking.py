@@ -27,7 +27,7 @@ from llmrank.answers.outcome import (
     TextFormat,
     answered,
     asks_first,
-    awaits_the_question,
+    awaits_input,
     declines,
     is_error_object,
     looks_like_error,
@@ -35,7 +35,7 @@ from llmrank.answers.outcome import (
     unparsed,
     with_repairs,
 )
-from llmrank.answers.prose import told
+from llmrank.answers.prose import read_sentences
 from llmrank.types import Answer, Entry, Outcome, Question, Response, Structured
 
 
@@ -110,7 +110,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
         return unparsed(response, raw, "empty")
     text = normalise(raw)
     cut = response.finish_reason == "length" or len(raw) > LIMIT
-    if titles and (plain := _titles_alone(text, title_index(question.items))):
+    if titles and (plain := _plain_titles(text, title_index(question.items))):
         return by_title(plain, response, question, text, cut, Counter())
     if not titles:
         identifiers = Identifiers.of(question)
@@ -127,15 +127,15 @@ def _read_blocks(
 ) -> Answer:
     """Return the Answer for the blocks of a normalised text; `titles` as in `read_ranking`."""
     reading, with_titles = _titles_or_identifiers(blocks, text, question, titles=titles)
-    in_sentences = _told(blocks, text, question, reading)
+    in_sentences = _ranking_in_sentences(blocks, text, question, reading)
     if in_sentences is not None:
         reading, with_titles = in_sentences, titles
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
     if looks_like_error(text) and (len(reading.named) < 2 or is_error_object(text)):
         return unparsed(response, text, "no_candidate_named")
-    if _is_no_ranking(reading, text, question):
+    if _lacks_ranking(reading, text, question):
         return unparsed(response, text, "no_candidate_named", repairs)
-    if reading.ambiguous or _has_another(reading, text, question):
+    if reading.ambiguous or _is_contradicted(reading, text, question):
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
         answer = by_title(reading.mentions, response, question, text, cut, repairs)
@@ -173,7 +173,7 @@ def _titles_or_identifiers(
     elif not titles and (counted or len(reading.named) < len(question.items)):
         other = second(blocks, text, question)
         ranks = counted and [*other.named] != [*reading.named]  # | 1 | Heat |
-        says_more = len(other.named) >= len(reading.named) and (ranks or _stand_in_titles(reading, other))
+        says_more = len(other.named) >= len(reading.named) and (ranks or _are_words_of_titles(reading, other))
     else:
         return reading, titles
     return (other, not titles) if says_more else (reading, titles)
@@ -192,7 +192,7 @@ _SMALL_ENTRY = re.compile(r"^\W{0,9}\d{1,3}[.)] ([a-z])(?= ?$| [–—-] )", re.
 """`1. d`, `2. c — for its end`"""
 
 
-def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:
+def _ranking_in_sentences(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:
     """Return the ranking that an answer gives in sentences, None if the reading already has all of it. If the answer
     also has a list, only a last line that ranks all items counts."""
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
@@ -201,14 +201,14 @@ def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listi
     if listed and blocks[-1].kind != "text":
         return None
     said = blocks[-1].lines[0].text if listed else text
-    found = told(said, title_index(question.items), Identifiers.of(question))
+    found = read_sentences(said, title_index(question.items), Identifiers.of(question))
     least = len(question.items) - 1 if listed else len(reading.named) * (not reading.ambiguous)
     if found is None or len(found.named) <= least:
         return None
     return choose([found], text, missing(0, len(question.items), question.top))
 
 
-def _stand_in_titles(identifiers: Listing, titles: Listing) -> bool:
+def _are_words_of_titles(identifiers: Listing, titles: Listing) -> bool:
     """Return whether every identifier is a word of a title: the 2 of `Soap, pack of 2`, the L of `Shampoo, 1 L`."""
     words: dict[int, set[str]] = {}
     for mention in titles.mentions:
@@ -224,7 +224,7 @@ def _tied(reading: Listing, text: str) -> int:
     return sum(number in own and " > " in line and " = " in line for number, line in lines)
 
 
-_BESIDE = 200
+_BESIDE_LIMIT = 200
 """Maximum number of lines beside a ranking to check, which keeps the time linear."""
 
 
@@ -235,12 +235,12 @@ def _named_beside(reading: Listing, blocks: Sequence[Block], question: Question,
     """
     own = Counter(mention.line for mention in reading.mentions)
     index, identifiers = title_index(question.items), Identifiers.of(question)
-    lines = [(line.number, line.text[:2000]) for block in islice(blocks, _BESIDE) for line in block.lines]
-    lines += [(row.line, " ".join(row.cells)[:2000]) for block in islice(blocks, _BESIDE) for row in block.rows]
+    lines = [(line.number, line.text[:2000]) for block in islice(blocks, _BESIDE_LIMIT) for line in block.lines]
+    lines += [(row.line, " ".join(row.cells)[:2000]) for block in islice(blocks, _BESIDE_LIMIT) for row in block.rows]
     return sum(
         (number not in own and bool(index.named_in(text)))
         or (number > 0 and not by_titles and len(identifiers.named_in(text)) > own[number])
-        for number, text in lines[:_BESIDE]
+        for number, text in lines[:_BESIDE_LIMIT]
     )
 
 
@@ -253,20 +253,20 @@ _WONT_RANK = caseless(
 """`I can't produce this ranking.`"""
 
 
-def _is_no_ranking(reading: Listing, text: str, question: Question) -> bool:
+def _lacks_ranking(reading: Listing, text: str, question: Question) -> bool:
     """Return whether an answer contains no ranking: it refuses to rank, it waits for input, or it names items only
     in one line that declines to answer or only beside a question at the end."""
     whole = not missing(len(reading.named), len(question.items), question.top)
-    if awaits_the_question(text, whole=whole) or (not whole and _WONT_RANK.search(text[:400])):
+    if awaits_input(text, whole=whole) or (not whole and _WONT_RANK.search(text[:400])):
         return True
     lines = {mention.line for mention in reading.mentions}
     if len(lines) != 1:
         return False
-    asks_back = not whole and text.rstrip().endswith("?") and (reading.weak or asks_first(text))
+    asks_back = not whole and text.rstrip().endswith("?") and (reading.in_sentence or asks_first(text))
     return asks_back or (0 not in lines and declines("".join(text.split("\n")[lines.pop() - 1 :][:1])))
 
 
-def _has_another(reading: Listing, text: str, question: Question) -> bool:
+def _is_contradicted(reading: Listing, text: str, question: Question) -> bool:
     """Return whether an answer may give another order as well: the ranking starts earlier than the entries read, or
     a line beside it calls an item other than the first the best."""
     if len(reading.named) < len(question.items) and doubt.of_the_beginning(reading, text, title_index(question.items)):
@@ -280,7 +280,7 @@ _FIELDS = re.compile(r"\s*[\[{]?\s*\"\w{1,40}\" ?:|\s*[\[{]\s*\{? ?\"\w{1,40}\" 
 """A line of JSON that starts with a key."""
 
 
-def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
+def _plain_titles(text: str, index: TitleIndex) -> list[Mention] | None:
     """Return the titles of an answer that consists of nothing but titles as shown: the most common case.
 
     They are joined by `>`, each once, or stand one to a line, where one may be repeated.
@@ -295,7 +295,7 @@ def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
     return found if len({one.text for one in found}) >= len(found) - (not chained) else None
 
 
-_EITHER = 50
+_ALTERNATIVES_LIMIT = 50
 """Maximum number of entries with an `or` to check, which keeps the time linear."""
 _OR = caseless(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S")
 
@@ -305,10 +305,10 @@ def by_title(
 ) -> Answer:
     """Return the Answer for these titles, best first."""
     index = title_index(question.items)
-    found = told_apart(found, text, index)
+    found = disambiguated(found, text, index)
     cut_off = bool(found) and _title_is_cut_off(found[-1], text, index, cut)
     either = (one.text for one in found if one.match is None and _OR.search(one.text))
-    if any(len(index.named_in(one)) > 1 for one in islice(either, _EITHER)):
+    if any(len(index.named_in(one)) > 1 for one in islice(either, _ALTERNATIVES_LIMIT)):
         return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo
     judged = judge(found[:-1] if cut_off else found, index)
     named, counted = resolved(judged)
@@ -325,7 +325,7 @@ def by_title(
     return replace(_answer(named, counted, response, question, text), entries=entries)
 
 
-def told_apart(found: Sequence[Mention], text: str, index: TitleIndex) -> list[Mention]:
+def disambiguated(found: Sequence[Mention], text: str, index: TitleIndex) -> list[Mention]:
     """Return the mentions, with items of the same name told apart by what stands beside them: the cells of the table
     row, or the lines of the entry if they name nothing else."""
     if not index.has_attributes or not found:
@@ -339,7 +339,7 @@ def told_apart(found: Sequence[Mention], text: str, index: TitleIndex) -> list[M
             return one
         end = min(ends[one.line], one.line + _LINES_OF_ONE)
         words = " ".join(lines[one.line - 1 : end - 1]) if one.line and alone[one.line] == 1 else ""
-        return one._replace(match=index.told_apart(one.match, one.text, words, one.row))
+        return one._replace(match=index.disambiguated(one.match, one.text, words, one.row))
 
     return [with_its_words(one) for one in found]
 
@@ -409,38 +409,38 @@ def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
             free = [at for at in match.positions if at not in named and (mention.match or at not in claimed)]
             judged.append((free[0], match.stage) if free else (None, "duplicate"))
             named.update(free[:1])
-    return _in_company(found, judged, index) if index else judged
+    return _with_recalled(found, judged, index) if index else judged
 
 
 _REMARK = re.compile(r" [-–—:(] ?(?=[a-z])")
-_COMPANY = 3
+_MIN_COMPANY = 3
 """Minimum number of entries that must name or recall items before the others help to read a careless title."""
 
 
-def _in_company(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> Judged:
+def _with_recalled(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> Judged:
     """Return the results with unmatched entries resolved to the item that they recall, where the other entries support
     it.
 
     Most entries must name or recall an item, and only an item that no other entry names can be recalled.
     """
     known = {at for at, _ in judged if at is not None}
-    left = [number for number, (_, how) in enumerate(judged) if how == "not_a_candidate"]
-    if not 0 < len(left) <= _FUZZY_TEXTS:
+    unmatched = [number for number, (_, how) in enumerate(judged) if how == "not_a_candidate"]
+    if not 0 < len(unmatched) <= _FUZZY_TEXTS:
         return judged
-    texts = {number: _REMARK.split(found[number].text[:400], maxsplit=1)[0] for number in left}
+    texts = {number: _REMARK.split(found[number].text[:400], maxsplit=1)[0] for number in unmatched}
     meant = {number: at for number, text in texts.items() if (at := index.recalled_by(text)) is not None}
-    sure = _each_once(meant, known)
-    company = len(known) + len(sure)
-    if company < max(_COMPANY, 2 * (len(left) - len(sure))):
+    certain = _claimed_once(meant, known)
+    company = len(known) + len(certain)
+    if company < max(_MIN_COMPANY, 2 * (len(unmatched) - len(certain))):
         return judged
-    if len(found) == len(index) > _COMPANY:  # all items are ranked, so the unmatched entries name the unmatched items
-        free = {*range(len(index))} - known - {*sure.values()}
-        held = {number: index.holding(text, free) for number, text in texts.items() if number not in sure}
-        sure |= _each_once({number: at.pop() for number, at in held.items() if len(at) == 1}, known)
-    return [(sure[number], "loose") if number in sure else one for number, one in enumerate(judged)]
+    if len(found) == len(index) > _MIN_COMPANY:  # all ranked: unmatched entries name the rest
+        free = {*range(len(index))} - known - {*certain.values()}
+        held = {number: index.holding(text, free) for number, text in texts.items() if number not in certain}
+        certain |= _claimed_once({number: at.pop() for number, at in held.items() if len(at) == 1}, known)
+    return [(certain[number], "loose") if number in certain else one for number, one in enumerate(judged)]
 
 
-def _each_once(meant: Mapping[int, int], known: Collection[int]) -> dict[int, int]:
+def _claimed_once(meant: Mapping[int, int], known: Collection[int]) -> dict[int, int]:
     """Return the entries whose item no other entry means or names."""
     times = Counter(meant.values())
     return {number: at for number, at in meant.items() if times[at] == 1 and at not in known}

@@ -115,7 +115,7 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         _Column(head, texts, [*map(cell, texts, (row.line for row in rows))], "" if is_map else head_role(head))
         for head, texts in zip_longest(heads[: len(cells)], cells, fillvalue="")
     ]
-    fit = (_fit_in_map if is_map else _fit_in_table)(columns)
+    fit = (_item_sides_of_map if is_map else _item_columns_of_table)(columns)
     if not fit and block.kind == "table":  # titles that are only similar to those of the candidates
         fit = [one for one in columns if one.role == "item" and all(one.named)]
     if not fit:
@@ -128,16 +128,16 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     return Listing(mentions, ordered=order != [*range(len(rows))], scored=scored, ambiguous=order is None)
 
 
-def _fit(columns: Sequence[_Column]) -> list[_Column]:
+def _item_columns(columns: Sequence[_Column]) -> list[_Column]:
     """Return the columns that may hold the items: they name items, and have no other role."""
     fit = [one for one in columns if one.hits and one.role not in ("rank", "score")]
     return ([one for one in fit if not _WATCHED.search(one.head)] or fit) if len(fit) > 1 else fit
 
 
-def _fit_in_table(columns: Sequence[_Column]) -> list[_Column]:
+def _item_columns_of_table(columns: Sequence[_Column]) -> list[_Column]:
     """Return the columns of a table that may hold the items. A second rank column may, if it holds the numbers under
     which items were shown."""
-    fit = _fit(columns)
+    fit = _item_columns(columns)
     for column in [one for one in columns if one.role == "rank"]:
         roles = [one.role for one in columns]
         is_spare = not counts(column.texts) or "score" in roles or roles.count("rank") > 1
@@ -152,10 +152,10 @@ def _fit_in_table(columns: Sequence[_Column]) -> list[_Column]:
     return fit
 
 
-def _fit_in_map(columns: Sequence[_Column]) -> list[_Column]:
+def _item_sides_of_map(columns: Sequence[_Column]) -> list[_Column]:
     """Return the sides of a map that may hold the items. If both may, the name of the map or the words before its
     numbers give their roles."""
-    fit = _fit(columns)
+    fit = _item_columns(columns)
     if len(fit) == 2:
         words = [{_role_word(text) for text in column.texts} for column in columns]
         roles = ["rank" if "rank" in one else "item" if "item" in one else "" for one in words]
@@ -184,7 +184,7 @@ def _of_two_readings(columns: Sequence[_Column], fit: Sequence[_Column], item: _
     name = columns[1].head
     unnamed = is_map and not has_roles and not re.search("ranks|score", name)
     if unnamed and len(fit) == 2 and counts(columns[0].texts) and _are_others(columns[1]):
-        by_rank = _RANKING.search(name) or not _fall(columns[1].texts)  # {"1": 9, "2": 8, "3": 7}: items, or scores
+        by_rank = _RANKING.search(name) or not _are_falling(columns[1].texts)  # {"1": 9, "2": 8}: items, or scores
         return Listing([found[0] for found in columns[1].named], ambiguous=not by_rank)
     return None
 
@@ -228,7 +228,7 @@ _RANKING = caseless(r"\b(?:rank(?:ing|ed)|order(?:ed|ing)?|sorted)")
 """The name of a map from ranks to items: `{"ranking": {"1": 7, "2": 6}}`."""
 
 
-def _fall(values: Sequence[str]) -> bool:
+def _are_falling(values: Sequence[str]) -> bool:
     """Return whether each number is lower than the previous one."""
     return all(one and after and one > after for one, after in pairwise(map(_number, values)))
 
@@ -294,7 +294,7 @@ def counts_down(values: Sequence[int | None]) -> bool:
     return len(values) > 1 and all(one and one - 1 == after for one, after in pairwise(values))
 
 
-def directed(listing: Listing, values: Sequence[int], are_ranks: bool) -> None:
+def sort_by_numbers(listing: Listing, values: Sequence[int], are_ranks: bool) -> None:
     """Sort or reverse a listing by the numbers of its entries, so that the best entry comes first.
 
     `are_ranks`: the numbers are called ranks (`Rank 3:`).

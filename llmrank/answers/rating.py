@@ -28,7 +28,7 @@ from itertools import islice
 
 from llmrank.answers.blocks import CARDINALS
 from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
-from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, declines, is_refusal, looks_like_error, unparsed
+from llmrank.answers.outcome import RETRACTION, TextFormat, answered, declines, is_refusal, looks_like_error, unparsed
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -142,7 +142,7 @@ _NOTE = caseless(
 )
 """`Je prévois une note de cinq étoiles`"""
 _LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
-_UNITED = caseless(rf"{_EITHER_ALONE}{_UNIT}")
+_WITH_UNIT = caseless(rf"{_EITHER_ALONE}{_UNIT}")
 _ANY = caseless(rf"{_DIGITS}{_UNIT}?")
 _LOOSE = caseless(rf"{_EITHER}{_UNIT}?(?=\W{{0,9}}$|[.!]|,? (?:maybe|probably|perhaps|i (?:think|guess)|for)\b)")
 _SYMBOLS = re.compile(r"[★⭐🌟]++(½)?☆*+")
@@ -222,7 +222,7 @@ def _plain(text: str, question: Question) -> str:
     low, high = question.scale
     text = _COUNTED_STARS.sub(lambda found: f" {_VALUES[found[1]]}", text)
     text = _FULL_MARKS.sub(lambda found: " " if float(found[1] or found[2]) == high else found[0], text)
-    text = _SYMBOLS.sub(_counted, without_titles(text, question.items, " "))
+    text = _SYMBOLS.sub(_star_count, without_titles(text, question.items, " "))
 
     def mark(found: re.Match[str]) -> str:
         ends = _number(found["value"]), _number(found["until"])
@@ -249,7 +249,7 @@ def _named_beside(text: str, value: float, scale: tuple[float, float]) -> int:
     return len({one for one, _ in _within(scale, given)} - {value})
 
 
-def _counted(stars: re.Match[str]) -> str:
+def _star_count(stars: re.Match[str]) -> str:
     """Return stars as their number. A single star after a number is its unit (`4.5 ★`)."""
     count = len(stars[0].rstrip("½☆")) + (0.5 if stars[1] else 0)
     is_unit = count == 1 and stars.string[max(0, stars.start() - 2) : stars.start()].rstrip()[-1:].isdigit()
@@ -262,14 +262,14 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
     if given := _revised(lines):
         return given
     if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
-        return given if declined else _rethought(given, text, scale)
+        return given if declined else _with_replacements(given, text, scale)
     if (between := _OPEN_RANGE.search(text)) and not any(
         pattern.search(text, between.end()) for pattern in (_CONCLUDES, *_NAMED)
     ):
         return [(math.nan, None)]
     if declined:
-        return [] if declines(text) else _united(text)
-    return _said(text, lines, scale) or _united(text) or _loose(text, scale)
+        return [] if declines(text) else _with_unit(text)
+    return _stated(text, lines, scale) or _with_unit(text) or _in_short_text(text, scale)
 
 
 def _revised(lines: Sequence[str]) -> list[Given]:
@@ -278,18 +278,18 @@ def _revised(lines: Sequence[str]) -> list[Given]:
         return _given([changed])
     corrected = [(at, found) for at, line in enumerate(lines) if (found := _CORRECTED.fullmatch(line))]
     behind = lines[corrected[-1][0] + 1 :] if corrected else []
-    taken_back = any(_ONLY.fullmatch(line) or TAKEN_BACK.search(line) for line in behind)
+    taken_back = any(_ONLY.fullmatch(line) or RETRACTION.search(line) for line in behind)
     return [] if taken_back else _given(found for _, found in corrected)
 
 
-def _said(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list[Given]:
+def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list[Given]:
     """Return the ratings that replace each other, that begin the text, or that the text calls the rating."""
-    if back := TAKEN_BACK.search(text):
+    if back := RETRACTION.search(text):
         before, after = (_given(_ANY.finditer(part)) for part in (text[: back.start()], text[back.end() :]))
         if len(before) == len(after) == 1:
             return [*dict.fromkeys((*before, *after))]
     if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
-        return _rethought(_given([found]), text, scale)
+        return _with_replacements(_given([found]), text, scale)
     for pattern in (_CONVERTED, _NOTE, _OPENS, _CONCLUDES, _PREDICTED, _WORDED):
         if len(given := _given(pattern.finditer(text))) == 1:
             return given
@@ -299,12 +299,12 @@ def _said(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list[G
     return given if len(given) == 1 else []
 
 
-def _united(text: str) -> list[Given]:
+def _with_unit(text: str) -> list[Given]:
     """Return the values with the unit of a rating."""
-    return _given(_UNITED.finditer(_OTHERS.sub(" ", text)))
+    return _given(_WITH_UNIT.finditer(_OTHERS.sub(" ", text)))
 
 
-def _loose(text: str, scale: tuple[float, float]) -> list[Given]:
+def _in_short_text(text: str, scale: tuple[float, float]) -> list[Given]:
     """Return the value of a short text, or all its values on the scale if there are several."""
     if len(text[:1000].split()) > _SHORT:
         return []
@@ -319,17 +319,17 @@ def _within(scale: tuple[float, float], values: Iterable[Given]) -> list[Given]:
     return [one for one in values if math.isnan(one[0]) or scale[0] <= one[0] <= scale[1]]
 
 
-def _rethought(given: list[Given], text: str, scale: tuple[float, float]) -> list[Given]:
+def _with_replacements(given: list[Given], text: str, scale: tuple[float, float]) -> list[Given]:
     """Add the values with which a later sentence may replace the rating, unless that sentence is followed by a line
     with a rating alone."""
-    if (back := _RETHOUGHT.search(text)) is None or any(map(_ONLY.fullmatch, back[1].splitlines()[1:])):
+    if (back := _REPLACED.search(text)) is None or any(map(_ONLY.fullmatch, back[1].splitlines()[1:])):
         return given
     values = _given(found for pattern in (_ANY, _LOOSE) for found in pattern.finditer(back[1]))
     return [*dict.fromkeys((*given, *_within(scale, values)))]
 
 
-_RETHOUGHT = re.compile(
-    rf"(?:^|[.!?…–—-] )\W{{0,4}}(?:no,? )?{TAKEN_BACK.pattern}(.*)", re.IGNORECASE | re.MULTILINE | re.DOTALL
+_REPLACED = re.compile(
+    rf"(?:^|[.!?…–—-] )\W{{0,4}}(?:no,? )?{RETRACTION.pattern}(.*)", re.IGNORECASE | re.MULTILINE | re.DOTALL
 )
 
 

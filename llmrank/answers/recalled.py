@@ -20,7 +20,7 @@ _SHORT = 5
 """A name of one word with at most this many letters is too short for a slip."""
 _LONG = 8
 """In a word with at least this many letters, one letter may be replaced by another."""
-_TELLING = 7
+_DISTINCTIVE = 7
 """Words with at least this many letters in all are distinctive."""
 _YEARS_OFF = 2
 
@@ -41,7 +41,7 @@ class Recalled:
         """Return the one item that a title recalls, None if there are none or several."""
         if len(query.name) < 2:
             return None
-        found = {*self._with_slips(query), *self._with_more(query)}
+        found = {*self._with_slips(query), *self._with_subtitle(query)}
         if not query.year:
             found |= {*self._abridged(name_of(without_article(query.whole)))}
         rivals = self._names.get(without_article(query.name), ())  # Aliens (1979): Alien (1979), or Aliens (1986)
@@ -63,12 +63,12 @@ class Recalled:
         for theirs, at in self._alike.get((ours.joined[:1], ours.numbers), ()):
             title = self._titles[at]
             if query.year and query.year == title.year:  # small misspellings already match by themselves
-                if is_plural(ours.joined, theirs.joined) or _is_turned(ours.joined, theirs.joined):
+                if is_plural(ours.joined, theirs.joined) or _is_transposed(ours.joined, theirs.joined):
                     yield at
             elif (not (query.year and title.year) or _is_near(query.year, title.year)) and _has_slips(ours, theirs):
                 yield at
 
-    def _with_more(self, query: Title) -> Iterable[int]:
+    def _with_subtitle(self, query: Title) -> Iterable[int]:
         """Yield the items of the text's year whose name precedes a dash in it (`Heat – Jagd auf Neil (1995)`)."""
         for at in self._names.get(query.parts[0], ()) if query.year and query.has_dash else ():
             if self._titles[at].year == query.year:
@@ -76,13 +76,13 @@ class Recalled:
 
     def _abridged(self, name: Name) -> Iterable[int]:
         """Yield the items whose titles contain all words of a name, and which the name identifies."""
-        telling = [word for word in name.content if word not in name.numbers]
-        if not telling:
+        distinctive = [word for word in name.content if word not in name.numbers]
+        if not distinctive:
             return
         holding = self._holding_word(name.content[0])
         for word in name.content[1:]:
             holding = holding and holding & self._holding_word(word)
-        yield from (at for at in holding if _is_abridged(name, telling, self._titles[at]))
+        yield from (at for at in holding if _is_abridged(name, distinctive, self._titles[at]))
 
     def _holding_word(self, word: str) -> set[int]:
         """Return the items whose titles contain a word, or its plural or singular."""
@@ -110,8 +110,8 @@ class Recalled:
         return holders
 
 
-def _is_abridged(name: Name, telling: Sequence[str], title: Title) -> bool:
-    """Return whether a name identifies a title that contains all its words. `telling`: its words without numbers."""
+def _is_abridged(name: Name, distinctive: Sequence[str], title: Title) -> bool:
+    """Return whether a name identifies a title that has all its words. `distinctive`: those without numbers."""
     whole = without_article(title.whole)
     begins = whole.startswith(f"{name.text} ")
     rest = whole.removeprefix(name.text).split() if begins else []
@@ -119,11 +119,13 @@ def _is_abridged(name: Name, telling: Sequence[str], title: Title) -> bool:
         return False  # Left 4 Dead is not Left 4 Dead 2
     if any(name.text == " ".join(title.parts[:count]) for count in range(2, len(title.parts))):
         return True  # Star Wars: Episode V
-    is_part, letters = name.text in title.parts[1:], sum(map(len, telling))
+    is_part, letters = name.text in title.parts[1:], sum(map(len, distinctive))
     if title.year:
         first = len(name.words) == 1 and begins and not numbers(whole)
-        return letters >= _TELLING and ((is_part and len(telling) > 1) or first)  # Fury Road, Shawshank
-    return is_part or (letters >= _TELLING and (len(telling) > 1 or bool(name.numbers) or begins or letters > _TELLING))
+        return letters >= _DISTINCTIVE and ((is_part and len(distinctive) > 1) or first)  # Fury Road, Shawshank
+    return is_part or (
+        letters >= _DISTINCTIVE and (len(distinctive) > 1 or bool(name.numbers) or begins or letters > _DISTINCTIVE)
+    )
 
 
 def _is_near(year: str, other: str) -> bool:
@@ -154,7 +156,7 @@ def _is_slip(a: str, b: str, most: int) -> bool:
     return len(a) != len(b) or sorted(a) == sorted(b) or len(a) >= _LONG
 
 
-def _is_turned(a: str, b: str) -> bool:
+def _is_transposed(a: str, b: str) -> bool:
     """Return whether two adjacent letters have changed places: `Frago`."""
     return len(a) == len(b) > 4 and sorted(a) == sorted(b) and OSA.distance(a, b) == 1
 

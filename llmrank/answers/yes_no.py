@@ -19,7 +19,7 @@ from llmrank.answers.normalise import SHORT, caseless, plain_text
 from llmrank.answers.outcome import (
     LEAST_MASS,
     NEXT_QUESTION,
-    TAKEN_BACK,
+    RETRACTION,
     answered,
     asks_first,
     cannot_say,
@@ -178,15 +178,15 @@ class YesNo:
         plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
         if verdicts and not plain and (asks_first(text) or cannot_say(text)):
             return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
-        if len(verdicts) == 1 and {*verdicts} != {*_said_of_it(text), *verdicts}:
+        if len(verdicts) == 1 and {*verdicts} != {*_predictions(text), *verdicts}:
             verdicts = {True, False}  # Yes, I looked. They will not enjoy it.
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
         verdict = verdicts.pop()
         beside = sum((word.casefold() == "yes") != verdict for word in _PLAIN.findall(text))
-        if verdict and _BEGINS.match(text) and _HATES.search(text[:_SAID]):
+        if verdict and _BEGINS.match(text) and _HATES.search(text[:_SEARCH_LIMIT]):
             return unparsed(response, text, "ambiguous")
-        beside += verdict and _SPEAKS_AGAINST.search(text[:_SAID]) is not None
+        beside += verdict and _SPEAKS_AGAINST.search(text[:_SEARCH_LIMIT]) is not None
         return answered(response, {"named_beside": beside}, value=float(verdict))
 
     def labels(self, question: Question) -> tuple[str, ...]:
@@ -198,12 +198,12 @@ class YesNo:
         return Structured("choice", "Yes\nNo")
 
 
-def _said_of_it(text: str) -> set[bool]:
+def _predictions(text: str) -> set[bool]:
     """Return whether sentences say that the user will like the item, or will not, or both."""
-    return {(said["not"] is None) == (said["hate"] is None) for said in _WILL_LIKE.finditer(text[:_SAID])}
+    return {(said["not"] is None) == (said["hate"] is None) for said in _WILL_LIKE.finditer(text[:_SEARCH_LIMIT])}
 
 
-_SAID = 2000
+_SEARCH_LIMIT = 2000
 _HATES = caseless(r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b")
 """`Yes, I have read it all. They would hate it.`"""
 _SPEAKS_AGAINST = caseless(r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b")
@@ -246,18 +246,18 @@ def _opening(text: str) -> set[bool] | None:
     return {False} if _DOUBTS.match(text) else None
 
 
-def _called(text: str) -> set[bool] | None:
+def _declared(text: str) -> set[bool] | None:
     """Return the verdicts that a text calls final, or else calls its answer, together with its first verdict or the
     one that replaces it."""
     if final := _meant(one[1] or one[2] for one in _FINAL.finditer(text)):
         return final
     begins = _BEGINS.match(text)
     words = {word.casefold() for word in (*_NAMED.findall(text), *(begins.groups() if begins else ()))}
-    if words & _ALONE and {word.casefold() for word in _WORD.findall(text[:_SAID])} & ((_YES | _NO) - words):
+    if words & _ALONE and {word.casefold() for word in _WORD.findall(text[:_SEARCH_LIMIT])} & ((_YES | _NO) - words):
         return {True, False}
     if begins and _LIKELY.match(text) and len(_meant(_PLAIN.findall(text))) == 2:
         return {True, False}
-    if begins and (back := TAKEN_BACK.search(text, begins.end())):
+    if begins and (back := RETRACTION.search(text, begins.end())):
         last = _LAST_WORD.search(text, back.end())  # No. Wait, I overlooked … Yes.
         return _meant([last[1]] if last else [begins[1], *_PLAIN.findall(text, back.end())])
     return _meant(words) or None
@@ -265,12 +265,12 @@ def _called(text: str) -> set[bool] | None:
 
 def _asked_and_answered(text: str) -> set[bool] | None:
     asked = [*_ASKS_ITSELF.finditer(text)]
-    if asked and TAKEN_BACK.search(text, asked[-1].end()):
+    if asked and RETRACTION.search(text, asked[-1].end()):
         return {True, False}
     return _meant(one[1] for one in asked) or None
 
 
-def _said_of_user(text: str) -> set[bool] | None:
+def _opening_prediction(text: str) -> set[bool] | None:
     """Return whether the text begins by saying that the user will like the item. A statement about another item is
     not a verdict."""
     if said := _THEY_LIKE.match(text):
@@ -285,10 +285,10 @@ def _without_yes_or_no(text: str) -> set[bool] | None:
     """Return the verdict of a text with neither word: `… Probably not.`, `… so I'd recommend it.`"""
     if _PLAIN.search(text):
         return None
-    end = text[-_SAID:]
+    end = text[-_SEARCH_LIMIT:]
     if (last := _PROBABLY_NOT.search(end)) and not _OF_ANOTHER.search(end[: last.start() + 1]):
         return {False}
-    said = [*_RECOMMENDS.finditer(text[:_SAID])]
+    said = [*_RECOMMENDS.finditer(text[:_SEARCH_LIMIT])]
     if any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in said):
         return None
     return {one["not"] is None for one in said} or None
@@ -298,16 +298,16 @@ def _likelihood(text: str) -> set[bool] | None:
     return {not (one["un"] or one["not"]) for one in _UNLIKELY.finditer(text)} or None
 
 
-def _said(text: str) -> set[bool] | None:
+def _first_person(text: str) -> set[bool] | None:
     """Return the verdicts of a text with one `I'd say no`. A conditional one is not a verdict."""
-    said = [*_SAYS.finditer(text[:_SAID])]
+    said = [*_SAYS.finditer(text[:_SEARCH_LIMIT])]
     if len(said) != 1:
         return None
     before = re.split(r"[.!?\n]", text[: said[0].start()])[-1]
     return set() if _SAYS_IF.search(before) else _meant(_PLAIN.findall(text))
 
 
-def _last(text: str) -> set[bool]:
+def _closing(text: str) -> set[bool]:
     """Return the verdicts at the ends of the first and the last line."""
     text = text.strip()
     lines = text.splitlines()
@@ -320,5 +320,16 @@ def _last(text: str) -> set[bool]:
 
 
 _DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
-_RULES = (*(_opening, _called, _asked_and_answered, _said_of_user, _without_yes_or_no, _likelihood, _said, _last),)
+_RULES = (
+    *(
+        _opening,
+        _declared,
+        _asked_and_answered,
+        _opening_prediction,
+        _without_yes_or_no,
+        _likelihood,
+        _first_person,
+        _closing,
+    ),
+)
 """Rules that extract the verdicts of a text, in the order in which they are tried. None passes on to the next one."""

@@ -37,5 +37,5 @@ def places(answer: Answer) -> list[int]:
 def mentions(text: str, index: TitleIndex) -> list[Mention]:
     """Every title that any list of an answer names, in the order of its lines, before one list is chosen."""
     listings = titles_of(split(normalise(text)), index)
-    strong = [listing for listing in listings if not listing.weak] or listings
+    strong = [listing for listing in listings if not listing.in_sentence] or listings
     return sorted((mention for listing in strong for mention in listing.mentions), key=lambda one: one.line)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llmrank.answers.blocks import NOTATIONS
-from llmrank.answers.entries import DRESSINGS
+from llmrank.answers.entries import ENTRY_FORMS
 from llmrank.answers.normalise import SIGNS
 from llmrank.answers.phrases import DIRECTIONS, PHRASES
 
@@ -22,7 +22,7 @@ def tables() -> str:
         (
             _table(("Signs", "for example", "read as"), [(name, f"`{one}`", f"`{two}`") for name, one, two in SIGNS]),
             _table(("Marks of a list", "for example"), [(one.name, f"`{one.example}`") for one in NOTATIONS]),
-            _table(("An entry or a line with", "for example"), [(one.name, f"`{one.example}`") for one in DRESSINGS]),
+            _table(("An entry or a line with", "for example"), [(one.name, f"`{one.example}`") for one in ENTRY_FORMS]),
             _table(("What stands before a list", "for example", "or"), meanings),
             _table(("Worst first, in", "for example"), [(one.language, f"`{one.example}`") for one in DIRECTIONS]),
         )

@@ -5,7 +5,7 @@ import pytest
 from llmrank.answers import answer_format
 from llmrank.answers.identifiers import Identifiers
 from llmrank.answers.matching import title_index
-from llmrank.answers.prose import told
+from llmrank.answers.prose import read_sentences
 from llmrank.types import Outcome, Question, Response
 from tests.answers.asking import items
 
@@ -16,7 +16,7 @@ LETTERS = ("A", "B", "C", "D", "E")
 def order(text: str, names: tuple[str, ...] = ()) -> str | None:
     """Return the places of the items that sentences rank, best first."""
     shown = items(*TITLES)
-    found = told(text, title_index(shown), Identifiers.of(Question(shown, names)))
+    found = read_sentences(text, title_index(shown), Identifiers.of(Question(shown, names)))
     return found and " ".join(str(at + 1) for at in found.named)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmrank.answers.blocks import NOTATIONS, Notation, marker, split
-from llmrank.answers.entries import DRESSINGS, Dressing
+from llmrank.answers.entries import ENTRY_FORMS, EntryForm
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.normalise import SIGNS, normalise, without_reasoning
 from llmrank.answers.phrases import BEST_FIRST, DIRECTIONS, PHRASES, Direction, Phrase, meaning, says_worst_first
@@ -32,8 +32,8 @@ def test_the_mark_of_a_list_is_known(notation: Notation) -> None:
     assert (kind, text[end:]) == (notation.kind, "Heat")
 
 
-@pytest.mark.parametrize("dressing", DRESSINGS, ids=lambda one: one.name)
-def test_a_dressing_names_its_films(dressing: Dressing) -> None:
+@pytest.mark.parametrize("dressing", ENTRY_FORMS, ids=lambda one: one.name)
+def test_a_dressing_names_its_films(dressing: EntryForm) -> None:
     found = dressing.read(dressing.example, FILMS)
     assert found is not None
     matches = [match.positions for mention in found if (match := mention.match)]

@@ -321,15 +321,13 @@ def _closing(text: str) -> set[bool]:
 
 _DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
 _RULES = (
-    *(
-        _opening,
-        _declared,
-        _asked_and_answered,
-        _opening_prediction,
-        _without_yes_or_no,
-        _likelihood,
-        _first_person,
-        _closing,
-    ),
+    _opening,
+    _declared,
+    _asked_and_answered,
+    _opening_prediction,
+    _without_yes_or_no,
+    _likelihood,
+    _first_person,
+    _closing,
 )
 """Rules that extract the verdicts of a text, in the order in which they are tried. None passes on to the next one."""

@@ -1,4 +1,4 @@
-"""The tables of docs/reading-answers.md, from the tables in the code: `python -m tests.answers.notations [--write]`."""
+"""Generate the tables of docs/reading-answers.md from the code: `python -m tests.answers.notations [--write]`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tables() -> str:
 
 
 def page() -> str:
-    """Return the page with the tables of today's code."""
+    """Return the page with its tables generated anew."""
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     return f"{before}{BEGIN}\n{tables()}\n{END}{rest.partition(END)[2]}"
 

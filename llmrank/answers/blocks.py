@@ -556,10 +556,10 @@ def _take_json(text: str, values: list[Block]) -> str:
             continue
         if isinstance(value, dict):
             value, end = _json_lines(decoder, text, cast("dict[str, object]", value), end)
-        said = _answer_text(value)
-        blocks = [] if said else _blocks_of(value)
-        if said or blocks:
-            parts += [text[start:at], f"\n{said}" if said else f"\n{_MARK}" * len(blocks), "\n"]
+        answer = _answer_text(value)
+        blocks = [] if answer else _blocks_of(value)
+        if answer or blocks:
+            parts += [text[start:at], f"\n{answer}" if answer else f"\n{_MARK}" * len(blocks), "\n"]
             values += blocks
             start = end
         at = end
@@ -642,11 +642,11 @@ def _object_block(table: Mapping[str, object]) -> Block | None:
         return block
     low = {key.casefold(): key for key in table}
     plain = not any(isinstance(inner, list | dict) for inner in table.values())
-    said = next((low[key] for key in _ARGUMENTS if key in low), "") if "name" in low and len(table) < 6 else ""
-    if (plain and table.get("type") in _SCHEMA) or (said and not _RANKS.search(str(table[low["name"]]))):
+    arguments = next((low[key] for key in _ARGUMENTS if key in low), "") if "name" in low and len(table) < 6 else ""
+    if (plain and table.get("type") in _SCHEMA) or (arguments and not _RANKS.search(str(table[low["name"]]))):
         return Block("json")  # it repeats the schema of the answer, or calls another tool
-    if said:
-        return _json_block(decoded(table[said]))
+    if arguments:
+        return _json_block(decoded(table[arguments]))
     if plain and len(packed := [one for name, text in table.items() if (one := _embedded_json(name, text))]) == 1:
         return _json_block(packed[0])
     if block := _listed(_in_listed_order(low, table)):

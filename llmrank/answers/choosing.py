@@ -50,7 +50,7 @@ def gather(
     plain: Listing | None = None
     gap = last = 0
     for block in chain.from_iterable(map(_split_at_labels, blocks)):
-        said = block.lines[0].text[-400:] if block.lines else ""
+        latest = block.lines[0].text[-400:] if block.lines else ""
         if block.kind == "text":
             line = block.lines[0]
             listing = text(line)
@@ -74,7 +74,7 @@ def gather(
             if not listing.in_sentence:
                 intro = []
                 continue
-        intro = [*intro[-4:], said]
+        intro = [*intro[-4:], latest]
     return listings
 
 
@@ -204,31 +204,33 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
     It is empty if there is none, and `ambiguous` if two could be the answer.
     """
     # Computed before listings are joined, so that their entries do not count as text beside them.
-    said = NOT_THIS_WAY.sub(" ", _text_beside(listings, text))
+    beside = NOT_THIS_WAY.sub(" ", _text_beside(listings, text))
     listing = _choose(listings, expected)
-    asks = doubt.ASKS.search(said) or doubt.ASKS.search(text[:_QUESTION_LIMIT])
+    asks = doubt.ASKS.search(beside) or doubt.ASKS.search(text[:_QUESTION_LIMIT])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the answer repeats the question
-    if not (listing.ordered or BEST_FIRST.search(said)) and (placed := _sort_by_ranks_below(listing, text)):
+    if not (listing.ordered or BEST_FIRST.search(beside)) and (placed := _sort_by_ranks_below(listing, text)):
         listing.mentions, listing.ordered = placed, True
     borne_out = True in doubt.of_the_ends(listing, text)
-    listing.ambiguous |= listing.scores_rise and not (WORST_FIRST.search(said) or doubt.LOWER_IS_BETTER.search(said))
-    if listing.scored and doubt.LOWER_IS_BETTER.search(said):
+    listing.ambiguous |= listing.scores_rise and not (
+        WORST_FIRST.search(beside) or doubt.LOWER_IS_BETTER.search(beside)
+    )
+    if listing.scored and doubt.LOWER_IS_BETTER.search(beside):
         listing.mentions.reverse()
-    if not listing.ordered and WORST_FIRST.search(said) and BEST_FIRST.search(said):
+    if not listing.ordered and WORST_FIRST.search(beside) and BEST_FIRST.search(beside):
         listing.ambiguous = True  # in descending order, from worst to best
-    if listing.counted_down and BEST_TO_WORST.search(said):
+    if listing.counted_down and BEST_TO_WORST.search(beside):
         listing.ambiguous = True  # the words put the best first, the numbers put it last
     elif listing.worst_first and BEST_FIRST.search(listing.intro):
         listing.ambiguous = True  # most relevant first: [2] < [1]
     elif listing.worst_first or (
         not (listing.ordered or borne_out)
-        and (says_worst_first(said) or COUNTDOWN.search(said) or _counts_from_worst(said, len(listing.mentions)))
+        and (says_worst_first(beside) or COUNTDOWN.search(beside) or _counts_from_worst(beside, len(listing.mentions)))
     ):
         listing.mentions.reverse()
     elif not listing.ordered:
         _reverse_by_marks(listing, text)
-    listing.ambiguous |= doubt.of_the_list(listing, said, _text_after(listing, text), text)
+    listing.ambiguous |= doubt.of_the_list(listing, beside, _text_after(listing, text), text)
     return listing
 
 
@@ -242,8 +244,8 @@ def _sort_by_ranks_below(listing: Listing, text: str) -> list[Mention]:
     if own[0] < 1 or any(one >= two for one, two in pairwise(own)):
         return []
     ends = [*own[1:], own[-1] + max(two - one for one, two in pairwise(own))]
-    told = [_PLACE.findall("\n".join(lines[at : end - 1])[:2000]) for at, end in zip(own, ends, strict=True)]
-    places = [int(found[0]) for found in told if len(found) == 1]
+    ranks = [_PLACE.findall("\n".join(lines[at : end - 1])[:2000]) for at, end in zip(own, ends, strict=True)]
+    places = [int(found[0]) for found in ranks if len(found) == 1]
     if sorted(places) != [*range(1, len(own) + 1)]:
         return []
     return [entries[places.index(place)] for place in range(1, len(own) + 1)]
@@ -256,10 +258,10 @@ _QUESTION_LIMIT = 300
 """A repeated question begins within this many characters."""
 
 
-def _counts_from_worst(said: str, entries: int) -> bool:
+def _counts_from_worst(beside: str, entries: int) -> bool:
     """Return whether an answer with this many entries says that the first is the worst: `from 1 (worst) to 6
     (best)`."""
-    found = _COUNTED_UP.search(said)
+    found = _COUNTED_UP.search(beside)
     return found is not None and int(found[1]) == entries
 
 

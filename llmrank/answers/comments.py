@@ -64,9 +64,9 @@ _CALLED_WORST = caseless(rf"(?<!\w)(?:{WORST})(?!\w)")
 _SIGNS = 2000
 
 
-def comments(said: Iterable[str], items: Sequence[Item]) -> int:
+def comments(beside: Iterable[str], items: Sequence[Item]) -> int:
     """Count the lines with a word, outside the items' titles, that may contradict the answer."""
-    return _lines_with(_TROUBLE, [_without_known(line) for line in said if _TROUBLE.search(line[:_SIGNS])], items)
+    return _lines_with(_TROUBLE, [_without_known(line) for line in beside if _TROUBLE.search(line[:_SIGNS])], items)
 
 
 def _without_known(line: str) -> str:

@@ -61,9 +61,9 @@ class Descriptions:
             return ()
         plain = normalised(text)
         words = {*plain.split()}
-        said = {word for word in words if not _NUMBER.fullmatch(word)}
+        without_numbers = {word for word in words if not _NUMBER.fullmatch(word)}
         near = {at for word in words for at in self._by_rarest_word.get(word, ())}
-        found = tuple(sorted(at for at in near if self._may_be(said, at) and self._describes(plain, at)))
+        found = tuple(sorted(at for at in near if self._may_be(without_numbers, at) and self._describes(plain, at)))
         if not _SEPARATED.search(text):  # Bosch Kettle; but not Forever Young for Forever, by Neil Young
             found = tuple(at for at in found if self._is_held_whole(at, _holds(plain)))
         if len(found) > 1 and len(whole := {*self._distinguishing(found, _holds(plain)).values()}) == 1:
@@ -81,8 +81,8 @@ class Descriptions:
         same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
         if len(same) < 2 or not title:
             return tuple(positions)
-        told = self._distinguishing(same, _holds(title)).values()
-        if len(called := {at for at in told if words <= self._known[at]}) == 1:
+        distinguishing = self._distinguishing(same, _holds(title)).values()
+        if len(called := {at for at in distinguishing if words <= self._known[at]}) == 1:
             return tuple(called)  # Dracula, 1958
         if cells:
             whole = {*self._distinguishing(same, [*map(normalised, cells[:_CELL_LIMIT])].__contains__).values()}
@@ -134,9 +134,9 @@ class Descriptions:
             years = {int(one) for one in attributes if _YEAR.fullmatch(one)}
             near = (str(year + off) for year in years for off in (-1, 0, 1))
             names = _words(map(normalised, item.attributes))
-            said = {word for word in _words(attributes) if not _NUMBER.fullmatch(word)}
-            said |= _AND if any(map(_PARTS.search, item.attributes.values())) else set()
-            found.append(_BETWEEN | {*title.whole.split(), title.year} | names | said | {*near})
+            own = {word for word in _words(attributes) if not _NUMBER.fullmatch(word)}
+            own |= _AND if any(map(_PARTS.search, item.attributes.values())) else set()
+            found.append(_BETWEEN | {*title.whole.split(), title.year} | names | own | {*near})
         return found
 
     @cached_property

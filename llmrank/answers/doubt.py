@@ -189,35 +189,35 @@ _SENTENCE_LIMIT = 50
 """Maximum number of sentences to check, which keeps the time linear."""
 
 
-def of_the_list(listing: Listing, said: str, after: str, text: str) -> bool:
+def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
     """Return whether a list, or the words around it, say that it is not a ranking or leave its order open.
 
-    `after` is the text after the list; `said` is all text that is not an entry of a list.
+    `after` is the text after the list; `beside` is all text that is not an entry of a list.
     """
     lines = text.split("\n")
     rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _says_equal, _is_tied, _has_bare_numbers)
     return (
-        _of_the_words(listing, said, after)
+        _of_the_words(listing, beside, after)
         or False in of_the_ends(listing, text)
         or (is_as_shown(listing.named) and _BEFORE_ORDERING.search(after[:2000]) is not None)
         or _is_repeated(listing)
-        or _is_unranked(listing, said, lines)
+        or _is_unranked(listing, beside, lines)
         or any(rule(listing, lines) for rule in rules)
     )
 
 
-def _of_the_words(listing: Listing, said: str, after: str) -> bool:
+def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
     last = last_line(listing.intro)
-    other_scale = (not listing.scored and _HIGHEST_IS_BEST.search(said)) or _OTHER_SCALE.search(said)
+    other_scale = (not listing.scored and _HIGHEST_IS_BEST.search(beside)) or _OTHER_SCALE.search(beside)
     return (
-        (other_scale is not None and not says_worst_first(said))
+        (other_scale is not None and not says_worst_first(beside))
         or any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
         or bool(_unordered(last))
         or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
-        or (_GROUPED.search(said) is not None and meaning(last) != "final")
-        or len({*_CONDITIONS.findall(said)}) > 1
-        or (listing.scored and _MAY_BE_LOWER.search(said) is not None and LOWER_IS_BETTER.search(said) is None)
+        or (_GROUPED.search(beside) is not None and meaning(last) != "final")
+        or len({*_CONDITIONS.findall(beside)}) > 1
+        or (listing.scored and _MAY_BE_LOWER.search(beside) is not None and LOWER_IS_BETTER.search(beside) is None)
         or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
     )
 
@@ -247,8 +247,8 @@ def of_the_ends(listing: Listing, text: str) -> set[bool]:
     supports the order, False contradicts it (`7 > 3 > 1, where 7 is the least likely`)."""
     first, *_, last = [one.text.strip(" []") for one in listing.mentions] * 2
     behind = "\n".join(text.split("\n")[max(one.line for one in listing.mentions) - 1 :])[:4000]
-    said = ((one["name"], one["best"] is not None) for one in _IS_AN_END.finditer(behind))
-    return {(name == first) == best for name, best in said if first != last and name in (first, last)}
+    ends = ((one["name"], one["best"] is not None) for one in _IS_AN_END.finditer(behind))
+    return {(name == first) == best for name, best in ends if first != last and name in (first, last)}
 
 
 _IS_AN_END = caseless(
@@ -263,15 +263,15 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
     if first is None or not first.text or not 0 < first.line <= len(lines):
         return False
     before, found, _ = lines[first.line - 1][:2000].partition(first.text)
-    said = _SENTENCE.split(before)[-1]
-    reason = _BECAUSE.match(said) is not None and said.rstrip().endswith(":")
-    in_words = any(map(str.isalpha, said)) and "|" not in said
+    sentence = _SENTENCE.split(before)[-1]
+    reason = _BECAUSE.match(sentence) is not None and sentence.rstrip().endswith(":")
+    in_words = any(map(str.isalpha, sentence)) and "|" not in sentence
     if not found or not in_words or reason:
         return False
-    if half := _FIRST_HALF.fullmatch(said):
+    if half := _FIRST_HALF.fullmatch(sentence):
         named = {*match.positions} if (match := index.find(half[1])) else set[int]()  # Toy Story 3 (2010) - Heat (1995)
     else:
-        named = index.named_in(said)
+        named = index.named_in(sentence)
     return not named <= listing.named.keys()
 
 
@@ -280,9 +280,9 @@ _BECAUSE = caseless(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|r
 """`Since the user liked Alien, I recommend, in order:`"""
 
 
-def of_the_first(first: int, said: Sequence[str], items: tuple[Item, ...]) -> bool:
+def of_the_first(first: int, beside: Sequence[str], items: tuple[Item, ...]) -> bool:
     """Return whether a clause calls another item the best, or the first item of a ranking the worst."""
-    lines = (line[:2000] for line in said if _TOP.search(line[:2000]) or _BOTTOM.search(line[:2000]))
+    lines = (line[:2000] for line in beside if _TOP.search(line[:2000]) or _BOTTOM.search(line[:2000]))
     for clause in islice((one for line in lines for one in _CLAUSE.split(line)), _SENTENCE_LIMIT):
         if not (named := title_index(items).named_in(clause)):
             continue
@@ -326,8 +326,8 @@ def _is_discussion(listing: Listing, lines: Sequence[str]) -> bool:
         return False
     numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
     without_years = [_YEARS.sub("", words) for words in _text_after(own, lines)]
-    said = (any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years)
-    return all(said) and not numbered
+    has_words = (any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years)
+    return all(has_words) and not numbered
 
 
 _NUMBERED = re.compile(r"\W*\d")
@@ -417,8 +417,8 @@ def _counts_otherwise(listing: Listing, lines: Sequence[str]) -> bool:
     return any(_is_other_order(column, count) for column in columns)
 
 
-def _is_unranked(listing: Listing, said: str, lines: Sequence[str]) -> bool:
-    """Return whether items in the order shown are said to be in the given order, or have scores that do not fall,
+def _is_unranked(listing: Listing, beside: str, lines: Sequence[str]) -> bool:
+    """Return whether items in the order shown are beside to be in the given order, or have scores that do not fall,
     each in its own line (`A: Heat - 7`, `B: Fargo - 9`)."""
     if listing.ordered or not is_as_shown(listing.named):
         return False
@@ -429,7 +429,7 @@ def _is_unranked(listing: Listing, said: str, lines: Sequence[str]) -> bool:
     ]
     scores = [float(one[1].replace(",", ".")) for one in found if one]
     falls = scores in (sorted(scores, reverse=True), [*range(1, len(scores) + 1)])
-    return _AS_GIVEN.search(said) is not None or (len(scores) == len(listing.mentions) and not falls)
+    return _AS_GIVEN.search(beside) is not None or (len(scores) == len(listing.mentions) and not falls)
 
 
 _SCORE = caseless(

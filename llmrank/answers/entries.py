@@ -408,8 +408,8 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         kind, value, end = marker(body)
         if (kind, value) == (line.kind, line.value) and (again := _mention(body[end:], index)).match:
             return [again]
-    for dressing in ENTRY_FORMS:
-        if (parts := dressing.read(body, index)) is not None:
+    for form in ENTRY_FORMS:
+        if (parts := form.read(body, index)) is not None:
             return [whole] if line.value is not None and _is_end_of_another(parts, body) else parts
     if line.value is None and (parts := _after_lead_in(body, index)):
         return parts
@@ -512,10 +512,10 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
         _sort_by_scores_in_line(text, places, listing)
     before = _FIRST_NUMBER.sub("", before)
     letters = sum(map(str.isalpha, before))
-    if said := _exclusion(text, mentions):
+    if excluded := _exclusion(text, mentions):
         if _is_heading(line) and not any(one.match for one in mentions):
             return None  # **What I'd avoid**
-        listing.intro = said
+        listing.intro = excluded
         return listing
     colon = before.rstrip(" \"'“„«*_[").endswith((":", "=")) or before.rstrip().endswith((":", ">", "→"))
     if letters and not head:
@@ -547,10 +547,10 @@ def _without_asides(line: Line) -> Line:
     """Return a line without sentences that leave items out and without reasons why the user may like the others."""
     text = line.text
     if ". " in text and len(text) < 600 and text.count(", ") < 6:  # I recommend Heat. I do not recommend Fargo.
-        said = re.split(r"(?<=[.!?])(?<!a\.k\.a\.) ", text)
-        if len(said) > 1:
+        sentences = re.split(r"(?<=[.!?])(?<!a\.k\.a\.) ", text)
+        if len(sentences) > 1:
             line = Line(
-                line.number, " ".join(one for one in said if not (_DECLINES.search(one) or _exclusion(one, [])))
+                line.number, " ".join(one for one in sentences if not (_DECLINES.search(one) or _exclusion(one, [])))
             )
     because = _BECAUSE.search(line.text[:2000])
     return Line(line.number, line.text[: because.start()]) if because else line
@@ -722,18 +722,23 @@ def _last(rest: str, index: TitleIndex) -> Mentions:
 def _remark(body: str, index: TitleIndex) -> Mentions | None:
     """`Alien - a classic of its kind`: a title, and a remark that cannot be part of it."""
     for mark in reversed([*islice(_REMARK.finditer(body, 0, index.longest), _REMARKS)]):
-        said = body[mark.start() : mark.start() + 2000]
+        remark = body[mark.start() : mark.start() + 2000]
         closed = mark["closed"] or body[mark.start() - 1] in "*_"  # **Dune:** a classic; *Dune*, Frank Herbert
         alone = closed and not {*"*_"} & {*body[mark.end() :][:2000]}
-        in_characters = said[0] in ".!?" and _EAST_ASIAN.match(said, 2) is not None
-        if alone or in_characters or _is_remark(said) or any(one.match(said) for one in (_EDITION, _AUTHOR, _ASIDE)):
+        in_characters = remark[0] in ".!?" and _EAST_ASIAN.match(remark, 2) is not None
+        if (
+            alone
+            or in_characters
+            or _is_remark(remark)
+            or any(one.match(remark) for one in (_EDITION, _AUTHOR, _ASIDE))
+        ):
             mention = _mention(body[: mark.start()], index)
-            if mention.match and (by := _BY.match(said)) and index.is_by_another(mention.match, said[by.end() :]):
+            if mention.match and (by := _BY.match(remark)) and index.is_by_another(mention.match, remark[by.end() :]):
                 return None
-            if mention.match and said[0] == "," and _mention(said[1:].partition(",")[0], index).match:
+            if mention.match and remark[0] == "," and _mention(remark[1:].partition(",")[0], index).match:
                 return None  # Heat, Fargo, Alien (in this order)
-            if mention.match and (sign := _CHAINED.search(said)):  # Dune by Frank Herbert > Emma by Jane Austen
-                after = said[sign.end() :].partition(sign[0])[0].strip(" *_")
+            if mention.match and (sign := _CHAINED.search(remark)):  # Dune by Frank Herbert > Emma by Jane Austen
+                after = remark[sign.end() :].partition(sign[0])[0].strip(" *_")
                 if _mention(after, index).match or _cut_lead_in(after, index) or _remark(after, index):
                     return None
             if mention.match:
@@ -844,8 +849,8 @@ def _one(piece: str, index: TitleIndex) -> Mentions:
     whole = _mention(piece, index)
     if whole.match:
         return [whole]
-    for dressing in ENTRY_FORMS[1:]:
-        if (parts := dressing.read(piece, index)) is not None:
+    for form in ENTRY_FORMS[1:]:
+        if (parts := form.read(piece, index)) is not None:
             return parts
     return [whole] if _is_title_like(piece) else []
 

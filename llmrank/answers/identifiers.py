@@ -642,8 +642,10 @@ class _Reader:
     def _sentence(self, line: Line, named: list[Word]) -> Listing:
         text, first = line.text, named[0]
         is_bare = self.identifiers.are_numbers and not first.bracketed
-        said = _SAYS.search(text[: first.start][-40:]) and not re.match(r"\s+[a-z]", text[first.end : first.end + 4])
-        if _DENIED.search(text[:2000]) or (is_bare and not said):
+        declared = _SAYS.search(text[: first.start][-40:]) and not re.match(
+            r"\s+[a-z]", text[first.end : first.end + 4]
+        )
+        if _DENIED.search(text[:2000]) or (is_bare and not declared):
             return Listing([])
         in_order = _different(named) == 1 or _IN_ORDER.search(text[:2000])
         return Listing(self.mentions(named, line), in_sentence=True, ambiguous=not in_order)

@@ -252,24 +252,24 @@ class TitleIndex:
             for at, title in enumerate(self._titles)
             if title.parts
         )
-        told = [
+        short = [
             (part, at)
             for part, title, at in last
             if title.is_by or (title.parts[2:] and len(name_of(part).content) > 1)
         ]
         first = ((title.parts[0], at) for at, title in enumerate(self._titles) if title.parts[1:] and not title.is_by)
-        told += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]
+        short += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]
         raw = [(folded(item.title), at) for at, item in enumerate(self._items)]
         created = ((title[found.end() :], at) for title, at in raw if (found := _CREATED.match(title)))
         works = ((without_article(parse_title(work).name), at) for work, at in created)
-        told += [(work, at) for work, at in works if " " in work and _is_distinctive(work)]
+        short += [(work, at) for work, at in works if " " in work and _is_distinctive(work)]
         for pattern in (_OTHERWISE, _VERSION, _EDITION):
             before = ((found[1], at) for title, at in raw if (found := pattern.fullmatch(title)))
-            told += [(without_article(parse_title(part).name), at) for part, at in before]
+            short += [(without_article(parse_title(part).name), at) for part, at in before]
         authors = [title.name.rpartition(" by ") for title in self._titles]
         if 2 * sum(bool(by) for _, by, _ in authors) > len(authors) > 2:  # Emma by Jane Austen
-            told += [(without_article(work), at) for at, (work, _, _) in enumerate(authors) if len(work) > _PRONOUN]
-        return told
+            short += [(without_article(work), at) for at, (work, _, _) in enumerate(authors) if len(work) > _PRONOUN]
+        return short
 
     @cached_property
     def _unbranded(self) -> dict[str, tuple[int, ...]]:

@@ -482,10 +482,10 @@ def _after_question(text: str) -> str:
 
 def _in_channel(text: str) -> str | None:
     """Return the text of the last channel, None if that channel is still reasoning."""
-    before, channel, said = text.rpartition(_CHANNEL)
+    before, channel, answer = text.rpartition(_CHANNEL)
     if not channel and text.lstrip().startswith("analysis"):
-        said = text.rpartition(_FINAL_CHANNEL)[2]
-    return None if channel and _ANALYSIS.search(before[-200:]) else said
+        answer = text.rpartition(_FINAL_CHANNEL)[2]
+    return None if channel and _ANALYSIS.search(before[-200:]) else answer
 
 
 def _without_details(text: str) -> str | None:

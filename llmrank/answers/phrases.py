@@ -290,8 +290,8 @@ def meaning(intro: str) -> str:
     *before, nearest = _SENTENCE_END.split(last_line(intro).rstrip())
     if before and not nearest.rstrip(" *_").endswith(":"):
         nearest = ""  # a sentence after the one that announces the list
-    said = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
-    found = next((phrase.meaning for phrase, words in said if phrase.pattern.search(words)), "") if intro else ""
+    searches = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
+    found = next((phrase.meaning for phrase, words in searches if phrase.pattern.search(words)), "") if intro else ""
     if found == "ranking" and (_HISTORY.match(last_line(intro)) or _YOU_HAD.search(last_line(intro))):
         return "given"  # The user's history, sorted by date:
     return "" if found == "given" and _BY.match(last_line(intro)) else found

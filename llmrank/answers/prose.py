@@ -177,7 +177,7 @@ def _is_doubtful(gaps: Sequence[_Gap]) -> bool:
 def _places(gaps: Sequence[_Gap]) -> list[Place]:
     """Return the place of each item, judging by the words before and after it."""
     places: list[Place] = [_place(before.lead, behind.tail) for before, behind in pairwise(gaps)]
-    if places[-1] is None and any(_said(piece.split()) == "last" for piece in gaps[-1].known):
+    if places[-1] is None and any(_place_in_words(piece.split()) == "last" for piece in gaps[-1].known):
         places[-1] = "last"  # so save it for the end
     return places
 
@@ -208,13 +208,13 @@ def _order(places: Sequence[Place], *, opened: bool) -> list[int] | None:
 def _place(lead: str, tail: str) -> Place:
     """Return the place of an item from the words that introduce it and the words that follow it."""
     follows = [*takewhile(_TAIL_WORDS.__contains__, normalised(tail).split())]
-    before, behind = _said(normalised(lead).split()), _said(follows)
+    before, behind = _place_in_words(normalised(lead).split()), _place_in_words(follows)
     if before is None or before == "next":
         return before if behind is None else behind
     return before if behind in (None, "next", before) else None
 
 
-def _said(words: Sequence[str]) -> Place:
+def _place_in_words(words: Sequence[str]) -> Place:
     if "second to last" in " ".join(words):
         return "next"
     for word, after in pairwise([*words, ""]):

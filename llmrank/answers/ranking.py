@@ -200,8 +200,8 @@ def _ranking_in_sentences(blocks: Sequence[Block], text: str, question: Question
         return None
     if listed and blocks[-1].kind != "text":
         return None
-    said = blocks[-1].lines[0].text if listed else text
-    found = read_sentences(said, title_index(question.items), Identifiers.of(question))
+    sentences = blocks[-1].lines[0].text if listed else text
+    found = read_sentences(sentences, title_index(question.items), Identifiers.of(question))
     least = len(question.items) - 1 if listed else len(reading.named) * (not reading.ambiguous)
     if found is None or len(found.named) <= least:
         return None
@@ -428,8 +428,8 @@ def _with_recalled(found: Sequence[Mention], judged: Judged, index: TitleIndex) 
     if not 0 < len(unmatched) <= _FUZZY_TEXTS:
         return judged
     texts = {number: _REMARK.split(found[number].text[:400], maxsplit=1)[0] for number in unmatched}
-    meant = {number: at for number, text in texts.items() if (at := index.recalled_by(text)) is not None}
-    certain = _claimed_once(meant, known)
+    recalled = {number: at for number, text in texts.items() if (at := index.recalled_by(text)) is not None}
+    certain = _claimed_once(recalled, known)
     company = len(known) + len(certain)
     if company < max(_MIN_COMPANY, 2 * (len(unmatched) - len(certain))):
         return judged
@@ -440,10 +440,10 @@ def _with_recalled(found: Sequence[Mention], judged: Judged, index: TitleIndex) 
     return [(certain[number], "loose") if number in certain else one for number, one in enumerate(judged)]
 
 
-def _claimed_once(meant: Mapping[int, int], known: Collection[int]) -> dict[int, int]:
+def _claimed_once(recalled: Mapping[int, int], known: Collection[int]) -> dict[int, int]:
     """Return the entries whose item no other entry means or names."""
-    times = Counter(meant.values())
-    return {number: at for number, at in meant.items() if times[at] == 1 and at not in known}
+    times = Counter(recalled.values())
+    return {number: at for number, at in recalled.items() if times[at] == 1 and at not in known}
 
 
 def resolved(judged: Judged) -> tuple[dict[int, str], Counter[str]]:

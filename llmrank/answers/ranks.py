@@ -200,8 +200,8 @@ def _order(columns: Sequence[_Column], item: _Column, is_map: bool, is_table: bo
     if is_map:
         return _order_of_map(columns, item)
     if counted := [one for one in others if not one.role and is_permutation(one.texts)]:
-        told = not is_table or counts(counted[0].texts) or not counted[0].head
-        return (by_number(counted[0].texts, "rank") if told else None), False  # | Title | Value |: ranks, or scores
+        decided = not is_table or counts(counted[0].texts) or not counted[0].head
+        return (by_number(counted[0].texts, "rank") if decided else None), False  # | Title | Value |: ranks, or scores
     if scores := [one.texts for one in others if one.role == "score"]:
         are_numbers = all(_number(text) is not None for text in scores[0])
         return (by_number(scores[0], "score") if are_numbers else standing), are_numbers

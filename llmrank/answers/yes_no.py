@@ -200,7 +200,7 @@ class YesNo:
 
 def _predictions(text: str) -> set[bool]:
     """Return whether sentences say that the user will like the item, or will not, or both."""
-    return {(said["not"] is None) == (said["hate"] is None) for said in _WILL_LIKE.finditer(text[:_SEARCH_LIMIT])}
+    return {(found["not"] is None) == (found["hate"] is None) for found in _WILL_LIKE.finditer(text[:_SEARCH_LIMIT])}
 
 
 _SEARCH_LIMIT = 2000
@@ -273,8 +273,8 @@ def _asked_and_answered(text: str) -> set[bool] | None:
 def _opening_prediction(text: str) -> set[bool] | None:
     """Return whether the text begins by saying that the user will like the item. A statement about another item is
     not a verdict."""
-    if said := _THEY_LIKE.match(text):
-        return {said["not"] is None}
+    if found := _THEY_LIKE.match(text):
+        return {found["not"] is None}
     if likes := _LIKES.match(text):
         of_another = text[likes.end() :].lstrip(' "“*')[:1].isupper()
         return set() if of_another else {likes["not"] is None}
@@ -288,10 +288,10 @@ def _without_yes_or_no(text: str) -> set[bool] | None:
     end = text[-_SEARCH_LIMIT:]
     if (last := _PROBABLY_NOT.search(end)) and not _OF_ANOTHER.search(end[: last.start() + 1]):
         return {False}
-    said = [*_RECOMMENDS.finditer(text[:_SEARCH_LIMIT])]
-    if any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in said):
+    found = [*_RECOMMENDS.finditer(text[:_SEARCH_LIMIT])]
+    if any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in found):
         return None
-    return {one["not"] is None for one in said} or None
+    return {one["not"] is None for one in found} or None
 
 
 def _likelihood(text: str) -> set[bool] | None:
@@ -300,10 +300,10 @@ def _likelihood(text: str) -> set[bool] | None:
 
 def _first_person(text: str) -> set[bool] | None:
     """Return the verdicts of a text with one `I'd say no`. A conditional one is not a verdict."""
-    said = [*_SAYS.finditer(text[:_SEARCH_LIMIT])]
-    if len(said) != 1:
+    found = [*_SAYS.finditer(text[:_SEARCH_LIMIT])]
+    if len(found) != 1:
         return None
-    before = re.split(r"[.!?\n]", text[: said[0].start()])[-1]
+    before = re.split(r"[.!?\n]", text[: found[0].start()])[-1]
     return set() if _SAYS_IF.search(before) else _meant(_PLAIN.findall(text))
 
 

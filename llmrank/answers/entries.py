@@ -826,13 +826,13 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
 
 
 ENTRY_FORMS = (
-    EntryForm("numbers in a line", "1. Alien 2. Heat 3. Fargo", _inline_numbers),
-    EntryForm("two names, one in another language", "《盗火线》 (Heat)", _in_two_languages),
-    EntryForm("quotation marks", '"Alien", "Heat" and "Fargo"', _quoted),
-    EntryForm("bold or quoted, with a remark", "**Alien** - a classic of horror", _emphasised),
-    EntryForm("years", "Alien (1979), Heat (1995) and Fargo (1996)", _years),
-    EntryForm("a remark", "Alien - it is a classic", _remark),
-    EntryForm("commas, `>`, `<` or `and`", "Alien > Heat > Fargo", _commas),
+    EntryForm("several numbered titles", "1. Alien 2. Heat 3. Fargo", _inline_numbers),
+    EntryForm("a name and its translation", "《盗火线》 (Heat)", _in_two_languages),
+    EntryForm("titles in quotation marks", '"Alien", "Heat" and "Fargo"', _quoted),
+    EntryForm("a bold or quoted title and a remark", "**Alien** - a classic of horror", _emphasised),
+    EntryForm("titles with years", "Alien (1979), Heat (1995) and Fargo (1996)", _years),
+    EntryForm("a title and a remark", "Alien - it is a classic", _remark),
+    EntryForm("titles separated by commas, `>`, `<` or `and`", "Alien > Heat > Fargo", _commas),
 )
 """The ways in which an entry or a line may name items, in the order in which they are tried, each with an example."""
 

@@ -21,10 +21,10 @@ def tables() -> str:
     return "\n".join(
         (
             _table(("Signs", "for example", "read as"), [(name, f"`{one}`", f"`{two}`") for name, one, two in SIGNS]),
-            _table(("Marks of a list", "for example"), [(one.name, f"`{one.example}`") for one in NOTATIONS]),
-            _table(("An entry or a line with", "for example"), [(one.name, f"`{one.example}`") for one in ENTRY_FORMS]),
-            _table(("What stands before a list", "for example", "or"), meanings),
-            _table(("Worst first, in", "for example"), [(one.language, f"`{one.example}`") for one in DIRECTIONS]),
+            _table(("List marker", "for example"), [(one.name, f"`{one.example}`") for one in NOTATIONS]),
+            _table(("Entry or line with", "for example"), [(one.name, f"`{one.example}`") for one in ENTRY_FORMS]),
+            _table(("Meaning of the words before a list", "for example", "or"), meanings),
+            _table(("Language", "from worst to best"), [(one.language, f"`{one.example}`") for one in DIRECTIONS]),
         )
     )
 

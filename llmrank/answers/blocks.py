@@ -33,11 +33,11 @@ class Notation(NamedTuple):
 
 _DRESS = r"[*_#\s>~]*+"
 CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-ITS_RANK_WORD = (
+RANK_NOUN = (
     r"rank(?:ed)?|position|place|platz|rang|puesto|posición|lugar|posto|posizione|posição|место|plaats|miejsce|sıra"
 )
 """Words for a rank, before or after an entry."""
-_RANK_WORD = rf"{ITS_RANK_WORD}|ranking|top|pick|choice|順位|名次|第"
+_RANK_WORD = rf"{RANK_NOUN}|ranking|top|pick|choice|順位|名次|第"
 _NUMBER_STARTS = frozenset(("nu", "nr", "no", "Nu", "Nr", "No"))
 
 NOTATIONS = (
@@ -366,7 +366,7 @@ def marker(text: str) -> tuple[Kind, int | None, int]:
     return "none", None, 0
 
 
-def spelled(text: str) -> int | None:
+def numeral_value(text: str) -> int | None:
     """Return the value of a number word, Roman numeral or Chinese numeral, None for any other text."""
     if text.casefold() in CARDINALS:
         return CARDINALS.index(text.casefold()) + 1

@@ -18,7 +18,7 @@ from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_i
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import SHORT, caseless, plain_text
 from llmrank.answers.outcome import NEXT_QUESTION, RETRACTION, TextFormat, answered, asks_first, unparsed
-from llmrank.answers.ranking import disambiguated, judge, read_titles, resolved
+from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = caseless(
@@ -176,7 +176,7 @@ def _only_title(text: str, index: TitleIndex) -> Match | None:
 def _by_title(text: str, response: Response, question: Question, index: TitleIndex) -> Answer:
     """Return the Answer for a text without identifiers."""
     mentions = disambiguated(read_titles(split(text), text, question).mentions, text, index)
-    named, repairs = resolved(judge(mentions, index))
+    named, repairs = resolved(assign_items(mentions, index))
     if any(one.match and len(one.match.positions) > 1 for one in mentions):
         return unparsed(response, text, "ambiguous")  # nothing tells the items of one title apart
     others = index.named_in(text[:_SEARCH_LIMIT]) - {same for at in named for same in index.namesakes(at)}

@@ -175,7 +175,7 @@ class _Group:
         self.named |= other.named
 
     def in_grades(self) -> Listing:
-        """Return the listing with the highest grade first; ambiguous if a part has no grade."""
+        """Return the listing with its parts sorted from the highest grade; ambiguous if a part has none."""
         grades = [grade for grade, _ in self.parts]
         given = [grade for grade in grades if grade is not None]
         named = zip(self.parts, self.labels, strict=True)
@@ -342,7 +342,13 @@ def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
         if others and all(_GIVEN.match(last_line(group.listing.intro)) for group in others):
             others[-1].listing.ambiguous = True
         return _last_announced(others, expected) if others else None
-    for narrowed in (_announced, _without_other_cases, _without_candidates, _without_descriptions, _without_broken_off):
+    for narrowed in (
+        _announced,
+        _without_other_cases,
+        _without_candidates,
+        _without_descriptions,
+        _without_truncated_repeat,
+    ):
         open_ones = narrowed(open_ones)
     longest = max(open_ones, key=lambda group: len(group.named))
     if all(agrees(group.named, longest.named) for group in open_ones):
@@ -448,7 +454,7 @@ def _without_descriptions(groups: list[_Group]) -> list[_Group]:
     return [group for group in groups if not (group.listing.described and is_as_shown(group.named))]
 
 
-def _without_broken_off(groups: list[_Group]) -> list[_Group]:
+def _without_truncated_repeat(groups: list[_Group]) -> list[_Group]:
     """Drop the last group if it repeats the previous one up to an entry that is truncated."""
     if len(groups) < 2:
         return groups
@@ -467,8 +473,8 @@ _GOES_ON = caseless(
 
 
 def _last_announced(groups: Sequence[_Group], expected: int) -> Listing:
-    """Return the last of several announced lists; ambiguous if an equally announced list of equal length has another
-    order."""
+    """Return the last of several announced lists; ambiguous if an earlier complete list with the same label has
+    another order."""
     last = groups[-1]
     listing = last.in_grades()
     for group in groups[:-1]:

@@ -15,14 +15,14 @@ from dataclasses import replace
 from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
-from llmrank.answers.blocks import ITS_RANK_WORD, ORDINALS, Block, Line, marker, word_set
+from llmrank.answers.blocks import ORDINALS, RANK_NOUN, Block, Line, marker, word_set
 from llmrank.answers.choosing import PARENTHESIS, gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
 from llmrank.answers.normalise import EAST_ASIAN, caseless
 from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.phrases import grade, is_tier, meaning
-from llmrank.answers.ranks import ITS_RANK, are_scores, by_number, counts, counts_down, falls, sort_by_numbers
+from llmrank.answers.ranks import TRAILING_RANK, are_scores, by_number, counts, counts_down, falls, sort_by_numbers
 from llmrank.answers.title import SMALL_WORDS
 
 Mentions = list[Mention]
@@ -111,7 +111,7 @@ _COLON = re.compile(r":[*_]{0,3} ")
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
 _SCORED = re.compile(
     r"(?:[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)"
-    rf"(?i:score|rating|relevance|{ITS_RANK_WORD})?[ :#]{{0,3}}"
+    rf"(?i:score|rating|relevance|{RANK_NOUN})?[ :#]{{0,3}}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th)?"
     r"(?: ?(?:points?|pts|stars?|place))?[)\]*_.]{0,4}$"
     r"|(?P<stars>[★⭐🌟🔥❤👍]{1,10})☆{0,10}$"
@@ -125,7 +125,7 @@ _ASIDE = re.compile(
 _AUTHOR = re.compile(r" (?:by|directed by) [A-Z][\w.]* ?(?:(?:d[aeiu]|del|du|la|le|v[ao]n|der|den) ){0,2}[\w.]*[A-Z]")
 _NOTE = re.compile(r" \[[^\[\]\d]{1,40}\]$")
 _PLACE = caseless(r"\d{1,3}(?:st|nd|rd|th)(?: place)?")
-_SAYS_RANK = caseless(rf"\b(?:{ITS_RANK_WORD})\b|\d(?:st|nd|rd|th)\b")
+_SAYS_RANK = caseless(rf"\b(?:{RANK_NOUN})\b|\d(?:st|nd|rd|th)\b")
 _TRANSLATED = re.compile(
     r"(?P<outside>[^()/\n]{1,200}) ?\((?!(?:18|19|20)\d\d\b)"
     r"(?P<inside>[^()\n]{1,200}(?:\([^()\n]{1,200}\)[^()\n]{0,200}){0,3})\)"
@@ -225,7 +225,7 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
     if all(len(mentions) == 1 for mentions in found):
         whole = any(mention.text == line.text for line, mention in zip(entries, listing.mentions, strict=True))
         as_shown = first.kind != "rank" and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
-        ranks = [found["rank"] for line in entries if (found := ITS_RANK.search(line.body[-20:]))]
+        ranks = [found["rank"] for line in entries if (found := TRAILING_RANK.search(line.body[-20:]))]
         if not values or (as_shown and len(ranks) == len(entries)):
             _sort_by_scores([line.body for line in entries], listing)  # 1. Heat - rank 3, as shown first
         elif len(values) == len(entries) and not whole and not as_shown:

@@ -18,13 +18,13 @@ from itertools import chain, pairwise, takewhile
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, NamedTuple
 
-from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, spelled, word_set
+from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, numeral_value, word_set
 from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
 from llmrank.answers.normalise import caseless
 from llmrank.answers.ranks import (
-    ITS_RANK,
+    TRAILING_RANK,
     are_scores,
     by_number,
     counts,
@@ -361,7 +361,7 @@ class _Reader:
         if _DASHED.fullmatch(text):
             numbers = re.findall(r"\w+", text)
         else:
-            numbers = [str(spelled(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
+            numbers = [str(numeral_value(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
         text = _LABEL.sub("", text)
         solid = _SOLID.findall(text)
         if len(solid) == 1 and sorted(solid[0]) == sorted(self.identifiers.texts):
@@ -473,7 +473,7 @@ class _Reader:
 
     def _is_titled(self, identifier: str, body: str) -> bool:
         """Return whether an entry consists of the title of the item with this identifier, and its rank."""
-        rank = ITS_RANK.search(body[-20:])
+        rank = TRAILING_RANK.search(body[-20:])
         match = self.index.find(_without_rank(body).strip(_BESIDE)) if rank else None
         return match is not None and self.identifiers.find(identifier) in match.positions
 
@@ -496,7 +496,7 @@ class _Reader:
         if self.identifiers.are_letters:
             found = [word._replace(position=self.identifiers.find(word.text.upper())) for word in found]
         listing = Listing([self.mention(word, line.number) for word, line in zip(found, lines, strict=True)])
-        ranks = [rank["rank"] for body in bodies if (rank := ITS_RANK.search(body[-20:]))]
+        ranks = [rank["rank"] for body in bodies if (rank := TRAILING_RANK.search(body[-20:]))]
         are_ranks = len(ranks) == len(bodies) or (bodies[0][-1:].isalpha() and bodies[0][-2:-1] in "snrt")
         values = ranks if len(ranks) == len(bodies) else bodies
         titles = map(_without_rank, bodies)
@@ -843,7 +843,7 @@ _TWO_WORDS = re.compile(
 
 def _without_rank(body: str) -> str:
     """Return an entry without the rank after it."""
-    rank = ITS_RANK.search(body[-20:])
+    rank = TRAILING_RANK.search(body[-20:])
     return body[: -len(rank[0])] if rank else body
 
 

@@ -50,10 +50,10 @@ class Json(TextFormat):
         if reading.ambiguous:
             return unparsed(response, text, "ambiguous")
         of_kind = Identifiers.of(question).is_of_kind
-        cut = response.finish_reason == "length"
+        truncated = response.finish_reason == "length"
         if all(one.match.stage == "identifier" if one.match else of_kind(one.text) for one in reading.mentions):
-            return by_identifier(reading.mentions, response, question, text, cut)
-        return by_title(reading.mentions, response, question, text, cut, Counter())
+            return by_identifier(reading.mentions, response, question, text, truncated)
+        return by_title(reading.mentions, response, question, text, truncated, Counter())
 
     def structured(self, question: Question) -> Structured | None:
         """Return the schema of `{"ranking": [...]}` with the identifiers or titles, as many as were asked for."""

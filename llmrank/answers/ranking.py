@@ -109,9 +109,9 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if not raw or not raw.strip():
         return unparsed(response, raw, "empty")
     text = normalise(raw)
-    cut = response.finish_reason == "length" or len(raw) > LIMIT
+    truncated = response.finish_reason == "length" or len(raw) > LIMIT
     if titles and (plain := _plain_titles(text, title_index(question.items))):
-        return by_title(plain, response, question, text, cut, Counter())
+        return by_title(plain, response, question, text, truncated, Counter())
     if not titles:
         identifiers = Identifiers.of(question)
         text = _in_capitals(text) if identifiers.are_letters else text
@@ -119,11 +119,11 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
             answer = _answer(dict.fromkeys(chain, ""), Counter(), response, question, text)
             entries = tuple(Entry(identifiers.texts[at], 0, "identifier") for at in chain)
             return replace(answer, matches={}, entries=entries)
-    return _read_blocks(split(text), text, response, question, cut, titles=titles)
+    return _read_blocks(split(text), text, response, question, truncated, titles=titles)
 
 
 def _read_blocks(
-    blocks: Sequence[Block], text: str, response: Response, question: Question, cut: bool, *, titles: bool
+    blocks: Sequence[Block], text: str, response: Response, question: Question, truncated: bool, *, titles: bool
 ) -> Answer:
     """Return the Answer for the blocks of a normalised text; `titles` as in `read_ranking`."""
     reading, with_titles = _titles_or_identifiers(blocks, text, question, titles=titles)
@@ -138,11 +138,11 @@ def _read_blocks(
     if reading.ambiguous or _is_contradicted(reading, text, question):
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
-        answer = by_title(reading.mentions, response, question, text, cut, repairs)
+        answer = by_title(reading.mentions, response, question, text, truncated, repairs)
         if not titles and not answer.ranked:  # nothing shows that titles were meant
             return unparsed(response, text, answer.reason)
     else:
-        answer = by_identifier(reading.mentions, response, question, text, cut, for_titles=titles)
+        answer = by_identifier(reading.mentions, response, question, text, truncated, for_titles=titles)
     if not answer.ranked:
         return answer
     beside = _named_beside(reading, blocks, question, by_titles=with_titles)
@@ -168,7 +168,7 @@ def _titles_or_identifiers(
     counted = in_lines and [*reading.named] == [*range(len(reading.named))]  # [1] Alien, [2] Heat: list numbers
     if (question.identifiers or not titles) and unsure and (counted or not reading.contradicted):
         other = second(blocks, text, question)
-        near = not titles and not reading.mentions and bool(other.mentions)  # shortened titles: see `judge`
+        near = not titles and not reading.mentions and bool(other.mentions)  # shortened titles: see `assign_items`
         says_more = near or len(other.named) >= len(reading.named) + (not reading.ambiguous)
     elif not titles and (counted or len(reading.named) < len(question.items)):
         other = second(blocks, text, question)
@@ -301,27 +301,27 @@ _OR = caseless(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S")
 
 
 def by_title(
-    found: list[Mention], response: Response, question: Question, text: str, cut: bool, repairs: Counter[str]
+    found: list[Mention], response: Response, question: Question, text: str, truncated: bool, repairs: Counter[str]
 ) -> Answer:
     """Return the Answer for these titles, best first."""
     index = title_index(question.items)
     found = disambiguated(found, text, index)
-    cut_off = bool(found) and _title_is_cut_off(found[-1], text, index, cut)
+    incomplete = bool(found) and _title_is_truncated(found[-1], text, index, truncated)
     either = (one.text for one in found if one.match is None and _OR.search(one.text))
     if any(len(index.named_in(one)) > 1 for one in islice(either, _ALTERNATIVES_LIMIT)):
         return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo
-    judged = judge(found[:-1] if cut_off else found, index)
-    named, counted = resolved(judged)
-    counted["truncated"] = int(cut_off)
+    assigned = assign_items(found[:-1] if incomplete else found, index)
+    named, counted = resolved(assigned)
+    counted["truncated"] = int(incomplete)
     meant = [
         one.match.positions if one.match else index.namesakes(at)
-        for one, (at, _) in zip(found, judged, strict=False)
+        for one, (at, _) in zip(found, assigned, strict=False)
         if at is not None
     ]
     counted["shared_title"] = sum(len(positions) > 1 for positions in meant)  # nothing tells them apart
     if repairs["title_for_identifier"]:
         counted["title_for_identifier"] = len(named)
-    entries = _entries(found, [*judged, (None, "truncated")] if cut_off else judged)
+    entries = _entries(found, [*assigned, (None, "truncated")] if incomplete else assigned)
     return replace(_answer(named, counted, response, question, text), entries=entries)
 
 
@@ -349,10 +349,16 @@ _LINES_OF_ONE = 6
 
 
 def by_identifier(
-    found: list[Mention], response: Response, question: Question, text: str, cut: bool, *, for_titles: bool = False
+    found: list[Mention],
+    response: Response,
+    question: Question,
+    text: str,
+    truncated: bool,
+    *,
+    for_titles: bool = False,
 ) -> Answer:
     """Return the Answer for these identifiers, best first."""
-    if cut and found and _identifier_is_cut_off(found[-1], text, Identifiers.of(question)):
+    if truncated and found and _identifier_is_truncated(found[-1], text, Identifiers.of(question)):
         found = found[:-1]
     numbers = [one.text for one in found]
     if len(numbers) > len(question.items) and numbers == [str(at) for at in range(1, len(numbers) + 1)]:
@@ -366,10 +372,10 @@ def by_identifier(
             found = [Mention(str(number), Match((number,), "identifier")) for number in numbers]
         elif count not in numbers:
             return unparsed(response, text, "zero_based")
-    judged = judge(found)
-    named, repairs = resolved(judged)
+    assigned = assign_items(found)
+    named, repairs = resolved(assigned)
     repairs["zero_based"] = int(zero_based)
-    answer = replace(_answer(named, repairs, response, question, text), entries=_entries(found, judged))
+    answer = replace(_answer(named, repairs, response, question, text), entries=_entries(found, assigned))
     return answer if for_titles else replace(answer, matches={})
 
 
@@ -381,10 +387,10 @@ def _answer(named: dict[int, str], repairs: Counter[str], response: Response, qu
     return answered(response, repairs, ranked=ranked, matches=Counter(named.values()))
 
 
-Judged = Sequence[tuple[int | None, str]]
+Assignments = Sequence[tuple[int | None, str]]
 
 
-def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
+def assign_items(found: Sequence[Mention], index: TitleIndex | None = None) -> Assignments:
     """Return for each mention the position of its item and the stage of the match, or None and the repair.
 
     With an index, unmatched texts are compared with similar titles. Exact and normalised matches claim their items
@@ -398,18 +404,18 @@ def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
                 near[text] = index.nearest(text) or (index.nearest(short) if short != text else None)
     claimed = {at for mention in found if mention.match for at in mention.match.positions}
     named: set[int] = set()
-    judged: list[tuple[int | None, str]] = []
+    assigned: list[tuple[int | None, str]] = []
     for mention in found:
         match = mention.match or near.get(mention.text)
         if match is None:
-            judged.append((None, "not_a_candidate"))
+            assigned.append((None, "not_a_candidate"))
         elif not match.positions:
-            judged.append((None, "ambiguous"))
+            assigned.append((None, "ambiguous"))
         else:
             free = [at for at in match.positions if at not in named and (mention.match or at not in claimed)]
-            judged.append((free[0], match.stage) if free else (None, "duplicate"))
+            assigned.append((free[0], match.stage) if free else (None, "duplicate"))
             named.update(free[:1])
-    return _with_recalled(found, judged, index) if index else judged
+    return _with_recalled(found, assigned, index) if index else assigned
 
 
 _REMARK = re.compile(r" [-–—:(] ?(?=[a-z])")
@@ -417,27 +423,27 @@ _MIN_COMPANY = 3
 """Minimum number of entries that must name or recall items before the others help to read a careless title."""
 
 
-def _with_recalled(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> Judged:
+def _with_recalled(found: Sequence[Mention], assigned: Assignments, index: TitleIndex) -> Assignments:
     """Return the results with unmatched entries resolved to the item that they recall, where the other entries support
     it.
 
     Most entries must name or recall an item, and only an item that no other entry names can be recalled.
     """
-    known = {at for at, _ in judged if at is not None}
-    unmatched = [number for number, (_, how) in enumerate(judged) if how == "not_a_candidate"]
+    known = {at for at, _ in assigned if at is not None}
+    unmatched = [number for number, (_, how) in enumerate(assigned) if how == "not_a_candidate"]
     if not 0 < len(unmatched) <= _FUZZY_TEXTS:
-        return judged
+        return assigned
     texts = {number: _REMARK.split(found[number].text[:400], maxsplit=1)[0] for number in unmatched}
     recalled = {number: at for number, text in texts.items() if (at := index.recalled_by(text)) is not None}
     certain = _claimed_once(recalled, known)
     company = len(known) + len(certain)
     if company < max(_MIN_COMPANY, 2 * (len(unmatched) - len(certain))):
-        return judged
+        return assigned
     if len(found) == len(index) > _MIN_COMPANY:  # all ranked: unmatched entries name the rest
         free = {*range(len(index))} - known - {*certain.values()}
         held = {number: index.holding(text, free) for number, text in texts.items() if number not in certain}
         certain |= _claimed_once({number: at.pop() for number, at in held.items() if len(at) == 1}, known)
-    return [(certain[number], "loose") if number in certain else one for number, one in enumerate(judged)]
+    return [(certain[number], "loose") if number in certain else one for number, one in enumerate(assigned)]
 
 
 def _claimed_once(recalled: Mapping[int, int], known: Collection[int]) -> dict[int, int]:
@@ -446,17 +452,17 @@ def _claimed_once(recalled: Mapping[int, int], known: Collection[int]) -> dict[i
     return {number: at for number, at in recalled.items() if times[at] == 1 and at not in known}
 
 
-def resolved(judged: Judged) -> tuple[dict[int, str], Counter[str]]:
+def resolved(assigned: Assignments) -> tuple[dict[int, str], Counter[str]]:
     """Return the position of each named item with the stage of its match, in the order named, and the repairs."""
-    repairs = Counter(how for at, how in judged if at is None or how == "loose")
-    return {at: how for at, how in judged if at is not None}, repairs
+    repairs = Counter(how for at, how in assigned if at is None or how == "loose")
+    return {at: how for at, how in assigned if at is not None}, repairs
 
 
-def _entries(found: Sequence[Mention], judged: Judged) -> tuple[Entry, ...]:
-    return tuple(Entry(one.text, one.line, how) for one, (_, how) in zip(found, judged, strict=True))
+def _entries(found: Sequence[Mention], assigned: Assignments) -> tuple[Entry, ...]:
+    return tuple(Entry(one.text, one.line, how) for one, (_, how) in zip(found, assigned, strict=True))
 
 
-def _title_is_cut_off(last: Mention, text: str, index: TitleIndex, truncated: bool) -> bool:
+def _title_is_truncated(last: Mention, text: str, index: TitleIndex, truncated: bool) -> bool:
     """Return whether the last title may be truncated.
 
     A recorded answer may lack its finish reason. In that case only an open parenthesis, or a text that begins a longer
@@ -473,7 +479,7 @@ def _title_is_cut_off(last: Mention, text: str, index: TitleIndex, truncated: bo
     return last.text.count("(") > last.text.count(")") or (begins and not (near and near.positions))
 
 
-def _identifier_is_cut_off(last: Mention, text: str, identifiers: Identifiers) -> bool:
+def _identifier_is_truncated(last: Mention, text: str, identifiers: Identifiers) -> bool:
     """Return whether the last identifier may be the truncated beginning of a longer one."""
     if not text.endswith(last.text):
         return False

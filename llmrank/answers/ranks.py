@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
-from llmrank.answers.blocks import CARDINALS, ITS_RANK_WORD, ORDINALS, Block, head_role
+from llmrank.answers.blocks import CARDINALS, ORDINALS, RANK_NOUN, Block, head_role
 from llmrank.answers.listing import Listing, Mention, is_as_shown
 from llmrank.answers.normalise import caseless
 
-ITS_RANK = caseless(rf"[-–—:=(,] ?(?:{ITS_RANK_WORD})[ :#]{{0,2}}(?P<rank>\d{{1,3}})\W{{0,3}}$")
+TRAILING_RANK = caseless(rf"[-–—:=(,] ?(?:{RANK_NOUN})[ :#]{{0,2}}(?P<rank>\d{{1,3}})\W{{0,3}}$")
 """The rank after an entry: `1. Heat - rank 3`."""
 
 

@@ -1,8 +1,8 @@
 """Stage 5 for titles: find the item that a careless title may stand for, misspelt or with words left out.
 
 Such a text is not a match by itself, because its slip could also come from another title. It counts only among entries
-that name other items, where just one item remains for it (`ranking.judge`). Lookups use tables by first letter and by
-word, so that a text is never compared with each title in turn.
+that name other items, where just one item remains for it (`ranking.assign_items`). Lookups use tables by first letter
+and by word, so that a text is never compared with each title in turn.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 import pytest
 
 from llmrank.answers.matching import title_index
-from llmrank.answers.ranking import judge, resolved
+from llmrank.answers.ranking import assign_items, resolved
 from llmrank.types import Answer, Item, Outcome, Question
 from tests.answers.asking import items, mentions, places, read
 
@@ -225,7 +225,7 @@ def test_a_number_inside_a_title_does_not_begin_a_list() -> None:
 
 def test_a_remark_is_not_a_title_and_a_longer_title_is_not_a_remark() -> None:
     found = mentions("1. Alien: Covenant\n2. Alien - it is a classic horror film", title_index(FILMS))
-    named, repairs = resolved(judge(found, title_index(FILMS)))
+    named, repairs = resolved(assign_items(found, title_index(FILMS)))
     assert (list(named), dict(repairs)) == ([3], {"not_a_candidate": 1})
 
 

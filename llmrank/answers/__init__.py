@@ -1,8 +1,13 @@
-"""Reading answers: a Response in, an Answer with its repairs out. Pure, and a label is never seen.
+"""Answer formats: each turns one Response into one Answer.
+
+A Response is what a model wrote; an Answer holds the items it ranked or the value it gave, exactly one Outcome, and the
+repairs that were needed. Models answer in many forms, so reading runs in six stages (docs/reading-answers.md). An
+answer that can be read in two ways is left unparsed, because a wrong ranking is worse than none. Reading is pure: the
+same Response and Question always give the same Answer, and the ground truth is never seen.
 
 `answer_format(name)` returns a format. A package adds its own through the entry point group `llmrank.answers`: a class
-without arguments, or a value, that follows the protocol `llmrank.types.AnswerFormat`. What such a format is written
-with stands here too (docs/extending.md).
+that needs no arguments, or a value, that follows the protocol `llmrank.types.AnswerFormat`. The helpers for writing
+such a format are exported here too (docs/extending.md).
 """
 
 from __future__ import annotations
@@ -30,21 +35,21 @@ _FORMATS: Mapping[str, str] = {
     "label_logprobs": "label_logprobs:LabelLogprobs",
     "one_title": "one_title:OneTitle",
 }
-"""llmrank's own: name -> module and class. One is loaded when it is asked for, as a package's is: what it knows of the
-ways models write takes longer to load than most commands take."""
+"""The built-in formats: name -> module and class. Each is loaded on first use, because the patterns that a format
+compiles take longer to load than most commands take to run."""
 _GROUP = "llmrank.answers"
 
 
 def answer_formats() -> tuple[str, ...]:
-    """Return the names of all answer formats, ours first, then those that installed packages add."""
+    """Return the names of all answer formats: the built-in ones first, then those of installed packages."""
     return tuple(dict.fromkeys((*_FORMATS, *plugin_names(_GROUP))))
 
 
 def answer_format(name: str) -> AnswerFormat:
     """Return the answer format with this name.
 
-    Raises InputError, with the nearest name, if there is none; also where two packages give it, llmrank's own included,
-    and where a package's format cannot be loaded.
+    Raises InputError if there is none (with the nearest name), if two packages provide it or one reuses a built-in
+    name, or if a package's format cannot be loaded.
     """
     if plugin := find_plugin(_GROUP, name, _FORMATS):
         return PluginFormat.load(plugin)

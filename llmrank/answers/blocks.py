@@ -1,6 +1,9 @@
-"""Stage 2: a normalised answer in blocks: lists, tables, JSON values, and lines of text.
+"""Stage 2: split a normalised answer into blocks: lists, tables, JSON values, and lines of text.
 
-Nothing here knows the candidates. A block carries what introduces it, and of each entry its number, where it has one.
+Models write rankings as numbered lists, tables, CSV, JSON, or records of `Key: value` lines. This stage recognises
+these shapes and turns each into one `Block`, so that later stages need not care about the notation. It knows nothing
+about the candidates: a block only holds the text of its entries, with their numbers if they have any. `NOTATIONS` lists
+the markers that begin a list entry; `split` does the work.
 """
 
 from __future__ import annotations
@@ -24,17 +27,17 @@ class Notation(NamedTuple):
     kind: Kind
     name: str
     pattern: re.Pattern[str]
-    """Of the beginning of a line; group 1 is the number."""
+    """Matches at the beginning of a line; group 1 is the number."""
     example: str
 
 
 _DRESS = r"[*_#\s>~]*+"
 CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-ITS_RANK_WORD = (
+RANK_NOUN = (
     r"rank(?:ed)?|position|place|platz|rang|puesto|posición|lugar|posto|posizione|posição|место|plaats|miejsce|sıra"
 )
-"""What a rank is called, before its entry and behind it."""
-_RANK_WORD = rf"{ITS_RANK_WORD}|ranking|top|pick|choice|順位|名次|第"
+"""Words for a rank, before or after an entry."""
+_RANK_WORD = rf"{RANK_NOUN}|ranking|top|pick|choice|順位|名次|第"
 _NUMBER_STARTS = frozenset(("nu", "nr", "no", "Nu", "Nr", "No"))
 
 NOTATIONS = (
@@ -66,7 +69,7 @@ NOTATIONS = (
     Notation("bullet", "a bullet", re.compile(
         r"\s*+(?:[-–—•·▪►▶‣◦○●+>→✓✔✅☑⭐★]|\*(?!\*))\s++(?:\[[ xX]?\]\s++)?"), "- Heat"),
 )  # fmt: skip
-"""How the entries of a list are marked, in the order in which they are tried."""
+"""The markers of list entries, in the order in which they are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +77,15 @@ class Line:
     """One line of an answer."""
 
     number: int
-    """From 1."""
+    """Counted from 1."""
     text: str
-    """Without the spaces around it."""
+    """Without surrounding whitespace."""
     indent: int = 0
     kind: Kind = "none"
     value: int | None = None
-    """The number of the entry; of a letter its place in the alphabet."""
+    """The number of the entry, or the position of its letter in the alphabet."""
     body: str = ""
-    """Without its mark."""
+    """The text without its marker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +104,16 @@ class Block:
     lines: list[Line] = field(default_factory=list[Line])
     rows: list[Row] = field(default_factory=list[Row])
     header: tuple[str, ...] = ()
-    """The headings of the columns, in lower case; for a JSON object `key` and the name of the object."""
+    """The column headings, in lower case; for a JSON object, `key` and the name of the object."""
     name: str = ""
-    """The key under which a JSON value stands."""
+    """The key of a JSON value."""
 
 
 _FENCE = re.compile(r"(?:```|~~~|-{3,}+$|={3,}+$|\*{3,}+$|_{3,}+$)")
 _RULE = re.compile(r"\|?(?:\s*+:?-{1,200}+:?\s*+\|?)++$")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
 _TUPLE = re.compile(r"\[?\(([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\1, ?(-?\d{1,3}(?:\.\d{1,6})?)\)(?:, ?|\])?")
-"""A pair of a list of Python: `('Heat', 0.9)`."""
+"""A pair in a Python list: `('Heat', 0.9)`."""
 _RANKED_TUPLE = re.compile(r"\[?\((\d{1,3}), ?([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\2\)(?:, ?|\])?")
 _PYTHON = re.compile(r"\{\s{0,8}(?:'[^'\"\n]{1,300}'|\d{1,4}) ?:")
 _PYTHON_TEXT = re.compile(r"(?<=[\[{,:\s])'([^'\"\n]{1,300})'(?=\s{0,3}[\],:}])")
@@ -119,7 +122,7 @@ _INSIDE = re.compile(r"\[\s?(\d{1,3})[.):]\s?([^\[\]\n]{1,300})\][,;]?")
 
 
 def split(text: str) -> list[Block]:
-    """Return the blocks of a normalised text. The time is linear in its length."""
+    """Return the blocks of a normalised text, in linear time."""
     values: list[Block] = []
     if "('" in text or '("' in text:
         text = _TUPLE.sub(r"\n\2: \3\n", text)
@@ -132,7 +135,10 @@ def split(text: str) -> list[Block]:
     if "[" in text and len(_INSIDE.findall(text, 0, 100_000)) > 1:
         text = _INSIDE.sub(r"\n\1. \2\n", text)  # [1. Fargo], [2. Heat]
     blocks: list[Block] = []
-    lines = [_line(number, raw) for number, raw in enumerate(_scored(_in_columns(_counted(text.split("\n")))), 1)]
+    lines = [
+        _line(number, raw)
+        for number, raw in enumerate(_separate_scores(_separate_cells(_punctuate_numbers(text.split("\n")))), 1)
+    ]
     at = 0
     while at < len(lines):
         line = lines[at]
@@ -157,11 +163,11 @@ def split(text: str) -> list[Block]:
 
 
 _QUOTED_NOTE = caseless(r">\W{0,6}(?:note|n\.?b\.?|p\.?s\.?)\b")
-"""`> **Note:** …`, which is no entry of a list."""
+"""`> **Note:** …` is not a list entry."""
 
 
 def word_set(words: str) -> frozenset[str]:
-    """Return the words of a text."""
+    """Return the set of words in a text."""
     return frozenset(words.split())
 
 
@@ -172,8 +178,8 @@ _SPACED = re.compile(r"(?<=\S) {2,40}(?=\S)")
 _FIELD = re.compile(r"[*_\"']{0,3}([A-Za-z][A-Za-z_ ]{1,20}?)[*_\"']{0,3}:[*_]{0,3} (.{1,400})")
 
 
-def _counted(lines: list[str]) -> list[str]:
-    """Return the lines with a point behind the numbers with which three or more begin (`1 Heat`, `2nd Fargo`)."""
+def _punctuate_numbers(lines: list[str]) -> list[str]:
+    """Add a full stop after line numbers, if three or more lines are numbered without one (`1 Heat`, `2nd Fargo`)."""
     first = next((at for at, line in enumerate(lines) if line.startswith(("1 ", "1st "))), len(lines))
     end = first
     while end < len(lines) and re.match(rf"{end - first + 1}(?:st|nd|rd|th)? (?!I |is |comes )[\w\"“*]", lines[end]):
@@ -183,9 +189,9 @@ def _counted(lines: list[str]) -> list[str]:
     return lines
 
 
-def _scored(lines: list[str]) -> list[str]:
-    """Return the lines with a colon between the titles and the scores of three lines or more that have them behind a
-    comma (`Heat,95`) or a space (`Heat 4.5`, `4.5 Heat`)."""
+def _separate_scores(lines: list[str]) -> list[str]:
+    """Put a colon between title and score, if three or more consecutive lines have the score after a comma
+    (`Heat,95`) or next to a space (`Heat 4.5`, `4.5 Heat`)."""
     if sum(line[-1:] in _ENDS_A_SCORE or line[1:2] == "." for line in lines if line) < 3:
         return lines  # the common case
     for pattern in _SCORE_LINES:
@@ -210,9 +216,9 @@ _SCORE_LINES = (
 )
 
 
-def _in_columns(lines: list[str]) -> list[str]:
-    """Return the lines with `|` between the cells of tables whose cells are separated by commas or by spaces: a line of
-    headings, and lines of as many cells."""
+def _separate_cells(lines: list[str]) -> list[str]:
+    """Put `|` between the cells of tables that are aligned with spaces or separated by commas: a line of headings
+    and lines with the same number of cells."""
     for at, line in enumerate(lines):
         if len(line) > 200 or "|" in line or not ("," in line or "  " in line or ";" in line):
             continue
@@ -224,12 +230,12 @@ def _in_columns(lines: list[str]) -> list[str]:
         while end < len(lines) and len(lines[end]) <= 1000 and len(split(lines[end])) >= width:
             end += 1
         if end - at > 2:
-            lines[at:end] = [" | ".join(_joined(split(one), split(line))) for one in lines[at:end]]
+            lines[at:end] = [" | ".join(_merge_surplus_cells(split(one), split(line))) for one in lines[at:end]]
     return lines
 
 
 def _heads_columns(cells: tuple[str, ...]) -> bool:
-    """Return whether a line has the headings of a table: of most columns, or of the rank and the item."""
+    """Return whether a line holds table headings: most cells are known headings, or they include a rank and an item."""
     return is_header(cells) or (cells[:1] != ("",) and {"rank", "item"} <= {*map(head_role, cells)})
 
 
@@ -248,15 +254,16 @@ def _by_spaces(line: str) -> tuple[str, ...]:
     return tuple(_SPACED.split(line.strip()))
 
 
-def _joined(cells: tuple[str, ...], header: tuple[str, ...]) -> list[str]:
-    """Return as many cells as there are headings: what is too many belongs to the title, which holds commas."""
+def _merge_surplus_cells(cells: tuple[str, ...], header: tuple[str, ...]) -> list[str]:
+    """Return as many cells as there are headings. Surplus cells are parts of a title that contains commas."""
     extra = len(cells) - len(header)
     item = next((at for at, head in enumerate(header) if head_role(head) == "item"), 0)
     return [*cells[:item], ", ".join(cells[item : item + extra + 1]), *cells[item + extra + 1 :]] if extra else [*cells]
 
 
 def _fields(lines: list[Line]) -> Block | None:
-    """Return a list of entries with fields (`- title: Heat`, `rank: 2` below) as the table that it is."""
+    """Return a list whose entries have fields (`- title: Heat` with `rank: 2` below) as a table, None if it has
+    none."""
     tables: list[dict[str, str]] = []
     for line in lines:
         field = _FIELD.fullmatch(line.body or line.text)
@@ -270,10 +277,10 @@ def _fields(lines: list[Line]) -> Block | None:
 
 
 def _fields_below(lines: Sequence[Line], at: int) -> tuple[int, Block] | None:
-    """Return where records in lines that begin here end (`Title: Heat`, `Match: high`, and so on), and their table.
+    """Return the end of the records that begin here (lines such as `Title: Heat`, `Match: high`), and their table.
 
-    What the first record does not have ends them: a scan that finds no table is over after two records, so that the
-    time stays linear.
+    A field that the first record lacks ends them. A scan that finds no table stops after two records, which keeps the
+    time linear.
     """
     first = _FIELD.fullmatch(lines[at].text)
     if first is None or head_role(first[1]) not in ("item", "rank"):
@@ -287,14 +294,14 @@ def _fields_below(lines: Sequence[Line], at: int) -> tuple[int, Block] | None:
             continue
         key = field[1].casefold().strip()
         if field[1] == first[1]:
-            if records and not (_is_record(records[0]) and _has_told(records[-1], records[0])):
+            if records and not (_is_record(records[0]) and _is_complete(records[-1], records[0])):
                 break
             records.append({})
         elif key in records[-1] or len(records[-1]) == _MOST_FIELDS or (len(records) > 1 and key not in records[0]):
-            break  # Note: behind the last record
+            break  # Note: after the last record
         records[-1][key] = (field[2].strip(" \"'*_,"), number)
-    while not _has_told(records[-1], records[0]):
-        records.pop()  # it breaks off
+    while not _is_complete(records[-1], records[0]):
+        records.pop()  # truncated
     if len(records) < 2:
         return None
     heads = tuple(records[0])
@@ -312,8 +319,8 @@ def _is_record(fields: Mapping[str, object]) -> bool:
     return len(fields) > 1 and any(head_role(key) == "item" for key in fields)
 
 
-def _has_told(record: Mapping[str, object], first: Mapping[str, object]) -> bool:
-    """Return whether a record has the item, the rank and the score that the first has."""
+def _is_complete(record: Mapping[str, object], first: Mapping[str, object]) -> bool:
+    """Return whether a record has an item, a rank and a score wherever the first record has one."""
     return all(key in record for key in first if head_role(key))
 
 
@@ -325,16 +332,16 @@ def _line(number: int, raw: str) -> Line:
     text = single_spaced(_TABS.sub(" | ", raw.strip()) if "\t" in raw and _TABBED.match(raw.strip()) else raw)
     first, indent = text[:1], len(raw) - len(raw.lstrip())
     if not text or (first.isalpha() and len(text) > 1 and text[1].isalpha() and not _may_rank(text)):
-        # Text may be set in by chance; a field of an entry (`  rank: 2`) is not.
-        return Line(number, text, indent if ": " in text[:_KEY] else 0, "none", None, text)
+        # Text may be indented by chance; a field of an entry (`  rank: 2`) is not.
+        return Line(number, text, indent if ": " in text[:_KEY_LIMIT] else 0, "none", None, text)
     kind, value, end = marker(text)
     return Line(number, text, indent, kind, value, text[end:])
 
 
-_KEY = 24
-"""Characters in which the key of a field stands."""
+_KEY_LIMIT = 24
+"""Maximum length of a field's key."""
 _BEFORE_RANKS = ("ii", "iv", "vi", "xi", "coming", "in", "and")
-"""Roman numerals, and the words that may stand before an ordinal (`And third: Heat`)."""
+"""Roman numerals, and words that may precede an ordinal (`And third: Heat`)."""
 _RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS, *_BEFORE_RANKS))
 
 
@@ -345,7 +352,7 @@ def _may_rank(text: str) -> bool:
 
 
 def marker(text: str) -> tuple[Kind, int | None, int]:
-    """Return the kind and the number of the mark with which a line begins, and where the mark ends."""
+    """Return the kind, the number and the end of the marker at the beginning of a line."""
     head = text[:60]
     for notation in NOTATIONS:
         if found := notation.pattern.match(head):
@@ -359,8 +366,8 @@ def marker(text: str) -> tuple[Kind, int | None, int]:
     return "none", None, 0
 
 
-def spelled(text: str) -> int | None:
-    """Return the number that a word, a Roman or a Chinese numeral is, None if it is none."""
+def numeral_value(text: str) -> int | None:
+    """Return the value of a number word, Roman numeral or Chinese numeral, None for any other text."""
     if text.casefold() in CARDINALS:
         return CARDINALS.index(text.casefold()) + 1
     is_numeral = text and (not text.strip("IVX") or not text.strip(HAN))
@@ -385,14 +392,14 @@ def _value(kind: Kind, text: str) -> int | None:
 
 
 def _list_end(lines: list[Line], at: int) -> int:
-    """Return the end of the list that begins here: where its numbers begin anew, or text stands between two blocks."""
+    """Return the end of the list that begins here: where the numbering restarts, or text separates two blocks."""
     first, last = lines[at], lines[at]
     end = at + 1
     while end < len(lines):
         line = lines[end]
         if line.text and not _FENCE.match(line.text):
             if line.kind == "none":
-                if line.indent <= first.indent and not _goes_on(lines, end, first, last):
+                if line.indent <= first.indent and not _continues(lines, end, first, last):
                     break
             elif line.kind == first.kind and line.indent <= first.indent:
                 begins_anew = line.value is not None and last.value is not None and last.value > 1 >= line.value
@@ -405,7 +412,7 @@ def _list_end(lines: list[Line], at: int) -> int:
                     last = line
                 else:
                     break
-            elif line.indent <= first.indent and not _goes_on(lines, end, first, last):
+            elif line.indent <= first.indent and not _continues(lines, end, first, last):
                 break
         end += 1
     return end
@@ -414,8 +421,8 @@ def _list_end(lines: list[Line], at: int) -> int:
 _LOOK = 6
 
 
-def _goes_on(lines: list[Line], at: int, first: Line, last: Line) -> bool:
-    """Return whether an unmarked line is a remark within a numbered list: the next number follows soon."""
+def _continues(lines: list[Line], at: int, first: Line, last: Line) -> bool:
+    """Return whether an unmarked line is a remark inside a numbered list, because the next number follows soon."""
     if last.value is None or last.kind == "bracket":
         return False
     after = [line.value for line in lines[at + 1 : at + _LOOK] if line.kind == last.kind and line.value is not None]
@@ -468,7 +475,7 @@ def _table(lines: list[Line]) -> Block:
 
 
 _CELL_NUMBER = re.compile(r"\d{1,3}[.,]\d{1,3}|\d{1,3} ?%|\d{1,2}(?:\.\d)?/\d{1,3}")
-"""A score, which no heading is."""
+"""A score, which is never a heading."""
 RANK_HEADS = word_set(
     "rank ranking position pos place # no no. nr nr. number order top rang platz puesto posición rango lugar "
     "posto posizione posicion posicao posição 排名 名次 顺序 順位 순위 место"
@@ -487,7 +494,7 @@ ITEM_HEADS = word_set(
 
 
 def head_role(head: str) -> Literal["rank", "score", "item", ""]:
-    """Return what a heading, a JSON key or a word before a number says of its column."""
+    """Return the role of a column, judging by its heading, JSON key, or the word before its numbers."""
     head = head.strip(" *_:`\"'().").casefold()
     words = re.split(r"[\s_\-/()]+", head, maxsplit=6) if len(head) < 60 else []
     if len(words) == 2 and words[0] in SCORE_HEADS and words[1] in RANK_HEADS:
@@ -503,7 +510,7 @@ def head_role(head: str) -> Literal["rank", "score", "item", ""]:
 
 
 def is_header(cells: tuple[str, ...]) -> bool:
-    """Return whether a row names the columns of a table."""
+    """Return whether a row holds the headings of a table."""
     return len(cells) > 1 and sum(bool(head_role(cell)) for cell in cells) > len(cells) // 2
 
 
@@ -512,33 +519,33 @@ def is_header(cells: tuple[str, ...]) -> bool:
 _MARK = "\x02json\x02"
 _OPENING = re.compile(r"[\[{](?=\s{0,80}[\[{\"\d\]}-])")
 _IDENTIFIER = re.compile(r"\[\s{0,80}-?(?:0|[1-9][0-9]{0,9})\s{0,80}\]", re.ASCII)
-"""The `[3]` of an expression (`[3] > [1]`); most answers hold nothing else that might be JSON."""
-_TRIES = 24
-"""Brackets tried before giving up, so that the time stays linear in a text full of them."""
+"""The `[3]` of an expression (`[3] > [1]`). Most answers contain nothing else that might be JSON."""
+_MAX_BRACKETS = 24
+"""Maximum number of brackets to try, which keeps the time linear in a text full of them."""
 _DEPTH = 200
 _LIST_KEYS = (
     *("ranking", "ranked", "ranked_items", "final_ranking", "order", "titles", "recommendations", "answer", "scores"),
     *("ranks", "candidates", "items", "movies", "results", "result", "output"),
 )
 _ARGUMENTS = ("arguments", "parameters", "input", "args")
-"""Keys that hold what a tool is called with."""
+"""Keys that hold the arguments of a tool call."""
 _ANSWERS = 8
-"""Keys of `_LIST_KEYS` that call a list the answer."""
+"""Number of keys of `_LIST_KEYS` that mark a list as the answer."""
 _SCHEMA = ("array", "integer", "number", "object", "string")
-"""The types that JSON Schema names."""
+"""The type names of JSON Schema."""
 
 
 def _take_json(text: str, values: list[Block]) -> str:
-    """Return the text with a mark in the place of each JSON value that lists anything; add the values in order."""
+    """Replace each JSON value that lists something with a mark, and append its blocks to `values` in order."""
     decoder = json.JSONDecoder()
     parts: list[str] = []
     at = start = 0
-    for _ in range(_TRIES):
+    for _ in range(_MAX_BRACKETS):
         if (found := _OPENING.search(text, at)) is None:
             break
         at = found.start()
         if sum(map(text[at : at + _DEPTH].count, "[{")) >= _DEPTH // 2:
-            break  # nested beyond reason
+            break  # nested too deeply
         if (identifier := _IDENTIFIER.match(text, at)) is not None:
             at = identifier.end()
             continue
@@ -548,27 +555,27 @@ def _take_json(text: str, values: list[Block]) -> str:
             at += 1
             continue
         if isinstance(value, dict):
-            value, end = _with_following(decoder, text, cast("dict[str, object]", value), end)
-        said = _said(value)
-        blocks = [] if said else _blocks_of(value)
-        if said or blocks:
-            parts += [text[start:at], f"\n{said}" if said else f"\n{_MARK}" * len(blocks), "\n"]
+            value, end = _json_lines(decoder, text, cast("dict[str, object]", value), end)
+        answer = _answer_text(value)
+        blocks = [] if answer else _blocks_of(value)
+        if answer or blocks:
+            parts += [text[start:at], f"\n{answer}" if answer else f"\n{_MARK}" * len(blocks), "\n"]
             values += blocks
             start = end
         at = end
     return "".join((*parts, text[start:]))
 
 
-def _with_following(decoder: json.JSONDecoder, text: str, first: dict[str, object], end: int) -> tuple[object, int]:
-    """Return objects that follow one another with the same keys (JSON Lines) as one array, and where it ends; the first
-    alone where it is only repeated."""
+def _json_lines(decoder: json.JSONDecoder, text: str, first: dict[str, object], end: int) -> tuple[object, int]:
+    """Return consecutive objects with the same keys (JSON Lines) as one array, with its end. If the first object is
+    only repeated, return it alone."""
     objects = [first]
     while (after := _NEXT_OBJECT.match(text, end)) is not None:
         try:
             value, until = decoder.raw_decode(text, after.end() - 1)
         except (ValueError, RecursionError):
             fields = _CUT_FIELD.findall(text, after.end(), after.end() + _CUT) if "}" not in text[after.end() :] else []
-            if fields and fields[0][0] in first:  # the answer breaks off in an object
+            if fields and fields[0][0] in first:  # the answer is truncated inside an object
                 objects.append({name: text or number for name, text, number in fields})
                 end = len(text)
             break
@@ -586,11 +593,11 @@ _NEXT_OBJECT = re.compile(r"\s{0,80},?\s{0,80}\{")
 
 
 def _object(value: object) -> dict[str, object]:
-    """Return the fields of a JSON object, none of any other value."""
+    """Return the fields of a JSON object; any other value has none."""
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
-def _said(value: object) -> str:
+def _answer_text(value: object) -> str:
     """Return the text that an object holds as its answer (`{"answer": "1. Heat"}`), nothing if it holds more."""
     table = _object(value)
     texts = [text for key, text in table.items() if key.casefold() in _LIST_KEYS and isinstance(text, str)]
@@ -599,7 +606,8 @@ def _said(value: object) -> str:
 
 
 def _blocks_of(value: object) -> list[Block]:
-    """Return the lists of an object that holds several of which none is called the ranking, else what a value lists."""
+    """Return every list of an object that holds several and calls none the ranking; otherwise the one thing a value
+    lists."""
     table = _object(value)
     while len(table) == 1:
         table = _object(*table.values())
@@ -613,7 +621,7 @@ def _blocks_of(value: object) -> list[Block]:
 
 
 def _json_block(value: object) -> Block | None:
-    """Return what a JSON value lists: an array, an object of ranks or scores, or one of them within an object."""
+    """Return what a JSON value lists: an array, an object of ranks or scores, or one of these inside an object."""
     if isinstance(value, dict):
         return _object_block(_object(value))
     return _array_block(cast("list[object]", value)) if isinstance(value, list) else None
@@ -634,14 +642,14 @@ def _object_block(table: Mapping[str, object]) -> Block | None:
         return block
     low = {key.casefold(): key for key in table}
     plain = not any(isinstance(inner, list | dict) for inner in table.values())
-    said = next((low[key] for key in _ARGUMENTS if key in low), "") if "name" in low and len(table) < 6 else ""
-    if (plain and table.get("type") in _SCHEMA) or (said and not _RANKS.search(str(table[low["name"]]))):
-        return Block("json")  # the schema of the answer is repeated, or another tool called
-    if said:
-        return _json_block(decoded(table[said]))
-    if plain and len(packed := [one for name, text in table.items() if (one := _packed(name, text))]) == 1:
+    arguments = next((low[key] for key in _ARGUMENTS if key in low), "") if "name" in low and len(table) < 6 else ""
+    if (plain and table.get("type") in _SCHEMA) or (arguments and not _RANKS.search(str(table[low["name"]]))):
+        return Block("json")  # it repeats the schema of the answer, or calls another tool
+    if arguments:
+        return _json_block(decoded(table[arguments]))
+    if plain and len(packed := [one for name, text in table.items() if (one := _embedded_json(name, text))]) == 1:
         return _json_block(packed[0])
-    if block := _listed(_in_turn(low, table)):
+    if block := _listed(_in_listed_order(low, table)):
         return block
     for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
         if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
@@ -655,7 +663,7 @@ def _object_block(table: Mapping[str, object]) -> Block | None:
 
 
 def _keyed_records(table: Mapping[str, object]) -> Block | None:
-    """Return objects that stand under keys of their own, as a table (`{"A": {"rank": 2}, "B": {"rank": 1}}`)."""
+    """Return keyed objects as a table (`{"A": {"rank": 2}, "B": {"rank": 1}}`)."""
     if len(table) < 2 or not all(isinstance(one, dict) for one in table.values()):
         return None
     records = {key: _flat(one) for key, one in table.items()}
@@ -665,7 +673,7 @@ def _keyed_records(table: Mapping[str, object]) -> Block | None:
 
 
 def _columns(table: Mapping[str, object]) -> Block | None:
-    """Return columns of ranks or scores and items as a table (`{"rank": [2, 1], "title": ["Heat", "Fargo"]}`)."""
+    """Return parallel lists as a table (`{"rank": [2, 1], "title": ["Heat", "Fargo"]}`)."""
     columns = {key: [*map(_text, inner)] for key, inner in table.items() if isinstance(inner, list)}
     numbers = {head_role(key) for key, column in columns.items() if all(map(_is_number, column))}
     alike = len({len(column) for column in columns.values()}) == 1
@@ -679,8 +687,8 @@ def _listed(names: Sequence[str]) -> Block | None:
     return Block("json", rows=[Row((name,), 0) for name in names]) if names else None
 
 
-def _in_turn(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
-    """Return what an object lists under ordinals and then as the rest (`{"first": "F", "rest": ["A", "D"]}`)."""
+def _in_listed_order(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
+    """Return the items that an object lists under ordinals, then the rest (`{"first": "F", "rest": ["A", "D"]}`)."""
     *first, rest = [*keys] or [""]
     others = table[keys[rest]] if rest in _REST else None
     if not first or tuple(first) != ORDINALS[: len(first)] or not isinstance(others, list):
@@ -690,12 +698,13 @@ def _in_turn(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
 
 
 _NO_ANSWER = caseless(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates")
-"""Names of fields that hold what is not ranked."""
+"""Names of fields that hold items which are not ranked."""
 _REST = ("rest", "others", "remaining", "then")
 
 
-def _packed(name: str, value: object) -> object:
-    """Return the object or array that a text is in JSON; None for any other value, and for what is left out or seen."""
+def _embedded_json(name: str, value: object) -> object:
+    """Parse an object or array that is stored as a JSON string. Return None for any other value, and for fields that
+    hold excluded or seen items."""
     text = value.lstrip() if isinstance(value, str) and not _NO_ANSWER.search(name) else ""
     inner = decoded(text) if text[:1] in ("{", "[") else None
     return inner if isinstance(inner, dict | list) else None
@@ -706,7 +715,7 @@ def _pairs(header: str, pairs: Sequence[tuple[str, ...]]) -> Block:
 
 
 def _flat(value: object) -> dict[str, str]:
-    """Return the fields of an object, with those of the objects in it (`{"movie": {"name": "Heat"}, "rank": 1}`)."""
+    """Return the fields of an object and of the objects inside it (`{"movie": {"name": "Heat"}, "rank": 1}`)."""
     fields: dict[str, str] = {}
     for key, inner in _object(value).items():
         fields |= _flat(inner) if isinstance(inner, dict) else {key.casefold(): _text(inner)}
@@ -714,16 +723,16 @@ def _flat(value: object) -> dict[str, str]:
 
 
 def _records(records: list[dict[str, str]]) -> Block | None:
-    """Return objects as a table whose headings are their keys; as pairs where each has one field, of its own name.
+    """Return objects as a table with their keys as headings, or as pairs if each has one field with its own name.
 
-    None where no key says that it holds the items.
+    Return None if no key names the items.
     """
     heads = dict.fromkeys(key for record in records for key in record)
     names = [head for head in heads if head_role(head) == "item"]
     if not names and all(len(record) == 1 for record in records):
         return _pairs("pair", [pair for record in records for pair in record.items()])
     if names and not any(all(record.get(name) for record in records) for name in names):
-        for record in records:  # some are called by a title, others by an id
+        for record in records:  # some items are given by title, others by id
             record["item"] = next((record[name] for name in names if record.get(name)), "")
         heads["item"] = None
     if not names and "" not in heads:
@@ -733,7 +742,7 @@ def _records(records: list[dict[str, str]]) -> Block | None:
 
 
 _RANKS = caseless(r"rank|order|sort|recommend|answer|result|respon|final|submit")
-"""A tool that is called with a ranking, by its name."""
+"""Names of tools that take a ranking."""
 
 
 def _is_number(text: str) -> bool:

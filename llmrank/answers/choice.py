@@ -1,4 +1,10 @@
-"""The answer format `choice`: the model picks one item by its identifier (`B`, `The most relevant is passage B`)."""
+"""The answer format `choice`: the model picks one item by its identifier (`B`, `The most relevant is passage B`).
+
+An answer often mentions more identifiers than the one it chooses. So the identifiers are filtered first: numbers that
+count something, numbers in titles, and items that the answer rejects do not count. Of the rest, the one that the text
+calls its answer wins, then the one it starts with, then the only one. If no identifier remains, a title is read
+instead. Two choices of equal rank are `ambiguous`.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +14,11 @@ from itertools import pairwise
 
 from llmrank.answers.blocks import split
 from llmrank.answers.comments import comments
-from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, naming, uses_brackets, words_of
+from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_identifier, uses_brackets, words_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import SHORT, caseless, plain_text
-from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, TextFormat, answered, asks_first, unparsed
-from llmrank.answers.ranking import judge, read_titles, resolved, told_apart
+from llmrank.answers.outcome import NEXT_QUESTION, RETRACTION, TextFormat, answered, asks_first, unparsed
+from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = caseless(
@@ -39,7 +45,7 @@ _CHOSEN = caseless(
     r"|best (?:fit|match|choice|option|pick)(?: (?:here|overall))? (?:is|would be))"
     r"(?: (?:the )?(?:option|movie|film|title|item|product|passage|candidate|book|game|number))?[\s:*_\"'(\[]{1,6}$"
 )
-"""What says of one identifier that it is the choice, where others are only called options."""
+"""Words that mark one identifier as the choice while others are only called options."""
 _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не)\b[^.;\n]{0,20}$"
     r"|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
@@ -59,16 +65,16 @@ _NOUN = caseless(
     r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to|livre"
     r"|number|nummer|n[úu]mero|numéro|película)\W{1,4}$"
 )
-"""`I would take product 4, as two of their …`: of several numbers, the one behind a noun is an identifier."""
-_LOOKED_AT = 4000
-"""Characters of an answer in which titles are looked for."""
+"""`I would take product 4, as two of their …`: of several numbers, the one after such a noun is an identifier."""
+_SEARCH_LIMIT = 4000
+"""Maximum number of characters to search for titles."""
 _STANDS_FOR = caseless(
     r"[\s,*_\"”]*(?:[(\[=:–—-]|\b(?:i\.e\.|that is|which is|namely)),? ?(?:the )?(?:(?:option|movie|film|title|item"
     r"|product|passage|candidate|answer) )?[\W_]{0,4}$"
 )
-"""`Gravity (A)`, `Gravity, i.e. option A`: a title, and the identifier that is said to be its."""
+"""`Gravity (A)`, `Gravity, i.e. option A`: a title with the identifier that belongs to it."""
 _TITLE_WORDS, _TITLE_SIGNS = 12, 200
-"""Words and characters before an identifier in which a title is looked for."""
+"""Maximum number of words and characters of a title before an identifier."""
 _WORSE = caseless(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
     r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b"
@@ -87,23 +93,23 @@ _BETTER = caseless(
     r"|by far))* (?:(?P<than>more|better)|most|best)\b"
 )
 _WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
-"""`A: 0.2, B: 0.8`: the first is not the choice."""
-_TAKEN_BACK = caseless(rf"{TAKEN_BACK.pattern}|\brather:")
+"""`A: 0.2, B: 0.8`: the first identifier is not the choice."""
+_RETRACTION = caseless(rf"{RETRACTION.pattern}|\brather:")
 _DEPENDS = caseless(r"\bdepends\b")
 _EACH_FOR = caseless(r"\b(?:both|either|equally|neither)\b")
 _SMALL_LETTER = caseless(r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*")
 """`b`, `Answer: b`"""
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _RANK_FIELD = caseless(r"\"(?:rank|position|score|confidence|probability)\" ?: ?[\d.]{1,8},?")
-"""A number of a JSON object that is no identifier."""
+"""A number in a JSON object that is not an identifier."""
 _LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")
 _OFFERED = caseless(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)")
-"""The question's last line repeated before the answer: `Movie A or Movie B: Movie B`."""
+"""The last line of the question, repeated before the answer: `Movie A or Movie B: Movie B`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice(TextFormat):
-    """Reads one identifier (or title). Precedence: the one that the text names as its answer, then the one it starts
+    """Reads one identifier (or title). Precedence: the one that the text calls its answer, then the one it starts
     with, then the only one present. Two of equal precedence are `ambiguous`; one that no item has is
     `not_a_candidate`."""
 
@@ -122,19 +128,19 @@ class Choice(TextFormat):
         identifiers, index = Identifiers.of(question), title_index(question.items)
         if (titled := _only_title(text, index)) is not None:
             return _titled(titled.positions[0], titled.stage, response, question)
-        every = _meant(text, question, identifiers, index)
+        every = _identifiers_meant(text, question, identifiers, index)
         if (at := _beside_its_title(every, text, index)) is not None:
             return answered(response, {"named_beside": _others(every, at)}, ranked=(question.items[at].item_id,))
         words = _not_ruled_out(every, text)
-        if uses_brackets(text, identifiers) and (called := _called(_bare(text, identifiers), text)):
-            words = [*called, *_called(words, text)]  # The best is 2; [1] would be the second
+        if uses_brackets(text, identifiers) and (called := _declared(_without_brackets(text, identifiers), text)):
+            words = [*called, *_declared(words, text)]  # The best is 2; [1] would be the second
         if not words:
             return _by_title(text, response, question, index)
-        if _asks_instead(words, text):
+        if _is_question(words, text):
             return unparsed(response, text, "no_candidate_named")
         plainest = _plainest(words, text, len(question.items))
         several = len({word.text for word in plainest}) > 1
-        if several and not _called(words, text) and (at := _called_title(text, index)) is not None:
+        if several and not _declared(words, text) and (at := _called_title(text, index)) is not None:
             # not 3, not 4. The best option is Heat
             return _titled(at, "normalised", response, question, _others(every, at))
         if several or _DEPENDS.search(text[:200]):
@@ -148,19 +154,19 @@ class Choice(TextFormat):
         return answered(response, repairs, ranked=(question.items[at].item_id,))
 
     def structured(self, question: Question) -> Structured | None:
-        """Return the identifiers as the choices."""
+        """Return a choice between the identifiers."""
         identifiers = Identifiers.of(question).texts
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
 
 
 def _titled(at: int, stage: str, response: Response, question: Question, beside: int = 0) -> Answer:
-    """Return the Answer that names an item by its title, and `beside` others by their identifiers."""
+    """Return the Answer for an item named by title. `beside`: the number of other items named by identifier."""
     repairs = {"title_for_identifier": 1, "named_beside": beside}
     return answered(response, repairs, ranked=(question.items[at].item_id,), matches={stage: 1})
 
 
 def _only_title(text: str, index: TitleIndex) -> Match | None:
-    """Return the item whose title is all there is in a text: `A Game of Thrones`, which is no A; `1. Heat`."""
+    """Return the item whose title is the whole text: `A Game of Thrones`, which is not choice A; `1. Heat`."""
     only = _LIST_OF_ONE.fullmatch(text.strip())
     title = (only[1] if only else text).strip(" .*_\"'")
     match = index.find(title) if only else index.exact(title)
@@ -168,12 +174,12 @@ def _only_title(text: str, index: TitleIndex) -> Match | None:
 
 
 def _by_title(text: str, response: Response, question: Question, index: TitleIndex) -> Answer:
-    """Return the Answer of a text without identifiers."""
-    mentions = told_apart(read_titles(split(text), text, question).mentions, text, index)
-    named, repairs = resolved(judge(mentions, index))
+    """Return the Answer for a text without identifiers."""
+    mentions = disambiguated(read_titles(split(text), text, question).mentions, text, index)
+    named, repairs = resolved(assign_items(mentions, index))
     if any(one.match and len(one.match.positions) > 1 for one in mentions):
-        return unparsed(response, text, "ambiguous")  # which of the items of one title is meant, nothing says
-    others = index.named_in(text[:_LOOKED_AT]) - {same for at in named for same in index.namesakes(at)}
+        return unparsed(response, text, "ambiguous")  # nothing tells the items of one title apart
+    others = index.named_in(text[:_SEARCH_LIMIT]) - {same for at in named for same in index.namesakes(at)}
     beside = others if not any(one.match and _is_alone(one.text, text) for one in mentions) else set[int]()
     if (len(named) != 1 or beside) and (at := _called_title(text, index)) is not None:
         named, beside = {at: "normalised"}, set[int]()
@@ -184,16 +190,17 @@ def _by_title(text: str, response: Response, question: Question, index: TitleInd
 
 
 def _is_alone(title: str, text: str) -> bool:
-    """Return whether a title begins the text, or is a line of it."""
+    """Return whether a title begins the text or fills a line of it."""
     return text.lstrip(_OPENS).startswith(title) or any(line.strip(_OPENS) == title for line in text.splitlines())
 
 
 _OPENS = ' \t\n*_`"“”„«»#>-.:'
 
 
-def _meant(text: str, question: Question, identifiers: Identifiers, index: TitleIndex) -> list[Word]:
-    """Return the identifiers of a text that count nothing and are in no title; else a small letter alone."""
-    by_title = not question.identifiers and bool(index.named_in(text[:_LOOKED_AT]))  # no identifier was shown
+def _identifiers_meant(text: str, question: Question, identifiers: Identifiers, index: TitleIndex) -> list[Word]:
+    """Return the identifiers in a text that neither count something nor belong to a title; if there are none, a lone
+    lower-case letter."""
+    by_title = not question.identifiers and bool(index.named_in(text[:_SEARCH_LIMIT]))  # no identifier was shown
     every = [
         word
         for word in _identifiers_in(text, identifiers)
@@ -210,12 +217,12 @@ def _others(words: list[Word], at: int) -> int:
     return len({word.text for word in words if word.position != at})
 
 
-def _asks_instead(words: list[Word], text: str) -> bool:
-    """Return whether a text asks for something, or chooses none, and names identifiers only beside that."""
+def _is_question(words: list[Word], text: str) -> bool:
+    """Return whether a text asks a question or chooses nothing, and names identifiers only in passing."""
     if not (asks_first(text) or _CHOOSES_NONE.search(text[:600])):
         return False
-    alone = is_begun_by(words[0], text) and text.partition("\n")[0].strip(_AROUND + "(") == words[0].text
-    return not alone and not _called(words, text)
+    alone = starts_with_identifier(words[0], text) and text.partition("\n")[0].strip(_AROUND + "(") == words[0].text
+    return not alone and not _declared(words, text)
 
 
 def _is_count(word: Word, text: str) -> bool:
@@ -235,13 +242,14 @@ _NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)
 
 
 def _is_meant(word: Word, text: str) -> bool:
-    """Return whether a number beside titles is an identifier: it is called the choice, follows a noun, or ends all."""
+    """Return whether a number beside titles is an identifier: it is called the choice, follows a noun, or ends the
+    text."""
     before = text[max(0, word.start - 80) : word.start]
     return bool(_CALLED.search(before) or _NOUN.search(before) or not text[word.end :].strip(_AROUND))
 
 
 def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
-    """Return whether a number ends or begins a candidate's title: the 3 of `Things 3`, the 12 of `12 Monkeys`."""
+    """Return whether a number begins or ends a candidate's title: the 3 of `Things 3`, the 12 of `12 Monkeys`."""
     if word.bracketed or not word.text.isdigit():
         return False
     before = text[max(0, word.start - _TITLE_SIGNS) : word.start].split()[-_TITLE_WORDS:]
@@ -252,18 +260,18 @@ def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
 
 
 def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | None:
-    """Return the item of a text whose first line is an identifier with its own title (`(6) Finding Nemo`)."""
+    """Return the item if the first line is an identifier with its own title (`(6) Finding Nemo`)."""
     start = len(text) - len(text.lstrip())
     if not words or words[0].start > start + 3 or words[0].position is None:
         return None
     line, _, rest = text[words[0].end :].partition("\n")
     named = index.find(line.lstrip(" *_\"'.:)]-–—").rstrip(" *_\"'.:-–—"))
     own = named is not None and named.positions == (words[0].position,)
-    return words[0].position if own and not _TAKEN_BACK.search(rest) else None
+    return words[0].position if own and not _RETRACTION.search(rest) else None
 
 
 def _called_title(text: str, index: TitleIndex) -> int | None:
-    """Return the one item that the last sentence which calls a title the answer names (`so my pick is Heat`)."""
+    """Return the one item named in the last sentence that calls a title the answer (`so my pick is Heat`)."""
     for sentence in reversed(_SENTENCE.split(text[-_LAST_SIGNS:])):
         if calls := [*_CALLS.finditer(sentence)]:
             begins = _BEGINS.match(sentence, calls[-1].end())
@@ -295,18 +303,18 @@ _CLAUSE = re.compile(
     r"[:;]|,? (?:because|since|as|given|which|not|rather than|instead of|over|parce|car|puisque|weil|da|porque|pois"
     r"|perché|потому|так как)\b"
 )
-"""What ends the clause that names the choice."""
+"""Where the clause that names the choice ends."""
 _LAST_SIGNS = 1000
 
 
-def _bare(text: str, identifiers: Identifiers) -> list[Word]:
+def _without_brackets(text: str, identifiers: Identifiers) -> list[Word]:
     """Return the identifiers without brackets that the text does not rule out."""
     words = naming(words_of(text, identifiers, False))
     return _not_ruled_out([word for word in words if not word.bracketed], text)
 
 
-def _called(words: list[Word], text: str) -> list[Word]:
-    """Return the identifiers that the text calls its answer; of several, the one that it says it chooses."""
+def _declared(words: list[Word], text: str) -> list[Word]:
+    """Return the identifiers that the text calls its answer; if there are several, the one it says it chooses."""
     before = {word: text[max(0, word.start - 80) : word.start].replace("_", " ") for word in words}
     called = [word for word in words if _CALLED.search(before[word])]
     if len({word.text for word in called}) > 1:  # Option 8 is good, but I'd go with 2
@@ -351,16 +359,16 @@ _OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
 
 
 def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
-    begun = is_begun_by(words[0], text)
+    begun = starts_with_identifier(words[0], text)
     if _EACH_FOR.search(text[:400]) and len({word.text for word in words}) > 1:
-        called = _called(words, text)
+        called = _declared(words, text)
         return called if len({word.text for word in called}) == 1 else words
     final = [word for word in words if _FINAL.search(text[max(0, word.start - 40) : word.start])]
-    if final and not _TAKEN_BACK.search(text, final[-1].end):
+    if final and not _RETRACTION.search(text, final[-1].end):
         return final[-1:] if _CORRECTED.search(text[max(0, final[-1].start - 40) : final[-1].start]) else final
-    if (back := _TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
+    if (back := _RETRACTION.search(text)) and (after := [word for word in words if word.start > back.start()]):
         words = after
-    called = _called(words, text)
+    called = _declared(words, text)
     before = "" if text[words[-1].end :].strip(_AROUND) else text[: words[-1].start]
     if _LINE_BEGINS.search(before) and _IN_WORDS.search(before) and not (begun or called):
         return words[-1:]  # I'd rule out A, and B loses by a hair.⏎⏎**D.**
@@ -368,8 +376,10 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
         called = [word for word in words if _NOUN.search(text[max(0, word.start - 20) : word.start])]
     praised = ((word, _BETTER.match(text[word.end : word.end + 60])) for word in words)
     better = [word for word, found in praised if found and (offered == 2 or not found["than"])]
-    lines = {word.text for word in words if is_begun_by(word, text, text.rfind("\n", 0, word.start) + 1)}
-    begins = [word for word in words[:1] if is_begun_by(word, text) and _ends_there(word, text) and len(lines) == 1]
+    lines = {word.text for word in words if starts_with_identifier(word, text, text.rfind("\n", 0, word.start) + 1)}
+    begins = [
+        word for word in words[:1] if starts_with_identifier(word, text) and _ends_there(word, text) and len(lines) == 1
+    ]
     weighed = {word.text for word in words if _WEIGHED.match(text, word.end)}
     if len(words) > 1 and all(_OVER.fullmatch(text, one.end, two.start) for one, two in pairwise(words)):
         return words[:1]  # B > A > C
@@ -380,7 +390,7 @@ _FINAL, _CORRECTED = (
     caseless(rf"\b(?:{word}) (?:answer|choice|pick|decision|recommendation)(?: is|:)*[\s*_\"'(\[]{{0,6}}$")
     for word in ("corrected|revised|updated|final", "corrected|revised|updated")
 )
-"""`Corrected answer: C`, behind a first one."""
+"""`Corrected answer: C`, after a first one."""
 
 
 def _ends_there(word: Word, text: str) -> bool:
@@ -388,7 +398,7 @@ def _ends_there(word: Word, text: str) -> bool:
 
 
 def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
-    """Return whether the title of another item stands right beside an identifier: `A: Fargo`, where A is Heat."""
+    """Return whether another item's title stands right beside an identifier: `A: Fargo`, where A is Heat."""
     before = text[: word.start].rpartition("\n")[2][-200:]
     titles = [text[word.end :].split("\n", 1)[0]]
     if stands_for := _STANDS_FOR.search(before):

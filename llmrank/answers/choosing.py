@@ -1,6 +1,10 @@
-"""Stage 3: which block is the answer.
+"""Stage 3: choose the block that is the answer.
 
-Whatever leaves two readings is `ambiguous`: a wrong ranking is worse than none.
+An answer often holds several lists: the candidates, a first attempt, excluded items, and the final ranking. `gather`
+turns the blocks into listings, each with the words that introduce it, and `choose` picks one. The introductions decide
+(`phrases.py`): a final ranking wins, excluded items never count, and graded lists are joined from the highest grade to
+the lowest. If two listings could be the answer and nothing decides, the result is `ambiguous`, because a wrong ranking
+is worse than none. The chosen listing is turned so that its best entry comes first.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from llmrank.answers import doubt
 from llmrank.answers.blocks import Block, Line
 from llmrank.answers.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.normalise import caseless
-from llmrank.answers.outcome import TAKEN_BACK
+from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.phrases import (
     BEST_FIRST,
     BEST_TO_WORST,
@@ -36,23 +40,23 @@ def gather(
     lines: Callable[[list[Line]], Listing],
     cell: Callable[[str, int], list[Mention]],
 ) -> list[Listing]:
-    """Return the listings that blocks hold, in order, each with what introduces it.
+    """Return the listings in the blocks, in order, each with its introduction.
 
-    `text`, `lines` and `cell` read a line of text, the lines of a list, and a cell of a table or a JSON value. Lines
-    of one entry each make one listing as long as the space between them stays the same.
+    `text`, `lines` and `cell` read a line of text, the lines of a list, and a cell of a table or JSON value.
+    Consecutive lines with one entry each form one listing as long as the spacing between them stays the same.
     """
     listings: list[Listing] = []
     intro: list[str] = []
     plain: Listing | None = None
     gap = last = 0
-    for block in chain.from_iterable(map(_labelled, blocks)):
-        said = block.lines[0].text[-400:] if block.lines else ""
+    for block in chain.from_iterable(map(_split_at_labels, blocks)):
+        latest = block.lines[0].text[-400:] if block.lines else ""
         if block.kind == "text":
             line = block.lines[0]
             listing = text(line)
             if listing is not None:
                 listing.sentence = _words_around(line.text, listing)
-            alone = listing if listing and len(listing.mentions) == 1 and not listing.weak else None
+            alone = listing if listing and len(listing.mentions) == 1 and not listing.in_sentence else None
             if alone and plain and (not gap or line.number - last == gap):
                 gap, last = line.number - last, line.number
                 plain.add(alone)
@@ -67,16 +71,16 @@ def gather(
             said_last = [listing.intro] if any(map(str.isalpha, listing.intro)) else []
             listing.intro = "\n".join((*intro, *said_last))[-400:]
             listings.append(listing)
-            if not listing.weak:
+            if not listing.in_sentence:
                 intro = []
                 continue
-        intro = [*intro[-4:], said]
+        intro = [*intro[-4:], latest]
     return listings
 
 
 def _words_around(text: str, listing: Listing) -> str:
-    """Return a line without the items in it where it says something of them: one word in lower case or more stands
-    behind the last item, or four around them that do not only introduce them; else nothing."""
+    """Return a line without its items if it says something about them, otherwise nothing. It does if one or more
+    lower-case words follow the last item, or four words around the items do more than introduce them."""
     text = text[:2000]
     first, last = (listing.mentions[0].text, listing.mentions[-1].text) if listing.mentions else ("", "")
     before = text.partition(first)[0] if first and first in text else ""
@@ -95,9 +99,9 @@ def _lower_words(text: str) -> int:
     return sum(word.lstrip("(:–—-")[:1].islower() for word in text.split())
 
 
-def _labelled(block: Block) -> list[Block]:
-    """Split off what is no part of the list: in a line of text, each label becomes a line of its own; a list is cut
-    around a line that says what is left out."""
+def _split_at_labels(block: Block) -> list[Block]:
+    """Separate what is not part of the list: each label inside a line of text starts a new line, and a list is split
+    at a line that introduces excluded items."""
     if block.kind == "list":
         for at, line in enumerate(block.lines):
             if line.kind == "none" and line.text.endswith((":", ":**")) and meaning(line.text) == "left out":
@@ -109,11 +113,11 @@ def _labelled(block: Block) -> list[Block]:
     if (aside := _ASIDE.match(line.text)) and (WORST_FIRST.search(aside[0]) or BEST_FIRST.search(aside[0])):
         texts = (aside[0], line.text[aside.end() :])
         return [Block("text", [Line(line.number, text, line.indent, body=text)]) for text in texts]
-    if ":" not in line.text and not TAKEN_BACK.search(line.text):
+    if ":" not in line.text and not RETRACTION.search(line.text):
         return [block]
     parts: list[str] = []
     at = 0
-    for found in _LABEL.finditer(line.text[:_LABELS_IN]):
+    for found in _LABEL.finditer(line.text[:_LABEL_LIMIT]):
         label = found["label"] or found[0]
         if found["back"] or meaning(label) or grade(label):
             parts += [line.text[at : found.start()], line.text[found.start() : found.end()]]
@@ -126,8 +130,8 @@ def _labelled(block: Block) -> list[Block]:
 
 
 _ASIDE = re.compile(r"\([^()\n]{3,60}\) ?(?=\S)")
-_LABELS_IN = 4000
-"""Characters of a line in which labels are looked for."""
+_LABEL_LIMIT = 4000
+"""Maximum length of a line in which labels are searched for."""
 _LABEL_WORDS = (
     r"tiers?|priority|relevance|likel(?:y|ihood)|match(?:es)?|fits?|relevant|recommended|see|watch|picks?|low"
     r"|lowest|mid|middle"
@@ -147,12 +151,12 @@ _LABEL = caseless(
     r"[^.;:!?\n\d]{0,40}:[*_]{0,3}\s"
     r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s"
 )  # fmt: skip
-"""A label before a list in the same line (`Top tier: Heat`, `Actually, final ranking: Heat`)."""
+"""A label before a list on the same line (`Top tier: Heat`, `Actually, final ranking: Heat`)."""
 
 
 @dataclass(slots=True)
 class _Group:
-    """Listings that go on with one another: none names an item of the others."""
+    """Listings that continue each other: none names an item of the others."""
 
     meaning: str
     listing: Listing
@@ -160,18 +164,18 @@ class _Group:
     parts: list[tuple[int | None, list[Mention]]]
     """Each listing with its grade."""
     labels: list[str]
-    """What stands before each."""
+    """The label of each listing."""
 
     def add(self, other: _Group) -> None:
-        """Let another group go on where this one ends."""
-        self.listing.ambiguous |= self.listing.scored and other.listing.scored  # scores of two parts, not compared
+        """Append another group to this one."""
+        self.listing.ambiguous |= self.listing.scored and other.listing.scored  # scores of two parts cannot be compared
         self.listing.add(other.listing)
         self.parts += other.parts
         self.labels += other.labels
         self.named |= other.named
 
     def in_grades(self) -> Listing:
-        """Return the listing, the parts with the highest grade first; ambiguous where a part has no grade."""
+        """Return the listing with its parts sorted from the highest grade; ambiguous if a part has none."""
         grades = [grade for grade, _ in self.parts]
         given = [grade for grade in grades if grade is not None]
         named = zip(self.parts, self.labels, strict=True)
@@ -194,43 +198,45 @@ class _Group:
         return self.listing
 
 
-def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
-    """Return the listing that is the answer to a question for so many items, best first.
+def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
+    """Return the listing that answers a question for this many items, best first.
 
-    It is empty where there is none, and `ambiguous` where two could be it.
+    It is empty if there is none, and `ambiguous` if two could be the answer.
     """
-    # Before listings are joined: what they hold is not said beside them.
-    said = NOT_THIS_WAY.sub(" ", _beside(listings, text))
-    listing = _chosen(listings, owed)
-    asks = doubt.ASKS.search(said) or doubt.ASKS.search(text[:_QUESTION])
+    # Computed before listings are joined, so that their entries do not count as text beside them.
+    beside = NOT_THIS_WAY.sub(" ", _text_beside(listings, text))
+    listing = _choose(listings, expected)
+    asks = doubt.ASKS.search(beside) or doubt.ASKS.search(text[:_QUESTION_LIMIT])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
-        return Listing([])  # the question is repeated
-    if not (listing.ordered or BEST_FIRST.search(said)) and (placed := _by_places_below(listing, text)):
+        return Listing([])  # the answer repeats the question
+    if not (listing.ordered or BEST_FIRST.search(beside)) and (placed := _sort_by_ranks_below(listing, text)):
         listing.mentions, listing.ordered = placed, True
     borne_out = True in doubt.of_the_ends(listing, text)
-    listing.ambiguous |= listing.rising and not (WORST_FIRST.search(said) or doubt.LOWER_IS_BETTER.search(said))
-    if listing.scored and doubt.LOWER_IS_BETTER.search(said):
+    listing.ambiguous |= listing.scores_rise and not (
+        WORST_FIRST.search(beside) or doubt.LOWER_IS_BETTER.search(beside)
+    )
+    if listing.scored and doubt.LOWER_IS_BETTER.search(beside):
         listing.mentions.reverse()
-    if not listing.ordered and WORST_FIRST.search(said) and BEST_FIRST.search(said):
+    if not listing.ordered and WORST_FIRST.search(beside) and BEST_FIRST.search(beside):
         listing.ambiguous = True  # in descending order, from worst to best
-    if listing.counted_down and BEST_TO_WORST.search(said):
-        listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
-    elif listing.falling and BEST_FIRST.search(listing.intro):
+    if listing.counted_down and BEST_TO_WORST.search(beside):
+        listing.ambiguous = True  # the words put the best first, the numbers put it last
+    elif listing.worst_first and BEST_FIRST.search(listing.intro):
         listing.ambiguous = True  # most relevant first: [2] < [1]
-    elif listing.falling or (
+    elif listing.worst_first or (
         not (listing.ordered or borne_out)
-        and (says_worst_first(said) or COUNTDOWN.search(said) or _is_counted_up(said, len(listing.mentions)))
+        and (says_worst_first(beside) or COUNTDOWN.search(beside) or _counts_from_worst(beside, len(listing.mentions)))
     ):
         listing.mentions.reverse()
     elif not listing.ordered:
-        _turn_by_marks(listing, text)
-    listing.ambiguous |= doubt.of_the_list(listing, said, _after(listing, text), text)
+        _reverse_by_marks(listing, text)
+    listing.ambiguous |= doubt.of_the_list(listing, beside, _text_after(listing, text), text)
     return listing
 
 
-def _by_places_below(listing: Listing, text: str) -> list[Mention]:
-    """Return the entries in the order of the places that the lines below give them (`→ place 3`), nothing where not
-    each has its own."""
+def _sort_by_ranks_below(listing: Listing, text: str) -> list[Mention]:
+    """Return the entries in the order of the ranks that the lines below give them (`→ place 3`), nothing unless each
+    has a rank of its own."""
     entries = [mention for mention in listing.mentions if mention.match]
     lines, own = text.split("\n"), [mention.line for mention in entries]
     if len(own) < 3 or any(lines[at - 1].lstrip(" *_")[:1].isdigit() for at in own if 0 < at <= len(lines)):
@@ -238,8 +244,8 @@ def _by_places_below(listing: Listing, text: str) -> list[Mention]:
     if own[0] < 1 or any(one >= two for one, two in pairwise(own)):
         return []
     ends = [*own[1:], own[-1] + max(two - one for one, two in pairwise(own))]
-    told = [_PLACE.findall("\n".join(lines[at : end - 1])[:2000]) for at, end in zip(own, ends, strict=True)]
-    places = [int(found[0]) for found in told if len(found) == 1]
+    ranks = [_PLACE.findall("\n".join(lines[at : end - 1])[:2000]) for at, end in zip(own, ends, strict=True)]
+    places = [int(found[0]) for found in ranks if len(found) == 1]
     if sorted(places) != [*range(1, len(own) + 1)]:
         return []
     return [entries[places.index(place)] for place in range(1, len(own) + 1)]
@@ -248,28 +254,29 @@ def _by_places_below(listing: Listing, text: str) -> list[Mention]:
 _PLACE = re.compile(
     r"(?:→|->|=>) ?(?:overall |final |my )?(?:place|rank|position) ?[:#=]? ?(\d{1,3})[ .)*_]{0,4}$", re.I | re.MULTILINE
 )
-_QUESTION = 300
-"""Characters in which a repeated question begins."""
+_QUESTION_LIMIT = 300
+"""A repeated question begins within this many characters."""
 
 
-def _is_counted_up(said: str, entries: int) -> bool:
-    """Return whether an answer says that of its entries the first is the worst: `from 1 (worst) to 6 (best)`."""
-    found = _COUNTED_UP.search(said)
+def _counts_from_worst(beside: str, entries: int) -> bool:
+    """Return whether an answer with this many entries says that the first is the worst: `from 1 (worst) to 6
+    (best)`."""
+    found = _COUNTED_UP.search(beside)
     return found is not None and int(found[1]) == entries
 
 
 _COUNTED_UP = caseless(r"\b1 ?\((?:the )?(?:worst|least|lowest)\b[^()\n]{0,20}\) ?(?:to|-|–) ?(\d{1,4})\b")
 
 
-def _turn_by_marks(listing: Listing, text: str) -> None:
-    """Turn a list round whose first entry says that it is the worst and whose last that it is the best."""
+def _reverse_by_marks(listing: Listing, text: str) -> None:
+    """Reverse a list whose first entry is called the worst and whose last is called the best."""
     entries = [mention for mention in listing.mentions if mention.line and mention.text]
     if len(entries) < 2 or entries[0].line == entries[-1].line:
         return
     lines, ends = text.split("\n"), (entries[0], entries[-1])
     texts = [lines[entry.line - 1] if entry.line <= len(lines) else "" for entry in ends]
-    first, last = (  # the end of a line, and what stands right behind its title
-        f"{line.rstrip()[-60:]}\n{line.partition(entry.text)[2][:_MARKED]}"
+    first, last = (  # the end of a line, and the words right after its title
+        f"{line.rstrip()[-60:]}\n{line.partition(entry.text)[2][:_MARK_LIMIT]}"
         for entry, line in zip(ends, texts, strict=True)
     )
     worst_first, best_last = _WORST_MARK.search(first), _BEST_MARK.search(last)
@@ -281,30 +288,30 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
         listing.ambiguous = True
 
 
-def _after(listing: Listing, text: str) -> str:
-    """Return what stands behind a list: behind its last line, or behind the last JSON value."""
+def _text_after(listing: Listing, text: str) -> str:
+    """Return the text after a list: after its last line, or after the last JSON value."""
     last = max((mention.line for mention in listing.mentions), default=0)
     if not last:
         return text[max(map(text.rfind, "]}")) + 1 :]
     first, *others = text.split("\n")[last - 1 :] or [""]
     texts = dict.fromkeys(one.text for one in listing.mentions if one.line == last and one.text)
-    rest = min((_behind_last(text, first[-_TAIL:]) for text in [*texts][-_LAST:]), key=len, default="")
+    rest = min((_text_after_last(text, first[-_TAIL:]) for text in [*texts][-_LAST:]), key=len, default="")
     return "\n".join((rest, *others))
 
 
-def _behind_last(text: str, line: str) -> str:
-    """Return what stands behind the last place of a text in a line: a single letter or digit that is a word there, for
-    the B of `Both` is no identifier."""
+def _text_after_last(text: str, line: str) -> str:
+    """Return what follows the last occurrence of a text in a line. A single letter or digit must be a whole word
+    there: the B of `Both` is not an identifier."""
     if len(text) > 1:
         return line.rpartition(text)[2]
     places = [*re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", line)]
     return line[places[-1].end() :] if places else line
 
 
-_MARKED = 80
-"""Characters behind a title in which it is called the worst or the best."""
+_MARK_LIMIT = 80
+"""Maximum distance between a title and the words that call it the worst or the best."""
 _TAIL, _LAST = 4000, 100
-"""Characters at the end of a list's last line, and entries in it, of which the last is looked for."""
+"""Number of characters at the end of a list's last line, and of entries in it, that are searched for the last entry."""
 _WORST_LABEL, _BEST_LABEL = (
     caseless(rf"\W*(?:the )?(?:{word})\b[^:\n]{{0,30}}: ") for word in ("worst|least", "best|most")
 )
@@ -320,92 +327,98 @@ _WORST_MARK, _BEST_MARK = (
 )
 
 
-def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
-    groups = _in_one_order([group for group in _grouped(listings, owed) if group.meaning != "left out"])
+def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
+    groups = _in_one_order([group for group in _grouped(listings, expected) if group.meaning != "left out"])
     known = [group for group in groups if group.named]
     if not known:
         return groups[0].listing if groups else None
     if final := [group for group in known if group.meaning == "final"]:
-        if TAKEN_BACK.search(last_line(final[-1].listing.intro)) and _is_part_of_another(final[-1], known):
+        if RETRACTION.search(last_line(final[-1].listing.intro)) and _is_part_of_another(final[-1], known):
             final[-1].listing.ambiguous = True  # Wait, Heat should come before Fargo
-        return _decided(final, owed)
-    open_ones = [group for group in known if group.meaning not in _NOT_YET]
+        return _last_announced(final, expected)
+    open_ones = [group for group in known if group.meaning not in _PRELIMINARY]
     if not open_ones:
         others = [group for group in known if not is_as_shown(group.named)]
         if others and all(_GIVEN.match(last_line(group.listing.intro)) for group in others):
             others[-1].listing.ambiguous = True
-        return _decided(others, owed) if others else None
-    for narrowed in (_announced, _settled, _without_candidates, _without_descriptions, _without_broken_off):
+        return _last_announced(others, expected) if others else None
+    for narrowed in (
+        _announced,
+        _without_other_cases,
+        _without_candidates,
+        _without_descriptions,
+        _without_truncated_repeat,
+    ):
         open_ones = narrowed(open_ones)
     longest = max(open_ones, key=lambda group: len(group.named))
     if all(agrees(group.named, longest.named) for group in open_ones):
         return longest.in_grades()
-    whole = [group for group in open_ones if len(group.named) >= owed]
+    whole = [group for group in open_ones if len(group.named) >= expected]
     if len({tuple(group.named) for group in whole}) == 1:
         return whole[-1].in_grades()
     longest.listing.ambiguous = True
     return longest.listing
 
 
-_NOT_YET = ("given", "first try")
+_PRELIMINARY = ("given", "first try")
 """Meanings of lists that come before the answer."""
 
 
-def _grouped(listings: Sequence[Listing], owed: int) -> list[_Group]:
-    """Return the listings, each in one group with those that it goes on with; what is said beside them left out."""
+def _grouped(listings: Sequence[Listing], expected: int) -> list[_Group]:
+    """Merge the listings that continue each other into groups, and drop those that are only remarks."""
     for first, rest in pairwise(listings):
-        if first.weak and not rest.weak and len(first.named) == 1 and _REST.match(last_line(rest.intro)):
-            first.weak = not first.named.keys().isdisjoint(rest.named)
+        if first.in_sentence and not rest.in_sentence and len(first.named) == 1 and _REST.match(last_line(rest.intro)):
+            first.in_sentence = not first.named.keys().isdisjoint(rest.named)
     groups: list[_Group] = []
-    for listing in [listing for listing in listings if not listing.weak] or listings:
+    for listing in [listing for listing in listings if not listing.in_sentence] or listings:
         intro, last = listing.intro, groups[-1] if groups else None
-        means = _meaning_behind(last, listing, owed)
+        means = _meaning_after(last, listing, expected)
         group = _Group(means, listing, listing.named, [(grade(intro), [*listing.mentions])], [last_line(intro)])
         joins = last is not None and last.named.keys().isdisjoint(group.named)
         if last and joins and _is_aside(last, group):
             continue
-        if last and joins and _goes_on(last, group):
+        if last and joins and _is_continuation(last, group):
             last.add(group)
         else:
             groups.append(group)
     return groups
 
 
-def _meaning_behind(last: _Group | None, listing: Listing, owed: int) -> str:
-    """Return what is said of a list that stands behind another."""
+def _meaning_after(last: _Group | None, listing: Listing, expected: int) -> str:
+    """Return the meaning of a list that follows another."""
     means = meaning(listing.intro)
     if means == "given" and (grade(listing.intro) or listing.chained):
         return ""  # unlikely to be watched; among the candidates: [2] > [3] > [1]
     if means != "left out" or last is None or last.meaning == means:
         return means
-    if min(len(last.named), len(listing.named)) < max(owed, 2):
+    if min(len(last.named), len(listing.named)) < max(expected, 2):
         return means
-    return "final" if TAKEN_BACK.search(listing.intro) else ""  # all were ranked: these are not left out
+    return "final" if RETRACTION.search(listing.intro) else ""  # all are already ranked: these are not excluded
 
 
 def _is_aside(last: _Group, group: _Group) -> bool:
-    """Return whether a list names other items than the one before it only to say something of them."""
+    """Return whether a list names items outside the previous list only to comment on them."""
     listing = group.listing
     if len(group.named) > 1 and _WORST_LIST.match(group.labels[0]):
-        return True  # Worst matches: 1. Heat, of which the first may be the worst
+        return True  # Worst matches: 1. Heat, where the first may be the worst
     talks = listing.sentence and not last.listing.sentence
     return bool(talks and not group.meaning and not _GOES_ON.search(listing.sentence))  # C > F > D. As for A and B, …
 
 
-def _goes_on(last: _Group, group: _Group) -> bool:
-    """Return whether a list of other items is one with the list before it."""
+def _is_continuation(last: _Group, group: _Group) -> bool:
+    """Return whether a list of different items continues the previous list."""
     if last.meaning == "left out" or group.meaning not in ("", "ranking", last.meaning):
         return False
     if group.meaning == last.meaning:
         return True
-    if last.meaning in _NOT_YET:
+    if last.meaning in _PRELIMINARY:
         return not any(map(str.isalpha, group.listing.intro))
     first_ranking = group.meaning == "ranking" and not last.meaning and last.parts[-1][0] is None
     return not (first_ranking and _is_topic(last.labels[-1]))  # Cons: Heat; Ranking: Fargo, Alien
 
 
 def _in_one_order(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without those in an order of another kind, where a ranking is left: by release: …; by fit: …"""
+    """Drop the groups that are sorted by something else (by release: …), if a ranking (by fit: …) remains."""
     in_order = [group for group in groups if not doubt.is_unordered(group.listing.intro)]
     most = max((len(group.named) for group in groups), default=0)
     wanted = ("ranking", "final")
@@ -414,19 +427,19 @@ def _in_one_order(groups: list[_Group]) -> list[_Group]:
 
 
 def _announced(groups: list[_Group]) -> list[_Group]:
-    """Return the announced groups where the last is one, and the others only repeat the candidates."""
+    """Keep only the announced groups, if the last is one and the others only repeat the candidates."""
     repeat = groups[-1].meaning and all(group.meaning or is_as_shown(group.named) for group in groups)
     return [group for group in groups if group.meaning] if repeat else groups
 
 
-def _settled(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without those for another case, where the first of them is announced."""
+def _without_other_cases(groups: list[_Group]) -> list[_Group]:
+    """Drop the groups that apply under another condition, if the first of them is announced."""
     settled = [group for group in groups if not _ALTERNATIVE.match(group.labels[0])]
     return settled if settled and settled[0].meaning else groups
 
 
 def _without_candidates(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without the candidates (`Here are …`), where the last says that it is a ranking."""
+    """Drop the list of the candidates (`Here are …`), if the last group is called a ranking."""
     *before, last = groups
     if not _ORDERS.search(last_line(last.listing.intro)):
         return groups
@@ -434,15 +447,15 @@ def _without_candidates(groups: list[_Group]) -> list[_Group]:
 
 
 def _without_descriptions(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without those in which each item is looked at, before all are ranked."""
+    """Drop the groups that describe the items one by one before all are ranked."""
     last = groups[-1].listing
     if last.described or last.ambiguous:
         return groups
     return [group for group in groups if not (group.listing.described and is_as_shown(group.named))]
 
 
-def _without_broken_off(groups: list[_Group]) -> list[_Group]:
-    """Return the groups without the last where it repeats the one before it, up to an entry in which it breaks off."""
+def _without_truncated_repeat(groups: list[_Group]) -> list[_Group]:
+    """Drop the last group if it repeats the previous one up to an entry that is truncated."""
     if len(groups) < 2:
         return groups
     before, last = ([one.text for one in group.listing.mentions] for group in groups[-2:])
@@ -456,16 +469,17 @@ _GOES_ON = caseless(
     r"\b(?:then|next|as well|too(?! [a-z])|follow(?:ed)?|after (?:that|these|those|them)|finally|lastly|rest|remaining"
     r"|last|also|dann|danach|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b"
 )
-"""Words with which a sentence goes on with a list."""
+"""Words with which a sentence continues a list."""
 
 
-def _decided(groups: Sequence[_Group], owed: int) -> Listing:
-    """Return the last of several announced lists; ambiguous where an equal one, announced alike, has another order."""
+def _last_announced(groups: Sequence[_Group], expected: int) -> Listing:
+    """Return the last of several announced lists; ambiguous if an earlier complete list with the same label has
+    another order."""
     last = groups[-1]
     listing = last.in_grades()
     for group in groups[:-1]:
         alike = _label_of(group) == _label_of(last)
-        whole = min(len(group.named), len(last.named)) >= owed
+        whole = min(len(group.named), len(last.named)) >= expected
         if alike and whole and [*group.named] != [*last.named]:
             listing.ambiguous = True
     return listing
@@ -476,7 +490,7 @@ def _is_part_of_another(group: _Group, groups: Sequence[_Group]) -> bool:
 
 
 def _label_of(group: _Group) -> str:
-    """Return what announces a list, without numbers: `Option 1:` and `Option 2:` are alike."""
+    """Return the label of a list without its numbers: `Option 1:` and `Option 2:` are alike."""
     return re.sub(r"[\W\d_]+", " ", last_line(group.listing.intro)).strip().casefold()
 
 
@@ -485,9 +499,9 @@ _ALTERNATIVE = caseless(
     r"|\W*(?:wie liever|als (?:je|u|ze)|wer lieber|falls (?:sie|du|der)|si (?:vous|tu|l['’]utilisateur|prefier\w+)"
     r"|se (?:prefer\w+|você|o usuário|l['’]utente))\b"
 )
-"""`If they play with friends instead:` announces another ranking for another case."""
+"""`If they play with friends instead:` announces a ranking for another case."""
 _ORDERS = caseless(r"\b(?:re-?)?(?:rank|order|sort|recommend|top\b|best\b)")
-"""What says of a list that it is a ranking; `Here are …` alone may introduce the candidates."""
+"""Words that call a list a ranking; `Here are …` alone may introduce the candidates."""
 _WORST_LIST = caseless(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$")
 _REST = caseless(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b")
 """`My top pick is Heat. The rest: Fargo, Alien`"""
@@ -499,7 +513,7 @@ _GIVEN = caseless(
 
 
 def _is_topic(label: str) -> bool:
-    """Return whether what stands before a list is a short heading that says nothing of an order: `Horror:`."""
+    """Return whether the label of a list is a short heading that says nothing about order: `Horror:`."""
     short = label.strip(" *_#:.-")
     heads = label.rstrip(" *_").endswith(":") or label.startswith(("#", "**", "__"))
     return heads and 0 < len(short.split()) < 5 and not meaning(label) and _CONTINUES.search(short) is None
@@ -510,8 +524,8 @@ _CONTINUES = caseless(
 )
 
 
-def _beside(listings: Sequence[Listing], text: str) -> str:
-    """Return what an answer says beside the entries of its lists: lines that are no entry, introductions."""
+def _text_beside(listings: Sequence[Listing], text: str) -> str:
+    """Return what an answer says beside the entries of its lists: introductions and lines that are not entries."""
     entries = Counter(mention.line for listing in listings for mention in listing.mentions)
     lines = (line.replace("_", " ") for number, line in enumerate(text.split("\n"), 1) if entries[number] != 1)
     return "\n".join((*lines, *(listing.intro for listing in listings if listing.intro)))

@@ -1,8 +1,9 @@
-"""What an answer says around its ranking or its choice, and whether that may speak against it.
+"""Safety net: count words around a ranking or choice that may contradict it.
 
-Nothing here decides what is read: rules that know what a sentence says do that (`doubt.py`, `phrases.py`). Here single
-words are looked for that such sentences can't do without. An answer with one of them is never `ok`, whether or not a
-rule knows the sentence: it is `repaired` (`commented`).
+Nothing here decides what is read; that is done by rules that understand a sentence (`doubt.py`, `phrases.py`). This
+module looks for single words that such sentences cannot do without: `not`, `if`, `instead`, `lowest`. Ordinary
+introductions and closings, words inside titles, and directions that were already applied are excluded. An answer with
+any other such word is never `ok`: it is `repaired` (`commented`).
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from llmrank.answers.phrases import BEST_FIRST, WORST, WORST_FIRST
 from llmrank.types import Item
 
 _WORDS = (
-    # it says no to something
+    # negation
     r"not|\w+n['’]t|cannot|no|none|never|neither|nor|without|unable|nothing|nobody",
-    # it depends, or is only supposed
+    # conditional or hypothetical
     r"if|unless|once|depends?|depending|suppos\w+|assum\w+|hypothetical\w*|unsure|uncertain|otherwise|whereas",
-    # it is an example, or a question back
+    # an example, or a question to the user
     r"examples?|e\.g|instance|template|layout|placeholder|sample|provided?|share|send",
-    # the other way round
+    # reversed
     rf"{WORST}|less|lower|worse|weaker|fewest|last|reversed?|ascending|increasing|opposite|unlikely|most un\w+"
     r"|un\w+sten|dislikes?|hates?|avoid|skip|discard\w*|eliminat\w+|reject\w*|exclu(?!siv)\w+|omit\w*|smaller|smallest",
-    # taken back
+    # retracted
     r"instead|however|except|yet|actually|wait|swap\w*|should|rather|correction|mistake|sorry"
     r"|unfortunately|afraid|initial|draft|earlier",
-    # made by something else than the user's taste
+    # determined by something other than the user's taste
     r"alphabetical\w*|chronological\w*|releases?|released|dates?|prices?|costs?|cheapest|expensive|box office"
     r"|gross|popularity|popular|critics?|critical\w*|acclaimed|rating|rated|random\w*|arbitrar\w+|voters?|runtime"
     r"|length|shown|original\w*|respectively|ranks (?:of|for)|tied?|ties|equal\w*|both|either|alternatively|ends?",
@@ -39,15 +40,15 @@ _TROUBLE = caseless(rf"(?<![\w.])(?:{'|'.join(_WORDS)})(?![\w])")
 _TASTE = r"genres?|themes?|tone|directors?|cast|actors|style"
 _ENTRIES = r"(?:ones?|entries|picks|titles|items|films|movies|books|games)"
 _ORDINARY = (
-    # what is offered
+    # an offer
     r"(?:let me know|feel free|don['’]t hesitate)\b[^.!\n]*|if you (?:have|need|want|would|['’]d)\b[^.!\n]*",
     r"why not|if i had to|can['’]t (?:wait|go wrong)|once you(?:['’]ve| have)? (?:watched|seen|read|played|tried)",
-    # what was asked, and what the user did before
+    # the request, and what the user did before
     r"(?:the|this|your|these) (?:\w+ )?provided|you(?:['’]ve| have)? provided",
     r"(?:do|does|did|have|has|had)(?:n['’]t| not)(?: yet)? (?:seem|appear|watched|seen|rated|read|interacted"
     r"|shown(?= (?:\w+ )?interest))",
     r"(?:you|user|viewer|reader|they)(?: (?:has|have)|['’]ve)? rated|(?:rated|rates) (?:\w+ ){0,3}highly",
-    # why the ranking is as it is
+    # the reason for the ranking
     rf"(?:{_TASTE})\b(?:(?!\b(?:not|no|but|only|instead|ignor\w+)\b)[^.:;\n]){{0,60}}"
     r"\b(?:release (?:years?|dates?|periods?)|ratings?|popularity)",
     rf"(?:that|which|they|these|all|{_ENTRIES}) share|predicted ratings?",
@@ -56,16 +57,16 @@ _ORDINARY = (
     r"at least|not (?:only|just)|last but not least|no doubt|no\.? ?\d+",
 )
 _HARMLESS = caseless(rf"\b(?:{'|'.join(_ORDINARY)})\b")
-"""What ordinary introductions and closings say with such words."""
+"""Harmless uses of such words in ordinary introductions and closings."""
 _KNOWN = (WORST_FIRST, BEST_FIRST, LOWER_IS_BETTER)
-"""Directions that the reader has heard and followed."""
+"""Directions that have already been recognised and applied."""
 _CALLED_WORST = caseless(rf"(?<!\w)(?:{WORST})(?!\w)")
 _SIGNS = 2000
 
 
-def comments(said: Iterable[str], items: Sequence[Item]) -> int:
-    """Return in how many lines a word stands, outside the items' titles, that may speak against what is read."""
-    return _lines_with(_TROUBLE, [_without_known(line) for line in said if _TROUBLE.search(line[:_SIGNS])], items)
+def comments(beside: Iterable[str], items: Sequence[Item]) -> int:
+    """Count the lines with a word, outside the items' titles, that may contradict the answer."""
+    return _lines_with(_TROUBLE, [_without_known(line) for line in beside if _TROUBLE.search(line[:_SIGNS])], items)
 
 
 def _without_known(line: str) -> str:
@@ -76,7 +77,7 @@ def _without_known(line: str) -> str:
 
 
 def _lines_with(words: re.Pattern[str], lines: Iterable[str], items: Sequence[Item]) -> int:
-    """Return in how many lines one of the words stands outside the items' titles."""
+    """Count the lines with one of these words outside the items' titles."""
     found = [line for line in lines if words.search(line)]
     titles: dict[str, list[tuple[int, str]]] = {}
     for item in items if found else ():
@@ -87,7 +88,7 @@ def _lines_with(words: re.Pattern[str], lines: Iterable[str], items: Sequence[It
 
 
 def _is_of_a_title(word: re.Match[str], titles: Mapping[str, Sequence[tuple[int, str]]]) -> bool:
-    """Return whether a word stands in a title: in as much of it as the line has, or in quotes if it is all of it."""
+    """Return whether a word belongs to a title: to the part of it that the line contains, or to all of it in quotes."""
     for at, title in titles.get(word[0].lower(), ()):
         start = word.start() - at
         shown = word.string[start : start + len(title)].lower() if start >= 0 else ""
@@ -98,9 +99,9 @@ def _is_of_a_title(word: re.Match[str], titles: Mapping[str, Sequence[tuple[int,
 
 
 def comments_around(mentions: Sequence[Mention], text: str, items: Sequence[Item]) -> int:
-    """Return in how many places around the entries of a ranking a word stands that may speak against it.
+    """Count the places around the entries of a ranking with a word that may contradict it.
 
-    What is said of one entry may be anything, if it does not call it the worst.
+    Words about a single entry do not count, unless they call it the worst.
     """
     lines = text.split("\n")
     own: dict[int, list[str]] = {}
@@ -124,13 +125,13 @@ def comments_around(mentions: Sequence[Mention], text: str, items: Sequence[Item
 _REASON = caseless(
     r"\"(?:reason\w{0,4}|why|explanation|rationale|justification|comment|description|summary)\" ?: ?\"[^\"\n]*\""
 )
-"""What JSON says of one entry."""
+"""JSON fields that explain one entry."""
 
 
 def _beside(lines: Sequence[str], own: Sequence[int]) -> list[str]:
-    """Return the lines before and behind a ranking, and the headings within it.
+    """Return the lines before and after a ranking, and the headings within it.
 
-    Behind the last entry as many lines are its own as each entry has (`Reason: …`).
+    The last entry has as many lines of its own as the other entries have (`Reason: …`).
     """
     if not own:
         return _REASON.sub(" ", "\n".join(lines)).split("\n")

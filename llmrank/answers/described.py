@@ -1,9 +1,9 @@
-"""Which item a text describes: its title, and beside it what else is known of it (`Hello by Adele`, `Bosch Kettle`).
+"""Stage 5 for titles: find an item by its title together with its attributes (`Hello by Adele`, `Bosch Kettle`).
 
-Songs have artists, books have authors, products have brands; a model names them with the title, and of two items with
-one title they alone tell which is meant. A text describes an item when every word of it is of the item's title or of
-its attributes, the title is named, and so is one of the attributes: in which order, and with which signs, is all the
-same.
+Songs have artists, books have authors and products have brands, and models name them together with the title. If two
+items share a title, only an attribute tells which one is meant. A text describes an item if it names the title and at
+least one attribute, and every word of it belongs to the title or the attributes. Order and punctuation do not matter.
+`Descriptions.find` finds such items; `disambiguated` picks one of several items with the same name.
 """
 
 from __future__ import annotations
@@ -23,75 +23,81 @@ _BY = "by from at in on feat von de par di por av van en bei chez"
 _BETWEEN = word_set(f"{_BY} with the a an starring directed written performed made sung")
 """Words that may stand between a title and an attribute."""
 _AND = word_set("and und et y e en")
-"""Words that may stand between two parts of an attribute, and nowhere else: `War and Love` is not Love, about war."""
+"""Words that may stand between two parts of an attribute, and nowhere else: `War and Love` does not mean Love, about
+war."""
 _ATTRIBUTE_LIMIT = 80
-"""Characters of an attribute; longer ones are descriptions, which no answer repeats as a name."""
+"""Maximum length of an attribute. Longer ones are descriptions, which no answer repeats as a name."""
 _TEXT_LIMIT = 400
-"""Characters of a text that is looked at, so that the time stays linear."""
+"""Maximum length of a text to look up, which keeps the time linear."""
 _SEPARATED = caseless(rf"[^\w\s'’.&]|\s(?:{_BY.replace(' ', '|')}|featuring|ft)\s")
-"""What stands between a title and a name that may be a part of an attribute (`Sapiens (Harari)`)."""
+"""What separates a title from a name that may be part of an attribute (`Sapiens (Harari)`)."""
 _PARTS = re.compile(r"[|;,/]")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _NUMBER = re.compile(r"\d{1,2}")
-"""A number that may as well be a sequel's: `Halo 5`, which costs 5.99."""
-_CELLS = 20
-"""Cells of a row that are looked at."""
+"""A number that may also be a sequel's: `Halo 5`, which costs 5.99."""
+_CELL_LIMIT = 20
+"""Maximum number of cells of a row to check."""
 _TITLE, _ATTRIBUTE = "\x01", "\x02"
 
 
 class Descriptions:
-    """Finds items by their titles with attributes beside them."""
+    """Finds items by their titles together with their attributes."""
 
     def __init__(
         self,
         items: Sequence[Item],
         titles: Sequence[Title],
-        shorter: Iterable[tuple[str, int]],
+        short_names: Iterable[tuple[str, int]],
         are_same: Callable[[Iterable[int]], bool],
     ) -> None:
-        """`shorter`: names of items besides their titles, with places; `are_same`: whether items have one title."""
+        """`short_names`: further names of items, with their positions; `are_same`: whether items share one title."""
         self._items, self._titles, self._are_same = items, titles, are_same
-        self._shorter = shorter
+        self._short_names = short_names
 
     def find(self, text: str) -> tuple[int, ...]:
-        """Return the item that a text describes, several that it cannot tell apart; nothing where there is none."""
+        """Return the item that a text describes, or several if it cannot tell them apart. Return nothing if there is
+        none."""
         if not self._is_known or len(text) > _TEXT_LIMIT:
             return ()
         plain = normalised(text)
         words = {*plain.split()}
-        said = {word for word in words if not _NUMBER.fullmatch(word)}
-        near = {at for word in words for at in self._by_rarest.get(word, ())}
-        found = tuple(sorted(at for at in near if self._may_be(said, at) and self._describes(plain, at)))
+        without_numbers = {word for word in words if not _NUMBER.fullmatch(word)}
+        near = {at for word in words for at in self._by_rarest_word.get(word, ())}
+        found = tuple(sorted(at for at in near if self._may_be(without_numbers, at) and self._describes(plain, at)))
         if not _SEPARATED.search(text):  # Bosch Kettle; but not Forever Young for Forever, by Neil Young
             found = tuple(at for at in found if self._is_held_whole(at, _holds(plain)))
-        if len(found) > 1 and len(whole := {*self._told(found, _holds(plain)).values()}) == 1:
+        if len(found) > 1 and len(whole := {*self._distinguishing(found, _holds(plain)).values()}) == 1:
             return tuple(whole)  # by Queen, where the other is by Queen Latifah
         return found if self._are_same(found) else ()
 
-    def told_apart(self, positions: Sequence[int], name: str, text: str, cells: Sequence[str]) -> tuple[int, ...]:
-        """Return which of some items, and of others that are called so too, has an attribute that no other of them has
-        beside the name in a text, or in a cell of its own; the items where none has one, or several have."""
+    def disambiguated(self, positions: Sequence[int], name: str, text: str, cells: Sequence[str]) -> tuple[int, ...]:
+        """Return the one item that the text beside a name identifies, among the given items and others of that name.
+
+        An item is identified if only it has an attribute that stands beside the name in the text, or in a cell of its
+        own. Return the given items if this holds for none, or for several.
+        """
         title = without_article(normalised(name)) if self._is_known else ""
         words = frozenset(title.split())
         same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
         if len(same) < 2 or not title:
             return tuple(positions)
-        told = self._told(same, _holds(title)).values()
-        if len(called := {at for at in told if words <= self._known[at]}) == 1:
+        distinguishing = self._distinguishing(same, _holds(title)).values()
+        if len(called := {at for at in distinguishing if words <= self._known[at]}) == 1:
             return tuple(called)  # Dracula, 1958
         if cells:
-            whole = {*self._told(same, [*map(normalised, cells[:_CELLS])].__contains__).values()}
+            whole = {*self._distinguishing(same, [*map(normalised, cells[:_CELL_LIMIT])].__contains__).values()}
             return tuple(whole) if len(whole) == 1 else tuple(positions)
         plain = normalised(text[:_TEXT_LIMIT])
         own: dict[int, list[str]] = {}
-        for attribute, at in self._told(same, _holds(plain)).items():
+        for attribute, at in self._distinguishing(same, _holds(plain)).items():
             own.setdefault(at, []).append(attribute)
-        found = tuple(at for at, attributes in own.items() if self._stands_beside(title, at, plain, attributes))
+        found = tuple(at for at, attributes in own.items() if self._is_beside(title, at, plain, attributes))
         return found if len(found) == 1 else tuple(positions)
 
     @cached_property
     def _attributes(self) -> list[frozenset[str]]:
-        """The attributes of each item, and the parts of those that are lists; a number alone may be a sequel's."""
+        """The attributes of each item, with the parts of those that are lists. Bare numbers are left out, because
+        they may be a sequel's."""
         return [
             frozenset(
                 plain
@@ -105,7 +111,7 @@ class Descriptions:
 
     @cached_property
     def _own_words(self) -> list[frozenset[str]]:
-        """The words of each item's attributes that are not in its title, small numbers apart."""
+        """The words of each item's attributes that are not in its title, without small numbers."""
         return [
             frozenset(word for word in _words(attributes) - _BETWEEN if not _NUMBER.fullmatch(word))
             - {*title.whole.split()}
@@ -114,28 +120,28 @@ class Descriptions:
 
     @cached_property
     def _is_known(self) -> bool:
-        """Whether anything is known of an item that its title does not say."""
+        """Whether any item has an attribute with a word that its title lacks."""
         return any(self._own_words)
 
     @cached_property
     def _known(self) -> list[frozenset[str]]:
-        """All words that may stand in a text about each item; a year may be one off, as catalogues differ in it.
+        """All words that may appear in a text about each item. Years may be one off, because catalogues differ.
 
-        A small number of an attribute is none of them: see `_phrases`.
+        Small numbers in attributes are left out; `_phrases` handles them.
         """
         found: list[frozenset[str]] = []
         for title, item, attributes in zip(self._titles, self._items, self._attributes, strict=True):
             years = {int(one) for one in attributes if _YEAR.fullmatch(one)}
             near = (str(year + off) for year in years for off in (-1, 0, 1))
             names = _words(map(normalised, item.attributes))
-            said = {word for word in _words(attributes) if not _NUMBER.fullmatch(word)}
-            said |= _AND if any(map(_PARTS.search, item.attributes.values())) else set()
-            found.append(_BETWEEN | {*title.whole.split(), title.year} | names | said | {*near})
+            own = {word for word in _words(attributes) if not _NUMBER.fullmatch(word)}
+            own |= _AND if any(map(_PARTS.search, item.attributes.values())) else set()
+            found.append(_BETWEEN | {*title.whole.split(), title.year} | names | own | {*near})
         return found
 
     @cached_property
     def _phrases(self) -> list[list[str]]:
-        """Attributes with a small number in them, and such a number with the unit behind it (`64 oz` of `64 fl oz`)."""
+        """Attributes that contain a small number, and each such number with its unit (`64 oz` from `64 fl oz`)."""
         found: list[list[str]] = []
         for attributes in self._attributes:
             held = [one for one in attributes if any(map(_NUMBER.fullmatch, one.split()))]
@@ -145,29 +151,30 @@ class Descriptions:
         return found
 
     @cached_property
-    def _called(self) -> list[list[frozenset[str]]]:
-        """The words of each name of each item, small ones apart: of its title, of the first part, of a shorter name."""
+    def _name_words(self) -> list[list[frozenset[str]]]:
+        """The words of each name of each item, without small words. Names are the title, its first part, and shorter
+        names."""
         names: list[list[str]] = []
         for title in self._titles:
             first = title.parts[:1] if len(title.parts) > 1 and not title.is_by else ()
             names.append([title.name, *first])
-        for name, at in self._shorter:
+        for name, at in self._short_names:
             names[at].append(name)
         words = [[frozenset(name.split()) for name in one] for one in names]
         return [[name - SMALL_WORDS or name for name in one] for one in words]
 
     @cached_property
     def _by_name(self) -> dict[frozenset[str], list[int]]:
-        """The items that may be called by each set of words."""
+        """The items for each set of words that may name them."""
         found: dict[frozenset[str], list[int]] = {}
-        for at, names in enumerate(self._called):
+        for at, names in enumerate(self._name_words):
             for name in {*names}:
                 found.setdefault(name, []).append(at)
         return found
 
     @cached_property
-    def _by_rarest(self) -> dict[str, list[int]]:
-        """The items by the word of each of their names that the fewest names have: few are looked at for a text."""
+    def _by_rarest_word(self) -> dict[str, list[int]]:
+        """The items by the rarest word of each of their names, so that each text is compared with few items."""
         often = Counter(word for name in self._by_name for word in name)
         found: dict[str, list[int]] = {}
         for name, places in self._by_name.items():
@@ -176,13 +183,13 @@ class Descriptions:
         return found
 
     def _may_be(self, words: set[str], at: int) -> bool:
-        """Return whether words are all known of an item, and one is of an attribute: a cheap test."""
+        """Return whether all words belong to an item and one of them to its attributes: a cheap test."""
         return words <= self._known[at] and not words.isdisjoint(self._own_words[at])
 
     def _describes(self, text: str, at: int) -> bool:
-        """Return whether a text names an item, and all words of it belong to the item."""
+        """Return whether a text names an item and all its words belong to that item."""
         words = {*text.split()}
-        if not any(name <= words for name in self._called[at]):
+        if not any(name <= words for name in self._name_words[at]):
             return False
         text = f" {text} "
         for one in self._phrases[at]:
@@ -191,18 +198,18 @@ class Descriptions:
         return {*text.split()} <= self._known[at]
 
     def _is_held_whole(self, at: int, holds: Callable[[str], bool]) -> bool:
-        """Return whether a text holds a whole attribute of an item, or a part of one with a number (`64 oz`)."""
+        """Return whether a text contains a whole attribute of an item, or a part of one with a number (`64 oz`)."""
         own = (one for one in self._attributes[at] if not self._own_words[at].isdisjoint(one.split()))
         return any(map(holds, (*own, *self._phrases[at])))
 
-    def _told(self, same: Iterable[int], holds: Callable[[str], bool]) -> dict[str, int]:
-        """Return the attributes that a text holds and only one of some items has, and which item it is."""
+    def _distinguishing(self, same: Iterable[int], holds: Callable[[str], bool]) -> dict[str, int]:
+        """Return the attributes in a text that only one of these items has, with that item."""
         held = [(one, at) for at in same for one in self._attributes[at] if holds(one)]
         often = Counter(one for one, _ in held)
         return {one: at for one, at in held if often[one] == 1}
 
-    def _stands_beside(self, title: str, at: int, text: str, attributes: Iterable[str]) -> bool:
-        """Return whether one of some attributes of an item stands beside a title in a text."""
+    def _is_beside(self, title: str, at: int, text: str, attributes: Iterable[str]) -> bool:
+        """Return whether one of these attributes stands beside a title in a text."""
         text = f" {text} "
         for one in sorted({title, *attributes}, key=len, reverse=True):
             text = text.replace(f" {one} ", f" {_TITLE if one == title else _ATTRIBUTE} ")
@@ -212,7 +219,7 @@ class Descriptions:
 
 
 def _holds(text: str) -> Callable[[str], bool]:
-    """Return whether a normalised text holds words in a row, as a test of such words."""
+    """Return a test of whether a normalised text contains a phrase."""
     spaced = f" {text} "
     return lambda words: f" {words} " in spaced
 

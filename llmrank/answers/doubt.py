@@ -1,6 +1,9 @@
-"""What an answer says beside its list that speaks against the list being its ranking, or against the order of it.
+"""Stage 4: text beside a list that contradicts it as a ranking, or contradicts its order.
 
-A text that can be read in two ways is never read: what is found here makes the reading `ambiguous`.
+Models add remarks to their lists: the order is arbitrary, two entries should be swapped, all items are equally good.
+Each function here recognises one kind of such remark. `of_the_list` combines them for a list that was chosen. Any hit
+makes the reading `ambiguous`, because a text that can be read in two ways is never read. Words that may contradict the
+list but that no rule here understands are counted in `comments.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from llmrank.answers.blocks import marker
 from llmrank.answers.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import caseless, folded
-from llmrank.answers.outcome import TAKEN_BACK
+from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.phrases import BEST_FIRST, BEST_TO_WORST, WORST_FIRST, last_line, meaning, says_worst_first
 from llmrank.types import Item
 
@@ -24,7 +27,7 @@ ASKS = caseless(
     r"\bi(?:['’]ve| have) watched (?:these|the following|those)\b",
     r"(?m:(?:^|[.!?:] )do not (?:explain|include|output|add))",
 )
-"""What a question says, not an answer."""
+"""Words that belong to a question rather than to an answer."""
 _UNORDERED = caseless(
     r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
@@ -42,12 +45,12 @@ _UNORDERED = caseless(
     r"\bordre alphabétique|\bsin (?:un )?orden|\borden alfabético|不分先后|順不同|无特定顺序",
     r"в (?:алфавитном|произвольном) порядке",
 )
-"""What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
+"""Introduces a list that is not a ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
 _ORDERED_YET = caseless(
     r"\bcolumn\b[^.\n]{0,30}\b(?:is|has|holds|gives|shows) my (?:final )?rank",
     r"\b(?:predicted|expected) (?:interest|preference|relevance)\b",
 )
-"""What says all the same that it is one: `in alphabetical order; the last column is my ranking`."""
+"""Says that such a list is a ranking after all: `in alphabetical order; the last column is my ranking`."""
 _LEVEL = r"(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b"
 _EVEN = caseless(
     r"\b(?:not|never|cannot|\w+n['’]t)\b(?! (?:easy|simple|hard|difficult)\b)[^.\n]{0,40}\b(?:one|any|either)\b"
@@ -76,7 +79,7 @@ _EVEN = caseless(
     r"(?! (?:the )?(?:others?|rest|remaining|any))",
     r"\bbefore (?:i|we) (?:can|could) (?:give|make|offer|rank|order|say)\b|\bonce you(?:['’]ve| have)? confirm\w*\b",
 )
-"""What says, before a list or behind it, that none is preferred: `I would not put one above another`."""
+"""Says, before or after a list, that no item is preferred: `I would not put one above another`."""
 _GROUPED = caseless(
     r"\b(?:let me |i(?:['’]ll| will) )group (?:the|these|them)\b",
     r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
@@ -84,28 +87,28 @@ _GROUPED = caseless(
     r"|[^.:\n]{1,30} (?:and|but|then) (?:ranked|ordered|sorted)\b)",
     r"(?m:(?:^|[.;] )(?:if|for) [^.:;\n]{3,60}: [^.:;\n]{3,300}[.;] for [^.:;\n]{3,40}: )",
 )
-"""What introduces lists that are groups and no ranking."""
+"""Introduces lists that are groups rather than a ranking."""
 _CONDITIONS = re.compile(
     r"(?:^|[.!?] )[^\w\n]{0,10}if (?!(?:you|they) (?:like|liked|love|enjoy|enjoyed) (?:it|this)\b)"
     r"[^:.\n]{3,80}(?::|\*\*$)",
     re.IGNORECASE | re.MULTILINE,
 )
-"""`If they want a story: …`, and another list for another case."""
+"""`If they want a story: …`, with another list for another case."""
 _ASKS_BACK = caseless(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
 _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
 _WORST_BESIDE = caseless(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
-"""`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
+"""`least relevant [3] > [1] most relevant`: the words and the sign give opposite directions."""
 _FROM_TO = caseless(r"\W*\w{1,6} [«„“\"][^\n:]{2,60}[»“”\"] \w{1,4} [«„“\"][^\n:]{2,60}[»“”\"]:\W*$")
-"""`From "skip it" to "see it tonight":`, where nothing is known of the two ends."""
+"""`From "skip it" to "see it tonight":`, where the two ends have no known meaning."""
 _RANKS_OF = caseless(
     r"\b(?:ranks|places|positions) (?:of|for|that)\b[^\n:]{0,60}\b(?:respectively|in (?:the|that|this|your) order)\b"
 )
-"""What introduces the ranks of the candidates in the order shown."""
+"""Introduces the ranks of the candidates in the order shown."""
 _VERSUS = caseless(r"\b(?:vs|versus)\b")
 _COMPARED = caseless(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?")
-"""`Heat vs Fargo: Fargo`, or two lines and more without the winner."""
+"""`Heat vs Fargo: Fargo`, or two or more such lines without a winner."""
 _HIGHEST_IS_BEST = caseless(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
-"""What says nothing new of scores, and turns ranks round."""
+"""Redundant for scores, but reverses ranks."""
 _OTHER_SCALE = caseless(
     r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
     r"\b(?:ascending|increasing) order\b(?! (?:of|by|in)\b)",
@@ -123,7 +126,7 @@ _MAY_BE_LOWER = caseless(
 )
 _CHANGES = caseless(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
-    rf"(?:{TAKEN_BACK.pattern}|\b(?:edit|mistake|oops)\b)"
+    rf"(?:{RETRACTION.pattern}|\b(?:edit|mistake|oops)\b)"
     r".{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
     r"|instead|wrong|order|outranks?|beats)\b",
     r"\b(?:should|would|must|needs? to|i['’]d|i['’]ll|let me|let['’]s) (?:be )?(?:moved?|bump(?:ed)?|push(?:ed)?"
@@ -154,14 +157,14 @@ _CHANGES = caseless(
     r"\b(?:other|opposite) way a?round\b|\bexactly the (?:opposite|reverse)\b|\bhard to say\b"
     r"|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
-"""A line after a list that changes its order, or takes it back: `Actually, swap the first two.`"""
+"""A line after a list that changes or retracts its order: `Actually, swap the first two.`"""
 _MISPLACED = caseless(
     r"\b(?:should|must|ought to|needs? to|deserves? to|belongs?)\b(?: (?:actually|really|probably|be|go|come|rank"
     r"|ranked|placed|moved|sit|stand|even|much|far|one|two|up|a|place|spot|in)){0,5}"
     r" (?:above|below|before|ahead of|higher|lower|at (?:#|number)|#)",
     r"\bswap(?:ped)? (?:this |it )?with (?:#|number )?\d",
 )
-"""What an entry says of its own place: `wait, this should be above Heat`."""
+"""An entry's remark about its own place: `wait, this should be above Heat`."""
 _AS_GIVEN = caseless(
     r"\b(?:just|only|simply|merely) (?:\w+ ){0,3}(?:order|list)\b[^.\n]{0,30}?\b(?:gave|given|provided|shown|sent)\b",
     r"\b(?:just|only|simply|merely|unchanged from) the (?:given|original|provided|initial|input|same) (?:order|list)\b",
@@ -169,7 +172,7 @@ _AS_GIVEN = caseless(
     r"\b(?:is|provided|given|shown|sent|presented)\b",
     r"(?:\b(?:not|without)|n['’]t have) enough (?:\w+ ){1,4}to (?:rank|order|sort)\b",
 )
-"""What says of items in the order shown that they were not ranked."""
+"""Says that items in the order shown were not ranked."""
 _TOP = caseless(
     r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
     r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable)"
@@ -182,51 +185,51 @@ _ON_CONDITION = caseless(
 _BOTTOM = caseless(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitable|recommended))\b")
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
 _CLAUSE = re.compile(r"(?<=[.!?;]) |, (?=while|whereas|but|and)")
-_SENTENCES = 50
-"""How many sentences are looked at, so that the time stays linear."""
+_SENTENCE_LIMIT = 50
+"""Maximum number of sentences to check, which keeps the time linear."""
 
 
-def of_the_list(listing: Listing, said: str, after: str, text: str) -> bool:
-    """Return whether a list, or the words around it, say that it is no ranking, or leave its order open.
+def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
+    """Return whether a list, or the words around it, say that it is not a ranking or leave its order open.
 
-    `after` stands behind it, and `said` is all of the text that is no entry of a list.
+    `after` is the text after the list; `beside` is all text that is not an entry of a list.
     """
     lines = text.split("\n")
-    rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _is_even, _is_tied, _has_bare_numbers)
+    rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _says_equal, _is_tied, _has_bare_numbers)
     return (
-        _of_the_words(listing, said, after)
+        _of_the_words(listing, beside, after)
         or False in of_the_ends(listing, text)
         or (is_as_shown(listing.named) and _BEFORE_ORDERING.search(after[:2000]) is not None)
         or _is_repeated(listing)
-        or _is_unranked(listing, said, lines)
+        or _is_unranked(listing, beside, lines)
         or any(rule(listing, lines) for rule in rules)
     )
 
 
-def _of_the_words(listing: Listing, said: str, after: str) -> bool:
+def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
     last = last_line(listing.intro)
-    other_scale = (not listing.scored and _HIGHEST_IS_BEST.search(said)) or _OTHER_SCALE.search(said)
+    other_scale = (not listing.scored and _HIGHEST_IS_BEST.search(beside)) or _OTHER_SCALE.search(beside)
     return (
-        (other_scale is not None and not says_worst_first(said))
+        (other_scale is not None and not says_worst_first(beside))
         or any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
         or bool(_unordered(last))
         or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
-        or (_GROUPED.search(said) is not None and meaning(last) != "final")
-        or len({*_CONDITIONS.findall(said)}) > 1
-        or (listing.scored and _MAY_BE_LOWER.search(said) is not None and LOWER_IS_BETTER.search(said) is None)
+        or (_GROUPED.search(beside) is not None and meaning(last) != "final")
+        or len({*_CONDITIONS.findall(beside)}) > 1
+        or (listing.scored and _MAY_BE_LOWER.search(beside) is not None and LOWER_IS_BETTER.search(beside) is None)
         or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
     )
 
 
 def is_unordered(intro: str) -> bool:
-    """Return whether the line before a list says that it is in no order, or in one that taste does not make; but not
-    where all are called equally good, for then this list may be meant as well as another."""
+    """Return whether the line before a list says that it is unordered, or sorted by something other than preference.
+    A line that calls all items equally good does not count, since the list may still be the intended order."""
     return _unordered(last_line(intro)) not in ("", "equally")
 
 
 def _unordered(line: str) -> str:
-    """Return the words of a line that say so, in lower case; "" where it has none, or calls the list a ranking too."""
+    """Return the words of a line that say so, in lower case; "" if it has none, or also calls the list a ranking."""
     found = None if _ORDERED_YET.search(line) else _UNORDERED.search(line)
     return found[0].lower() if found else ""
 
@@ -236,16 +239,16 @@ _BEFORE_ORDERING = caseless(
     r"\bplease (?:share|send|provide|give)\b(?:(?!\b(?:more|better|again|feedback)\b)[^\n]){0,100}"
     r"\b(?:i['’]ll|i will)(?: \w+)? (?:rank|order|sort)\b(?![^\n]*\b(?:again|more|better|differently)\b)",
 )
-"""A question behind a list, before it is ordered."""
+"""A question after a list, before the list is ordered."""
 
 
 def of_the_ends(listing: Listing, text: str) -> set[bool]:
-    """Return what a list's last line and those behind it say of its first and its last identifier: True bears the order
-    out, False speaks against it (`7 > 3 > 1, where 7 is the least likely`)."""
+    """Return what the last line of a list and the lines after it say about its first and last identifier. True
+    supports the order, False contradicts it (`7 > 3 > 1, where 7 is the least likely`)."""
     first, *_, last = [one.text.strip(" []") for one in listing.mentions] * 2
     behind = "\n".join(text.split("\n")[max(one.line for one in listing.mentions) - 1 :])[:4000]
-    said = ((one["name"], one["best"] is not None) for one in _IS_AN_END.finditer(behind))
-    return {(name == first) == best for name, best in said if first != last and name in (first, last)}
+    ends = ((one["name"], one["best"] is not None) for one in _IS_AN_END.finditer(behind))
+    return {(name == first) == best for name, best in ends if first != last and name in (first, last)}
 
 
 _IS_AN_END = caseless(
@@ -255,20 +258,20 @@ _IS_AN_END = caseless(
 
 
 def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
-    """Return whether the sentence in which a list begins names, before its first, an item that the list lacks."""
+    """Return whether the sentence in which a list begins first names an item that the list lacks."""
     first, lines = listing.mentions[0] if listing.mentions else None, text.split("\n")
     if first is None or not first.text or not 0 < first.line <= len(lines):
         return False
     before, found, _ = lines[first.line - 1][:2000].partition(first.text)
-    said = _SENTENCE.split(before)[-1]
-    reason = _BECAUSE.match(said) is not None and said.rstrip().endswith(":")
-    in_words = any(map(str.isalpha, said)) and "|" not in said
+    sentence = _SENTENCE.split(before)[-1]
+    reason = _BECAUSE.match(sentence) is not None and sentence.rstrip().endswith(":")
+    in_words = any(map(str.isalpha, sentence)) and "|" not in sentence
     if not found or not in_words or reason:
         return False
-    if half := _FIRST_HALF.fullmatch(said):
+    if half := _FIRST_HALF.fullmatch(sentence):
         named = {*match.positions} if (match := index.find(half[1])) else set[int]()  # Toy Story 3 (2010) - Heat (1995)
     else:
-        named = index.named_in(said)
+        named = index.named_in(sentence)
     return not named <= listing.named.keys()
 
 
@@ -277,10 +280,10 @@ _BECAUSE = caseless(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|r
 """`Since the user liked Alien, I recommend, in order:`"""
 
 
-def of_the_first(first: int, said: Sequence[str], items: tuple[Item, ...]) -> bool:
-    """Return whether a clause calls another item than the first of a ranking the best, or that one the worst."""
-    lines = (line[:2000] for line in said if _TOP.search(line[:2000]) or _BOTTOM.search(line[:2000]))
-    for clause in islice((one for line in lines for one in _CLAUSE.split(line)), _SENTENCES):
+def of_the_first(first: int, beside: Sequence[str], items: tuple[Item, ...]) -> bool:
+    """Return whether a clause calls another item the best, or the first item of a ranking the worst."""
+    lines = (line[:2000] for line in beside if _TOP.search(line[:2000]) or _BOTTOM.search(line[:2000]))
+    for clause in islice((one for line in lines for one in _CLAUSE.split(line)), _SENTENCE_LIMIT):
         if not (named := title_index(items).named_in(clause)):
             continue
         words = clause.lower()
@@ -295,42 +298,42 @@ def of_the_first(first: int, said: Sequence[str], items: tuple[Item, ...]) -> bo
 
 
 def bare_title(item: Item) -> str:
-    """Return a title in lower case without its year and an article behind it: `Last Picture Show, The (1971)`."""
+    """Return a title in lower case without its year and trailing article: `Last Picture Show, The (1971)`."""
     return _BEHIND_TITLE.sub("", folded(item.title)).lower()
 
 
 _BEHIND_TITLE = caseless(r" \(\d{4}\)$|, (?:the|an?)(?= \(\d{4}\)$|$)")
 
 
-def _own(listing: Listing, lines: Sequence[str]) -> dict[int, Mention]:
-    """Return the entries of a list by the lines in which they stand, the last of each."""
+def _entries_by_line(listing: Listing, lines: Sequence[str]) -> dict[int, Mention]:
+    """Return the entries of a list by line; of several in one line, the last."""
     return {one.line: one for one in listing.mentions if one.text and 0 < one.line <= len(lines)}
 
 
-def _behind(own: Mapping[int, Mention], lines: Sequence[str]) -> list[str]:
-    """Return what stands behind each of some entries in its line."""
+def _text_after(own: Mapping[int, Mention], lines: Sequence[str]) -> list[str]:
+    """Return the text after each of these entries in its line."""
     return [lines[at - 1].partition(one.text)[2] for at, one in own.items()]
 
 
 def _is_discussion(listing: Listing, lines: Sequence[str]) -> bool:
-    """Return whether items are gone through in the order shown, each with words about it, and no rank is said."""
-    if not is_as_shown(listing.named) or listing.ordered or listing.falling:
+    """Return whether the items are discussed one by one in the order shown, without ranks."""
+    if not is_as_shown(listing.named) or listing.ordered or listing.worst_first:
         return False
-    own = _own(listing, lines)
+    own = _entries_by_line(listing, lines)
     in_lines = len(own) > 2 or len(own) == len(listing.mentions)
     elsewhere = any(one.text and one.line not in own for one in listing.mentions)
     if not in_lines or elsewhere or meaning(listing.intro) in ("ranking", "final"):
         return False
     numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
-    without_years = [_YEARS.sub("", words) for words in _behind(own, lines)]
-    said = (any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years)
-    return all(said) and not numbered
+    without_years = [_YEARS.sub("", words) for words in _text_after(own, lines)]
+    has_words = (any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years)
+    return all(has_words) and not numbered
 
 
 _NUMBERED = re.compile(r"\W*\d")
 
 
-def _is_even(listing: Listing, lines: Sequence[str]) -> bool:
+def _says_equal(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether one sentence names all items and says that they are tied, or that any of them would do."""
     own = {one.line for one in listing.mentions}
     line = "".join(lines[own.pop() - 1 :][:1])[:2000] if len(own) == 1 and 0 not in own else ""
@@ -341,7 +344,7 @@ _ANY_OF_THEM = caseless(_LEVEL, r"\bany (?:of (?:them|these)|order would)\b|\bar
 
 
 def _is_compared(listing: Listing, lines: Sequence[str]) -> bool:
-    """Return whether lines of a list say which of two items wins; a title with `vs.` in it compares nothing."""
+    """Return whether lines of a list compare two items each. A title that contains `vs.` is not a comparison."""
     own = (one for one in listing.mentions if 0 < one.line <= len(lines) and not _VERSUS.search(one.text))
     compared = [found for one in own if (found := _COMPARED.match(lines[one.line - 1]))]
     names = tuple({one.text for one in listing.mentions if one.text})
@@ -350,7 +353,7 @@ def _is_compared(listing: Listing, lines: Sequence[str]) -> bool:
 
 
 def _is_tied(listing: Listing, lines: Sequence[str]) -> bool:
-    """Return whether a chain says of more neighbours that they are level than that one is above the other."""
+    """Return whether a chain has more ties between neighbours than preferences."""
     own = {one.line for one in listing.mentions}
     chains = [line for number, line in enumerate(lines, 1) if number in own and " > " in line]
     ties, steps = (sum(line.count(sign) for line in chains) for sign in (" = ", " > "))
@@ -358,25 +361,25 @@ def _is_tied(listing: Listing, lines: Sequence[str]) -> bool:
 
 
 def _has_bare_numbers(listing: Listing, lines: Sequence[str]) -> bool:
-    """Return whether most lines of a list are a name that no item has and a number, all of 1 to n in some order: ranks,
-    or ratings (`Dune 4`, `Emma 2`)."""
+    """Return whether most lines of a list are an unknown name and a number, where the numbers are 1 to n in some
+    order: ranks, or ratings (`Dune 4`, `Emma 2`)."""
     own = [lines[one.line - 1] for one in listing.mentions if 0 < one.line <= len(lines)]
-    found = [int(number[1]) for line in own[:_LINES] if (number := _BARE.search(line))]
+    found = [int(number[1]) for line in own[:_LINE_LIMIT] if (number := _BARE.search(line))]
     unknown = sum(one.match is None for one in listing.mentions)
     some_order = sorted(found) == [*range(1, len(found) + 1)] != found
     return len(found) == len(listing.mentions) > 2 and 2 * unknown > len(found) and some_order
 
 
 _BARE = re.compile(r"[^\W_] (\d{1,2})\W{0,3}$")
-_LINES = 100
-"""Lines of a list that are looked at."""
+_LINE_LIMIT = 100
+"""Maximum number of lines of a list to check."""
 
 
 def _is_misplaced(listing: Listing, lines: Sequence[str]) -> bool:
-    """Return whether an entry of a list says that it should stand elsewhere in it."""
-    own = _own(listing, lines)
+    """Return whether an entry says that it belongs elsewhere in the list."""
+    own = _entries_by_line(listing, lines)
     within = (one.text for one in own.values() if one.match and one.match.stage == "normalised")  # Heat (should be …)
-    return any(_MISPLACED.search(words[:400]) for words in chain(_behind(own, lines), within))
+    return any(_MISPLACED.search(words[:400]) for words in chain(_text_after(own, lines), within))
 
 
 def _is_repeated(listing: Listing) -> bool:
@@ -399,34 +402,34 @@ def _is_repeated(listing: Listing) -> bool:
 
 
 def _counts_otherwise(listing: Listing, lines: Sequence[str]) -> bool:
-    """Return whether numbers behind the titles count them in another order (`Heat [2 of 3]`), or a line beside them
-    does (`Rank: 2, 1, 3`)."""
-    own, count = _own(listing, lines), len(listing.mentions)
+    """Return whether numbers after the titles give another order (`Heat [2 of 3]`), or a line beside them does
+    (`Rank: 2, 1, 3`)."""
+    own, count = _entries_by_line(listing, lines), len(listing.mentions)
     if any(one.match and one.match.stage == "identifier" for one in listing.mentions):
         return False
     beside = (line for line in lines if _NUMBERS_ONLY.fullmatch(line))
     if any(_is_other_order(_COUNTED.findall(line), count) for line in beside):
         return True
-    behind = _behind(own, lines)
+    behind = _text_after(own, lines)
     if len(own) < count or count < 3 or any("|" in rest or not any(map(str.isdigit, rest)) for rest in behind):
         return False
     columns = zip(*(_COUNTED.findall(_YEARS.sub(" ", rest)) for rest in behind), strict=False)
     return any(_is_other_order(column, count) for column in columns)
 
 
-def _is_unranked(listing: Listing, said: str, lines: Sequence[str]) -> bool:
-    """Return whether items in the order shown are said to stand as given, or have scores behind them, each in its line,
-    that do not fall (`A: Heat - 7`, `B: Fargo - 9`)."""
+def _is_unranked(listing: Listing, beside: str, lines: Sequence[str]) -> bool:
+    """Return whether items in the order shown are beside to be in the given order, or have scores that do not fall,
+    each in its own line (`A: Heat - 7`, `B: Fargo - 9`)."""
     if listing.ordered or not is_as_shown(listing.named):
         return False
-    own = _own(listing, lines)
+    own = _entries_by_line(listing, lines)
     found = [
         _SCORE.search(words) or _SCORE.search(one.text) or _SCORE_LINE.match("".join(lines[one.line : one.line + 1]))
-        for one, words in zip(own.values(), _behind(own, lines), strict=True)
+        for one, words in zip(own.values(), _text_after(own, lines), strict=True)
     ]
     scores = [float(one[1].replace(",", ".")) for one in found if one]
     falls = scores in (sorted(scores, reverse=True), [*range(1, len(scores) + 1)])
-    return _AS_GIVEN.search(said) is not None or (len(scores) == len(listing.mentions) and not falls)
+    return _AS_GIVEN.search(beside) is not None or (len(scores) == len(listing.mentions) and not falls)
 
 
 _SCORE = caseless(

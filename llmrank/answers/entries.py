@@ -1,8 +1,9 @@
-"""Stage 5 for titles: the items that an entry of a list, a cell, or a line of text names.
+"""Stage 5 for titles: the items named by a list entry, a table cell, or a line of text.
 
-An entry is looked up as a whole first, because titles hold commas, quotes, colons, dashes and digits. Only an entry
-that is no title as a whole is taken apart, at the marks that it sets itself (see `DRESSINGS`). A part counts as a title
-outside the list only where the text shows that it is meant as one.
+Titles contain commas, quotes, colons, dashes and digits, so an entry is first looked up as a whole. Only if that fails
+is it split, at the signs it uses itself: `ENTRY_FORMS` lists the ways in which an entry can hold several titles, or a
+title with other words. The first one that applies wins. In a line of text outside a list, a part counts as a title only
+if the words around it show that it is meant as one.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from dataclasses import replace
 from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
-from llmrank.answers.blocks import ITS_RANK_WORD, ORDINALS, Block, Line, marker, word_set
+from llmrank.answers.blocks import ORDINALS, RANK_NOUN, Block, Line, marker, word_set
 from llmrank.answers.choosing import PARENTHESIS, gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
 from llmrank.answers.normalise import EAST_ASIAN, caseless
-from llmrank.answers.outcome import TAKEN_BACK
+from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.phrases import grade, is_tier, meaning
-from llmrank.answers.ranks import ITS_RANK, are_scores, by_number, counts, counts_down, directed, falls
+from llmrank.answers.ranks import TRAILING_RANK, are_scores, by_number, counts, counts_down, falls, sort_by_numbers
 from llmrank.answers.title import SMALL_WORDS
 
 Mentions = list[Mention]
@@ -38,14 +39,14 @@ _BETWEEN_QUOTES = re.compile(
 )
 _SENTENCE_BEHIND = re.compile(rf"(?<=[\"”“»][.!]) (?=[^{_QUOTES}\s])")
 _OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
-"""JSON that breaks off."""
+"""JSON that is truncated."""
 _FIRST_QUOTE = re.compile(r"[\"“„«`]|(?<!\w)['‘]")
 _CLOSED = re.compile(
     r"[\W_]{0,6}?(?i:(?:(?:the|der|das|le|la|el|il|o) )?(?:film|movie|book|buch|roman|livre|libro|novel|spiel|game) )?"
     r"(?:\*\*|__|[\"“„«])(?P<inside>[^\n]{1,300}?)(?:\*\*|__|[\"”“»])(?!\w)"
 )
 _MORE_CLOSED = re.compile(r" ?(?:[,;>→]|and\b|&) ?(?:and )?(?:\*\*|__)\w")
-"""`**Alien**, **Heat**`: one of several."""
+"""`**Alien**, **Heat**`: one of several titles."""
 _YEAR = re.compile(r"[(\[](?:18|19|20)\d\d(?: ?[-–] ?\d{0,4})?[)\]]")
 _AFTER_YEAR = re.compile(
     r"[\"'”’*_]{0,4}+ ?(?:\d(?:\.\d)? ?/ ?\d{1,2})? ?(?P<mark>[,;|/><→&\t]{1,4}+|\b(?:and|und|et|y)\b)? ?(?:and )?"
@@ -106,11 +107,11 @@ _VERB = re.compile(
 _TWO_PARTS = re.compile(r" (?:[-–—→←|]|->|<-|=>|--) ")
 _ARROWS = (re.compile(r" (?:->|→|=>) "), re.compile(r" (?:<-|←) "))
 _COLON = re.compile(r":[*_]{0,3} ")
-"""Between an author and a book, or what an item is best for and the item."""
+"""Between an author and a book, or between a purpose and the item that suits it best."""
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
 _SCORED = re.compile(
     r"(?:[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)"
-    rf"(?i:score|rating|relevance|{ITS_RANK_WORD})?[ :#]{{0,3}}"
+    rf"(?i:score|rating|relevance|{RANK_NOUN})?[ :#]{{0,3}}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th)?"
     r"(?: ?(?:points?|pts|stars?|place))?[)\]*_.]{0,4}$"
     r"|(?P<stars>[★⭐🌟🔥❤👍]{1,10})☆{0,10}$"
@@ -124,7 +125,7 @@ _ASIDE = re.compile(
 _AUTHOR = re.compile(r" (?:by|directed by) [A-Z][\w.]* ?(?:(?:d[aeiu]|del|du|la|le|v[ao]n|der|den) ){0,2}[\w.]*[A-Z]")
 _NOTE = re.compile(r" \[[^\[\]\d]{1,40}\]$")
 _PLACE = caseless(r"\d{1,3}(?:st|nd|rd|th)(?: place)?")
-_SAYS_RANK = caseless(rf"\b(?:{ITS_RANK_WORD})\b|\d(?:st|nd|rd|th)\b")
+_SAYS_RANK = caseless(rf"\b(?:{RANK_NOUN})\b|\d(?:st|nd|rd|th)\b")
 _TRANSLATED = re.compile(
     r"(?P<outside>[^()/\n]{1,200}) ?\((?!(?:18|19|20)\d\d\b)"
     r"(?P<inside>[^()\n]{1,200}(?:\([^()\n]{1,200}\)[^()\n]{0,200}){0,3})\)"
@@ -138,35 +139,35 @@ _PREPOSITIONS = frozenset(("from", "with", "into", "upon", "over"))
 _LEFT_OPEN = re.compile(r":\W{0,3}$")
 _S = ord("S") - ord("A") + 1
 _TIERS = {_S: 0} | {letter: letter for letter in range(1, 7)}
-"""The tiers S, A, B, … F of games, as places in the alphabet, with their rank."""
-_JOINS = 6
-"""How many pieces between commas one title may span."""
+"""The tiers S, A, B, … F, as positions in the alphabet, with their rank."""
+_MAX_PIECES = 6
+"""Maximum number of comma-separated pieces in one title."""
 _LEAD_INS = 8
 _REMARKS = 12
 
 
-class Dressing(NamedTuple):
-    """One way in which an entry holds more than one title, or a title and more."""
+class EntryForm(NamedTuple):
+    """One way in which an entry holds several titles, or a title with other words."""
 
     name: str
     example: str
     read: Callable[[str, TitleIndex], Mentions | None]
-    """Returns None where the entry is not made so."""
+    """Returns None if the entry does not have this form."""
 
 
 def titles_of(blocks: Sequence[Block], index: TitleIndex) -> list[Listing]:
-    """Return the listings of titles that the blocks of an answer hold, in order."""
+    """Return the listings of titles in the blocks of an answer, in order."""
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
     return gather(
-        _alike(blocks),
+        _merge_similar_lines(blocks),
         lambda line: _text_line(line, index, listed, few=len(blocks) <= _FEW),
         lambda lines: _list(lines, index),
         lambda text, line: title_in_cell(text, index, line),
     )
 
 
-def _alike(blocks: Sequence[Block]) -> list[Block]:
-    """Return the blocks with lines of text that are all in two parts, or all scored, as one list."""
+def _merge_similar_lines(blocks: Sequence[Block]) -> list[Block]:
+    """Merge consecutive lines of text into a list if all have two parts, or all have scores."""
     found: list[Block] = []
     shape = ""
     for block in blocks:
@@ -203,7 +204,7 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         or (line.kind == "none" and index.exact(line.text))
     ]
     by_number = {line.number: line for line in lines}
-    entries = [_unwrapped(line, by_number.get(line.number + 1), index) for line in entries]
+    entries = [_with_wrapped_title(line, by_number.get(line.number + 1), index) for line in entries]
     found = [_entry(line, line.body, index, marked=True) for line in entries]
     if not any(one.match for mentions in found for one in mentions):
         taken = {line.number for line in entries}
@@ -224,18 +225,18 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
     if all(len(mentions) == 1 for mentions in found):
         whole = any(mention.text == line.text for line, mention in zip(entries, listing.mentions, strict=True))
         as_shown = first.kind != "rank" and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
-        ranks = [found["rank"] for line in entries if (found := ITS_RANK.search(line.body[-20:]))]
+        ranks = [found["rank"] for line in entries if (found := TRAILING_RANK.search(line.body[-20:]))]
         if not values or (as_shown and len(ranks) == len(entries)):
-            _scored([line.body for line in entries], listing)  # 1. Heat - rank 3: its number is that of the list shown
+            _sort_by_scores([line.body for line in entries], listing)  # 1. Heat - rank 3, as shown first
         elif len(values) == len(entries) and not whole and not as_shown:
-            directed(listing, values, first.kind == "rank")
+            sort_by_numbers(listing, values, first.kind == "rank")
             listing.ambiguous |= len(ranks) == len(values) and ranks != [*map(str, values)]
-            listing.rising = counts([*map(str, values)]) and _rise([line.body for line in entries])
+            listing.scores_rise = counts([*map(str, values)]) and _do_scores_rise([line.body for line in entries])
     return listing
 
 
-def _rise(bodies: Sequence[str]) -> bool:
-    """Return whether scores out of ten or of a hundred rise from entry to entry (`Heat - 2/10`, `Fargo - 4/10`)."""
+def _do_scores_rise(bodies: Sequence[str]) -> bool:
+    """Return whether scores out of ten or a hundred rise from entry to entry (`Heat - 2/10`, `Fargo - 4/10`)."""
     found = [_SCORED.search(body[-40:]) for body in bodies]
     values = [one["value"] for one in found if one and one["value"] and _OUT_OF.search(one["value"])]
     return 2 < len(values) == len(bodies) and not counts(values) and by_number(values, "rank") == [*range(len(values))]
@@ -245,23 +246,23 @@ _OUT_OF = re.compile(r"/ ?100?$|%$")
 
 
 def _are_as_shown(values: list[int], mentions: Mentions) -> bool:
-    """Return whether each number is that of the title behind it in the list shown (`[3] Heat`, `[1] Fargo`)."""
+    """Return whether each number is the position at which the title after it was shown (`[3] Heat`, `[1] Fargo`)."""
     shown = [
         one.match is not None and value - 1 in one.match.positions for value, one in zip(values, mentions, strict=True)
     ]
     return all(shown) and not counts_down(values)
 
 
-def _unwrapped(line: Line, after: Line | None, index: TitleIndex) -> Line:
-    """Return an entry whose title goes on in the next line with the whole title."""
+def _with_wrapped_title(line: Line, after: Line | None, index: TitleIndex) -> Line:
+    """Return the entry with its whole title if the title continues on the next line."""
     if line.value is None or after is None or after.kind != "none" or _mention(line.body, index).match:
         return line
     whole = f"{line.body} {after.text}"
     return replace(line, body=whole) if len(whole) <= index.longest and _mention(whole, index).match else line
 
 
-def _scored(bodies: list[str], listing: Listing) -> None:
-    """Order the entries by the scores or ranks behind the titles, where each has one and they decide."""
+def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
+    """Sort the entries by the scores or ranks after their titles, if every entry has one and they differ."""
     scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     if not scores:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
@@ -271,9 +272,9 @@ def _scored(bodies: list[str], listing: Listing) -> None:
         scores = places
     starred = all(body.endswith((*"★⭐🌟🔥❤👍☆",)) for body in bodies)
     if starred and {*scores} == {"1"} and not any(body.endswith("☆") for body in bodies):
-        return  # an ornament
+        return  # decoration
     if not len(scores) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
-        listing.ambiguous |= len(scores) == len(bodies) == len(listing.mentions) > 2  # all are scored alike
+        listing.ambiguous |= len(scores) == len(bodies) == len(listing.mentions) > 2  # all scores are the same
         return
     ranks = bool(places) or all(_SAYS_RANK.search(body[-40:]) for body in bodies)
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
@@ -289,7 +290,7 @@ def _scored(bodies: list[str], listing: Listing) -> None:
 
 
 def _places_in_words(bodies: list[str]) -> list[str]:
-    """Return the places that entries are given in words (`Heat: third place`), nothing where one has none."""
+    """Return the places that entries have in words (`Heat: third place`), nothing if any entry has none."""
     found = [_PLACE_IN_WORDS.search(body[-60:]) for body in bodies]
     words = [one[1].lower() for one in found if one]
     if len(words) < len(bodies):
@@ -301,14 +302,14 @@ _PLACE_IN_WORDS = caseless(rf"[-–—:(,] ?({'|'.join(ORDINALS)}|last) (?:place
 
 
 def _last_words(text: str) -> str:
-    """Return what stands behind the last colon, dash or opening parenthesis of a text, where it is short."""
+    """Return the text after the last colon, dash or opening parenthesis, if it is short."""
     found = _LAST_WORDS.search(text[-40:])
     return found[1] if found else ""
 
 
 def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex) -> list[Mentions]:
-    """Read `Casablanca - Fargo` where all lines are made so: the candidate stands on one side, whichever it is; or
-    `Frank Herbert: Dune`, where no line names one otherwise."""
+    """Read lists such as `Casablanca - Fargo`, where the candidate is on the same side of every line, and `Frank
+    Herbert: Dune`, where no line names a candidate in another way."""
     if all(len(mentions) == 1 and mentions[0].match for mentions in found):
         return found
 
@@ -322,7 +323,7 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
     if nothing and all(_COLON.search(line.body[:400]) for line in lines):
         sign = _COLON
     halves = [
-        # A line that is a title as a whole has no parts: Star Wars: Episode IV - A New Hope.
+        # A line that is a whole title has no parts: Star Wars: Episode IV - A New Hope.
         [title(part, line.number) for part in parts]
         if len(parts) == 2 and len(mentions) < 3 and not _mention(line.body, index).match
         else None
@@ -337,7 +338,7 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
         return found
     side = int(right > left)
     if not side and any(half and index.exact(half[0].text) and index.is_first_part(half[0].text) for half in halves):
-        return found  # Anno 1800 - Docklands: another part of it than those that are candidates
+        return found  # Anno 1800 - Docklands: a part other than the candidates'
     return [
         [half[side]] if half and (match := half[side].match) and match.positions else mentions
         for half, mentions in zip(halves, found, strict=True)
@@ -348,7 +349,7 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
 
 
 def _entry(line: Line, body: str, index: TitleIndex, *, marked: bool) -> Mentions:
-    """Return what one line names; `marked`: as an entry of a list."""
+    """Return the mentions in one line; `marked`: the line is a list entry."""
     found = _read(line, body, index, marked)
     if len(found) == 1:
         left_out = _IS_LEFT_OUT.search(body[:_SAID_BEHIND]) if marked else None
@@ -361,7 +362,7 @@ def _entry(line: Line, body: str, index: TitleIndex, *, marked: bool) -> Mention
 
 _SAID_BEHIND = 200
 _BETWEEN = 6
-"""Marks between a title and what is said of it."""
+"""Maximum number of separators between a title and the words about it."""
 _IS_LEFT_OUT = caseless(
     r"(?:was|were|is|has been|had to be) (?:\w+ly )?(?:excluded|left out|omitted|removed|dropped|skipped"
     r"|not included)\b(?! (?:from|of|by|in)\b)"
@@ -370,7 +371,7 @@ _IS_LEFT_OUT = caseless(
 
 
 def _of_year(body: str, index: TitleIndex) -> Mention | None:
-    """Return the one of several items of a name whose year stands behind it (`Dawn of the Dead - the 1978 one`)."""
+    """Return the one of several items with the same name whose year follows it (`Dawn of the Dead - the 1978 one`)."""
     for mark in islice(_SPACED_DASH.finditer(body), 3):
         name = _bare(body[: mark.start()])
         if (several := index.find(name)) is None or several.positions:
@@ -396,7 +397,7 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     whole = _mention(body, index)
     if whole.match:
         return [whole]
-    if (instead := _put_right(body, index)) is not None:
+    if (instead := _replacement(body, index)) is not None:
         return instead
     text = line.text.lstrip("-–—•·*_#> ") if line.value is not None else ""  # (500) Days of Summer
     if text and index.begins_with(text.split(maxsplit=1)[0]) and (titled := _mention(text, index)).match:
@@ -407,8 +408,8 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         kind, value, end = marker(body)
         if (kind, value) == (line.kind, line.value) and (again := _mention(body[end:], index)).match:
             return [again]
-    for dressing in DRESSINGS:
-        if (parts := dressing.read(body, index)) is not None:
+    for form in ENTRY_FORMS:
+        if (parts := form.read(body, index)) is not None:
             return [whole] if line.value is not None and _is_end_of_another(parts, body) else parts
     if line.value is None and (parts := _after_lead_in(body, index)):
         return parts
@@ -418,9 +419,9 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     return [whole] if marked and not in_prose and not _LEFT_OPEN.search(body) else []
 
 
-def _put_right(body: str, index: TitleIndex) -> Mentions | None:
-    """`Heat - no, scratch that, they have seen it; Fargo takes this place`: what comes in the place of another."""
-    if (back := TAKEN_BACK.search(body)) and (instead := _mention(body[back.end() :].strip(" ,:;—-"), index)).match:
+def _replacement(body: str, index: TitleIndex) -> Mentions | None:
+    """`Heat - no, scratch that, they have seen it; Fargo takes this place`: return the replacement."""
+    if (back := RETRACTION.search(body)) and (instead := _mention(body[back.end() :].strip(" ,:;—-"), index)).match:
         return [instead]
     if (back := _SCRATCHED.search(body)) is None:
         return None
@@ -435,8 +436,8 @@ _SCRATCHED = caseless(
 
 
 def _before_remark(body: str, index: TitleIndex) -> Mention | None:
-    """Return what stands before a remark (`Airfryer XXL** - a classic`) if it may be a candidate's title with slips or
-    words left out, or a translation with a candidate's title behind it in parentheses."""
+    """Return the text before a remark (`Airfryer XXL** - a classic`) if it may name a candidate. It may be misspelt,
+    abbreviated, or a translation followed by a candidate's title in parentheses."""
     marks = [_BOLD_ENDS.search(body[:400])] if body.count("**") % 2 else []
     for mark in (*marks, *islice(_SPACED_DASH.finditer(body[:400]), 3)):
         if mark and (_is_remark(body[mark.start() :]) or body[mark.end() : mark.end() + 1].islower()):
@@ -452,7 +453,7 @@ _BOLD_ENDS, _SPACED_DASH = re.compile(r"\*\*:?(?: [–—-] |:? |$)"), re.compil
 
 
 def _is_end_of_another(parts: Mentions, body: str) -> bool:
-    """Return whether the one title found in an entry is the end of a longer one: `Milk and Honey (2003)`."""
+    """Return whether the only title found in an entry is the end of a longer one: `Milk and Honey (2003)`."""
     before = body[: body.find(parts[0].text)].split() if len(parts) == 1 and parts[0].match else []
     return (
         bool(before)
@@ -463,7 +464,7 @@ def _is_end_of_another(parts: Mentions, body: str) -> bool:
 
 
 _LEAD_WORDS = SMALL_WORDS | word_set("watch try see start with first second third finally lastly next then")
-"""Words that may lead to a title in an entry (`2. Then Heat`)."""
+"""Words that may precede a title in an entry (`2. Then Heat`)."""
 _TIED = caseless(r"^[(\[](?:tied?|t-?\d{1,2})[)\]] ?(?=\S)")
 """`2. (tie) Heat`"""
 
@@ -476,16 +477,17 @@ _BECAUSE = re.compile(
     r"(?<=[)\w\"]),? (?:because|since|as|given that) (?:the (?:user|viewer|reader|customer)|you|they|he|she)\b[^.!?\n]*"
     r"\b(?:liked|loved|watched|enjoyed|rated|seen|read|played|bought)\b[^>\n]*$"
 )
-"""Behind titles, why: `because the user has enjoyed Heat`."""
+"""The reason after titles: `because the user has enjoyed Heat`."""
 
 
 def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Listing | None:
-    """Return what a line that is no entry of a list names, None if nothing: `weak` where it stands in a sentence.
+    """Return the mentions in a line that is not a list entry, None if there are none. They are `in_sentence` if they
+    are part of a sentence.
 
-    Only in an answer of `few` blocks a chain of shortened titles is looked for.
+    Chains of shortened titles are searched for only in answers of `few` blocks.
     """
     if line.text.endswith(":") or _NOTE_LINE.match(line.text):
-        return None  # what introduces the list may name what the user liked
+        return None  # the introduction of a list may name what the user liked
     line = _without_asides(line)
     text, head = line.text, ""
     mentions = _entry(line, text, index, marked=False)
@@ -504,16 +506,16 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
     start, end = places[0] if places else (0, 0)
     before, after = text[:start], text[end:]
     gaps = [text[one[1] : two[0]] for one, two in pairwise(places)] or [after]
-    listing.falling, listing.ambiguous = falls(gaps)
+    listing.worst_first, listing.ambiguous = falls(gaps)
     listing.ambiguous |= len(mentions) > 1 and all("=" in gap and ">" not in gap for gap in gaps)
     if len(places) == len(mentions) > 1:
-        _scored_in_line(text, places, listing)
+        _sort_by_scores_in_line(text, places, listing)
     before = _FIRST_NUMBER.sub("", before)
     letters = sum(map(str.isalpha, before))
-    if said := _leaves_out(text, mentions):
+    if excluded := _exclusion(text, mentions):
         if _is_heading(line) and not any(one.match for one in mentions):
             return None  # **What I'd avoid**
-        listing.intro = said
+        listing.intro = excluded
         return listing
     colon = before.rstrip(" \"'“„«*_[").endswith((":", "=")) or before.rstrip().endswith((":", ">", "→"))
     if letters and not head:
@@ -522,14 +524,14 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
         return None if listed and (letters > 3 or _is_sentence(text) or _is_heading(line)) else listing
     chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
     if (letters > 3 and not head and not colon and not chained) or (not letters and _VERB.match(after)):
-        listing.weak = True
+        listing.in_sentence = True
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and _CHATTER.match(before)
     return None if declined else listing
 
 
 def _chain_of_near(line: Line, index: TitleIndex) -> Mentions:
-    """Return the parts of a chain of shortened titles, where most are near to an item's."""
+    """Return the parts of a chain of shortened titles, if most are similar to an item's title."""
     parts = [_bare(part) for part in _CHAINED.split(line.text)]
     if not 2 < len(parts) <= _CHAIN:
         return []
@@ -538,29 +540,29 @@ def _chain_of_near(line: Line, index: TitleIndex) -> Mentions:
 
 
 _CHAIN, _FEW = 100, 20
-"""Parts of a chain that are looked at, and blocks of an answer in which chains are, so that the time stays linear."""
+"""Maximum number of parts of a chain, and of blocks in an answer with one, which keep the time linear."""
 
 
 def _without_asides(line: Line) -> Line:
-    """Return a line without the sentences that leave items out, and without why the user may like the others."""
+    """Return a line without sentences that leave items out and without reasons why the user may like the others."""
     text = line.text
     if ". " in text and len(text) < 600 and text.count(", ") < 6:  # I recommend Heat. I do not recommend Fargo.
-        said = re.split(r"(?<=[.!?])(?<!a\.k\.a\.) ", text)
-        if len(said) > 1:
+        sentences = re.split(r"(?<=[.!?])(?<!a\.k\.a\.) ", text)
+        if len(sentences) > 1:
             line = Line(
-                line.number, " ".join(one for one in said if not (_DECLINES.search(one) or _leaves_out(one, [])))
+                line.number, " ".join(one for one in sentences if not (_DECLINES.search(one) or _exclusion(one, [])))
             )
     because = _BECAUSE.search(line.text[:2000])
     return Line(line.number, line.text[: because.start()]) if because else line
 
 
-def _scored_in_line(text: str, places: Sequence[tuple[int, int]], listing: Listing) -> None:
-    """Put the entries of a line into the order of the numbers behind them, where the line gives them."""
+def _sort_by_scores_in_line(text: str, places: Sequence[tuple[int, int]], listing: Listing) -> None:
+    """Sort the entries of a line by the numbers after them, if the line has them."""
     pieces = [text[one[0] : two[0]].strip(" ,;|.") for one, two in pairwise([*places, (len(text), 0)])]
     stood = listing.mentions
-    _scored(pieces, listing)
+    _sort_by_scores(pieces, listing)
     if listing.ordered and not listing.scored and listing.mentions != stood:
-        # Heat (2), Fargo (1): in the order of the line, or in that of the numbers
+        # Heat (2), Fargo (1): in the order of the line, or by number
         listing.ambiguous |= not any("#" in piece[-6:] or _SAYS_RANK.search(piece[-40:]) for piece in pieces)
 
 
@@ -573,8 +575,9 @@ _LOWER_FIRST = re.compile(r"\A(?:(?:I|[a-z]\S*) )+(?=\S)")
 """Words before a title: `I would skip` Heat."""
 
 
-def _leaves_out(text: str, mentions: Mentions) -> str:
-    """Return what a sentence says that leaves out the titles in it (`Heat and Fargo were left out`), else nothing."""
+def _exclusion(text: str, mentions: Mentions) -> str:
+    """Return the words of a sentence that excludes the titles in it (`Heat and Fargo were left out`), otherwise
+    nothing."""
     text = text[:2000]
     for mention in mentions[:50]:
         text = text.replace(_LOWER_FIRST.sub("", mention.text), " ", 1) if mention.match else text
@@ -586,7 +589,7 @@ _EAST_ASIAN = re.compile(rf"[{EAST_ASIAN}]{{2}}")
 
 
 def _places(text: str, mentions: Mentions) -> list[tuple[int, int]]:
-    """Return where each mention begins and ends in the text, as far as it stands there letter for letter."""
+    """Return the start and end of each mention that the text contains verbatim."""
     places: list[tuple[int, int]] = []
     end = 0
     for mention in mentions:
@@ -597,23 +600,23 @@ def _places(text: str, mentions: Mentions) -> list[tuple[int, int]]:
 
 
 def title_in_cell(text: str, index: TitleIndex, line: int) -> Mentions:
-    """Return the title in a cell of a table or a JSON value."""
+    """Return the titles in a cell of a table or a JSON value."""
     whole = _mention(text, index, line)
     if whole.match or not any(map(str.isalpha, text)):
         return [whole] if whole.match else []
     if text[0] in "#([0123456789" and (end := marker(text)[2]) and (marked := _mention(text[end:], index, line)).match:
         return [marked]  # 1. Heat
-    for read in (_closed, _remark):
+    for read in (_emphasised, _remark):
         if parts := read(text, index):
             return [Mention(parts[0].text, parts[0].match, line)]
     return [whole]
 
 
-# --- ways in which an entry holds more than one title, or a title and more; None: this is not how it is made
+# --- ways in which an entry holds several titles, or a title with other words; None: the entry has another form
 
 
 def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
-    """`Alien 2. Heat 3. Fargo`, the first number perhaps already taken off."""
+    """`Alien 2. Heat 3. Fargo`; the first number may already be removed."""
     marks = [*_INLINE_NUMBER.finditer(body)]
     begun = not marks or marks[0][1] != "1"
     numbers = [(0, 0)] if begun else []
@@ -634,7 +637,7 @@ def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
 
 
 def _without_dismissed(body: str) -> str:
-    """Return a line up to the label of what it leaves out (`1. Heat 2. Fargo. Not recommended: Alien`)."""
+    """Return a line up to the label of excluded items (`1. Heat 2. Fargo. Not recommended: Alien`)."""
     for label in islice(_INNER_LABEL.finditer(body), _REMARKS):
         if meaning(label[1]) == "left out":
             return body[: label.start()]
@@ -642,7 +645,7 @@ def _without_dismissed(body: str) -> str:
 
 
 def _quoted(body: str, index: TitleIndex) -> Mentions | None:
-    """`"A", "B" and "C"`, as PALR asks; quotes inside a title stay."""
+    """`"A", "B" and "C"`, as PALR asks; quotation marks inside a title are kept."""
     if opened := _OPENED.match(body):
         body = body[opened.end() - 1 :]
     if len(body) < 4 or not _BETWEEN_QUOTES.search(body):
@@ -657,7 +660,7 @@ def _quoted(body: str, index: TitleIndex) -> Mentions | None:
     return [_mention(piece, index) for piece in pieces if any(map(str.isalnum, piece))]
 
 
-def _closed(body: str, index: TitleIndex) -> Mentions | None:
+def _emphasised(body: str, index: TitleIndex) -> Mentions | None:
     """`**Alien** - a classic`, `"Alien": a classic`."""
     found = _CLOSED.match(body)
     if not found or _MORE_CLOSED.match(body, found.end()):
@@ -672,7 +675,7 @@ def _closed(body: str, index: TitleIndex) -> Mentions | None:
 
 
 def _years(body: str, index: TitleIndex) -> Mentions | None:
-    """`A (1979) 4/5, B (1995) and C (1996)`, or one title with its year and what is said of it."""
+    """`A (1979) 4/5, B (1995) and C (1996)`, or one title with its year and a remark."""
     found: Mentions = []
     start, listing = 0, True
     for year in _YEAR.finditer(body):
@@ -687,7 +690,7 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
                 break
             mention = cut or mention
         if not mention.match and not start and (parts := _beside(piece, index)):
-            return parts  # `Alien - like The Thing (1982)`: the year is another film's
+            return parts  # `Alien - like The Thing (1982)`: the year belongs to another film
         if mention.match or not _is_sentence(piece):
             found.append(mention)
         after = _AFTER_YEAR.match(body, year.end())
@@ -700,13 +703,13 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
 
 
 def _beside(piece: str, index: TitleIndex) -> Mentions | None:
-    """Return the title before words that compare it with another, or name its author."""
+    """Return the title before words that compare it with another title, or that name its author."""
     compares = _COMPARES.search(piece[:400]) or _AUTHOR.search(piece[:400])
     return _remark(piece, index) if compares else None
 
 
 def _last(rest: str, index: TitleIndex) -> Mentions:
-    """Return what stands behind the last year of a list: a title without one, or one in which the answer breaks off."""
+    """Return the text after the last year of a list: a title without a year, or a truncated one."""
     mention = _mention(rest, index)
     if not mention.match and (follows := _mention(_FOLLOWS.sub("", rest), index)).match:
         mention = follows
@@ -717,20 +720,25 @@ def _last(rest: str, index: TitleIndex) -> Mentions:
 
 
 def _remark(body: str, index: TitleIndex) -> Mentions | None:
-    """`Alien - a classic of its kind`: a title, and a remark that cannot be a part of a title."""
+    """`Alien - a classic of its kind`: a title, and a remark that cannot be part of it."""
     for mark in reversed([*islice(_REMARK.finditer(body, 0, index.longest), _REMARKS)]):
-        said = body[mark.start() : mark.start() + 2000]
+        remark = body[mark.start() : mark.start() + 2000]
         closed = mark["closed"] or body[mark.start() - 1] in "*_"  # **Dune:** a classic; *Dune*, Frank Herbert
         alone = closed and not {*"*_"} & {*body[mark.end() :][:2000]}
-        in_characters = said[0] in ".!?" and _EAST_ASIAN.match(said, 2) is not None
-        if alone or in_characters or _is_remark(said) or any(one.match(said) for one in (_EDITION, _AUTHOR, _ASIDE)):
+        in_characters = remark[0] in ".!?" and _EAST_ASIAN.match(remark, 2) is not None
+        if (
+            alone
+            or in_characters
+            or _is_remark(remark)
+            or any(one.match(remark) for one in (_EDITION, _AUTHOR, _ASIDE))
+        ):
             mention = _mention(body[: mark.start()], index)
-            if mention.match and (by := _BY.match(said)) and index.is_by_another(mention.match, said[by.end() :]):
+            if mention.match and (by := _BY.match(remark)) and index.is_by_another(mention.match, remark[by.end() :]):
                 return None
-            if mention.match and said[0] == "," and _mention(said[1:].partition(",")[0], index).match:
+            if mention.match and remark[0] == "," and _mention(remark[1:].partition(",")[0], index).match:
                 return None  # Heat, Fargo, Alien (in this order)
-            if mention.match and (sign := _CHAINED.search(said)):  # Dune by Frank Herbert > Emma by Jane Austen
-                after = said[sign.end() :].partition(sign[0])[0].strip(" *_")
+            if mention.match and (sign := _CHAINED.search(remark)):  # Dune by Frank Herbert > Emma by Jane Austen
+                after = remark[sign.end() :].partition(sign[0])[0].strip(" *_")
                 if _mention(after, index).match or _cut_lead_in(after, index) or _remark(after, index):
                     return None
             if mention.match:
@@ -742,7 +750,7 @@ _BY = re.compile(r"\W{0,3}by (?=[A-Z])")
 
 
 def _commas(body: str, index: TitleIndex) -> Mentions | None:
-    """`Alien, Heat, Good, the Bad and the Ugly, The`: at least two candidates between commas, the longest first."""
+    """`Alien, Heat, Good, the Bad and the Ugly, The`: two or more candidates between commas, longest match first."""
     marks = [mark.span() for mark in _COMMA.finditer(body)]
     if not marks:
         return None
@@ -758,7 +766,9 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
         piece, until = body[starts[at] : ends[at]], at
         mention = Mention(_bare(piece), None)
         if _begins(piece, index):
-            for until in range(min(at + _JOINS, len(starts), ends_at[bisect_left(ends_at, at)] + 1) - 1, at - 1, -1):
+            for until in range(
+                min(at + _MAX_PIECES, len(starts), ends_at[bisect_left(ends_at, at)] + 1) - 1, at - 1, -1
+            ):
                 longer = _mention(body[starts[at] : ends[until]], index)
                 if longer.match:
                     mention = longer
@@ -778,18 +788,18 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
 
 
 def _begins(piece: str, index: TitleIndex) -> bool:
-    """Return whether a title begins with the first word of a piece."""
+    """Return whether any title begins with the first word of this text."""
     return index.begins_with(piece[:80].lstrip("*_\"'“").split(" ", 1)[0])
 
 
 _ABROAD = word_set(
     "el la los las de del des du les le der die das und il lo gli di della e et y o os as da do van het een w z na i"
 )
-"""Words that say that a name is not English."""
+"""Words that show that a name is not English."""
 
 
 def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
-    """`Heat / Fuego contra fuego`, `《盗火线》 (Heat)`: one of two names is a candidate's."""
+    """`Heat / Fuego contra fuego`, `《盗火线》 (Heat)`: one of the two names is a candidate's title."""
     found = _TRANSLATED.fullmatch(body)
     if found is None:
         return None
@@ -815,20 +825,20 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
     return None if bool(one.match) == bool(other.match) else [one if one.match else other]
 
 
-DRESSINGS = (
-    Dressing("numbers in a line", "1. Alien 2. Heat 3. Fargo", _inline_numbers),
-    Dressing("two names, one in another language", "《盗火线》 (Heat)", _in_two_languages),
-    Dressing("quotation marks", '"Alien", "Heat" and "Fargo"', _quoted),
-    Dressing("bold or quoted, with a remark", "**Alien** - a classic of horror", _closed),
-    Dressing("years", "Alien (1979), Heat (1995) and Fargo (1996)", _years),
-    Dressing("a remark", "Alien - it is a classic", _remark),
-    Dressing("commas, `>`, `<` or `and`", "Alien > Heat > Fargo", _commas),
+ENTRY_FORMS = (
+    EntryForm("several numbered titles", "1. Alien 2. Heat 3. Fargo", _inline_numbers),
+    EntryForm("a name and its translation", "《盗火线》 (Heat)", _in_two_languages),
+    EntryForm("titles in quotation marks", '"Alien", "Heat" and "Fargo"', _quoted),
+    EntryForm("a bold or quoted title and a remark", "**Alien** - a classic of horror", _emphasised),
+    EntryForm("titles with years", "Alien (1979), Heat (1995) and Fargo (1996)", _years),
+    EntryForm("a title and a remark", "Alien - it is a classic", _remark),
+    EntryForm("titles separated by commas, `>`, `<` or `and`", "Alien > Heat > Fargo", _commas),
 )
-"""How an entry or a line may name items, in the order in which it is tried, with an example of each."""
+"""The ways in which an entry or a line may name items, in the order in which they are tried, each with an example."""
 
 
 def _after_lead_in(body: str, index: TitleIndex) -> Mentions:
-    """`My top 3: Alien, Heat, Fargo`, `I think you would like Alien`: what follows the words that introduce it."""
+    """`My top 3: Alien, Heat, Fargo`, `I think you would like Alien`: the titles after an introduction."""
     if cut := _cut_lead_in(body, index):
         return [cut]
     rests = (body[mark.end() :] for mark in islice(_LEAD_IN.finditer(body, 0, 200), _LEAD_INS))
@@ -839,14 +849,15 @@ def _one(piece: str, index: TitleIndex) -> Mentions:
     whole = _mention(piece, index)
     if whole.match:
         return [whole]
-    for dressing in DRESSINGS[1:]:
-        if (parts := dressing.read(piece, index)) is not None:
+    for form in ENTRY_FORMS[1:]:
+        if (parts := form.read(piece, index)) is not None:
             return parts
     return [whole] if _is_title_like(piece) else []
 
 
 def _cut_lead_in(piece: str, index: TitleIndex, *, tried: bool = True) -> Mention | None:
-    """Return the title behind words that lead to it, or before an ordinal; `tried`: the whole piece names nothing."""
+    """Return the title after words that introduce it, or before an ordinal. `tried`: the whole text is known not to
+    match."""
     whole, piece = piece, _TRAILING_ORDINAL.sub("", piece) if len(piece) <= 80 else piece
     rests = (piece[mark.end() :] for mark in islice(_LEAD_IN.finditer(piece, 0, 200), _LEAD_INS))
     mentions = (_mention(rest, index) for rest in (rests if tried and piece == whole else chain((piece,), rests)))
@@ -857,7 +868,7 @@ def _cut_lead_in(piece: str, index: TitleIndex, *, tried: bool = True) -> Mentio
 
 
 def _mention(text: str, index: TitleIndex, line: int = 0) -> Mention:
-    """Return the text, without emphasis and the quotes around it, with what it matches as one title."""
+    """Return the text, without emphasis and quotation marks around it, with its match as one title."""
     plain = _bare(text)
     match = (index.exact(text) if plain != text else None) or index.find(plain)
     if match is None and text[:1] == "[" and (label := _LABELLED.match(text)):
@@ -868,7 +879,7 @@ def _mention(text: str, index: TitleIndex, line: int = 0) -> Mention:
 
 
 def _bare(text: str) -> str:
-    """Return the text without emphasis and the quotes around it."""
+    """Return the text without emphasis and quotation marks around it."""
     plain = text.strip(' \t*_`"“”„«»,;[]').strip("'‘’ ") if text else text
     return f"{plain}]" if text[-2:-1].isdigit() and text[-1] == "]" and plain.rfind("[") > plain.rfind("]") else plain
 
@@ -879,13 +890,14 @@ def _content_words(text: str) -> list[str]:
 
 
 def _is_sentence(text: str) -> bool:
-    """Return whether the text is prose: five words or more, half of the longer ones (two at least) in lower case."""
+    """Return whether the text is prose: five or more words, with at least two, and half, of the longer ones in lower
+    case."""
     words = _content_words(text)
     return len(text[:400].split(maxsplit=6)) >= 5 and 2 * sum(word[0].islower() for word in words) >= max(4, len(words))
 
 
 def _is_remark(text: str) -> bool:
-    """Return whether the text is a remark on a title: no letters, or words in lower case as no title has them."""
+    """Return whether the text is a remark on a title: it has no letters, or lower-case words as no title has them."""
     is_said = text.endswith(".")
     text = text.strip(" -–—:,.;()\t*_")
     if not any(map(str.isalpha, text[:400])) or _PLACE.fullmatch(text):
@@ -896,7 +908,7 @@ def _is_remark(text: str) -> bool:
 
 
 def _is_title_like(text: str) -> bool:
-    """Return whether an unmarked line with no candidate in it is meant as a title."""
+    """Return whether an unmarked line without a candidate is meant as a title."""
     plain = _bare(text)
     return (
         0 < len(plain) <= 200

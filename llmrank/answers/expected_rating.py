@@ -1,6 +1,6 @@
-"""The answer format `expected_rating`: the expectation over the probabilities of the rating labels.
+"""The answer format `expected_rating`: the expected value over the probabilities of the rating labels.
 
-Sum of r * P(r) over the labels, divided by the sum of P(r): a rating with decimals and few ties, which makes
+The value is the sum of r * P(r) over the labels, divided by the sum of P(r). It has decimals and few ties, which makes
 the AUC of a rating prompt comparable (G-Eval, arXiv:2303.16634, section 2).
 """
 
@@ -17,13 +17,13 @@ from llmrank.types import Answer, Question, Response
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRating(TextFormat):
-    """Reads an expected rating from the log-probabilities of rating labels; the text is not looked at."""
+    """Reads an expected rating from the log-probabilities of rating labels; the text is ignored."""
 
     name: str = "expected_rating"
 
     def read(self, response: Response, question: Question) -> Answer:
-        """Return the expectation in `value`, and the probability of each label in `scores`.
-        Identifiers asked for and not returned are counted (`missing`). Unparsed (`label_missing`) if there are none."""
+        """Return the expectation in `value`, and the probability of each label in `scores`. Requested labels that
+        the backend did not return are counted (`missing`). Unparsed (`label_missing`) if it returned none."""
         low, high = question.scale
         given = {
             label: math.exp(p)
@@ -38,7 +38,7 @@ class ExpectedRating(TextFormat):
             "low_label_mass": int(mass < LEAST_MASS),
         }
         value = sum(float(label) * p for label, p in given.items()) / mass
-        value = min(max(value, low), high)  # rounding takes 5 to 5.000000000000001
+        value = min(max(value, low), high)  # rounding can turn 5 into 5.000000000000001
         return answered(Response(""), repairs, value=value, scores=given, label_mass=mass)
 
     def labels(self, question: Question) -> tuple[str, ...]:

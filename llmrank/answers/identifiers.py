@@ -1,5 +1,11 @@
-"""Stage 5 for identifiers (numbers, letters, item ids, words): the items that a list, a table or a chain names by
-them."""
+"""Stage 5 for identifiers (numbers, letters, item ids, words): the items named by a list, a table, or a chain.
+
+A number in an answer can be an identifier, a list number, a rank, a score, a year or a count. This stage decides which
+numbers are identifiers: once any stand in square brackets only those count, and in a list or table the other columns
+show which side is the rank. `words_of` splits a line into `Word`s, and a `_Run` is an unbroken series of them.
+`identifiers_of` reads all blocks and returns their listings; `chain_alone` is the fast path for the common answer `[2]
+> [3] > [1]`.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +18,21 @@ from itertools import chain, pairwise, takewhile
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, NamedTuple
 
-from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, spelled, word_set
+from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, numeral_value, word_set
 from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
 from llmrank.answers.normalise import caseless
 from llmrank.answers.ranks import (
-    ITS_RANK,
+    TRAILING_RANK,
     are_scores,
     by_number,
     counts,
     counts_down,
-    directed,
     falls,
     is_permutation,
     read_rows,
+    sort_by_numbers,
 )
 from llmrank.types import Question
 
@@ -58,32 +64,32 @@ _SCORE_BESIDE = re.compile(
 )
 _SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|([:.]) [^:\n]{1,200} > [A-Z]\1 )")
 _ELIDED = re.compile(r"['’](?!s\b)[^\W\d_]")
-"""What makes a letter the beginning of a name: `L'Oréal`"""
+"""A letter with an apostrophe that begins a name: `L'Oréal`."""
 _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
-"""Letter for letter: `ß` has two capitals."""
+"""One letter each: `ß` would become two capitals."""
 _INITIALS = re.compile(r"\b(?:[A-Z]\.){2,4}(?= ?\w\w)")
 """`L.A. Confidential`"""
 _ARROW = re.compile(r"->|=>|→")
 _BARE_CHAIN = re.compile(r"\w{1,3}(?: ?[>,] ?\w{1,3})++")
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
 _SOLID = re.compile(r"[\dA-Z[]{3,26}|\d|\[")
-"""Identifiers with nothing between them, or whatever else may be one."""
+"""Identifiers without separators, or characters that may be one."""
 _SMALL = re.compile(r"[\W_]*[a-z][\W_]*")
 _SMALL_CHAIN = re.compile(r"(?<!\w)[a-z](?: ?> ?[a-z](?!\w)){2,}")
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _PAIRED = re.compile(r"\W{0,3}\(\w{1,3}, ?\w{1,3}\)(?:, ?\(\w{1,3}, ?\w{1,3}\))++\W{0,3}")
-"""`(2, 4), (5, 1)`: pairs of a comparison, or items and ranks."""
+"""`(2, 4), (5, 1)`: pairs of a comparison, or of items and ranks."""
 _DISMISSED = caseless(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
     r"|\bleave\b[^.;\n]{0,30}\bout\b|\b(?:is|are) not(?=\W*$|[.;])"
     r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b"
 )
-"""What a sentence says of items that are not part of the list."""
+"""Words about items that are not part of the list."""
 _ARE_LEFT_OUT = caseless(
     r"[\])*\s]{0,4} (?:are|is|were|was|have been|has been) (?:\w+ly |already )?(?:not (?:ranked|included|listed"
     r"|recommended)|left out|excluded|omitted|seen|watched|viewed|read(?! next)|played|bought|purchased|rated)\b"
 )
-"""Behind the last item of a sentence: `Items 2, 4 and 5 were not ranked`, `C and D were already watched`."""
+"""Follows the last item of a sentence: `Items 2, 4 and 5 were not ranked`, `C and D were already watched`."""
 _RANK_IS = caseless(
     r"\b(?:rank|position|place) #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b"
 )
@@ -101,7 +107,7 @@ _LEADS = re.compile(r"[:：]\W{0,4}$")
 _ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
 _LABEL = re.compile(r"^[A-Za-z ]{2,30}: (?=\S+$)")
 _ROLES = re.compile(r"\W*([A-Za-z]{2,12}) ?(?:->|=>|→|[:=|–—-]) ?([A-Za-z]{2,12})\W*")
-"""A line that says what the two sides of the lines below it are: `(item → rank)`."""
+"""A line with the meaning of both sides of the lines below it: `(item → rank)`."""
 _CALL = re.compile(r"[A-Za-z]{1,12}\((\w{1,20})\)")
 """`logP(A)`, `score(3)`"""
 _ASIDE = re.compile(r"\([^()]{3,200}\)")
@@ -129,7 +135,7 @@ _SAYS = caseless(
 
 @dataclass(frozen=True)
 class Identifiers:
-    """The identifiers of a question; numbers from 1 where it names none."""
+    """The identifiers of a question; numbers from 1 if it has none."""
 
     texts: tuple[str, ...]
 
@@ -140,7 +146,7 @@ class Identifiers:
 
     @cached_property
     def positions(self) -> dict[str, int]:
-        """Where each identifier stands."""
+        """The position of each identifier."""
         return {identifier: at for at, identifier in enumerate(self.texts)}
 
     @cached_property
@@ -159,14 +165,15 @@ class Identifiers:
 
     @cached_property
     def token(self) -> re.Pattern[str]:
-        """What to look for in a text: any word, and the identifiers that are more than a word."""
+        """Matches any word, and any identifier that is more than a word."""
         longer = sorted(
             (identifier for identifier in self.texts if not _TOKEN.fullmatch(identifier)), key=len, reverse=True
         )
         return re.compile("|".join([*map(re.escape, longer), _TOKEN.pattern])) if longer else _TOKEN
 
     def find(self, text: str) -> int | None:
-        """Return the position of the item with this identifier, else None. `03` is `3`; only letters have case."""
+        """Return the position of the item with this identifier, None if there is none. `03` is `3`; only single
+        letters are case-sensitive."""
         if (at := self.positions.get(text)) is not None:
             return at
         if self.are_numbers and text.isascii() and text.isdigit() and len(text) < 10:
@@ -174,7 +181,8 @@ class Identifiers:
         return None if self.are_letters else self._folded.get(text.casefold())
 
     def named_in(self, text: str) -> list[int]:
-        """Return the positions of the identifiers in a text; bare numbers are left out, which may count anything."""
+        """Return the positions of the identifiers in a text. Bare numbers are left out, because they may count
+        anything."""
         if not self.are_numbers:
             words = naming(words_of(text, self, uses_brackets(text, self)))
             return [word.position for word in words if word.position is not None]
@@ -189,31 +197,31 @@ class Identifiers:
 
 @lru_cache(maxsize=64)
 def _shared(identifiers: tuple[str, ...]) -> Identifiers:
-    """Return the Identifiers; for lists that are judged alike the same object, so that its tables are built once."""
+    """Return the Identifiers, the same object for equal lists, so that its tables are built once."""
     return Identifiers(identifiers)
 
 
 class Word(NamedTuple):
-    """A word of an answer: an identifier, a word that may stand between identifiers, or one that ends a run of them.
+    """A word of an answer: an identifier, a word that may stand between identifiers, or a word that ends a run of them.
 
-    A tuple, which is cheap to make: an answer has one for each of its words.
+    A tuple, because every answer needs one for each of its words and tuples are cheap.
     """
 
     text: str
     start: int
     kind: Literal["identifier", "filler", "other"]
     position: int | None = None
-    """Of the item with this identifier; None: it looks like an identifier, but no item has it."""
+    """The position of the item with this identifier. None if it looks like an identifier but no item has it."""
     bracketed: bool = False
 
     @property
     def end(self) -> int:
-        """Where the word ends in the text."""
+        """The end of the word in the text."""
         return self.start + len(self.text)
 
 
 def words_of(text: str, identifiers: Identifiers, bracketed_only: bool) -> list[Word]:
-    """Return the words of a text. Once identifiers stand in square brackets, only those count."""
+    """Return the words of a text. If identifiers are in square brackets, only those count."""
     words: list[Word] = []
     brackets = [found.span(1) for found in _BRACKETS.finditer(text)] if "[" in text else []
     at = 0
@@ -263,7 +271,7 @@ def _is_measure(text: str, start: int, end: int) -> bool:
 
 
 def _is_pronoun(match: re.Match[str], text: str) -> bool:
-    """Return whether this is the `I` or the `A` of a sentence and no letter of a list."""
+    """Return whether this is the `I` or the `A` of a sentence rather than an identifier."""
     if match[0] not in ("I", "A") or _SENTENCE.match(text, match.end()) is None:
         return False
     before = text[max(0, match.start() - 20) : match.start()].split()
@@ -271,9 +279,9 @@ def _is_pronoun(match: re.Match[str], text: str) -> bool:
 
 
 def chain_alone(text: str, identifiers: Identifiers) -> list[int] | None:
-    """Return the items of an answer that is `[2] > [3] > [1]` and nothing else, each known and named once.
+    """Return the positions in an answer that is only `[2] > [3] > [1]`, with every identifier known and named once.
 
-    It is the common case, and stages 2 to 4 find the same in it.
+    This is the common case. Stages 2 to 4 would give the same result.
     """
     text = text.strip()
     if not _CHAIN.fullmatch(text):
@@ -283,8 +291,8 @@ def chain_alone(text: str, identifiers: Identifiers) -> list[int] | None:
 
 
 def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: TitleIndex) -> list[Listing]:
-    """Return the listings of identifiers that the blocks of an answer hold, in order; by the titles in the index it is
-    seen that one stands beside the title of another item."""
+    """Return the listings of identifiers in the blocks of an answer, in order. The index of titles shows whether an
+    identifier stands beside another item's title."""
     bracketed = any(uses_brackets(line.text, identifiers) for block in blocks for line in block.lines)
     reader = _Reader(identifiers, bracketed, index)
     return gather(reader.prepared(blocks), reader.text, reader.list, reader.cell)
@@ -304,7 +312,7 @@ class _Reader:
         self.index = index
 
     def prepared(self, blocks: Sequence[Block]) -> list[Block]:
-        """Return the blocks with runs of pairs as tables, and lines that begin with `[3]` as lines of text."""
+        """Return the blocks with runs of pairs as tables, and with lines that begin with `[3]` as lines of text."""
         found: list[Block] = []
         pairs: list[Line] = []
         for block in [*chain.from_iterable(map(self._as_text, map(self._in_figures, blocks))), Block("text")]:
@@ -324,7 +332,7 @@ class _Reader:
         return found
 
     def _as_text(self, block: Block) -> list[Block]:
-        """Return a list whose marks are identifiers in brackets, or that is a chain, as lines of text."""
+        """Return a list as lines of text if its markers are identifiers in brackets, or if it is a chain."""
         if block.kind != "list":
             return [block]
         text = block.lines[0].text
@@ -346,14 +354,14 @@ class _Reader:
         return [Block("text", [line]) for line in block.lines]
 
     def _in_figures(self, block: Block) -> Block:
-        """Return a line of nothing but numbers in words or numerals (`III > I > II`), or with dashes or slashes
-        between them (`2-1-3`), in figures."""
+        """Convert a line that consists of numbers in words or numerals (`III > I > II`), or of numbers with dashes
+        or slashes between them (`2-1-3`), to figures."""
         if len(block.lines) != 1 or len(text := block.lines[0].text.strip(" .*`")) > 400:
             return block
         if _DASHED.fullmatch(text):
             numbers = re.findall(r"\w+", text)
         else:
-            numbers = [str(spelled(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
+            numbers = [str(numeral_value(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
         text = _LABEL.sub("", text)
         solid = _SOLID.findall(text)
         if len(solid) == 1 and sorted(solid[0]) == sorted(self.identifiers.texts):
@@ -363,8 +371,8 @@ class _Reader:
         return Block("text", [replace(block.lines[0], text=", ".join(numbers), kind="none", value=None)])
 
     def _in_brackets(self, block: Block) -> Block:
-        """Return a line that is a chain without brackets, or ends in one behind a colon, with brackets: other lines of
-        the answer have them."""
+        """Add brackets to a line that is a chain without them, or ends in one after a colon, because other lines
+        have them."""
         line = block.lines[0]
         label = _LABEL_ENDS.search(line.text) if len(line.text) < 1000 else None
         at = label.end() if label else 0
@@ -378,7 +386,7 @@ class _Reader:
         return Block("text", [replace(line, text=head + text, kind="none", value=None)])
 
     def _numbered_by_brackets(self, lines: list[Line]) -> bool:
-        """Return whether `[1] 3`, `[2] 1` have list numbers in their brackets."""
+        """Return whether the brackets of `[1] 3`, `[2] 1` hold list numbers."""
         marked = [line for line in lines if line.kind == "bracket"]
         if len(marked) < 2 or any(len(line.body) >= 12 for line in marked):
             return False
@@ -399,7 +407,7 @@ class _Reader:
         return [self.mention(word, line.number) for word in words]
 
     def cell(self, text: str, line: int) -> list[Mention]:
-        """Return the one identifier of a cell."""
+        """Return the one identifier in a cell."""
         if len(text) > 80:
             return []
         if inner := _CALL.fullmatch(text):
@@ -436,7 +444,7 @@ class _Reader:
         for line, body in zip(lines, bodies, strict=True):
             plain = _without_numbers(_without_rank(body))
             words = words_of(plain, self.identifiers, self.bracketed_only and first.kind != "bracket")
-            run = max(_runs(body, words), key=_worth)
+            run = max(_runs(body, words), key=_run_value)
             leading = _leading(words, self.bracketed_only)
             found = run if len(run) > 1 and not (leading and any(word.kind == "other" for word in words)) else leading
             listing.mentions += self.mentions(found, line)
@@ -445,7 +453,7 @@ class _Reader:
             if line.value is not None and len(found) == 1:
                 values.append(line.value)
         if len(values) == len(listing.mentions) > 1:
-            directed(listing, values, first.kind == "rank")
+            sort_by_numbers(listing, values, first.kind == "rank")
         return listing
 
     def _marks_are_identifiers(self, first: Line, lines: list[Line], bodies: list[str]) -> bool:
@@ -464,13 +472,14 @@ class _Reader:
         return first.kind in ("letter", "roman") and self.identifiers.are_letters
 
     def _is_titled(self, identifier: str, body: str) -> bool:
-        """Return whether an entry is the title of the item with this identifier, and its rank."""
-        rank = ITS_RANK.search(body[-20:])
+        """Return whether an entry consists of the title of the item with this identifier, and its rank."""
+        rank = TRAILING_RANK.search(body[-20:])
         match = self.index.find(_without_rank(body).strip(_BESIDE)) if rank else None
         return match is not None and self.identifiers.find(identifier) in match.positions
 
     def _counts_down_by_identifiers(self, lines: list[Line]) -> bool:
-        """Return whether `2. Fargo`, `1. Heat` has the identifiers of the titles: a countdown, or an order."""
+        """Return whether `2. Fargo`, `1. Heat` is numbered with the identifiers of its titles, so that it may be a
+        countdown or a ranking."""
         if not self.identifiers.are_numbers or not counts_down([line.value for line in lines]):
             return False
         matches = [self.index.find(line.body.strip(_BESIDE)) for line in lines]
@@ -480,14 +489,14 @@ class _Reader:
         )
 
     def _marked(self, lines: list[Line], bodies: list[str]) -> Listing:
-        """Read `[3] Heat`, `C. Heat`, `A: 3/10`: the marks are the identifiers."""
+        """Read `[3] Heat`, `C. Heat`, `A: 3/10`, where the markers are the identifiers."""
         bodies = [body.lstrip(" -–—:=>→") for body in bodies]
         marks = [_mark_text(line) for line in lines]
         found = [Word(mark, 0, "identifier", self.identifiers.find(mark)) for mark in marks]
         if self.identifiers.are_letters:
             found = [word._replace(position=self.identifiers.find(word.text.upper())) for word in found]
         listing = Listing([self.mention(word, line.number) for word, line in zip(found, lines, strict=True)])
-        ranks = [rank["rank"] for body in bodies if (rank := ITS_RANK.search(body[-20:]))]
+        ranks = [rank["rank"] for body in bodies if (rank := TRAILING_RANK.search(body[-20:]))]
         are_ranks = len(ranks) == len(bodies) or (bodies[0][-1:].isalpha() and bodies[0][-2:-1] in "snrt")
         values = ranks if len(ranks) == len(bodies) else bodies
         titles = map(_without_rank, bodies)
@@ -510,7 +519,7 @@ class _Reader:
         return bool(self.cell(found["one"], 0) or self.cell(found["two"], 0))
 
     def table(self, lines: list[Line], header: tuple[str, str] = ("", "")) -> Block:
-        """Return pairs as a table, its columns named where the lines name them, or a line above."""
+        """Return pairs as a table. The columns are named if the lines, or a line above them, name them."""
         found = [pair for line in lines if (pair := _PAIR.match(line.body if line.kind == "bullet" else line.text))]
         rows = [Row((pair["one"], pair["two"]), line.number) for pair, line in zip(found, lines, strict=False)]
         roles = {(_role(pair["one"]), _role(pair["two"])) for pair in found}
@@ -531,7 +540,7 @@ class _Reader:
     def text(self, line: Line) -> Listing:
         text = line.text
         if ">" not in text and _SHOULD_READ.search(text[-40:]):
-            return Listing([])  # it announces the next line; D and E are the ones that were swapped
+            return Listing([])  # it announces the next line; D and E were swapped
         words = self._words_of_line(text)
         named = naming(words)
         if not named:
@@ -539,19 +548,19 @@ class _Reader:
         if _PAIRED.fullmatch(text[:4000]):
             return Listing(self.mentions(named, line), ambiguous=True)
         if _ARE_LEFT_OUT.match(text, named[-1].end):
-            return Listing(self.mentions(named, line), "not ranked:", weak=True)
+            return Listing(self.mentions(named, line), "not ranked:", in_sentence=True)
         inline = self._inline_pairs(line) or self._ranked(line) or self._scored(line, named)
         return inline or self._read_run(line, words, named)
 
     def _words_of_line(self, text: str) -> list[Word]:
-        """Return the words of a line; where none is an identifier, those of another spelling in which one is."""
+        """Return the words of a line. If none is an identifier, try other spellings of the line."""
         words = self.words(_without_numbers(text))
         if _DISMISSED.search(text[:4000]):
             words = _without_dismissed(text, words)
         return words if naming(words) else next(filter(naming, map(self.words, self._spellings(text))), [])
 
     def _spellings(self, text: str) -> Iterator[str]:
-        """Yield other spellings of a line whose identifiers may be parts of words, or small letters."""
+        """Yield other spellings of a line, for identifiers that are parts of words or in lower case."""
         if "_" in text[:4000]:
             yield text.replace("_", " ")  # item_2 > item_4
         if not self.identifiers.are_letters:
@@ -564,37 +573,38 @@ class _Reader:
             yield text.translate(_CAPITALS)  # `c > a > b`
 
     def _read_run(self, line: Line, words: list[Word], named: list[Word]) -> Listing:
-        """Read the unbroken run that names the most items, or what begins the parts of the line, if that is more."""
+        """Read the unbroken run that names the most items, or the identifiers at the beginning of each part if these
+        are more."""
         runs = _runs(line.text, words)
         parts = _leading_of_parts(line.text, words, self.bracketed_only)
-        longest = max(max(runs, key=_worth), parts, key=_different)
+        longest = max(max(runs, key=_run_value), parts, key=_different)
         run = _Run(line.text, longest, named, any(word.kind == "other" for word in words))
-        if run.is_of_equals():
-            return Listing(self.mentions(run.words, line), weak=True, ambiguous=True)
-        if run.is_told_in_turn():
-            return Listing(self.mentions(run.named, line), run.before, weak=True)
+        if run.says_same_of_all():
+            return Listing(self.mentions(run.words, line), in_sentence=True, ambiguous=True)
+        if run.is_told_in_order():
+            return Listing(self.mentions(run.named, line), run.before, in_sentence=True)
         listing = Listing(self.mentions(run.words, line), run.before)
         listing.ambiguous = _has_rival(run.words, runs) or run.says_worst()
-        if _different(run.words) == 1 and (alone := self._alone(line, run, listing)) is not None:
+        if _different(run.words) == 1 and (alone := self._single_identifier(line, run, listing)) is not None:
             return alone
         of_all = len({word.position for word in run.words}) == len(self.identifiers.texts)
         led = of_all and _LED.search(run.before[-60:])
         if len(run.words) > 1 and not led and _DENIED.search(run.before[-60:]):
-            return Listing([])  # Avoid A and B. All of them are not denied: `They hate A, so: C > B > A`
+            return Listing([])  # Avoid A and B. But not all are denied in: `They hate A, so: C > B > A`
         gaps = run.gaps
-        listing.falling, mixed = falls(gaps)
+        listing.worst_first, mixed = falls(gaps)
         listing.chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
-        listing.ambiguous |= mixed or run.is_in_a_circle() or run.is_open(gaps)
+        listing.ambiguous |= mixed or run.is_circular() or run.is_unordered(gaps)
         ranged = [_RANGE.fullmatch(gap) is not None for gap in gaps]
         if any(ranged) and not all(ranged):  # [2], [5]-[7], [1]
-            filled = _filled(run.words, ranged)
+            filled = _with_ranges(run.words, ranged)
             listing.ambiguous |= len({*filled}) < max(len(self.identifiers.texts), len(filled))
             inside = [Word(self.identifiers.texts[at], 0, "identifier", at) for at in filled]
             listing.mentions = self.mentions(inside, line)
         return self._checked(listing, run.words, run.text)
 
-    def _alone(self, line: Line, run: _Run, listing: Listing) -> Listing | None:
-        """Read a line in which no other identifier stands beside the one; None where it is a list of this one."""
+    def _single_identifier(self, line: Line, run: _Run, listing: Listing) -> Listing | None:
+        """Read a line that has one identifier with no other beside it; None if it is a list of just this one."""
         several, first = _different(run.named), run.words[0]
         if several > 1 and first.bracketed and _ENDS.search(run.text):
             return listing if listing.ambiguous else Listing([])  # [1] is a crime film. [2] is a comedy.
@@ -608,7 +618,7 @@ class _Reader:
         return Listing([]) if is_bare and len(run.named) == 1 else None  # `I like 3 of them`
 
     def _checked(self, listing: Listing, words: Sequence[Word], text: str) -> Listing:
-        """Return a listing of a line's identifiers, `contradicted` where one stands beside another item's title."""
+        """Return a listing of the identifiers in a line, `contradicted` if one stands beside another item's title."""
         others = self._contradicted(words, text)
         if len(words) == 1 and not others[0] and text[: words[0].start].rstrip().endswith((":", "-", "–", "=", "→")):
             others = [self._contradicts(words[0], text[: words[0].start])]
@@ -618,7 +628,7 @@ class _Reader:
         return listing
 
     def _contradicted(self, words: Sequence[Word], text: str) -> list[bool]:
-        """Return of each identifier of a line whether the title of another item stands behind it."""
+        """Return for each identifier of a line whether another item's title follows it."""
         ends = [*(word.start for word in words[1:]), len(text)]
         return [self._contradicts(word, text[word.end : end]) for word, end in zip(words, ends, strict=False)]
 
@@ -632,11 +642,13 @@ class _Reader:
     def _sentence(self, line: Line, named: list[Word]) -> Listing:
         text, first = line.text, named[0]
         is_bare = self.identifiers.are_numbers and not first.bracketed
-        said = _SAYS.search(text[: first.start][-40:]) and not re.match(r"\s+[a-z]", text[first.end : first.end + 4])
-        if _DENIED.search(text[:2000]) or (is_bare and not said):
+        declared = _SAYS.search(text[: first.start][-40:]) and not re.match(
+            r"\s+[a-z]", text[first.end : first.end + 4]
+        )
+        if _DENIED.search(text[:2000]) or (is_bare and not declared):
             return Listing([])
         in_order = _different(named) == 1 or _IN_ORDER.search(text[:2000])
-        return Listing(self.mentions(named, line), weak=True, ambiguous=not in_order)
+        return Listing(self.mentions(named, line), in_sentence=True, ambiguous=not in_order)
 
     def _ranked(self, line: Line) -> Listing | None:
         """Read `Rank 1 is [3], rank 2 is [1]` and `[3] is rank 1, [1] is rank 2`."""
@@ -651,7 +663,7 @@ class _Reader:
         return None
 
     def _scored(self, line: Line, named: list[Word]) -> Listing | None:
-        """Read `[1] (0.7), [2] (0.9)`: each identifier has a score beside it, and no sign of order stands between."""
+        """Read `[1] (0.7), [2] (0.9)`: each identifier has a score, and nothing between them shows an order."""
         if len(named) < 2 or ">" in line.text or "<" in line.text:
             return None
         bare = not self.identifiers.are_numbers
@@ -664,7 +676,7 @@ class _Reader:
             return None
         order = None if is_permutation(scores) else by_number(scores, "score")
         mentions = [self.mention(named[at], line.number) for at in order or range(len(named))]
-        # [1]: 2, [2]: 1 may be ranks or scores.
+        # the numbers in `[1]: 2, [2]: 1` may be ranks or scores
         return Listing(mentions, ordered=True, scored=True, ambiguous=order is None)
 
     def _inline_pairs(self, line: Line) -> Listing | None:
@@ -681,7 +693,7 @@ class _Reader:
 
 
 class _Run(NamedTuple):
-    """Identifiers of a line that are read as a list."""
+    """A series of identifiers in a line that is read as a list."""
 
     text: str
     """The line."""
@@ -693,17 +705,17 @@ class _Run(NamedTuple):
 
     @property
     def before(self) -> str:
-        """What stands before it in the line."""
+        """Return the text before the run."""
         return self.text[: self.words[0].start]
 
     @property
     def gaps(self) -> list[str]:
-        """What stands between its words; behind the one."""
+        """Return the texts between its words; for a single word, the text after it."""
         text, end = self.text, self.words[-1].end
         return [text[one.end : two.start] for one, two in pairwise(self.words)] or [text[end : end + 4]]
 
-    def is_of_equals(self) -> bool:
-        """Return whether all that is said is said of each: `both A and B`, `[1] and [2]: in another edition`."""
+    def says_same_of_all(self) -> bool:
+        """Return whether the line says the same about every item: `both A and B`, `[1] and [2]: in another edition`."""
         first, last = self.words[0], self.words[-1]
         if _ARE_BOTH.match(self.text, last.end):
             return True
@@ -716,28 +728,28 @@ class _Run(NamedTuple):
         paired = len(self.words) == 2 and _AND.fullmatch(self.text, first.end, last.start)
         return bool(paired and _ENDS_LABEL.match(self.text, last.end))
 
-    def is_told_in_turn(self) -> bool:
-        """Return whether a sentence goes on from one item to the next: `C is the best, then A`."""
+    def is_told_in_order(self) -> bool:
+        """Return whether a sentence passes from one item to the next: `C is the best, then A`."""
         all_named = _different(self.named)
         if not self.talks or _different(self.words) == all_named or not _IN_ORDER.search(self.text[:2000]):
             return False
         if not self.words[0].bracketed:
-            return is_begun_by(self.named[0], self.text)
+            return starts_with_identifier(self.named[0], self.text)
         return all_named == len(self.named) and not _DENIED.search(self.text[:2000])
 
     def says_worst(self) -> bool:
-        """Return whether a sentence calls another identifier than its last the least relevant."""
+        """Return whether a sentence calls an identifier other than its last the least relevant."""
         ends = [word.start for word in self.named]
         worst = (found.start() for found in _LEAST.finditer(self.text[:4000])) if self.talks else ()
         return any(0 < bisect_left(ends, at) < len(ends) for at in worst)
 
-    def is_in_a_circle(self) -> bool:
-        """Return whether a comparison ends where it began: `[3] is better than [2], [2] than [7], [7] than [3]`."""
+    def is_circular(self) -> bool:
+        """Return whether a comparison is circular: `[3] is better than [2], [2] than [7], [7] than [3]`."""
         closed = len(self.named) > 2 and self.named[0].text == self.named[-1].text
         return closed and _THAN.search(self.text[:2000]) is not None
 
-    def is_open(self, gaps: list[str]) -> bool:
-        """Return whether three or more have no order: `A = B = C`, `A, B and C are fine`, `A, B or C`."""
+    def is_unordered(self, gaps: list[str]) -> bool:
+        """Return whether three or more identifiers have no order: `A = B = C`, `A, B and C are fine`, `A, B or C`."""
         as_shown = [word.position for word in self.words] == [*range(len(self.words))]
         return len(self.words) > 2 and (
             all("=" in gap and ">" not in gap for gap in gaps)
@@ -746,8 +758,8 @@ class _Run(NamedTuple):
         )
 
 
-def is_begun_by(word: Word, text: str, start: int = 0) -> bool:
-    """Return whether nothing but what an item is called (`Option`) stands between here and an identifier."""
+def starts_with_identifier(word: Word, text: str, start: int = 0) -> bool:
+    """Return whether only a noun for an item (`Option`) stands between this place and an identifier."""
     return all(one.casefold() in _FILLER for one in re.findall(r"\w+", text[start : word.start][-80:]))
 
 
@@ -755,8 +767,8 @@ def _different(words: list[Word]) -> int:
     return len({word.text for word in words})
 
 
-def _filled(run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
-    """Return the items of a run in which some gaps are ranges (`5-7`), with those in between."""
+def _with_ranges(run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
+    """Return the items of a run, with those inside its ranges (`5-7`)."""
     places = [word.position for word in run if word.position is not None]
     if len(places) < len(run):
         return []
@@ -765,7 +777,7 @@ def _filled(run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
 
 
 def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
-    """Return the words, those of sentences that dismiss items as mere words, where another sentence names items."""
+    """Turn the identifiers in sentences that exclude items into plain words, if another sentence names items."""
     kept = _without(_dismissed(text, _ENDS), words)
     if len(naming(words)) < 3 and not re.search(r"[>:]", text):
         return kept  # H and J are comedies, so they are left out
@@ -777,13 +789,13 @@ def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
 
 
 def _dismissed(text: str, ends: re.Pattern[str]) -> list[tuple[int, int]]:
-    """Return where the parts of a text stand that dismiss items."""
+    """Return the start and end of the parts of a text that exclude items."""
     bounds = [0, *(found.end() for found in ends.finditer(text)), len(text)]
     return [(start, end) for start, end in pairwise(bounds) if _DISMISSED.search(text[start:end])]
 
 
 def _without(spans: Sequence[tuple[int, int]], words: list[Word]) -> list[Word]:
-    """Return the words, those within the spans as mere words."""
+    """Turn the identifiers within the spans into plain words."""
     kept: list[Word] = []
     at = 0
     for word in words:
@@ -795,7 +807,7 @@ def _without(spans: Sequence[tuple[int, int]], words: list[Word]) -> list[Word]:
 
 
 def _without_shared(texts: list[str]) -> list[str]:
-    """Return the texts without the words with which all of them begin (`Ürün 3`, `Ürün 1`)."""
+    """Return the texts without the words that all of them begin with (`Ürün 3`, `Ürün 1`)."""
     columns = zip(*(text.split(" ") for text in texts), strict=False) if len(texts) > 2 else ()
     shared = [*takewhile(lambda column: len({*column}) == 1 and _WORD.fullmatch(column[0]), columns)]
     return [" ".join(text.split(" ")[len(shared) :]) for text in texts]
@@ -814,7 +826,7 @@ def _role(text: str) -> str:
 
 
 def _ranked_by_words(bodies: list[str]) -> list[str]:
-    """Return what stands behind the ranks of entries that all have two words with numbers, of which the first count
+    """Return the text after the ranks of entries that all have two words with numbers, where the first numbers count
     (`Hạng 1: Mục 4`: rank 1, item 4)."""
     found = [_TWO_WORDS.fullmatch(body) for body in bodies]
     pairs = [one.groups() for one in found if one]
@@ -830,13 +842,13 @@ _TWO_WORDS = re.compile(
 
 
 def _without_rank(body: str) -> str:
-    """Return an entry without the rank behind it."""
-    rank = ITS_RANK.search(body[-20:])
+    """Return an entry without the rank after it."""
+    rank = TRAILING_RANK.search(body[-20:])
     return body[: -len(rank[0])] if rank else body
 
 
 def _without_numbers(text: str) -> str:
-    """Return a line with the numbers of its entries blanked (`1. [3] 2. [1]`), if they count 1, 2, 3."""
+    """Blank out the numbers of the entries in a line (`1. [3] 2. [1]`), if they count 1, 2, 3."""
     found = list(_INLINE.finditer(text))
     if len(found) < 2 or [int(one[1]) for one in found] != [*range(1, len(found) + 1)]:
         return text
@@ -864,15 +876,15 @@ def _runs(text: str, words: list[Word]) -> list[list[Word]]:
 
 
 def _leading(words: list[Word], bracketed_only: bool) -> list[Word]:
-    """Return the first identifier of a line, if no other word stands before it."""
+    """Return the first identifier of a line, if no other word precedes it."""
     stops = ("identifier",) if bracketed_only else ("identifier", "other")
     first = next((word for word in words if word.kind in stops), None)
     return [first] if first and first.kind == "identifier" else []
 
 
 def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> list[Word]:
-    """Return the first identifier of each part between `>` or `<`, if no other word stands before it; else of each part
-    between commas, where each part has one."""
+    """Return the first identifier of each part between `>` or `<`, if no other word precedes it. Without such signs,
+    do the same for the parts between commas, if every part has one."""
     signs = re.compile(r"[<>]") if ">" in text or "<" in text else re.compile(r"[,;]")
     asides = _ASIDE.sub(lambda found: " " * len(found[0]), text) if "(" in text else text
     ends = [*(found.start() for found in signs.finditer(asides)), len(text)]
@@ -887,7 +899,7 @@ def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> lis
     return leading if signs.pattern == "[<>]" or len(leading) == len(ends) > 1 else []
 
 
-def _worth(found: list[Word]) -> tuple[int, int]:
-    """Return how much a run names: the items, and the fewer of them twice, the better."""
+def _run_value(found: list[Word]) -> tuple[int, int]:
+    """Return the value of a run for comparison: more items are better, then fewer repetitions."""
     different = _different(found)
     return different, different - len(found)

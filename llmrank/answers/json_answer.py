@@ -1,4 +1,10 @@
-"""The answer format `json`: an array of identifiers or titles, alone or in an object (`{"ranking": [3, 1, 2]}`)."""
+"""The answer format `json`: an array of identifiers or titles, alone or in an object (`{"ranking": [3, 1, 2]}`).
+
+The JSON may be fenced, or stand in a text with other words. Each element is an identifier, an item id, a title, or an
+object that contains one. `structured` gives the schema for backends that can constrain the output, so that every answer
+is valid. A text without usable JSON falls back to the formats `permutation` and `titles`, and this is counted. From
+there on, entries are resolved as in those formats (`ranking.py`).
+"""
 
 from __future__ import annotations
 
@@ -21,9 +27,9 @@ from llmrank.types import Answer, Outcome, Question, Response, Structured
 @dataclass(frozen=True, slots=True)
 class Json(TextFormat):
     """Reads JSON, fenced or not: an array, or an object of ranks or scores. Elements are identifiers, item ids or
-    titles, or objects that hold one.
+    titles, or objects that contain one.
 
-    What is no JSON (cut off, single quotes) is read as a permutation or as titles, and counted (repair `not_json`).
+    Text that is not valid JSON (truncated, single quotes) is read as a permutation or as titles (repair `not_json`).
     """
 
     name: str = "json"
@@ -44,13 +50,13 @@ class Json(TextFormat):
         if reading.ambiguous:
             return unparsed(response, text, "ambiguous")
         of_kind = Identifiers.of(question).is_of_kind
-        cut = response.finish_reason == "length"
+        truncated = response.finish_reason == "length"
         if all(one.match.stage == "identifier" if one.match else of_kind(one.text) for one in reading.mentions):
-            return by_identifier(reading.mentions, response, question, text, cut)
-        return by_title(reading.mentions, response, question, text, cut, Counter())
+            return by_identifier(reading.mentions, response, question, text, truncated)
+        return by_title(reading.mentions, response, question, text, truncated, Counter())
 
     def structured(self, question: Question) -> Structured | None:
-        """Return the schema of `{"ranking": [...]}`: as many as asked for, from the identifiers or titles."""
+        """Return the schema of `{"ranking": [...]}` with the identifiers or titles, as many as were asked for."""
         names = question.identifiers or tuple(dict.fromkeys(item.title for item in question.items))
         count = missing(0, len(question.items), question.top)
         ranking = {"type": "array", "items": {"enum": names}, "minItems": count, "maxItems": count}
@@ -65,7 +71,7 @@ def _listings(blocks: list[Block], question: Question, *, numbers: bool) -> list
 
 
 def _named(name: str, line: int, question: Question, numbers: bool) -> list[Mention]:
-    """Return what a JSON value names: an identifier (`3`, `Item 3`), an item id, or a title."""
+    """Return the mention in a JSON value: an identifier (`3`, `Item 3`), an item id, or a title."""
     identifiers, index = Identifiers.of(question), title_index(question.items)
     if question.identifiers or not index.exact(name):
         words = name.split()

@@ -1,6 +1,6 @@
 """The answer format `label_logprobs`: the candidates in the order of their labels' log-probabilities at one token.
 
-LlamaRec (arXiv:2311.02089), FIRST (arXiv:2406.15657).
+As in LlamaRec (arXiv:2311.02089) and FIRST (arXiv:2406.15657).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from llmrank.types import Answer, Question, Response
 
 @dataclass(frozen=True, slots=True)
 class LabelLogprobs(TextFormat):
-    """Reads the order of the items from the log-probabilities of their labels; the text is not looked at."""
+    """Ranks the items by the log-probabilities of their labels; the text is ignored."""
 
     name: str = "label_logprobs"
 
     def read(self, response: Response, question: Question) -> Answer:
-        """Return the items in `ranked` (equal ones in the order shown) and the natural-log probabilities of their
-        labels in `scores`, by item id. An item whose label the backend did not return is not ranked (`missing`).
-        Unparsed (`label_missing`) if there are none."""
+        """Return the items in `ranked` (ties in the order shown) and the natural log-probabilities of their labels
+        in `scores`, by item id. An item is not ranked if the backend did not return its label (`missing`). Unparsed
+        (`label_missing`) if it returned none."""
         given = logprobs(response)
         labels = zip(Identifiers.of(question).texts, question.items, strict=False)
         found = {item.item_id: given[label] for label, item in labels if label in given}
@@ -42,8 +42,8 @@ class LabelLogprobs(TextFormat):
 
 
 def logprobs(response: Response) -> dict[str, float]:
-    """Return the natural-log probability of each label that the backend returned with one; spaces around it do not
-    count, and those of a label with and without a space are added up."""
+    """Return the natural log-probability of each label that the backend returned with a finite one. Whitespace
+    around a label is ignored, and the probabilities of its variants are added up."""
     found: dict[str, float] = {}
     for label, given in (response.label_logprobs or {}).items():
         if math.isfinite(given) and given < 0.01:  # rounding may leave a hair above 0

@@ -1,4 +1,4 @@
-"""What the stages of a ranking's reading hand on: the entries of a list, and what was said of their order."""
+"""The data that the stages of reading a ranking exchange: the entries of a list, and what is known of their order."""
 
 from __future__ import annotations
 
@@ -9,55 +9,56 @@ from llmrank.answers.matching import Match
 
 
 class Mention(NamedTuple):
-    """A text that names an item, with what it matched exactly or after normalising (None: nothing)."""
+    """A text that names an item, with its exact or normalised match (None if there is none)."""
 
     text: str
     match: Match | None
     line: int = 0
-    """Of the normalised text, from 1."""
+    """The line of the normalised text, counted from 1."""
     row: tuple[str, ...] = ()
-    """The cells of its row of a table, or the values of its JSON object."""
+    """The cells of its table row, or the values of its JSON object."""
 
 
 @dataclass(slots=True)
 class Listing:
-    """Entries in the order in which they stand, with what was said of the order."""
+    """Entries in the order in which they appear, with what the answer says about that order."""
 
     mentions: list[Mention]
     intro: str = ""
-    """What stands before it."""
+    """The text before it."""
     sentence: str = ""
-    """The words of its line, where it stands among words."""
-    weak: bool = False
-    """It stands in a sentence, and counts only where there is no list."""
-    falling: bool = False
-    """The last is the best."""
+    """The words of its line, if it is part of a sentence."""
+    in_sentence: bool = False
+    """It is part of a sentence, and counts only if there is no list."""
+    worst_first: bool = False
+    """The last entry is the best."""
     ordered: bool = False
-    """Numbers, ranks or scores gave the order, whatever the words of the answer say of the direction."""
+    """Numbers, ranks or scores determined the order, regardless of any words about the direction."""
     scored: bool = False
-    """Scores, not ranks, gave the order."""
+    """The order came from scores rather than ranks."""
     chained: bool = False
-    """`>` stands between its entries."""
+    """Its entries are separated by `>`."""
     contradicted: bool = False
-    """Identifiers stand beside the titles of other items."""
+    """Some identifiers stand beside the titles of other items."""
     described: bool = False
-    """Each identifier stands alone in its line, with words of what it is."""
+    """Each identifier stands alone in its line, followed by a description."""
     counted_down: bool = False
-    """Its numbers fell, and nothing else turned it round."""
-    rising: bool = False
-    """Whether scores behind the entries of a list that counts from 1 rise."""
+    """Its numbers counted down, and nothing else reversed it."""
+    scores_rise: bool = False
+    """The entries are numbered from 1, but their scores rise."""
     ambiguous: bool = False
 
     @property
     def named(self) -> dict[int, None]:
-        """Return the positions of the named items, in order, each once; near misses are left out."""
+        """Return the positions of the named items, in order and each once; unmatched and ambiguous ones are left
+        out."""
         return {one.match.positions[0]: None for one in self.mentions if one.match and one.match.positions}
 
     def add(self, other: Listing) -> None:
-        """Let another listing go on where this one ends."""
+        """Append another listing."""
         self.mentions += other.mentions
         self.ambiguous |= other.ambiguous
-        self.falling |= other.falling
+        self.worst_first |= other.worst_first
         self.ordered |= other.ordered
         self.scored |= other.scored
         self.counted_down |= other.counted_down
@@ -66,10 +67,10 @@ class Listing:
 
 
 def is_as_shown(named: dict[int, None]) -> bool:
-    """Return whether a list has the items in the order in which they were shown, from the first."""
+    """Return whether a list has the items in the order in which they were shown, starting with the first."""
     return [*named] == [*range(len(named))]
 
 
 def agrees(part: dict[int, None], whole: dict[int, None]) -> bool:
-    """Return whether a list has the order of the longer one."""
+    """Return whether a list has the same order as a longer one."""
     return [*part] == [at for at in whole if at in part]

@@ -1,4 +1,4 @@
-"""Where what was read stands in the raw answer, for people who look at it."""
+"""Find where the entries of an Answer stand in the raw answer, for people who inspect it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llmrank.types import Entry
 
 
 class Span(NamedTuple):
-    """A part of a raw answer, and as what it was read."""
+    """A part of a raw answer, and how it was read."""
 
     start: int
     end: int
@@ -21,8 +21,8 @@ class Span(NamedTuple):
 def located(raw: str, entries: Sequence[Entry]) -> list[Span]:
     """Return where the entries stand in the raw answer, in order.
 
-    An entry is located only where nothing is left to guess: its text stands in the answer, outside longer entries, as
-    often as it was read, in lines that normalising leaves as they are.
+    An entry is located only if its place is certain: its text occurs outside longer entries exactly as often as it was
+    read, in lines that normalising leaves unchanged.
     """
     answer = without_reasoning(raw) or ""
     if not answer.strip() or raw.count(answer) != 1:
@@ -37,8 +37,8 @@ def located(raw: str, entries: Sequence[Entry]) -> list[Span]:
         places = [one.span() for one in re.finditer(re.escape(text).join(edges), answer)]
         places = [(start, end) for start, end in places if not any(a < end and start < b for a, b in taken)]
         taken += places
-        told_apart = len({entry.read_as for entry in same}) == 1 or len({entry.line for entry in same}) == len(same)
-        if len(places) == len(same) and told_apart and all(_line(answer, *place) in kept for place in places):
+        disambiguated = len({entry.read_as for entry in same}) == 1 or len({entry.line for entry in same}) == len(same)
+        if len(places) == len(same) and disambiguated and all(_line(answer, *place) in kept for place in places):
             found += [
                 Span(first + start, first + end, entry.read_as)
                 for (start, end), entry in zip(places, same, strict=True)
@@ -47,6 +47,6 @@ def located(raw: str, entries: Sequence[Entry]) -> list[Span]:
 
 
 def _line(text: str, start: int, end: int) -> str:
-    """Return the line or lines in which a part of a text stands."""
+    """Return the line or lines that contain a part of a text."""
     after = text.find("\n", end)
     return text[text.rfind("\n", 0, start) + 1 : len(text) if after < 0 else after].strip()

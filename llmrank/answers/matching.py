@@ -1,7 +1,10 @@
-"""Which item a text names: exactly, after normalising, or so nearly that no other item comes close.
+"""Stage 5 for titles: find the item that a text names.
 
-The three stages follow one rule: a wrong match costs more than a missing one. A text that could mean two items means
-none; years or numbers that differ (remakes, sequels) rule an item out; a part of a title is never enough by itself.
+A text is looked up in three steps: exactly, after normalising, and by similarity, where no other item may come close. A
+wrong match costs more than a missing one, and this rule decides every doubtful case. A text that could mean two items
+matches neither. A different year or number rules an item out, because remakes and sequels differ in nothing else, and a
+part of a title is never enough by itself. `TitleIndex` builds its tables once per tuple of items and answers each
+lookup without comparing the text with every title.
 """
 
 from __future__ import annotations
@@ -41,21 +44,21 @@ Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy"]
 _MARGIN = 0.05
 _NEAR = 0.9
 _NEAR_SAME_YEAR = 0.8
-_ALIKE = 200
-"""How many titles that begin with one word are gone through, so that the time stays linear."""
+_SAME_WORD_LIMIT = 200
+"""Maximum number of titles with the same first word to compare, which keeps the time linear."""
 _SIZE = re.compile(
     r"\b(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|l|liters?|g|grams?|kg|lbs?|inch(?:es)?|cm|mm|count|ct|pack|pcs"
     r"|pieces?|qt|quarts?|cups?|in 1|w|watts?|gb|tb|mah)\b|\bsize \d+\b|\b(?:pack|set|box|case) of \d+\b"
 )
 _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
-"""A word of letters and digits, as models of products are called: `1000xm5`."""
+"""A word of letters and digits, such as the model of a product: `1000xm5`."""
 _PRONOUN = 3
-"""Characters of a book's name that may be a word of a sentence: `It`, `You`."""
+"""Length up to which the name of a book may be an ordinary word: `It`, `You`."""
 _ACCESSORY = re.compile(
     r"\b(?:toner|cartridges?|case|cover|cable|adapter|replacement|filters?|bag|strap|sleeve|protector|stand|mount|battery"
     r"|refills?|remote|manual|cap)\b"
 )
-"""What is another product than the one whose name stands before it."""
+"""Words that make a longer name another product, such as an accessory."""
 _LONG_NUMBER = re.compile(r"\b(?!(?:18|19|20)\d\d\b)\d{4,}\b|\b\d+ [gt]b\b")
 _GOES_ON = re.compile(r"\)[,;]? \w")
 _LATIN = re.compile(r"[a-z]")
@@ -69,14 +72,14 @@ _CREATED = re.compile(
     r"(?!(?:The|An?) )(?:[A-Z][\w.]* ){1,2}(?!(?:Wom[ae]n|M[ae]n|Kid|Boy|Girl|Children)s?\b)[A-Z]\w+(?:['’]s|s['’]) "
     r"(?=\S+ \S)"
 )
-"""The creator of a work (`Sid Meier's Civilization VI`), which `Nike Women's` is not."""
+"""The creator of a work (`Sid Meier's Civilization VI`); `Nike Women's` is not one."""
 _OTHERWISE = re.compile(r"(\S[^,;]{2,60})[,;] or,? \S+ \S.*")
-"""A title with a second one (`The Hobbit, or There and Back Again`)."""
+"""A title with an alternative title (`The Hobbit, or There and Back Again`)."""
 _VERSION = caseless(
     r"(\S.*?)(?: [-–] | ?[(\[])(?:(?:(?:18|19|20)\d\d )?(?:digital(?:ly)? )?remaster(?:ed)?\b.{0,20}"
     r"|(?:radio|single|album|original) (?:edit|version|mix)|(?:feat|ft)\b.{1,80}|featuring .{1,80})[)\]]?"
 )
-"""A song with what says which recording it is."""
+"""A song with the version of its recording."""
 _EDITION = re.compile(
     r"(\S.*?),? [(\[]?(?:\d{1,2}(?:st|nd|rd|th)|first|second|third|fourth|fifth|revised|updated|international|global)"
     r" ed(?:ition|n)?\.?[)\]]?",
@@ -87,10 +90,10 @@ _EDITION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The items a text can stand for: one; several whose titles cannot be told apart; none when it is ambiguous."""
+    """The items a text can stand for: one; several if their titles are the same; none if the text is ambiguous."""
 
     positions: tuple[int, ...]
-    """Into the items, ascending."""
+    """Indexes into the items, ascending."""
     stage: Stage | Literal["ambiguous"]
 
 
@@ -103,20 +106,20 @@ class TitleIndex:
     def __init__(self, items: tuple[Item, ...]) -> None:
         self._items = items
         self._exact = _positions((_spaced(folded(item.title)), at) for at, item in enumerate(items))
-        self._item_ids = {item.item_id: at for at, item in enumerate(items) if _is_telling(item.item_id)}
+        self._item_ids = {item.item_id: at for at, item in enumerate(items) if _is_unmistakable_id(item.item_id)}
         self.longest = max((len(item.title) for item in items), default=0) * 5 // 4 + 40
 
     def exact(self, text: str) -> Match | None:
-        """Return the items with exactly this title, spaces apart."""
+        """Return the items with exactly this title, ignoring surrounding whitespace."""
         positions = self._exact.get(_spaced(text))
         return Match(positions, "exact") if positions else None
 
     def namesakes(self, at: int) -> tuple[int, ...]:
-        """Return the items with the same title as one, and that one."""
+        """Return the items with the same title as this one, itself included."""
         return self._exact[_spaced(folded(self._items[at].title))]
 
     def find(self, text: str) -> Match | None:
-        """Return the exact or normalised match of a text that is taken to be one title, None if there is none."""
+        """Return the exact or normalised match of a text that is expected to be one title, None if there is none."""
         text = _spaced(text)
         if positions := self._exact.get(text):
             return Match(positions, "exact")
@@ -132,34 +135,34 @@ class TitleIndex:
             return found
         return self._find_described(text) or found
 
-    def told_apart(self, match: Match, name: str, text: str, cells: Sequence[str] = ()) -> Match:
-        """Return a match with the one item of this name whose attribute stands beside it in a text, or in a cell of its
-        row, if one's does."""
-        return replace(match, positions=self._descriptions.told_apart(match.positions, name, text, cells))
+    def disambiguated(self, match: Match, name: str, text: str, cells: Sequence[str] = ()) -> Match:
+        """Narrow a match to the one item whose attribute stands beside its name in a text or in a cell of its row,
+        if there is exactly one."""
+        return replace(match, positions=self._descriptions.disambiguated(match.positions, name, text, cells))
 
     def nearest(self, text: str) -> Match | None:
-        """Return the fuzzy match of a text that `find` does not know, None if no item is near enough."""
+        """Return the fuzzy match of a text that `find` does not know, None if no item is similar enough."""
         text = _spaced(text)
         if len(text) > self.longest or len((query := parse_title(text)).name) < 2:
             return None
         names = tuple(map(name_of, dict.fromkeys(map(without_article, (query.name, query.whole)))))
         near = self._neighbours(query, names)
-        scores = {at: score for at in near if (score := self._nearness(query, names, at))}
+        scores = {at: score for at in near if (score := self._similarity(query, names, at))}
         if not scores:
             return self._short_for(query)
         best = max(scores.values())
         return self._fuzzy(at for at, score in scores.items() if score > best - _MARGIN)
 
     def recalled_by(self, text: str) -> int | None:
-        """Return the one item that a text recalls (see `Recalled`), None if it recalls none or several."""
+        """Return the one item that a careless text stands for (see `Recalled`), None if there are none or several."""
         return self._recalled.one(parse_title(_spaced(text))) if len(text) <= self.longest else None
 
     def holding(self, text: str, among: Iterable[int]) -> set[int]:
-        """Return which of some items have titles with all words of a text without a year."""
+        """Return which of these items have titles with all words of a text without a year."""
         return self._recalled.holding(parse_title(_spaced(text)), among) if len(text) <= self.longest else set()
 
     def is_by_another(self, match: Match, author: str) -> bool:
-        """Return whether the title of a match names an author (`Dune by Frank Herbert`), and not this one."""
+        """Return whether the title of a match names an author (`Dune by Frank Herbert`) other than this one."""
         of = {self._titles[at].name.rpartition(" by ")[2] for at in match.positions if " by " in self._titles[at].name}
         return bool(of) and not any(normalised(author).startswith(one) for one in of)
 
@@ -167,29 +170,29 @@ class TitleIndex:
         return len(self._items)
 
     def begins_longer(self, text: str) -> bool:
-        """Return whether the text may be the beginning of a longer title of the items."""
+        """Return whether the text may be the beginning of a longer title."""
         start = without_article(parse_title(_spaced(text)).name)
         after = bisect_right(self._wholes, (start, len(self._wholes)))
         return after < len(self._wholes) and self._wholes[after][0].startswith(start)
 
     def is_first_part(self, text: str) -> bool:
-        """Return whether a text is the whole first part of a title of several (`Educated: A Memoir`)."""
+        """Return whether a text is the whole first part of a title with several (`Educated: A Memoir`)."""
         name = without_article(parse_title(_spaced(text)).name)
         return any(title.parts[1:] and title.parts[0] == name for title in self._titles)
 
     def begins_with(self, word: str) -> bool:
-        """Return whether a title begins with this word: a cheap test before `find`."""
+        """Return whether any title begins with this word: a cheap test before `find`."""
         return normalised(word) in self._first_words
 
     def named_in(self, text: str) -> set[int]:
-        """Return the items whose names stand in a text, but for names that are a part of another there."""
+        """Return the items whose names appear in a text, except names that are part of another name there."""
         plain = f" {normalised(text)} "
         names = (*self._last_parts.items(), *self._names.items())
         found = {name: at for name, at in names if len(name) > 1 and f" {name} " in plain}
         whole = (name for name in found if not any(f" {name} " in f" {other} " for other in found if other != name))
         return {at for name in whole for at in found[name]}
 
-    # --- the tables, made when first needed
+    # --- tables, built on first use
 
     @cached_property
     def _titles(self) -> list[Title]:
@@ -197,12 +200,12 @@ class TitleIndex:
 
     @cached_property
     def has_attributes(self) -> bool:
-        """Whether anything but the titles is known of the items."""
+        """Whether the items have any attributes besides their titles."""
         return any(item.attributes for item in self._items)
 
     @cached_property
     def _descriptions(self) -> Descriptions:
-        return Descriptions(self._items, self._titles, self._shorter, self._same_title)
+        return Descriptions(self._items, self._titles, self._short_names, self._same_title)
 
     @cached_property
     def _recalled(self) -> Recalled:
@@ -215,7 +218,7 @@ class TitleIndex:
 
     @cached_property
     def _called(self) -> list[tuple[Name, ...]]:
-        """What each item may be called."""
+        """The names of each item."""
         return [names_of(title) for title in self._titles]
 
     @cached_property
@@ -233,15 +236,15 @@ class TitleIndex:
 
     @cached_property
     def _last_parts(self) -> dict[str, tuple[int, ...]]:
-        """What items are called besides their names, where it tells them from others."""
-        return _positions((part, at) for part, at in self._shorter if part not in self._names)
+        """Other short names of items, if they are unambiguous."""
+        return _positions((part, at) for part, at in self._short_names if part not in self._names)
 
     @cached_property
-    def _shorter(self) -> list[tuple[str, int]]:
-        """The last part of each title of three or more, where it has two words, each work behind its creator
-        (`Prince - Purple Rain`, `Monty Python's Life of Brian`), each first part with a number (`Terminator 2`), what
-        stands before an `or` (`The Hobbit, or There and Back Again`), a song without its version (`Wonderwall -
-        Remastered`), and a book without its edition."""
+    def _short_names(self) -> list[tuple[str, int]]:
+        """Short names that titles contain, with the positions of the items: the last part of a title with three or
+        more, if it has two words; a work without its creator (`Prince - Purple Rain`, `Monty Python's Life of
+        Brian`); a first part with a number (`Terminator 2`); the title before an `or` (`The Hobbit, or There and
+        Back Again`); a song without its version (`Wonderwall - Remastered`); and a book without its edition."""
         works = [title.parts for title in self._titles if title.is_by]
         first = len({parts[0] for parts in works}) > len({parts[-1] for parts in works})  # Kid A - Radiohead
         last = (
@@ -249,28 +252,28 @@ class TitleIndex:
             for at, title in enumerate(self._titles)
             if title.parts
         )
-        told = [
+        short = [
             (part, at)
             for part, title, at in last
             if title.is_by or (title.parts[2:] and len(name_of(part).content) > 1)
         ]
         first = ((title.parts[0], at) for at, title in enumerate(self._titles) if title.parts[1:] and not title.is_by)
-        told += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]
+        short += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]
         raw = [(folded(item.title), at) for at, item in enumerate(self._items)]
         created = ((title[found.end() :], at) for title, at in raw if (found := _CREATED.match(title)))
         works = ((without_article(parse_title(work).name), at) for work, at in created)
-        told += [(work, at) for work, at in works if " " in work and _tells(work)]
+        short += [(work, at) for work, at in works if " " in work and _is_distinctive(work)]
         for pattern in (_OTHERWISE, _VERSION, _EDITION):
             before = ((found[1], at) for title, at in raw if (found := pattern.fullmatch(title)))
-            told += [(without_article(parse_title(part).name), at) for part, at in before]
+            short += [(without_article(parse_title(part).name), at) for part, at in before]
         authors = [title.name.rpartition(" by ") for title in self._titles]
         if 2 * sum(bool(by) for _, by, _ in authors) > len(authors) > 2:  # Emma by Jane Austen
-            told += [(without_article(work), at) for at, (work, _, _) in enumerate(authors) if len(work) > _PRONOUN]
-        return told
+            short += [(without_article(work), at) for at, (work, _, _) in enumerate(authors) if len(work) > _PRONOUN]
+        return short
 
     @cached_property
     def _unbranded(self) -> dict[str, tuple[int, ...]]:
-        """The titles of products with numbers in them, without their first word: the brand."""
+        """The titles of products that contain numbers, without their first word, the brand."""
         brands = [len(normalised(item.title.partition(" ")[0]).split()) for item in self._items]  # Audio-Technica
         undated = ((title.whole.split(" "), at) for at, title in enumerate(self._titles) if not title.year)
         plain = ((" ".join(words[brands[at] :]), at) for words, at in undated)
@@ -279,7 +282,7 @@ class TitleIndex:
 
     @cached_property
     def _before_comma(self) -> dict[str, tuple[int, ...]]:
-        """What stands before the first comma of products' titles, where that is two words or more."""
+        """What precedes the first comma in product titles, if that is two words or more."""
         heads = ((item.title.partition(", ")[0], at) for at, item in enumerate(self._items) if ", " in item.title)
         names = ((without_article(normalised(head)), at) for head, at in heads if not self._titles[at].year)
         return _positions((name, at) for name, at in names if " " in name)
@@ -313,13 +316,13 @@ class TitleIndex:
         return Match(found, "normalised") if found else None
 
     def _find_normalised(self, query: Title, ends: bool) -> Match | None:
-        """Return the items of a title's name; `ends`: the text does not go on behind its parentheses."""
+        """Return the items with the name of this title. `ends`: nothing follows the parentheses of the text."""
         name = without_article(query.name)
         positions = {*self._names.get(name, ())}
         if query.aliases or query.remarks:
             positions.update(self._names.get(without_article(query.whole), ()))
         found = [at for at in positions if _agree(query, self._titles[at])]
-        several = any(map(_YEAR.fullmatch, (*query.aliases, *query.remarks)))  # titles with their years
+        several = any(map(_YEAR.fullmatch, (*query.aliases, *query.remarks)))  # several titles with their years
         if not found and ends and query.year and query.aliases and not several:
             # Shichinin no samurai (Seven Samurai) (1954)
             others = {at for alias in query.aliases for at in self._names.get(without_article(alias), ())}
@@ -333,13 +336,14 @@ class TitleIndex:
             return self._find_other_year(query, positions)
         if len(found) == 1:
             return Match((found[0],), "normalised")
-        # Several: those that agree in most ways win.
+        # Of several, those that agree in most ways win.
         best = max(_agreement(query, self._titles[at]) for at in found)
         found = [at for at in found if _agreement(query, self._titles[at]) == best]
         return Match(tuple(sorted(found)), "normalised") if self._same_title(found) else _AMBIGUOUS
 
     def _find_other_year(self, query: Title, positions: set[int]) -> Match | None:
-        """Return the one item of this name if the years are one apart: catalogues differ in festival and release."""
+        """Return the one item with this name if the years differ by one: some catalogues give the festival, others
+        the release."""
         if len(positions) != 1 or not query.year.isdigit():
             return None
         title = self._titles[next(iter(positions))]
@@ -354,8 +358,8 @@ class TitleIndex:
         return self._find_normalised(parse_title(dated), ends=True)
 
     def _find_in_figures(self, query: Title, ends: bool) -> Match | None:
-        """Return the match of a name with its first number in figures, or in words (`Twelve Angry Men`); a number alone
-        is another title (`Nine` and `9`, both of 2009)."""
+        """Return the match of a name with its first number in figures or in words (`Twelve Angry Men`). A number
+        alone is a title of its own (`Nine` and `9`, both from 2009)."""
         words = query.name.split() if " " in query.name else []
         at = next((at for at, word in enumerate(words) if word in FIGURES), None)
         if at is None:
@@ -371,7 +375,7 @@ class TitleIndex:
     # --- fuzzy
 
     def _neighbours(self, query: Title, names: Sequence[Name]) -> set[int]:
-        """Return the items that could be near to a title of these names, found without comparing with each in turn."""
+        """Return the items that may be similar to a title with these names, without comparing each in turn."""
         near = set(self._by_year.get(query.year, ()))
         if query.year and self._all_dated:
             return near  # items of another year are ruled out
@@ -385,33 +389,33 @@ class TitleIndex:
         return near
 
     def _short_for(self, query: Title) -> Match | None:
-        """Return the one product whose title a text is with words left out (`AeroPress`)."""
+        """Return the one product whose title the text abbreviates by leaving out words (`AeroPress`)."""
         if query.year:
             return None
         if (unbranded := self._unbranded.get(query.whole)) and self._same_title(unbranded):
             return Match(unbranded, "fuzzy")
         names = dict.fromkeys(map(without_article, (query.whole, query.name)))  # Nail Lacquer (Big Apple Red)
-        return next(filter(None, (self._begun_by(name, query) for name in names)), None)
+        return next(filter(None, (self._abbreviated_product(name, query) for name in names)), None)
 
-    def _begun_by(self, name: str, query: Title) -> Match | None:
-        """Return the one product whose title a name shortens; `query` is the text that it is the name of."""
+    def _abbreviated_product(self, name: str, query: Title) -> Match | None:
+        """Return the one product whose title a name abbreviates; `query` is the text that has this name."""
         if before := self._before_comma.get(name):
             return self._fuzzy(before)
         first = name.split(" ", 1)[0]
         start, end = bisect_left(self._wholes, (f"{first} ", -1)), bisect_left(self._wholes, (f"{first}!", -1))
         alike = self._wholes[start:end]
-        if len(alike) > _ALIKE:
+        if len(alike) > _SAME_WORD_LIMIT:
             return None
         titles = [(at, self._titles[at]) for _, at in alike if _agree(query, self._titles[at])]
         return self._fuzzy(at for at, one in titles if _is_short_for(name, one) or _is_reordered(query, one))
 
     def _fuzzy(self, near: Iterable[int]) -> Match | None:
-        """Return the match of items that are near, None if there are none; ambiguous if their titles differ."""
+        """Return the match for similar items, None if there are none; ambiguous if their titles differ."""
         close = tuple(sorted(near))
         return (Match(close, "fuzzy") if self._same_title(close) else _AMBIGUOUS) if close else None
 
-    def _nearness(self, query: Title, names: Sequence[Name], at: int) -> float:
-        """Return how near a title of these names is to an item's, 0 to 1; 0 where the item is ruled out."""
+    def _similarity(self, query: Title, names: Sequence[Name], at: int) -> float:
+        """Return the similarity between a title with these names and an item, 0 to 1; 0 if the item is ruled out."""
         title = self._titles[at]
         if not _agree(query, title):
             return 0.0
@@ -420,7 +424,7 @@ class TitleIndex:
         for ours in names:
             for theirs in self._called[at]:
                 if ours.numbers == theirs.numbers or ours.joined == theirs.joined:  # Q-30 and Q30
-                    near = max(near, _likeness(ours, theirs, same_year))
+                    near = max(near, _name_similarity(ours, theirs, same_year))
         if near:
             return near
         if same_year:
@@ -429,18 +433,18 @@ class TitleIndex:
         return _NEAR if cut else 0.0
 
 
-def _tells(work: str) -> bool:
-    """Return whether the name of a work without its creator is its own: `civilization 6`, and not `house 2`."""
+def _is_distinctive(work: str) -> bool:
+    """Return whether the name of a work is distinctive without its creator: `civilization 6` is, `house 2` is not."""
     words = [word for word in work.split() if not word.isdigit()]
     return len(words) > 1 or len("".join(words)) > _LONG_WORD
 
 
 _LONG_WORD = 7
-"""Letters of a word that is telling by itself if it has more."""
+"""A word with more letters than this is distinctive by itself."""
 
 
 def _agree(query: Title, title: Title) -> bool:
-    """Return whether nothing speaks against an item of the same name: neither its year nor what stands beside it."""
+    """Return whether an item of the same name is compatible with the query in its year and its remarks."""
     if query.year and title.year:
         return query.year == title.year
     ours, theirs = query.aliases + query.remarks, title.aliases + title.remarks
@@ -450,7 +454,7 @@ def _agree(query: Title, title: Title) -> bool:
 
 
 def _agreement(query: Title, title: Title) -> tuple[bool, ...]:
-    """Return in what a title and a text that names it agree beyond the name, the weightiest first."""
+    """Return in which respects beyond the name a title agrees with a query, the most important first."""
     return (
         bool(query.year) and query.year == title.year,
         query.whole == title.whole,
@@ -459,8 +463,8 @@ def _agreement(query: Title, title: Title) -> tuple[bool, ...]:
     )
 
 
-def _likeness(a: Name, b: Name, same_year: bool) -> float:
-    """Return how like two names are, 0 where a word of one is no plausible misspelling of its counterpart."""
+def _name_similarity(a: Name, b: Name, same_year: bool) -> float:
+    """Return the similarity of two names, 0 if a word of one is not a plausible misspelling of its counterpart."""
     if a.joined == b.joined or a.content == b.content:
         return 0.99
     near = Indel.normalized_similarity(a.text, b.text, score_cutoff=_NEAR_SAME_YEAR if same_year else _NEAR)
@@ -468,9 +472,9 @@ def _likeness(a: Name, b: Name, same_year: bool) -> float:
 
 
 def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -> bool:
-    """Return whether the words differ by slips of spelling only: a letter or two of a long word, no plural.
+    """Return whether the words differ only by misspellings: one or two letters of a long word, but not a plural.
 
-    The same year makes up for shorter words; no year at all asks for longer ones.
+    Shorter words are accepted if the years agree; longer ones are required if there is no year.
     """
     if len(words) != len(others):
         return False
@@ -495,15 +499,15 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
 
 
 def _with_double_letters(a: str, b: str) -> bool:
-    """Return whether two long words differ only in which letters are doubled: `Appolo`."""
+    """Return whether two long words differ only in doubled letters: `Appolo`."""
     return len(a) > 4 and len(b) > 4 and a[0] == b[0] and _DOUBLE.sub(r"\1", a) == _DOUBLE.sub(r"\1", b)
 
 
 def _is_part(shorter: Title, longer: Title) -> bool:
-    """Return whether one is the other without its series or episode (`Star Wars (1977)`); same year presumed.
+    """Return whether one title is the other without its series or episode (`Star Wars (1977)`), given the same year.
 
-    A title of two parts may be another film: `Kung Fu Panda` and `Kung Fu Panda: Secrets of the Furious Five`; not so
-    that of a sequel with its number: `Terminator 2` and `Terminator 2: Judgment Day`.
+    The first part of a two-part title may be another film: `Kung Fu Panda` and `Kung Fu Panda: Secrets of the Furious
+    Five`. A sequel with its number is not: `Terminator 2` and `Terminator 2: Judgment Day`.
     """
     if len(longer.parts) == 2 and shorter.parts == longer.parts[:1] and numbers(shorter.name):
         return True
@@ -511,7 +515,8 @@ def _is_part(shorter: Title, longer: Title) -> bool:
 
 
 def _is_cut_short(name: str, whole: str) -> bool:
-    """Return whether a long title was cut at its end: most of it is there, or its model number; no number is lost."""
+    """Return whether a name is a long title cut at its end. Most of it or its model number must remain, and no
+    number may be lost."""
     words, rest = name.split(), whole.removeprefix(f"{name} ")
     if rest == whole:
         return False
@@ -523,10 +528,10 @@ def _is_cut_short(name: str, whole: str) -> bool:
 
 
 def _is_short_for(name: str, title: Title) -> bool:
-    """Return whether a text is the title of a product with words left out, but for no number other than its size.
+    """Return whether a text is a product's title with words left out, but no number other than the size.
 
-    It is the beginning of a longer title (a single word needs a size and commas there), or three words or more in
-    order, from the first, of a title with a size.
+    The text is the beginning of a longer title (a single word requires a size and commas in that title). Or it has at
+    least three words in order, starting with the first, of a title with a size.
     """
     whole = without_article(title.whole)
     words, others = name.split(), whole.split()
@@ -546,7 +551,7 @@ def _is_short_for(name: str, title: Title) -> bool:
 
 
 _DIRECTED = frozenset(("to", "from", "for"))
-"""Words whose two sides may not be swapped: `Cable HDMI to USB`."""
+"""Words whose two sides cannot be swapped: `Cable HDMI to USB`."""
 
 
 def _is_reordered(query: Title, title: Title) -> bool:
@@ -573,13 +578,13 @@ def _spaced(text: str) -> str:
     return " ".join(text.split())
 
 
-def _is_telling(item_id: str) -> bool:
-    """Return whether an item id cannot be taken for a list number or a word: `B000142FVW`, `7806397051`."""
+def _is_unmistakable_id(item_id: str) -> bool:
+    """Return whether an item id cannot be mistaken for a list number or a word: `B000142FVW`, `7806397051`."""
     return len(item_id) >= 6 and any(map(str.isdigit, item_id))
 
 
 class _SameItems:
-    """A tuple of items as a cache key: the very same tuple, without hashing thousands of items."""
+    """A tuple of items as a cache key. It compares by identity, which avoids hashing thousands of items."""
 
     __slots__ = ("items",)
 
@@ -595,12 +600,12 @@ class _SameItems:
 
 @lru_cache(maxsize=8)
 def _cached_index(same: _SameItems) -> TitleIndex:
-    # An answer is read without the entities of HTML; so are the titles that it may have copied.
+    # Answers are read with HTML entities decoded, and they may copy titles that contain them.
     return TitleIndex(
         tuple(replace(item, title=unescape(item.title)) if "&" in item.title else item for item in same.items)
     )
 
 
 def title_index(items: tuple[Item, ...]) -> TitleIndex:
-    """Return the index over these items; asked again for the same tuple, the same index (the last 8 are kept)."""
+    """Return the index for these items. The last 8 are cached by the identity of the tuple."""
     return _cached_index(_SameItems(items))

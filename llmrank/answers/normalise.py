@@ -1,6 +1,10 @@
-"""Stage 1: the answer without reasoning, HTML, and the many Unicode forms of one sign.
+"""Stage 1: normalise an answer, so that later stages see one form of each sign.
 
-The text keeps its lines. The titles of the items pass through `folded` too, so that both sides are written alike.
+Models wrap their answers in reasoning, invented turns, HTML, LaTeX and code blocks, and write one sign in many Unicode
+forms. `without_reasoning` drops the reasoning and the extra turns. `normalise` turns markup into plain lines, drops
+text that is struck out, and maps variants of digits, brackets, quotes and arrows to one form (`SIGNS`). The text keeps
+its lines, because line breaks separate entries. Titles of items pass through `folded` too, so both sides are written
+alike.
 """
 
 from __future__ import annotations
@@ -16,13 +20,13 @@ from typing import Any
 from llmrank.types import REASONING_TAGS
 
 LIMIT = 400_000
-"""Characters of an answer that are read: some 100,000 tokens. What follows is treated as cut off."""
+"""Maximum number of characters to read, some 100,000 tokens. A longer answer is treated as truncated."""
 SHORT = 20_000
-"""Characters that are read of an answer that is one choice, rating or verdict."""
+"""Maximum number of characters to read of an answer that is one choice, rating or verdict."""
 
 
 def caseless(*patterns: str) -> re.Pattern[str]:
-    """Return the pattern of any of these, in capitals or not."""
+    """Return a case-insensitive pattern for any of these patterns."""
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
@@ -30,22 +34,23 @@ _TAG = caseless(
     rf"[<\[◁](?P<end>/)?{REASONING_TAGS}[>\]▷]|<\|START_THINKING\|>|<\|channel>thought\b"
     r"|(?P<end_sign><\|(?:END_THINKING|START_(?:RESPONSE|TEXT))\|>|<channel\|>)"
 )
-"""Where reasoning begins and ends: the tags of most models, and the signs of Cohere's and of Gemma's."""
+"""The beginning and end of reasoning: the tags of most models, and the tokens of Cohere's and Gemma's."""
 _WORD_IN_BRACKETS = re.compile(r"\[/?[^\W\d]")
-"""`[THINK]`, `[/INST]`: what `[3]` is not."""
+"""`[THINK]`, `[/INST]`, but not `[3]`."""
 _DETAILS = re.compile(r"<details type=\"reasoning\"[^<>]{0,200}>(?:(?!</details>).)*+(</details>)?", re.DOTALL)
-"""Reasoning that a chat interface has folded."""
+"""Reasoning that a chat interface has collapsed."""
 _ANALYSIS = re.compile(r"<\|channel\|>\s{0,9}analysis\b[^<>]{0,80}$")
 _ANSWER = re.compile(r"(?:(?i:<answer>)|\[ANSWER\])((?:[^<\[]++|(?!(?i:</answer>)|\[/ANSWER\])[<\[])*+)")
 _CHANNEL = "<|message|>"
 _FINAL_CHANNEL = "assistantfinal"
-"""What is left of the signs before gpt-oss's last channel where a server takes the signs out and keeps their words."""
+"""What remains before gpt-oss's last channel if a server removes the special tokens but keeps the words between
+them."""
 _TURN_ENDS = re.compile(
     r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
     r"|\n(?:User|Human): (?=[^\n]{0,2000}\n{1,2}(?:Assistant|AI|Bot|Model): )"
     r"|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id|END_RESPONSE|END_TEXT)[|｜]>"
 )
-"""What follows is another turn, which the model makes up."""
+"""The beginning of another turn, which the model invents."""
 
 SIGNS = (
     ("full-width and mathematical letters and digits", "［３］＞［１］", "[3]>[1]"),
@@ -96,17 +101,17 @@ _TEX_COMMENT = re.compile(r"^[ \t]{0,40}%[^\n]*$", re.MULTILINE)
 HAN = "一二三四五六七八九十"
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 EAST_ASIAN = "\u3040-\u9fff\uac00-\ud7af"
-"""Scripts in which words are written without spaces, or with particles behind them: a range for patterns."""
+"""Scripts whose words have no spaces between them, or have particles attached: a range for patterns."""
 _NTH_INSIDE = re.compile(rf"(?<=[^\s\d].)第(\d{{1,2}}|[{HAN}])[名位]:? ?")
 """`第二名:` within a line."""
 _NTH = re.compile(rf"第(?:(\d{{1,2}})(?=[部个個号號项項本款])|([{HAN}])(?=[名位]))")
 """`第6部`, an item; `第二名`, a rank."""
 _TURNS = ("首先", "其次", "第三", "第四", "第五", "第六", "第七", "第八", "第九", "第十")
 _IN_TURN = re.compile(rf"^({'|'.join(_TURNS)})(?:推[荐薦]|是)?", re.MULTILINE)
-"""`首先推荐`, `其次是`: first, and second."""
+"""`首先推荐`, `其次是`: first and second."""
 _AT_FIRST = re.compile(r"首先(?:推[荐薦]|是)?")
 _THEN = re.compile(r"(?:[,;。] ?)?(?:再)?(?:其次|然后|接着|接下来|最后)(?:推[荐薦]|是)")
-"""`首先是3，其次是5，最后是2`: one after the other."""
+"""`首先是3，其次是5，最后是2`: one after another."""
 _RANK_SIGN = re.compile(r"^(\d{1,3}) ?(?:순위|위|등|位)(?: ?[:.)→-]| (?=\S))", re.MULTILINE)
 _NUMBER_SIGN = re.compile(r"(?<!\d)(\d{1,3})(?:번(?!째)|(?=순위|위|등|位))")
 _JAPANESE_NUMBER = re.compile(r"(?<![^\s→:(,.])(\d{1,3})番(?!目)(?=\W|$)")
@@ -116,11 +121,11 @@ _COUNTED = re.compile(r"(候[选選补補]|[选選][项項]|[编編][号號]|电
 _HAN_INSIDE = re.compile(rf"(?<=[:：;；。，,])([{HAN}])、")
 """`二、` within a line."""
 _BOXED = re.compile(r"\\boxed ?\{((?:[^{}\n]|\{[^{}\n]{0,300}\}){1,300})\}")
-"""The box in which models put the answer to a question of mathematics."""
+"""The box in which models put the answer to a mathematical question."""
 _LATEX_AS = {"item": "\n- ", "begin": "\n", "end": "\n"}
 _MISREAD = re.compile(r"[ÂÃÄÅ][^\w\s]|[ÂÃÄÅ][ªº\u00a0ŠšŒœŽžŸƒ]|â[€„]\S")
 _REFERENCE = re.compile(r"\[([^\[\]\n]{3,300}+)\]\[[^\[\]\n]{0,20}+\]")
-"""A link of Markdown whose address stands elsewhere: `[Heat][3]`."""
+"""A Markdown link whose address stands elsewhere: `[Heat][3]`."""
 _ELEMENT = re.compile(r"<(/?)([A-Za-z]\w{1,30})((?:\s[^<>]{0,200})?)/?>")
 _LISTED = frozenset(("item", "entry", "movie", "film", "title", "product", "book", "option", "candidate", "element"))
 _LISTS = frozenset(
@@ -138,7 +143,7 @@ _PROGRAM = re.compile(
     r"|\bsorted\(|\.sort\(|\blambda\b",
     re.MULTILINE,
 )
-"""A program that would make a ranking: what it prints is not known."""
+"""A program that would produce a ranking; its output is unknown."""
 _LITERAL = re.compile(r"^(\w{1,40}) ?= ?\[[^\[\]]{0,20000}+\][ \t]{0,40}(?:#[^\n]*)?$", re.MULTILINE)
 _COMMENT = re.compile(r"\A(?:python|py)\b|^(?:#|assert )[^\n]*$", re.MULTILINE | re.IGNORECASE)
 _HAS_COMMENTS = caseless(r"(?:python|py|json[5c]?|javascript|js|typescript|ts|ya?ml|toml|ruby|r)\b")
@@ -155,18 +160,18 @@ _SPACES = re.compile(r"[ \t\f\v]{2,}+")
 
 
 def plain_text(raw: str, limit: int = LIMIT) -> str | None:
-    """Return the normalised answer without its reasoning; None when the reasoning never ends."""
+    """Return the normalised answer without its reasoning; None if the reasoning never ends."""
     text = without_reasoning(raw)
     return None if text is None else normalise(text[:limit]) if text.strip() else ""
 
 
 def normalise(text: str) -> str:
-    """Return a text without HTML, LaTeX and what is struck out, its signs written in one way."""
+    """Return a text without HTML, LaTeX and struck-out text, with each sign in one form."""
     return _after(_STEPS, text[:LIMIT])
 
 
 def _after(steps: _Steps, text: str) -> str:
-    """Return a text after the steps that it has a sign for."""
+    """Apply the steps whose trigger appears in the text."""
     for sign, step in steps:
         if sign in text:
             text = step(text)
@@ -177,11 +182,12 @@ _TIER = re.compile(r"^\W{0,4}([SA-F])(?: ?\([^()\n]{1,30}\))?(?:[*_]{0,3} ?[–�
 """`S – Heat, Alien`, `**A**: Fargo`"""
 _DIFF = re.compile(r"```diff\n(.*?)(?:```|\Z)", re.DOTALL)
 _FOOTNOTE = re.compile(r"^\[\^\d{1,3}\]: ?|\[\^\d{1,3}\]", re.MULTILINE)
-"""The marks of footnotes; what they say stays."""
+"""Footnote marks. The text of the footnotes stays."""
 
 
-def _applied(diff: re.Match[str]) -> str:
-    """Return the lines of a diff that stay and that are new; a list with dashes, which adds nothing, as it is."""
+def _apply_diff(diff: re.Match[str]) -> str:
+    """Return the unchanged and the added lines of a diff. A list with dashes that adds nothing is returned
+    unchanged."""
     if not any(line.startswith("+") and not line.startswith("+++") for line in diff[1].split("\n")):
         return diff[0]
     kept = (line for line in diff[1].split("\n") if not line.startswith(("-", "+++", "@@")))
@@ -189,11 +195,11 @@ def _applied(diff: re.Match[str]) -> str:
 
 
 def _uncommented(code: str) -> str:
-    """Return a block of code without the comments of its language, YAML's mappings in one line as JSON's objects."""
+    """Return a code block without the comments of its language, and with one-line YAML mappings as JSON objects."""
     if (tag := _HAS_COMMENTS.match(code)) is None:
         return code
     kept = _COMMENT_IN_CODE.sub("", code)
-    return _FLOW.sub(_as_json, kept) if kept[tag.end() :].strip() else code  # nothing but comments: they are the answer
+    return _FLOW.sub(_as_json, kept) if kept[tag.end() :].strip() else code  # only comments: they are the answer
 
 
 def _as_json(mapping: re.Match[str]) -> str:
@@ -206,7 +212,8 @@ _FLOW_KEY = re.compile(r"(\{ ?|, )(\w{1,20}) ?:(?= ?[\"\d])")
 
 
 def _without_crossed(line: re.Match[str]) -> str:
-    """Return nothing of a line that is crossed out; of a heading before a list, that the list is left out."""
+    """Replace a line that is crossed out with nothing. A crossed-out heading before a list marks the list as left
+    out."""
     text = line[0].strip()
     heads = text.endswith((":", "**", "__")) and not text.startswith(("-", "*", "•"))
     return "Not recommended:" if heads and _ENTRY_BELOW.match(line.string, line.end()) else ""
@@ -216,14 +223,14 @@ _ENTRY_BELOW = re.compile(r"\n{1,2}[ \t]{0,20}(?:1[.)]|[-*•] (?!✅|☑|✔)) 
 
 
 def _unescaped(text: str) -> str:
-    """Return what a text of JSON says: what begins with a quotation mark is a text in any case."""
+    """Decode a JSON string. A text that begins with a quotation mark is always treated as one."""
     quoted = text.lstrip()[:1] == '"' and any(map(text.__contains__, _ESCAPED))
     return str(decoded(text)) if quoted else text
 
 
 def _content(text: str) -> str:
-    """Return the answer in the JSON of a whole chat completion, which a gateway has passed on as its text."""
-    value: Any = decoded(text.strip()) if '"choices"' in text[:_WRAPPED] else None
+    """Return the answer inside the JSON of a whole chat completion, which a gateway has passed on as text."""
+    value: Any = decoded(text.strip()) if '"choices"' in text[:_WRAPPER_LIMIT] else None
     try:
         content: object = value["choices"][0]["message"]["content"]
     except (TypeError, LookupError):
@@ -231,33 +238,33 @@ def _content(text: str) -> str:
     return content if isinstance(content, str) else text
 
 
-_WRAPPED = 400
-"""Characters of a chat completion in which its `choices` begin."""
+_WRAPPER_LIMIT = 400
+"""`choices` must begin within this many characters of a chat completion."""
 _ESCAPED = ('\\"', "\\n", "\\u")
-_LEFTOVER = re.compile(r"\s{0,20}(?:(?:\[/?INST\]|</?s>)\s{0,20})+")
-"""Signs of a template with which an answer begins."""
+_TEMPLATE_TOKENS = re.compile(r"\s{0,20}(?:(?:\[/?INST\]|</?s>)\s{0,20})+")
+"""Template tokens at the beginning of an answer."""
 
 
-def _behind(beginning: re.Pattern[str], text: str) -> str:
-    """Return a text without what it begins with."""
+def _after_prefix(beginning: re.Pattern[str], text: str) -> str:
+    """Return a text without the part at its beginning that the pattern matches."""
     found = beginning.match(text)
     return text[found.end() :] if found else text
 
 
 _LEADERS = re.compile(r"(?<=\w) ?\.{4,99} ?(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
 _BEFORE_NUMBER = re.compile(r"(?<=\w)(?: ?\.{4,99} ?| {2,20})(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
-"""`Heat ........ 93`: scores behind dots, or aligned."""
-_AGAIN = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
-"""`I recommend Heat. I recommend Fargo.`: as small models go on."""
+"""`Heat ........ 93`: scores after dots or aligned with spaces."""
+_REPEATED_LEAD = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
+"""`I recommend Heat. I recommend Fargo.`: small models repeat themselves like this."""
 
 
 def _mark(found: re.Match[str]) -> str:
-    """Return a number within a line as the mark of an entry, in figures."""
+    """Return a number within a line as the marker of an entry, in figures."""
     return f" {HAN.find(found[1]) + 1 or found[1]}. "
 
 
 def _in_turn(text: str) -> str:
-    """Return a text with ranks for `首先` (first) and `其次` (second), or with `>` between the items of a sentence."""
+    """Replace `首先` (first) and `其次` (second) with ranks, or with `>` between the items of one sentence."""
     if "其次" not in text:
         return text
     text = _IN_TURN.sub(lambda found: f"{_TURNS.index(found[1]) + 1}. ", text)
@@ -265,19 +272,20 @@ def _in_turn(text: str) -> str:
 
 
 def _with_plain_code(text: str) -> str:
-    """Return a text with the lists of its programs, and its other blocks of code without comments."""
+    """Replace programs with the lists they contain, and remove comments from other code blocks."""
     parts = text.split("```")
-    parts[1::2] = (_listed(part) if _PROGRAM.search(part) else _uncommented(part) for part in parts[1::2])
+    parts[1::2] = (_lists_of_program(part) if _PROGRAM.search(part) else _uncommented(part) for part in parts[1::2])
     return "```".join(parts)
 
 
 def _with_tiers(text: str) -> str:
-    """Return a text with `S tier:` before the entries of each tier, where it has more of them than S."""
+    """Put `S tier:` before the entries of each tier, if the text has more tiers than S."""
     return _TIER.sub(r"\1 tier: ", text) if "tier" in text.casefold() and {*_TIER.findall(text)} > {"S"} else text
 
 
 def _without_struck(text: str) -> str:
-    """Return a text without what is struck or crossed out, or is not checked where another entry is."""
+    """Return a text without anything struck or crossed out. If some entries are ticked, unticked ones are dropped
+    too."""
     if "~~" in text or "</" in text:
         text = _STRUCK.sub("", text)
     if not text.isascii():
@@ -285,9 +293,9 @@ def _without_struck(text: str) -> str:
     return _OPEN_BOX.sub("", text) if "[ ]" in text and _CHECKED_BOX.search(text) else text
 
 
-def _listed(program: str) -> str:
-    """Return what a program lists that writes lists down and does nothing with them but print one as it is; nothing of
-    any other, since what it prints is not known."""
+def _lists_of_program(program: str) -> str:
+    """Return the lists in a program that only assigns lists and prints one unchanged. Return nothing for any other
+    program, since its output is unknown."""
     loop = _PRINTS.search(program)
     before = program[: loop.start()] if loop else program
     lists = [*_LITERAL.finditer(before)]
@@ -298,7 +306,7 @@ def _listed(program: str) -> str:
 
 
 def decoded(value: object) -> object:
-    """Return what a text of JSON says; any other value as it is."""
+    """Decode a JSON string; any other value is returned unchanged."""
     try:
         return json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
@@ -306,14 +314,14 @@ def decoded(value: object) -> object:
 
 
 def folded(text: str) -> str:
-    """Return a text whose signs are written in one way (see `SIGNS`)."""
+    """Return a text with each sign in one form (see `SIGNS`)."""
     if text.isascii():
         return text
-    return (_MISREAD.sub(_reread, text) if _MISREAD.search(text) else text).translate(_table())
+    return (_MISREAD.sub(_repair_encoding, text) if _MISREAD.search(text) else text).translate(_table())
 
 
-def _reread(found: re.Match[str]) -> str:
-    """Return a sign whose bytes in UTF-8 were taken for Windows-1252; any other text as it is."""
+def _repair_encoding(found: re.Match[str]) -> str:
+    """Repair a character whose UTF-8 bytes were decoded as Windows-1252; other text is returned unchanged."""
     try:
         return found[0].encode("cp1252").decode("utf-8")
     except UnicodeError:
@@ -329,7 +337,7 @@ def _latex(found: re.Match[str]) -> str:
 
 
 def _without_elements(text: str) -> str:
-    """Return the elements of a list in XML as the lines of a list, each with the rank that it has as an attribute."""
+    """Return the elements of an XML list as list lines, each with the rank from its attribute."""
 
     def plain(tag: re.Match[str]) -> str:
         name = tag[2].casefold()
@@ -351,7 +359,7 @@ def _without_elements(text: str) -> str:
 
 
 def single_spaced(text: str) -> str:
-    """Return a text with one space where there were several."""
+    """Replace runs of spaces with one space."""
     return _SPACES.sub(" ", text).strip() if "  " in text or "\t" in text else text.strip()
 
 
@@ -405,7 +413,7 @@ def _without_html(text: str) -> str:
 
 
 _Steps = tuple[tuple[str, Callable[[str], str]], ...]
-"""What is done to a text, in order: each step with a sign without which it changes nothing."""
+"""The steps of normalising, in order. Each has a trigger: without that text it would change nothing."""
 _STEPS_OF_EAST_ASIA: _Steps = (
     ("", lambda text: _COUNTED.sub(r"\1 ", text) if any(map(text.__contains__, "候选選编編电電")) else text),
     ("首先", _in_turn),
@@ -417,9 +425,9 @@ _STEPS_OF_EAST_ASIA: _Steps = (
 _STEPS: _Steps = (
     ('"', _unescaped),
     ('"', _content),
-    ("", partial(_behind, _LEFTOVER)),
+    ("", partial(_after_prefix, _TEMPLATE_TOKENS)),
     ("....", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
-    ("I recommend ", lambda text: _AGAIN.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
+    ("I recommend ", lambda text: _REPEATED_LEAD.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
     ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),
     ("一、", lambda text: _HAN_INSIDE.sub(_mark, text) if "二、" in text else text),
     ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
@@ -428,10 +436,10 @@ _STEPS: _Steps = (
     ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
     ("```", _with_plain_code),
     ("", _with_tiers),
-    ("```diff", lambda text: _DIFF.sub(_applied, text.replace("\r\n", "\n"))),
+    ("```diff", lambda text: _DIFF.sub(_apply_diff, text.replace("\r\n", "\n"))),
     ("[^", partial(_FOOTNOTE.sub, "")),
     ("", _without_struck),
-    ("", partial(_behind, _ROLE)),
+    ("", partial(_after_prefix, _ROLE)),
     ("<", lambda text: _without_html(_without_elements(text) if "</" in text else text)),
     ("", lambda text: _DOUBLED.sub(r" \1 ", text) if ">>" in text or "<<" in text else text),
     ("\\begin{", partial(_TEX_COMMENT.sub, "")),
@@ -441,21 +449,21 @@ _STEPS: _Steps = (
     ("][", partial(_REFERENCE.sub, _link_text)),
 )
 _QUESTION = re.compile(r"\s{0,20}(?:(?:<s>)?\s{0,20}\[INST\]|#{2,3} ?(?:Instruction|Human|User|Input)\b)")
-"""With which a text begins that repeats the question in the signs of its template, before the answer."""
+"""The beginning of a text that repeats the question in its template before the answer."""
 _RESPONSE = re.compile(r"\[/INST\]|\n#{2,3} ?(?:Response|Assistant|Answer|Output)\b:?")
-"""What stands between a repeated question and the answer."""
+"""The separator between a repeated question and the answer."""
 
 
 def without_reasoning(text: str) -> str | None:
-    """Return the answer alone: what follows the last `</think>`, inside `<answer>` where there is one.
+    """Return the answer alone: the text after the last `</think>`, or inside `<answer>` if present.
 
-    None when the reasoning never ends, so that there is no answer. A template may have opened the reasoning already:
-    then the text begins inside it, and only the closing tag is seen.
+    Return None if the reasoning never ends, so that there is no answer. A template may already have opened the
+    reasoning: then the text begins inside it and has only the closing tag.
     """
     signs = ("<", "◁", "##", "\nUser: ", "\nHuman: ", _FINAL_CHANNEL)
     if not (any(map(text.__contains__, signs)) or _WORD_IN_BRACKETS.search(text)):
         return text
-    for step in (_behind_question, _in_channel, _without_details, _in_first_turn, _behind_tags):
+    for step in (_after_question, _in_channel, _without_details, _in_first_turn, _outside_tags):
         if (answer := step(text)) is None:
             return None
         text = answer
@@ -465,7 +473,7 @@ def without_reasoning(text: str) -> str | None:
     return text
 
 
-def _behind_question(text: str) -> str:
+def _after_question(text: str) -> str:
     """Return a text without the question that it repeats."""
     question = _QUESTION.match(text)
     begins = _RESPONSE.search(text, question.end()) if question else None
@@ -473,15 +481,15 @@ def _behind_question(text: str) -> str:
 
 
 def _in_channel(text: str) -> str | None:
-    """Return what the last channel says; None where the model still reasons in it."""
-    before, channel, said = text.rpartition(_CHANNEL)
+    """Return the text of the last channel, None if that channel is still reasoning."""
+    before, channel, answer = text.rpartition(_CHANNEL)
     if not channel and text.lstrip().startswith("analysis"):
-        said = text.rpartition(_FINAL_CHANNEL)[2]
-    return None if channel and _ANALYSIS.search(before[-200:]) else said
+        answer = text.rpartition(_FINAL_CHANNEL)[2]
+    return None if channel and _ANALYSIS.search(before[-200:]) else answer
 
 
 def _without_details(text: str) -> str | None:
-    """Return a text without reasoning that a chat interface has folded; None where that never ends."""
+    """Return a text without reasoning that a chat interface has collapsed, None if it never ends."""
     if "<details" not in text:
         return text
     found = _DETAILS.search(text)
@@ -490,14 +498,14 @@ def _without_details(text: str) -> str | None:
 
 
 def _in_first_turn(text: str) -> str:
-    """Return a text up to where another turn begins."""
+    """Return a text up to the beginning of another turn."""
     end = None if "<s>" in text else _TURN_ENDS.search(text)
     begun = text.lstrip().startswith(("User: ", "Human: "))
     return text[: end.start()] if end and text[: end.start()].strip() and not begun else text
 
 
-def _behind_tags(text: str) -> str | None:
-    """Return what stands outside the tags of reasoning; None where they hold all of the text and never end."""
+def _outside_tags(text: str) -> str | None:
+    """Return the text outside reasoning tags, None if they contain all of it and never end."""
     parts: list[str] = []
     depth = start = 0
     for tag in _TAG.finditer(text):

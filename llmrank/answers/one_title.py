@@ -1,4 +1,9 @@
-"""The answer format `one_title`: the model names one item by its title, in a list, on a line, or in a sentence."""
+"""The answer format `one_title`: the model names one item by its title, in a list, on a line, or in a sentence.
+
+The answer is first read as a ranking of titles, and the first entry counts. If that fails, the first line is searched
+for a single title: in a field, in quotes, or after words such as `is` or `called`. Only exact and normalised matches
+count there, because a sentence may resemble a title by chance. A line that denies something names no item.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +22,17 @@ _FIELDS = re.compile(r"::|[|\t]")
 _QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
 _CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
 _DENIED = caseless(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable)\b")
-_READ = 2_000
-"""Characters of a line in which a title is looked for: a title stands in a short one."""
+_LINE_LIMIT = 2_000
+"""Maximum number of characters of a line to search for a title."""
 
 
 @dataclass(frozen=True, slots=True)
 class OneTitle(TextFormat):
-    """Reads the one title that is named: the first of a list (`titles`), else the only one on the first line, as a
-    field (`50::Star Wars (1977)`), in quotes, or after what says that it follows (`The title is Star Wars.`).
+    """Reads the one title that is named: the first of a list (as in `titles`), otherwise the only one on the first
+    line. It may be a field (`50::Star Wars (1977)`), in quotes, or after words that introduce it (`The title is Star
+    Wars.`).
 
-    An answer that names another title first, two of them so, or one in a line that denies something, names none.
+    An answer names no item if another title comes first, if two titles qualify, or if the line denies something.
     """
 
     name: str = "one_title"
@@ -43,7 +49,7 @@ class OneTitle(TextFormat):
             answer = answered(response, repairs, ranked=listed.ranked[:1], matches={first: 1})
             return replace(answer, entries=listed.entries[:1])
         lines = enumerate(normalise(without_reasoning(response.text) or "").split("\n"), 1)
-        number, line = next(((place, one[:_READ]) for place, one in lines if one.strip()), (0, ""))
+        number, line = next(((place, one[:_LINE_LIMIT]) for place, one in lines if one.strip()), (0, ""))
         found = {} if _DENIED.search(line) else _named(line, title_index(question.items))
         if len(found) == 1 and listed.reason != "refusal":
             [(at, (text, match))] = found.items()
@@ -54,7 +60,7 @@ class OneTitle(TextFormat):
 
 
 def _named(line: str, index: TitleIndex) -> dict[int, tuple[str, Match]]:
-    """Return the position of each item whose title is a part of the line, with that part and its match."""
+    """Return each item whose title is a part of the line, by position, with that part and its match."""
     found: dict[int, tuple[str, Match]] = {}
     for part in (one.strip(" .;,!?*_\"'") for one in _parts(line)):
         match = index.find(part)

@@ -1,4 +1,10 @@
-"""Stage 6: the Answer that a reading ends in, with its one Outcome; and what formats that read plain text share."""
+"""Stage 6: the Answer that reading ends in, and the checks that all text formats share.
+
+Every Answer has exactly one Outcome: `ok`, `repaired` with the repairs counted, or `unparsed` with a reason. The
+functions `answered`, `with_repairs` and `unparsed` are the only places where the Outcome is chosen, so that all formats
+count alike. The other functions recognise texts that are not an answer: refusals, error messages, questions back, and
+promises to answer later. Each looks only at the opening of the text, where such texts show themselves.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +30,15 @@ _REFUSAL_ELSEWHERE = caseless(
     r"|\b(?:lo siento|lamentablemente)\b[^.\n]{0,80}\bno\b|\bmi dispiace\b[^.\n]{0,80}\bnon\b"
     r"|\b(?:desculpe|lamento|infelizmente)\b[^.\n]{0,80}\bnão\b|(?:извините|к сожалению)[^.\n]{0,80}\bне "
 )
-"""A refusal in other languages. It only names the reason of an answer in which nothing was read."""
+"""Refusals in other languages. Used only to name the reason when nothing could be read."""
 
 
 def is_refusal(response: Response, text: str) -> bool:
-    """Return whether the endpoint or the opening of the text (its first 400 characters) declines to answer."""
+    """Return whether the endpoint refused, or the first 400 characters of the text decline to answer."""
     return response.finish_reason in ("refusal", "content_filter") or _REFUSAL.search(text[:400]) is not None
 
 
-_STILL = caseless(
+_GOES_ON = caseless(
     r"\b(?:but(?! i (?:have no|cannot|can['’]t|do not|don['’]t))"
     r"|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: "
 )
@@ -43,12 +49,12 @@ _PROMISES = caseless(
 
 
 def declines(text: str) -> bool:
-    """Return whether the opening of a text (its first 400 characters) declines to answer, and it does not go on to an
-    answer; or promises one for what the user is to send."""
+    """Return whether the first 400 characters decline to answer without going on to one, or promise an answer once
+    the user sends something."""
     if _PROMISES.search(text[:400]):
         return True
     excuses = [*_REFUSAL.finditer(text[:400])]
-    return bool(excuses) and _STILL.search(text, excuses[-1].end()) is None
+    return bool(excuses) and _GOES_ON.search(text, excuses[-1].end()) is None
 
 
 _AWAITS = re.compile(
@@ -75,8 +81,8 @@ _ASKS_FIRST = caseless(
 
 
 def asks_first(text: str) -> bool:
-    """Return whether a text asks for something before it will answer (`Could you send me what they have seen?`); its
-    first 600 characters tell."""
+    """Return whether the first 600 characters ask for something before answering (`Could you send me what they have
+    seen?`)."""
     return _ASKS_FIRST.search(text[:600]) is not None
 
 
@@ -90,16 +96,16 @@ _CANNOT_SAY = caseless(
 
 
 def cannot_say(text: str) -> bool:
-    """Return whether a text says that it does not know; its first 600 characters tell."""
+    """Return whether the first 600 characters say that the model cannot tell."""
     return _CANNOT_SAY.search(text[:600]) is not None
 
 
 _EXAMPLE = caseless(r"\b(?:e\.g\.|for (?:example|instance)|looks? (?:something )?like (?:this|so))")
 
 
-def awaits_the_question(text: str, *, whole: bool) -> bool:
-    """Return whether a text only says that it will answer once it is given what it needs; its first 600 characters
-    tell. `whole`: it holds a whole ranking, which must be called an example then."""
+def awaits_input(text: str, *, whole: bool) -> bool:
+    """Return whether the first 600 characters only promise an answer once the model gets its input. If the text has
+    a `whole` ranking, it must also call it an example."""
     return _AWAITS.search(text[:600]) is not None and (not whole or _EXAMPLE.search(text[:600]) is not None)
 
 
@@ -117,50 +123,51 @@ _ERROR = caseless(
 
 
 def looks_like_error(text: str) -> bool:
-    """Return whether a text is the message of an endpoint's failure and no answer: its first 300 characters tell."""
+    """Return whether the first 300 characters are the message of a failed endpoint rather than an answer."""
     return _ERROR.search(text[:300]) is not None
 
 
 def is_error_object(text: str) -> bool:
-    """Return whether a text is the JSON object in which endpoints report a failure, whatever lists it holds."""
+    """Return whether a text is the JSON object with which endpoints report an error, whatever lists it holds."""
     return _ERROR_OBJECT.match(text) is not None
 
 
 _ERROR_OBJECT = re.compile(r"\s{0,80}\{\s{0,80}\"error\"\s{0,9}:\s{0,9}\{\s{0,80}\"(?:message|code|type)\"")
-TAKEN_BACK = caseless(
+RETRACTION = caseless(
     r"\b(?:(?<!n['’]t )wait(?! (?:for|to|until|till)\b)|actually|scratch that|correction"
     r"|on (?:second thoughts?|reflection)|(?:let me|to) reconsider"
     r"|thinking (?:about it|it over)|come to think of it|i mean|make that|(?<=\? )no)\b"
 )
-"""Words with which an answer is taken back: the one that follows counts."""
+"""Words that retract an answer; the one after them counts."""
 NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
-"""Where a model goes on with a question of its own."""
+"""Where the model goes on to a question of its own."""
 LEAST_MASS = 0.5
-"""Below this probability of all labels together, an answer is flagged (repair `low_label_mass`)."""
+"""Answers whose labels have less total probability than this are flagged (repair `low_label_mass`)."""
 
 
 class TextFormat:
-    """Base of the answer formats. Unless one says otherwise, it reads no log-probabilities and constrains no text."""
+    """Base of the answer formats. By default a format reads no log-probabilities and sets no constraint."""
 
     __slots__ = ()
 
     def labels(self, question: Question) -> tuple[str, ...]:
-        """Return nothing: no log-probabilities are read."""
+        """Return no labels: the format reads no log-probabilities."""
         return ()
 
     def structured(self, question: Question) -> Structured | None:
-        """Return None: no constraint makes every answer readable."""
+        """Return None: the format sets no constraint."""
         return None
 
 
 _WITHOUT_TEXT = {"length": "truncated", "tool_calls": "tool_call", "function_call": "tool_call"}
-"""By finish reason: why there is no text."""
+"""Finish reason -> why there is no text."""
 
 
 def unparsed(response: Response, text: str | None, reason: str, repairs: Mapping[str, int] | None = None) -> Answer:
-    """Return an unparsed Answer. `reason` holds only if nothing simpler explains it: no text, cut off, or a refusal.
+    """Return an unparsed Answer. `reason` is replaced if something simpler explains the failure: no text, truncation,
+    or a refusal.
 
-    `text` is the answer without its reasoning, None when the reasoning never ended.
+    `text` is the answer without its reasoning, None if the reasoning never ended.
     """
     if text is None:
         reason = "truncated"
@@ -181,7 +188,7 @@ def answered(
     matches: Mapping[str, int] | None = None,
     label_mass: float | None = None,
 ) -> Answer:
-    """Return an Answer that is `ok`, or `repaired` if a repair was counted or the text was cut off (`truncated`)."""
+    """Return an Answer that is `ok`, or `repaired` if any repair was counted or the text was truncated."""
     cut_off = response.finish_reason in ("length", "content_filter") or bool(repairs.get("truncated"))
     repairs = _counted({**repairs, "truncated": int(cut_off)})
     outcome = Outcome.REPAIRED if repairs else Outcome.OK
@@ -189,7 +196,7 @@ def answered(
 
 
 def with_repairs(answer: Answer, repairs: Mapping[str, int]) -> Answer:
-    """Return an Answer with more repairs, `repaired` where there are any; one that is unparsed stays as it is."""
+    """Add repairs to an Answer, which makes it `repaired`. An unparsed Answer stays unchanged."""
     counted = _counted(repairs)
     if not counted or answer.outcome is Outcome.UNPARSED:
         return answer
@@ -197,7 +204,7 @@ def with_repairs(answer: Answer, repairs: Mapping[str, int]) -> Answer:
 
 
 def missing(named: int, offered: int, top: int | None) -> int:
-    """Return how many items the answer owes: as many as were asked for, no more than were offered."""
+    """Return how many items the answer still lacks, of the `top` that were asked for or of all that were offered."""
     return max(0, min(top or offered, offered) - named)
 
 

@@ -1,4 +1,11 @@
-"""The words before and beside a list: what they say of it, of its direction, and of its grade."""
+"""The words before and beside a list: what they say about its meaning, its direction, and its grade.
+
+A list may be the ranking, the candidates, the user's history, or the items that were left out; its introduction says
+which. `PHRASES` holds the words for each meaning, and the first match wins. `DIRECTIONS` holds the words for "from
+worst to best" in 25 languages, from which the patterns `WORST_FIRST` and `BEST_FIRST` are built. `grade` reads the
+labels of graded lists (`High:`, `S tier:`). docs/reading-answers.md shows the examples given here, and tests check
+them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +16,7 @@ from llmrank.answers.normalise import caseless
 
 
 class Phrase(NamedTuple):
-    """Words that say what a list is."""
+    """Words that tell what a list is."""
 
     meaning: str
     pattern: re.Pattern[str]
@@ -17,7 +24,7 @@ class Phrase(NamedTuple):
 
 
 def _words(starting: str, within: str) -> re.Pattern[str]:
-    """Return a pattern of words by their beginnings, and of what also counts within a word."""
+    """Return a pattern for words with these beginnings, and for text that may also occur within a word."""
     return caseless(rf"\b(?:{starting})|{within}")
 
 
@@ -97,21 +104,22 @@ PHRASES = (
         r"|кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청|المرشح"),
         ("Candidates:", "You have watched:", "Les films proposés :")),
 )  # fmt: skip
-"""What the words before a list say of it, in the order in which they are looked for."""
+"""Words before a list, by their meaning, in the order in which they are tried."""
 
 
 class Direction(NamedTuple):
-    """How a language says that a list begins with the worst, or with the best."""
+    """How a language says that a list begins with the worst or with the best."""
 
     language: str
     worst: str
     best: str
     to: str
-    """The words between the two; empty where the language has endings for them."""
+    """The words between the two; empty if the language uses endings instead."""
     example: str
-    """How the language says `from worst to best`: for the page on answers, and its test."""
+    """`From worst to best` in this language, shown in docs/reading-answers.md and tested."""
     between: int = 1
-    """Words that may stand before `to`: each one more lets an idiom in (`minst fem filmer till bästa`)."""
+    """Maximum number of words before `to`. Each additional one allows an unrelated idiom (`minst fem filmer till
+    bästa`)."""
 
 
 DIRECTIONS = (
@@ -158,7 +166,8 @@ DIRECTIONS = (
     Direction("Arabic", r"الأسوأ|الأدنى|الأقل(?: \w+)?", "الأفضل|الأعلى|الأكثر", "إلى", "من الأسوأ إلى الأفضل"),
     Direction("Hindi", "सबसे (?:खराब|ख़राब|ख़राब)", r"सबसे (?!कम|खराब)", "से", "सबसे खराब से सबसे अच्छे तक", 0),
 )  # fmt: skip
-"""The languages in which the direction of a list is known; Chinese, Japanese and Korean say it in other ways."""
+"""The languages whose words for the direction of a list are known. Chinese, Japanese and Korean express it in other
+ways."""
 WORST = "|".join(direction.worst for direction in DIRECTIONS)
 
 
@@ -215,7 +224,7 @@ WORST_FIRST = caseless(
     r"|מהפחות [^.:\n]{1,20} ליותר|מהגרוע(?: ביותר)? (?:ל|אל ה)טוב"
     r"|(?:แย่ที่สุด|น้อยที่สุด|น้อย)[^.:\n]{0,20}ไป[^.:\n]{0,10}(?:ดีที่สุด|มาก)"
 )
-"""A list that says so has its best entry last: `from worst to best`, `vom schlechtesten zum besten`, `升序`."""
+"""Says that the last entry of a list is the best: `from worst to best`, `vom schlechtesten zum besten`, `升序`."""
 COUNTDOWN = caseless(r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン")
 BEST_TO_WORST = caseless(_BEST_TO_WORST)
 BEST_FIRST = caseless(
@@ -230,7 +239,7 @@ NOT_THIS_WAY = caseless(
     rf"(?: (?:from|du|de|vom?n?|dal|van))? (?:{_WORST_TO_BEST}|{_BEST_TO_WORST}"
     r"|(?:in )?(?:a|de)scending \w+|(?:in )?(?:in|de)creasing \w+)\)?"
 )
-"""The direction that a list has not: `best to worst (and not worst to best)`, `from worst to best, then reversed`."""
+"""Rules a direction out: `best to worst (and not worst to best)`, `from worst to best, then reversed`."""
 _GRADES = (
     (
         1,
@@ -249,8 +258,8 @@ _GRADED = tuple((grade, caseless(rf"\b(?:{words})\b")) for grade, words in _GRAD
 
 
 def grade(intro: str) -> int | None:
-    """Return the grade of a list by its label, None where it has none: 1 to 3 (`Low:`, `Mid tier:`, `Most likely:`), or
-    of numbered and lettered tiers (`Tier 2:`, `S tier:`) up to 9."""
+    """Return the grade in the label of a list, None if there is none. Grades are 1 to 3 (`Low:`, `Mid tier:`, `Most
+    likely:`), or up to 9 for numbered and lettered tiers (`Tier 2:`, `S tier:`)."""
     label = last_line(intro).strip(" *_#:.-")
     if tier := _TIER.search(label):
         name = (tier[1] or tier[2]).upper()
@@ -262,7 +271,7 @@ def grade(intro: str) -> int | None:
 
 
 def is_tier(text: str) -> bool:
-    """Return whether a text is the name of a tier and nothing else (`C tier`)."""
+    """Return whether a text is only the name of a tier (`C tier`)."""
     return _TIER.fullmatch(text.strip(" *_#:.-")) is not None
 
 
@@ -271,18 +280,18 @@ _LIKELY = caseless(r"likely\b")
 
 
 def last_line(text: str) -> str:
-    """Return the last line that is not empty."""
+    """Return the last non-empty line."""
     return text.rstrip().rpartition("\n")[2]
 
 
 def meaning(intro: str) -> str:
-    """Return what the words before a list say of it: a `Phrase.meaning`, or nothing."""
+    """Return the meaning of a list from the words before it: a `Phrase.meaning`, or nothing."""
     intro = _NONE_OUT.sub(" ", intro.replace("_", " "))
     *before, nearest = _SENTENCE_END.split(last_line(intro).rstrip())
     if before and not nearest.rstrip(" *_").endswith(":"):
-        nearest = ""  # a sentence behind the one that announces the list
-    said = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
-    found = next((phrase.meaning for phrase, words in said if phrase.pattern.search(words)), "") if intro else ""
+        nearest = ""  # a sentence after the one that announces the list
+    searches = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
+    found = next((phrase.meaning for phrase, words in searches if phrase.pattern.search(words)), "") if intro else ""
     if found == "ranking" and (_HISTORY.match(last_line(intro)) or _YOU_HAD.search(last_line(intro))):
         return "given"  # The user's history, sorted by date:
     return "" if found == "given" and _BY.match(last_line(intro)) else found
@@ -307,7 +316,7 @@ _YOU_HAD = caseless(
     r"(?:, in (?:this|that) order)?:\W*$"
 )
 _BY = caseless(r"[\W_]*(?:by|based on|considering)\b")
-"""`By similarity to the watch history:` says by what a list is ordered; it holds no history."""
+"""`By similarity to the watch history:` gives the criterion of a list, which does not contain the history."""
 
 
 def says_worst_first(text: str) -> bool:

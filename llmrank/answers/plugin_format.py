@@ -1,4 +1,8 @@
-"""An answer format of another package, held to the contract: it reads every answer, and names only what was shown."""
+"""An answer format from another package, with its contract enforced.
+
+A plugin's format must return an Answer for every Response, and may rank only items that were shown. A violation raises
+an InputError that names the package.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,15 @@ _METHODS = ("read", "labels", "structured")
 
 @dataclass(frozen=True, slots=True)
 class PluginFormat:
-    """Passes on what the plugin's format says; what breaks the contract is an InputError that names the package."""
+    """Forwards calls to the plugin's format. A violation of the contract raises an InputError that names the
+    package."""
 
     plugin: Plugin
     format: AnswerFormat
 
     @classmethod
     def load(cls, plugin: Plugin) -> PluginFormat:
-        """Return the format: what the entry point names, or, if that is a class, one made without arguments."""
+        """Return the format: the object that the entry point names, or an instance of it if it is a class."""
         loaded = plugin.load()
         if isinstance(loaded, type):
             with plugin.blamed("cannot be made without arguments"):
@@ -39,7 +44,7 @@ class PluginFormat:
         return self.plugin.name
 
     def read(self, response: Response, question: Question) -> Answer:
-        """Return the plugin's Answer; raises InputError where it raises, or where the Answer cannot be one."""
+        """Return the plugin's Answer. Raises InputError if the plugin raises, or if the Answer is invalid."""
         text = f"the answer {response.text[:60]!r}"
         hint = "return an Answer whatever the text (llmrank.answers.unparsed); the same command then continues"
         with self.plugin.blamed(f"raised on {text}", hint=hint):

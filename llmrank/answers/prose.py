@@ -1,7 +1,9 @@
-"""Stage 5 for an answer without a list: a ranking told in sentences.
+"""Stage 3 for answers without a list: read a ranking that is told in sentences.
 
-`I'd start with Heat. After that comes Fargo, and I would leave Alien for last.` Every word that leads to an item must
-be known, and the words must say one order; else the answer is left to the stages that read lists.
+`I'd start with Heat. After that comes Fargo, and I would leave Alien for last.` The items are located first, and the
+words between them are split into those that follow one item and those that introduce the next. Each gap must consist of
+known words, and together they must give exactly one order. If any word is unknown, or might set a condition or
+contradict the order, nothing is read, and the stages that read lists decide.
 """
 
 from __future__ import annotations
@@ -21,17 +23,17 @@ from llmrank.answers.phrases import meaning
 from llmrank.answers.title import normalised
 
 Place = int | Literal["next", "last"] | None
-"""What the words around an item say of its place in the ranking."""
+"""The place of an item in the ranking, judging by the words around it."""
 
 _LIMIT = 6000
-"""Characters that are looked at: a ranking in sentences is short, and so the time stays linear."""
+"""Maximum number of characters to read. A ranking in sentences is short, and the limit keeps the time linear."""
 _LONGEST = 14
-"""Words that a title may have."""
+"""Maximum number of words in a title."""
 _CHUNK = re.compile(r"[^\s—–]+")
 _OPENING = " \t*_`\"“”„«»‚‘'’(["
 _MARKS = f"{_OPENING[:-2]}.,;:!?"
 _MARK = re.compile(r"[.,;:!?()\n—–]+| - ")
-"""Between clauses."""
+"""Separators of clauses."""
 _BRACKETED = re.compile(r"\W*[\[(](\w{1,3})[\])]\W*")
 _LETTER = re.compile(r"[*_\"'“”]*([A-Z])[*_\"'“”]*[.,;:!?)]*")
 _NUMBERED = re.compile(r"[*_#\[(]*(\w{1,3})[*_\])]*[.,;:!?)]*")
@@ -71,22 +73,22 @@ _PLACE_WORDS = (*_ORDINALS, *CARDINALS, *_BEST, *_LIKELY, *_LAST, "winner", "run
 _COMES = word_set(
     "comes come coming goes going go is are be in at to for would should my the very most top best and a by far"
 )
-_LEADS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
+_LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
     "i id ill we you youll your they user could can might will want see of on so foremost have straight directly right"
     " closely leave save keep it add move moving books movies films games suggestion suggestions personally favourite"
     " favorite ranking rounds rounding out its sequel obvious show only reader viewer ich wurde mit von auf an kommt"
     " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
     " da al por em com o e"
 )
-"""The words that may stand between a mark, or the item before, and the item that they lead to."""
-_FOLLOWS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(
+"""Words that may stand between a separator, or the previous item, and the item that they introduce."""
+_TAIL_WORDS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(
     "gets takes as close closes dead next foremost rounds it out until"
 )
-"""The words behind an item among which its place may stand."""
+"""Words after an item that may surround its place."""
 _FUNCTION_WORDS = word_set(
     "it its up her him his once them us we you he she they if when after before now then here there"
 )
-"""Words that are titles too, and have a capital where a sentence begins."""
+"""Words that are also titles, and are capitalised at the beginning of a sentence."""
 _AGAINST = re.compile(
     r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt|instead"
     r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|revers\w*|ascending|alphabetical\w*|random\w*"
@@ -94,12 +96,12 @@ _AGAINST = re.compile(
     r"|hm+|however|draw|toss|nicht|kein\w*|nie|oder|statt|ausser|schlecht\w*|wenigsten|pas|sauf|ou|pire|moins|non|ni"
     r"|nunca|peor|menos|peggio\w*|meno|pior)\b"
 )
-"""Words beside the items any of which may change what the sentences say."""
+"""Words beside the items that may change what the sentences say."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """An item in a text, and where its name stands there."""
+    """An item and the position of its name in a text."""
 
     at: int
     start: int
@@ -111,22 +113,22 @@ class _Gap:
     """The words between one item and the next."""
 
     tail: str
-    """Of the item before, up to the first mark."""
+    """The words that follow the previous item, up to the first separator."""
     middle: str
     lead: str
-    """To the next item: the last pieces between marks that can introduce one."""
+    """The words that introduce the next item: the last clauses that can do so."""
     ends: bool
     """Whether a sentence ends right before the next item."""
     known: tuple[str, ...]
-    """The pieces in the middle that could introduce an item."""
+    """Clauses in the middle that could introduce an item."""
 
 
-def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | None:
-    """Return the ranking that sentences tell, best first; None where they tell none, or where it could be another.
+def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | None:
+    """Return the ranking that sentences give, best first, None if they give none or more than one.
 
-    Each item is named once. The first is introduced as the first, or as a recommendation; of the others, at least one
-    is given its place (`then`, `second`, `last`), and no place contradicts the order in which they stand. Where all
-    have a number, the numbers order them.
+    Each item is named once. The first one is introduced as the first or as a recommendation. At least one of the others
+    has a place (`then`, `second`, `last`), and no place contradicts the order of the text. If all items are numbered,
+    the numbers give the order.
     """
     text = _without_left_out(text[: _LIMIT + 1])
     found = _without_repeats(text, _named(text, index, identifiers)) if len(text) <= _LIMIT else []
@@ -137,10 +139,12 @@ def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | No
         return None
     opening = _FOR_WHOM.sub("", text[: found[0].start])
     gaps = [_gap(part) for part in (f"\n{opening}", *between, f"{text[found[-1].end :]}\n")]
-    if not all(_is_known(gap.lead) for gap in gaps[:-1]) or _speaks_against(gaps):
+    if not all(_is_known(gap.lead) for gap in gaps[:-1]) or _is_doubtful(gaps):
         return None
     places = _places(gaps)
-    if not all(_is_led(gap, before, place) for gap, (before, place) in zip(gaps[1:], pairwise(places), strict=False)):
+    if not all(
+        _is_introduced(gap, before, place) for gap, (before, place) in zip(gaps[1:], pairwise(places), strict=False)
+    ):
         return None
     order = _order(places, opened=not _OPENS.isdisjoint(normalised(gaps[0].lead).split()))
     lines = [text.count("\n", 0, one.start) + 1 for one in found]
@@ -152,7 +156,7 @@ def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | No
 
 
 def _without_left_out(text: str) -> str:
-    """Return a text with spaces in the place of sentences that leave items out (`I would not recommend Heat`)."""
+    """Blank out the sentences that leave items out (`I would not recommend Heat`)."""
     parts = _SENTENCE.split(text)
     return "".join(" " * len(part) if meaning(part) == "left out" else part for part in parts)
 
@@ -164,32 +168,32 @@ _AFTER_THESE = caseless(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)")
 _SENTENCE = re.compile(r"((?<=[.!?]) |\n)")
 
 
-def _speaks_against(gaps: Sequence[_Gap]) -> bool:
-    """Return whether words beside the items may change what the sentences say, or set conditions."""
+def _is_doubtful(gaps: Sequence[_Gap]) -> bool:
+    """Return whether words beside the items may contradict the order or set conditions."""
     beside = normalised(" ".join((*(f"{gap.tail} {gap.middle}" for gap in gaps), gaps[-1].lead)))
     return _AGAINST.search(beside) is not None or beside.split().count("if") > 1
 
 
 def _places(gaps: Sequence[_Gap]) -> list[Place]:
-    """Return what is said of the place of each item, between two gaps each."""
+    """Return the place of each item, judging by the words before and after it."""
     places: list[Place] = [_place(before.lead, behind.tail) for before, behind in pairwise(gaps)]
-    if places[-1] is None and any(_said(piece.split()) == "last" for piece in gaps[-1].known):
+    if places[-1] is None and any(_place_in_words(piece.split()) == "last" for piece in gaps[-1].known):
         places[-1] = "last"  # so save it for the end
     return places
 
 
-def _is_led(gap: _Gap, before: Place, place: Place) -> bool:
-    """Return whether the item behind a gap is introduced: it follows right on the other, or its place is told."""
+def _is_introduced(gap: _Gap, before: Place, place: Place) -> bool:
+    """Return whether the item after a gap is introduced: it directly continues the previous one, or has a place."""
     follows_on = not gap.tail.strip(_MARKS) + gap.middle.strip()
     told_behind = place is not None and (gap.ends or (before is not None and not gap.middle.strip()))
     return bool(gap.lead.strip()) or follows_on or told_behind
 
 
-# --- what is said of an item's place
+# --- the place of an item
 
 
 def _order(places: Sequence[Place], *, opened: bool) -> list[int] | None:
-    """Return the order of items with these places, None where the places do not give one."""
+    """Return the order of items with these places, None if the places do not determine one."""
     count = len(places)
     numbers = [count if place == "last" else place for place in places]
     given = [number for number in numbers if isinstance(number, int)]
@@ -202,15 +206,15 @@ def _order(places: Sequence[Place], *, opened: bool) -> list[int] | None:
 
 
 def _place(lead: str, tail: str) -> Place:
-    """Return the place of an item from the words that lead to it and those that follow it."""
-    follows = [*takewhile(_FOLLOWS.__contains__, normalised(tail).split())]
-    before, behind = _said(normalised(lead).split()), _said(follows)
+    """Return the place of an item from the words that introduce it and the words that follow it."""
+    follows = [*takewhile(_TAIL_WORDS.__contains__, normalised(tail).split())]
+    before, behind = _place_in_words(normalised(lead).split()), _place_in_words(follows)
     if before is None or before == "next":
         return before if behind is None else behind
     return before if behind in (None, "next", before) else None
 
 
-def _said(words: Sequence[str]) -> Place:
+def _place_in_words(words: Sequence[str]) -> Place:
     if "second to last" in " ".join(words):
         return "next"
     for word, after in pairwise([*words, ""]):
@@ -228,20 +232,20 @@ def _said(words: Sequence[str]) -> Place:
 
 
 def _is_known(lead: str) -> bool:
-    """Return whether the words of a lead can do nothing but introduce an item."""
+    """Return whether words can do nothing but introduce an item."""
     words = ["", *normalised(lead).split(), ""]
     return all(
         before in ("followed", "closely") or after == "far"
         if word == "by"
         else after in _AFTER
         if word == "after"
-        else word in _LEADS or word.isdigit()
+        else word in _LEAD_WORDS or word.isdigit()
         for before, word, after in zip(words, words[1:], words[2:], strict=False)
     )
 
 
 def _gap(text: str) -> _Gap:
-    """Return the parts of a text between two items."""
+    """Split the text between two items into its parts."""
     text = _AFTER_THESE.sub("after that", text)
     marks = [*_MARK.finditer(text)]
     if not marks:
@@ -260,11 +264,11 @@ def _gap(text: str) -> _Gap:
     return _Gap(tail, " ".join(middle), " ".join(pieces[begins:]), ends, known)
 
 
-# --- which items are named
+# --- the items that are named
 
 
 def _without_repeats(text: str, found: Sequence[_Named]) -> list[_Named]:
-    """Return the items without those that are named again where nothing leads to them (`much like Heat`)."""
+    """Drop the items that are named again without an introduction (`much like Heat`)."""
     kept: list[_Named] = []
     for one in found:
         again = any(other.at == one.at for other in kept)
@@ -274,7 +278,7 @@ def _without_repeats(text: str, found: Sequence[_Named]) -> list[_Named]:
 
 
 def _named(text: str, index: TitleIndex, identifiers: Identifiers) -> list[_Named]:
-    """Return the items in a text, in the order in which they stand; none where a name could be another item's."""
+    """Return the items in a text, in order; none if a name could belong to another item."""
     chunks = [(found.start(), found.end()) for found in _CHUNK.finditer(text)]
     found: list[_Named] = []
     at = 0
@@ -300,7 +304,7 @@ _UNSURE = -1
 def _title_at(
     text: str, chunks: Sequence[tuple[int, int]], at: int, index: TitleIndex, identifiers: Identifiers
 ) -> tuple[_Named, int] | None:
-    """Return the longest title that begins with a word, and the word behind it."""
+    """Return the longest title that begins with a word, and the index of the word after it."""
     start, end = chunks[at]
     word = text[start:end].strip(_OPENING)
     if not index.begins_with(word) or not word[:1].isalnum() or word[:1].islower():
@@ -325,7 +329,7 @@ def _title_at(
 
 
 def _begins_sentence(text: str, start: int) -> bool:
-    """Return whether a word has a capital for where it stands: `Once`, `It`, `Up`."""
+    """Return whether a word may be capitalised only because it begins a sentence: `Once`, `It`, `Up`."""
     before = text[:start].rstrip(" ")
     return not before or before[-1] in ".!?\n:"
 
@@ -333,7 +337,7 @@ def _begins_sentence(text: str, start: int) -> bool:
 def _identifier_at(
     text: str, chunks: Sequence[tuple[int, int]], at: int, identifiers: Identifiers
 ) -> tuple[_Named, int] | None:
-    """Return the item that an identifier names: in brackets, behind a noun (`Movie 2`), or a letter by itself."""
+    """Return the item that an identifier names: in brackets, after a noun (`Movie 2`), or as a single letter."""
     start, end = chunks[at]
     chunk = text[start:end]
     name = _BRACKETED.fullmatch(chunk)
@@ -343,7 +347,7 @@ def _identifier_at(
         if plain and chunk == "I":
             return None
         follows = text[end : end + 20].split()
-        if plain and chunk == "A" and follows and follows[0].islower() and follows[0] not in _FOLLOWS | _SPLITS:
+        if plain and chunk == "A" and follows and follows[0].islower() and follows[0] not in _TAIL_WORDS | _SPLITS:
             return None
     if name is None and at and normalised(text[slice(*chunks[at - 1])]) in _NOUNS:
         name = _NUMBERED.fullmatch(chunk)

@@ -1,4 +1,10 @@
-"""The stages in one: a Response in, an Answer with ranked items out; and the formats `titles` and `permutation`."""
+"""The formats `titles` and `permutation`: all stages together, from a Response to an Answer with ranked items.
+
+A ranking can name its items by title or by identifier, and models do not always use the one they were asked for. So
+both are tried: the form that was asked for first, then the other one if it explains more of the answer. Stages 1 to 4
+produce one `Listing`, best item first. This module then decides whether that listing is a ranking at all, and gives
+each entry its item. It also counts everything around the ranking that might contradict it, and returns the Answer.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +27,7 @@ from llmrank.answers.outcome import (
     TextFormat,
     answered,
     asks_first,
-    awaits_the_question,
+    awaits_input,
     declines,
     is_error_object,
     looks_like_error,
@@ -29,18 +35,18 @@ from llmrank.answers.outcome import (
     unparsed,
     with_repairs,
 )
-from llmrank.answers.prose import told
+from llmrank.answers.prose import read_sentences
 from llmrank.types import Answer, Entry, Outcome, Question, Response, Structured
 
 
 @dataclass(frozen=True, slots=True)
 class Titles(TextFormat):
-    """The model names the items by their titles: a list of them in any dressing; see docs/reading-answers.md.
+    """The model names the items by title, in a list of any form (see docs/reading-answers.md).
 
-    Repairs counted: `missing`, `duplicate`, `not_a_candidate` (a title that is none of the items, as often as it
-    stands in the raw answer), `ambiguous` (it could be several of them), `truncated`. Items whose titles are the same
-    are taken in the order shown, one for each time the title is named. Where identifiers were shown beside the
-    titles, an answer may name those instead.
+    Repairs counted: `missing`, `duplicate`, `not_a_candidate` (titles that match none of the items, as often as they
+    appear), `ambiguous` (titles that match several items) and `truncated`. Items that share a title are taken in the
+    order shown, one for each time the title is named. If identifiers were shown beside the titles, the answer may use
+    those instead.
     """
 
     name: str = "titles"
@@ -53,13 +59,13 @@ class Titles(TextFormat):
 
 @dataclass(frozen=True, slots=True)
 class Permutation(TextFormat):
-    """The model orders the identifiers of the items (`[2] > [3] > [1]`, `B, C, A`): those of the question, or the
-    numbers from 1 (see docs/reading-answers.md).
+    """The model orders the identifiers of the items (`[2] > [3] > [1]`, `B, C, A`). If the question names none, they
+    are the numbers from 1 (see docs/reading-answers.md).
 
-    List numbers do not count; once identifiers stand in square brackets, only those count. An answer that counts from
-    0 is read so only if it names every item and so leaves no doubt (repair `zero_based`); else it is unparsed for that
-    reason. Where the answer names titles in place of identifiers, they are read (repair `title_for_identifier`).
-    Further repairs: `missing`, `duplicate`, `not_a_candidate`, `truncated`.
+    List numbers are not identifiers; if any identifier is in square brackets, only those in brackets count. An answer
+    that counts from 0 is accepted only if it names every item, which leaves no doubt (repair `zero_based`); otherwise
+    it is unparsed for that reason. Titles in place of identifiers are accepted (repair `title_for_identifier`). Other
+    repairs: `missing`, `duplicate`, `not_a_candidate`, `truncated`.
     """
 
     name: str = "permutation"
@@ -70,7 +76,7 @@ class Permutation(TextFormat):
         return read_ranking(response, question, titles=False)
 
     def structured(self, question: Question) -> Structured | None:
-        """Return `[2] > [3] > [1]` as a regular expression: as many as asked for, none but the question's."""
+        """Return a regular expression for `[2] > [3] > [1]`, with as many identifiers as were asked for."""
         identifiers = Identifiers.of(question).texts
         if not identifiers:
             return None
@@ -79,33 +85,33 @@ class Permutation(TextFormat):
 
 
 _FUZZY_TEXTS = 1000
-"""Distinct unknown texts that are compared with all titles; more of them are no list of titles."""
+"""Maximum number of distinct unknown texts to compare with all titles. An answer with more is not a list of titles."""
 
 
 def read_titles(blocks: Sequence[Block], text: str, question: Question) -> Listing:
-    """Return what a normalised answer ranks by titles, best first."""
+    """Return the ranking that a normalised answer gives by titles, best first."""
     return choose(titles_of(blocks, title_index(question.items)), text, missing(0, len(question.items), question.top))
 
 
 def read_identifiers(blocks: Sequence[Block], text: str, question: Question) -> Listing:
-    """Return what a normalised answer ranks by identifiers, best first."""
+    """Return the ranking that a normalised answer gives by identifiers, best first."""
     listings = identifiers_of(blocks, Identifiers.of(question), title_index(question.items))
     return choose(listings, text, missing(0, len(question.items), question.top))
 
 
 def read_ranking(response: Response, question: Question, *, titles: bool) -> Answer:
-    """Return the Answer that a response is; `titles`: the answer was to name titles, not identifiers.
+    """Read a ranking from a Response. `titles`: the prompt asked for titles, not identifiers.
 
-    Identifiers are read in an answer that was to name titles only where identifiers were shown; titles in one that
-    was to name identifiers are counted (repair `title_for_identifier`).
+    If titles were asked for, identifiers are accepted only if the prompt showed them. If identifiers were asked for,
+    titles are accepted and counted (repair `title_for_identifier`).
     """
     raw = without_reasoning(response.text)
     if not raw or not raw.strip():
         return unparsed(response, raw, "empty")
     text = normalise(raw)
-    cut = response.finish_reason == "length" or len(raw) > LIMIT
-    if titles and (plain := _titles_alone(text, title_index(question.items))):
-        return by_title(plain, response, question, text, cut, Counter())
+    truncated = response.finish_reason == "length" or len(raw) > LIMIT
+    if titles and (plain := _plain_titles(text, title_index(question.items))):
+        return by_title(plain, response, question, text, truncated, Counter())
     if not titles:
         identifiers = Identifiers.of(question)
         text = _in_capitals(text) if identifiers.are_letters else text
@@ -113,30 +119,30 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
             answer = _answer(dict.fromkeys(chain, ""), Counter(), response, question, text)
             entries = tuple(Entry(identifiers.texts[at], 0, "identifier") for at in chain)
             return replace(answer, matches={}, entries=entries)
-    return _read_blocks(split(text), text, response, question, cut, titles=titles)
+    return _read_blocks(split(text), text, response, question, truncated, titles=titles)
 
 
 def _read_blocks(
-    blocks: Sequence[Block], text: str, response: Response, question: Question, cut: bool, *, titles: bool
+    blocks: Sequence[Block], text: str, response: Response, question: Question, truncated: bool, *, titles: bool
 ) -> Answer:
-    """Return the Answer that the blocks of a normalised text are; `titles` as for `read_ranking`."""
+    """Return the Answer for the blocks of a normalised text; `titles` as in `read_ranking`."""
     reading, with_titles = _titles_or_identifiers(blocks, text, question, titles=titles)
-    in_sentences = _told(blocks, text, question, reading)
+    in_sentences = _ranking_in_sentences(blocks, text, question, reading)
     if in_sentences is not None:
         reading, with_titles = in_sentences, titles
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
     if looks_like_error(text) and (len(reading.named) < 2 or is_error_object(text)):
         return unparsed(response, text, "no_candidate_named")
-    if _is_no_ranking(reading, text, question):
+    if _lacks_ranking(reading, text, question):
         return unparsed(response, text, "no_candidate_named", repairs)
-    if reading.ambiguous or _has_another(reading, text, question):
+    if reading.ambiguous or _is_contradicted(reading, text, question):
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
-        answer = by_title(reading.mentions, response, question, text, cut, repairs)
-        if not titles and not answer.ranked:  # nothing tells that titles were meant
+        answer = by_title(reading.mentions, response, question, text, truncated, repairs)
+        if not titles and not answer.ranked:  # nothing shows that titles were meant
             return unparsed(response, text, answer.reason)
     else:
-        answer = by_identifier(reading.mentions, response, question, text, cut, for_titles=titles)
+        answer = by_identifier(reading.mentions, response, question, text, truncated, for_titles=titles)
     if not answer.ranked:
         return answer
     beside = _named_beside(reading, blocks, question, by_titles=with_titles)
@@ -152,7 +158,8 @@ def _read_blocks(
 def _titles_or_identifiers(
     blocks: Sequence[Block], text: str, question: Question, *, titles: bool
 ) -> tuple[Listing, bool]:
-    """Return the ranking by what the answer was to name, or by the other if that says more; and whether by titles."""
+    """Return the ranking, and whether it is by titles. The form that was asked for is preferred unless the other one
+    explains more of the answer."""
     first, second = (read_titles, read_identifiers) if titles else (read_identifiers, read_titles)
     reading = first(blocks, text, question)
     enough = 2 if not titles else len(question.items)
@@ -161,19 +168,19 @@ def _titles_or_identifiers(
     counted = in_lines and [*reading.named] == [*range(len(reading.named))]  # [1] Alien, [2] Heat: list numbers
     if (question.identifiers or not titles) and unsure and (counted or not reading.contradicted):
         other = second(blocks, text, question)
-        near = not titles and not reading.mentions and bool(other.mentions)  # shortened titles: see `judge`
+        near = not titles and not reading.mentions and bool(other.mentions)  # shortened titles: see `assign_items`
         says_more = near or len(other.named) >= len(reading.named) + (not reading.ambiguous)
     elif not titles and (counted or len(reading.named) < len(question.items)):
         other = second(blocks, text, question)
         ranks = counted and [*other.named] != [*reading.named]  # | 1 | Heat |
-        says_more = len(other.named) >= len(reading.named) and (ranks or _stand_in_titles(reading, other))
+        says_more = len(other.named) >= len(reading.named) and (ranks or _are_words_of_titles(reading, other))
     else:
         return reading, titles
     return (other, not titles) if says_more else (reading, titles)
 
 
 def _in_capitals(text: str) -> str:
-    """Return the text with the small letters that stand for entries in capitals."""
+    """Return the text with lower-case letters that stand for entries in upper case."""
     text = _SMALL_MARK.sub(lambda found: found[0].upper(), text)
     small = _SMALL_ENTRY.findall(text)
     return _SMALL_ENTRY.sub(lambda found: found[0].upper(), text) if len({*small}) == len(small) > 2 else text
@@ -185,24 +192,24 @@ _SMALL_ENTRY = re.compile(r"^\W{0,9}\d{1,3}[.)] ([a-z])(?= ?$| [–—-] )", re.
 """`1. d`, `2. c — for its end`"""
 
 
-def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:
-    """Return the ranking that an answer tells in sentences, None where the reading has all of it; behind a list, one of
-    all items in the last line."""
+def _ranking_in_sentences(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:
+    """Return the ranking that an answer gives in sentences, None if the reading already has all of it. If the answer
+    also has a list, only a last line that ranks all items counts."""
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
     if len(reading.named) == len(question.items) and not reading.ambiguous:
         return None
     if listed and blocks[-1].kind != "text":
         return None
-    said = blocks[-1].lines[0].text if listed else text
-    found = told(said, title_index(question.items), Identifiers.of(question))
+    sentences = blocks[-1].lines[0].text if listed else text
+    found = read_sentences(sentences, title_index(question.items), Identifiers.of(question))
     least = len(question.items) - 1 if listed else len(reading.named) * (not reading.ambiguous)
     if found is None or len(found.named) <= least:
         return None
     return choose([found], text, missing(0, len(question.items), question.top))
 
 
-def _stand_in_titles(identifiers: Listing, titles: Listing) -> bool:
-    """Return whether all identifiers are words of titles: the 2 of `Soap, pack of 2`, the L of `Shampoo, 1 L`."""
+def _are_words_of_titles(identifiers: Listing, titles: Listing) -> bool:
+    """Return whether every identifier is a word of a title: the 2 of `Soap, pack of 2`, the L of `Shampoo, 1 L`."""
     words: dict[int, set[str]] = {}
     for mention in titles.mentions:
         if mention.match:
@@ -211,29 +218,29 @@ def _stand_in_titles(identifiers: Listing, titles: Listing) -> bool:
 
 
 def _tied(reading: Listing, text: str) -> int:
-    """Return in how many lines a chain has `=` between items, which are read in the order in which they stand."""
+    """Count the lines whose chain has `=` between items. Tied items are read in the order written."""
     own = {mention.line for mention in reading.mentions}
     lines = enumerate(text.split("\n"), 1)
     return sum(number in own and " > " in line and " = " in line for number, line in lines)
 
 
-_BESIDE = 200
-"""How many lines beside a ranking are looked at, so that the time stays linear."""
+_BESIDE_LIMIT = 200
+"""Maximum number of lines beside a ranking to check, which keeps the time linear."""
 
 
 def _named_beside(reading: Listing, blocks: Sequence[Block], question: Question, *, by_titles: bool) -> int:
-    """Return in how many lines beside a ranking its answer names candidates.
+    """Count the lines beside a ranking that name candidates.
 
-    What is said there may speak for another order in words that nothing here knows, so the answer is not `ok`.
+    Such a line may argue for another order in words that no rule knows, so the answer is not `ok`.
     """
     own = Counter(mention.line for mention in reading.mentions)
     index, identifiers = title_index(question.items), Identifiers.of(question)
-    lines = [(line.number, line.text[:2000]) for block in islice(blocks, _BESIDE) for line in block.lines]
-    lines += [(row.line, " ".join(row.cells)[:2000]) for block in islice(blocks, _BESIDE) for row in block.rows]
+    lines = [(line.number, line.text[:2000]) for block in islice(blocks, _BESIDE_LIMIT) for line in block.lines]
+    lines += [(row.line, " ".join(row.cells)[:2000]) for block in islice(blocks, _BESIDE_LIMIT) for row in block.rows]
     return sum(
         (number not in own and bool(index.named_in(text)))
         or (number > 0 and not by_titles and len(identifiers.named_in(text)) > own[number])
-        for number, text in lines[:_BESIDE]
+        for number, text in lines[:_BESIDE_LIMIT]
     )
 
 
@@ -246,22 +253,22 @@ _WONT_RANK = caseless(
 """`I can't produce this ranking.`"""
 
 
-def _is_no_ranking(reading: Listing, text: str, question: Question) -> bool:
-    """Return whether an answer will not rank, or waits for what it is to rank; or names items only in a line, which
-    declines to answer and does not go on to one, or beside a question at the end."""
+def _lacks_ranking(reading: Listing, text: str, question: Question) -> bool:
+    """Return whether an answer contains no ranking: it refuses to rank, it waits for input, or it names items only
+    in one line that declines to answer or only beside a question at the end."""
     whole = not missing(len(reading.named), len(question.items), question.top)
-    if awaits_the_question(text, whole=whole) or (not whole and _WONT_RANK.search(text[:400])):
+    if awaits_input(text, whole=whole) or (not whole and _WONT_RANK.search(text[:400])):
         return True
     lines = {mention.line for mention in reading.mentions}
     if len(lines) != 1:
         return False
-    asks_back = not whole and text.rstrip().endswith("?") and (reading.weak or asks_first(text))
+    asks_back = not whole and text.rstrip().endswith("?") and (reading.in_sentence or asks_first(text))
     return asks_back or (0 not in lines and declines("".join(text.split("\n")[lines.pop() - 1 :][:1])))
 
 
-def _has_another(reading: Listing, text: str, question: Question) -> bool:
-    """Return whether an answer may as well rank in another order: it begins before what was read, or what stands beside
-    a ranking calls another item than its first the best."""
+def _is_contradicted(reading: Listing, text: str, question: Question) -> bool:
+    """Return whether an answer may give another order as well: the ranking starts earlier than the entries read, or
+    a line beside it calls an item other than the first the best."""
     if len(reading.named) < len(question.items) and doubt.of_the_beginning(reading, text, title_index(question.items)):
         return True
     own = {mention.line for mention in reading.mentions}
@@ -270,13 +277,13 @@ def _has_another(reading: Listing, text: str, question: Question) -> bool:
 
 
 _FIELDS = re.compile(r"\s*[\[{]?\s*\"\w{1,40}\" ?:|\s*[\[{]\s*\{? ?\"\w{1,40}\" ?:")
-"""A line of JSON with a key."""
+"""A line of JSON that starts with a key."""
 
 
-def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
-    """Return the titles of an answer that is titles as they were shown, and nothing else, each once: the common case.
+def _plain_titles(text: str, index: TitleIndex) -> list[Mention] | None:
+    """Return the titles of an answer that consists of nothing but titles as shown: the most common case.
 
-    They stand with `>` between them, or one a line, where one may stand twice.
+    They are joined by `>`, each once, or stand one to a line, where one may be repeated.
     """
     text = text.strip()
     chained = "\n" not in text and " > " in text
@@ -288,39 +295,39 @@ def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
     return found if len({one.text for one in found}) >= len(found) - (not chained) else None
 
 
-_EITHER = 50
-"""How many entries with an `or` are looked at, so that the time stays linear."""
+_ALTERNATIVES_LIMIT = 50
+"""Maximum number of entries with an `or` to check, which keeps the time linear."""
 _OR = caseless(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S")
 
 
 def by_title(
-    found: list[Mention], response: Response, question: Question, text: str, cut: bool, repairs: Counter[str]
+    found: list[Mention], response: Response, question: Question, text: str, truncated: bool, repairs: Counter[str]
 ) -> Answer:
-    """Return the Answer that these titles, in this order, give."""
+    """Return the Answer for these titles, best first."""
     index = title_index(question.items)
-    found = told_apart(found, text, index)
-    cut_off = bool(found) and _title_is_cut_off(found[-1], text, index, cut)
+    found = disambiguated(found, text, index)
+    incomplete = bool(found) and _title_is_truncated(found[-1], text, index, truncated)
     either = (one.text for one in found if one.match is None and _OR.search(one.text))
-    if any(len(index.named_in(one)) > 1 for one in islice(either, _EITHER)):
+    if any(len(index.named_in(one)) > 1 for one in islice(either, _ALTERNATIVES_LIMIT)):
         return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo
-    judged = judge(found[:-1] if cut_off else found, index)
-    named, counted = resolved(judged)
-    counted["truncated"] = int(cut_off)
+    assigned = assign_items(found[:-1] if incomplete else found, index)
+    named, counted = resolved(assigned)
+    counted["truncated"] = int(incomplete)
     meant = [
         one.match.positions if one.match else index.namesakes(at)
-        for one, (at, _) in zip(found, judged, strict=False)
+        for one, (at, _) in zip(found, assigned, strict=False)
         if at is not None
     ]
-    counted["shared_title"] = sum(len(positions) > 1 for positions in meant)  # which of them is meant, nothing says
+    counted["shared_title"] = sum(len(positions) > 1 for positions in meant)  # nothing tells them apart
     if repairs["title_for_identifier"]:
         counted["title_for_identifier"] = len(named)
-    entries = _entries(found, [*judged, (None, "truncated")] if cut_off else judged)
+    entries = _entries(found, [*assigned, (None, "truncated")] if incomplete else assigned)
     return replace(_answer(named, counted, response, question, text), entries=entries)
 
 
-def told_apart(found: Sequence[Mention], text: str, index: TitleIndex) -> list[Mention]:
-    """Return the mentions, each read with what stands beside it, which may tell the items of one name apart: the cells
-    of its row, or its lines where nothing else is named in them."""
+def disambiguated(found: Sequence[Mention], text: str, index: TitleIndex) -> list[Mention]:
+    """Return the mentions, with items of the same name told apart by what stands beside them: the cells of the table
+    row, or the lines of the entry if they name nothing else."""
     if not index.has_attributes or not found:
         return [*found]
     own, lines = sorted({one.line for one in found}), text.split("\n")
@@ -332,24 +339,30 @@ def told_apart(found: Sequence[Mention], text: str, index: TitleIndex) -> list[M
             return one
         end = min(ends[one.line], one.line + _LINES_OF_ONE)
         words = " ".join(lines[one.line - 1 : end - 1]) if one.line and alone[one.line] == 1 else ""
-        return one._replace(match=index.told_apart(one.match, one.text, words, one.row))
+        return one._replace(match=index.disambiguated(one.match, one.text, words, one.row))
 
     return [with_its_words(one) for one in found]
 
 
 _LINES_OF_ONE = 6
-"""How many lines an entry may have."""
+"""Maximum number of lines in one entry."""
 
 
 def by_identifier(
-    found: list[Mention], response: Response, question: Question, text: str, cut: bool, *, for_titles: bool = False
+    found: list[Mention],
+    response: Response,
+    question: Question,
+    text: str,
+    truncated: bool,
+    *,
+    for_titles: bool = False,
 ) -> Answer:
-    """Return the Answer that these identifiers, in this order, give."""
-    if cut and found and _identifier_is_cut_off(found[-1], text, Identifiers.of(question)):
+    """Return the Answer for these identifiers, best first."""
+    if truncated and found and _identifier_is_truncated(found[-1], text, Identifiers.of(question)):
         found = found[:-1]
     numbers = [one.text for one in found]
     if len(numbers) > len(question.items) and numbers == [str(at) for at in range(1, len(numbers) + 1)]:
-        return unparsed(response, text, "ambiguous")  # it counts, and does not stop at the last
+        return unparsed(response, text, "ambiguous")  # it counts on past the last item
     zero_based = False
     if any(one.text == "0" and one.match is None for one in found):
         numbers = [int(one.text) for one in found if one.text.isdigit() and len(one.text) < 10]
@@ -359,10 +372,10 @@ def by_identifier(
             found = [Mention(str(number), Match((number,), "identifier")) for number in numbers]
         elif count not in numbers:
             return unparsed(response, text, "zero_based")
-    judged = judge(found)
-    named, repairs = resolved(judged)
+    assigned = assign_items(found)
+    named, repairs = resolved(assigned)
     repairs["zero_based"] = int(zero_based)
-    answer = replace(_answer(named, repairs, response, question, text), entries=_entries(found, judged))
+    answer = replace(_answer(named, repairs, response, question, text), entries=_entries(found, assigned))
     return answer if for_titles else replace(answer, matches={})
 
 
@@ -374,14 +387,14 @@ def _answer(named: dict[int, str], repairs: Counter[str], response: Response, qu
     return answered(response, repairs, ranked=ranked, matches=Counter(named.values()))
 
 
-Judged = Sequence[tuple[int | None, str]]
+Assignments = Sequence[tuple[int | None, str]]
 
 
-def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
-    """Return for each text the position of the item that it names and the stage of its match; or None, and the repair.
+def assign_items(found: Sequence[Mention], index: TitleIndex | None = None) -> Assignments:
+    """Return for each mention the position of its item and the stage of the match, or None and the repair.
 
-    With an index, what matches nothing is looked for among the titles that are near. Exact and normalised matches
-    claim their items first: a text that is only near such an item repeats it.
+    With an index, unmatched texts are compared with similar titles. Exact and normalised matches claim their items
+    first, so a text that is only similar to a claimed item is a duplicate.
     """
     near: dict[str, Match | None] = {}
     if index:
@@ -391,68 +404,69 @@ def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
                 near[text] = index.nearest(text) or (index.nearest(short) if short != text else None)
     claimed = {at for mention in found if mention.match for at in mention.match.positions}
     named: set[int] = set()
-    judged: list[tuple[int | None, str]] = []
+    assigned: list[tuple[int | None, str]] = []
     for mention in found:
         match = mention.match or near.get(mention.text)
         if match is None:
-            judged.append((None, "not_a_candidate"))
+            assigned.append((None, "not_a_candidate"))
         elif not match.positions:
-            judged.append((None, "ambiguous"))
+            assigned.append((None, "ambiguous"))
         else:
             free = [at for at in match.positions if at not in named and (mention.match or at not in claimed)]
-            judged.append((free[0], match.stage) if free else (None, "duplicate"))
+            assigned.append((free[0], match.stage) if free else (None, "duplicate"))
             named.update(free[:1])
-    return _in_company(found, judged, index) if index else judged
+    return _with_recalled(found, assigned, index) if index else assigned
 
 
 _REMARK = re.compile(r" [-–—:(] ?(?=[a-z])")
-_COMPANY = 3
-"""How many entries must name or recall items before what recalls one is read with the help of the others."""
+_MIN_COMPANY = 3
+"""Minimum number of entries that must name or recall items before the others help to read a careless title."""
 
 
-def _in_company(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> Judged:
-    """Return the judged texts with those that name nothing by themselves read as the items that they recall.
+def _with_recalled(found: Sequence[Mention], assigned: Assignments, index: TitleIndex) -> Assignments:
+    """Return the results with unmatched entries resolved to the item that they recall, where the other entries support
+    it.
 
-    That is done where most entries name or recall items, for texts that recall one item that nothing else names.
+    Most entries must name or recall an item, and only an item that no other entry names can be recalled.
     """
-    known = {at for at, _ in judged if at is not None}
-    left = [number for number, (_, how) in enumerate(judged) if how == "not_a_candidate"]
-    if not 0 < len(left) <= _FUZZY_TEXTS:
-        return judged
-    texts = {number: _REMARK.split(found[number].text[:400], maxsplit=1)[0] for number in left}
-    meant = {number: at for number, text in texts.items() if (at := index.recalled_by(text)) is not None}
-    sure = _each_once(meant, known)
-    company = len(known) + len(sure)
-    if company < max(_COMPANY, 2 * (len(left) - len(sure))):
-        return judged
-    if len(found) == len(index) > _COMPANY:  # all are ranked: what is left names what is left
-        free = {*range(len(index))} - known - {*sure.values()}
-        held = {number: index.holding(text, free) for number, text in texts.items() if number not in sure}
-        sure |= _each_once({number: at.pop() for number, at in held.items() if len(at) == 1}, known)
-    return [(sure[number], "loose") if number in sure else one for number, one in enumerate(judged)]
+    known = {at for at, _ in assigned if at is not None}
+    unmatched = [number for number, (_, how) in enumerate(assigned) if how == "not_a_candidate"]
+    if not 0 < len(unmatched) <= _FUZZY_TEXTS:
+        return assigned
+    texts = {number: _REMARK.split(found[number].text[:400], maxsplit=1)[0] for number in unmatched}
+    recalled = {number: at for number, text in texts.items() if (at := index.recalled_by(text)) is not None}
+    certain = _claimed_once(recalled, known)
+    company = len(known) + len(certain)
+    if company < max(_MIN_COMPANY, 2 * (len(unmatched) - len(certain))):
+        return assigned
+    if len(found) == len(index) > _MIN_COMPANY:  # all ranked: unmatched entries name the rest
+        free = {*range(len(index))} - known - {*certain.values()}
+        held = {number: index.holding(text, free) for number, text in texts.items() if number not in certain}
+        certain |= _claimed_once({number: at.pop() for number, at in held.items() if len(at) == 1}, known)
+    return [(certain[number], "loose") if number in certain else one for number, one in enumerate(assigned)]
 
 
-def _each_once(meant: Mapping[int, int], known: Collection[int]) -> dict[int, int]:
-    """Return the entries that mean an item that no other entry means or names."""
-    times = Counter(meant.values())
-    return {number: at for number, at in meant.items() if times[at] == 1 and at not in known}
+def _claimed_once(recalled: Mapping[int, int], known: Collection[int]) -> dict[int, int]:
+    """Return the entries whose item no other entry means or names."""
+    times = Counter(recalled.values())
+    return {number: at for number, at in recalled.items() if times[at] == 1 and at not in known}
 
 
-def resolved(judged: Judged) -> tuple[dict[int, str], Counter[str]]:
+def resolved(assigned: Assignments) -> tuple[dict[int, str], Counter[str]]:
     """Return the position of each named item with the stage of its match, in the order named, and the repairs."""
-    repairs = Counter(how for at, how in judged if at is None or how == "loose")
-    return {at: how for at, how in judged if at is not None}, repairs
+    repairs = Counter(how for at, how in assigned if at is None or how == "loose")
+    return {at: how for at, how in assigned if at is not None}, repairs
 
 
-def _entries(found: Sequence[Mention], judged: Judged) -> tuple[Entry, ...]:
-    return tuple(Entry(one.text, one.line, how) for one, (_, how) in zip(found, judged, strict=True))
+def _entries(found: Sequence[Mention], assigned: Assignments) -> tuple[Entry, ...]:
+    return tuple(Entry(one.text, one.line, how) for one, (_, how) in zip(found, assigned, strict=True))
 
 
-def _title_is_cut_off(last: Mention, text: str, index: TitleIndex, truncated: bool) -> bool:
-    """Return whether the last title may have gone on where the answer ends.
+def _title_is_truncated(last: Mention, text: str, index: TitleIndex, truncated: bool) -> bool:
+    """Return whether the last title may be truncated.
 
-    A recorded answer may not say that it was truncated: then only an open parenthesis or the beginning of a candidate
-    tells it.
+    A recorded answer may lack its finish reason. In that case only an open parenthesis, or a text that begins a longer
+    candidate title, shows it.
     """
     if not text.endswith(last.text) or last.text.endswith((")", "]")):
         return False
@@ -465,8 +479,8 @@ def _title_is_cut_off(last: Mention, text: str, index: TitleIndex, truncated: bo
     return last.text.count("(") > last.text.count(")") or (begins and not (near and near.positions))
 
 
-def _identifier_is_cut_off(last: Mention, text: str, identifiers: Identifiers) -> bool:
-    """Return whether the last identifier may be the beginning of a longer one, cut off with the answer."""
+def _identifier_is_truncated(last: Mention, text: str, identifiers: Identifiers) -> bool:
+    """Return whether the last identifier may be the truncated beginning of a longer one."""
     if not text.endswith(last.text):
         return False
     is_open = text[: -len(last.text)].endswith("[")

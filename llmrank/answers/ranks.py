@@ -1,4 +1,10 @@
-"""Stage 4: what in a table, a JSON value or a list is the rank and what the item, and the direction."""
+"""Stage 4: find the rank, the item and the direction in a table, a JSON value, or a list.
+
+A table may have columns for the rank, the item, a score and a reason, in any order and with any headings. A JSON object
+may map ranks to items or items to ranks. Headings, keys and words such as `Rank` decide which column is which;
+otherwise the column that counts 1, 2, 3, … is the rank. Scores sort the entries from high to low. If two readings
+remain that give different orders, the listing is `ambiguous`.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +13,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
-from llmrank.answers.blocks import CARDINALS, ITS_RANK_WORD, ORDINALS, Block, head_role
+from llmrank.answers.blocks import CARDINALS, ORDINALS, RANK_NOUN, Block, head_role
 from llmrank.answers.listing import Listing, Mention, is_as_shown
 from llmrank.answers.normalise import caseless
 
-ITS_RANK = caseless(rf"[-–—:=(,] ?(?:{ITS_RANK_WORD})[ :#]{{0,2}}(?P<rank>\d{{1,3}})\W{{0,3}}$")
-"""What stands behind an entry that is given its rank: `1. Heat - rank 3`."""
+TRAILING_RANK = caseless(rf"[-–—:=(,] ?(?:{RANK_NOUN})[ :#]{{0,2}}(?P<rank>\d{{1,3}})\W{{0,3}}$")
+"""The rank after an entry: `1. Heat - rank 3`."""
 
 
 def by_number(values: Sequence[str], role: str) -> list[int] | None:
-    """Return the order (indexes, best first) that ranks or scores give, None where they leave two readings.
+    """Return the order given by ranks or scores, as indexes with the best first, None if it is ambiguous.
 
-    Unnamed numbers are ranks if they are 1 to n, each once; else scores, which say nothing if they are all the same.
+    Numbers without a heading are ranks if they are a permutation of 1 to n. Otherwise they are scores, which must not
+    all be equal.
     """
     numbers = [number for value in values if (number := _number(value)) is not None]
     if len(numbers) < len(values):
@@ -32,14 +39,14 @@ def by_number(values: Sequence[str], role: str) -> list[int] | None:
 
 
 def _are_ranks_with_ties(numbers: Sequence[float]) -> bool:
-    """Return whether numbers rise from 1 as ranks with ties do: `1, 2, 2, 4`."""
+    """Return whether numbers rise from 1 like ranks with ties: `1, 2, 2, 4`."""
     first = {number: at for at, number in reversed([*enumerate(numbers, 1)])}
     rise = [*numbers] == sorted(numbers) and all(number == at for number, at in first.items())
     return rise and 1 < len(first) < len(numbers)
 
 
 def are_scores(values: Sequence[str], role: str) -> bool:
-    """Return whether numbers are scores: those of an unnamed column are, unless they are 1 to n, each once."""
+    """Return whether numbers are scores. In an unnamed column they are, unless they are a permutation of 1 to n."""
     if role:
         return role != "rank"
     return any(re.search(r"[.,%/]", value) for value in values) or not is_permutation(values)
@@ -59,17 +66,17 @@ def _number(text: str) -> float | None:
 
 
 def counts(values: Sequence[str]) -> bool:
-    """Return whether the values count 1, 2, 3, …: those of the ranks of a list."""
+    """Return whether the values count 1, 2, 3, …, like the ranks of a list."""
     return [_number(value) for value in values] == [*range(1, len(values) + 1)]
 
 
 def is_permutation(values: Sequence[str]) -> bool:
-    """Return whether the values are 1 to n, each once."""
+    """Return whether the values are a permutation of 1 to n."""
     return {_number(value) for value in values} == {*range(1, len(values) + 1)}
 
 
 def _are_shares(column: Sequence[str]) -> bool:
-    """Return whether a column holds shares of one that do not fall: of what, its heading does not say."""
+    """Return whether a column holds fractions of one that do not fall. Its heading does not say what they measure."""
     values = [_number(text) for text in column if "." in text]
     shares = [value for value in values if value is not None and 0 <= value <= 1]
     return 2 < len(shares) == len(column) and shares != sorted(shares, reverse=True)
@@ -77,15 +84,15 @@ def _are_shares(column: Sequence[str]) -> bool:
 
 @dataclass(slots=True, eq=False)
 class _Column:
-    """A column of a table, or a side of a map: a JSON object or a list of pairs, of which either may be the item's."""
+    """A column of a table, or a side of a map (a JSON object or a list of pairs); either side may hold the items."""
 
     head: str
-    """Its heading; that of the second side of a map is the name of the map."""
+    """Its heading; the second side of a map has the name of the map."""
     texts: Sequence[str]
     named: list[list[Mention]]
-    """What each cell names."""
+    """The mentions in each cell."""
     role: str
-    """`rank`, `score` or `item`, where something says so."""
+    """`rank`, `score` or `item`, if known."""
 
     @property
     def hits(self) -> int:
@@ -94,10 +101,10 @@ class _Column:
 
 
 def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listing:
-    """Return the entries of a table or a JSON value. `cell(text, line)` returns what a cell names.
+    """Return the entries of a table or JSON value. `cell(text, line)` returns the mentions in a cell.
 
-    The headings say which column is which; else the item's column names the most items, and of two that could be it the
-    one that counts 1, 2, 3, … is the rank.
+    The headings give the roles of the columns. Without them, the column that names the most items holds the items. If
+    two columns could, the one that counts 1, 2, 3, … is the rank.
     """
     rows, heads = block.rows, block.header
     cells = [*zip_longest(*(row.cells for row in rows), fillvalue="")]
@@ -108,8 +115,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         _Column(head, texts, [*map(cell, texts, (row.line for row in rows))], "" if is_map else head_role(head))
         for head, texts in zip_longest(heads[: len(cells)], cells, fillvalue="")
     ]
-    fit = (_fit_in_map if is_map else _fit_in_table)(columns)
-    if not fit and block.kind == "table":  # titles that are only near to those of the candidates
+    fit = (_item_sides_of_map if is_map else _item_columns_of_table)(columns)
+    if not fit and block.kind == "table":  # titles that are only similar to those of the candidates
         fit = [one for one in columns if one.role == "item" and all(one.named)]
     if not fit:
         return Listing([one for row in rows for one in cell(" ".join(row.cells), row.line)] if is_map else [])
@@ -121,20 +128,21 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     return Listing(mentions, ordered=order != [*range(len(rows))], scored=scored, ambiguous=order is None)
 
 
-def _fit(columns: Sequence[_Column]) -> list[_Column]:
-    """Return the columns that may be the item's: they name items, and nothing says that they hold anything else."""
+def _item_columns(columns: Sequence[_Column]) -> list[_Column]:
+    """Return the columns that may hold the items: they name items, and have no other role."""
     fit = [one for one in columns if one.hits and one.role not in ("rank", "score")]
     return ([one for one in fit if not _WATCHED.search(one.head)] or fit) if len(fit) > 1 else fit
 
 
-def _fit_in_table(columns: Sequence[_Column]) -> list[_Column]:
-    """Return the columns that may be the item's; a spare rank is one if it holds the numbers of the items shown."""
-    fit = _fit(columns)
+def _item_columns_of_table(columns: Sequence[_Column]) -> list[_Column]:
+    """Return the columns of a table that may hold the items. A second rank column may, if it holds the numbers under
+    which items were shown."""
+    fit = _item_columns(columns)
     for column in [one for one in columns if one.role == "rank"]:
         roles = [one.role for one in columns]
         is_spare = not counts(column.texts) or "score" in roles or roles.count("rank") > 1
         if is_spare and any(_are_shown(column.texts, one.named) for one in fit):
-            column.role = "item"  # | 3 | Rocky |, the third that was shown
+            column.role = "item"  # | 3 | Rocky |, the third item shown
             fit.append(column)
     ranks = [one for one in columns if one.role == "rank"]
     others = [one for one in ranks if not counts(one.texts)]
@@ -144,9 +152,10 @@ def _fit_in_table(columns: Sequence[_Column]) -> list[_Column]:
     return fit
 
 
-def _fit_in_map(columns: Sequence[_Column]) -> list[_Column]:
-    """Return the sides of a map that may be the item's; of two, its name or words before its numbers say the roles."""
-    fit = _fit(columns)
+def _item_sides_of_map(columns: Sequence[_Column]) -> list[_Column]:
+    """Return the sides of a map that may hold the items. If both may, the name of the map or the words before its
+    numbers give their roles."""
+    fit = _item_columns(columns)
     if len(fit) == 2:
         words = [{_role_word(text) for text in column.texts} for column in columns]
         roles = ["rank" if "rank" in one else "item" if "item" in one else "" for one in words]
@@ -161,7 +170,7 @@ def _fit_in_map(columns: Sequence[_Column]) -> list[_Column]:
 
 
 def _of_two_readings(columns: Sequence[_Column], fit: Sequence[_Column], item: _Column, is_map: bool) -> Listing | None:
-    """Return what is read where another column might be the item's as well, None where none might."""
+    """Return the listing if another column might hold the items as well, None if no other might."""
     has_roles = any(one.role for one in columns)
     both = [] if has_roles else [one for one in fit if is_permutation(one.texts)]
     if len(both) > 1 and item in both:
@@ -175,13 +184,13 @@ def _of_two_readings(columns: Sequence[_Column], fit: Sequence[_Column], item: _
     name = columns[1].head
     unnamed = is_map and not has_roles and not re.search("ranks|score", name)
     if unnamed and len(fit) == 2 and counts(columns[0].texts) and _are_others(columns[1]):
-        by_rank = _RANKING.search(name) or not _fall(columns[1].texts)  # {"1": 9, "2": 8, "3": 7}: items, or scores
+        by_rank = _RANKING.search(name) or not _are_falling(columns[1].texts)  # {"1": 9, "2": 8}: items, or scores
         return Listing([found[0] for found in columns[1].named], ambiguous=not by_rank)
     return None
 
 
 def _order(columns: Sequence[_Column], item: _Column, is_map: bool, is_table: bool) -> tuple[list[int] | None, bool]:
-    """Return the rows, best first (None where two orders are as good), and whether scores say so."""
+    """Return the rows, best first (None if two orders are equally plausible), and whether scores gave the order."""
     standing = [*range(len(item.texts))]
     others = [one for one in columns if one is not item]
     if ranks := [one for one in others if one.role == "rank"]:
@@ -191,8 +200,8 @@ def _order(columns: Sequence[_Column], item: _Column, is_map: bool, is_table: bo
     if is_map:
         return _order_of_map(columns, item)
     if counted := [one for one in others if not one.role and is_permutation(one.texts)]:
-        told = not is_table or counts(counted[0].texts) or not counted[0].head
-        return (by_number(counted[0].texts, "rank") if told else None), False  # | Title | Value |: ranks, or scores
+        decided = not is_table or counts(counted[0].texts) or not counted[0].head
+        return (by_number(counted[0].texts, "rank") if decided else None), False  # | Title | Value |: ranks, or scores
     if scores := [one.texts for one in others if one.role == "score"]:
         are_numbers = all(_number(text) is not None for text in scores[0])
         return (by_number(scores[0], "score") if are_numbers else standing), are_numbers
@@ -201,7 +210,7 @@ def _order(columns: Sequence[_Column], item: _Column, is_map: bool, is_table: bo
 
 
 def _order_of_map(columns: Sequence[_Column], item: _Column) -> tuple[list[int] | None, bool]:
-    """Return the order that the numbers on the other side of a map give, as `_order` does."""
+    """Return the order given by the numbers on the other side of a map, in the form of `_order`."""
     other = columns[1 - columns.index(item)]
     are_numbers = [_number(text) is not None for text in other.texts]
     if all(are_numbers):
@@ -219,20 +228,20 @@ _RANKING = caseless(r"\b(?:rank(?:ing|ed)|order(?:ed|ing)?|sorted)")
 """The name of a map from ranks to items: `{"ranking": {"1": 7, "2": 6}}`."""
 
 
-def _fall(values: Sequence[str]) -> bool:
-    """Return whether each of the numbers is lower than the one before."""
+def _are_falling(values: Sequence[str]) -> bool:
+    """Return whether each number is lower than the previous one."""
     return all(one and after and one > after for one, after in pairwise(map(_number, values)))
 
 
 def _are_others(column: _Column) -> bool:
-    """Return whether a column names an item by its number in each row, none of them twice."""
+    """Return whether every cell of a column names an item by its number, each item at most once."""
     cells = zip(column.texts, column.named, strict=True)
     whole = all(text.isdigit() and found and found[0].match for text, found in cells)
     return whole and len({*column.texts}) == len(column.texts)
 
 
 def _are_shown(values: Sequence[str], named: Sequence[list[Mention]]) -> bool:
-    """Return whether each number is that of the item beside it in the list shown."""
+    """Return whether each number is the position at which the item beside it was shown."""
     numbers = [_number(value) for value in values]
     return len(values) > 2 and all(
         number is not None and found and found[0].match and number - 1 in found[0].match.positions
@@ -244,11 +253,11 @@ _WATCHED = caseless(
     r"\b(?:because|since|as) you\b|\b(?:you(?:['’]ve)?|already|previously|user) (?:watched|liked|loved|read"
     r"|played|bought)\b|\bhistory\b|^(?:watched|seen)$"
 )
-"""The heading of a column with what the user has had."""
+"""The heading of a column with items that the user has already had."""
 _SIDES = re.compile(r"(\w{2,20}?)_(?:to|2)_(\w{2,20})")
-"""A map whose name says what its keys and its values are: `rank_to_id`."""
+"""The name of a map that gives the roles of its keys and values: `rank_to_id`."""
 _ASKED = caseless(r"\b(?:my|you|your|user|final|new|predicted|recommend\w*)\b")
-"""Of two columns of ranks, the one that was asked for."""
+"""Of two rank columns, this one was asked for."""
 _ROLE_WORD = re.compile(r"\W{0,3}([^\W\d_]{2,20})[ _#:.-]{0,3}\d{1,4}\W{0,3}$")
 
 
@@ -258,7 +267,7 @@ def _role_word(text: str) -> str:
 
 
 def _disagree(columns: Sequence[list[list[Mention]]]) -> bool:
-    """Return whether two columns hold the same items, each once and in another order: two rankings side by side."""
+    """Return whether two columns hold the same items in different orders, each once: two rankings side by side."""
     orders = {
         tuple(found[0].match.positions if found and found[0].match else () for found in column) for column in columns
     }
@@ -267,7 +276,8 @@ def _disagree(columns: Sequence[list[list[Mention]]]) -> bool:
 
 
 def _undecided(one: _Column, other: _Column, is_map: bool) -> Listing:
-    """Two columns of 1 to n, unnamed: the one that counts is the rank, unless both readings differ in a JSON object."""
+    """Read two unnamed columns of 1 to n. The one that counts is the rank; in a JSON object this is ambiguous if the
+    two readings differ."""
     first, second = (
         [mention for at in by_number(rank.texts, "rank") or () for mention in item.named[at]]
         for rank, item in ((one, other), (other, one))
@@ -280,20 +290,20 @@ def _undecided(one: _Column, other: _Column, is_map: bool) -> Listing:
 
 
 def counts_down(values: Sequence[int | None]) -> bool:
-    """Return whether numbers fall by one each."""
+    """Return whether each number is one less than the previous one."""
     return len(values) > 1 and all(one and one - 1 == after for one, after in pairwise(values))
 
 
-def directed(listing: Listing, values: Sequence[int], are_ranks: bool) -> None:
-    """Turn a listing so that the best entry comes first, as the numbers of its entries say.
+def sort_by_numbers(listing: Listing, values: Sequence[int], are_ranks: bool) -> None:
+    """Sort or reverse a listing by the numbers of its entries, so that the best entry comes first.
 
-    `are_ranks`: they are called ranks (`Rank 3:`).
+    `are_ranks`: the numbers are called ranks (`Rank 3:`).
     """
     if counts_down(values) and values[-1] == 1:
         listing.mentions.reverse()
         listing.ordered, listing.counted_down = True, not are_ranks
     elif counts_down(values) and len(values) > 2:
-        listing.ambiguous = True  # the countdown goes on elsewhere
+        listing.ambiguous = True  # the countdown continues elsewhere
     elif are_ranks and len(set(values)) == len(values) == len(listing.mentions):
         order = sorted(range(len(values)), key=values.__getitem__)
         listing.mentions = [listing.mentions[at] for at in order]
@@ -303,6 +313,6 @@ def directed(listing: Listing, values: Sequence[int], are_ranks: bool) -> None:
 
 
 def falls(gaps: Sequence[str]) -> tuple[bool, bool]:
-    """Return whether `<` stands between entries, so that the last is the best, and whether `<` and `>` both do."""
+    """Return whether `<` stands between the entries, so that the last is the best, and whether both `<` and `>` do."""
     less, more = any("<" in gap.replace("<-", "") for gap in gaps), any(">" in gap for gap in gaps)
     return less and not more, less and more

@@ -1,20 +1,21 @@
-"""The answer format `rating`: the model says a number on a scale.
+"""The answer format `rating`: the model gives a number on a scale.
 
-An answer often holds more numbers than the rating: a year, a title, the scale, other ratings. So they are read in the
-order of how plainly they are given as the rating, and the plainest kind decides:
+An answer often contains more numbers than the rating: a year, a title, the scale, other ratings. So numbers are
+searched for in a fixed order, from the plainest form of a rating to the least plain. The first form that occurs
+decides:
 
 1. a line that is a rating and nothing else: `4`, `Rating: 4`, `**3.5 stars**`, `4/5`, `four`;
-2. the text begins with it: `4. The user likes crime`;
-3. the text ends in it as its conclusion (`so 4`, `final answer: 4`), or calls it the rating: `the predicted rating is
+2. a rating at the beginning of the text: `4. The user likes crime`;
+3. a conclusion at its end (`so 4`, `final answer: 4`), or a number that is called the rating: `the predicted rating is
    4`, `I'd give it a 4`, `Seven (1995): 4`;
-4. it has the unit of a rating: `4 stars`, `4 out of 5`, `★★★★`;
-5. a text of a few words that ends in a number on the scale: `probably a 4` (two different ones are ambiguous).
+4. a number with the unit of a rating: `4 stars`, `4 out of 5`, `★★★★`;
+5. a short text that ends in a number on the scale: `probably a 4` (two different numbers are ambiguous).
 
-A sentence about something else, such as the message of an error, holds no rating.
+A sentence about something else, such as an error message, contains no rating.
 
-Within a kind, different values or a range (`between 3 and 4`) are `ambiguous`; so is a rating that a later sentence
-takes back for another (`3 … On second thought, 4`). A value off the scale is `out_of_range`; one on another scale
-(`8/10` where 1 to 5 was asked) is `other_scale`: it is never converted, for that would be a guess.
+Within one form, different values or a range (`between 3 and 4`) are `ambiguous`, and so is a rating that a later
+sentence replaces (`3 … On second thought, 4`). A value off the scale is `out_of_range`. A value on another scale
+(`8/10` where 1 to 5 was asked) is `other_scale`: it is never converted, because that would be a guess.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from itertools import islice
 
 from llmrank.answers.blocks import CARDINALS
 from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
-from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, declines, is_refusal, looks_like_error, unparsed
+from llmrank.answers.outcome import RETRACTION, TextFormat, answered, declines, is_refusal, looks_like_error, unparsed
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -88,18 +89,18 @@ _OPENS = caseless(
     rf"^\W*(?:probably|likely|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict)) (?:an? )?"
     rf"{_EITHER}{_UNIT}?[.!](?= |$)"
 )
-"""What a text begins with: `Probably a two.`"""
+"""How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
     rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence"
     rf"|(?:go|come) down to|(?:lower|rais|dropp?|bump)(?:e|ing)?"
     rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
-"""What a text ends in: `so final answer: 4`, `I'd lower that to 4`."""
+"""How a text may end: `so final answer: 4`, `I'd lower that to 4`."""
 _CHANGED = caseless(
     r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump)(?:e|ing)?(?: (?:it|that|this))?"
     rf"(?: up| down)? to (?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
-"""What a text ends in that changes its first rating: `I'd lower that to 4`."""
+"""The end of a text that changes its first rating: `I'd lower that to 4`."""
 _CONVERTED = caseless(
     r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:(?:correspond|translat|equat|convert|map)\w{0,3}"
     rf"|(?:com|work)(?:es?|s|ing)(?: out)?) to (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))"
@@ -117,11 +118,11 @@ _CORRECTED = caseless(
     rf"\W{{0,9}}(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
     rf"(?: for\b[^:\n]{{0,80}})?\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?"
 )
-"""A line behind a first guess: `Corrected rating: 5`."""
+"""A line after a first guess: `Corrected rating: 5`."""
 _OTHER_WAY = caseless(
     r"\b1 (?:is |being |= ?|as |the )(?:the )?best\b(?!-)|\b5 (?:is |being |= ?|as |the )(?:the )?worst\b(?!-)"
 )
-"""What turns the scale round, or asks whether it is turned."""
+"""Words that reverse the scale, or ask whether it is reversed."""
 _OPEN_RANGE = caseless(
     r"\bi(?:['’]d| would|['’]ll| will) (?:\w+ )?(?:place|put|say|guess|estimate|rate|give|expect|predict)\b"
     rf"[^.!?\n\d]{{0,40}}{_RANGE_MARK}"
@@ -141,7 +142,7 @@ _NOTE = caseless(
 )
 """`Je prévois une note de cinq étoiles`"""
 _LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
-_UNITED = caseless(rf"{_EITHER_ALONE}{_UNIT}")
+_WITH_UNIT = caseless(rf"{_EITHER_ALONE}{_UNIT}")
 _ANY = caseless(rf"{_DIGITS}{_UNIT}?")
 _LOOSE = caseless(rf"{_EITHER}{_UNIT}?(?=\W{{0,9}}$|[.!]|,? (?:maybe|probably|perhaps|i (?:think|guess)|for)\b)")
 _SYMBOLS = re.compile(r"[★⭐🌟]++(½)?☆*+")
@@ -163,18 +164,18 @@ _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
 )
-"""What is said of other items: `The user gave 5 stars to Vertigo.`"""
+"""Statements about other items: `The user gave 5 stars to Vertigo.`"""
 _NOT_QUITE = caseless(rf"\bnot (?:quite |really |exactly )?an? {_DIGITS}")
 _SHORT = 8
-"""Words of a text in which a number at the end is the rating though nothing calls it so (`Probably a 4`)."""
+"""Maximum number of words of a text whose last number is the rating even if nothing says so (`Probably a 4`)."""
 
 Given = tuple[float, float | None]
-"""A value (nan for a range) and its denominator, where one is given."""
+"""A value (nan for a range) and its denominator, if one is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rating(TextFormat):
-    """Reads one rating from a text. The titles of the question's items are taken out first: they may hold numbers."""
+    """Reads one rating from a text. The titles of the items are removed first, because they may contain numbers."""
 
     name: str = "rating"
 
@@ -203,23 +204,25 @@ class Rating(TextFormat):
         return answered(response, {"named_beside": _named_beside(plain, value, question.scale)}, value=value)
 
     def structured(self, question: Question) -> Structured | None:
-        """Return the ratings of the scale as the choices, in halves where the scale begins or ends in one."""
+        """Return a choice between the ratings of the scale, in steps of one half if the scale begins or ends in a
+        half."""
         return Structured("choice", "\n".join(rating_labels(question)))
 
 
 def rating_labels(question: Question) -> tuple[str, ...]:
-    """Return the ratings of a question's scale: its labels, else the whole numbers, or halves where it has halves."""
+    """Return the ratings of a question's scale: its labels if it has any, otherwise whole numbers, or halves where
+    it has halves."""
     low, high = question.scale
     step = 1.0 if low.is_integer() and high.is_integer() else 0.5
     return question.identifiers or tuple(f"{low + step * at:g}" for at in range(math.floor((high - low) / step) + 1))
 
 
 def _plain(text: str, question: Question) -> str:
-    """Return the text without titles, years and mentions of the scale, and with a mark for each other range."""
+    """Return the text without titles, years and mentions of the scale. Every other range is replaced by a mark."""
     low, high = question.scale
     text = _COUNTED_STARS.sub(lambda found: f" {_VALUES[found[1]]}", text)
     text = _FULL_MARKS.sub(lambda found: " " if float(found[1] or found[2]) == high else found[0], text)
-    text = _SYMBOLS.sub(_counted, without_titles(text, question.items, " "))
+    text = _SYMBOLS.sub(_star_count, without_titles(text, question.items, " "))
 
     def mark(found: re.Match[str]) -> str:
         ends = _number(found["value"]), _number(found["until"])
@@ -235,58 +238,58 @@ def _plain(text: str, question: Question) -> str:
 
 _COUNTED_STARS = re.compile(r"([一二三四五])[颗顆个個](?=星)")
 _FULL_MARKS = re.compile(r"(?:满分|滿分) ?(\d{1,3}) ?分|\b(\d{1,3}) ?(?:[点點]満点|점 ?만점)(?:에서|에|중|中|で)?")
-"""`5점 만점에`: out of five points; it is the top of the scale, and no rating."""
+"""`5점 만점에` (out of five points) gives the top of the scale, not a rating."""
 
 
 def _named_beside(text: str, value: float, scale: tuple[float, float]) -> int:
-    """Return how many other ratings stand beside one that no line gives alone: they might be meant."""
+    """Count the other values that might be the rating, unless some line consists of a rating alone."""
     if any(map(_ONLY.fullmatch, text.splitlines())):
         return 0
     given = _given(_ANY.finditer(_LISTED.sub("", text)))
     return len({one for one, _ in _within(scale, given)} - {value})
 
 
-def _counted(stars: re.Match[str]) -> str:
-    """Return stars as a number of them; one behind a number is its unit (`4.5 ★`)."""
+def _star_count(stars: re.Match[str]) -> str:
+    """Return stars as their number. A single star after a number is its unit (`4.5 ★`)."""
     count = len(stars[0].rstrip("½☆")) + (0.5 if stars[1] else 0)
     is_unit = count == 1 and stars.string[max(0, stars.start() - 2) : stars.start()].rstrip()[-1:].isdigit()
     return stars[0] if is_unit else f" {count:g} stars"
 
 
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
-    """Return the different values of the plainest kind of which there are any."""
+    """Return the different values of the plainest form that occurs."""
     lines = [line for line in text.splitlines() if line.strip()]
     if given := _revised(lines):
         return given
     if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
-        return given if declined else _rethought(given, text, scale)
+        return given if declined else _with_replacements(given, text, scale)
     if (between := _OPEN_RANGE.search(text)) and not any(
         pattern.search(text, between.end()) for pattern in (_CONCLUDES, *_NAMED)
     ):
         return [(math.nan, None)]
     if declined:
-        return [] if declines(text) else _united(text)
-    return _said(text, lines, scale) or _united(text) or _loose(text, scale)
+        return [] if declines(text) else _with_unit(text)
+    return _stated(text, lines, scale) or _with_unit(text) or _in_short_text(text, scale)
 
 
 def _revised(lines: Sequence[str]) -> list[Given]:
-    """Return the rating to which the last line changes the first, or those of the lines that correct it."""
+    """Return the rating to which the last line changes the first one, or the ratings in lines that correct it."""
     if lines and (changed := _CHANGED.search(lines[-1])):
         return _given([changed])
     corrected = [(at, found) for at, line in enumerate(lines) if (found := _CORRECTED.fullmatch(line))]
     behind = lines[corrected[-1][0] + 1 :] if corrected else []
-    taken_back = any(_ONLY.fullmatch(line) or TAKEN_BACK.search(line) for line in behind)
+    taken_back = any(_ONLY.fullmatch(line) or RETRACTION.search(line) for line in behind)
     return [] if taken_back else _given(found for _, found in corrected)
 
 
-def _said(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list[Given]:
-    """Return what a text takes back and puts in its place, what it begins with, or what it calls the rating."""
-    if back := TAKEN_BACK.search(text):
+def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list[Given]:
+    """Return the ratings that replace each other, that begin the text, or that the text calls the rating."""
+    if back := RETRACTION.search(text):
         before, after = (_given(_ANY.finditer(part)) for part in (text[: back.start()], text[back.end() :]))
         if len(before) == len(after) == 1:
             return [*dict.fromkeys((*before, *after))]
     if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
-        return _rethought(_given([found]), text, scale)
+        return _with_replacements(_given([found]), text, scale)
     for pattern in (_CONVERTED, _NOTE, _OPENS, _CONCLUDES, _PREDICTED, _WORDED):
         if len(given := _given(pattern.finditer(text))) == 1:
             return given
@@ -296,13 +299,13 @@ def _said(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list[G
     return given if len(given) == 1 else []
 
 
-def _united(text: str) -> list[Given]:
+def _with_unit(text: str) -> list[Given]:
     """Return the values with the unit of a rating."""
-    return _given(_UNITED.finditer(_OTHERS.sub(" ", text)))
+    return _given(_WITH_UNIT.finditer(_OTHERS.sub(" ", text)))
 
 
-def _loose(text: str, scale: tuple[float, float]) -> list[Given]:
-    """Return the value of a text of a few words; all of those on the scale where there are several."""
+def _in_short_text(text: str, scale: tuple[float, float]) -> list[Given]:
+    """Return the value of a short text, or all its values on the scale if there are several."""
     if len(text[:1000].split()) > _SHORT:
         return []
     given = _within(scale, _given(_ANY.finditer(text)))
@@ -312,21 +315,21 @@ def _loose(text: str, scale: tuple[float, float]) -> list[Given]:
 
 
 def _within(scale: tuple[float, float], values: Iterable[Given]) -> list[Given]:
-    """Return the values on the scale, and ranges."""
+    """Return the values on the scale, and all ranges."""
     return [one for one in values if math.isnan(one[0]) or scale[0] <= one[0] <= scale[1]]
 
 
-def _rethought(given: list[Given], text: str, scale: tuple[float, float]) -> list[Given]:
-    """Return values, and those that a sentence which takes the rating back may put in their place; none where a line
-    does so."""
-    if (back := _RETHOUGHT.search(text)) is None or any(map(_ONLY.fullmatch, back[1].splitlines()[1:])):
+def _with_replacements(given: list[Given], text: str, scale: tuple[float, float]) -> list[Given]:
+    """Add the values with which a later sentence may replace the rating, unless that sentence is followed by a line
+    with a rating alone."""
+    if (back := _REPLACED.search(text)) is None or any(map(_ONLY.fullmatch, back[1].splitlines()[1:])):
         return given
     values = _given(found for pattern in (_ANY, _LOOSE) for found in pattern.finditer(back[1]))
     return [*dict.fromkeys((*given, *_within(scale, values)))]
 
 
-_RETHOUGHT = re.compile(
-    rf"(?:^|[.!?…–—-] )\W{{0,4}}(?:no,? )?{TAKEN_BACK.pattern}(.*)", re.IGNORECASE | re.MULTILINE | re.DOTALL
+_REPLACED = re.compile(
+    rf"(?:^|[.!?…–—-] )\W{{0,4}}(?:no,? )?{RETRACTION.pattern}(.*)", re.IGNORECASE | re.MULTILINE | re.DOTALL
 )
 
 
@@ -338,7 +341,7 @@ def _given(matches: Iterable[re.Match[str]]) -> list[Given]:
         value = groups.get("value") or groups.get("scaled") or groups["word"]
         found[_number(value), _number(of) if of else None] = None
     values = list(found)
-    # `4` and `4/5` are one rating; nan differs from itself, and must not be counted twice.
+    # `4` and `4/5` are one rating. nan is not equal to itself and must not be counted twice.
     known = dict(sorted(values, key=lambda one: one[1] is not None))
     return [(value, known[value]) for value in dict.fromkeys(value for value, _ in values)]
 

@@ -1,6 +1,8 @@
-"""Which item a careless title may stand for: with a slip that another title could have, or with words left out.
+"""Stage 5 for titles: find the item that a careless title may stand for, misspelt or with words left out.
 
-It is no match by itself. Only among entries that name other items is such a text meant for the one that is left.
+Such a text is not a match by itself, because its slip could also come from another title. It counts only among entries
+that name other items, where just one item remains for it (`ranking.assign_items`). Lookups use tables by first letter
+and by word, so that a text is never compared with each title in turn.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from rapidfuzz.distance import OSA
 from llmrank.answers.title import Name, Title, is_plural, name_of, numbers, without_article
 
 _SHORT = 5
-"""Letters up to which a name of one word is too short for a slip."""
+"""A name of one word with at most this many letters is too short for a slip."""
 _LONG = 8
-"""Letters of a word in which one may be another."""
-_TELLING = 7
-"""Letters that make words tell an item from others."""
+"""In a word with at least this many letters, one letter may be replaced by another."""
+_DISTINCTIVE = 7
+"""Words with at least this many letters in all are distinctive."""
 _YEARS_OFF = 2
 
 
@@ -32,21 +34,21 @@ class Recalled:
         names: Mapping[str, Sequence[int]],
         are_same: Callable[[Iterable[int]], bool],
     ) -> None:
-        """`names` has the items of each name, without its article; `are_same` says whether items have one title."""
+        """`names`: the items for each name without its article; `are_same`: whether items share one title."""
         self._titles, self._names, self._are_same = titles, names, are_same
 
     def one(self, query: Title) -> int | None:
-        """Return the one item that a title recalls, None if it recalls none or several."""
+        """Return the one item that a title recalls, None if there are none or several."""
         if len(query.name) < 2:
             return None
-        found = {*self._with_slips(query), *self._with_more(query)}
+        found = {*self._with_slips(query), *self._with_subtitle(query)}
         if not query.year:
             found |= {*self._abridged(name_of(without_article(query.whole)))}
         rivals = self._names.get(without_article(query.name), ())  # Aliens (1979): Alien (1979), or Aliens (1986)
         return min(found) if found and found.issuperset(rivals) and self._are_same(found) else None
 
     def holding(self, query: Title, among: Iterable[int]) -> set[int]:
-        """Return which of some items have titles with all words of a text without a year, the small ones apart."""
+        """Return which of these items have titles with all words of a text without a year, ignoring small words."""
         name = name_of(query.whole)
         if query.year or len(name.content) < 2:
             return set()
@@ -56,40 +58,40 @@ class Recalled:
         }
 
     def _with_slips(self, query: Title) -> Iterable[int]:
-        """Yield the items whose names are those of a text but for slips; a year may be missing, or a little off."""
+        """Yield the items whose names differ from the text only by slips. The year may be missing or slightly off."""
         ours = name_of(without_article(query.name))
         for theirs, at in self._alike.get((ours.joined[:1], ours.numbers), ()):
             title = self._titles[at]
-            if query.year and query.year == title.year:  # what is near by letters matches by itself
-                if is_plural(ours.joined, theirs.joined) or _is_turned(ours.joined, theirs.joined):
+            if query.year and query.year == title.year:  # small misspellings already match by themselves
+                if is_plural(ours.joined, theirs.joined) or _is_transposed(ours.joined, theirs.joined):
                     yield at
             elif (not (query.year and title.year) or _is_near(query.year, title.year)) and _has_slips(ours, theirs):
                 yield at
 
-    def _with_more(self, query: Title) -> Iterable[int]:
-        """Yield the items of a text's year whose name stands before a dash in it (`Heat – Jagd auf Neil (1995)`)."""
+    def _with_subtitle(self, query: Title) -> Iterable[int]:
+        """Yield the items of the text's year whose name precedes a dash in it (`Heat – Jagd auf Neil (1995)`)."""
         for at in self._names.get(query.parts[0], ()) if query.year and query.has_dash else ():
             if self._titles[at].year == query.year:
                 yield at
 
     def _abridged(self, name: Name) -> Iterable[int]:
-        """Yield the items in whose titles all words of a name stand: of a film in its second part, or as its first."""
-        telling = [word for word in name.content if word not in name.numbers]
-        if not telling:
+        """Yield the items whose titles contain all words of a name, and which the name identifies."""
+        distinctive = [word for word in name.content if word not in name.numbers]
+        if not distinctive:
             return
         holding = self._holding_word(name.content[0])
         for word in name.content[1:]:
             holding = holding and holding & self._holding_word(word)
-        yield from (at for at in holding if _is_abridged(name, telling, self._titles[at]))
+        yield from (at for at in holding if _is_abridged(name, distinctive, self._titles[at]))
 
     def _holding_word(self, word: str) -> set[int]:
-        """Return the items in whose titles a word stands, or its plural or singular."""
+        """Return the items whose titles contain a word, or its plural or singular."""
         holding, singular = self._holders.get(word, set()), _singular(word)
         return holding if singular == word else holding | self._holders.get(singular, set())
 
     @cached_property
     def _alike(self) -> dict[tuple[str, tuple[str, ...]], list[tuple[Name, int]]]:
-        """The names with the items that have them, by first letter and numbers; works behind creators are names too."""
+        """The names and their items, by first letter and numbers. Works without their creators are names too."""
         alike: defaultdict[tuple[str, tuple[str, ...]], list[tuple[Name, int]]] = defaultdict(list)
         works = ((without_article(title.parts[-1]), (at,)) for at, title in enumerate(self._titles) if title.is_by)
         for text, items in chain(self._names.items(), works):
@@ -99,7 +101,7 @@ class Recalled:
 
     @cached_property
     def _holders(self) -> dict[str, set[int]]:
-        """The items in whose titles each word stands, a plural also as its singular."""
+        """The items whose titles contain each word; a plural is also listed under its singular."""
         holders: defaultdict[str, set[int]] = defaultdict(set)
         for at, title in enumerate(self._titles):
             for word in title.whole.split():
@@ -108,20 +110,22 @@ class Recalled:
         return holders
 
 
-def _is_abridged(name: Name, telling: Sequence[str], title: Title) -> bool:
-    """Return whether a name, all of whose words stand in a title, tells it: `telling` are its words without numbers."""
+def _is_abridged(name: Name, distinctive: Sequence[str], title: Title) -> bool:
+    """Return whether a name identifies a title that has all its words. `distinctive`: those without numbers."""
     whole = without_article(title.whole)
     begins = whole.startswith(f"{name.text} ")
     rest = whole.removeprefix(name.text).split() if begins else []
     if rest and (rest[0].isdigit() or rest[0] in ("i", "v", "x")) and (len(rest) == 1 or len(title.parts) > 1):
-        return False  # Left 4 Dead is no Left 4 Dead 2
+        return False  # Left 4 Dead is not Left 4 Dead 2
     if any(name.text == " ".join(title.parts[:count]) for count in range(2, len(title.parts))):
         return True  # Star Wars: Episode V
-    is_part, letters = name.text in title.parts[1:], sum(map(len, telling))
+    is_part, letters = name.text in title.parts[1:], sum(map(len, distinctive))
     if title.year:
         first = len(name.words) == 1 and begins and not numbers(whole)
-        return letters >= _TELLING and ((is_part and len(telling) > 1) or first)  # Fury Road, Shawshank
-    return is_part or (letters >= _TELLING and (len(telling) > 1 or bool(name.numbers) or begins or letters > _TELLING))
+        return letters >= _DISTINCTIVE and ((is_part and len(distinctive) > 1) or first)  # Fury Road, Shawshank
+    return is_part or (
+        letters >= _DISTINCTIVE and (len(distinctive) > 1 or bool(name.numbers) or begins or letters > _DISTINCTIVE)
+    )
 
 
 def _is_near(year: str, other: str) -> bool:
@@ -129,7 +133,7 @@ def _is_near(year: str, other: str) -> bool:
 
 
 def _has_slips(a: Name, b: Name) -> bool:
-    """Return whether two names are alike but for a slip in each word, or for the spaces between them."""
+    """Return whether two names differ only by a slip in each word, or by the spaces between words."""
     if a.joined == b.joined:
         return True
     if len(a.words) != len(b.words) and a.words[: len(b.words)] == b.words[: len(a.words)]:
@@ -143,19 +147,19 @@ def _has_slips(a: Name, b: Name) -> bool:
 
 
 def _is_slip(a: str, b: str, most: int) -> bool:
-    """Return whether one word is the other with a letter too many, too few, or in the wrong place.
+    """Return whether two words differ by one extra, missing or misplaced letter.
 
-    A plural is another word; another letter makes another word, but for a long one.
+    A plural is a different word. So is a word with another letter in place of one, unless it is long.
     """
     if min(len(a), len(b)) < 3 or abs(len(a) - len(b)) > most or OSA.distance(a, b) > most or is_plural(a, b):
         return False
     return len(a) != len(b) or sorted(a) == sorted(b) or len(a) >= _LONG
 
 
-def _is_turned(a: str, b: str) -> bool:
-    """Return whether two letters that follow each other have changed places: `Frago`."""
+def _is_transposed(a: str, b: str) -> bool:
+    """Return whether two adjacent letters have changed places: `Frago`."""
     return len(a) == len(b) > 4 and sorted(a) == sorted(b) and OSA.distance(a, b) == 1
 
 
 def _singular(word: str) -> str:
-    return word if word[:1].isdigit() else word.removesuffix("s")  # 3S is no plural of 3
+    return word if word[:1].isdigit() else word.removesuffix("s")  # 3S is not the plural of 3

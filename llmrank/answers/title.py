@@ -1,4 +1,11 @@
-"""A title as people write it, reduced to what tells one item from another."""
+"""Parse a title and reduce it to what distinguishes one item from another.
+
+Catalogues and models write the same title in different ways: `Matrix, The (1999)`, `The Matrix`, `MATRIX [1999]`.
+`parse_title` separates the name from its year, aliases and remarks, and drops case, accents and punctuation.
+`normalised` does this for a plain text: it maps numbers in words, Roman numerals and abbreviations to one form.
+`names_of` lists everything that an item may be called. Titles and answers pass through the same functions, so matching
+can compare them word by word.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +21,16 @@ from llmrank.types import Item
 _YEAR = re.compile(r"[(\[]\s*((?:18|19|20)\d\d)\s*(?:[-–]\s*(\d{2,4})?\s*)?[)\]]")
 _YEAR_AFTER_COMMA = re.compile(r",\s*((?:18|19|20)\d\d)$")
 _YEAR_INSIDE = re.compile(r"\([^()]*?(?<=[(,;\s])(?P<year>(?:18|19|20)\d\d|['’]\d\d)(?=[),;\s])[^()]*\)")
-"""A year beside other words: `(Bryan Singer, 1995)`, `(the '98 remake)`."""
+"""A year together with other words: `(Bryan Singer, 1995)`, `(the '98 remake)`."""
 _PARENTHESIS = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
-"""With what is in parentheses within it."""
+"""Parentheses, which may contain another pair."""
 _ALSO_KNOWN_AS = caseless(r"^\s*(?:a\.?\s?k\.?\s?a\.?|also known as)(?=[\s:])\s*:?\s*")
 _OR = caseless(r"[,:;]?\s+or\s*[:,]\s*|[,:]\s+or\s*$")
 _ARTICLES = r"the|an?|das|der|die|den|det|de|het|ein|eine|le|la|les|l'|l’|un|une|il|lo|gli|i|el|los|las|una|o|os|as"
 _ARTICLE_LAST = caseless(rf"^([^:]*?\S|.*\S),\s*({_ARTICLES})(?=\s*(?::|$))")
 _LEADING_ARTICLES = frozenset(("the", "a", "an"))
 SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for", "vol", "part"))
-"""Words that tell no title from another."""
+"""Words that do not distinguish titles."""
 _INITIALS = re.compile(r"\b(?:[^\W\d_][.*]){2,}")
 _PART = re.compile(r":\s|\s[-–—]\s")
 _DASH = re.compile(r"\s[-–—]\s")
@@ -47,7 +54,7 @@ _IN_FIGURES = dict(zip(_IN_WORDS, map(str, range(100)), strict=True)) | {
     for number, word in enumerate((*_NTH, "twelfth", *(f"{teen}th" for teen in _TEENS), "twentieth"), 1)
 }
 FIGURES = _IN_FIGURES | {figures: word for word, figures in _IN_FIGURES.items()}
-"""Numbers up to 99 and ordinals up to 20th, in words as figures and the other way round (`twenty one`, `13th`)."""
+"""Numbers up to 99 and ordinals up to 20th, from words to figures and back (`twenty one`, `13th`)."""
 _COUNTED = {"part", "episode", "vol", "chapter", "book", "season"}
 _IN_OTHER_WORDS = {
     word: ours
@@ -65,39 +72,40 @@ _ORDINAL = re.compile(r"\d{1,2}(?:st|nd|rd|th)")
 _AFTER_ORDINAL = {"ed": "edition", "gen": "generation"}
 _REWRITTEN = frozenset((*_AFTER_ORDINAL, *_WORDS, *_ROMAN, *_AFTER_COUNTED, *_IN_OTHER_WORDS))
 _SYLLABLE = re.compile(r"[^aeiou][aeiou][^aeiou]")
-"""Initials that may be a word are none: `Saw 2`."""
+"""Initials that form such a syllable may be a word, so they are ignored: `Saw 2`."""
 
 
 class Title(NamedTuple):
     """A title without case, accents, punctuation and year."""
 
     name: str
-    """The words outside parentheses, one space between them, the article in front (`Matrix, The` → `the matrix`)."""
+    """The words outside parentheses, separated by single spaces, with the article first (`Matrix, The` → `the
+    matrix`)."""
     aliases: tuple[str, ...]
-    """Other names of the same item: what `a.k.a.` and `or:` introduce, or stands in parentheses before a year."""
+    """Other names of the item: those after `a.k.a.` or `or:`, or in parentheses before a year."""
     remarks: tuple[str, ...]
     """Other text in parentheses (`Xbox 360`, `packaging may vary`)."""
     parts: tuple[str, ...]
-    """The name in its parts, without articles (`star wars`, `episode 4`, `new hope`); one part in most titles."""
+    """The parts of the name, without articles (`star wars`, `episode 4`, `new hope`). Most titles have one part."""
     year: str
-    """`1999`, or `1989-1990`; empty where there is none."""
+    """`1999` or `1989-1990`; empty if there is none."""
     has_dash: bool = False
-    """A dash stands behind its first part."""
+    """A dash follows the first part."""
     is_by: bool = False
-    """It is a creator and a work, with a dash between them (`Prince - Purple Rain`)."""
+    """It is a creator and a work, separated by a dash (`Prince - Purple Rain`)."""
     has_commas: bool = False
-    """Outside parentheses: those of a product's features, where the title has one part."""
+    """It has one part, with commas outside parentheses, as between the features of a product."""
 
     @property
     def whole(self) -> str:
-        """Return the name with everything in parentheses, in one string."""
+        """Return the name and everything in parentheses as one string."""
         return " ".join((self.name, *self.aliases, *self.remarks)) if self.aliases or self.remarks else self.name
 
 
 def normalised(text: str) -> str:
-    """Return the words of a text without case, accents and punctuation; `&` is `and`, `Part II` is `part 2`.
+    """Return the words of a text without case, accents and punctuation. `&` becomes `and`, `Part II` becomes `part 2`.
 
-    Only marks on Latin, Greek and Cyrillic letters are dropped: in other scripts they make other letters.
+    Only marks on Latin, Greek and Cyrillic letters are dropped; in other scripts they make different letters.
     """
     text = text.casefold()
     if not text.isascii():
@@ -130,13 +138,14 @@ def without_article(name: str) -> str:
 
 
 def is_plural(a: str, b: str) -> bool:
-    """Return whether one of two words is the other's plural."""
+    """Return whether one of two words is the plural of the other."""
     short, long = sorted((a, b), key=len)
     return long == f"{short}es" or (long == f"{short}s" and short[-1:] != "s")
 
 
 def numbers(name: str) -> tuple[str, ...]:
-    """Return the words of a normalised name that hold a digit, sorted: what tells a sequel from its original."""
+    """Return the words of a normalised name that contain a digit, sorted. They distinguish a sequel from its
+    original."""
     if name.replace(" ", "").isalpha():
         return ()
     return tuple(sorted(word for word in name.split() if any(map(str.isdigit, word))))
@@ -144,7 +153,7 @@ def numbers(name: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 16)
 def parse_title(text: str) -> Title:
-    """Return the Title that a text is, list markers and quotation marks already taken off."""
+    """Parse a title from a text without list markers and quotation marks."""
     year = ""
     for found in [*_YEAR.finditer(text)][-1:] or _YEAR_AFTER_COMMA.finditer(text):
         year = "-".join(filter(None, found.groups()))
@@ -180,7 +189,7 @@ def parse_title(text: str) -> Title:
 
 
 class Name(NamedTuple):
-    """A normalised name without its article, and what of it is compared."""
+    """A normalised name without its article, with the values used for comparison."""
 
     text: str
     words: tuple[str, ...]
@@ -188,12 +197,12 @@ class Name(NamedTuple):
     joined: str
     """Without spaces."""
     content: tuple[str, ...]
-    """The words without the small ones."""
+    """The words without small words."""
 
 
 @lru_cache(maxsize=1 << 14)
 def name_of(text: str) -> Name:
-    """Return the Name that a normalised name is."""
+    """Return the Name for a normalised name."""
     words = tuple(text.split())
     content = tuple(word for word in words if word not in SMALL_WORDS)
     return Name(text, words, numbers(text), "".join(words), content)
@@ -201,9 +210,9 @@ def name_of(text: str) -> Name:
 
 @lru_cache(maxsize=1 << 14)
 def names_of(title: Title) -> tuple[Name, ...]:
-    """Return what an item may be called, each name once and without its article: its name, with all its parentheses,
-    its aliases, and its name with initials for its first part (`LOTR: The Two Towers`) or before its number (`GTA V`),
-    or its creator behind it (`Purple Rain by Prince`)."""
+    """Return the names that an item may have, each once and without its article. They are its name, its name with
+    all parentheses, its aliases, the name with initials for its first part (`LOTR: The Two Towers`) or before its
+    number (`GTA V`), and the name followed by its creator (`Purple Rain by Prince`)."""
     names = [title.name, title.whole]
     if title.is_by:
         one, other = title.parts
@@ -224,15 +233,15 @@ def names_of(title: Title) -> tuple[Name, ...]:
 
 
 def full_year(year: str) -> str:
-    """Return a year with its century: `'95` is `1995`."""
+    """Return a year with its century: `'95` becomes `1995`."""
     short = year.lstrip("'’")
     return year if len(short) == 4 else f"{20 if short < '30' else 19}{short}"
 
 
 def without_titles(text: str, items: Sequence[Item], mark: str) -> str:
-    """Return a text with a mark in the place of the items' titles, which may hold numbers, or `Yes` and `No`.
+    """Replace the items' titles in a text with a mark, because they may contain numbers, or `Yes` and `No`.
 
-    A short word without a number stays: where the film is called `No`, the answer may be `No` too.
+    A short word without a number stays: if the film is called `No`, the answer may be `No` too.
     """
     for item in items[:_TITLES_OUT]:
         title = folded(item.title)

@@ -1,6 +1,9 @@
-"""The answer format `yes_no`: would the user like it? From label log-probabilities where there are any, else the text.
+"""The answer format `yes_no`: would the user like this item?
 
-TALLRec (arXiv:2305.00447) and PRP score by the probability of `Yes` against `No`.
+If the backend returned log-probabilities, the answer is the probability of `Yes` relative to `No`, as in TALLRec
+(arXiv:2305.00447) and PRP. Otherwise the verdict is read from the text and the value is 1 or 0. The rules are tried in
+a fixed order: an explicit final answer, then how the text begins, then how it ends. Phrases without either word
+(`Probably not.`) count only if neither word appears. A text with two different verdicts is `ambiguous`.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from llmrank.answers.normalise import SHORT, caseless, plain_text
 from llmrank.answers.outcome import (
     LEAST_MASS,
     NEXT_QUESTION,
-    TAKEN_BACK,
+    RETRACTION,
     answered,
     asks_first,
     cannot_say,
@@ -27,7 +30,7 @@ from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
 _ALONE = word_set("jo ano áno igen da ya ei ne nem nu nej nei có")
-"""Words that may be others in another language: they count where no other yes or no stands in the text."""
+"""Words that may mean something else in another language. They count only if the text has no other yes or no."""
 _YES = word_set(
     "yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep yup jo kyllä ano áno igen da ναι так vâng có"
     " 会 会的 喜欢 ya हाँ हां ใช่ نعم כן"
@@ -147,20 +150,20 @@ _PLAIN = caseless(r"\b(?:yes|no)\b")
 
 @dataclass(frozen=True, slots=True)
 class YesNo:
-    """Reads the probability of yes. Without log-probabilities it is 1 or 0, by the first yes or no of the text."""
+    """Reads the probability of yes. Without log-probabilities it is 1 or 0, from the verdict of the text."""
 
     name: str = "yes_no"
 
     def read(self, response: Response, question: Question) -> Answer:
-        """Return P(yes) / (P(yes) + P(no)) in `value`, and the two in `scores`; unparsed
-        (`label_missing` when the backend returned only one, `ambiguous` when the text begins with neither and says
-        both, `empty`, `truncated`, `refusal`, `no_yes_or_no`)."""
+        """Return P(yes) / (P(yes) + P(no)) in `value`, and both in `scores`. Unparsed: `label_missing` if the
+        backend returned only one of them, `ambiguous` if the text begins with neither and says both, `empty`,
+        `truncated`, `refusal`, `no_yes_or_no`."""
         if response.label_logprobs is not None:
             given = {label.casefold(): math.exp(p) for label, p in logprobs(response).items()}
             yes, no = (
                 sum(given[label] for label in labels if label in given) for labels in (("yes", "true"), ("no", "false"))
             )
-            if not yes or not no:  # a missing one is not replaced by a guess
+            if not yes or not no:  # a missing label is not replaced by a guess
                 return unparsed(response, "label", "label_missing")
             repairs = {"low_label_mass": int(yes + no < LEAST_MASS)}
             return answered(
@@ -175,36 +178,36 @@ class YesNo:
         plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
         if verdicts and not plain and (asks_first(text) or cannot_say(text)):
             return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
-        if len(verdicts) == 1 and {*verdicts} != {*_said_of_it(text), *verdicts}:
+        if len(verdicts) == 1 and {*verdicts} != {*_predictions(text), *verdicts}:
             verdicts = {True, False}  # Yes, I looked. They will not enjoy it.
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
         verdict = verdicts.pop()
         beside = sum((word.casefold() == "yes") != verdict for word in _PLAIN.findall(text))
-        if verdict and _BEGINS.match(text) and _HATES.search(text[:_SAID]):
+        if verdict and _BEGINS.match(text) and _HATES.search(text[:_SEARCH_LIMIT]):
             return unparsed(response, text, "ambiguous")
-        beside += verdict and _SPEAKS_AGAINST.search(text[:_SAID]) is not None
+        beside += verdict and _SPEAKS_AGAINST.search(text[:_SEARCH_LIMIT]) is not None
         return answered(response, {"named_beside": beside}, value=float(verdict))
 
     def labels(self, question: Question) -> tuple[str, ...]:
-        """Return `Yes` and `No`."""
+        """Return the labels `Yes` and `No`."""
         return ("Yes", "No")
 
     def structured(self, question: Question) -> Structured | None:
-        """Return `Yes` and `No` as the choices."""
+        """Return a choice between `Yes` and `No`."""
         return Structured("choice", "Yes\nNo")
 
 
-def _said_of_it(text: str) -> set[bool]:
-    """Return whether sentences say that the user will like it, or that they will not."""
-    return {(said["not"] is None) == (said["hate"] is None) for said in _WILL_LIKE.finditer(text[:_SAID])}
+def _predictions(text: str) -> set[bool]:
+    """Return whether sentences say that the user will like the item, or will not, or both."""
+    return {(found["not"] is None) == (found["hate"] is None) for found in _WILL_LIKE.finditer(text[:_SEARCH_LIMIT])}
 
 
-_SAID = 2000
+_SEARCH_LIMIT = 2000
 _HATES = caseless(r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b")
 """`Yes, I have read it all. They would hate it.`"""
 _SPEAKS_AGAINST = caseless(r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b")
-"""What may speak against a yes, and need not."""
+"""Words that may contradict a yes but need not."""
 _WILL_LIKE = caseless(
     rf"(?:^|[.!?:] )(?:(?:the|this) {_USER}|they|he|she)"
     r" (?:will|would|wo(?=n['’]t))(?P<not> not|n['’]t)? (?:(?P<hate>hate|dislike)|like|enjoy|love)"
@@ -213,7 +216,7 @@ _WILL_LIKE = caseless(
 
 
 def _verdicts(text: str) -> set[bool]:
-    """Return the verdicts that a text gives: what it calls its answer, what it begins with, or what it ends in."""
+    """Return the verdicts of a text: from what it calls its answer, what it begins with, or what it ends with."""
     if looks_like_error(text):
         return set()
     text = _ACKNOWLEDGES.sub("", text)
@@ -229,7 +232,8 @@ def _meant(words: Iterable[str]) -> set[bool]:
 
 
 def _opening(text: str) -> set[bool] | None:
-    """Return the verdict of what is more, or less, than a yes or a no: `Yes and no`, `Absolutely!`, `Eher nicht.`"""
+    """Return the verdict of an opening that is more or less than a plain yes or no: `Yes and no`, `Absolutely!`,
+    `Eher nicht.`"""
     abroad = _BOTH_ABROAD.match(text)
     if (abroad and len(_meant(abroad.groups())) == 2) or _BUT_NOT.match(text):
         return {True, False}
@@ -242,17 +246,18 @@ def _opening(text: str) -> set[bool] | None:
     return {False} if _DOUBTS.match(text) else None
 
 
-def _called(text: str) -> set[bool] | None:
-    """Return the verdicts that a text calls final, else its answer, with the one it begins with or changes that to."""
+def _declared(text: str) -> set[bool] | None:
+    """Return the verdicts that a text calls final, or else calls its answer, together with its first verdict or the
+    one that replaces it."""
     if final := _meant(one[1] or one[2] for one in _FINAL.finditer(text)):
         return final
     begins = _BEGINS.match(text)
     words = {word.casefold() for word in (*_NAMED.findall(text), *(begins.groups() if begins else ()))}
-    if words & _ALONE and {word.casefold() for word in _WORD.findall(text[:_SAID])} & ((_YES | _NO) - words):
+    if words & _ALONE and {word.casefold() for word in _WORD.findall(text[:_SEARCH_LIMIT])} & ((_YES | _NO) - words):
         return {True, False}
     if begins and _LIKELY.match(text) and len(_meant(_PLAIN.findall(text))) == 2:
         return {True, False}
-    if begins and (back := TAKEN_BACK.search(text, begins.end())):
+    if begins and (back := RETRACTION.search(text, begins.end())):
         last = _LAST_WORD.search(text, back.end())  # No. Wait, I overlooked … Yes.
         return _meant([last[1]] if last else [begins[1], *_PLAIN.findall(text, back.end())])
     return _meant(words) or None
@@ -260,15 +265,16 @@ def _called(text: str) -> set[bool] | None:
 
 def _asked_and_answered(text: str) -> set[bool] | None:
     asked = [*_ASKS_ITSELF.finditer(text)]
-    if asked and TAKEN_BACK.search(text, asked[-1].end()):
+    if asked and RETRACTION.search(text, asked[-1].end()):
         return {True, False}
     return _meant(one[1] for one in asked) or None
 
 
-def _said_of_user(text: str) -> set[bool] | None:
-    """Return whether a text begins with what the user will like; of another item than this, that is no verdict."""
-    if said := _THEY_LIKE.match(text):
-        return {said["not"] is None}
+def _opening_prediction(text: str) -> set[bool] | None:
+    """Return whether the text begins by saying that the user will like the item. A statement about another item is
+    not a verdict."""
+    if found := _THEY_LIKE.match(text):
+        return {found["not"] is None}
     if likes := _LIKES.match(text):
         of_another = text[likes.end() :].lstrip(' "“*')[:1].isupper()
         return set() if of_another else {likes["not"] is None}
@@ -276,33 +282,33 @@ def _said_of_user(text: str) -> set[bool] | None:
 
 
 def _without_yes_or_no(text: str) -> set[bool] | None:
-    """Return the verdict of a text in which neither word stands: `… Probably not.`, `… so I'd recommend it.`"""
+    """Return the verdict of a text with neither word: `… Probably not.`, `… so I'd recommend it.`"""
     if _PLAIN.search(text):
         return None
-    end = text[-_SAID:]
+    end = text[-_SEARCH_LIMIT:]
     if (last := _PROBABLY_NOT.search(end)) and not _OF_ANOTHER.search(end[: last.start() + 1]):
         return {False}
-    said = [*_RECOMMENDS.finditer(text[:_SAID])]
-    if any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in said):
+    found = [*_RECOMMENDS.finditer(text[:_SEARCH_LIMIT])]
+    if any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in found):
         return None
-    return {one["not"] is None for one in said} or None
+    return {one["not"] is None for one in found} or None
 
 
 def _likelihood(text: str) -> set[bool] | None:
     return {not (one["un"] or one["not"]) for one in _UNLIKELY.finditer(text)} or None
 
 
-def _said(text: str) -> set[bool] | None:
-    """Return the verdicts of a text with one `I'd say no`; on a condition, that is none."""
-    said = [*_SAYS.finditer(text[:_SAID])]
-    if len(said) != 1:
+def _first_person(text: str) -> set[bool] | None:
+    """Return the verdicts of a text with one `I'd say no`. A conditional one is not a verdict."""
+    found = [*_SAYS.finditer(text[:_SEARCH_LIMIT])]
+    if len(found) != 1:
         return None
-    before = re.split(r"[.!?\n]", text[: said[0].start()])[-1]
+    before = re.split(r"[.!?\n]", text[: found[0].start()])[-1]
     return set() if _SAYS_IF.search(before) else _meant(_PLAIN.findall(text))
 
 
-def _last(text: str) -> set[bool]:
-    """Return the verdicts in which the first and the last line end."""
+def _closing(text: str) -> set[bool]:
+    """Return the verdicts at the ends of the first and the last line."""
     text = text.strip()
     lines = text.splitlines()
     found = [one for line in lines[:1] + lines[-1:] if (one := _ENDS.search(line[-80:]))]
@@ -314,5 +320,14 @@ def _last(text: str) -> set[bool]:
 
 
 _DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
-_RULES = (*(_opening, _called, _asked_and_answered, _said_of_user, _without_yes_or_no, _likelihood, _said, _last),)
-"""What tells the verdicts of a text, in the order in which it is tried; None: the next one tells."""
+_RULES = (
+    _opening,
+    _declared,
+    _asked_and_answered,
+    _opening_prediction,
+    _without_yes_or_no,
+    _likelihood,
+    _first_person,
+    _closing,
+)
+"""Rules that extract the verdicts of a text, in the order in which they are tried. None passes on to the next one."""

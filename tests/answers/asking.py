@@ -1,4 +1,4 @@
-"""Short ways to ask a format in a test."""
+"""Helpers that ask a format to read an answer in a test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llmrank.types import Answer, Item, Question, Response
 
 
 def items(*titles: str) -> tuple[Item, ...]:
-    """Items with these titles; their ids are `i1`, `i2`, …"""
+    """Return items with these titles; their ids are `i1`, `i2`, …"""
     return tuple(Item(f"i{number}", title) for number, title in enumerate(titles, 1))
 
 
@@ -23,19 +23,19 @@ def read(name: str, text: str, question: Question, finish_reason: str = "stop") 
 
 
 def numbered(count: int, labels: str = "numbers", top: int | None = None) -> Question:
-    """A question about items `First film`…, judged 1..n or A, B, C, …"""
+    """Return a question about items `First film`…, identified by 1..n or A, B, C, …"""
     titles = [f"Film called {word}" for word in string.ascii_lowercase[:count]]
     names = tuple(string.ascii_uppercase if labels == "letters" else map(str, range(1, count + 1)))[:count]
     return Question(items(*titles), names, top)
 
 
 def places(answer: Answer) -> list[int]:
-    """Numbers of the ranked items, from 1."""
+    """Return the numbers of the ranked items, counted from 1."""
     return [int(item_id[1:]) for item_id in answer.ranked]
 
 
 def mentions(text: str, index: TitleIndex) -> list[Mention]:
-    """Every title that any list of an answer names, in the order of its lines, before one list is chosen."""
+    """Return every title named in any list of an answer, in the order of its lines, before one list is chosen."""
     listings = titles_of(split(normalise(text)), index)
-    strong = [listing for listing in listings if not listing.weak] or listings
+    strong = [listing for listing in listings if not listing.in_sentence] or listings
     return sorted((mention for listing in strong for mention in listing.mentions), key=lambda one: one.line)

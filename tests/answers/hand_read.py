@@ -1,8 +1,7 @@
 """Odd and malformed answers, each with the reading that a careful person gives it.
 
-The readings were decided before any reader saw the answers. `reading` is `ok` or `repaired` with the places of the
-items
-from 1, best first (or the rating, or 1 and 0 for yes and no), or `unparsed` with its reason where only one fits.
+The readings were fixed before any reader saw the answers. `reading` is `ok` or `repaired` with the places of the items
+from 1, best first (or the rating, or 1 and 0 for yes and no), or `unparsed`, with its reason if only one is right.
 """
 # ruff: noqa: E501 (an answer is easier to read in one line)
 
@@ -30,12 +29,12 @@ WORDS = ("apple", "bridge", "candle", "drum", "eagle", "fox")
 
 
 class Written(NamedTuple):
-    """One answer: the class of mistakes it stands for (a number of the project's list), and its reading."""
+    """One answer with its reading and the class of mistakes it represents (a number in the project's list)."""
 
     kind: int
     format: str
     scheme: str
-    """How the items were named: titles, numbers, letters, words or item_id."""
+    """How the items were identified: titles, numbers, letters, words or item_id."""
     titles: tuple[str, ...]
     text: str
     reading: str
@@ -43,7 +42,7 @@ class Written(NamedTuple):
     top: int | None = None
 
     def question(self) -> Question:
-        """Return what was shown."""
+        """Return the question as it was shown."""
         count = len(self.titles)
         names: dict[str, tuple[str, ...]] = {
             "titles": (),
@@ -129,15 +128,15 @@ FIRST: tuple[Written, ...] = (
     ),
     _t(15, "1. 300\n2. 21 Grams\n3. 12 Angry Men\n4. Se7en\n5. 2001: A Space Odyssey", "ok 4 5 2 1 3", NUMBERED),
     _t(15, "300\n2001: A Space Odyssey\n12 Angry Men\n21 Grams\nSe7en", "ok 4 3 2 5 1", NUMBERED),
-    # --- 16, 17: titles from nowhere, duplicates
+    # --- 16, 17: invented titles, duplicates
     _t(16, "1. Blade Runner (1982)\n2. Heat (1995)\n3. Fargo (1996)\n4. Alien (1979)", "repaired 2 1 3"),
     _t(17, "Heat (1995)\nHeat (1995)\nFargo (1996)\nAlien (1979)", "repaired 2 1 3"),
-    # --- 20: cut off
+    # --- 20: truncated
     _n(20, 5, "[4] > [2] > [5] > [", "repaired 4 2 5", finish="length"),
     _n(20, 12 // 2, "[6] > [5] > [1", "repaired 6 5", finish="length"),
     _t(20, "1. Heat (1995)\n2. Alien (1979)\n3. Far", "repaired 2 3", finish="length"),
     _j(20, "titles", 3, '{"ranking": ["Alien (1979)", "Heat (1995)", "Far', "repaired 3 2", finish="length"),
-    # --- 21: JSON in its odd forms
+    # --- 21: unusual JSON
     _j(21, "numbers", 3, '```json\n{"ranking": [2, 3, 1]}\n```', "ok 2 3 1"),
     _j(21, "numbers", 3, "{'ranking': [2, 3, 1]}", "ok 2 3 1"),
     _j(21, "numbers", 3, 'Here it is: {"ranking": [2, 3, 1,]} Enjoy!', "repaired 2 3 1"),
@@ -147,7 +146,7 @@ FIRST: tuple[Written, ...] = (
        "ok 1 3 2"),
     _j(21, "titles", 3, '{"recommendations": [{"movie": "Alien (1979)", "reason": "like Fargo (1996)"}, {"movie": '
        '"Fargo (1996)", "reason": "dark"}, {"movie": "Heat (1995)", "reason": "long"}]}', "ok 3 1 2"),
-    # --- 37: what is asked for and what is read
+    # --- 37: the form that was asked for and the form that is read
     Written(37, "titles", "numbers", T3, "[3] > [1] > [2]", "ok 3 1 2"),
     Written(37, "titles", "numbers", T4, "4, 1, 2, 3", "ok 4 1 2 3"),
     Written(37, "titles", "letters", T4, "D > A > C > B", "ok 4 1 3 2"),
@@ -243,7 +242,7 @@ FIRST: tuple[Written, ...] = (
     _t(41, "1. Dead Man Walking (1995)\n2. Heat (1995)", "repaired 2", ("Dead Man (1995)", "Heat (1995)")),
     _t(41, "1. Batman Forever (1995)\n2. Heat", "repaired 2", ("Batman & Robin (1997)", "Heat (1995)")),
     _t(41, "1. Toy Story 2\n2. Heat", "repaired 2", ("Toy Story (1995)", "Heat (1995)")),
-    # --- 42: only what is presented as the list
+    # --- 42: only the list that is presented as the answer
     _t(42, "1. Heat (1995)\n2. Alien (1979)\n\nI would not recommend Fargo (1996), it is too slow.", "repaired 2 3"),
     _t(42, "1. Heat\n2. Alien\n\nNot included: Fargo and Casablanca.", "repaired 2 3", T4),
     _t(42, "1. Heat (1995) - similar to Alien (1979)\n2. Fargo (1996) - because you liked Casablanca (1942)",
@@ -258,7 +257,7 @@ FIRST: tuple[Written, ...] = (
     _t(42, "I'd watch Heat first, then Alien, and finally Fargo.", "ok 2 3 1"),
     _t(42, "Je ne recommande pas Fargo (1996).", "unparsed"),
     _t(42, "Unlike Fargo, these would fit: Heat, Alien", "repaired 2 3"),
-    # --- 43: error texts, and what is no rating
+    # --- 43: error texts, and texts that are not ratings
     _r(43, "Rate limit reached for gpt-4o-mini on requests per min (RPM): Limit 3, Used 3.", "unparsed no_rating"),
     _r(43, "Error code: 503 - {'error': {'message': 'Overloaded, retry in 4 s'}}", "unparsed no_rating"),
     _r(43, "upstream connect error or disconnect/reset before headers. reset reason: 2", "unparsed no_rating"),
@@ -275,7 +274,7 @@ FIRST: tuple[Written, ...] = (
     _t(44, "[1. Fargo], [2. Heat], [3. Alien]", "ok 1 2 3"),
     _t(44, "(1) Heat (2) Fargo (3) Alien", "ok 2 1 3"),
     _n(44, 3, "[1. 3], [2. 1], [3. 2]", "ok 3 1 2"),
-    # --- 45: lists with other marks
+    # --- 45: lists with other markers
     _t(45, "A) Heat\nB) Fargo\nC) Alien", "ok 2 1 3"),
     _t(45, "I. Heat\nII. Alien\nIII. Fargo", "ok 2 3 1"),
     _t(45, "i) Alien\nii) Fargo\niii) Heat", "ok 3 1 2"),

@@ -1,6 +1,6 @@
-"""What llmrank takes a recorded answer to name, text by text and line by line.
+"""The titles that llmrank finds in a recorded answer, text by text and line by line.
 
-It is the format `titles` without the last step: there an item that is named twice counts once.
+This is the format `titles` without its last step, in which an item that is named twice counts once.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy", "ambigu
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A text of an answer that is taken to name a film."""
+    """A text of an answer that llmrank takes for the name of a film."""
 
     text: str
     line: int
-    """From 1."""
+    """Counted from 1."""
     stage: Stage
     item_id: str | None
-    """None: ambiguous, or no candidate."""
+    """None if the text is ambiguous or not a candidate."""
 
 
 def named(row: Row) -> list[Named]:
-    """Return what the answer of a row names, in order.
+    """Return the names in the answer of a row, in order.
 
-    A last title that the answer cuts off is left out, as in reading an answer.
+    A truncated last title is left out, as in reading an answer.
     """
     text, items = row["response"], shown(row)
     index = title_index(items)

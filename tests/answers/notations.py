@@ -1,4 +1,4 @@
-"""The tables of docs/reading-answers.md, from the tables in the code: `python -m tests.answers.notations [--write]`."""
+"""Generate the tables of docs/reading-answers.md from the code: `python -m tests.answers.notations [--write]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llmrank.answers.blocks import NOTATIONS
-from llmrank.answers.entries import DRESSINGS
+from llmrank.answers.entries import ENTRY_FORMS
 from llmrank.answers.normalise import SIGNS
 from llmrank.answers.phrases import DIRECTIONS, PHRASES
 
@@ -21,16 +21,16 @@ def tables() -> str:
     return "\n".join(
         (
             _table(("Signs", "for example", "read as"), [(name, f"`{one}`", f"`{two}`") for name, one, two in SIGNS]),
-            _table(("Marks of a list", "for example"), [(one.name, f"`{one.example}`") for one in NOTATIONS]),
-            _table(("An entry or a line with", "for example"), [(one.name, f"`{one.example}`") for one in DRESSINGS]),
-            _table(("What stands before a list", "for example", "or"), meanings),
-            _table(("Worst first, in", "for example"), [(one.language, f"`{one.example}`") for one in DIRECTIONS]),
+            _table(("List marker", "for example"), [(one.name, f"`{one.example}`") for one in NOTATIONS]),
+            _table(("Entry or line with", "for example"), [(one.name, f"`{one.example}`") for one in ENTRY_FORMS]),
+            _table(("Meaning of the words before a list", "for example", "or"), meanings),
+            _table(("Language", "from worst to best"), [(one.language, f"`{one.example}`") for one in DIRECTIONS]),
         )
     )
 
 
 def page() -> str:
-    """Return the page with the tables of today's code."""
+    """Return the page with its tables generated anew."""
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
     return f"{before}{BEGIN}\n{tables()}\n{END}{rest.partition(END)[2]}"
 

@@ -1,4 +1,4 @@
-"""What came of the recorded answers of three models, one column for each: `python -m tests.answers.outcomes`."""
+"""Outcomes of the recorded answers of three models, one column for each: `python -m tests.answers.outcomes`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_WORD = re.compile(r"[^a-z0-9 ]")
 
 
 def counted(model: str, data: Path) -> Counter[str]:
-    """Return all that is counted of a model's answers, by name."""
+    """Return everything that is counted in a model's answers, by name."""
     counts = Counter[str]()
     with (folder_of(data) / "raw" / f"{model}_exp2_rerank_mostpop.jsonl").open(encoding="utf-8") as file:
         counts["rows of the file"] = sum(1 for _ in file)
@@ -39,14 +39,14 @@ def counted(model: str, data: Path) -> Counter[str]:
 
 
 def simply(row: Row) -> Counter[str]:
-    """Return what a simple normaliser counts: numbered lines in lower case without punctuation, compared."""
+    """Return the counts of a simple normaliser, which compares numbered lines in lower case without punctuation."""
     titles = {_simple(item.title) for item in shown(row)}
     lines = [_simple(line) for line in _NUMBERED.findall(row["response"])]
     return Counter({"simple lines": len(lines), "simple outside": sum(line not in titles for line in lines)})
 
 
 def scored(model: str, data: Path) -> dict[str, Any]:
-    """Return what `llmrank score` says of a model's answers."""
+    """Return the measures that `llmrank score` gives for a model's answers."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{model}.jsonl")
         with path.open("w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""What the titles outside the list are, by the whole catalogue and the user's own ratings.
+"""Classify the titles outside the list, using the whole catalogue and the user's own ratings.
 
 python -m tests.answers.outside
 """
@@ -28,7 +28,7 @@ def catalogue(data: Path) -> tuple[Item, ...]:
 
 
 def kinds(model: str, films: tuple[Item, ...], data: Path) -> tuple[Counter[str], Counter[str]]:
-    """Return how many titles outside the list are of each kind, and how often each text is one."""
+    """Return the number of titles outside the list by kind, and how often each text occurs."""
     index = title_index(films)
     newest = max(year for film in films for year in _YEAR.findall(film.title))
     known: dict[str, Match | None] = {}

@@ -1,13 +1,13 @@
-"""Recorded answers read by hand, line by line, beside what llmrank reads in them.
+"""Compare llmrank's reading of recorded answers with a reading by hand, line by line.
 
-    python -m tests.answers.readings
+python -m tests.answers.readings
 
-What a line means was decided from its text and the 50 candidates, before llmrank was asked, for every line that, its
-list number taken off, is no candidate's title letter for letter; the others are confirmed by comparing letters.
-`readings.tsv` has 60 answers, 20 of each model drawn by a seed, line by line, counted from 1. `readings_of_texts.tsv`
-has what every such text of all answers means (all users were offered the same 50 films): a hash of the text and its
-reading; a text that is not in it names a film outside the list. Ten lines hold whole lists: they were split at their
-commas, and the pieces compared by letters. Nothing else of the data is kept.
+The reading by hand was decided from the text and the 50 candidates, before llmrank was asked. It covers every line
+that, without its list number, is not verbatim a candidate's title; verbatim lines were confirmed by comparison.
+`readings.tsv` has 60 answers, 20 from each model drawn with a seed, line by line, counted from 1.
+`readings_of_texts.tsv` has the meaning of every such text in all answers (all users were offered the same 50 films): a
+hash of the text and its reading. A text that is missing there names a film outside the list. Ten lines hold whole
+lists: they were split at their commas, and the pieces compared verbatim. Nothing else of the data is kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.answers.recorded import MODELS, Row, data_folder, rerank, shown
 
 DRAWN = 20
 OUTSIDE, NO_NAME, CUT_OFF = "outside", "no name", "cut off"
-"""What a line can be, if it is not the id of a candidate (or several ids in a row): `CUT_OFF` names nothing either."""
+"""What a line can be if it is not one or more candidate ids. `CUT_OFF` names nothing either."""
 LINES = Path(__file__).with_name("readings.tsv")
 TEXTS = Path(__file__).with_name("readings_of_texts.tsv")
 _LIST_NUMBER = re.compile(r"^\s*(?:\d{1,3}[.)]\s+|[-*]\s+)")
@@ -42,18 +42,18 @@ class Compared:
     text: str
     """Without its list number."""
     read: bool
-    """Whether it had to be read; else it is a candidate's title letter for letter."""
+    """Whether it had to be read by hand; otherwise it is verbatim a candidate's title."""
     by_hand: str
     by_llmrank: str
 
     @property
     def agree(self) -> bool:
-        """Return whether both take the line alike."""
+        """Return whether both readings agree."""
         return self.by_llmrank == (NO_NAME if self.by_hand == CUT_OFF else self.by_hand)
 
 
 def readings() -> dict[Answer, Mapping[int, str]]:
-    """Return what was decided of the lines that were read in 60 answers."""
+    """Return the readings by hand for the lines of 60 answers."""
     found: dict[Answer, Mapping[int, str]] = {}
     for line in LINES.read_text("utf-8").splitlines()[1:]:
         model, user, no_name, outside, chosen = line.split("\t")
@@ -92,7 +92,7 @@ def lines_of_all(data: Path) -> list[Compared]:
 
 
 def compare(answer: Answer, row: Row, by_hand: Callable[[int, str], str]) -> Iterator[Compared]:
-    """Yield the lines of an answer that are not blank; `by_hand(line, text)` is what was decided of one."""
+    """Yield the non-blank lines of an answer; `by_hand(line, text)` returns the reading by hand."""
     titles = {item.title: item.item_id for item in shown(row)}
     ours: dict[int, list[str]] = {}
     for name in named(row):
@@ -110,7 +110,8 @@ def hash_of(text: str) -> str:
 
 
 def outside_hash(lines: Iterable[Compared]) -> str:
-    """Return one hash for all texts that are outside the list by hand, so that no other text passes for one of them."""
+    """Return one hash of all texts that are outside the list by hand, so that no other text can pass for one of
+    them."""
     return hash_of("".join(sorted({hash_of(line.text) for line in lines if line.read and line.by_hand == OUTSIDE})))
 
 

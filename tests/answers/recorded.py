@@ -1,12 +1,12 @@
-"""Answers that real models once gave, as candidate rows with a `response` (JSONL), for `llmrank score`.
+"""Recorded answers of real models, as candidate rows with a `response` (JSONL), for `llmrank score`.
 
-    python -m tests.answers.recorded chatgpt answers.jsonl     # also text-davinci-003, palm, ml1m-ratings
+python -m tests.answers.recorded chatgpt answers.jsonl     # also text-davinci-003, palm, ml1m-ratings
 
-Reads the development data (LLMRANK_DATA, else ../shared/data). `chatgpt`, `text-davinci-003` and `palm` were asked to
-rerank the 50 most popular films (Di Palma et al. 2023, experiment 2 on ml-latest-small); relevant is what a user rated
-4 or better in the test part, nothing for the users who have none. `ml1m-ratings` are gpt-3.5-turbo's predictions; seven
-of them hold the text of an exception in the place of an answer, and are given as null. What those users had been shown
-is not recorded: the history of a row is what they had rated before the target, by ml-1m, and is empty for some.
+The development data is read from LLMRANK_DATA, or else from ../shared/data. `chatgpt`, `text-davinci-003` and `palm`
+were asked to rerank the 50 most popular films (Di Palma et al. 2023, experiment 2 on ml-latest-small). Relevant items
+are those that a user rated 4 or better in the test part; some users have none. `ml1m-ratings` are predictions of
+gpt-3.5-turbo. Seven of them contain the text of an exception instead of an answer, and are given as null. The history
+that these users were shown is not recorded: a row has the ratings before the target in ml-1m, which are none for some.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from llmrank.types import Item
 MODELS = ("chatgpt", "text-davinci-003", "palm")
 NAMES = (*MODELS, "ml1m-ratings")
 HISTORY = 50
-"""The newest ratings before the target that a row of `ml1m-ratings` holds."""
+"""Number of ratings before the target in the history of a `ml1m-ratings` row; the newest are kept."""
 Row = dict[str, Any]
 
 
@@ -36,7 +36,7 @@ def recorded(name: str, data: Path) -> Iterator[Row]:
 
 
 def folder_of(data: Path) -> Path:
-    """Return where the answers to "rerank these 50" lie."""
+    """Return the folder with the answers to "rerank these 50"."""
     return data / "Recommender-ChatGPT"
 
 
@@ -76,7 +76,7 @@ def rerank(model: str, data: Path) -> Iterator[Row]:
 
 
 def shown(row: Row) -> tuple[Item, ...]:
-    """Return the candidates of a row: one tuple for all rows that offer the same, as a `TitleIndex` is made for it."""
+    """Return the candidates of a row. Rows with equal candidates share one tuple, so that they share a `TitleIndex`."""
     return _shown(tuple((item["item_id"], item["title"]) for item in row["candidates"]))
 
 
@@ -102,7 +102,7 @@ def ratings(data: Path) -> Iterator[Row]:
 
 
 def _ml1m_ratings(folder: Path) -> dict[str, list[Row]]:
-    """Return what each user rated, in order; empty where the data is not there."""
+    """Return the ratings of each user, in order; empty if the data is not available."""
     if not folder.exists():
         return {}
     import pyarrow.parquet as pq
@@ -122,7 +122,7 @@ def _table(path: Path) -> list[list[str]]:
 
 
 def data_folder() -> Path:
-    """Return where the development data should be."""
+    """Return the folder where the development data is expected."""
     return Path(os.environ.get("LLMRANK_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 

@@ -1,4 +1,4 @@
-"""Catalogues other than films, and how people and models name what is in them."""
+"""Catalogues other than films, and how people and models name their items."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("catalogue", "text", "places"), ROWS)
 def test_items_are_found_as_people_name_them(catalogue: list[dict[str, str]], text: str, places: str) -> None:
-    """An item's attributes stand beside its title; `places` are those of the items named, best first."""
+    """Attributes stand beside the titles; `places` are the named items, best first."""
     items = tuple(
         Item(str(at), one["title"], {name: value for name, value in one.items() if name != "title"})
         for at, one in enumerate(catalogue, 1)

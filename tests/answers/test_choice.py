@@ -46,7 +46,7 @@ def test_the_choice_is_read(text: str) -> None:
         "A < B",
     ],
 )
-def test_a_choice_beside_which_another_is_named_is_counted(text: str) -> None:
+def test_another_choice_named_beside_is_counted(text: str) -> None:
     answer = read("choice", text, numbered(3, "letters"))
     assert (places(answer), answer.outcome, answer.repairs) == ([2], Outcome.REPAIRED, {"named_beside": 1})
 
@@ -73,7 +73,7 @@ def test_a_choice_beside_which_another_is_named_is_counted(text: str) -> None:
         ("I cannot choose.", "refusal"),
     ],
 )
-def test_what_is_no_choice_says_why(text: str, reason: str) -> None:
+def test_unparsed_choices_have_a_reason(text: str, reason: str) -> None:
     answer = read("choice", text, numbered(3, "letters"))
     assert (answer.outcome, answer.reason, answer.ranked) == (Outcome.UNPARSED, reason, ())
 
@@ -102,7 +102,7 @@ def test_numbers() -> None:
         "I would not recommend film called a.",
     ],
 )
-def test_counts_examples_and_what_is_denied_are_no_choice(text: str) -> None:
+def test_counts_examples_and_rejected_items_are_not_choices(text: str) -> None:
     assert read("choice", text, numbered(3)).outcome is Outcome.UNPARSED
 
 
@@ -120,7 +120,7 @@ def test_counts_examples_and_what_is_denied_are_no_choice(text: str) -> None:
         ("3. Fargo (1996)", None),
     ],
 )
-def test_of_several_titles_the_one_that_is_called_the_choice_is_taken(text: str, chosen: int | None) -> None:
+def test_the_title_that_is_called_the_choice_wins(text: str, chosen: int | None) -> None:
     films = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"), ("1", "2", "3"))
     answer = read("choice", text, films)
     assert (places(answer), answer.reason) == (([chosen], "") if chosen else ([], "ambiguous"))

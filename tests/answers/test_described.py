@@ -1,4 +1,4 @@
-"""Titles with what else is known of their items: of two songs with one title, the artist tells which is meant."""
+"""Titles together with attributes: of two songs with one title, the artist tells which one is meant."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ BOOKS = (
         ("1. Joe's Pizza on Carmine St\n2. Joe's Pizza (216 Bedford Ave)", "12"),
     ],
 )
-def test_every_word_of_an_entry_is_of_the_item(text: str, ranked: str) -> None:
-    """In any order, the subtitle or the version left out; a part of a long attribute is enough."""
+def test_every_word_of_an_entry_must_belong_to_the_item(text: str, ranked: str) -> None:
+    """Words may be in any order, and the subtitle or version may be missing; part of a long attribute is enough."""
     answer = read(text, items=BOOKS)
     assert "".join(answer.ranked) == ranked
     assert not answer.repairs.keys() & {"shared_title", "not_a_candidate"}
@@ -90,8 +90,8 @@ def test_a_book_of_the_same_author_is_another_book() -> None:
 
 
 @pytest.mark.parametrize("text", ["Forever Young", "A Boy and His Dog", "Harvest King", "Halo 360"])
-def test_a_part_of_an_attribute_is_no_name_without_a_sign_before_it(text: str) -> None:
-    """`Sapiens (Harari)` names the author; `Forever Young` is another song than Neil Young's `Forever`."""
+def test_a_part_of_an_attribute_needs_a_separator_before_it(text: str) -> None:
+    """`Sapiens (Harari)` names the author, but `Forever Young` is a different song from Neil Young's `Forever`."""
     items = (
         Item("1", "Forever", {"artist": "Neil Young"}),
         Item("2", "The Dog", {"about": "A boy and his horse in Paris"}),
@@ -102,14 +102,14 @@ def test_a_part_of_an_attribute_is_no_name_without_a_sign_before_it(text: str) -
 
 
 @pytest.mark.parametrize("text", ["1. Dracula, 1958\n2. Dracula, 1931", "1. Dracula (1958)\n2. Dracula (1931)"])
-def test_a_year_that_is_an_attribute_tells_titles_apart(text: str) -> None:
+def test_a_year_attribute_distinguishes_equal_titles(text: str) -> None:
     items = (Item("1", "Dracula", {"year": "1931"}), Item("2", "Dracula", {"year": "1958"}))
     answer = read(text, items=items)
     assert (answer.ranked, answer.outcome) == (("2", "1"), Outcome.OK)
 
 
 @pytest.mark.parametrize("more", [{"price": "5.99"}, {"rating": "5"}, {"players": "5 to 8", "maker": "Bungie"}])
-def test_a_number_of_an_attribute_makes_no_sequel(more: dict[str, str]) -> None:
+def test_a_number_in_an_attribute_is_not_a_sequel(more: dict[str, str]) -> None:
     """Halo costs 5.99 here; Halo 5 is another game."""
     items = (Item("h", "Halo", more), Item("o", "Portal", {"price": "9.99"}))
     answer = read("1. Portal\n2. Halo 5\n3. Halo 5 by Bungie", items=items)
@@ -117,7 +117,7 @@ def test_a_number_of_an_attribute_makes_no_sequel(more: dict[str, str]) -> None:
     assert answer.repairs["not_a_candidate"] == 2
 
 
-def test_fields_of_json_tell_titles_apart() -> None:
+def test_json_fields_distinguish_equal_titles() -> None:
     songs = [{"title": "Hello", "artist": "Lionel Richie"}, {"title": "Yellow", "artist": "Coldplay"}]
     answer = read(json.dumps({"ranking": [*songs, {"title": "Hello", "artist": "Adele"}]}), "json")
     assert answer.ranked == ("l", "y", "a")
@@ -146,28 +146,28 @@ def test_one_title_of_several_items_is_counted() -> None:
         "| Title | Why |\n|---|---|\n| Hello | Adele fans will like it |\n| Yellow | calm |",
     ],
 )
-def test_what_tells_no_titles_apart_is_counted(text: str) -> None:
-    """The artist stands in a remark, or nowhere: which song is meant, nothing says."""
+def test_an_undecided_shared_title_is_counted(text: str) -> None:
+    """The artist is in a remark, or missing, so nothing tells which song is meant."""
     answer = read(text)
     assert answer.ranked[1] == "y"
     assert answer.outcome is Outcome.REPAIRED
     assert answer.repairs["shared_title"] == 1
 
 
-def test_another_artist_makes_another_song() -> None:
+def test_another_artist_means_another_song() -> None:
     answer = read("1. Hello by Beyoncé\n2. Yellow by Coldplay")
     assert answer.ranked == ("y",)
     assert answer.repairs["not_a_candidate"] == 1
 
 
-def test_a_year_that_differs_is_not_accounted_for() -> None:
+def test_a_different_year_is_not_accepted() -> None:
     items = (Item("1", "Heat (1995)", {"genres": "Crime"}), Item("2", "Fargo (1996)", {"genres": "Crime"}))
     assert read("1. Fargo, Crime\n2. Heat (1986), Crime", items=items).ranked == ("2",)
     assert read("1. Fargo (1996), Crime\n2. Heat (1995), Crime", items=items).ranked == ("2", "1")
 
 
 def seconds(text: str, name: str, items: tuple[Item, ...]) -> float:
-    """Return how long a reading takes: the best of two, as the first makes the tables of the catalogue."""
+    """Return the time of one reading: the best of two, because the first also builds the tables of the catalogue."""
 
     def once() -> float:
         began = time.process_time()
@@ -177,7 +177,7 @@ def seconds(text: str, name: str, items: tuple[Item, ...]) -> float:
     return min(once(), once())
 
 
-def test_the_time_of_items_with_one_title_is_not_their_cube() -> None:
+def test_time_is_not_cubic_in_items_with_one_title() -> None:
     def of(count: int) -> float:
         items = tuple(Item(str(at), "Starbucks", {"address": f"{at} Main{at} St"}) for at in range(count))
         return seconds("\n".join(f"{at}. Starbucks" for at in range(1, count + 1)), "titles", items)
@@ -185,7 +185,7 @@ def test_the_time_of_items_with_one_title_is_not_their_cube() -> None:
     assert of(240) < 16 * max(of(60), 0.01)
 
 
-def test_what_all_items_have_in_common_makes_not_each_worth_a_look() -> None:
+def test_attributes_common_to_all_items_are_not_compared_with_each() -> None:
     def of(count: int) -> float:
         items = tuple(Item(str(at), f"Film w{at} (1995)", {"genres": "Drama", "by": "Bob Ray"}) for at in range(count))
         return seconds("I think of drama, by Bob. " * 100, "one_title", items)
@@ -205,7 +205,7 @@ FORMS = ("{title} by {artist}", "{title} - {artist}", "{artist} - {title}", "{ti
 def test_every_song_is_read_as_itself_or_not_at_all(
     songs: list[tuple[str, list[str]]], form: str, draw: Random
 ) -> None:
-    """However many share a title: an item is named only by a line with its own title and its own artist."""
+    """No matter how many songs share a title, only a line with an item's own title and artist names it."""
     items = tuple(
         Item(str(at), title, {"artist": " ".join(artist).title()}) for at, (title, artist) in enumerate(songs)
     )

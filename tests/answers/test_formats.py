@@ -1,4 +1,4 @@
-"""What holds for every answer format."""
+"""Properties of every answer format."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ FINISH = st.sampled_from(("stop", "length", "refusal"))
 LOGPROBS = st.none() | st.dictionaries(st.sampled_from((*"ABC12345", "Yes", " No", "x")), st.floats(), max_size=6)
 
 
-def test_there_are_nine_and_each_knows_its_name() -> None:
+def test_there_are_nine_formats_and_each_has_its_name() -> None:
     assert answer_formats()[:9] == tuple(answer_format(name).name for name in answer_formats()[:9])
     assert set(FORMATS) <= set(answer_formats())
 
 
-def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'titles'") as caught:
         answer_format("title")
     assert "permutation" in caught.value.hint
@@ -89,7 +89,7 @@ ANY_TEXT = {"text": TEXTS, "question": st.sampled_from(QUESTIONS), "finish": FIN
 
 
 def check_any_text(name: str, text: str, question: Question, finish: str, logs: dict[str, float] | None) -> Answer:
-    """Return the Answer that any text is, checked for what holds for all of them."""
+    """Return the Answer for a text, after checking the properties that every Answer has."""
     answer = answer_format(name).read(Response(text, finish, label_logprobs=logs), question)
     ids = [item.item_id for item in question.items]
     assert len(set(answer.ranked)) == len(answer.ranked)
@@ -112,14 +112,14 @@ def check_any_text(name: str, text: str, question: Question, finish: str, logs: 
 @pytest.mark.parametrize("name", FORMATS)
 @settings(max_examples=150, deadline=None)
 @given(**ANY_TEXT)
-def test_any_text_gives_one_outcome_and_no_exception(
+def test_any_text_has_one_outcome_and_raises_nothing(
     name: str, text: str, question: Question, finish: str, logs: dict[str, float] | None
 ) -> None:
     check_any_text(name, text, question, finish, logs)
 
 
 @pytest.mark.parametrize("text", ('**[":A', '**[":A\nthe matrix', '- "', "1. **\n2. **", "ß:a"))
-def test_odd_marks_and_letters_are_read_like_any_text(text: str) -> None:
+def test_unusual_characters_are_read_like_any_text(text: str) -> None:
     for question in QUESTIONS:
         for name in FORMATS:
             assert answer_format(name).read(Response(text), question).outcome in Outcome
@@ -127,13 +127,13 @@ def test_odd_marks_and_letters_are_read_like_any_text(text: str) -> None:
 
 SHORT = 8_000
 RATIO = 3.2
-"""A text of twice the length may take this many times as long; four times would be quadratic."""
+"""A text of twice the length may take this many times as long; quadratic time would be four times."""
 
 
 @pytest.mark.parametrize("name", ("titles", "permutation", "json", "choice", "rating", "yes_no", "one_title"))
 @pytest.mark.parametrize("shard", SHARDS_OF_HOSTILE)
 def test_twice_the_length_takes_twice_the_time(name: str, shard: str) -> None:
-    """The best of several tries each, compared; no clock alone."""
+    """Compares the best of several runs each, because single timings vary."""
     text, longer = hostile(shard, "Sure", SHORT), hostile(shard, "Sure", 2 * SHORT)
     floor = 0.002  # below this, the clock and the machine decide
     one = two = math.inf
@@ -268,14 +268,14 @@ def test_choices_are_read_back() -> None:
         assert chosen == [(f"i{number}",) for number in range(1, 27)]
 
 
-def test_the_json_schema_holds_what_was_asked_for() -> None:
+def test_the_json_schema_describes_what_was_asked_for() -> None:
     structured = answer_format("json").structured(Question(FILMS[:3], top=2))
     assert structured is not None
     ranking = json.loads(structured.spec)["properties"]["ranking"]
     assert (ranking["items"]["enum"], ranking["maxItems"]) == ([item.title for item in FILMS[:3]], 2)
 
 
-def test_the_same_answer_is_read_alike_whatever_was_read_before() -> None:
+def test_reading_does_not_depend_on_earlier_answers() -> None:
     response, question = Response("1. Emma (1996)\n2. Toy Story"), QUESTIONS[0]
     before = answer_format("titles").read(response, question)
     title_index(FILMS[:2])

@@ -12,7 +12,7 @@ ALL = (*FIRST, *SECOND, *THIRD)
 
 
 def reading(answer: Answer, written: Written) -> str:
-    """Return the Answer in the words of the table; the reason only where the table names one."""
+    """Return the Answer in the notation of the table; with its reason only if the table gives one."""
     if answer.outcome == Outcome.UNPARSED:
         return f"unparsed {answer.reason}" if " " in written.reading else "unparsed"
     if answer.value is not None:
@@ -21,18 +21,18 @@ def reading(answer: Answer, written: Written) -> str:
 
 
 def wrong(table: tuple[Written, ...]) -> list[tuple[Written, str]]:
-    """Return the answers that are read in another way than the table says, with that reading."""
+    """Return the answers that are read differently from the table, with llmrank's reading."""
     read = ((written, read_by_llmrank(written)) for written in table)
     return [(written, got) for written, got in read if got != written.reading]
 
 
 def read_by_llmrank(written: Written) -> str:
-    """Return llmrank's reading in the words of the table."""
+    """Return llmrank's reading in the notation of the table."""
     answer = answer_format(written.format).read(Response(written.text, written.finish), written.question())
     return reading(answer, written)
 
 
-def test_there_are_enough() -> None:
+def test_there_are_enough_answers() -> None:
     assert len(FIRST) >= 150
     assert len({(written.format, written.scheme, written.text, written.titles) for written in FIRST}) == len(FIRST)
 

@@ -28,7 +28,7 @@ def test_arrays_of_labels_ids_and_titles(text: str, question: Question) -> None:
     assert (places(answer), answer.outcome) == ([3, 1, 2], Outcome.OK)
 
 
-def test_numbers_are_places_also_where_a_title_is_one_with_a_year() -> None:
+def test_numbers_are_identifiers_even_if_a_title_is_a_number() -> None:
     films = items("A (1979)", "9 (2009)", "Heat (1995)", "1984 (1984)")
     answer = read("json", "[3, 1, 2, 4]", Question(films))
     assert (places(answer), answer.outcome) == ([3, 1, 2, 4], Outcome.OK)
@@ -40,7 +40,7 @@ def test_repairs_are_counted() -> None:
     assert read("json", "[0, 2, 1]", BY_NUMBER).repairs == {"zero_based": 1}
 
 
-def test_what_is_no_json_is_read_all_the_same_and_counted() -> None:
+def test_invalid_json_is_read_and_counted() -> None:
     cut = read("json", '["Alien (1979)", "Heat (1995)", "Good, the B', BY_TITLE, "length")
     assert (places(cut), cut.repairs) == ([1, 2], {"truncated": 1, "missing": 1, "not_json": 1})
     assert places(read("json", "['Heat (1995)', 'Alien (1979)']", BY_TITLE)) == [2, 1]
@@ -52,5 +52,5 @@ def test_unparsed_says_why(text: str, reason: str) -> None:
     assert read("json", text, BY_NUMBER).reason == reason
 
 
-def test_model_output_is_parsed_and_never_run() -> None:
+def test_model_output_is_parsed_and_never_executed() -> None:
     assert read("json", "__import__('os').abort()", numbered(3)).outcome is Outcome.UNPARSED

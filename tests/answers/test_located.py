@@ -1,4 +1,4 @@
-"""An entry is located in the raw answer only where nothing is left to guess."""
+"""Entries are located in the raw answer only if their place is certain."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_yes_no_from_text(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["Yes: 0.2, No: 0.8", '{"no": 0.1, "yes": 0.9}'])
-def test_two_probabilities_in_a_text_are_no_verdict(text: str) -> None:
+def test_two_probabilities_in_a_text_are_not_a_verdict(text: str) -> None:
     assert answer_format("yes_no").read(Response(text), Question()).reason == "ambiguous"
 
 
@@ -106,7 +106,7 @@ def test_yes_no_unparsed_says_why(text: str, reason: str) -> None:
     assert answer_format("yes_no").read(Response(text), Question()).reason == reason
 
 
-def test_labels_wanted() -> None:
+def test_requested_labels() -> None:
     assert answer_format("yes_no").labels(Question()) == ("Yes", "No")
     assert answer_format("expected_rating").labels(Question()) == ("1", "2", "3", "4", "5")
     assert answer_format("expected_rating").labels(Question(scale=(0.5, 2.0))) == ("0.5", "1", "1.5", "2")

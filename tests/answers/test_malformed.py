@@ -1,10 +1,10 @@
-"""Malformed answers of the kinds that models give, each with the readings that a careful person gives it.
+"""Malformed answers of the kinds that models give, each with the readings of a careful person.
 
-They were written in rounds, each before its answers were read by llmrank; `round` says in which.
-`items.json` has the candidates of all.
-`readings` are the places of the items from 1, best first (or the rating, or 1 and 0 for yes and no), or `unparsed` with
-its reason; where a careful person can defend two, both are named. `first` is what had been decided before the project's
-own rules (the countdown, maps of ranks) were held against it. `not_yet` says what llmrank reads in its place.
+They were written in rounds, and each round was finished before llmrank read it; `round` is its number. `items.json` has
+the candidates of all answers. `readings` are the places of the items from 1, best first (or the rating, or 1 and 0 for
+yes and no), or `unparsed` with its reason; if a careful person can defend two readings, both are listed. `first` is the
+decision made before the project's own rules (the countdown, maps of ranks) were applied. `not_yet` is what llmrank
+currently reads instead.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from llmrank.types import Item, Outcome, Question, Response
 FOLDER = Path(__file__).with_name("malformed")
 ITEMS: dict[str, Any] = json.loads((FOLDER / "items.json").read_text("utf-8"))
 TITLES: dict[str, list[str | dict[str, Any]]] = ITEMS["items"]
-"""Titles, or objects of a title and the attributes that stood beside it."""
+"""Titles, or objects with a title and the attributes that stood beside it."""
 ITEM_IDS: dict[str, list[str]] = ITEMS["item_ids"]
-"""Of the items that do not have those of a test (`i1`)."""
+"""The item ids of lists whose ids are not those of a test (`i1`)."""
 ROWS: list[dict[str, Any]] = [
     json.loads(line)
     for path in sorted(FOLDER.glob("rounds-*.jsonl"))
@@ -35,7 +35,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def read(row: dict[str, Any]) -> tuple[str, Outcome]:
-    """Return llmrank's reading in the words of the file, and the outcome."""
+    """Return llmrank's reading in the notation of the file, and the outcome."""
     shown = [{"title": one} if isinstance(one, str) else one for one in TITLES[row["items"]]]
     item_ids = ITEM_IDS.get(row["items"], [f"i{place}" for place in range(1, len(shown) + 1)])
     attributes = [{name: str(value) for name, value in one.items() if name != "title"} for one in shown]
@@ -66,11 +66,11 @@ def test_the_answer_is_read_as_a_careful_person_reads_it(row: dict[str, Any]) ->
 
 
 WRONG_IN_ORDER = 5
-"""Traps of round 65 that are read in another order, and counted as repaired."""
+"""Number of traps in round 65 that are read in another order but counted as repaired."""
 
 
-def test_none_is_wrong_and_confident() -> None:
-    """What is not read yet is unparsed, or read in part and counted as repaired; its order is another one in few."""
+def test_no_wrong_reading_is_ok() -> None:
+    """An answer that is not read yet is unparsed, or partly read and counted as repaired; few have another order."""
     wrong: list[int] = []
     for row in ROWS:
         if "not_yet" not in row:
@@ -83,7 +83,7 @@ def test_none_is_wrong_and_confident() -> None:
     assert {*wrong} <= {65} and len(wrong) <= WRONG_IN_ORDER
 
 
-def test_there_are_enough() -> None:
+def test_there_are_enough_answers() -> None:
     assert len(ROWS) >= 150
     assert sum("unparsed ambiguous" in row["readings"] for row in ROWS) >= 40
     assert len({(row["items"], row["format"], row.get("ids"), row["text"]) for row in ROWS}) == len(ROWS)

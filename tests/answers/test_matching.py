@@ -9,7 +9,7 @@ from tests.answers.asking import items
 
 
 def named(text: str, *titles: str) -> tuple[str, str] | None:
-    """The title that the text is matched with and the stage; ("", "ambiguous"); None where there is no match."""
+    """Return the title that the text matches and the stage; ("", "ambiguous"); None if there is no match."""
     index = TitleIndex(items(*titles))
     match = index.find(text) or index.nearest(text)
     return match and (titles[match.positions[0]] if match.positions else "", match.stage)
@@ -132,7 +132,7 @@ def test_a_text_is_not_matched_with_another_title(text: str, title: str) -> None
     assert named(text, title) is None
 
 
-def test_ambiguous_is_unmatched_until_the_year_tells() -> None:
+def test_an_ambiguous_title_needs_a_year_to_match() -> None:
     titles = ("Beauty and the Beast (1991)", "Beauty and the Beast (2017)")
     assert named("Beauty and the Beast", *titles) == ("", "ambiguous")
     assert named("Beauty and the Beast (2017)", *titles) == (titles[1], "exact")
@@ -140,7 +140,7 @@ def test_ambiguous_is_unmatched_until_the_year_tells() -> None:
     assert named("Beauty and the Beast (2016)", *titles) is None
 
 
-def test_what_two_products_begin_with_names_neither() -> None:
+def test_a_common_beginning_of_two_products_names_neither() -> None:
     titles = ("Cetaphil Moisturizing Cream, Unscented, 16 oz", "Cetaphil Moisturizing Lotion, Unscented, 16 oz")
     assert named("Cetaphil", *titles) == named("Cetaphil Moisturizing", *titles) == ("", "ambiguous")
 
@@ -151,7 +151,7 @@ def test_equal_titles_are_found_together() -> None:
     assert index.find("emma") == Match((0, 2), "normalised")
 
 
-def test_the_article_tells_two_titles_apart() -> None:
+def test_the_article_distinguishes_two_titles() -> None:
     assert named("the thing", "Thing (1982)", "Thing, The (1982)") == ("Thing, The (1982)", "normalised")
 
 
@@ -163,7 +163,7 @@ def test_an_item_id_names_its_item_unless_the_title_is_anothers() -> None:
     assert index.find("50") is None  # could be a number of the list
 
 
-def test_the_index_of_a_tuple_is_built_once_and_let_go() -> None:
+def test_the_index_of_a_tuple_is_built_once_and_released() -> None:
     some = items("Alien (1979)")
     assert title_index(some) is title_index(some)
     assert title_index(some) is not title_index(items("Alien (1979)"))

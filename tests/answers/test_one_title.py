@@ -1,4 +1,4 @@
-"""The answer format `one_title`: one title, alone or in what a model says around it."""
+"""The answer format `one_title`: a title alone, or with words around it."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_the_title_is_read(text: str) -> None:
     assert read(text) == (("Star Wars (1977)",), "")
 
 
-def test_what_was_read_is_told() -> None:
+def test_the_entry_says_how_it_was_read() -> None:
     for text in ("Star Wars (1977)", "50::Star Wars (1977)", "\n\nIt is **Star Wars (1977)**."):
         [entry] = answer_format("one_title").read(Response(text), Question(ITEMS, top=1)).entries
         [span] = located(text, [entry])
@@ -71,7 +71,7 @@ def test_what_was_read_is_told() -> None:
         ("<think>Star Wars", "truncated"),
     ],
 )
-def test_what_names_none_names_none(text: str, reason: str) -> None:
+def test_other_answers_name_no_item(text: str, reason: str) -> None:
     assert read(text) == ((), reason)
 
 

@@ -1,4 +1,4 @@
-"""Ordinary words around an ordinary list are no reason to doubt it, in whatever order the list is."""
+"""Ordinary words around an ordinary list do not make it doubtful, whatever its order."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ REASONS = (
 
 
 @pytest.mark.parametrize("words", HARMLESS)
-def test_ordinary_introductions_and_reasons_are_no_comments(words: str) -> None:
+def test_ordinary_introductions_and_reasons_are_not_comments(words: str) -> None:
     titles = ORDERS[1]
     reasons = "\n".join(
         f"{at}. **{title}** - {reason}" for at, (title, reason) in enumerate(zip(titles, REASONS, strict=True), 1)
@@ -171,7 +171,7 @@ TITLES = (
 
 
 @pytest.mark.parametrize("form", [form for form in LISTS if form != "in one line"])
-def test_titles_are_no_comments(form: str) -> None:
+def test_titles_are_not_comments(form: str) -> None:
     for titles in (TITLES[::-1], TITLES[3:] + TITLES[:3]):
         items = tuple(Item(title, title) for title in TITLES)
         text = LISTS[form](titles) if form != "JSON" else json.dumps(titles)
@@ -179,7 +179,7 @@ def test_titles_are_no_comments(form: str) -> None:
         assert (answer.ranked, answer.outcome) == (titles, Outcome.OK)
 
 
-def test_titles_behind_identifiers_are_no_comments() -> None:
+def test_titles_after_identifiers_are_not_comments() -> None:
     items = tuple(Item(title, title) for title in TITLES)
     order = (7, 3, 1, 5, 2, 6, 4)
     numbers = tuple(str(at) for at in range(1, 8))
@@ -195,7 +195,7 @@ SERIES = ("The Hunger Games (The Hunger Games, #1)", "Emma", "Dune (Dune Chronic
 
 
 @pytest.mark.parametrize("order", [(2, 1, 4, 3), (4, 2, 1, 3)])
-def test_titles_behind_a_chain_call_nothing_the_best(order: tuple[int, ...]) -> None:
+def test_titles_after_a_chain_do_not_call_an_item_the_best(order: tuple[int, ...]) -> None:
     items = tuple(Item(title, title) for title in SERIES)
     chain = " > ".join(f"[{one}]" for one in order)
     lines = "\n".join(f"- [{one}] {SERIES[one - 1]}: shares its themes with what they read" for one in order)
@@ -219,7 +219,7 @@ def test_a_title_that_looks_like_a_label_is_one_title() -> None:
     assert answer.ranked == (*titles, "again")
 
 
-def test_a_title_with_versus_in_it_compares_nothing() -> None:
+def test_a_title_with_versus_is_not_a_comparison() -> None:
     titles = ("Scott Pilgrim vs. the World (2010)", "Heat (1995)", "Tucker & Dale vs Evil (2010)")
     text = "\n".join(f"{at}. **{title}**: a fine film" for at, title in enumerate(titles, 1))
     answer = answer_format("titles").read(Response(text), Question(tuple(Item(title, title) for title in titles)))
@@ -235,7 +235,7 @@ def test_the_time_of_records_is_linear(record: str) -> None:
         split(text)
         return time.process_time() - began
 
-    # The best of several tries each, compared; no clock alone.
+    # Compares the best of several runs each, because single timings vary.
     assert min(seconds(4000) for _ in range(4)) < 8 * max(min(seconds(1000) for _ in range(4)), 0.01)
 
 
@@ -260,7 +260,7 @@ LIST = "\n".join(f"{number}. {item.title}" for number, item in enumerate(FIVE, 1
         *("Ordered by fit, then by price:", "Ends with your favorite:", "I dropped everything to answer this:"),
     ),
 )
-def test_idioms_turn_no_list_round(intro: str) -> None:
+def test_idioms_do_not_reverse_a_list(intro: str) -> None:
     assert places(read("titles", f"{intro}\n{LIST}", Question(FIVE))) == [1, 2, 3, 4, 5]
 
 
@@ -282,7 +282,7 @@ def test_idioms_turn_no_list_round(intro: str) -> None:
         *("Do pior até o melhor:", "From the one you'd enjoy least up to the one you'd enjoy most:"),
     ),
 )
-def test_directions_are_heard_in_their_other_forms(intro: str) -> None:
+def test_directions_are_recognised_in_other_forms(intro: str) -> None:
     assert places(read("titles", f"{intro}\n{LIST}", Question(FIVE))) == [5, 4, 3, 2, 1]
 
 
@@ -294,7 +294,7 @@ def test_directions_are_heard_in_their_other_forms(intro: str) -> None:
         "Alphabetically, best to worst being impossible:",
     ),
 )
-def test_what_taste_does_not_order_is_no_ranking(intro: str) -> None:
+def test_an_order_by_something_else_than_taste_is_not_a_ranking(intro: str) -> None:
     assert read("titles", f"{intro}\n{LIST}", Question(FIVE)).reason == "ambiguous"
 
 
@@ -312,11 +312,11 @@ def test_titles_keep_their_ordinals_and_books_their_authors() -> None:
 @pytest.mark.parametrize(
     "text", ("Da, wo Action ist: nein.", "Nu: ja", "Jo - nee.", "Ei, ja doch.", "Likely yes, likely no")
 )
-def test_words_that_are_others_in_another_language_decide_nothing_beside_a_verdict(text: str) -> None:
+def test_words_with_another_meaning_elsewhere_do_not_override_a_verdict(text: str) -> None:
     assert read("yes_no", text, Question(items("Heat (1995)"))).reason == "ambiguous"
 
 
-def test_places_of_something_else_below_entries_are_no_ranks() -> None:
+def test_other_places_below_entries_are_not_ranks() -> None:
     text = "Best first:\n" + "\n".join(
         f"- {item.title}\n  In your list → place {6 - at}" for at, item in enumerate(FIVE, 1)
     )
@@ -334,7 +334,7 @@ def test_places_of_something_else_below_entries_are_no_ranks() -> None:
         ("Yes. I'd say no movie here fits better.", True),
     ],
 )
-def test_what_one_would_say_is_a_verdict_only_without_a_condition(text: str, yes: bool | None) -> None:
+def test_a_conditional_statement_is_not_a_verdict(text: str, yes: bool | None) -> None:
     assert read("yes_no", text, Question(items("Heat (1995)"))).value == (None if yes is None else float(yes))
 
 
@@ -354,12 +354,12 @@ ASKED = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)", "Casino (1
 
 
 @pytest.mark.parametrize("first", ["Not worth watching", "Hardly worth a look", "Not really worth considering"])
-def test_what_is_not_worth_it_comes_last(first: str) -> None:
+def test_items_not_worth_it_come_last(first: str) -> None:
     text = f"{first}:\n- Alien\n- Ran\n\nWorth watching:\n- Fargo\n- Casino\n- Heat"
     assert places(read("titles", text, ASKED)) == [2, 4, 1, 3, 5]
 
 
-def test_a_map_from_one_on_has_ranks_for_keys_unless_its_values_fall_as_scores_do() -> None:
+def test_map_keys_from_one_are_ranks_unless_the_values_fall_like_scores() -> None:
     question = numbered(9)
     assert read("permutation", '{"1": 9, "2": 8, "3": 7}', question).reason == "ambiguous"
     assert places(read("permutation", '{"1": 7, "2": 6, "3": 9, "4": 2}', question)) == [7, 6, 9, 2]
@@ -390,11 +390,11 @@ def test_products_are_known_by_their_model_without_the_brand() -> None:
         ("Скорее нет, чем да.", False),
     ],
 )
-def test_a_recommendation_is_a_verdict_only_where_nothing_else_is_meant(text: str, yes: bool | None) -> None:
+def test_a_recommendation_of_something_else_is_not_a_verdict(text: str, yes: bool | None) -> None:
     assert read("yes_no", text, Question(items("Heat (1995)"))).value == (None if yes is None else float(yes))
 
 
-def test_tiers_are_tiers_only_where_the_text_says_so() -> None:
+def test_tiers_need_a_text_that_calls_them_so() -> None:
     listed = "S – Heat, Fargo\nA – Alien\nB – Casino"
     assert places(read("titles", f"My tier list:\n\n{listed}", ASKED)) == [1, 2, 3, 4]
     assert places(read("titles", "My tier list, lowest first:\n\nA – Alien\n**S**: Heat, Fargo", ASKED)) == [1, 2, 3]
@@ -402,7 +402,7 @@ def test_tiers_are_tiers_only_where_the_text_says_so() -> None:
     assert places(read("permutation", "A - Heat\nB - Fargo\nC - Alien", lettered)) == [1, 2, 3]
 
 
-def test_a_year_behind_a_name_tells_remakes_apart_and_nothing_else() -> None:
+def test_a_year_after_a_name_distinguishes_only_remakes() -> None:
     question = Question(items("Dawn of the Dead (2004)", "Dawn of the Dead (1978)", "Zombieland (2009)"))
     text = (
         "1. Dawn of the Dead – the one of 1978\n2. Zombieland – set in 2004\n3. Dawn of the Dead — Snyder's 2004 remake"
@@ -420,20 +420,20 @@ def test_the_first_and_the_rest_of_an_object_are_one_ranking() -> None:
     assert read("permutation", '{"error": {"message": "busy", "tries": ["A", "B", "C"]}}', question).ranked == ()
 
 
-def test_a_comment_in_code_is_no_entry() -> None:
+def test_a_comment_in_code_is_not_an_entry() -> None:
     text = '```python\nranked = [\n    "Fargo (1996)",\n    # "Heat (1995)",  too long\n    "Alien (1979)",\n]\n```'
     assert places(read("titles", text, ASKED)) == [2, 3]
     assert places(read("titles", text.replace("python", "markdown").replace('# "', '"'), ASKED)) == [2, 1, 3]
 
 
-def test_what_is_scratched_in_an_entry_is_replaced_or_gone() -> None:
+def test_a_retracted_entry_is_replaced_or_dropped() -> None:
     text = "1. Fargo\n2. Heat — no, scratch that, they have seen it; Alien takes this place\n3. Casino"
     assert places(read("titles", text, ASKED)) == [2, 3, 4]
     assert places(read("titles", text.replace("Alien takes this place", "it is gone"), ASKED)) == [2, 4]
     assert places(read("titles", "1. Fargo\n2. Heat — actually the best of its year\n3. Casino", ASKED)) == [2, 1, 4]
 
 
-def test_a_column_of_what_was_watched_is_no_ranking() -> None:
+def test_a_column_of_watched_items_is_not_a_ranking() -> None:
     table = "| # | {} | Watch next |\n|---|---|---|\n| 1 | Heat | Casino |\n| 2 | Jaws | Alien |"
     assert places(read("titles", table.format("Because you watched"), ASKED)) == [4, 3]
     assert places(read("titles", "| Rank | Watched |\n|---|---|\n| 1 | Casino |\n| 2 | Alien |", ASKED)) == [4, 3]
@@ -451,13 +451,13 @@ def test_a_column_of_what_was_watched_is_no_ranking() -> None:
         ("The rest: C, D", [5, 2, 1, 3, 4]),
     ],
 )
-def test_what_a_sentence_says_of_items_behind_a_ranking_does_not_go_on_with_it(behind: str, order: list[int]) -> None:
+def test_a_sentence_after_a_ranking_does_not_continue_it(behind: str, order: list[int]) -> None:
     lettered = Question(ASKED.items, tuple("ABCDE"))
     for ranked in ("E > B > A", "1. E\n2. B\n3. A"):
         assert places(read("permutation", f"{ranked}\n\n{behind}", lettered)) == order
 
 
-def test_a_json_answer_that_is_cut_off_is_read_up_to_there() -> None:
+def test_a_truncated_json_answer_is_read_as_far_as_it_goes() -> None:
     text = (
         '{"recommendations":[{"rank":1,"title":"Casino (1995)","reason":"Crime."},'
         '{"rank":2,"title":"Heat (1995)","reason":"Crime too."},{"rank":3,"title":"Fargo (1996)","reason":"As goo'
@@ -474,7 +474,7 @@ def test_an_answer_within_a_wrapper_is_the_answer() -> None:
     assert places(read("titles", " [/INST] 1. Fargo 2. Heat 3. Alien </s>", ASKED)) == [2, 1, 3]
 
 
-def test_a_heading_that_is_crossed_out_leaves_out_its_list() -> None:
+def test_a_crossed_out_heading_excludes_its_list() -> None:
     text = "✅ **In order**\n1. Fargo\n2. Heat\n\n❌ **Not recommended**\n1. Alien\n2. Casino"
     assert places(read("titles", text, ASKED)) == [2, 1]
     assert places(read("titles", "1. Fargo\n❌ Heat\n2. Alien", ASKED)) == [2, 3]
@@ -494,11 +494,11 @@ def test_a_heading_that_is_crossed_out_leaves_out_its_list() -> None:
         "Heat - 71\nFargo - 88\n1984 - 64\nAlien - 95\nRan - 93",
     ],
 )
-def test_an_order_that_is_changed_or_left_open_is_not_read(text: str) -> None:
+def test_a_changed_or_open_order_is_not_read(text: str) -> None:
     assert read("titles", text, ASKED).ranked == ()
 
 
-def test_scores_behind_dots_and_mappings_of_yaml_are_read() -> None:
+def test_scores_after_dots_and_yaml_mappings_are_read() -> None:
     text = "Scores, higher is better:\n\nHeat ........ 71\nFargo ....... 88\nAlien  95"
     assert places(read("titles", text, ASKED)) == [3, 2, 1]
     flow = '```yaml\npicks:\n  - {title: "Heat (1995)", place: 2}\n  - {title: "Fargo (1996)", place: 1}\n```'
@@ -525,11 +525,11 @@ def test_a_name_in_characters_before_the_title_is_its_translation() -> None:
         "<seed:think>1. Heat\n2. Fargo\n3. Alien",
     ],
 )
-def test_reasoning_that_never_ends_is_no_answer(text: str) -> None:
+def test_reasoning_that_never_ends_is_not_an_answer(text: str) -> None:
     assert read("titles", text, ASKED).reason == "truncated"
 
 
-def test_reasoning_that_is_folded_is_left_out() -> None:
+def test_collapsed_reasoning_is_dropped() -> None:
     folded = (
         '<details type="reasoning" done="true" duration="3">\n<summary>Thought</summary>\n> Heat first.\n</details>\n'
     )
@@ -548,7 +548,7 @@ def test_reasoning_that_is_folded_is_left_out() -> None:
         ("rating", "2 (with 1 the best and 5 the worst, or was it the other way round?)"),
     ],
 )
-def test_what_is_asked_or_not_known_is_no_verdict(name: str, text: str) -> None:
+def test_questions_and_ignorance_are_not_verdicts(name: str, text: str) -> None:
     answer = read(name, text, numbered(5) if name == "choice" else Question(items("Heat (1995)")))
     assert answer.value is None and not answer.ranked
 
@@ -563,7 +563,7 @@ def test_what_is_asked_or_not_known_is_no_verdict(name: str, text: str) -> None:
         ("rating", "4, on the scale where 1 is the worst", 4.0),
     ],
 )
-def test_and_what_is_said_in_the_end_is_one(name: str, text: str, value: float) -> None:
+def test_a_statement_at_the_end_is_a_verdict(name: str, text: str, value: float) -> None:
     assert read(name, text, Question(items("Heat (1995)"))).value == value
 
 
@@ -593,7 +593,7 @@ def test_and_what_is_said_in_the_end_is_one(name: str, text: str, value: float) 
         ("Yes\n\nCould you tell me if you'd like a reason?", True),
     ],
 )
-def test_a_sentence_that_only_looks_like_a_verdict_is_none(text: str, yes: bool | None) -> None:
+def test_a_sentence_that_only_looks_like_a_verdict_is_not_one(text: str, yes: bool | None) -> None:
     assert read("yes_no", text, Question(items("Heat (1995)"))).value == (None if yes is None else float(yes))
 
 
@@ -609,7 +609,7 @@ def test_a_sentence_that_only_looks_like_a_verdict_is_none(text: str, yes: bool 
         "C\n\nCould you tell me whether this suits you?",
     ],
 )
-def test_what_is_named_as_the_choice_counts_before_a_last_line(text: str) -> None:
+def test_a_named_choice_takes_precedence_over_the_last_line(text: str) -> None:
     assert read("choice", text, Question(ASKED.items, tuple("ABCDE"))).ranked == ("i3",)
 
 
@@ -647,7 +647,7 @@ def test_ordinary_words_beside_a_list_change_nothing(text: str, order: list[int]
     assert places(read("titles", text, ASKED)) == order
 
 
-def test_remarks_on_identifiers_cut_no_list_off() -> None:
+def test_remarks_on_identifiers_do_not_end_a_list() -> None:
     lettered = Question(ASKED.items, tuple("ABCDE"))
     assert places(read("permutation", "E > B > A > C\nD (a weak match)", lettered)) == [5, 2, 1, 3, 4]
     assert places(read("permutation", "[5], [2]\n[1], [3] as well\n[4]", numbered(5))) == [5, 2, 1, 3, 4]
@@ -666,7 +666,7 @@ def test_remarks_on_identifiers_cut_no_list_off() -> None:
         "1.º lugar: nº 3\n2.º lugar: nº 1",
     ],
 )
-def test_ranks_and_identifiers_of_other_languages_are_told_apart(text: str) -> None:
+def test_ranks_and_identifiers_are_distinguished_in_other_languages(text: str) -> None:
     assert places(read("permutation", text, numbered(4))) == [3, 1]
 
 
@@ -676,12 +676,12 @@ def test_a_book_is_known_without_its_edition() -> None:
     assert read("titles", "1. Calculus", books).outcome is Outcome.UNPARSED
 
 
-def test_what_was_watched_before_a_dash_is_not_missed_in_the_list() -> None:
+def test_watched_items_before_a_dash_are_not_missing_from_the_list() -> None:
     films = Question(items("Toy Story (1995)", "Heat (1995)", "Fargo (1996)"))
     text = "Toy Story 3 (2010) - Heat (1995)\nPocahontas (1995) - Fargo (1996)"
     assert places(read("titles", text, films)) == [2, 3]
 
 
 @pytest.mark.parametrize("text", ["Oui, mais non.", "Ja und nein.", "Да и нет.", "Yes, but not for this user."])
-def test_a_yes_that_is_taken_back_is_ambiguous(text: str) -> None:
+def test_a_retracted_yes_is_ambiguous(text: str) -> None:
     assert read("yes_no", text, numbered(1)).reason == "ambiguous"

@@ -1,4 +1,4 @@
-"""What recorded answers name outside the list is outside, and mostly known."""
+"""Titles that recorded answers name outside the list really are outside it, and most are known films."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = {
     "palm": {HISTORY: 3023, HELD_OUT: 151, CATALOGUE: 4446, LATER: 427, UNKNOWN: 336},
 }
 SIMPLY = {"chatgpt": 5161, "text-davinci-003": 7778, "palm": 14948}
-"""Titles that a normaliser by case and punctuation takes to be outside the list."""
+"""Number of titles outside the list according to a simple normaliser of case and punctuation."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def films(data: Path) -> tuple[Item, ...]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_what_is_outside_is_of_a_known_kind(model: str, films: tuple[Item, ...], data: Path) -> None:
+def test_titles_outside_the_list_are_of_known_kinds(model: str, films: tuple[Item, ...], data: Path) -> None:
     found, texts = kinds(model, films, data)
     assert found == Counter(KINDS[model])
     assert texts.total() == found.total()

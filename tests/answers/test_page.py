@@ -11,12 +11,12 @@ from llmrank.types import Answer, Item, Question, Response
 from tests.answers.notations import PAGE
 
 COMPANY = ("Casablanca (1942)", "Vertigo (1958)", "Gattaca (1997)")
-"""Entries that name the other candidates: `loose` matches want company."""
+"""Entries that name the other candidates, because `loose` matches need company."""
 STAGES = {"exact after normalising": {"normalised"}, "fuzzy": {"fuzzy"}, "loose": {"loose"}, "none": set[str]()}
 
 
 def rows(name: str) -> list[list[str]]:
-    """Return the rows of a table of the page, without its head."""
+    """Return the rows of a table on the page, without its headings."""
     table = re.split(rf"<!-- /?{name} -->\n", PAGE.read_text("utf-8"))[1]
     return [[cell.strip().strip("`") for cell in line.strip("|").split(" | ")] for line in table.splitlines()[2:]]
 

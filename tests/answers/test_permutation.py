@@ -80,13 +80,13 @@ def test_a_list_from_zero_is_recognised_or_refused_but_never_shifted_silently() 
         "\n\nCorrection, since the user would not enjoy 1:\n",
     ],
 )
-def test_a_revised_order_of_all_is_not_taken_for_what_is_left_out(between: str) -> None:
+def test_a_revised_order_of_all_items_is_not_taken_for_exclusions(between: str) -> None:
     assert places(read("permutation", f"[1] > [3] > [2]{between}[2] > [1] > [3]", numbered(3))) == [2, 1, 3]
     assert places(read("permutation", "[3] > [1]\n\nI would not recommend: [2]", numbered(3))) == [3, 1]
 
 
 @pytest.mark.parametrize("form", ["{}: {} - {}", "[{}] {}: {}/10", "{}. {} (score: {})", "{}) **{}** – {}% – slow"])
-def test_scores_that_do_not_fall_down_the_items_as_shown_are_no_ranking(form: str) -> None:
+def test_scores_that_do_not_fall_are_not_a_ranking(form: str) -> None:
     films = Question(items("Alien", "Heat", "Apollo 13"), ("A", "B", "C"))
     for scores, named in (((7, 9, 5), []), ((5, 7, 9), []), ((9, 9, 7), [1, 2, 3]), ((1, 2, 3), [1, 2, 3])):
         lines = map(form.format, "ABC", ("Alien", "Heat", "Apollo 13"), scores)
@@ -104,7 +104,7 @@ def test_scores_that_do_not_fall_down_the_items_as_shown_are_no_ranking(form: st
         ('{"ranking": ["3", "1", "2"], "why": "[3] is a classic"}', 0),
     ],
 )
-def test_a_ranking_beside_which_candidates_are_named_is_never_ok(text: str, lines: int) -> None:
+def test_a_ranking_with_candidates_named_beside_it_is_never_ok(text: str, lines: int) -> None:
     answer = read("permutation", text, numbered(3))
     assert (places(answer), answer.repairs.get("named_beside", 0)) == ([3, 1, 2], lines)
     assert answer.outcome == (Outcome.REPAIRED if lines else Outcome.OK)
@@ -118,7 +118,7 @@ def test_a_ranking_beside_which_candidates_are_named_is_never_ok(text: str, line
         "There is not enough history to rank them.",
     ],
 )
-def test_the_order_shown_is_no_ranking_where_the_answer_says_so(said: str) -> None:
+def test_the_order_shown_is_not_a_ranking_if_the_answer_says_so(said: str) -> None:
     assert read("permutation", f"[1] > [2] > [3]\n\n{said}", numbered(3)).reason == "ambiguous"
     assert places(read("permutation", f"[1] > [3] > [2]\n\n{said}", numbered(3))) == [1, 3, 2]
 
@@ -135,7 +135,7 @@ def test_the_order_shown_is_no_ranking_where_the_answer_says_so(said: str) -> No
         ("\n\nIt was not easy to put one above the other.", [3, 2, 1]),
     ],
 )
-def test_what_is_said_of_the_ends_of_a_list_is_held_against_it(said: str, named: list[int]) -> None:
+def test_statements_about_the_ends_of_a_list_are_checked(said: str, named: list[int]) -> None:
     assert places(read("permutation", f"3 > 2 > 1{said}", numbered(3))) == named
 
 
@@ -171,14 +171,14 @@ def test_titles_in_place_of_labels_are_read_and_counted() -> None:
     "form", ["{n}. {title}", "- {title}", "{n}. **{title}** – fits", "| {n} | {title} |", "{n}\t{title}"]
 )
 @pytest.mark.parametrize("labels", ["1234", "ABCL"])
-def test_a_number_or_a_letter_in_a_title_is_no_identifier(form: str, labels: str) -> None:
+def test_a_number_or_a_letter_in_a_title_is_not_an_identifier(form: str, labels: str) -> None:
     titles = ["Sun Lotion SPF 3, 1 L", "L'Oréal Cream SPF 2, 1 L", "Soap A, pack of 2", "Sun Lotion B, SPF 2, 3 oz."]
     text = "\n".join(form.format(n=n, title=titles[at]) for n, at in enumerate((3, 1, 0, 2), 1))
     answer = read("permutation", text, Question(items(*titles), tuple(labels)))
     assert (places(answer), answer.repairs) == ([4, 2, 1, 3], {"title_for_identifier": 4})
 
 
-def test_shortened_titles_in_place_of_identifiers_are_read_as_where_titles_were_asked() -> None:
+def test_shortened_titles_in_place_of_identifiers_are_read() -> None:
     question = Question(items("Philips Sensitive Shampoo, pack of 2", "L'Oréal Pro Hand Cream, 1 L"), ("A", "L"))
     assert places(read("permutation", "1. L'Oréal Pro Hand Cream\n2. Philips Sensitive Shampoo", question)) == [2, 1]
 
@@ -235,7 +235,7 @@ def test_a_chain_alone_is_read_as_the_stages_read_it(data: st.DataObject) -> Non
         "Each by what its producers paid, a cost they never told: [3], [1], [2]",
     ],
 )
-def test_a_ranking_around_which_words_may_speak_against_it_is_never_ok(text: str) -> None:
+def test_a_ranking_with_contradicting_words_around_it_is_never_ok(text: str) -> None:
     answer = read("permutation", text, numbered(3))
     assert (places(answer), answer.outcome, answer.repairs) == ([3, 1, 2], Outcome.REPAIRED, {"commented": 1})
 
@@ -276,11 +276,11 @@ def test_ranks_and_losses_are_read_in_their_direction(text: str, order: list[int
         "My ranking was [2] > [3] > [1], but I take it back.",
     ],
 )
-def test_what_is_no_ranking_of_the_answer_is_not_read(text: str) -> None:
+def test_lists_that_are_not_the_answer_are_not_read(text: str) -> None:
     assert read("permutation", text, numbered(3)).outcome is Outcome.UNPARSED
 
 
-def test_small_letters_in_brackets_are_identifiers_behind_list_numbers() -> None:
+def test_lower_case_letters_in_brackets_are_identifiers_after_list_numbers() -> None:
     question = numbered(3, "letters")
     assert places(
         read("permutation", "1. (c) Film called c\n2. (a) Film called a\n3. (b) Film called b", question)
@@ -288,7 +288,7 @@ def test_small_letters_in_brackets_are_identifiers_behind_list_numbers() -> None
     assert places(read("permutation", "  i. (b) Film called b\n ii. (c) Film called c", question)) == [2, 3]
 
 
-def test_a_word_behind_a_chain_is_not_taken_for_its_last_letter() -> None:
+def test_a_word_after_a_chain_is_not_taken_for_its_last_letter() -> None:
     assert (
         read("permutation", "C > B > A. Both orders are equally valid.", numbered(3, "letters")).reason == "ambiguous"
     )
@@ -314,5 +314,5 @@ def test_the_final_answer_of_a_discussion_is_read(text: str, order: list[int]) -
         ("أقترح الترتيب التالي: ٢ ثم ١ ثم ٣.", [2, 1, 3]),
     ],
 )
-def test_ranks_and_items_are_told_apart_in_other_languages(text: str, order: list[int]) -> None:
+def test_ranks_and_items_are_distinguished_in_other_languages(text: str, order: list[int]) -> None:
     assert places(read("permutation", text, numbered(4))) == order

@@ -1,4 +1,4 @@
-"""What an answer format from outside may and may not do."""
+"""What an answer format from another package may and may not do."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_broken_reading_is_an_error_that_names_the_package(outside, read, says
         assert part in str(caught.value)
 
 
-def test_what_is_no_format_is_refused_with_the_mend(outside):
+def test_an_invalid_format_is_refused_with_a_hint(outside):
     with pytest.raises(InputError, match="has no `labels` and no `structured`") as caught:
         outside("return None", base="object")
     assert "llmrank.answers.TextFormat" in caught.value.hint

@@ -1,11 +1,11 @@
-"""Rankings that an answer tells in sentences."""
+"""Rankings told in sentences."""
 
 import pytest
 
 from llmrank.answers import answer_format
 from llmrank.answers.identifiers import Identifiers
 from llmrank.answers.matching import title_index
-from llmrank.answers.prose import told
+from llmrank.answers.prose import read_sentences
 from llmrank.types import Outcome, Question, Response
 from tests.answers.asking import items
 
@@ -16,7 +16,7 @@ LETTERS = ("A", "B", "C", "D", "E")
 def order(text: str, names: tuple[str, ...] = ()) -> str | None:
     """Return the places of the items that sentences rank, best first."""
     shown = items(*TITLES)
-    found = told(text, title_index(shown), Identifiers.of(Question(shown, names)))
+    found = read_sentences(text, title_index(shown), Identifiers.of(Question(shown, names)))
     return found and " ".join(str(at + 1) for at in found.named)
 
 
@@ -34,7 +34,7 @@ def order(text: str, names: tuple[str, ...] = ()) -> str | None:
         ("Premièrement, « Heat » ; deuxièmement, « Fargo » ; puis « Alien ».", "1 2 3"),
     ],
 )
-def test_sentences_tell_an_order(text: str, places: str) -> None:
+def test_sentences_give_an_order(text: str, places: str) -> None:
     assert order(text) == places
 
 
@@ -59,11 +59,11 @@ def test_sentences_tell_an_order(text: str, places: str) -> None:
         "Up next is Heat, then Fargo, the worst of them.",
     ],
 )
-def test_what_could_be_another_order_is_not_told(text: str) -> None:
+def test_sentences_with_two_possible_orders_are_not_read(text: str) -> None:
     assert order(text) is None
 
 
-def test_a_pronoun_at_the_beginning_of_a_sentence_is_no_title() -> None:
+def test_a_pronoun_at_the_beginning_of_a_sentence_is_not_a_title() -> None:
     assert order("I'd start with Heat. Up next, Fargo.") is None
     assert order("I'd start with Heat, then Up.") == "1 4"
 
@@ -78,7 +78,7 @@ def test_a_pronoun_at_the_beginning_of_a_sentence_is_no_title() -> None:
         ("Fargo (1) is the best match, followed by Alien [3].", (), None),
     ],
 )
-def test_identifiers_are_told_too(text: str, names: tuple[str, ...], places: str | None) -> None:
+def test_identifiers_are_read_in_sentences_too(text: str, names: tuple[str, ...], places: str | None) -> None:
     assert order(text, names) == places
 
 

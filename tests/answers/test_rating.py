@@ -71,7 +71,7 @@ def test_a_rating_is_read(text: str, value: float) -> None:
         ("4 because 2 of 3 similar films were liked", 1),
     ],
 )
-def test_a_rating_beside_which_others_are_named_is_counted(text: str, others: int) -> None:
+def test_other_ratings_named_beside_are_counted(text: str, others: int) -> None:
     answer = read("rating", text, FIVE)
     assert (answer.outcome, answer.value, answer.repairs) == (Outcome.REPAIRED, 4, {"named_beside": others})
 
@@ -132,7 +132,7 @@ def test_titles_and_scales_are_known(text: str, question: Question, value: float
         ("Rating: 3\nNo wait, 2.", "ambiguous"),
     ],
 )
-def test_what_is_no_rating_says_why(text: str, reason: str) -> None:
+def test_unparsed_ratings_have_a_reason(text: str, reason: str) -> None:
     answer = read("rating", text, FIVE)
     assert (answer.outcome, answer.reason, answer.value) == (Outcome.UNPARSED, reason, None)
 
@@ -159,7 +159,7 @@ def test_a_truncated_explanation_keeps_its_rating() -> None:
         ("I predict that Apollo 13 (1995) gets 4.5 out of 5", 4.5),
     ],
 )
-def test_what_stands_beside_a_rating_is_none(text: str, value: float) -> None:
+def test_other_numbers_beside_a_rating_are_not_ratings(text: str, value: float) -> None:
     assert read("rating", text, FIVE).value == value
 
 

@@ -22,8 +22,8 @@ def test_every_line_of_60_answers_is_read_as_by_hand(shared_data: Shared) -> Non
     assert sum(line.by_hand == OUTSIDE for line in lines) == 645
 
 
-def test_every_text_of_all_answers_is_read_as_by_hand_but_two_that_break_off(shared_data: Shared) -> None:
-    """Nothing in these two tells that the answer broke off: no finish reason, no open parenthesis, no candidate."""
+def test_every_text_is_read_as_by_hand_except_two_truncated_ones(shared_data: Shared) -> None:
+    """Nothing shows that these two answers are truncated: no finish reason, no open parenthesis, no candidate."""
     shared_data("ml-latest-small")
     lines = lines_of_all(shared_data("Recommender-ChatGPT").parent)
     assert outside_hash(lines) == "0b39976cc82c"

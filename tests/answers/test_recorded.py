@@ -1,4 +1,4 @@
-"""Answers that real models gave, read against the candidates they were shown."""
+"""Answers that real models gave, read against the candidates that they were shown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ READ = {
         {"exact": 13369, "normalised": 3219, "fuzzy": 69},
     ),
 }
-"""Outcomes, repairs and matches per model, as they were when the matches and the near misses had been read by hand."""
+"""Outcomes, repairs and matches per model, recorded when all matches and near misses had been checked by hand."""
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -51,7 +51,7 @@ def test_what_was_read(model: str, shared_data: Shared) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_whole_catalogue_agrees(model: str, shared_data: Shared) -> None:
-    """What is matched is no other film of the catalogue, and what is not is no candidate by its name there."""
+    """A matched text is not another film of the catalogue, and an unmatched text is not a candidate's name there."""
     with (shared_data("ml-latest-small") / "movies.csv").open(encoding="utf-8", newline="") as file:
         films = tuple(Item(row["movieId"], row["title"]) for row in csv.DictReader(file))
     catalogue = title_index(films)

@@ -1,4 +1,4 @@
-"""Films of one year are not taken for one another, in whole catalogues."""
+"""Films of the same year are not confused, in whole catalogues."""
 
 from __future__ import annotations
 
@@ -50,16 +50,15 @@ def words_of(films: list[str]) -> list[set[str]]:
 
 
 def names_of(films: list[str]) -> list[set[str]]:
-    """Return what each film is called."""
+    """Return the names of each film."""
     return [{without_article(name) for name in (one.name, *one.aliases)} for one in map(parse_title, films)]
 
 
 def taken(titles: list[str]) -> list[tuple[str, str]]:
-    """Return each text that is taken for another film of its year when that film alone is a candidate.
+    """Return each text that is taken for another film of its year if that film is the only candidate.
 
-    Two entries that share a name (`Bewegte Mann, Der` and `Maybe, Maybe Not (Bewegte Mann, Der)`) are one film.
-
-    Only pairs that share a word or are near by letters can be taken for one another; the rest are not compared.
+    Two entries that share a name (`Bewegte Mann, Der` and `Maybe, Maybe Not (Bewegte Mann, Der)`) are one film. Only
+    pairs that share a word or are similar can be confused, so the others are not compared.
     """
     found: list[tuple[str, str]] = []
     for films in by_year(titles):
@@ -79,7 +78,7 @@ def taken(titles: list[str]) -> list[tuple[str, str]]:
 def taken_in_company(titles: list[str]) -> list[tuple[str, str]]:
     """Return each text that is taken for another film of its year in a list that names all other candidates.
 
-    Such a list helps a careless title (see `llmrank.answers.recalled`); it must not help another film.
+    Such a list helps to read a careless title (see `llmrank.answers.recalled`), but must not lead to another film.
     """
     fillers = [f"Filler {word} (1900)" for word in ("Oak", "Elm", "Ash", "Fir")]
     found: list[tuple[str, str]] = []
@@ -108,7 +107,7 @@ def test_films_of_one_year_of_movielens_small(shared_data: Shared) -> None:
 def test_films_of_one_year_in_company(shared_data: Shared) -> None:
     with (shared_data("ml-latest-small") / "movies.csv").open(encoding="utf-8", newline="") as file:
         titles = [row["title"] for row in csv.DictReader(file)]
-    # What stands before a colon may be a creator: `Michael Mann: Public Enemies (2009)`.
+    # A creator may precede a colon: `Michael Mann: Public Enemies (2009)`.
     assert taken_in_company(titles) == [("Superman/Batman: Public Enemies (2009)", "Public Enemies (2009)")]
 
 

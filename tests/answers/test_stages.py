@@ -1,11 +1,11 @@
-"""Each stage of reading alone, by the examples that the code's tables give."""
+"""Each stage of reading by itself, using the examples in the code's tables."""
 
 from __future__ import annotations
 
 import pytest
 
 from llmrank.answers.blocks import NOTATIONS, Notation, marker, split
-from llmrank.answers.entries import DRESSINGS, Dressing
+from llmrank.answers.entries import ENTRY_FORMS, EntryForm
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.normalise import SIGNS, normalise, without_reasoning
 from llmrank.answers.phrases import BEST_FIRST, DIRECTIONS, PHRASES, Direction, Phrase, meaning, says_worst_first
@@ -21,27 +21,27 @@ def test_the_page_has_the_tables_of_the_code() -> None:
 
 
 @pytest.mark.parametrize(("name", "text", "plain"), SIGNS)
-def test_signs_are_written_in_one_way(name: str, text: str, plain: str) -> None:
+def test_signs_are_normalised_to_one_form(name: str, text: str, plain: str) -> None:
     assert "".join(normalise(text).split()) == "".join(plain.split())
 
 
 @pytest.mark.parametrize("notation", NOTATIONS, ids=lambda one: one.name)
-def test_the_mark_of_a_list_is_known(notation: Notation) -> None:
+def test_list_markers_are_recognised(notation: Notation) -> None:
     text = normalise(notation.example)
     kind, _, end = marker(text)
     assert (kind, text[end:]) == (notation.kind, "Heat")
 
 
-@pytest.mark.parametrize("dressing", DRESSINGS, ids=lambda one: one.name)
-def test_a_dressing_names_its_films(dressing: Dressing) -> None:
-    found = dressing.read(dressing.example, FILMS)
+@pytest.mark.parametrize("form", ENTRY_FORMS, ids=lambda one: one.name)
+def test_an_entry_form_names_its_films(form: EntryForm) -> None:
+    found = form.read(form.example, FILMS)
     assert found is not None
     matches = [match.positions for mention in found if (match := mention.match)]
-    assert matches == [(at,) for at, film in enumerate(("Alien", "Heat", "Fargo")) if film in dressing.example]
+    assert matches == [(at,) for at, film in enumerate(("Alien", "Heat", "Fargo")) if film in form.example]
 
 
 @pytest.mark.parametrize(("phrase", "text"), [(phrase, text) for phrase in PHRASES for text in phrase.examples])
-def test_words_say_what_a_list_is(phrase: Phrase, text: str) -> None:
+def test_words_give_the_meaning_of_a_list(phrase: Phrase, text: str) -> None:
     assert meaning(text) == phrase.meaning
 
 
@@ -65,17 +65,17 @@ def test_each_language_says_that_the_worst_comes_first(direction: Direction) -> 
         *("A legjobbtól a legrosszabbig", "Dari yang terbaik hingga yang terburuk", "من الأفضل إلى الأسوأ"),
     ),
 )
-def test_and_that_the_best_does(text: str) -> None:
+def test_and_that_the_best_comes_first(text: str) -> None:
     assert not says_worst_first(text)
     assert BEST_FIRST.search(text)
 
 
-def test_blocks_are_told_apart() -> None:
+def test_blocks_are_distinguished() -> None:
     text = 'Sure.\n1. Heat\n   - crime\n2. Fargo\n\n| Rank | Film |\n|--|--|\n| 1 | Alien |\n\nSo {"ranking": [1, 2]}.'
     assert [block.kind for block in split(text)] == ["text", "list", "table", "text", "json", "text"]
 
 
-def test_numbers_are_ranks_if_they_count_and_else_scores() -> None:
+def test_numbers_are_ranks_if_they_count_and_scores_otherwise() -> None:
     assert by_number(("2", "3", "1"), "") == [2, 0, 1]
     assert by_number(("0.2", "0.9", "0.4"), "") == [1, 2, 0]
     assert by_number(("2", "3", "1"), "score") == [1, 0, 2]

@@ -51,7 +51,7 @@ def test_a_title_is_reduced_to_its_names_and_year(text: str, name: str, aliases:
         ("Straße", "STRASSE"),
     ],
 )
-def test_spellings_of_one_title_are_one(one: str, other: str) -> None:
+def test_spellings_of_one_title_are_equal(one: str, other: str) -> None:
     assert normalised(one) == normalised(other)
 
 
@@ -63,5 +63,5 @@ def test_different_titles_stay_different(one: str, other: str) -> None:
     assert normalised(one) != normalised(other)
 
 
-def test_numbers_tell_sequels_apart() -> None:
+def test_numbers_distinguish_sequels() -> None:
     assert numbers(normalised("Rocky III")) == ("3",) != numbers(normalised("Rocky II"))

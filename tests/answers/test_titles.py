@@ -1,7 +1,7 @@
 import pytest
 
 from llmrank.answers.matching import title_index
-from llmrank.answers.ranking import judge, resolved
+from llmrank.answers.ranking import assign_items, resolved
 from llmrank.types import Answer, Item, Outcome, Question
 from tests.answers.asking import items, mentions, places, read
 
@@ -60,7 +60,7 @@ def titles(text: str, question: Question = QUESTION, finish_reason: str = "stop"
         "Sure!\n\nAlien\nToy Story\nThe Matrix",
     ],
 )  # fmt: skip
-def test_every_dressing_is_read(text: str) -> None:
+def test_every_form_is_read(text: str) -> None:
     answer = titles(text)
     assert places(answer) == [4, 1, 2]
     assert (answer.outcome, answer.repairs) == (Outcome.OK, {})
@@ -88,7 +88,7 @@ def test_each_stage_of_a_match_is_counted() -> None:
     assert answer.matches == {"exact": 1, "normalised": 1, "fuzzy": 1}
 
 
-def test_titles_outside_the_list_are_counted_and_nothing_is_put_in_their_place() -> None:
+def test_titles_outside_the_list_are_counted_and_not_replaced() -> None:
     answer = titles("1. Alien\n2. The Godfather (1972)\n3. Toy Story 3 (2010)\n4. The")
     assert places(answer) == [4]
     assert (answer.outcome, answer.repairs) == (Outcome.REPAIRED, {"not_a_candidate": 3, "missing": 2})
@@ -107,7 +107,7 @@ def test_repeated_titles_are_duplicates() -> None:
     assert (places(again), again.repairs) == ([4], {"duplicate": 49, "missing": 2})
 
 
-def test_a_near_text_beside_the_exact_title_is_a_duplicate_and_no_other_film() -> None:
+def test_a_similar_text_beside_the_exact_title_is_a_duplicate() -> None:
     answer = titles("Star Wars (1977)\nStar Wars: Episode IV - A New Hope (1977)\nAlien\nToy Story")
     assert (places(answer), answer.repairs) == ([6, 4, 1], {"duplicate": 1})
 
@@ -115,9 +115,7 @@ def test_a_near_text_beside_the_exact_title_is_a_duplicate_and_no_other_film() -
 def test_equal_titles_are_taken_in_the_order_shown() -> None:
     emma = Question(items("Emma (1996)", "Alien (1979)", "Emma (1996)"))
     assert places(titles("Emma (1996)\nAlien\nEmma (1996)", emma)) == [1, 2, 3]
-    assert titles("Emma (1996)\nAlien\nEmma (1996)", emma).repairs == {
-        "shared_title": 2
-    }  # which is which, nothing says
+    assert titles("Emma (1996)\nAlien\nEmma (1996)", emma).repairs == {"shared_title": 2}  # nothing tells them apart
     assert titles("Emma\nEmma\nEmma", emma).repairs == {"shared_title": 2, "duplicate": 1, "missing": 1}
 
 
@@ -138,7 +136,7 @@ def test_remakes_without_a_year_are_ambiguous() -> None:
     ("text", "expected"),
     [
         ("1. Alien (1979)\n2. Toy Story (1995)\n3. Matr", [4, 1]),
-        ("1. Alien (1979)\n2. Toy Story", [4]),  # it may have gone on: Toy Story 2
+        ("1. Alien (1979)\n2. Toy Story", [4]),  # may be the beginning of Toy Story 2
         ("1. Alien (1979)\n2. Toy Story (1995)", [4, 1]),
         ("1. Alien (1979)\n2. Toy Story\n", [4, 1]),
         ('"Alien", "Toy Story", "The Mat', [4, 1]),
@@ -156,7 +154,7 @@ def test_a_truncated_answer_gives_what_was_complete(text: str, expected: list[in
 
 
 @pytest.mark.parametrize("tail", ["Heat (19", "Matr", "Road Warrior, The (Mad Max 2"])
-def test_a_recorded_answer_that_breaks_off_is_truncated_without_being_told(tail: str) -> None:
+def test_truncation_is_recognised_without_a_finish_reason(tail: str) -> None:
     answer = titles(f"1. Alien (1979)\n2. Toy Story (1995)\n3. {tail}")
     assert answer.repairs == {"truncated": 1, "missing": 1}
 
@@ -171,7 +169,7 @@ def test_a_recorded_answer_that_breaks_off_is_truncated_without_being_told(tail:
         ("two that you will like", [4, 1], {"missing": 1}),
     ],
 )
-def test_the_last_of_a_list_with_years_may_have_none(last: str, expected: list[int], repairs: dict[str, int]) -> None:
+def test_the_last_title_may_lack_its_year(last: str, expected: list[int], repairs: dict[str, int]) -> None:
     answer = titles(f"Alien (1979), Toy Story (1995), {last}")
     assert (places(answer), answer.repairs) == (expected, repairs)
 
@@ -201,7 +199,7 @@ def test_hallucinations_of_an_unparsed_answer_are_counted() -> None:
     assert titles("1. The Godfather (1972)\n2. Heat (1995)").repairs == {"not_a_candidate": 2}
 
 
-def test_a_preamble_that_names_the_film_you_liked_is_no_ranking() -> None:
+def test_a_preamble_that_names_a_liked_film_is_not_a_ranking() -> None:
     answer = titles("Because you liked Heat (1995), here are the top 2:\n1. Alien\n2. Toy Story\n3. The Matrix")
     assert (places(answer), answer.repairs) == ([4, 1, 2], {})
 
@@ -227,7 +225,7 @@ def test_a_number_inside_a_title_does_not_begin_a_list() -> None:
 
 def test_a_remark_is_not_a_title_and_a_longer_title_is_not_a_remark() -> None:
     found = mentions("1. Alien: Covenant\n2. Alien - it is a classic horror film", title_index(FILMS))
-    named, repairs = resolved(judge(found, title_index(FILMS)))
+    named, repairs = resolved(assign_items(found, title_index(FILMS)))
     assert (list(named), dict(repairs)) == ([3], {"not_a_candidate": 1})
 
 
@@ -240,7 +238,7 @@ def test_a_whole_catalogue_is_matched_freely() -> None:
 
 @pytest.mark.parametrize(
     "title",
-    [  # each was taken for prose, and so was missing from the count of titles outside the list
+    [  # each was taken for prose, so the count of titles outside the list lacked it
         "Amelie (Fabuleux destin d'Amélie Poulain, Le) (2001)",
         "The Man from U.N.C.L.E. (2015)",
         "Like Water for Chocolate (Como agua para chocolate) (1992)",
@@ -282,7 +280,7 @@ def test_titles_that_a_sentence_leaves_out_are_not_ranked(said: str) -> None:
     assert places(titles(f"1. Alien (1979)\n2. Toy Story (1995)\n\n{said}")) == [4, 1]
 
 
-def test_the_title_of_a_film_says_nothing_of_the_direction() -> None:
+def test_words_in_a_title_do_not_give_the_direction() -> None:
     films = items("Heat (1995)", "Fargo (1996)", "Countdown (1967)", "Alien (1979)")
     text = "Top picks:\n1. Heat\n2. Fargo\n\nOthers:\n1. Countdown\n2. Alien"
     assert places(read("titles", text, Question(films))) == [1, 2, 3, 4]
@@ -304,7 +302,7 @@ def test_the_title_of_a_film_says_nothing_of_the_direction() -> None:
         ('{"functionCall": {"name": "rank", "args": {"ranking": ["Heat", "Alien"]}}}', [3, 1]),
     ],
 )
-def test_what_is_said_of_a_list_is_heard(text: str, expected: list[int]) -> None:
+def test_statements_about_a_list_are_respected(text: str, expected: list[int]) -> None:
     films = items("Alien (1979)", "Fargo (1996)", "Heat (1995)", "Jaws (1975)", "Casino (1995)")
     assert places(read("titles", text, Question(films))) == expected
 
@@ -325,7 +323,7 @@ COMPANY = (
         ("1. Heat\n2. Fury Road", "1", 0),  # too few others
         ("1. Heat\n2. Fury Road\n3. Fargo\n4. Jaws\n5. Her\n6. Big", "1 2", 0),  # most are other films
         ("1. Fury Road\n2. Heat\n3. Fargo\n4. Fury Road", "1 2", 0),  # twice
-        ("1. Heat\n2. Mad Max: Fury Road\n3. Fargo\n4. Fury Road", "1 3 2", 0),  # it is there already
+        ("1. Heat\n2. Mad Max: Fury Road\n3. Fargo\n4. Fury Road", "1 3 2", 0),  # already named
         ("1. Harry Potter\n2. Up\n3. Heat\n4. Fargo\n5. Fury Road", "5 4 1 2 3", 2),  # all are ranked
         ("1. Harry Potter\n2. Up\n3. Heat\n4. Fargo", "4 1 2", 0),
         ("1. Harry Potter (2001)\n2. Up\n3. Heat\n4. Fargo\n5. Fury Road", "4 1 2 3", 1),
@@ -340,14 +338,14 @@ def test_a_text_that_recalls_a_title_is_read_in_company(text: str, places: str, 
 
 
 @pytest.mark.parametrize("text", ["Milk and Honey (2003)", "Last Holiday (2003)", "This World, Then the Honey (2003)"])
-def test_the_end_of_another_title_is_no_candidate(text: str) -> None:
+def test_the_end_of_another_title_is_not_a_candidate(text: str) -> None:
     shown = items("Honey (2003)", "Holiday, The (2003)", "Fargo (1996)")
     answer = read("titles", f"1. {text}\n2. Fargo (1996)", Question(shown))
     assert (answer.ranked, answer.repairs["not_a_candidate"]) == (("i3",), 1)
 
 
 @pytest.mark.parametrize("text", ["Watch Honey (2003)", "Then Honey (2003)"])
-def test_words_that_lead_to_a_title_are_not_its_own(text: str) -> None:
+def test_words_that_introduce_a_title_are_not_part_of_it(text: str) -> None:
     shown = items("Honey (2003)", "Fargo (1996)")
     assert read("titles", f"1. {text}\n2. Fargo (1996)", Question(shown)).ranked == ("i1", "i2")
 
@@ -360,7 +358,7 @@ def test_words_that_lead_to_a_title_are_not_its_own(text: str) -> None:
         "I'll recommend these:\n1. Alien\n2. Seven\n3. The Matrix\n\nPlease send me a note if you want more films.",
     ],
 )
-def test_friendly_words_beside_a_ranking_are_no_doubt_of_it(text: str) -> None:
+def test_friendly_words_beside_a_ranking_do_not_make_it_doubtful(text: str) -> None:
     assert places(read("titles", text, QUESTION)) == [4, 5, 2]
 
 
@@ -394,20 +392,20 @@ def test_a_program_is_read_only_where_it_prints_a_list_as_it_stands(program: str
     assert places(read("titles", f"```python\n{program}\n```", shown)) == order
 
 
-def test_a_part_of_a_series_in_another_script_is_another() -> None:
+def test_parts_of_a_series_in_another_script_are_different_items() -> None:
     shown = Question(items("Иван (часть 1)", "三体 (上)", "Spirited Away (2001)"))
     found = read("titles", "Spirited Away (千と千尋の神隠し)\nИван (часть 2)\n三体 (下)", shown)
     assert places(found) in ([3], [])
 
 
-def test_an_offer_to_rank_again_takes_nothing_back() -> None:
+def test_an_offer_to_rank_again_is_not_a_retraction() -> None:
     shown = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"))
     text = "1. Heat (1995)\n2. Fargo (1996)\n3. Alien (1979)\n\n"
     text += "Please share more of your history and I will rank them better."
     assert places(read("titles", text, shown)) == [1, 2, 3]
 
 
-def test_what_stands_beside_the_ranking_is_not_in_it() -> None:
+def test_items_named_beside_the_ranking_are_not_part_of_it() -> None:
     question = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"))
     table = "| # | Film |\n|--|--|\n| 1 | Fargo |\n| 2 | Heat |\n\n"
     for beside in (
@@ -424,7 +422,7 @@ def test_what_stands_beside_the_ranking_is_not_in_it() -> None:
     assert places(read("titles", "3 of 3 ranked, 0 skipped:\n1. Alien\n2. Heat\n3. Fargo", question)) == [3, 1, 2]
 
 
-def test_titles_near_to_candidates_are_found_before_remarks() -> None:
+def test_titles_similar_to_candidates_are_found_before_remarks() -> None:
     question = Question(items("Philips Airfryer XXL 7.3 L", "Bosch MUM5 Kitchen Machine 1000 W"))
     text = (
         "1. **Bosch MUM5 Kitchen Machine** – popular, but no clear sign\n2. Philips Airfryer XXL - fits, and is large"
@@ -432,7 +430,7 @@ def test_titles_near_to_candidates_are_found_before_remarks() -> None:
     assert places(read("titles", text, question)) == [2, 1]
 
 
-def test_a_title_with_a_comma_begins_a_chain_behind_a_colon() -> None:
+def test_a_title_with_a_comma_may_begin_a_chain_after_a_colon() -> None:
     question = Question(items("Fargo, Season 1 (2014)", "Fargo, Season 2 (2015)", "Dark, Season 1 (2017)"))
     text = "I'd rank them like this: Dark, Season 1 > Fargo, Season 2 > Fargo, Season 1."
     assert places(read("titles", text, question)) == [3, 2, 1]
@@ -465,7 +463,7 @@ def test_rankings_are_read_in_the_forms_of_documents(text: str, order: list[int]
     assert places(read("titles", text, question)) == order
 
 
-def test_a_refusal_to_rank_ranks_nothing() -> None:
+def test_a_refusal_to_rank_is_not_a_ranking() -> None:
     question = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"))
     text = (
         "I'm sorry, but I can't produce this ranking. What I can do:\n1. Explain ratings.\n2. Say why Heat is rated R."
@@ -496,7 +494,7 @@ def test_a_refusal_in_another_language_is_called_one(text: str) -> None:
     assert titles(text).reason == "refusal"
 
 
-def test_a_ranking_behind_an_apology_in_another_language_is_read() -> None:
+def test_a_ranking_after_an_apology_in_another_language_is_read() -> None:
     assert titles("Lo siento, no conozco sus gustos. Mi lista:\n1. Heat\n2. Alien").ranked
 
 
@@ -511,13 +509,13 @@ def test_a_chain_of_shortened_titles_is_read() -> None:
     assert places(answer) == [2, 4, 1]
 
 
-def test_the_first_part_of_a_title_at_the_end_is_not_cut_off() -> None:
+def test_the_first_part_of_a_title_at_the_end_is_not_truncated() -> None:
     shown = items("The Outsiders", "The Hobbit", "Educated: A Memoir", "Dune")
     answer = read("titles", "1. The Outsiders\n2. The Hobbit\n3. Educated", Question(shown))
     assert (places(answer), answer.repairs) == ([1, 2, 3], {"loose": 1, "missing": 1})
 
 
-def test_another_part_of_a_series_is_no_candidate() -> None:
+def test_another_part_of_a_series_is_not_a_candidate() -> None:
     shown = items("Anno 1800", "Anno 1800 - Seat of Power", "Frostpunk", "Frostpunk - The Last Autumn")
     answer = read("titles", "1. Anno 1800 - Docklands\n2. Frostpunk - The Rifts", Question(shown))
     assert (places(answer), answer.reason) == ([], "no_candidate_named")
@@ -526,7 +524,7 @@ def test_another_part_of_a_series_is_no_candidate() -> None:
 
 
 @pytest.mark.parametrize(("said", "reason"), [("", "ambiguous"), (" of interest", ""), (" (worst to best)", "")])
-def test_an_ascending_order_of_what_is_not_said_has_two_readings(said: str, reason: str) -> None:
+def test_an_ascending_order_without_a_criterion_is_ambiguous(said: str, reason: str) -> None:
     answer = read(
         "titles", f"Ranked in ascending order{said}:\n- Alien (1979)\n- Toy Story (1995)", Question(FILMS[:4], top=2)
     )

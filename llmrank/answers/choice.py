@@ -46,6 +46,12 @@ _CHOSEN = caseless(
     r"(?: (?:the )?(?:option|movie|film|title|item|product|passage|candidate|book|game|number))?[\s:*_\"'(\[]{1,6}$"
 )
 """Words that mark one identifier as the choice while others are only called options."""
+_CHOSEN_BEHIND = caseless(
+    r"[\])*_\"]{0,4}(?: [^.;:,!?\n]{1,60})? (?:is|would be) (?:the (?:one|movie|film|book|game|item|product|option) "
+    r"(?:that )?i(?:['’]d| would|['’]ll) (?:go with|pick|choose|recommend|take)|my (?:final )?(?:pick|choice|answer))\b"
+    r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had)\b)"
+)
+"""`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не)\b[^.;\n]{0,20}$"
     r"|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
@@ -94,7 +100,10 @@ _BETTER = caseless(
 )
 _WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
 """`A: 0.2, B: 0.8`: the first identifier is not the choice."""
-_RETRACTION = caseless(rf"{RETRACTION.pattern}|\brather:")
+_RETRACTION = caseless(
+    rf"{RETRACTION.pattern}|\brather:|\b(?:oder|ach) nein\b|\bnein,? besser\b|\bdoch lieber\b|\b(?:ou|non,?) plutôt\b"
+    r"|\bno,? mejor\b|\bo mejor dicho\b|\bou melhor\b|\bo meglio\b"
+)
 _DEPENDS = caseless(r"\bdepends\b")
 _EACH_FOR = caseless(r"\b(?:both|either|equally|neither)\b")
 _SMALL_LETTER = caseless(r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*")
@@ -132,26 +141,13 @@ class Choice(TextFormat):
         if (at := _beside_its_title(every, text, index)) is not None:
             return answered(response, {"named_beside": _others(every, at)}, ranked=(question.items[at].item_id,))
         words = _not_ruled_out(every, text)
+        if len({word.text for word in every}) > 1 and _is_undecided(words, text):
+            return unparsed(response, text, "ambiguous")
         if uses_brackets(text, identifiers) and (called := _declared(_without_brackets(text, identifiers), text)):
             words = [*called, *_declared(words, text)]  # The best is 2; [1] would be the second
         if not words:
             return _by_title(text, response, question, index)
-        if _is_question(words, text):
-            return unparsed(response, text, "no_candidate_named")
-        plainest = _plainest(words, text, len(question.items))
-        several = len({word.text for word in plainest}) > 1
-        if several and not _declared(words, text) and (at := _called_title(text, index)) is not None:
-            # not 3, not 4. The best option is Heat
-            return _titled(at, "normalised", response, question, _others(every, at))
-        if several or _DEPENDS.search(text[:200]):
-            return unparsed(response, text, "ambiguous")
-        if (at := plainest[0].position) is None:
-            return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
-        if _is_of_another(plainest[0], text, index):
-            return unparsed(response, text, "ambiguous")
-        beside = len({word.text for word in every} - {plainest[0].text})
-        repairs = {"named_beside": beside, "commented": 0 if beside else comments(text.splitlines(), question.items)}
-        return answered(response, repairs, ranked=(question.items[at].item_id,))
+        return _by_identifier(words, every, text, response, question)
 
     def structured(self, question: Question) -> Structured | None:
         """Return a choice between the identifiers."""
@@ -171,6 +167,29 @@ def _only_title(text: str, index: TitleIndex) -> Match | None:
     title = (only[1] if only else text).strip(" .*_\"'")
     match = index.find(title) if only else index.exact(title)
     return match if match and len(match.positions) == 1 and (only or " " in text.strip()) else None
+
+
+def _by_identifier(words: list[Word], every: list[Word], text: str, response: Response, question: Question) -> Answer:
+    """Return the Answer for a text with identifiers: `words` without those that are ruled out, `every` with them."""
+    index = title_index(question.items)
+    if _is_question(words, text):
+        return unparsed(response, text, "no_candidate_named")
+    plainest = _plainest(words, text, len(question.items))
+    several = len({word.text for word in plainest}) > 1
+    if several and not _declared(words, text) and (at := _called_title(text, index)) is not None:
+        # not 3, not 4. The best option is Heat
+        return _titled(at, "normalised", response, question, _others(every, at))
+    if several or _DEPENDS.search(text[:200]):
+        return unparsed(response, text, "ambiguous")
+    if (at := plainest[0].position) is None:
+        return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
+    if not _declared(plainest, text) and (title := _called_title(text, index)) not in (None, at):
+        return _titled(title, "normalised", response, question, _others(every, title))
+    if _is_of_another(plainest[0], text, index):
+        return unparsed(response, text, "ambiguous")
+    beside = len({word.text for word in every} - {plainest[0].text})
+    repairs = {"named_beside": beside, "commented": 0 if beside else comments(text.splitlines(), question.items)}
+    return answered(response, repairs, ranked=(question.items[at].item_id,))
 
 
 def _by_title(text: str, response: Response, question: Question, index: TitleIndex) -> Answer:
@@ -225,6 +244,19 @@ def _is_question(words: list[Word], text: str) -> bool:
     return not alone and not _declared(words, text)
 
 
+def _is_undecided(words: list[Word], text: str) -> bool:
+    """Return whether a text says that it cannot decide, and names no choice after that."""
+    found = _UNDECIDED.search(text)
+    return found is not None and not _declared([word for word in words if word.start > found.end()], text)
+
+
+_UNDECIDED = caseless(
+    r"\b(?:can(?:no|['’])t|unable to|hard to) (?:really )?(?:decide|choose|pick) between\b|\btorn between\b"
+    r"|\btoss-?up\b|\bflip a coin\b|\bschwanke zwischen\b|\bhésite entre\b|\bdudo entre\b"
+)
+"""`I can't decide between [3] and [8]`"""
+
+
 def _is_count(word: Word, text: str) -> bool:
     """Return whether a bare number counts things: `none of the 10 candidates`, `the 1 original`."""
     if word.bracketed or not word.text.isdigit() or _NOUN.search(text[max(0, word.start - 20) : word.start]):
@@ -249,9 +281,9 @@ def _is_meant(word: Word, text: str) -> bool:
 
 
 def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
-    """Return whether a number begins or ends a candidate's title: the 3 of `Things 3`, the 12 of `12 Monkeys`."""
+    """Return whether an identifier is part of a candidate's title: the 3 of `Things 3`, the A of `A Serious Man`."""
     if word.bracketed or not word.text.isdigit():
-        return False
+        return not word.bracketed and index.covers(text, word.start, word.end)
     before = text[max(0, word.start - _TITLE_SIGNS) : word.start].split()[-_TITLE_WORDS:]
     after = text[word.end : word.end + _TITLE_SIGNS].split()[:_TITLE_WORDS]
     titles = [" ".join((*before[at:], word.text)) for at in range(len(before))]
@@ -278,6 +310,8 @@ def _called_title(text: str, index: TitleIndex) -> int | None:
             end = _CLAUSE.search(sentence, begins.end() if begins else calls[-1].end())
             clause = sentence[: end.start() if end else None]
             named = index.named_in(clause[calls[-1].end() :]) or index.named_in(clause)
+            if not named <= index.named_in(sentence):  # My pick: Azul: Summer Pavilion
+                clause, named = sentence, index.named_in(sentence)
             return named.pop() if len(named) == 1 and not _NOT_CALLED.search(clause) else None
     return None
 
@@ -286,7 +320,7 @@ _SENTENCE = re.compile(r"(?<=[.!?]) |, (?=so\b|and\b|but\b)|\n")
 _CALLS = caseless(
     r"\b(?:my (?:pick|choice)|recommend|(?:pick|choose|name) (?:just |only )?one"
     r"|go (?:with|for)|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|answer is"
-    r"|best (?:choice|pick|fit|option|match|recommendation)"
+    r"|best (?:choice|pick|fit|option|match|recommendation)|(?<!second )(?<!next )best(?=:)"
     r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
     r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
@@ -316,7 +350,7 @@ def _without_brackets(text: str, identifiers: Identifiers) -> list[Word]:
 def _declared(words: list[Word], text: str) -> list[Word]:
     """Return the identifiers that the text calls its answer; if there are several, the one it says it chooses."""
     before = {word: text[max(0, word.start - 80) : word.start].replace("_", " ") for word in words}
-    called = [word for word in words if _CALLED.search(before[word])]
+    called = [word for word in words if _CALLED.search(before[word]) or _CHOSEN_BEHIND.match(text, word.end)]
     if len({word.text for word in called}) > 1:  # Option 8 is good, but I'd go with 2
         chosen = [word for word in called if _CHOSEN.search(before[word])]
         called = chosen if len({word.text for word in chosen}) == 1 else called
@@ -351,6 +385,7 @@ _LINE_BEGINS = caseless(
 )
 _CHOOSES_NONE = caseless(
     r"\b(?:choose|pick|recommend|select) (?:nothing|none|neither|no one)\b"
+    r"|\bi (?:can(?:no|['’])t|am unable to|['’]m unable to) (?:choose|pick|recommend|select)\b(?! between)"
     r"|\bnone of (?:them|these|the (?:options|candidates))\b[^.\n]{0,40}\b(?:fit|suit|work"
     r"|right)(?![^.\n]*\b(?:but|yet|though)\b)"
 )
@@ -406,4 +441,10 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
         titles += [" ".join(words[at:]) for at in range(len(words))]
     plain = [title.strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—") for title in titles]
     matches = [index.find(f"{one})" if one.count("(") > one.count(")") else one) for one in plain if len(one) > 1]
+    if not _declared([word], text):
+        matches += [index.find(line.strip(" *_`\"#")) for line in text.splitlines()[:_LINES]]
     return any(match and match.positions and word.position not in match.positions for match in matches)
+
+
+_LINES = 40
+"""Lines searched for another item's title."""

@@ -67,6 +67,7 @@ _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
 _WORD = re.compile(r"[\w-]+")
 _NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
+_YEAR_BEHIND = re.compile(r" \((?:18|19|20)\d\d\)$")
 _TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d|['’]\d\d)$")
 _CREATED = re.compile(
     r"(?!(?:The|An?) )(?:[A-Z][\w.]* ){1,2}(?!(?:Wom[ae]n|M[ae]n|Kid|Boy|Girl|Children)s?\b)[A-Z]\w+(?:['’]s|s['’]) "
@@ -183,6 +184,16 @@ class TitleIndex:
     def begins_with(self, word: str) -> bool:
         """Return whether any title begins with this word: a cheap test before `find`."""
         return normalised(word) in self._first_words
+
+    def covers(self, text: str, start: int, end: int) -> bool:
+        """Return whether a part of a text belongs to a candidate's title there, written as it was shown, with or
+        without its year."""
+        for item in self._items:
+            title = _YEAR_BEHIND.sub("", item.title)
+            at = text.find(title, max(0, start - len(title)), end + len(title))
+            if 0 <= at <= start and end <= at + len(title) > at + end - start:
+                return True
+        return False
 
     def named_in(self, text: str) -> set[int]:
         """Return the items whose names appear in a text, except names that are part of another name there."""

@@ -92,10 +92,16 @@ _OPENS = caseless(
 """How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
     rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence"
-    rf"|(?:go|come) down to|(?:lower|rais|dropp?|bump)(?:e|ing)?"
+    rf"|(?:go|come) down to|(?:lower|rais|dropp?|bump|revis)(?:e|ing)?"
     rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
 """How a text may end: `so final answer: 4`, `I'd lower that to 4`."""
+_LEAVES = caseless(
+    r"\b(?:(?:that|which|this) (?:leaves|makes|comes to|lands at|brings)(?: it| me| us)?(?: at| with| to)?(?: an?)?"
+    rf"|also|bleiben|bleibt|macht|ergibt|il reste|quedan|restano) {_DIGITS}{_UNIT}?[\W_]*$"
+)
+"""How a text ends that adds up: `That leaves 3.5.`"""
+_EXPECTS = caseless(rf"\bi(?:['’]d| would) expect (?:about |roughly )?(?:an? )?{_DIGITS}{_UNIT}?(?=\W| from| here|$)")
 _CHANGED = caseless(
     r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump)(?:e|ing)?(?: (?:it|that|this))?"
     rf"(?: up| down)? to (?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
@@ -157,7 +163,7 @@ _OFF = caseless(rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) stars? (?:off|less|s
 _NO_RATING = caseless(
     r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
-    r"|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system)\b"
+    r"|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel|resort|property|restaurant)\b"
     r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]"
 )
 _OTHERS = caseless(
@@ -290,7 +296,7 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
             return [*dict.fromkeys((*before, *after))]
     if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
         return _with_replacements(_given([found]), text, scale)
-    for pattern in (_CONVERTED, _NOTE, _OPENS, _CONCLUDES, _PREDICTED, _WORDED):
+    for pattern in (_CONVERTED, _LEAVES, _NOTE, _OPENS, _CONCLUDES, _PREDICTED, _EXPECTS, _WORDED):
         if len(given := _given(pattern.finditer(text))) == 1:
             return given
     if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):

@@ -87,6 +87,11 @@ _ANSWERS_ITSELF = caseless(
 """`But will this user like it? No.`"""
 _ONLY_VERDICT = caseless(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)")
 _LAST_WORD = caseless(r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$")
+_TURNED = caseless(
+    rf"\b(?:also|doch|eher|lieber|unterm strich|so|therefore|thus|overall|donc|finalement|plutôt|quindi"
+    rf"|entonces|al final|portanto|então)\b[^.!?\n]{{0,30}}?\b({_EITHER})[.!*_]*\s*$"
+)
+"""`Ja, warum nicht? … Also doch eher nein.`"""
 _ASKS_ITSELF = caseless(
     rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:{_TAKE})\b[^\n?.]{{0,40}}\?[ *_]{{1,4}}({_EITHER})(?!\w)"
 )
@@ -256,6 +261,8 @@ def _declared(text: str) -> set[bool] | None:
     if words & _ALONE and {word.casefold() for word in _WORD.findall(text[:_SEARCH_LIMIT])} & ((_YES | _NO) - words):
         return {True, False}
     if begins and _LIKELY.match(text) and len(_meant(_PLAIN.findall(text))) == 2:
+        return {True, False}
+    if begins and (turned := _TURNED.search(text, begins.end())) and _meant([turned[1]]) != _meant([begins[1]]):
         return {True, False}
     if begins and (back := RETRACTION.search(text, begins.end())):
         last = _LAST_WORD.search(text, back.end())  # No. Wait, I overlooked … Yes.

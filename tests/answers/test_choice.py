@@ -124,3 +124,26 @@ def test_the_title_that_is_called_the_choice_wins(text: str, chosen: int | None)
     films = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"), ("1", "2", "3"))
     answer = read("choice", text, films)
     assert (places(answer), answer.reason) == (([chosen], "") if chosen else ([], "ambiguous"))
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("A Serious Man. It is the most personal of them.", "2"),
+        ("For a quiet stay I'd choose B&B Luna.", "3"),
+        ("I'm torn between A and C, as both are excellent.", "ambiguous"),
+        ("Ich würde A empfehlen – oder nein, besser D.", "4"),
+        ("A or C? **D** is the one I'd go with.", "4"),
+        ("I have no access to prices, so I can't choose one for you. Try A to D on a booking site.", "refusal"),
+        ("## Recommendation\n\nTrue Grit\n\n## Runner-up\n\nB&B Luna (C)", "ambiguous"),
+    ],
+)
+def test_letters_in_titles_and_undecided_texts_choose_nothing(text: str, reading: str) -> None:
+    mixed = Question(items("Heat (1995)", "A Serious Man (2009)", "B&B Luna", "True Grit (2010)"), tuple("ABCD"))
+    answer = read("choice", text, mixed)
+    assert (str(places(answer)[0]) if answer.ranked else answer.reason) == reading
+
+
+def test_a_choice_with_a_colon_in_its_title_is_not_cut() -> None:
+    games = Question(items("Azul", "Azul: Summer Pavilion", "The Mind"))
+    assert places(read("choice", "Best: Azul: Summer Pavilion\nSecond best: Azul\nWorst: The Mind", games)) == [2]

@@ -682,6 +682,20 @@ def test_watched_items_before_a_dash_are_not_missing_from_the_list() -> None:
     assert places(read("titles", text, films)) == [2, 3]
 
 
-@pytest.mark.parametrize("text", ["Oui, mais non.", "Ja und nein.", "Да и нет.", "Yes, but not for this user."])
+@pytest.mark.parametrize(
+    "text", ["Oui, mais non.", "Ja und nein.", "Yes, but not for this user.", "Ja, warum nicht? Also doch eher nein."]
+)
 def test_a_retracted_yes_is_ambiguous(text: str) -> None:
     assert read("yes_no", text, numbered(1)).reason == "ambiguous"
+
+
+@pytest.mark.parametrize(
+    ("text", "rating"),
+    [
+        ("I started at 5, then took off one point for the length and another half. That leaves 3.5.", 3.5),
+        ("It is a 4-star house, but I'd expect a 3 from them.", 3.0),
+        ("I'd have said 3, but they gave Sagrada a 5, so let me revise that up to 4.", 4.0),
+    ],
+)
+def test_the_rating_that_remains_is_read(text: str, rating: float) -> None:
+    assert read("rating", text, numbered(1)).value == rating

@@ -196,7 +196,7 @@ def test_a_gain_that_trec_eval_would_cut_is_refused(tmp_path: Path) -> None:
 def test_faults_are_listed_or_left_out_and_counted(files: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
     there = files(run="7 Q0 1 1 2 x\n7 Q0 5 2 1 x\n8 Q0 9 1 1 x\n10 Q0 1 1 1 x\n")
     options: Any = {"items": there["items"], "histories": there["histories"]}
-    with pytest.raises(BadRowsError, match="2 rows have faults"):
+    with pytest.raises(BadRowsError, match="2 rows are invalid"):
         convert_file(there["run"], "trec", tmp_path / "out.jsonl", **options)
     assert not (tmp_path / "out.jsonl").exists()
     rows, notes = convert_file(there["run"], "trec", tmp_path / "out.jsonl", **options, skip_bad_rows=True)
@@ -301,7 +301,7 @@ def test_numbers_and_times_that_cannot_be_read_are_listed_or_left_out(files: Cal
         good=LISTS,
     )
     table, past, wanted, good = (there[name].rename(there[name].with_suffix(".csv")) for name in [*there][2:])
-    with pytest.raises(BadRowsError, match=r"2 rows have faults") as caught:
+    with pytest.raises(BadRowsError, match=r"2 rows are invalid") as caught:
         read_external(table, "table")
     assert [(fault.line, fault.problem) for fault in caught.value.faults] == [
         (5, "'n/a' is no score"),

@@ -512,7 +512,7 @@ def _row_object(row: Arrow, path: Path | str, line: int, options: dict[str, Any]
     try:
         return row.to_pylist(**options)[0]
     except UnicodeDecodeError as error:
-        problem = f"not in UTF-8: byte 0x{error.object[error.start]:02x} in {error.object[:40]!r}"
+        problem = f"not UTF-8: byte 0x{error.object[error.start]:02x} in {error.object[:40]!r}"
         return InputError(problem, path=path, line=line, hint="encode the text as UTF-8")
     except (ValueError, OverflowError) as error:
         return InputError(f"Python cannot represent a value ({error})", path=path, line=line, hint="correct it")

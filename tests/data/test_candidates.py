@@ -189,7 +189,7 @@ WRONG = {
         changed(history=[{"item_id": "50", "title": "A", "timestamp": "1997"}]),
         "history[0].timestamp",
         "42",
-        "no number",
+        "expected a number",
     ),
 }
 
@@ -235,8 +235,8 @@ def test_junk_is_refused_and_nothing_but_refused(junk: bytes | dict[str, Any], t
         (b'{"user_id": "\\ud800"}', "malformed JSON"),
         (b'{"user_id": "\\ud83d"}', "write the character itself, or both halves"),
         (b'["42"]', "not a JSON object"),
-        ('{"user_id": "Amélie"}'.encode("latin-1"), "byte 0xe9 at place 16"),
-        (b'{"user_id": "\xff"}', "byte 0xff at place 14"),
+        ('{"user_id": "Amélie"}'.encode("latin-1"), "byte 0xe9 at position 16"),
+        (b'{"user_id": "\xff"}', "byte 0xff at position 14"),
     ],
 )
 def test_a_line_that_is_no_json_in_utf_8_is_named(line: bytes, says: str, tmp_path: Path) -> None:
@@ -508,7 +508,9 @@ def test_a_row_that_is_accepted_is_read_as_it_was_checked(path: str, value: Any,
 def test_faults_of_one_kind_say_what_to_do() -> None:
     event = {"item_id": "50", "title": "A"}
     rows = [changed(history=[{**event, "timestamp": moment}]) for moment in ("today", "2026-13-01")]
-    with pytest.raises(BadRowsError, match=r"hint: write seconds since the epoch, or as in 2001.*--skip-bad-rows"):
+    with pytest.raises(
+        BadRowsError, match=r"hint: write seconds since the epoch, or ISO 8601 such as 2001.*--skip-bad-rows"
+    ):
         list(read_cases(pa.Table.from_pylist(rows)))
 
 
@@ -649,7 +651,7 @@ def test_a_table_with_string_views_reads_like_any_other(tmp_path: Path) -> None:
 def test_what_no_table_can_hold_is_named(tmp_path: Path) -> None:
     twice = pa.table([pa.array(["a"]), pa.Table.from_pylist([GOOD])["candidates"], pa.array([1]), pa.array([2])],
                      names=["user_id", "candidates", "x", "x"])  # fmt: skip
-    with pytest.raises(InputError, match="field 'x': two columns of one name"):
+    with pytest.raises(InputError, match="field 'x': duplicate column name"):
         CandidateFile(twice)
     far = pa.Table.from_pylist([GOOD]).append_column("since", pa.array([2**62], pa.timestamp("us")))
     with pytest.raises(InputError, match="line 1: Python cannot represent a value"):

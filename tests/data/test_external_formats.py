@@ -101,7 +101,7 @@ def test_lists_keep_their_order_and_duplicates_are_refused_or_dropped(files: Cal
     assert [[item.item_id for item in case.candidates] for case in cases] == [["3", "1", "2"], ["2", "1"]]
     for wrong in ("7 3 1 2\n", "7\t1\n7\t2\n"):
         there["lists"].write_text(wrong)
-        with pytest.raises(InputError, match=r"no list|duplicate user"):
+        with pytest.raises(InputError, match=r"malformed list|duplicate user"):
             read_lists(there["lists"])
 
 
@@ -133,7 +133,7 @@ def test_rank_llm_requests_bring_their_titles(files: Callable[..., dict[str, Pat
         assert caught.value.line == 1
 
 
-@pytest.mark.parametrize(("requests", "said", "line"), [(0, "holds no request", None), (2, "second request", 2)])
+@pytest.mark.parametrize(("requests", "said", "line"), [(0, "has no requests", None), (2, "duplicate qid", 2)])
 def test_rank_llm_files_hold_one_request_for_each_query(
     files: Callable[..., dict[str, Path]], requests: int, said: str, line: int | None
 ) -> None:
@@ -283,9 +283,9 @@ def test_a_column_named_for_two_roles_is_refused(files: Callable[..., dict[str, 
     there = files(lists=LISTS)
     table = there["lists"].rename(there["lists"].with_suffix(".csv"))
     for columns, role in (({"score": "title"}, "title"), ({"user": "day", "case": "day"}, "user")):
-        with pytest.raises(InputError, match=f"the column is the {role} already"):
+        with pytest.raises(InputError, match=f"the column is already the {role}"):
             read_external(table, "table", columns=columns)
-    with pytest.raises(InputError, match="the column is the rating already"):
+    with pytest.raises(InputError, match="the column is already the rating"):
         read_external(table, "table", histories=there["histories"], columns={"position": "rating"})
     # Titles may be ids, and what is a score here may be a rating there.
     same = cases_of(table, "table", columns={"item": "title", "title": "title"}, items=None)
@@ -304,18 +304,18 @@ def test_numbers_and_times_that_cannot_be_read_are_listed_or_left_out(files: Cal
     with pytest.raises(BadRowsError, match=r"2 rows are invalid") as caught:
         read_external(table, "table")
     assert [(fault.line, fault.problem) for fault in caught.value.faults] == [
-        (5, "'n/a' is no score"),
-        (6, "'?' is no score"),
+        (5, "expected a score, got 'n/a'"),
+        (6, "expected a score, got '?'"),
     ]
     assert "--skip-bad-rows" in caught.value.hint
     with pytest.raises(BadRowsError) as caught:
         read_external(table, "table", histories=past)
     assert [(fault.line, fault.problem) for fault in caught.value.faults] == [
-        (3, "'gestern' is no time"),
+        (3, "expected a time, got 'gestern'"),
         (4, "a row without a time"),
         (6, "'*' is no rating"),
     ]
-    with pytest.raises(InputError, match=r"line 3, field 'gain': 'lots' is no gain(.|\n)*--skip-bad-rows"):
+    with pytest.raises(InputError, match=r"line 3, field 'gain': expected a gain, got 'lots'(.|\n)*--skip-bad-rows"):
         read_external(good, "table", relevant=wanted)
     made, notes = read_external(table, "table", histories=past, relevant=wanted, skip_bad_rows=True)
     cases = list(read_cases(made, truth="read"))

@@ -76,7 +76,7 @@ def test_what_is_wrong_with_a_frame_is_said_with_its_table_and_the_remedy() -> N
         lr.convert(PROPOSED, items=ITEMS)
     with pytest.raises(lr.LlmrankError, match="the items, line 1, field 'title': no column for the title"):
         lr.convert(PROPOSED, items=ITEMS[["item_id"]])
-    with pytest.raises(lr.LlmrankError, match="a table in memory is none of trec"):
+    with pytest.raises(lr.LlmrankError, match="format 'trec' is read from a file"):
         lr.convert(pa.table({"a": [1]}), "trec", items=ITEMS)
     with pytest.raises(lr.LlmrankError, match="field 'columns': 'user=uid' names no columns by role"):
         lr.convert(PROPOSED, items=ITEMS, columns="user=uid")  # pyright: ignore[reportArgumentType]

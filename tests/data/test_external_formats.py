@@ -54,8 +54,8 @@ def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str,
     assert (cases[0].relevant, cases[0].gains) == (("2",), None)
     assert (cases[1].relevant, cases[1].gains) == (("4", "1"), (2.0, 1.0))
     assert notes == [
-        "1 relevant items are no candidates: they count against the score",
-        "1 users have relevant items and no candidates: they are left out",
+        "1 relevant items are not candidates: they count against the score",
+        "1 users with relevant items but no candidates are left out",
     ]
     assert cases[0].history == (
         Event(Item("3", "Cube", {"year": "1997"}), 4.0, 10.0),
@@ -69,7 +69,7 @@ def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str,
         ("7 Q0 1 1 0.5\n", 1, "no line of a TREC run"),
         ("7 Q0 1 1 high x\n", 1, "no line of a TREC run"),
         ("7 Q0 1 1 2 x\n7 Q0 9 2 1 x\n", 2, "'9' is not in the items table"),
-        ("7 Q0 1 1 2 x\n7 Q0 1 2 1 x\n", 2, "'1' is a candidate twice"),
+        ("7 Q0 1 1 2 x\n7 Q0 1 2 1 x\n", 2, "'1' is a duplicate candidate"),
         ("7 Q0 5 1 2 x\n", 1, "'5' has no title"),
     ],
 )
@@ -94,7 +94,7 @@ def test_ids_alone_need_an_items_table_and_formats_have_names(files: Callable[..
 def test_lists_keep_their_order_and_duplicates_are_refused_or_dropped(files: Callable[..., dict[str, Path]]) -> None:
     there = files(lists="7\t3 1 2\n8\t2 1 2\n")
     options = {"items": there["items"], "histories": there["histories"]}
-    with pytest.raises(InputError, match="'2' is a candidate twice") as caught:
+    with pytest.raises(InputError, match="'2' is a duplicate candidate") as caught:
         read_external(there["lists"], "lists", **options)
     assert caught.value.line == 2
     cases = cases_of(there["lists"], "lists", **options, drop_duplicates=True)
@@ -202,8 +202,8 @@ def test_faults_are_listed_or_left_out_and_counted(files: Callable[..., dict[str
     rows, notes = convert_file(there["run"], "trec", tmp_path / "out.jsonl", **options, skip_bad_rows=True)
     assert rows == 2
     assert set(notes) == {
-        "1 rows left out: the item is not in the items table",
-        "1 rows left out: the item has no title",
+        "1 rows skipped: the item is not in the items table",
+        "1 rows skipped: the item has no title",
         "1 Cases without candidates are left out",
         "1 Cases have an empty history",
     }
@@ -312,8 +312,8 @@ def test_numbers_and_times_that_cannot_be_read_are_listed_or_left_out(files: Cal
         read_external(table, "table", histories=past)
     assert [(fault.line, fault.problem) for fault in caught.value.faults] == [
         (3, "expected a time, got 'gestern'"),
-        (4, "a row without a time"),
-        (6, "'*' is no rating"),
+        (4, "the time is missing"),
+        (6, "expected a rating, got '*'"),
     ]
     with pytest.raises(InputError, match=r"line 3, field 'gain': expected a gain, got 'lots'(.|\n)*--skip-bad-rows"):
         read_external(good, "table", relevant=wanted)
@@ -321,5 +321,5 @@ def test_numbers_and_times_that_cannot_be_read_are_listed_or_left_out(files: Cal
     cases = list(read_cases(made, truth="read"))
     assert [len(case.candidates) for case in cases] == [2, 1]
     assert [event.timestamp for event in cases[0].history] == [978307200.0, 978393600.0]
-    what = "are left out: a number or a time in them cannot be read"
+    what = "are skipped: they have an invalid number or time"
     assert {f"2 rows of {table} {what}", f"3 rows of {past} {what}", f"1 rows of {wanted} {what}"} <= {*notes}

@@ -71,7 +71,7 @@ def test_what_is_wrong_with_a_frame_is_said_with_its_table_and_the_remedy() -> N
     with pytest.raises(lr.LlmrankError, match=r"hint: convert it: llmrank\.convert\(table"):
         lr.load_cases(PROPOSED)
     with pytest.raises(
-        lr.LlmrankError, match=r"the table, line 1, field 'item_id', user '1': item '10' is a candidate"
+        lr.LlmrankError, match=r"the table, line 1, field 'item_id', user '1': item '10' is a duplicate candidate"
     ):
         lr.convert(PROPOSED, items=ITEMS)
     with pytest.raises(lr.LlmrankError, match="the items, line 1, field 'title': no column for the title"):

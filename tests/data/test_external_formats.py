@@ -66,8 +66,8 @@ def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str,
 @pytest.mark.parametrize(
     ("run", "line", "says"),
     [
-        ("7 Q0 1 1 0.5\n", 1, "no line of a TREC run"),
-        ("7 Q0 1 1 high x\n", 1, "no line of a TREC run"),
+        ("7 Q0 1 1 0.5\n", 1, "malformed line of a TREC run"),
+        ("7 Q0 1 1 high x\n", 1, "malformed line of a TREC run"),
         ("7 Q0 1 1 2 x\n7 Q0 9 2 1 x\n", 2, "'9' is not in the items table"),
         ("7 Q0 1 1 2 x\n7 Q0 1 2 1 x\n", 2, "'1' is a duplicate candidate"),
         ("7 Q0 5 1 2 x\n", 1, "'5' has no title"),

@@ -706,14 +706,14 @@ def test_further_columns_are_no_part_of_what_a_ranker_sees_or_of_what_cases_are_
 def test_a_further_column_takes_no_name_of_the_format_and_does_not_come_late(tmp_path: Path) -> None:
     plain = Case("a", (), (Item("1", "Heat"),))
     for name in ("history", "responses"):
-        with pytest.raises(InputError, match="own columns"):
+        with pytest.raises(InputError, match="the column name is reserved"):
             write_cases(tmp_path / "out.parquet", [replace(plain, columns={name: "x"})])
     late = [
         replace(plain, user_id=f"u{at}", case_id="", columns={"country": "at"} if at > 1500 else {})
         for at in range(1600)
     ]
     assert write_cases(tmp_path / "list.parquet", late) == 1600
-    with pytest.raises(InputError, match="country of the Cases begin too late"):
+    with pytest.raises(InputError, match="'country' first occurs after"):
         write_cases(tmp_path / "late.parquet", iter(late))
 
 

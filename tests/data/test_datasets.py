@@ -194,7 +194,7 @@ def test_numbers_that_are_all_days_are_days(numbers: tuple[int, ...], first: flo
 def test_a_file_is_no_data_set(tmp_path: Path) -> None:
     path = tmp_path / "candidates.jsonl"
     path.write_text("{}")
-    with pytest.raises(InputError, match=r"candidates\.jsonl: this is a file, .*\n.*candidate file"):
+    with pytest.raises(InputError, match=r"candidates\.jsonl: expected the name or folder .*\n.*candidate file"):
         load_dataset(str(path))
 
 
@@ -481,7 +481,7 @@ def test_hub_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["hf:", "hf:/", "hf: "])
 def test_the_hub_needs_a_name(name: str) -> None:
-    with pytest.raises(InputError, match="names no data set"):
+    with pytest.raises(InputError, match="the name after hf: is missing"):
         load_dataset(name)
 
 
@@ -547,8 +547,8 @@ def test_the_hub_needs_a_name(name: str) -> None:
             r"the same table exists more than once: events\.csv, events\.jsonl",
         ),
         ({"items__csv": ITEMS, "events__jsonl": '{"user": "u", "item": "9"}\n{"user": \n'}, "line 2: malformed JSON"),
-        ({"items__csv": ITEMS, "seq__txt": "u 9\nu 10\n"}, r"seq\.txt, line 2, user 'u': a second line"),
-        ({"items__csv": ITEMS, "seq__txt": "u 9\nv\n"}, r"seq\.txt, line 2, user 'v': a user without items"),
+        ({"items__csv": ITEMS, "seq__txt": "u 9\nu 10\n"}, r"seq\.txt, line 2, user 'u': duplicate user"),
+        ({"items__csv": ITEMS, "seq__txt": "u 9\nv\n"}, r"seq\.txt, line 2, user 'v': the user has no items"),
         (
             {"items__jsonl": '{"id": 1, "title": "A"}\n{"id": "2", "title": "B"}\n', "events__csv": EVENTS},
             r"items\.jsonl, line 2: .*changed from number to string.*\n  hint: give the field the same type",
@@ -557,7 +557,10 @@ def test_the_hub_needs_a_name(name: str) -> None:
             {"items__csv": ITEMS, "seq__txt": "u 9 10\nv 2 3\n"},
             r"seq\.txt, line 2, field 'item_id': item '3' is not in",
         ),
-        ({"movies__dat": "1::Toy Story (1995)\n", "ratings__dat": "1::1::5::1\n"}, r"movies\.dat, line 1: 2 fields"),
+        (
+            {"movies__dat": "1::Toy Story (1995)\n", "ratings__dat": "1::1::5::1\n"},
+            r"movies\.dat, line 1: expected 3 fields, got 2",
+        ),
         ({"movies__dat": "1::Toy (1995)::War\n"}, "no ratings.dat, and 0 Parquet files"),
     ],
 )

@@ -214,7 +214,7 @@ def test_the_output_of_a_conversion_is_none_of_its_inputs(files: Callable[..., d
     there = files(run="7 Q0 1 1 2 x\n")
     copy = there["run"].with_name("run.jsonl")
     there["run"].rename(copy)
-    with pytest.raises(InputError, match="the output is the input"):
+    with pytest.raises(InputError, match="the output would overwrite the input"):
         convert_file(copy, "trec", copy, items=there["items"], overwrite=True)
 
 

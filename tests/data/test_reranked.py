@@ -348,7 +348,7 @@ def test_the_output_is_never_the_input(tmp_path: Path) -> None:
     content = path.read_bytes()
     (tmp_path / "link.jsonl").symlink_to(path)
     for out in (path, tmp_path / "link.jsonl", tmp_path / "." / "cases.jsonl"):
-        with pytest.raises(InputError, match="the output is the input"):
+        with pytest.raises(InputError, match="the output would overwrite the input"):
             RerankedWriter(out, CandidateFile(path), settings=SETTINGS, overwrite=True)
     assert path.read_bytes() == content
 

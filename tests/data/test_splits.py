@@ -54,7 +54,7 @@ def test_leave_last_out_holds_out_the_last_of_each_user(data: list[Row], hold_ou
     whole = sequences(dataset.interactions)
     enough = {user for user, items in whole.items() if len(items) > hold_out}
     if not enough:
-        with pytest.raises(InputError, match="nothing to test on"):
+        with pytest.raises(InputError, match="no test events"):
             leave_last_out(dataset, hold_out)
         return
     split = leave_last_out(dataset, hold_out)

@@ -1,4 +1,4 @@
-"""Amazon Reviews (McAuley, UCSD): the releases of 2014, 2018 and 2023, in the files their users have.
+"""Amazon Reviews (McAuley, UCSD): the releases of 2014, 2018 and 2023, as they are distributed.
 
 2014 and 2018: `reviews_Beauty_5.json.gz` or `Beauty_5.json.gz` (reviewerID, asin, overall, unixReviewTime), or
 `ratings_Beauty.csv` without a header (user, item, rating, timestamp); 2023: `Beauty.jsonl.gz` or `Beauty.csv` (user_id,
@@ -37,15 +37,15 @@ def find_meta(folder: Path) -> Path | None:
 
 
 def read_amazon(folder: Path) -> Rows:
-    """Read the reviews of a folder and the titles of the products reviewed. The catalogue is what was reviewed.
+    """Read the reviews of a folder and the titles of the reviewed products, which form the catalogue.
 
-    Raises InputError: there isn't exactly one file of reviews and one of metadata, or one is malformed.
+    Raises InputError: there is not exactly one file of reviews and one of metadata, or one is malformed.
     """
     meta = find_meta(folder)
     found = [path for path in sorted(folder.iterdir()) if re.search(r"\.(jsonl?|csv)(\.gz)?$", path.name)]
     reviews = [path for path in found if not path.name.startswith("meta_")]
     if meta is None or len(reviews) != 1:
-        hint = "one file of reviews, such as reviews_Beauty_5.json.gz, and its meta_Beauty.json.gz"
+        hint = "keep one file of reviews, such as reviews_Beauty_5.json.gz, and its meta_Beauty.json.gz"
         problem = f"{len(reviews)} files of reviews and {len(found) - len(reviews)} of metadata"
         raise InputError(problem, path=folder, hint=hint)
     events = replace(_events(reviews[0]), rating_scale=(1.0, 5.0))
@@ -92,7 +92,7 @@ def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
         record = json.loads(text) if text.startswith('{"') else ast.literal_eval(text)
         if isinstance(record, dict):
             return cast("dict[str, Any]", record)
-        problem = "the line is no object"
+        problem = "the line is not an object"
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         problem = f"malformed metadata ({error})"
     raise InputError(problem, path=path, line=number, hint="download the file again")

@@ -1,4 +1,4 @@
-"""Rows of a candidate file: what their fields may hold, a row as a Case, and a Case as a row."""
+"""Rows of a candidate file: the valid values of each field, and conversion between rows and Cases."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ from llmrank.types import Case, Event, Item
 pc: Any = pyarrow.compute
 
 RERANKED_FIELDS = ("ranking", "scores", "outcome", "repairs", "usage")
-"""What a reranked file adds to a row."""
+"""The fields that a reranked file adds to each row."""
 MOST_REMEMBERED = 50_000
-"""Items kept for the rows to come."""
+"""Items cached for later rows."""
 LONGEST_TITLE = 20_000
-"""Characters. A longer title is a mistake in the data that would be paid for in every prompt."""
+"""Characters. A longer title is a mistake in the data, and every prompt would pay for it."""
 
 LONGEST_COLUMN = 200
-"""Characters of a further column that a Case keeps: by a longer text nobody groups."""
+"""Characters of an extra column that a Case keeps. Longer text is of no use for grouping."""
 
 Truth = Literal["checked", "read", "ignored"]
-"""What is done with `relevant` and `rating`. `checked`: they are read, and the file is refused if no relevant id is a
-candidate. `read`: they are read. `ignored`: they are not looked at, whatever they hold."""
+"""How to treat `relevant` and `rating`. `checked`: read them, and reject the file if no relevant id is a candidate.
+`read`: read them. `ignored`: do not look at them."""
 
 _TITLE_HINT = "give every item a title: the model reads it"
-_ID_HINT = "give it as text or as a whole number"
+_ID_HINT = "give it as text or an integer"
 _NUMBER_HINT = "give a finite number, or null where it is unknown"
-_RELEVANT_HINT = 'give a list of ids, as in ["181"], or an object of gains, as in {"181": 2}'
+_RELEVANT_HINT = 'give a list of ids such as ["181"], or an object of gains such as {"181": 2}'
 _FAULTS = {
     "missing": ("the {name} is missing", "add it"),
     "string_pattern_mismatch": ("the {name} is empty", _ID_HINT),
     "string_too_long": ("the {name} has {length:,} characters", f"shorten it to at most {LONGEST_TITLE:,}"),
-    "string_type": ("{shown} is no text", "give it as text"),
-    "string_unicode": ("the text is broken: half of a surrogate pair", "write the file again, as UTF-8"),
-    **dict.fromkeys(("float_type", "finite_number"), ("{shown} is no number", _NUMBER_HINT)),
-    "list_type": ("{shown} is no list", "give it as a list, as in [...]"),
-    "dict_type": ("{shown} is no object", "give it as an object, as in {...}"),
+    "string_type": ("expected text, got {shown}", "give it as text"),
+    "string_unicode": ("the text contains half of a surrogate pair", "write the file again as UTF-8"),
+    **dict.fromkeys(("float_type", "finite_number"), ("expected a number, got {shown}", _NUMBER_HINT)),
+    "list_type": ("expected a list, got {shown}", "give it as a list: [...]"),
+    "dict_type": ("expected an object, got {shown}", "give it as an object: {...}"),
 }
-"""By pydantic's name for a fault: what is wrong, and the hint."""
+"""pydantic's error type -> problem and hint."""
 
 
 _Text = Annotated[str, StringConstraints(strict=True)]
@@ -76,12 +76,12 @@ def _whole(number: Decimal) -> Decimal:
 
 
 def _is_whole(value: object) -> bool:
-    """Return whether a value is a decimal without digits behind the point, as Snowflake has whole numbers."""
+    """Return whether a value is a decimal without fractional digits, which is how Snowflake stores integers."""
     return isinstance(value, Decimal) and value.as_tuple().exponent == 0
 
 
 def as_float(value: float | Decimal | date | str) -> float:
-    """Return a number, or a date (also as ISO 8601 text) as seconds since the epoch; without a zone it is in UTC."""
+    """Return a number as a float, or a date (also ISO 8601 text) as seconds since the epoch; UTC if it has no zone."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value.strip())
     if isinstance(value, date):
@@ -99,10 +99,10 @@ _Title = Annotated[str, StringConstraints(strict=True, pattern=r"\S", max_length
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)] | Annotated[Decimal, Field(strict=True)]
 _Moment = Annotated[str, StringConstraints(strict=True, pattern=r"^\s*\d{4}-\d\d"), AfterValidator(as_float)]
 _Time = _Number | Annotated[datetime, Strict()] | Annotated[date, Strict()] | _Moment
-_Attributes = dict[str, Any] | list[tuple[str, Any]]  # the latter is what pyarrow makes of a map
+_Attributes = dict[str, Any] | list[tuple[str, Any]]  # pyarrow returns a map as a list of pairs
 
 
-# TypedDicts, which pydantic checks about four times as fast as models: a row has a hundred of them.
+# A row holds about a hundred of these. pydantic validates TypedDicts about four times as fast as models.
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -134,7 +134,7 @@ class _RowFields(TypedDict):
 
 
 ROW_FIELDS = frozenset(_RowFields.__annotations__)
-"""The fields of a row that llmrank reads; all others are kept, and come out again."""
+"""The fields of a row that llmrank reads. All other fields are kept and written out again."""
 _NO_COLUMNS = ROW_FIELDS | frozenset(RERANKED_FIELDS)
 _TARGET_FIELDS = frozenset(("item_id", "title", "attributes"))
 EVENT_FIELDS = _TARGET_FIELDS | {"rating", "timestamp"}
@@ -143,7 +143,7 @@ _ALL_FIELDS = ROW_FIELDS | EVENT_FIELDS | CANDIDATE_FIELDS
 
 
 def parquet_schema(*, graded: bool = False, columns: Iterable[str] = ()) -> Arrow:
-    """Return the Parquet columns of a candidate file, and further ones; attributes are a map from name to text."""
+    """Return the Parquet schema of a candidate file with extra text `columns`; attributes map names to text."""
     text, number = pa.string(), pa.float64()
     item = {"item_id": text, "title": text, "attributes": pa.map_(text, text)}
     own = {
@@ -165,40 +165,40 @@ def _checker() -> TypeAdapter[_RowFields]:
 
 @dataclass(frozen=True, slots=True)
 class CandidateRow:
-    """A row of a candidate file, read and checked."""
+    """A checked row of a candidate file."""
 
     line: int
-    """Its line in JSON lines, its row in Parquet or a table, counted from 1."""
+    """Its line (JSON lines) or row number (Parquet, table), counted from 1."""
     case: Case
     response: str | None = None
-    """The answer's text as some system gave it; None where there is none."""
+    """The text of an answer from any system; None if there is none."""
 
 
 class _RowError(Exception):
-    """What is wrong with a row: problem, field and hint."""
+    """A row is invalid. The arguments are problem, field and hint."""
 
 
 class RowReader:
     """Reads the rows of one file as Cases."""
 
     def __init__(self, path: Path | str = "", *, truth: Truth = "checked", answered: bool = False) -> None:
-        """With `answered` each row must have a `response`, which may be null. `path` is for the messages."""
+        """`path` is for messages. With `answered`, each row must have a `response`, which may be null."""
         self._path, self._truth, self._answered = path, truth, answered
         self._items: dict[tuple[str, str], Item] = {}
-        """Of earlier rows, by id and title: the same items are recommended again and again."""
+        """Cache of Items without attributes, by id and title: the same items recur in many rows."""
 
     def check(self, raw: object, line: int) -> CandidateRow:
-        """Return a row that nobody has checked yet. Raises InputError: which field is wrong, where, and what to do."""
+        """Check a row and return it. Raises InputError: the row is invalid; with line, field, user and hint."""
         try:
             fields: Mapping[str, Any] = _checker().validate_python(raw)
             if (misspelt := misspelt_field(fields)) is not None:
-                raise _RowError(f"there is no such field; did you mean {misspelt[1]!r}?", misspelt[0], "rename it")
+                raise _RowError(f"unknown field; did you mean {misspelt[1]!r}?", misspelt[0], "rename it")
             if self._answered and "response" not in fields:
-                hint = "give the answer's text, or null; of a ranking its ids, a line each (--ids item_id)"
+                hint = "give the text of the answer, or null; for a ranking, its ids one per line (--ids item_id)"
                 raise _RowError("the row has no response", "response", hint)
             rating = None if self._truth == "ignored" else fields.get("rating")
             if rating is not None and not _is_number(rating):
-                raise _RowError(f"{_shown(rating)} is no number", "rating", _NUMBER_HINT)
+                raise _RowError(f"expected a number, got {_shown(rating)}", "rating", _NUMBER_HINT)
             row = self.read(fields, line)
             _check_lists(fields, row.case)
             return row
@@ -211,11 +211,11 @@ class RowReader:
         raise InputError(problem, path=self._path, line=line, field=field or None, user=user, hint=hint)
 
     def read(self, fields: Mapping[str, Any], line: int) -> CandidateRow:
-        """Return a row that was checked before."""
+        """Return a row that has already been checked."""
         past: list[Mapping[str, Any]] = fields.get("history") or []
         history = map(
             Event,
-            self._made(past, EVENT_FIELDS),
+            self._to_items(past, EVENT_FIELDS),
             [_known(event.get("rating")) for event in past],
             [_known(event.get("timestamp")) for event in past],
         )
@@ -228,59 +228,59 @@ class RowReader:
         case = Case(
             str(fields["user_id"]),
             tuple(history),
-            tuple(self._made(candidates, CANDIDATE_FIELDS)),
+            tuple(self._to_items(candidates, CANDIDATE_FIELDS)),
             tuple(map(float, scores)) if scores and None not in scores else None,
             tuple(relevant),
-            None if target is None else self._made([target], _TARGET_FIELDS)[0],
+            None if target is None else self._to_items([target], _TARGET_FIELDS)[0],
             None if ignored else _known(fields.get("rating")),
             "" if case_id is None else str(case_id),
             graded(relevant.values()),
-            {} if ignored else further_columns(fields),
+            {} if ignored else extra_columns(fields),
         )
         return CandidateRow(line, case, fields.get("response"))
 
-    def _made(self, entries: Iterable[Mapping[str, Any]], known: frozenset[str]) -> list[Item]:
-        remembered = self._items
-        if len(remembered) > MOST_REMEMBERED:
-            remembered.clear()
-        made: list[Item] = []
+    def _to_items(self, entries: Iterable[Mapping[str, Any]], known: frozenset[str]) -> list[Item]:
+        cache = self._items
+        if len(cache) > MOST_REMEMBERED:
+            cache.clear()
+        items: list[Item] = []
         for fields in entries:
-            item_id, title, apart = str(fields["item_id"]), fields["title"], fields.get("attributes")
-            if apart or not fields.keys() <= known:
-                given = {name: value for name, value in fields.items() if name not in known} | dict(apart or {})
-                # A value that is not itself is NaN, which is how pandas says that there is none.
+            item_id, title, attributes = str(fields["item_id"]), fields["title"], fields.get("attributes")
+            if attributes or not fields.keys() <= known:
+                given = {name: value for name, value in fields.items() if name not in known} | dict(attributes or {})
+                # Only NaN differs from itself; pandas writes it for a missing value.
                 texts = {name: attribute_text(it) for name, it in given.items() if it is not None and it == it}
                 item = Item(item_id, title, texts)
-            elif (item := remembered.get((item_id, title))) is None:
-                item = remembered[item_id, title] = Item(item_id, title)
-            made.append(item)
-        return made
+            elif (item := cache.get((item_id, title))) is None:
+                item = cache[item_id, title] = Item(item_id, title)
+            items.append(item)
+        return items
 
 
-def further_columns(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return the columns of a row that are not llmrank's own, as text: short texts, numbers, dates, yes and no.
+def extra_columns(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return the columns of a row that llmrank does not define, as text: short texts, numbers, dates and booleans.
 
-    Lists, objects and long texts are left out: nothing can be grouped by them.
+    Lists, objects and long texts are dropped: they are of no use for grouping.
     """
     if fields.keys() <= ROW_FIELDS:
         return {}
     kept = {
         name: attribute_text(value)
         for name, value in fields.items()
-        # A value that is not itself is NaN, which is how pandas says that there is none.
+        # Only NaN differs from itself; pandas writes it for a missing value.
         if name not in _NO_COLUMNS and isinstance(value, str | int | float | Decimal | date) and value == value
     }
     return {name: text for name, text in kept.items() if len(text) <= LONGEST_COLUMN}
 
 
 def graded(gains: Iterable[float]) -> tuple[float, ...] | None:
-    """Return the gains of a Case: None where all are 1, so that a list of ids and a map of ones are the same Case."""
+    """Return the gains of a Case, or None if all are 1, so that a list of ids and a map of ones give the same Case."""
     given = tuple(gains)
     return None if all(gain == 1 for gain in given) else given
 
 
 def misspelt_field(names: Iterable[str]) -> tuple[str, str] | None:
-    """Return the first unknown field whose name is nearly one of ours, and that name; None where there is none."""
+    """Return the first unknown field that looks like a misspelt field of ours, and the right name; else None."""
     there = frozenset(names)
     return None if there <= ROW_FIELDS else _misspelt(there)
 
@@ -288,18 +288,18 @@ def misspelt_field(names: Iterable[str]) -> tuple[str, str] | None:
 @cache
 def _misspelt(there: frozenset[str]) -> tuple[str, str] | None:
     for name in sorted(there - ROW_FIELDS - set(RERANKED_FIELDS)):
-        # A Run keeps its Cases without the response, beside which the name would be right.
+        # A Run stores its Cases without the response column, so a column with a similar name is not a misspelling.
         if near := get_close_matches(name, ROW_FIELDS - (there - {"response"}), 1, 0.8):
             return name, near[0]
     return None
 
 
 def case_row(case: Case) -> dict[str, object]:
-    """Return the row of a Case: only what is set, ready for JSON.
+    """Return a Case as a row for JSON, with only the fields that are set.
 
-    Attributes stand beside the title unless one of them has a name that the format uses: then all of them stand in
-    `attributes`. `relevant` is a list of ids, or a map from id to gain where the Case has gains. `case_id` is left out
-    where it is the user id.
+    Attributes are fields next to the title, or all in `attributes` if the format reserves one of their names.
+    `relevant` is a list of ids, or a map from id to gain if the Case has gains. `case_id` is omitted if it equals the
+    user id.
     """
     row: dict[str, object] = {"user_id": case.user_id}
     if case.case_id != case.user_id:
@@ -319,14 +319,14 @@ def case_row(case: Case) -> dict[str, object]:
 
 
 def attribute_text(value: object) -> str:
-    """Return an attribute as the text that a prompt shows: lists joined with ", ", whole numbers without ".0"."""
+    """Return an attribute as prompts show it: lists joined with ", ", integral floats without ".0"."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
         parts: list[object] = value
         return ", ".join(attribute_text(part) for part in parts if part is not None)
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # a year that went through pandas
+        return str(int(value))  # pandas turns an integer column with missing values into floats
     return json.dumps(value, ensure_ascii=False, default=str).strip('"')
 
 
@@ -343,33 +343,33 @@ def _known(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
 
 
 def _check_lists(fields: Mapping[str, Any], case: Case) -> None:
-    """Check what holds between the entries of a row."""
+    """Check the constraints between the fields of a row."""
     if case.target is not None:
         if case.candidates or case.relevant:
-            problem = "a row has candidates (ranking) or a target (rating), not both"
+            problem = "the row has both candidates (ranking) and a target (rating)"
             raise _RowError(problem, "target", "split it into two rows")
         return
     if not case.candidates:
-        raise _RowError("there are no candidates", "candidates", "give at least one, or a `target` (rating task)")
+        raise _RowError("the row has no candidates", "candidates", "give at least one, or a `target` (rating task)")
     first: dict[str, int] = {}
     for place, item in enumerate(case.candidates):
         if first.setdefault(item.item_id, place) != place:
-            problem = f"item {item.item_id!r} is a candidate twice (first as candidates[{first[item.item_id]}])"
-            raise _RowError(problem, f"candidates[{place}].item_id", "keep it once, where it ranks higher")
+            problem = f"duplicate candidate {item.item_id!r} (first as candidates[{first[item.item_id]}])"
+            raise _RowError(problem, f"candidates[{place}].item_id", "keep only the higher-ranked one")
     unscored = [place for place, one in enumerate(fields["candidates"]) if one.get("score") is None]
     if 0 < len(unscored) < len(case.candidates):
-        problem, hint = "this candidate has no score, others have one", "score all candidates of a row, or none"
+        problem, hint = "this candidate has no score but others do", "score all candidates of a row, or none"
         raise _RowError(problem, f"candidates[{unscored[0]}].score", hint)
 
 
 def _relevant(value: Any) -> dict[str, float]:  # noqa: ANN401 - JSON or Arrow
-    """Return item id -> gain. A gain of 0 or below says that the item is not relevant."""
+    """Return item id -> gain. Items with a gain of 0 or below are not relevant and are dropped."""
     if value is None:
         return {}
     pairs: list[tuple[str, Any, Any]] = []  # where, id, gain
     if isinstance(value, dict):
         given = cast("dict[object, object]", value)
-        # A struct of Parquet has the ids of all rows as its fields: null where a row has no such id.
+        # A Parquet struct has a field for every id in the file; it is null in rows without that id.
         pairs = [(f"relevant.{name}", name, gain) for name, gain in given.items() if gain is not None]
     elif isinstance(value, list):
         for place, entry in enumerate(cast("list[Any]", value)):
@@ -380,18 +380,18 @@ def _relevant(value: Any) -> dict[str, float]:  # noqa: ANN401 - JSON or Arrow
                 item_id, gain = entry
             pairs.append((f"relevant[{place}]", item_id, gain))
     else:
-        raise _RowError(f"{_shown(value)} is no list", "relevant", _RELEVANT_HINT)
+        raise _RowError(f"expected a list or an object, got {_shown(value)}", "relevant", _RELEVANT_HINT)
     gains: dict[str, float] = {}
     for where, name, gain in pairs:
         item_id = str(name)
         if not (isinstance(name, str | int) or _is_whole(name)) or isinstance(name, bool):
-            raise _RowError(f"{_shown(name)} is no id", where, _RELEVANT_HINT)
+            raise _RowError(f"expected an id, got {_shown(name)}", where, _RELEVANT_HINT)
         if not item_id.strip():
             raise _RowError("the relevant id is empty", where, _ID_HINT)
         if not _is_number(gain):
-            raise _RowError(f"the gain {_shown(gain)} is no number", where, _RELEVANT_HINT)
+            raise _RowError(f"the gain {_shown(gain)} is not a number", where, _RELEVANT_HINT)
         if item_id in gains:
-            raise _RowError(f"item {item_id!r} is named twice", where, "keep it once")
+            raise _RowError(f"duplicate relevant item {item_id!r}", where, "keep it once")
         gains[item_id] = float(gain)
     return {item_id: gain for item_id, gain in gains.items() if gain > 0}
 
@@ -409,10 +409,10 @@ def _shown(value: object) -> str:
 
 
 def _first_fault(error: ValidationError) -> tuple[str, str, str]:
-    """Return problem, field and hint of the first fault that pydantic found, and say how many more the row has."""
+    """Return problem, field and hint of the first error in the row; the problem also counts the others."""
     faults: dict[str, Any] = {}
     for fault in error.errors(include_url=False, include_context=False):
-        # Of several forms that a field may have pydantic names each in turn, with a name of its own in the place.
+        # For a field with several valid types, pydantic reports each one and adds its own name for it to the location.
         place = [part for part in fault["loc"] if isinstance(part, int) or part in _ALL_FIELDS]
         field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
         faults.setdefault(field, fault)
@@ -421,7 +421,7 @@ def _first_fault(error: ValidationError) -> tuple[str, str, str]:
     if kind == "string_type" and given is None:
         problem, hint = "the {name} is missing (null)", _ID_HINT
     elif kind == "string_type" and name.endswith("_id"):
-        problem, hint = "{shown} is no id", _ID_HINT
+        problem, hint = "expected an id, got {shown}", _ID_HINT
     else:
         problem, hint = _FAULTS.get(kind, ("{shown}: {message}", "correct it"))
     if name == "title" and kind != "string_too_long":
@@ -430,22 +430,21 @@ def _first_fault(error: ValidationError) -> tuple[str, str, str]:
         hint = TIME_HINT
     length = len(given) if isinstance(given, str) else 0
     problem = problem.format(name=name, shown=_shown(given), length=length, message=first["msg"])
-    more = f" (and {len(faults) - 1} more faults in this row)" if len(faults) > 1 else ""
+    more = f" (and {len(faults) - 1} more errors in this row)" if len(faults) > 1 else ""
     return problem + more, field, hint
 
 
-# --- many rows of Parquet at once, for reranking: those beyond doubt are not checked one by one ---------------------
+# --- fast path for reranking: check a whole Parquet batch at once where it is clearly valid --------------------------
 
 
-class _DoubtError(Exception):
-    """A row must be looked at on its own."""
+class _UncertainError(Exception):
+    """The batch is not clearly valid: its rows must be checked one by one."""
 
 
-def undoubted(batch: Arrow) -> tuple[list[str], int, int] | None:
-    """Return the Case ids of ranking rows, the number of empty histories, and of rows that offer an item of theirs.
+def check_batch(batch: Arrow) -> tuple[list[str], int, int] | None:
+    """Return the Case ids of a batch of ranking rows, and how many rows have an empty history or a seen candidate.
 
-    None says nothing about the rows but that `RowReader` must check each. What stands in `relevant` and `rating` is
-    not looked at.
+    None if the batch is not clearly valid; then `RowReader` must check each row. `relevant` and `rating` are ignored.
     """
     names: list[str] = batch.schema.names
     known = {name: batch.column(name) for name in names if name in ROW_FIELDS - {"relevant", "rating"}}
@@ -460,24 +459,24 @@ def undoubted(batch: Arrow) -> tuple[list[str], int, int] | None:
             user_id = _ids(case_id)
         past_rows, past = _entries(known.get("history"), ("rating", "timestamp"))
         rows, offered = _entries(known["candidates"], ("score",))
-    except (_DoubtError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (_UncertainError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     codes = pa.concat_arrays([past, offered]).dictionary_encode()
     code = np.concatenate([past_rows, rows]) * max(1, len(codes.dictionary)) + codes.indices.to_numpy()
     of_past, of_offered = np.split(code, [len(past)])
     if len(np.unique(of_offered)) < len(of_offered) or len(np.unique(rows)) < len(batch):
-        return None  # an item twice, or a row without candidates
+        return None  # a duplicate candidate, or a row without candidates
     seen = len(np.unique(rows[np.isin(of_offered, of_past)]))
     return user_id.to_pylist(), len(batch) - len(np.unique(past_rows)), seen
 
 
 def _require(holds: bool) -> None:
     if not holds:
-        raise _DoubtError
+        raise _UncertainError
 
 
 def _entries(column: Arrow, numbers: tuple[str, ...]) -> tuple[NDArray[np.int64], Arrow]:
-    """Return, per entry of a column of lists of items, its row and its id."""
+    """Return the row and the id of each entry in a column of lists of items."""
     none = np.zeros(0, np.int64), pa.array([], pa.string())
     if column is None or column.null_count == len(column):
         return none
@@ -505,7 +504,7 @@ def _ids(column: Arrow) -> Arrow:
 
 
 def _is_visible(column: Arrow) -> bool:
-    """Return whether there is text in every place, and not only white space. There is at least one place."""
+    """Return whether every value of a non-empty column is text other than white space."""
     if column.null_count or not is_text(column.type):
         return False
     return pc.min(pc.binary_length(pc.utf8_trim_whitespace(column))).as_py() > 0

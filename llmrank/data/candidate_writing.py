@@ -1,4 +1,4 @@
-"""Writes candidate files: whole or not at all, the same bytes for the same Cases."""
+"""Writes candidate files atomically. The same Cases always give the same bytes."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from llmrank.files import check_no_device, writing
 from llmrank.types import Case, Item
 
 MADE_AT_ONCE, ROW_GROUP = 1024, 8192
-"""Rows that are Python objects at the same time, and rows of a group in the file: the writer remembers each group, so
-few of them make a large file cost little memory."""
+"""Rows held as Python objects at a time, and rows per row group. The writer keeps metadata of each group in memory, so
+large groups keep the memory use of large files low."""
 
 
 def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -> int:
-    """Write a candidate file, in the format that its suffix names, and return the number of rows.
+    """Write a candidate file in the format that its suffix names and return the number of rows.
 
-    The file appears whole or not at all. Parquet is written in row groups, as the Cases come; its column `relevant` is
-    a map from id to gain where a Case has gains, and it has a column for each of the Cases' further ones. Of an
-    iterator the first 1024 Cases must show both.
+    The file is written atomically. Parquet is streamed in row groups. Its column `relevant` is a map from id to gain if
+    any Case has gains, and it includes the Cases' extra columns. If `cases` is an iterator, gains and every extra
+    column must occur within the first 1024 Cases.
 
-    Raises InputError: there is such a file already and `overwrite` is False; an unknown suffix; the first gains or
-    another column come too late; a further column has the name of one of the format's own.
+    Raises InputError: the file already exists and `overwrite` is False; the suffix is unknown; gains or an extra column
+    first occur too late; or an extra column has a reserved name.
     """
     if file_format(path) == "jsonl":
         return write_lines(path, (json_line(case_row(case)) for case in cases), overwrite=overwrite)
@@ -45,15 +45,16 @@ def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
     own = parquet_schema().names
     for name in columns:
         if name in ROW_FIELDS or misspelt_field([*own, name]) is not None:
-            hint = "give the Cases' column another name"
-            raise InputError("the name is kept for the format's own columns", path=path, field=name, hint=hint)
+            hint = "rename the column of the Cases"
+            raise InputError("the column name is reserved, or too close to one", path=path, field=name, hint=hint)
     schema = parquet_schema(graded=graded, columns=columns)
 
     def table(some: list[Case]) -> Arrow:
         for case in some:
             late = "gains" if case.gains is not None and not graded else next(iter(case.columns.keys() - columns), None)
             if late is not None:
-                problem, hint = f"the {late} of the Cases begin too late in the file", "give the Cases as a list"
+                problem = f"{late!r} first occurs after the first {MADE_AT_ONCE:,} Cases"
+                hint = "pass the Cases as a list"
                 raise InputError(problem, path=path, user=case.user_id, hint=hint)
         return case_table(some, schema)
 
@@ -62,7 +63,7 @@ def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
 
 
 def case_table(cases: Sequence[Case], schema: Arrow) -> Arrow:
-    """Return Cases as a table of the schema: what `case_row` makes of each, column by column, which is much faster."""
+    """Return Cases as a table of the schema. Equivalent to `case_row`, but built by column, which is much faster."""
     events = [event for case in cases for event in case.history]
     rated = [case.target is not None for case in cases]
     ranked = [case for case in cases if case.target is None]
@@ -87,7 +88,7 @@ def case_table(cases: Sequence[Case], schema: Arrow) -> Arrow:
 
 
 def _items(items: Sequence[Item]) -> dict[str, list[Any]]:
-    """Return the columns of items; attributes are null where there are none."""
+    """Return the columns of items; empty attributes become null."""
     return {
         "item_id": [item.item_id for item in items],
         "title": [item.title for item in items],
@@ -106,7 +107,7 @@ def _lists(
     lengths: Iterable[int],
     missing: list[bool] | None = None,
 ) -> Arrow:
-    """Return a column of lists of so many entries each, whose fields are the columns; null where one is missing."""
+    """Return a column of lists of structs with the given lengths and fields; null where `missing` is true."""
     kind = schema.field(name).type
     arrays = [pa.array(columns[field.name], field.type) for field in kind.value_type]
     entries = pa.StructArray.from_arrays(arrays, fields=list(kind.value_type))
@@ -115,7 +116,7 @@ def _lists(
 
 
 def write_tables(path: Path, tables: Iterator[Arrow], schema: Arrow, *, overwrite: bool) -> int:
-    """Write tables of one schema as a Parquet file, in groups of ROW_GROUP rows, and return the number of rows."""
+    """Write tables of one schema to a Parquet file in groups of about ROW_GROUP rows and return the number of rows."""
     count, held = 0, schema.empty_table()
     with (
         replacing(path, overwrite=overwrite) as temporary,
@@ -130,10 +131,10 @@ def write_tables(path: Path, tables: Iterator[Arrow], schema: Arrow, *, overwrit
 
 
 def write_lines(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) -> int:
-    """Write lines, each with its line break, gzipped if the path ends in `.gz`, and return their number."""
+    """Write lines (which include their line breaks), gzipped if the path ends in `.gz`, and return their number."""
     count = 0
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as plain:
-        # No name and no time in the header: the same bytes for the same rows.
+        # Omit name and time from the gzip header, so that the same rows give the same bytes.
         packed = gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0) if path.suffix.lower() == ".gz" else None
         with packed or nullcontext(plain) as file:
             for count, line in enumerate(lines, 1):  # noqa: B007 - the last one is their number
@@ -142,27 +143,27 @@ def write_lines(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) 
 
 
 def json_line(row: Mapping[str, object]) -> bytes:
-    """Return a row as a line of JSON; what JSON has no form for (a date, a decimal number) becomes text, and bytes
-    become text in base64 (URL-safe).
+    """Return a row as a line of JSON. Values without a JSON form (dates, decimals) become text; bytes become URL-safe
+    base64.
     """
     return to_json(row, inf_nan_mode="null", bytes_mode="base64", fallback=str) + b"\n"
 
 
 @contextmanager
 def replacing(path: Path, *, overwrite: bool) -> Generator[Path]:
-    """Give a temporary path that takes the place of `path` when the block ends well, and goes when it does not."""
+    """Yield a temporary path that replaces `path` when the block succeeds and is removed when it fails."""
     check_free(path, overwrite=overwrite)
     with writing(path) as temporary:
         yield temporary
 
 
 def check_free(path: Path, *, overwrite: bool, sources: Iterable[Path | None] = ()) -> None:
-    """Raise an InputError if `path` cannot be written: the file exists, its folder does not, or it is a source."""
+    """Raise InputError if `path` cannot be written: it exists, its folder does not, or it is one of the sources."""
     for source in sources:
         if source is not None and path.exists() and source.exists() and path.samefile(source):
-            raise InputError("the output is the input, which would be lost", path=path, hint="name another output")
+            raise InputError("the output would overwrite the input", path=path, hint="name another output")
     check_no_device(path)
     if path.exists() and not overwrite:
         raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
     if not path.parent.is_dir():
-        raise InputError("there is no such folder", path=path.parent, hint="create it first")
+        raise InputError("no such folder", path=path.parent, hint="create it first")

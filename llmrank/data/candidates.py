@@ -1,7 +1,7 @@
 """The candidate file: the interface to any recall stage, in Parquet or JSON lines (also gzipped), one row per Case.
 
-A file is checked whole before the first Case is handed out: a Case that has been paid for is never followed by a row
-that cannot be read. Then the Cases are read, a batch of rows at a time. Memory holds a batch, and 8 bytes a row.
+The whole file is checked before the first Case is yielded, so that a run never fails on a malformed row after model
+calls have been paid for. The Cases are then read in batches. Memory use: one batch, plus 8 bytes per row.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from llmrank.data.candidate_row import (
     CandidateRow,
     RowReader,
     Truth,
+    check_batch,
     misspelt_field,
-    undoubted,
 )
 from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
 from llmrank.data.rows import Arrow, in_plain_types, is_single, scale_of
@@ -36,7 +36,7 @@ from llmrank.files import require_file
 from llmrank.types import Case
 
 ROWS_AT_ONCE, OBJECTS_AT_ONCE = 1024, 64
-"""Rows of a batch, and those of them that are Python objects at the same time."""
+"""Rows per batch, and how many of them are converted to Python objects at a time."""
 FAULTS_SHOWN = 20
 _RERANKED = frozenset(RERANKED_FIELDS)
 _HASH = 0xFFFF_FFFF_FFFF_FFFF
@@ -44,7 +44,7 @@ _HASH = 0xFFFF_FFFF_FFFF_FFFF
 
 @runtime_checkable
 class ArrowTable(Protocol):
-    """A table by the Arrow PyCapsule protocol: of pyarrow, polars, pandas 2.2 and later, DuckDB, …"""
+    """A table that supports the Arrow PyCapsule protocol: pyarrow, polars, pandas 2.2 and later, DuckDB, …"""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Return the table as a stream of Arrow batches."""
@@ -53,7 +53,7 @@ class ArrowTable(Protocol):
 
 @runtime_checkable
 class DataFrame(Protocol):
-    """A table by the DataFrame interchange protocol."""
+    """A table that supports the DataFrame interchange protocol."""
 
     def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> object:
         """Return the table as an interchange object."""
@@ -61,16 +61,16 @@ class DataFrame(Protocol):
 
 
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
-"""What pandas calls an index without a name: no column of the user's."""
+"""The name pandas gives to an unnamed index when it becomes a column."""
 TableSource = Path | ArrowTable | DataFrame
-"""A candidate file, or a table in memory that has its columns."""
+"""A candidate file, or a table in memory with the same columns."""
 
 
-_OTHERS = "or go on with the other rows: --skip-bad-rows (skip_bad_rows=True)"
+_SKIP_HINT = "or skip the invalid rows: --skip-bad-rows (skip_bad_rows=True)"
 
 
 class BadRowsError(InputError):
-    """Several rows of a candidate file have faults."""
+    """Several rows of a candidate file are invalid."""
 
     def __init__(self, path: Path | str, faults: Sequence[InputError], count: int) -> None:
         texts = [str(fault).partition("\n  hint:")[0].removeprefix(f"{path}") for fault in faults]
@@ -78,16 +78,16 @@ class BadRowsError(InputError):
         listed = "" if count == len(faults) else f"; the first {len(faults)}"
         hints = {fault.hint for fault in faults}
         remedy = hints.pop() if len(hints) == 1 else "correct them"
-        super().__init__(f"{count:,} rows have faults{listed}:{shown}", path=path, hint=f"{remedy}; {_OTHERS}")
+        super().__init__(f"{count:,} rows are invalid{listed}:{shown}", path=path, hint=f"{remedy}; {_SKIP_HINT}")
         self.faults, self.count = tuple(faults), count
         self.line, self.field, self.user = faults[0].line, faults[0].field, faults[0].user
 
 
 def refuse_rows(path: Path | str, faults: Sequence[InputError], count: int) -> None:
-    """Raise the fault of the one bad row, or a `BadRowsError` with the first faults of several; `count` may be 0."""
+    """Raise the error of the only invalid row, or a `BadRowsError` that lists the first ones; do nothing for 0 rows."""
     if count == 1:
         one = faults[0]
-        hint = f"{one.hint}; {_OTHERS}"
+        hint = f"{one.hint}; {_SKIP_HINT}"
         raise InputError(one.problem, path=one.path, line=one.line, field=one.field, user=one.user, hint=hint)
     if count:
         raise BadRowsError(path, faults, count)
@@ -95,29 +95,29 @@ def refuse_rows(path: Path | str, faults: Sequence[InputError], count: int) -> N
 
 @dataclass(slots=True)
 class CandidateSummary:
-    """What a checked candidate file holds. A report says what is not as people expect it."""
+    """Counts over a checked candidate file; `notes` reports whatever may surprise the reader."""
 
     rows: int = 0
-    """Good rows: a Case each."""
+    """Valid rows, one per Case."""
     skipped_rows: int = 0
-    """Rows with faults, left out at the user's wish."""
+    """Invalid rows that were skipped on request."""
     empty_histories: int = 0
-    """Cases of users who have done nothing yet."""
+    """Cases of users without any earlier event."""
     relevant: int = 0
-    """Relevant ids of all rows."""
+    """Relevant ids in all rows."""
     missed: int = 0
     """Relevant ids that the recall stage did not propose. They count against the score."""
     rows_with_seen: int = 0
-    """Rows that offer an item of the user's history."""
+    """Rows in which a candidate is also in the user's history."""
     targets: int = 0
     """Rows of the rating task."""
     reranked_fields: set[str] = field(default_factory=set[str])
-    """Columns that a reranked file adds, and this one has already."""
+    """Columns of a reranked file that this file already has."""
     ratings: tuple[float, float] | None = None
-    """The lowest and the highest of the true ratings."""
+    """The lowest and highest true rating."""
 
     def add(self, case: Case, offered: Collection[str]) -> None:
-        """Count a Case, whose candidates have the ids `offered`."""
+        """Count a Case whose candidates have the ids `offered`."""
         self.rows += 1
         self.empty_histories += not case.history
         self.rows_with_seen += any(event.item.item_id in offered for event in case.history)
@@ -129,16 +129,16 @@ class CandidateSummary:
             self.ratings = min(low, rating), max(high, rating)
 
     def notes(self) -> Iterator[str]:
-        """Yield a line for each thing that a reader of the numbers must know."""
+        """Yield one line for each fact that matters for interpreting the results."""
         if self.skipped_rows:
-            yield f"{self.skipped_rows:,} rows with faults are left out."
+            yield f"{self.skipped_rows:,} invalid rows are skipped."
         if self.empty_histories:
             yield f"{self.empty_histories:,} of {self.rows:,} Cases have an empty history."
         if self.missed:
             share = self.missed / self.relevant
-            yield f"Recall missed {self.missed:,} of {self.relevant:,} relevant ids ({share:.1%}): no candidates."
+            yield f"Recall missed {self.missed:,} of {self.relevant:,} relevant ids ({share:.1%}): not candidates."
         if self.rows_with_seen:
-            yield f"{self.rows_with_seen:,} Cases offer items that the user already has."
+            yield f"{self.rows_with_seen:,} Cases have candidates that are already in the user's history."
 
     @property
     def rating_scale(self) -> tuple[float, float]:
@@ -148,29 +148,29 @@ class CandidateSummary:
 
 @dataclass(frozen=True, slots=True)
 class RawRows:
-    """A batch of rows, untouched."""
+    """A batch of rows as they were read."""
 
     lines: Sequence[int]
-    """Line or row number of each."""
+    """The line number (JSON lines) or row number of each row."""
     raw: Any
-    """A `pyarrow.RecordBatch`, or the list of lines (bytes) of JSON lines."""
+    """A `pyarrow.RecordBatch`, or a list of JSON lines as bytes."""
 
     @property
     def names(self) -> list[str]:
-        """Names of the columns; JSON lines have none."""
+        """Names of the columns; empty for JSON lines."""
         return [] if isinstance(self.raw, list) else self.raw.schema.names
 
     def keep(self, wanted: Sequence[bool]) -> RawRows:
-        """Return the rows that are wanted."""
+        """Return the rows for which `wanted` is true."""
         lines = list(compress(self.lines, wanted))
         if isinstance(self.raw, list):
             return RawRows(lines, list(compress(cast("list[bytes]", self.raw), wanted)))
         return RawRows(lines, self.raw.filter(pa.array(wanted, pa.bool_())))
 
     def objects(self, path: Path | str, *, columns: bool = False) -> Iterator[tuple[int, Any]]:
-        """Yield the line of each row, and what Python makes of its known fields, or the InputError that it is.
+        """Yield each row's line and its known fields as Python objects, or an InputError if they cannot be read.
 
-        With `columns` also of further columns that hold single values, which a Case keeps.
+        With `columns`, also include unknown columns of scalar values, which a Case keeps.
         """
         if isinstance(self.raw, list):
             for line, content in zip(self.lines, cast("list[bytes]", self.raw), strict=True):
@@ -186,7 +186,7 @@ class RawRows:
 
 
 class CandidateFile:
-    """A candidate file, or a table in memory, that has been checked whole.
+    """A candidate file, or a table in memory, in which every row has been checked.
 
     ```python
     candidates = CandidateFile(Path("candidates.parquet"))
@@ -208,15 +208,16 @@ class CandidateFile:
         """Check every row.
 
         Args:
-            source: A path (`.parquet`, `.jsonl` or `.jsonl.gz`), or a table by the Arrow or DataFrame protocol.
-            truth: What is done with `relevant` and `rating` (see `Truth`). Reranking ignores them.
-            answered: Whether each row must have a `response` (null: the system gave no answer).
-            skip_bad_rows: Go on without the rows that have faults, and count them.
-            keep: Hold every Case in memory, so that none is read twice: for whoever needs them all at once.
+            source: A path (`.parquet`, `.jsonl` or `.jsonl.gz`), or a table that supports the Arrow or DataFrame
+                protocol.
+            truth: How to treat `relevant` and `rating` (see `Truth`). Reranking ignores them.
+            answered: Whether each row must have a `response` (null if the system gave no answer).
+            skip_bad_rows: Skip invalid rows and count them.
+            keep: Hold every Case in memory, so that no row is read twice. For callers that need all Cases at once.
 
         Raises:
-            InputError: the file cannot be read, a row has a fault (file, line, field, user and hint), or no relevant id
-                of the whole file is a candidate. `BadRowsError`: several rows have faults.
+            InputError: the file cannot be read, a row is invalid (file, line, field, user and hint), or no relevant id
+                of the whole file is a candidate. `BadRowsError`: several rows are invalid.
         """
         if isinstance(source, Path):
             require_file(source)
@@ -246,12 +247,12 @@ class CandidateFile:
         return (row.case for row in self)
 
     def raw_rows(self) -> Iterator[RawRows]:
-        """Yield the good rows untouched, for whoever writes them again.
+        """Yield the valid rows unchanged, for callers that write them again.
 
-        Raises InputError where the file is no longer the one that was checked.
+        Raises InputError: the file has changed since it was checked.
         """
         if self._file_stamp() != self._stamp:
-            hint = "start again with the file as it is now"
+            hint = "start again with the current file"
             raise InputError("the file has changed since it was checked", path=self.path, hint=hint)
         for rows in self._all_rows():
             if self._bad.isdisjoint(rows.lines):
@@ -260,7 +261,7 @@ class CandidateFile:
                 yield rows.keep([line not in self._bad for line in rows.lines])
 
     def schema(self) -> Arrow:
-        """Return the Arrow schema of the raw rows; None for JSON lines."""
+        """Return the Arrow schema of the raw rows, or None for JSON lines."""
         if self.format == "jsonl":
             return None
         data = pq.read_schema(self.path).empty_table() if self._table is None else self._table
@@ -280,7 +281,7 @@ class CandidateFile:
 
     def _check(self, answered: bool, skip_bad_rows: bool) -> CandidateSummary:
         summary, faults, hashes = CandidateSummary(), list[InputError](), array("Q")
-        # Ids of relevant items and of candidates, as long as none of the former is among a row's own candidates.
+        # Relevant ids and candidate ids for the error message, collected until the first relevant id is a candidate.
         wanted, proposed = set[str](), set[str]()
         reader = RowReader(self.path, truth=self._truth, answered=answered)
         for number, rows in enumerate(self._all_rows()):
@@ -289,7 +290,7 @@ class CandidateFile:
                 refuse_same_names(rows.names, self.path)
                 summary.reranked_fields.update(_RERANKED.intersection(rows.names))
             quick = self._truth == "ignored" and not answered and not isinstance(rows.raw, list)
-            if quick and (found := undoubted(rows.raw)) is not None:
+            if quick and (found := check_batch(rows.raw)) is not None:
                 case_ids, empty, seen = found
                 summary.rows += len(case_ids)
                 summary.empty_histories += empty
@@ -309,11 +310,11 @@ class CandidateFile:
         if not (skip_bad_rows and summary.rows):
             refuse_rows(self.path, faults, len(self._bad))
         if not summary.rows:
-            raise InputError("the file holds no rows", path=self.path, hint="write at least one")
+            raise InputError("the file has no rows", path=self.path, hint="write at least one")
         if self._truth == "checked" and 0 < summary.relevant == summary.missed:
-            ids = f"relevant has ids such as {min(wanted)!r}, the candidates such as {min(proposed)!r}"
-            problem = f"none of the {summary.relevant:,} relevant ids is a candidate of any row: {ids}"
-            hint = "write both as the same kind of id; if recall found none of them, there is nothing to measure"
+            ids = f"relevant has ids such as {min(wanted)!r}, the candidates have ids such as {min(proposed)!r}"
+            problem = f"none of the {summary.relevant:,} relevant ids is a candidate in its row: {ids}"
+            hint = "use the same kind of id in both; if recall really found none of them, there is nothing to measure"
             raise InputError(problem, path=self.path, field="relevant", hint=hint)
         summary.skipped_rows = len(self._bad)
         return summary
@@ -326,7 +327,7 @@ class CandidateFile:
     def _good_cases(
         self, rows: RawRows, reader: RowReader, summary: CandidateSummary, faults: list[InputError]
     ) -> Iterator[Case]:
-        """Yield the Cases of the rows without faults; leave the others out, their `faults` being noted."""
+        """Yield the Cases of the valid rows; add the errors of the others to `faults`."""
         for line, fields in rows.objects(self.path, columns=self._truth != "ignored"):
             try:
                 if isinstance(fields, InputError):
@@ -341,21 +342,21 @@ class CandidateFile:
             yield row.case
 
     def _duplicates(self, hashes: array[int]) -> Iterator[tuple[int, InputError]]:
-        """Yield the line of each row whose Case was there before, and its fault, from the hashes of all Case ids."""
+        """Yield the line and the error of each row that repeats an earlier Case. `hashes` has one per Case id."""
         given = np.frombuffer(hashes, dtype=np.uint64)
         given.sort()  # in place: a copy would cost as much again
         repeated: set[int] = set(given[1:][given[1:] == given[:-1]].tolist())
         first: dict[str, int] = {}
-        hint = "keep one row for each Case; for several Cases of one user give each row a case_id of its own"
+        hint = "keep one row per Case; if a user has several Cases, give each row its own case_id"
         for row in self if repeated else ():
             case_id, user = row.case.case_id, row.case.user_id
             if hash(case_id) & _HASH in repeated and (line := first.setdefault(case_id, row.line)) != row.line:
-                problem = f"duplicate case (first seen on line {line})"
+                problem = f"duplicate Case (first seen on line {line})"
                 field = "user_id" if case_id == user else "case_id"
                 yield row.line, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
 
     def _refuse_table(self, rows: RawRows) -> None:
-        """Raise the InputError that helps, where the first row is one of a retriever's table."""
+        """Raise an InputError that suggests `convert` if the first row looks like a retriever's table."""
         names: Iterable[str] = rows.names
         if isinstance(rows.raw, list) and isinstance(fields := _json_object(rows.raw[0], self.path, 1), dict):
             names = cast("dict[str, object]", fields)
@@ -364,47 +365,48 @@ class CandidateFile:
         roles = {role: usual_column(role, names) for role in ("user", "item", "title", "score", "rank")}
         if roles["user"] and roles["item"]:
             shown = ", ".join(f"{role}: {name}" for role, name in roles.items() if name)
-            problem = f"this looks like a long table: a row per user and item ({shown})"
+            problem = f"this looks like a long table with one row per user and item ({shown})"
             raise InputError(problem, path=self.path, hint=_convert_hint(self.path))
         if not isinstance(rows.raw, list) and misspelt_field(names) is None:
-            problem = f"there is no column 'candidates' among {', '.join(names)}"
-            raise InputError(problem, path=self.path, hint=f"if it is a retriever's table, {_convert_hint(self.path)}")
+            problem = f"the column 'candidates' is missing; the columns are {', '.join(names)}"
+            hint = f"if this is a retriever's table, {_convert_hint(self.path)}"
+            raise InputError(problem, path=self.path, hint=hint)
 
 
 def read_cases(source: TableSource, **options: Any) -> Iterator[Case]:  # noqa: ANN401 - those of `CandidateFile`
-    """Check the whole source, at once, and return an iterator over its Cases, in their order. See `CandidateFile`."""
+    """Check the whole source now and return an iterator over its Cases in row order. See `CandidateFile`."""
     return CandidateFile(source, **options).cases()
 
 
 def has_no_rows(path: Path) -> bool:
-    """Return whether a file is Parquet without a row, as Spark writes where a part of a folder has none."""
+    """Return whether a file is Parquet without rows, as Spark writes for an empty part of a folder."""
     if not path.name.lower().endswith(".parquet"):
         return False
     try:
         return pq.read_metadata(path).num_rows == 0
-    except (pa.ArrowInvalid, OSError):  # whoever reads it says what is wrong
+    except (pa.ArrowInvalid, OSError):  # reported by whoever reads the rows
         return False
 
 
 def file_format(path: Path) -> Literal["parquet", "jsonl"]:
-    """Return the format that the suffix names; InputError for any other."""
+    """Return the format of a file by its suffix. Raises InputError: an unknown suffix."""
     name = path.name.lower()
     if name.endswith(".parquet"):
         return "parquet"
     if name.endswith((".jsonl", ".jsonl.gz")):
         return "jsonl"
-    problem, hint = "a candidate file is Parquet or JSON lines", "name it .parquet, .jsonl or .jsonl.gz"
+    problem, hint = "a candidate file must be Parquet or JSON lines", "use the suffix .parquet, .jsonl or .jsonl.gz"
     if name.endswith(".parquet.gz"):
-        hint = "unpack it with gunzip: Parquet is compressed inside"
+        hint = "unpack it with gunzip: Parquet is compressed internally"
     elif path.is_file() and name.endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz", ".txt", ".xlsx")):
-        problem, hint = f"{problem}, and this is a table by its name", _convert_hint(path)
+        problem, hint = f"{problem}, but the suffix is that of a plain table", _convert_hint(path)
     elif name.endswith((".json", ".ndjson")):
-        hint = "one JSON object on each line, in a file named .jsonl (jq -c '.[]' makes lines of an array)"
+        hint = "write one JSON object per line to a .jsonl file (jq -c '.[]' turns an array into lines)"
     raise InputError(problem, path=path, hint=hint)
 
 
 def arrow_table(source: ArrowTable | DataFrame, what: str) -> Arrow:
-    """Return a table in memory as a `pyarrow.Table`; InputError, with `what` it is, where it cannot be one."""
+    """Return a table in memory as a `pyarrow.Table`. Raises InputError: not a table; the message names it `what`."""
     try:
         if isinstance(source, ArrowTable):
             table = in_plain_types(pa.table(source))
@@ -414,11 +416,11 @@ def arrow_table(source: ArrowTable | DataFrame, what: str) -> Arrow:
         return in_plain_types(from_dataframe(source))
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError) as error:
         hint = (
-            "give a pyarrow table, or a DataFrame of polars (of a lazy one, its .collect()) or of pandas (2.2 or later)"
+            "pass a pyarrow table or a DataFrame from polars (call .collect() on a lazy one) or pandas (2.2 or later)"
         )
         if "relevant" in str(error):
-            hint = "pandas has no maps, such as graded relevance: read the file with pyarrow.parquet.read_table"
-        raise InputError(f"it cannot be read as a table ({error})", path=what, hint=hint) from error
+            hint = "pandas cannot hold maps such as graded relevance: read the file with pyarrow.parquet.read_table"
+        raise InputError(f"cannot be read as a table ({error})", path=what, hint=hint) from error
 
 
 def _convert_hint(path: Path | str) -> str:
@@ -439,19 +441,19 @@ def _json_rows(path: Path) -> Iterator[RawRows]:
 
 
 def _refuse_other_formats(path: Path, first: bytes) -> None:
-    """Raise the InputError that says what a file is, where its first line shows that it is no JSON lines."""
+    """Raise an InputError that names the actual format if the first line is not one of JSON lines."""
     if first == b"[" or first.startswith(b"[{"):
-        hint = "write one JSON object on each line: jq -c '.[]' makes lines of an array"
-        raise InputError("this is a JSON array, and not JSON lines", path=path, hint=hint)
+        hint = "write one JSON object per line: jq -c '.[]' turns an array into lines"
+        raise InputError("this is a JSON array, not JSON lines", path=path, hint=hint)
     if first == b"{":
-        hint = "write each object on one line: jq -c . does it"
-        raise InputError("the JSON objects stand on several lines", path=path, line=1, hint=hint)
+        hint = "write each object on a single line, for example with jq -c ."
+        raise InputError("a JSON object spans several lines", path=path, line=1, hint=hint)
     if re.fullmatch(rb"[\w. \"-]+([,;\t][\w. \"-]+)+", first) and b"user" in first.lower():
-        raise InputError("this looks like a table in CSV", path=path, line=1, hint=_convert_hint(path))
+        raise InputError("this looks like a CSV table", path=path, line=1, hint=_convert_hint(path))
 
 
 def _json_object(content: bytes, path: Path | str, line: int) -> object:
-    """Return the object on a line, or the InputError that says why there is none."""
+    """Return the object on a line, or an InputError if the line does not hold one."""
     try:
         text = decoded(content, path, line).rstrip("\r\n")
         value = from_json(text, allow_inf_nan=False)
@@ -460,13 +462,13 @@ def _json_object(content: bytes, path: Path | str, line: int) -> object:
     except ValueError as error:
         problem, hint = "malformed JSON: " + re.sub(r" at line \d+ column", " at column", str(error)), ""
         if (word := re.search(rb"(?<=[\s:,\[])(-?Infinity|NaN)(?=\s*[,}\]])", content)) is not None:
-            problem, hint = f"{word[0].decode()} is not JSON", "write null where a number is unknown"
+            problem, hint = f"{word[0].decode()} is not valid JSON", "write null for an unknown number"
         elif "hex escape" in problem and re.search(rb"\\u[dD][89abAB]", content):
-            hint = "write the character itself, or both halves of it: \\ud83d\\ude00"
-        return InputError(problem, path=path, line=line, hint=hint or "write one JSON object on each line")
+            hint = "write the character itself, or both halves of the surrogate pair: \\ud83d\\ude00"
+        return InputError(problem, path=path, line=line, hint=hint or "write one JSON object per line")
     if not isinstance(value, dict):
-        hint = "write one JSON object on each line"
-        return InputError("the line is no JSON object", path=path, line=line, hint=hint)
+        hint = "write one JSON object per line"
+        return InputError("the line is not a JSON object", path=path, line=line, hint=hint)
     return cast("object", value)
 
 
@@ -479,14 +481,14 @@ def _parquet_rows(path: Path) -> Iterator[RawRows]:
         head = file.read(len(PARQUET))
     if head[:1] == b"{" or head.startswith(GZIP):
         hint = "name it .jsonl" if head[:1] == b"{" else "name it .jsonl.gz, or unpack it"
-        raise InputError("this is no Parquet file, whatever its name says", path=path, hint=hint)
+        raise InputError("the name says Parquet, but the content is not", path=path, hint=hint)
     try:
         with pq.ParquetFile(path, memory_map=False) as file:
             for rows in _numbered(map(in_plain_types, file.iter_batches(ROWS_AT_ONCE))):
                 yield rows
                 line = rows.lines[-1]
     except (pa.ArrowInvalid, OSError) as error:
-        hint = "write it again: it is damaged, cut off, or no Parquet"
+        hint = "write the file again: it is damaged, truncated or not Parquet"
         raise InputError(f"unreadable Parquet ({error})", path=path, line=line + 1, hint=hint) from error
 
 
@@ -499,7 +501,7 @@ def _numbered(batches: Iterable[Arrow]) -> Iterator[RawRows]:
 
 
 def row_objects(batch: Arrow, lines: Sequence[int], path: Path | str, **options: Any) -> list[Any]:  # noqa: ANN401
-    """Return what Python makes of each row (`options` of `to_pylist`), or the InputError where it can make nothing."""
+    """Return each row as Python objects (`options` are those of `to_pylist`), or an InputError if that fails."""
     try:
         return batch.to_pylist(**options)
     except (ValueError, OverflowError):
@@ -510,7 +512,7 @@ def _row_object(row: Arrow, path: Path | str, line: int, options: dict[str, Any]
     try:
         return row.to_pylist(**options)[0]
     except UnicodeDecodeError as error:
-        problem = f"not in UTF-8: byte 0x{error.object[error.start]:02x} in {error.object[:40]!r}"
-        return InputError(problem, path=path, line=line, hint="write its texts as UTF-8")
+        problem = f"not UTF-8: byte 0x{error.object[error.start]:02x} in {error.object[:40]!r}"
+        return InputError(problem, path=path, line=line, hint="encode the text as UTF-8")
     except (ValueError, OverflowError) as error:
-        return InputError(f"a value that Python cannot hold ({error})", path=path, line=line, hint="correct it")
+        return InputError(f"Python cannot represent a value ({error})", path=path, line=line, hint="correct it")

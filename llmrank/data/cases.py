@@ -1,4 +1,4 @@
-"""Cases: what a Split makes of a user, with the candidates that a recall stage proposed."""
+"""Builds Cases from a Split and the candidates that a recall stage proposed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llmrank.types import Case, Event
 
 
 class UserEvents(Mapping[str, tuple[Event, ...]]):
-    """The events of each user who has any, oldest first, made when they are asked for."""
+    """The events of each user who has any, oldest first, created lazily."""
 
     def __init__(self, dataset: Dataset, interactions: Interactions) -> None:
         self._dataset, self._interactions = dataset, interactions
@@ -44,7 +44,7 @@ class UserEvents(Mapping[str, tuple[Event, ...]]):
 
 
 def histories(split: Split) -> Mapping[str, tuple[Event, ...]]:
-    """Return the training events of each user who has any, oldest first; Items are those of the Dataset, not copies."""
+    """Return the training events of each user who has any, oldest first. Items are shared with the Dataset."""
     return UserEvents(split.dataset, split.train)
 
 
@@ -56,37 +56,37 @@ def held_out(split: Split) -> Mapping[str, tuple[Event, ...]]:
 def ranking_cases(
     split: Split, users: Sequence[str], candidate_items: NDArray[np.int32], scores: NDArray[np.float64]
 ) -> Iterator[Case]:
-    """Yield one Case per user, in the order given; `relevant` is what the user did after the cut, each item once.
+    """Yield one Case per user, in the order given. The relevant items are those of the user's test events, each once.
 
     Args:
-        split: Where histories and the relevant items come from.
+        split: The source of histories and relevant items.
         users: Ids of users with training events.
-        candidate_items: Shape (users, k): indices into `dataset.items` in recall order; -1: none.
-        scores: Shape (users, k): recall scores, higher is better; ignored where there is no candidate.
+        candidate_items: Shape (users, k): indices into `dataset.items` in recall order, padded with -1.
+        scores: Shape (users, k): recall scores, higher is better; ignored where the item is -1.
 
     Raises:
-        InputError: a user whom the dataset does not know, or who has no history.
-        ValueError: the shapes do not agree.
+        InputError: a user is unknown or has no history.
+        ValueError: the shapes do not match.
     """
     if candidate_items.shape != scores.shape or len(users) != len(candidate_items):
         raise ValueError(f"{len(users)} users, candidates {candidate_items.shape}, scores {scores.shape}")
     items, train, test = split.dataset.items, histories(split), held_out(split)
     for row, user_id in enumerate(users):
-        there = candidate_items[row] >= 0
+        present = candidate_items[row] >= 0
         yield Case(
             user_id,
             _history(train, user_id, split),
-            candidates=tuple(items[item] for item in candidate_items[row, there].tolist()),
-            recall_scores=tuple(scores[row, there].tolist()),
+            candidates=tuple(items[item] for item in candidate_items[row, present].tolist()),
+            recall_scores=tuple(scores[row, present].tolist()),
             relevant=tuple(dict.fromkeys(event.item.item_id for event in test.get(user_id, ()))),
         )
 
 
 def rating_cases(split: Split, users: Iterable[str]) -> Iterator[Case]:
-    """Yield one Case per user: the rating of the first rated event after the cut is asked; the history is the training.
+    """Yield one Case per user, whose target is the first rated test event and whose history is the training events.
 
-    Users without a rated event have nothing to ask and are passed over. Raises InputError: the dataset has no ratings;
-    an unknown user, or one without history.
+    Users without a rated test event are skipped. Raises InputError: the dataset has no ratings, or a user is unknown or
+    has no history.
     """
     if split.test.rating is None:
         hint = "use a ranking prompt, or data with ratings"
@@ -101,16 +101,16 @@ def rating_cases(split: Split, users: Iterable[str]) -> Iterator[Case]:
 
 
 def event_counts(cases: Iterable[Case]) -> Counter[str]:
-    """Return how many events of the histories each item has: the one popularity of llmrank, training events per item.
+    """Return the number of history events of each item: the definition of popularity throughout llmrank.
 
-    Only histories are counted, never candidates or relevant items, so nothing after a cut-off enters. Several Cases of
-    a user share their past: a later one adds only the events by which its history is longer.
+    Candidates and relevant items are not counted, so nothing after the cut-off leaks in. Cases of the same user share
+    their past, so each later one adds only the events by which its history is longer.
     """
     counts: Counter[str] = Counter()
     counted: dict[str, int] = {}
     for case in cases:
         start = 0
-        if case.case_id != case.user_id:  # only then may the user have several
+        if case.case_id != case.user_id:  # only then can the user have several Cases
             start = counted.get(case.user_id, 0)
             counted[case.user_id] = max(start, len(case.history))
         counts.update(event.item.item_id for event in case.history[start:])
@@ -118,10 +118,10 @@ def event_counts(cases: Iterable[Case]) -> Counter[str]:
 
 
 def sample_users(users: Iterable[str], n: int, seed: int) -> list[str]:
-    """Return `n` of the users in code point order, or all of them if there are no more.
+    """Return a random sample of `n` users, or all if there are fewer, in code point order.
 
-    The order of `users` changes nothing, and a larger sample holds the smaller ones of the same seed, so that what was
-    asked for 50 users serves again when 100 are wanted.
+    The sample does not depend on the order of `users`. Larger samples with the same seed contain the smaller ones, so
+    that answers for 50 users are reused for 100.
     """
     drawn = sorted(set(users))
     random.Random(seed).shuffle(drawn)
@@ -132,7 +132,7 @@ def _history(train: Mapping[str, tuple[Event, ...]], user_id: str, split: Split)
     if (history := train.get(user_id)) is None:
         known = user_id in split.dataset.users
         problem = "the user has no history" if known else f"{split.dataset.name} has no such user"
-        raise InputError(problem, user=user_id, hint="choose users with events in training")
+        raise InputError(problem, user=user_id, hint="choose users with training events")
     return history
 
 

@@ -1,4 +1,4 @@
-"""A dataset in memory: who did what with which item, in the order in which it happened."""
+"""A dataset in memory: users, items, and their interactions in chronological order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llmrank.types import Item
 class Interactions:
     """Columns of equal length, ordered by (timestamp, file order).
 
-    Without full timestamps a user's events stand by their position or file order. An unknown rating or time is NaN.
+    Without complete timestamps, a user's events are ordered by position or file order. Unknown values are NaN.
     """
 
     user: NDArray[np.int32]
@@ -29,7 +29,7 @@ class Interactions:
         return len(self.user)
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Interactions:
-        """Return the chosen rows (indices or a mask), in the order given."""
+        """Return the selected rows (indices or a mask), in the order given."""
         rating, timestamp = (None if one is None else one[rows] for one in (self.rating, self.timestamp))
         return Interactions(self.user[rows], self.item[rows], rating, timestamp)
 
@@ -43,33 +43,33 @@ class Dataset:
     items: tuple[Item, ...]
     interactions: Interactions
     rating_scale: tuple[float, float] | None
-    """Lowest and highest rating possible, as the source declares them, else of all ratings; None without any.
+    """Lowest and highest possible rating, as declared by the source, else derived from all ratings; None without any.
 
-    What the service offers is no secret of the test side: prompts name the scale, measures bound what is unanswered by
-    it. Models are fitted without it.
+    The scale is public, so using it leaks nothing from the test side: prompts state it, and measures use it to bound
+    unanswered Cases. Models are fitted without it.
     """
     source: str
     """Where it was read from, for the manifest."""
     sha256: str
-    """Over users, items and interactions: the same data hashes the same, wherever and however it was read."""
+    """Hash of users, items and interactions, independent of where they were read and in which layout."""
     domain: str | None = None
-    """What the items are (`movies`, `books`, `products`, …); None: unknown, prompts then speak of items."""
+    """What the items are (`movies`, `books`, `products`, …). None if unknown; prompts then say "items"."""
     file_order: bool = False
-    """Whether nothing but the order of the rows in a table says which event came first."""
+    """Whether the order of the events is known only from the order of the rows."""
     notes: tuple[str, ...] = ()
-    """What was decided when it was read, and a reader of the numbers must know."""
+    """Decisions made while reading that matter for interpreting the results."""
     whole_sha256: str | None = None
-    """The hash of the data that a k-core was taken of; None: all of them are here."""
+    """The hash of the data before taking a k-core; None if this is the whole data."""
 
     @property
     def kind(self) -> str:
-        """What one of the items is called: `movie`, `book`; `item` where the domain is unknown."""
+        """The singular of the domain: `movie`, `book`; `item` if the domain is unknown."""
         return (self.domain or "items").removesuffix("s")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """A dataset cut in two: nothing in `train` may lie after the cut-off."""
+    """A dataset split into training and test events; nothing in `train` may lie after the cut-off."""
 
     dataset: Dataset
     train: Interactions
@@ -77,4 +77,4 @@ class Split:
     name: str
     """`leave-last-out`, `time(1998-03-01)`, `user-ratio(0.9)`."""
     note: str
-    """What a reader of the numbers must know about this way of splitting; printed with them."""
+    """Caveats of this split, printed with the results."""

@@ -1,9 +1,9 @@
-"""Candidates in other programs' formats, as candidate files: `llmrank convert` without its command line.
+"""Converts candidates from other programs' formats to candidate files: the library behind `llmrank convert`.
 
-Whatever the format, it is first a table with a row per user and item: a retriever's table is one (or is unfolded into
-one), TREC runs (`trec.py`), LLMRank's lists and rank_llm's requests (here) are read as one. `candidate_table` makes the
-candidate file of it: titles come from an items table, histories and what is relevant from files of their own. TALLRec's
-test sets (`tallrec.py`) are Cases as they stand. Converting loses nothing silently: the notes say what was left out.
+Every format is first read into a long table, with one row per user and item: a retriever's table (wide ones are
+unfolded), TREC runs (`trec.py`), LLMRank's lists and rank_llm's requests (both here). `candidate_table` turns that
+into a candidate file, adding titles from an items table, and histories and relevant items from their own files.
+TALLRec's test sets (`tallrec.py`) are read as Cases directly. Nothing is dropped silently: the notes count it.
 """
 
 from __future__ import annotations
@@ -63,21 +63,21 @@ FORMATS: Mapping[str, str] = {
     "rank_llm": "rank_llm's requests in JSON lines",
     "tallrec": "TALLRec's test sets: yes/no questions",
 }
-"""What `convert` reads."""
+"""The formats that `convert` reads."""
 _READ: Mapping[str, Callable[[Table, str], NDArray[np.float64]]] = {
     "timestamp": Table.seconds,
     "relevant": Table.gains,
     "gain": Table.gains,
     **{role: partial(Table.numbers, what=role) for role in ("score", "rank", "rating", "position")},
 }
-"""What reads the column of a role that is no text."""
+"""How to read the columns of roles that are not text."""
 _SOURCES: Mapping[str, tuple[str, Callable[[Path], bool]]] = {
     "proposed": ("the table", lambda path: True),
     "items": ("the items", lambda path: path.suffix != ".item"),
     "past": ("the histories", lambda path: path.suffix not in (".inter", ".txt")),
     "relevant": ("what is relevant", lambda path: path.is_dir() or path.name.lower().endswith(EXTENSIONS)),
 }
-"""What each source is called where it is a table in memory, and whether a file of it is a table."""
+"""For each source: its name in messages if it is a table in memory, and whether a path of it is read as a table."""
 _TITLES = ("title", "text", "segment", "contents", "content", "passage", "body")
 
 
@@ -93,25 +93,25 @@ def read_external(
     drop_duplicates: bool = False,
     skip_bad_rows: bool = False,
 ) -> tuple[Arrow, list[str]]:
-    """Return a file that is no candidate file as one (a `pyarrow.Table`), and notes: how columns of unusual names were
-    understood, and what was left out.
+    """Convert a file of another format. Return a candidate file (a `pyarrow.Table`) and notes about columns with
+    unusual names and about everything that was dropped.
 
-    Where a file may be a table, it may also be one in memory.
+    Tables may be files or in memory.
 
     Args:
-        proposed: What the recall stage proposed.
+        proposed: The output of the recall stage.
         format: One of `FORMATS`.
-        items: Table with ids and titles, or RecBole's `.item`. Tables may have titles of their own, and `rank_llm`
-            and `tallrec` have.
-        histories: Earlier events: a table, or as `read_histories` reads them. Targets in it are what is relevant.
-        relevant: What is relevant: TREC qrels, or a table of user and item (and gain).
-        columns: For all tables, the names of columns by role (user, case, item, title, score, rank, relevant, rating,
-            timestamp, position, gain), where they are not the usual ones. Each need be in one of the tables only.
-            A `case`, such as a request, makes a Case of each of a user's cases. Histories and relevant items without
-            this column are those of the user; then events count that are before the `timestamp` of the Case.
-        file_order: Take the order of the histories' rows as that of the events, where they have no timestamps.
-        drop_duplicates: Keep the best of an item that is named twice, instead of refusing the row.
-        skip_bad_rows: Go on without what has a fault (an item without a title, …), and count it.
+        items: A table with ids and titles, or a RecBole `.item` file. Not needed if `proposed` has titles, as
+            `rank_llm` and `tallrec` always do.
+        histories: Earlier events: a table, or a file for `read_histories`. Its targets become the relevant items.
+        relevant: Relevant items: TREC qrels, or a table of user and item (and gain).
+        columns: Role -> column name for unusual names, for all tables (user, case, item, title, score, rank, relevant,
+            rating, timestamp, position, gain). Each column need only exist in one of the tables. With a `case` column
+            (a request id, for example), a user has one Case per value. Histories and relevant items without that
+            column apply to all Cases of the user; events then count only if they precede the `timestamp` of the Case.
+        file_order: If the histories have no timestamps, take their rows as oldest first.
+        drop_duplicates: Keep the best of a user's duplicate candidates instead of rejecting the row.
+        skip_bad_rows: Skip invalid rows (an item without a title, …) and count them.
 
     Raises:
         InputError: with file, line, user and hint.
@@ -124,8 +124,8 @@ def read_external(
     tables = _tables({"proposed": proposed, **sources} if format == "table" else sources, columns)
     has_cases = format == "table" and tables["proposed"].find("case") is not None
     if "case" in columns and not has_cases:
-        hint = "give it there, or leave it out"
-        raise InputError("the table of candidates has no column for it", path=path, field="--column case", hint=hint)
+        hint = "add the column to the table of candidates, or drop the option"
+        raise InputError("the table of candidates has no such column", path=path, field="--column case", hint=hint)
     owners: dict[str, Owner] = {
         what: "case" if has_cases and table.find("case") is not None else "user" for what, table in tables.items()
     }
@@ -137,7 +137,7 @@ def read_external(
         past, targets = read_histories(histories)
         gains = targets or None
     if past is not None and past.in_file_order and not file_order:
-        raise no_order(f"{past.path} has no timestamps, so it is unknown which of a user's events came first")
+        raise no_order(f"{past.path} has no timestamps, so the order of a user's events is unknown")
     roles = ("user", "item", "title", "score", "rank")
     if format == "table":
         table = _proposals(tables["proposed"], left_out)
@@ -183,8 +183,9 @@ def convert_file(
     overwrite: bool = False,
     **options: Any,  # noqa: ANN401 - those of `read_external`
 ) -> tuple[int, list[str]]:
-    """Write a foreign file as a candidate file (`.parquet`, `.jsonl` or `.jsonl.gz`); return its number of rows, and
-    notes as `read_external` does. Raises InputError with file, line, user and hint.
+    """Convert a file to a candidate file (`.parquet`, `.jsonl` or `.jsonl.gz`).
+
+    Return its number of rows, and notes as `read_external` does. Raises InputError with file, line, user and hint.
     """
     kind = file_format(output)
     sources = [path, options.get("items"), options.get("histories"), options.get("relevant")]
@@ -193,7 +194,7 @@ def convert_file(
     if kind == "parquet":
         return write_tables(output, iter([table]), table.schema, overwrite=overwrite), notes
     lines = (
-        # A row without an answer says so: `score` counts it.
+        # Keep a null response: `score` counts rows without an answer.
         json_line({name: value for name, value in row.items() if value is not None or name == "response"})
         for batch in table.to_batches(max_chunksize=1024)
         for row in batch.to_pylist(maps_as_pydicts="lossy")
@@ -204,7 +205,7 @@ def convert_file(
 def read_lists(path: Path) -> Table:
     """Return the lists of LLMRank (Hou et al. 2024) as a table: a line `user<TAB>item item …`, best first.
 
-    Raises InputError: a line without a tab, or a second line for a user.
+    Raises InputError: a line has no tab, or repeats a user.
     """
     lines: dict[str, int] = {}
     rows: list[tuple[str, str]] = []
@@ -212,21 +213,22 @@ def read_lists(path: Path) -> Table:
         user, tab, ids = text.partition("\t")
         user = user.strip()
         if not tab or not user:
-            raise InputError(f"no list: {text[:60]!r}", path=path, line=line, hint="write `user<TAB>item item …`")
+            problem, hint = f"malformed list: {text[:60]!r}", "write `user<TAB>item item …`"
+            raise InputError(problem, path=path, line=line, hint=hint)
         if (first := lines.setdefault(user, line)) != line:
-            problem, hint = f"duplicate user (first seen on line {first})", "keep one line for each user"
+            problem, hint = f"duplicate user (first seen on line {first})", "keep one line per user"
             raise InputError(problem, path=path, line=line, user=user, hint=hint)
         rows += [(user, item_id) for item_id in ids.split() or [""]]
     return Table(path, _texts_table(rows), [lines[user] for user, _ in rows])
 
 
 def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
-    """Return the requests of rank_llm as a table, and their queries as events: all that is known of what is wanted.
+    """Return the requests of rank_llm as a table, and their queries as events, which stand in for histories.
 
-    A request is `{"query": {"qid": …, "text": …}, "candidates": [{"docid": …, "score": …, "doc": {…}}]}`, one a line.
-    Its titles are the `title` of `doc`, else its text.
+    Each line is a request: `{"query": {"qid": …, "text": …}, "candidates": [{"docid": …, "score": …, "doc": {…}}]}`.
+    A candidate's title is the `title` of `doc`, else its text.
 
-    Raises InputError: a line has another form.
+    Raises InputError: a line is malformed.
     """
     rows: list[dict[str, Any]] = []
     queries: dict[str, str] = {}
@@ -250,12 +252,12 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
                 lines.append(line)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             hint = 'write {"query": {"qid": …, "text": …}, "candidates": [{"docid": …, "score": …, "doc": {…}}]}'
-            raise InputError(f"no request of rank_llm ({error!r})", path=path, line=line, hint=hint) from None
+            raise InputError(f"malformed rank_llm request ({error!r})", path=path, line=line, hint=hint) from None
         if twice:
-            hint = "keep one request for each qid"
-            raise InputError("a second request of this qid", path=path, line=line, user=user, hint=hint)
+            hint = "keep one request per qid"
+            raise InputError("duplicate qid", path=path, line=line, user=user, hint=hint)
     if not queries:
-        raise InputError("the file holds no request", path=path, hint="write at least one")
+        raise InputError("the file has no requests", path=path, hint="write at least one")
     names = dict.fromkeys(name for row in rows for name in row)
     data = pa.table({name: [row.get(name) for row in rows] for name in names})
     asked = [f"query:{user}" for user in queries]
@@ -264,19 +266,19 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
 
 
 def _refuse_sources(format: str, path: Path | str, sources: Mapping[str, TableSource | None]) -> None:  # noqa: A002
-    """Raise InputError for a format that is unknown, needs a table of items, or takes no further files."""
+    """Raise InputError if a format is unknown, lacks the items table it needs, or does not take the other files."""
     if format not in FORMATS:
-        problem = f"there is no format {format!r}{nearest(format, FORMATS)}"
+        problem = f"unknown format {format!r}{nearest(format, FORMATS)}"
         raise InputError(problem, hint=f"choose one of {', '.join(FORMATS)}")
     if format == "tallrec" and any(source is not None for source in sources.values()):
-        raise InputError("the file of TALLRec holds all there is", path=path, hint="leave the other files out")
+        raise InputError("a TALLRec file takes no other files: it is complete", path=path, hint="drop the other files")
     if format in ("trec", "lists") and sources["items"] is None:
-        hint = "name a table with their ids and titles (--items)"
-        raise InputError("the file has ids and no titles", path=path, hint=hint)
+        hint = "name a table with ids and titles (--items)"
+        raise InputError("the file has ids but no titles", path=path, hint=hint)
 
 
 def _tables(sources: Mapping[str, TableSource | None], columns: Mapping[str, str]) -> dict[str, Table]:
-    """Return those of the sources that are tables, with the columns that are named for them."""
+    """Return the sources that are tables, each with the columns that the user named."""
     tables: dict[str, Table] = {}
     for what, source in sources.items():
         name, is_table = _SOURCES[what]
@@ -289,38 +291,40 @@ def _tables(sources: Mapping[str, TableSource | None], columns: Mapping[str, str
 
 
 def _proposals(table: Table, left_out: Counter[str]) -> Table:
-    """Return a retriever's table as a long one. Raises InputError: it has no column for the user, or for the item."""
+    """Return a retriever's table in long form. Raises InputError: it has no column for the user or the item."""
     table = long_table(table, left_out)
-    for role in ("user", "item"):  # before numbers are read: a list, which has no item beside it, is none
+    for role in ("user", "item"):  # check first: without an item column, lists stay folded and would fail as numbers
         table.require(role)
     return table
 
 
 def _roles_of_proposals(table: Table, has_cases: bool, left_out: Counter[str]) -> Sequence[str]:
-    """Return the roles of a table beside which histories have times: is its own the time of the request?"""
+    """Return the roles of a table of proposals; `timestamp` is among them if its time is that of the request."""
     if has_cases or "timestamp" in table.named or _has_one_time_a_user(table):
         return (*ROLES, "timestamp")
     if (name := table.find("timestamp")) is not None:
-        what = f"rows have a {name!r} that stays an attribute"
-        left_out[f"{what}: --column timestamp={name} makes it the time of the request"] = len(table.data)
+        what = f"rows have a {name!r} that is kept as an attribute"
+        left_out[f"{what}: use --column timestamp={name} if it is the time of the request"] = len(table.data)
     return ROLES
 
 
 def _file(proposed: TableSource, format: str) -> Path:  # noqa: A002 - the word that people use
     if isinstance(proposed, Path):
         return proposed
-    raise InputError(f"a table in memory is none of {format}", path="the table", hint="name a file, or format='table'")
+    hint = "name a file, or use format='table'"
+    raise InputError(f"format {format!r} is read from a file, not from a table in memory", path="the table", hint=hint)
 
 
 def _with_names(tables: Mapping[str, Table], columns: Mapping[str, str]) -> dict[str, Table]:
-    """Return the tables, each with the named columns that it has. Raises InputError: a column is in none of them."""
+    """Return each table with the named columns that it has. Raises InputError: a named column is in none of them."""
     every = sorted({name for table in tables.values() for name in table.data.column_names})
     for role, name in columns.items():
         if role not in ALIASES:
-            raise InputError(f"nothing is called {role!r}", field="--column", hint=f"use one of {', '.join(ALIASES)}")
+            hint = f"use one of {', '.join(ALIASES)}"
+            raise InputError(f"unknown column role {role!r}", field="--column", hint=hint)
         if name not in every:
             problem = f"no table has a column {name!r}{nearest(name, every)}"
-            hint = f"name one of {', '.join(every)}" if every else "leave it out: there is no table"
+            hint = f"name one of {', '.join(every)}" if every else "drop the option: no source is a table"
             raise InputError(problem, field="--column", hint=hint)
     return {
         what: replace(table, named={role: name for role, name in columns.items() if name in table.data.column_names})
@@ -329,9 +333,9 @@ def _with_names(tables: Mapping[str, Table], columns: Mapping[str, str]) -> dict
 
 
 def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out: Counter[str]) -> Table:
-    """Return the rows whose numbers and times can be read; with `skip_bad_rows` the others are counted.
+    """Return the rows whose numbers and times can be read. With `skip_bad_rows`, skip and count the others.
 
-    Raises InputError for others that may not be left out, and for a column with two of the roles.
+    Raises InputError: a row cannot be read and may not be skipped, or a column has two of the roles.
     """
     table.refuse_shared(roles)
     bad: dict[int, InputError] = {}
@@ -345,26 +349,28 @@ def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out:
         else:
             odd = ~np.isfinite(values) if role == "gain" else np.isinf(values)
             for row in np.flatnonzero(odd).tolist():
-                problem = f"a row without a {role}" if np.isnan(values[row]) else f"{values[row]:g} is no {role}"
+                problem = (
+                    f"the {role} is missing" if np.isnan(values[row]) else f"{values[row]:g} is not a valid {role}"
+                )
                 hint = "give a number (0: not relevant)" if role == "gain" else "give a number"
                 bad.setdefault(row, table.fault(problem, name, hint, row))
         if role == "timestamp" and table.find("position") is None:
             for row in np.flatnonzero(np.array(table.texts(name).fill_null("")) == "").tolist():
-                bad.setdefault(row, table.fault("a row without a time", name, TIME_HINT, row))
+                bad.setdefault(row, table.fault("the time is missing", name, TIME_HINT, row))
     if not bad:
         return table
     if not skip_bad_rows:
         faults = [bad[row] for row in sorted(bad)]
         refuse_rows(table.path, faults[:FAULTS_SHOWN], len(faults))
-    left_out[f"rows of {table.path} are left out: a number or a time in them cannot be read"] += len(bad)
+    left_out[f"rows of {table.path} are skipped: they have an invalid number or time"] += len(bad)
     good = np.delete(np.arange(len(table.data)), list(bad))
     return replace(table, data=table.data.take(pa.array(good)), lines=lines_of(table.lines, good))
 
 
 def _has_one_time_a_user(table: Table) -> bool:
-    """Return whether a table of proposals has one and the same time in all rows of each user: the request's.
+    """Return whether all rows of each user have the same time, which is then that of the request.
 
-    The date of an item differs between the rows of a user; so of users with one row alone nothing is concluded.
+    An item's date would differ between rows. If every user has a single row, the two cannot be told apart.
     """
     user, name = table.find("user"), table.find("timestamp")
     if user is None or name is None:
@@ -380,7 +386,7 @@ def _has_one_time_a_user(table: Table) -> bool:
 
 
 def _holds_gains(table: Table, name: str) -> bool:
-    """Return whether all values of a column are numbers that may be gains."""
+    """Return whether every value of a column can be read as a gain."""
     try:
         return bool(np.isfinite(table.gains(name)).all())
     except InputError:
@@ -388,10 +394,10 @@ def _holds_gains(table: Table, name: str) -> bool:
 
 
 def read_gains(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counter[str]) -> Gains:
-    """Return the gain of each owner's relevant items, from a table of user (and case) and item (and gain, else 1).
+    """Return the gain of each owner's relevant items, from a table of user (and case), item, and gain (default 1).
 
-    Where no column is the gain, and exactly one that has no other role holds numbers, `left_out` says how to take it.
-    Raises InputError for rows that name nobody; with `skip_bad_rows` they are counted.
+    If no column is the gain but exactly one unused column holds numbers, `left_out` says how to use it.
+    Raises InputError: a row has no user or Case; with `skip_bad_rows`, such rows are skipped and counted.
     """
     table = _owned(table, owner, skip_bad_rows, left_out)
     owners = trimmed_ids(_owners(table, owner)).to_pylist()
@@ -402,18 +408,18 @@ def read_gains(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counte
         taken = {table.find(role) for role in ("user", "case", "item", "title", "timestamp", "position")}
         free = [name for name in table.data.column_names if name not in taken and _holds_gains(table, name)]
         if len(free) == 1:
-            what = f"relevant rows count 1 each, whatever their {free[0]!r} (--column gain={free[0]} takes it)"
+            what = f"relevant rows have gain 1, ignoring {free[0]!r} (to use it: --column gain={free[0]})"
             left_out[what] = len(items)
     return gains_by_owner(owners, items, gains, left_out)
 
 
 def _owned(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counter[str]) -> Table:
-    """Return the rows that say whose they are: all rows of nobody would else be those of one user."""
+    """Return the rows that have an owner. Rows without one would otherwise all count as those of a single user."""
     nobody = np.array(pc.equal(trimmed_ids(_owners(table, owner)), ""))
     if not nobody.any():
         return table
     if skip_bad_rows:
-        left_out["relevant rows are left out: they name no user or Case"] += int(nobody.sum())
+        left_out["relevant rows are skipped: they have no user or Case"] += int(nobody.sum())
         good = np.flatnonzero(~nobody)
         return replace(table, data=table.data.take(pa.array(good)), lines=lines_of(table.lines, good))
     user = table.require("user")
@@ -428,17 +434,17 @@ def _owned(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counter[st
 
 
 def _owners(table: Table, owner: Owner) -> Arrow:
-    """Return whom each row of a table is about."""
+    """Return the owner of each row of a table."""
     users = table.ids(table.require("user"))
     return users if owner == "user" else case_keys(users, table.ids(table.require("case")))
 
 
 def read_histories(path: Path) -> tuple[EventRows, Gains]:
-    """Return the events of a file that is no table, and what is relevant for each user, where the file says so.
+    """Return the events of a file that is not a table, and each user's relevant items if the file has targets.
 
     Args:
-        path: RecBole's `.inter`, with an interaction a row or with the history as a list (`item_id_list:token_seq`) and
-            the target beside it (`item_id:token`); or a text of `user item item …` lines.
+        path: A RecBole `.inter` file, with one interaction per row, or with a history list (`item_id_list:token_seq`)
+            and its target (`item_id:token`) per row; or a text file of `user item item …` lines.
     """
     if path.suffix != ".inter":
         return read_sequence_file(path), {}

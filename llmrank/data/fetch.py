@@ -1,4 +1,4 @@
-"""Downloads a named data set into the cache: complete and checked, or not at all."""
+"""Downloads named data sets into the cache. A data set is there complete and verified, or not at all."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from llmrank.files import cache_folder, download_wheel, locked, remembered_sha25
 from llmrank.progress import open_stderr
 
 ORIGIN, HASHES = "origin.txt", "hashes.json"
-"""Files of a fetched data set: where it came from; and the sha256 of each of its files."""
-# Seconds to connect, and between two packets. A blocked official site must not hold up the next origin for long.
+"""Files stored with a data set: its origin, and the sha256 of each file."""
+# Connect and read timeout in seconds. A blocked official site must not delay the next origin for long.
 _TIMEOUT = (5, 60)
 
 
 class OriginError(Exception):
-    """One origin could not give the files; the next one is tried."""
+    """An origin could not provide the files; the next one is tried."""
 
 
 def cached(name: str) -> Path | None:
-    """Return the folder of a data set that was fetched before, or None."""
+    """Return the folder of a data set in the cache, or None."""
     folder = cache_folder() / "datasets" / name
     return folder if folder.is_dir() else None
 
 
 def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *, force: bool = False) -> Path:
-    """Return the folder of a data set in the cache; download it first if it is not there, or again with `force`.
+    """Return the folder of a data set in the cache; download it if it is missing, or always with `force`.
 
-    The files are gathered and checked in a temporary folder, which is renamed when all are there. So an interrupted
-    download is never taken for a complete one, and what was there stays until then. Of several processes one downloads,
-    and the others wait for it. `say` receives a line about each step.
+    The files are downloaded to a temporary folder and verified, and the folder is renamed when it is complete. An
+    interrupted download is thus never mistaken for a complete one, and keeps the old data. If several processes need
+    the data set, one downloads it and the others wait. `say` receives a line about each step.
 
     Raises:
-        InputError: a file in the cache is not the one that was fetched.
-        MissingError: no origin could give it; the message says what each one answered.
+        InputError: a file in the cache has changed since it was downloaded.
+        MissingError: no origin could provide the data; the message has the error of each one.
     """
     home = cache_folder() / "datasets"
     if force or cached(known.name) is None:
@@ -54,7 +54,7 @@ def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *,
 
 
 def _fetched(known: DatasetInfo, home: Path, say: Callable[[str], None]) -> Path:
-    """Return the folder that was downloaded; one that was there goes when the new one is complete."""
+    """Download the data set and return its folder; an existing one is replaced when the download is complete."""
     problems: list[str] = []
     for origin in known.origins:
         with tempfile.TemporaryDirectory(dir=home, prefix=f".{known.name}-") as work:
@@ -65,7 +65,7 @@ def _fetched(known: DatasetInfo, home: Path, say: Callable[[str], None]) -> Path
                 _bring(origin, whole, Path(work))
                 for file, sha256 in known.sha256.items():
                     if (whole / file).is_file() and sha256_of(whole / file) != sha256:
-                        problem = f"{file} is not the file it should be (its sha256 differs from the known one)"
+                        problem = f"{file} is not the expected file (its sha256 differs from the known one)"
                         raise OriginError(problem)
             except OriginError as error:
                 say(f"  {error}")
@@ -80,24 +80,24 @@ def _fetched(known: DatasetInfo, home: Path, say: Callable[[str], None]) -> Path
     names = [one.names if isinstance(one, Files) else tuple(one.members.values()) for one in known.origins]
     listed = (", ".join(name for name in some if not name.startswith("README")) for some in names)
     wanted = " or ".join(dict.fromkeys(listed))
-    hint = f"download it elsewhere, and name the folder with its files ({wanted}) with --data or LLMRANK_DATA"
+    hint = f"download it elsewhere and name the folder with its files ({wanted}) in --data or LLMRANK_DATA"
     raise MissingError("\n  ".join([f"{known.name} could not be downloaded:", *problems]), hint=hint)
 
 
 def check_cached(known: DatasetInfo, folder: Path) -> None:
-    """Raise InputError where a file of a fetched data set is missing or is not the one that was fetched."""
+    """Raise InputError if a file of a cached data set is missing or has changed since it was downloaded."""
     hashes, hint = folder / HASHES, f"fetch it again: llmrank data fetch {known.name} --force"
     if not hashes.is_file():
         _note_hashes(folder)
     try:
         noted = {str(name): str(sha256) for name, sha256 in json.loads(hashes.read_bytes()).items()}
     except (ValueError, AttributeError) as error:
-        raise InputError("it does not hold the hashes of the files", path=hashes, hint=hint) from error
+        raise InputError("the list of file hashes is damaged", path=hashes, hint=hint) from error
     published = {name: sha256 for name, sha256 in known.sha256.items() if (folder / name).is_file()}
     for name, sha256 in (noted | published).items():
         there = (folder / name).is_file()
         if not there or remembered_sha256(folder / name, cache_folder() / "hashes.json") != sha256:
-            problem = f"{name} is not the file that was fetched" if there else f"{name} is missing"
+            problem = f"{name} has changed since it was fetched" if there else f"{name} is missing"
             raise InputError(problem, path=folder, hint=hint)
 
 
@@ -108,15 +108,15 @@ def _note_hashes(folder: Path) -> None:
 
 def _bring(origin: Archive | Files, whole: Path, work: Path) -> None:
     if isinstance(origin, Files):
-        # Kept beside the cache until all are there, so that a failure of the second costs only the second.
+        # Downloads are kept until all files are there, so that a retry fetches only the ones that failed.
         downloads = cache_folder() / "downloads"
         paths = [_download(f"{origin.base}/{name}", downloads, None) for name in origin.names]
         for name, path in zip(origin.names, paths, strict=True):
             with path.open("rb") as file:
                 packed = file.read(len(GZIP)) == GZIP
             if name.endswith(".gz") and not packed:
-                path.unlink()  # or it would be taken for what the next origin has
-                raise OriginError(f"{name} is not the file it should be (it is no gzip file, but perhaps a web page)")
+                path.unlink()  # or the next origin's download would reuse it
+                raise OriginError(f"{name} is not the expected file (not gzip, perhaps a web page)")
             shutil.move(path, whole / name)
         return
     if origin.url:
@@ -131,11 +131,11 @@ def _bring(origin: Archive | Files, whole: Path, work: Path) -> None:
             for member, name in origin.members.items():
                 (whole / name).write_bytes(opened.read(member))
     except (zipfile.BadZipFile, KeyError) as error:
-        raise OriginError(f"not the archive it should be ({error})") from error
+        raise OriginError(f"not the expected archive ({error})") from error
 
 
 def _download(url: str, folder: Path, known_hash: str | None) -> Path:
-    """Pooch writes to a temporary name and renames at the end."""
+    """Download a file atomically: Pooch writes to a temporary name and renames it at the end."""
     import pooch
     import requests
 
@@ -146,7 +146,7 @@ def _download(url: str, folder: Path, known_hash: str | None) -> Path:
         return Path(pooch.retrieve(url, known_hash, url.rpartition("/")[2], folder, downloader=get))
     except requests.RequestException as error:
         kind = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
-        said = str(error) if isinstance(error, requests.HTTPError) else f"{kind} ({type(error).__name__})"
-        raise OriginError(said) from error
-    except ValueError as error:  # pooch's word for a wrong hash
-        raise OriginError("the download is not the file it should be (its hash differs from the known one)") from error
+        message = str(error) if isinstance(error, requests.HTTPError) else f"{kind} ({type(error).__name__})"
+        raise OriginError(message) from error
+    except ValueError as error:  # how pooch reports a wrong hash
+        raise OriginError("the download is not the expected file (its hash differs from the known one)") from error

@@ -1,4 +1,4 @@
-"""A Dataset by its name, its folder, or its name on the Hugging Face hub."""
+"""Loads a Dataset by name, from a folder, or from the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def load_dataset(
     """Return a Dataset.
 
     Args:
-        name_or_path: A name of `registry.DATASETS`, a folder with data of one's own, or `hf:owner/name`.
-        folder: Where a named data set lies: its folder, or one that holds a folder of its name. None: `LLMRANK_DATA`
-            says where; what is not there comes from the cache, and what is not in the cache is fetched.
-        columns: For tables and the hub, which column is the `user`, `item`, `title`, `rating`, `timestamp` or
-            `position`, where they have unusual names.
-        k_core: Keep users and items with at least this many interactions each (iteratively); 0: all.
+        name_or_path: A name in `registry.DATASETS`, a folder with your own data, or `hf:owner/name`.
+        folder: The folder of a named data set, or its parent. None: look in `LLMRANK_DATA`, then in the cache, and
+            download the data set if it is in neither.
+        columns: For tables and the hub, the names of the `user`, `item`, `title`, `rating`, `timestamp` and `position`
+            columns, if they are unusual.
+        k_core: Keep users and items with at least this many interactions each (iteratively); 0 keeps all.
         say: Receives a line about each step of a download.
 
     Raises:
-        InputError: unknown name; not what it should be; with file, line and field.
-        MissingError: it is not here and cannot be fetched.
+        InputError: the name is unknown, or the data is invalid; with file, line and field.
+        MissingError: the data is not available locally and cannot be downloaded.
     """
     columns = columns or {}
     if name_or_path.startswith("hf:"):
@@ -55,15 +55,15 @@ def load_dataset(
         path = Path(name_or_path)
         dataset = make_dataset(path.resolve().name, read_folder(path, columns), source=str(path))
     elif name_or_path not in DATASETS and Path(name_or_path).is_file():
-        hint = "name its folder; a candidate file, which has its candidates already, is for eval, rerank and audit"
-        raise InputError("this is a file, and a data set is a name or a folder", path=name_or_path, hint=hint)
+        hint = "name its folder; for a candidate file, use eval, rerank or audit"
+        raise InputError("expected the name or folder of a data set, got a file", path=name_or_path, hint=hint)
     else:
         dataset = _load_known(dataset_info(name_or_path), folder, columns, say)
     return splits.k_core(dataset, k_core) if k_core > 1 else dataset
 
 
 def read_folder(folder: Path, columns: Mapping[str, str]) -> Rows:
-    """Read a folder in whichever layout it has.
+    """Read a folder and detect its layout.
 
     Layouts: MovieLens 100K and 1M, RecBole atomic files, Amazon reviews, an interactions table with or without an items
     table, a sequence file with an items table.
@@ -72,7 +72,7 @@ def read_folder(folder: Path, columns: Mapping[str, str]) -> Rows:
     """
     if (read := _layout(folder)) is not None:
         if columns:
-            raise InputError("column names can be given for tables only", path=folder, hint="leave --column out")
+            raise InputError("column names can be given only for tables", path=folder, hint="remove --column")
         return read(folder)
     return read_tables(folder, columns)
 
@@ -94,28 +94,28 @@ def _layout(folder: Path) -> Callable[[Path], Rows] | None:
 def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
     """Read `owner/name` (or a local folder in the hub's layout).
 
-    It has either two configurations, one named like an items table (`items`, `movies`, …) and one like an interactions
-    table (`interactions`, `ratings`, …), or a single table of interactions with titles. All of its splits are read, in
-    the order of the hub: llmrank makes its own split.
+    The data set has either two configurations, one named like an items table (`items`, `movies`, …) and one like an
+    interactions table (`interactions`, `ratings`, …), or a single table of interactions with titles. All of its splits
+    are concatenated in the order of the hub, because llmrank makes its own split.
 
     Raises:
-        InputError: the configurations or columns are not there.
-        MissingError: the hub has no such data set, or cannot be reached.
+        InputError: a configuration or column is missing.
+        MissingError: the hub has no such data set or cannot be reached.
     """
     if not name.strip("/ "):
-        raise InputError("hf: names no data set", hint="write hf:owner/name")
+        raise InputError("the name after hf: is missing", hint="write hf:owner/name")
     import datasets
     from datasets.exceptions import DatasetsError
     from huggingface_hub.errors import HfHubHTTPError
 
-    # Among the bases is the error of the hub's HTTP library, which differs between versions.
+    # The bases include the error of the hub's HTTP library, which differs between versions.
     unreachable: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
     try:
         configs = datasets.get_dataset_config_names(name)
         events = _pick(configs, EVENT_STEMS) or (configs[0] if len(configs) == 1 else None)
         if events is None:
             problem = f"it is not clear which of the configurations {', '.join(configs)} holds the interactions"
-            hint = f"call one configuration {EVENT_STEMS[0]} and one {ITEM_STEMS[0]}"
+            hint = f"name one configuration {EVENT_STEMS[0]} and one {ITEM_STEMS[0]}"
             raise InputError(problem, path=name, hint=hint)
         items = _pick(configs, ITEM_STEMS)
         tables: dict[str, Table] = {}
@@ -124,9 +124,9 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
             whole = datasets.concatenate_datasets(list(parts.values()))  # type: ignore[union-attr]
             tables[config] = Table(f"hf:{name}/{config}", pa.table(whole.data.table))
     except (*unreachable, DatasetsError, ValueError) as error:
-        said = one_line(str(error).partition("\n")[0])
-        problem = f"{name} cannot be read from the hub ({type(error).__name__}: {said})"
-        raise MissingError(problem, hint="check the name and the connection, or give a local folder") from error
+        message = one_line(str(error).partition("\n")[0])
+        problem = f"{name} cannot be read from the hub ({type(error).__name__}: {message})"
+        raise MissingError(problem, hint="check the name and the connection, or use a local folder") from error
     return tables_to_rows(tables[items] if items else None, tables[events], columns)
 
 
@@ -147,22 +147,22 @@ def _load_known(
     if counts != (known.users, known.items, known.interactions):
         problem = (
             f"this is not {known.name}: {counts[0]} users, {counts[1]} items with interactions and {counts[2]} "
-            f"interactions in place of {known.users}, {known.items}, {known.interactions}"
+            f"interactions; expected {known.users}, {known.items}, {known.interactions}"
         )
-        raise InputError(problem, path=folder, hint=f"get the whole of it, or use it as your own data: {folder}")
+        raise InputError(problem, path=folder, hint=f"get the complete data, or use it as your own: {folder}")
     return dataset
 
 
 def at_hand(known: DatasetInfo) -> Path | None:
-    """Return the folder from which a named data set would be read; None where it would be downloaded first."""
-    with suppress(InputError):  # LLMRANK_DATA names no folder: who loads the data is told
+    """Return the folder from which a named data set would be read, or None if it would be downloaded first."""
+    with suppress(InputError):  # an invalid LLMRANK_DATA is reported when the data is loaded
         if (folder := _named_folder(known, None)) is not None:
             return folder
     return cached(known.name)
 
 
 def _named_folder(known: DatasetInfo, named: Path | None) -> Path | None:
-    """The folder that the user names must hold the data; LLMRANK_DATA may hold some sets and not others."""
+    """Return the folder of the data, or None. A folder named by the user must have it; LLMRANK_DATA need not."""
     names = (known.name, *known.folders)
     if named is not None:
         if not named.is_dir():
@@ -170,8 +170,8 @@ def _named_folder(known: DatasetInfo, named: Path | None) -> Path | None:
         return next((path for name in names if (path := named / name).is_dir()), named)
     if root := os.environ.get("LLMRANK_DATA"):
         if not Path(root).is_dir():
-            hint = "name the folder in which data sets lie, or `unset LLMRANK_DATA`"
-            raise InputError("the environment variable LLMRANK_DATA names no folder", path=root, hint=hint)
+            hint = "set it to the folder that holds your data sets, or `unset LLMRANK_DATA`"
+            raise InputError("the environment variable LLMRANK_DATA is not a folder", path=root, hint=hint)
         places = [Path(root) / name for name in names] + [Path(root)] * (Path(root).name in names)
         return next((path for path in places if path.is_dir()), None)
     return None

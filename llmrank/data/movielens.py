@@ -1,4 +1,4 @@
-"""The folders of GroupLens: MovieLens 100K and 1M. The later ones are plain tables and need no reader."""
+"""MovieLens 100K and 1M as distributed by GroupLens. Later releases are plain tables and need no reader."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def read_ml_100k(folder: Path) -> Rows:
 def read_ml_1m(folder: Path) -> Rows:
     """Read `movies.dat` beside `ratings.dat` (MovieLens 1M README, 2003), or beside one Parquet file of ratings.
 
-    The Parquet file is for copies of the ratings that came another way. It may have a column `seq`, the place of a
-    rating within its user's history; then timestamps may be missing.
+    The Parquet file is for copies from elsewhere. It may have a column `seq`, the position of a rating in
+    its user's history; then timestamps may be missing.
     """
     path = folder / "movies.dat"
     ids, titles, genres = zip(*_fields(path, "::", 3), strict=True)
@@ -59,8 +59,8 @@ def _rows(path: Path, ids: Sequence[str], titles: Sequence[str], genres: Sequenc
 
 def _fields(path: Path, separator: str, count: int) -> Iterator[list[str]]:
     if not path.is_file():
-        raise InputError("no such file", path=path, hint="give the folder as GroupLens packed it")
-    # GroupLens wrote Latin-1, which is never valid UTF-8 as soon as an accent occurs; some copies were converted.
+        raise InputError("no such file", path=path, hint="use the folder as distributed by GroupLens")
+    # GroupLens uses Latin-1, whose accented letters are not valid UTF-8; some copies were converted to UTF-8.
     data = path.read_bytes()
     try:
         lines = data.decode("utf-8").splitlines()
@@ -72,5 +72,5 @@ def _fields(path: Path, separator: str, count: int) -> Iterator[list[str]]:
     for number, line in enumerate(lines, 1):
         fields = line.split(separator)
         if len(fields) != count:
-            raise InputError(f"{len(fields)} fields in place of {count}", path=path, line=number, hint=hint)
+            raise InputError(f"expected {count} fields, got {len(fields)}", path=path, line=number, hint=hint)
         yield fields

@@ -15,7 +15,7 @@ _GENRE_NAMES = {"class", "genre", "genres"}
 
 
 def read_recbole(folder: Path) -> Rows:
-    """Read the one `*.inter` of a folder and the `*.item` of the same name.
+    """Read the only `*.inter` of a folder and the `*.item` of the same name.
 
     RecBole's conversion of MovieLens takes the year off the title (`release_year:token`) and calls the genres `class`:
     both are undone here, so that an item reads the same whichever way it came.
@@ -24,11 +24,12 @@ def read_recbole(folder: Path) -> Rows:
     """
     found = sorted(folder.glob("*.inter"))
     if len(found) != 1:
-        problem, hint = f"{len(found)} files *.inter in place of one", "keep one data set a folder"
+        problem, hint = f"expected one *.inter file, found {len(found)}", "keep one data set per folder"
         raise InputError(problem, path=folder, hint=hint)
     inter, item = found[0], found[0].with_suffix(".item")
     if not item.is_file():
-        raise InputError("no items beside the interactions", path=item, hint="a file with item_id:token and a title")
+        hint = "add a file with item_id:token and a title"
+        raise InputError("the items file is missing", path=item, hint=hint)
     return Rows(read_atomic_items(item), read_atomic_events(inter))
 
 

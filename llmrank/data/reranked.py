@@ -1,7 +1,7 @@
-"""The reranked file: a candidate file with what a ranker made of its rows, written so that a kill loses nothing.
+"""The reranked file: a candidate file plus the ranker's results, written so that a killed process loses nothing.
 
-What the ranker says of a row is appended to `PATH.part` when the row is done. At the end the input is read once more,
-as it is, and each row gets its five fields. Nothing else of it is touched, whatever its columns are.
+The result for each row is appended to `PATH.part` as soon as the row is done. At the end, the input is read again and
+each row gets its five new fields. All other columns are copied unchanged.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _NEW: Arrow = pa.schema(
 
 
 class RerankedWriter(Closable):
-    """Writes each reranked row as it is done, in any order; `finish` makes the file, in the order of the input.
+    """Saves reranked rows as they are done, in any order; `finish` writes the file in the order of the input.
 
-    Opened again with the same settings it continues: what is there is `in` the writer, except for rows with a failed
-    call. Memory: 9 bytes a row.
+    Opened again with the same settings, it resumes: finished rows are `in` the writer, except those with a failed call.
+    Memory use: 9 bytes per row.
 
     ```python
     candidates = CandidateFile(Path("candidates.parquet"), truth="ignored")
@@ -60,18 +60,18 @@ class RerankedWriter(Closable):
     def __init__(
         self, path: Path, candidates: CandidateFile, *, settings: Mapping[str, object], overwrite: bool = False
     ) -> None:
-        """Open, or continue.
+        """Start a new output, or resume an unfinished one.
 
         Args:
-            path: `.parquet`, `.jsonl` or `.jsonl.gz`.
-            candidates: The rows.
-            settings: All that decides the rankings, the hash of the input file included; plain values, for JSON.
-            overwrite: Begin again, whatever is there.
+            path: The output: `.parquet`, `.jsonl` or `.jsonl.gz`.
+            candidates: The rows to rerank.
+            settings: Everything that affects the rankings, including the hash of the input file, as JSON values.
+            overwrite: Start over, even if there is an output.
 
         Raises:
-            InputError: the output is the input; or exists, and was made with other settings or by another program; or
-                an unfinished one is damaged, was made with other settings, or is being written by another process; or
-                the rows have no common Arrow type, where JSON lines become Parquet, or no form in JSON.
+            InputError: the output is the input, or was made with other settings or by another program; the unfinished
+                output is damaged, was made with other settings, or is being written by another process; or the rows
+                cannot be converted (JSON lines without common Arrow types, Parquet values without a JSON form).
         """
         self._path, self._part = path, unfinished(path)
         self._candidates, self._format = candidates, file_format(path)
@@ -80,7 +80,7 @@ class RerankedWriter(Closable):
         check_free(path, overwrite=True, sources=[source])
         check_no_device(self._part, "remove it, or name another output")
         self.finished = not overwrite and self._is_finished()
-        """Whether the output was there already, made from the same input with the same settings."""
+        """Whether the output already exists, made from the same input with the same settings."""
         self._offsets, self._done, self._end = array("q"), bytearray(), 0
         self._file: Any = None
         if self.finished:
@@ -117,11 +117,11 @@ class RerankedWriter(Closable):
         return len(self._candidates) if self.finished else self._done.count(1)
 
     def write(self, row: CandidateRow, ranking: Ranking, usage: Usage | None, *, failed: bool = False) -> None:
-        """Add to a row `ranking`, `scores` (aligned with it, or null), `outcome`, `repairs`, `usage` (null: an answer
-        did not say how many tokens it took).
+        """Save the result of a row: `ranking`, `scores` (aligned with it, or null), `outcome`, `repairs` and `usage`
+        (null if an answer did not report its tokens).
 
-        `failed` says that a call got no answer, so that the row is done again when this is continued; a row whose
-        outcome is `error` always is. Raises InputError where the disk refuses it.
+        Set `failed` if a call got no answer: the row is then done again on resume, as are rows with outcome `error`.
+        Raises InputError: the file cannot be written.
         """
         added = {
             "ranking": ranking.order,
@@ -136,10 +136,10 @@ class RerankedWriter(Closable):
         self._note(row.line, begin, failed=failed)
 
     def finish(self, progress: Callable[[int], None] = lambda rows: None) -> int:
-        """Make the file out of the rows, in the order of the input, and return their number.
+        """Write the output in the order of the input and return its number of rows.
 
-        `progress` is called with the number of rows written, as they are. Raises InputError where the file cannot be
-        written; the rows are kept, and it can be tried again.
+        `progress` receives the number of rows in each batch written. Raises InputError: the file cannot be written. The
+        saved rows are kept, so that `finish` can be retried.
         """
         if self.finished:
             return len(self)
@@ -158,7 +158,7 @@ class RerankedWriter(Closable):
         return count
 
     def close(self) -> None:
-        """Close it; an unfinished one can be continued."""
+        """Close the writer; an unfinished output can be resumed later."""
         if self._file is not None:
             self._file.close()
 
@@ -172,11 +172,11 @@ class RerankedWriter(Closable):
             ours = before["bytes"] == self._path.stat().st_size
         except (OSError, ValueError, KeyError, TypeError):
             ours, before = False, {}
-        # Killed between the two, the unfinished file lies beside the output.
+        # If the process was killed between writing the output and its settings, the unfinished file is still there.
         if not ours and not (self._part.exists() and self._part.open("rb").readline() == _line(self._header())):
             check_free(self._path, overwrite=False)
         if ours:
-            hint = "name another output, or make it again with --force"
+            hint = "name another output, or overwrite it with --force"
             problem = "the file was made with other settings"
             refuse_differences(before["settings"], self._settings, problem, path=self._path, hint=hint)
         return ours
@@ -193,7 +193,7 @@ class RerankedWriter(Closable):
                 if number == 1:
                     before = json.loads(content.partition(b"\t")[2])
                     problem = "an unfinished file was made with other settings"
-                    hint = "continue with those settings, or begin again with --force"
+                    hint = "resume with those settings, or start over with --force"
                     refuse_differences(before, self._settings, problem, path=self._part, hint=hint)
                 else:
                     place, _, row = content.partition(b"\t")
@@ -219,11 +219,11 @@ class RerankedWriter(Closable):
     # --- the file ---------------------------------------------------------------------------------------------------
 
     def _batches(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[tuple[RawRows, list[Any]]]:
-        """Yield the rows that were written, as they stand in the input, with what was added to each."""
+        """Yield the finished rows as they are in the input, with the new fields of each."""
         for rows in self._candidates.raw_rows():
             offsets = [self._offsets[line] if line < len(self._offsets) else ABSENT for line in rows.lines]
             there = [offset != ABSENT for offset in offsets]
-            if any(there):  # the rows of another shard are not this file's
+            if any(there):  # rows of other shards have no offset
                 yield rows.keep(there), [self._added(part, offset) for offset in offsets if offset != ABSENT]
             progress(sum(there))
 
@@ -253,36 +253,36 @@ class RerankedWriter(Closable):
 
 
 def check_output(path: Path) -> None:
-    """Raise InputError where an output exists that no reranking left, so that nothing is loaded or paid in vain."""
+    """Raise InputError if the output exists but was not made by a reranking. Check this before any costly step."""
     check_free(path, overwrite=finished_settings(path).exists() or unfinished(path).exists())
 
 
 def check_store(store: Path, path: Path) -> None:
-    """Raise InputError where the Store bears the name of the output or of a file beside it, which would replace it."""
+    """Raise InputError if the path of the Store is that of the output or one of its side files."""
     if store.resolve() in [one.resolve() for one in (path, unfinished(path), finished_settings(path))]:
         hint = "name another file with --store"
-        raise InputError("the Store and the output would be one file", path=store, hint=hint)
+        raise InputError("the Store and the output are the same file", path=store, hint=hint)
 
 
 def unfinished(path: Path) -> Path:
-    """Return where the rows of an output stand until it is finished."""
+    """Return the path of the unfinished file of an output."""
     return path.with_name(path.name + ".part")
 
 
 def finished_settings(path: Path) -> Path:
-    """Return the file beside a finished output that says how it was made. Readers of folders pass over such names."""
+    """Return the path of the settings of a finished output. Readers of folders skip such names."""
     return path.with_name(f"_{path.name}.settings.json")
 
 
 def claim_unfinished(file: io.IOBase, path: Path) -> None:
-    """Lock an open unfinished file for this process; raise InputError where another one is writing it."""
+    """Lock an open unfinished file for this process. Raises InputError: another process is writing it."""
     if not claim(file):
-        hint = "wait until it has ended, or name another output"
+        hint = "wait until it has finished, or name another output"
         raise InputError("another process is writing this file", path=path, hint=hint)
 
 
 def remove_unfinished(path: Path) -> None:
-    """Remove what stands of an output until it is finished, unless another process is writing it."""
+    """Remove the unfinished file of an output, unless another process is writing it."""
     part = unfinished(path)
     if part.exists():
         with part.open("rb") as file:
@@ -291,12 +291,12 @@ def remove_unfinished(path: Path) -> None:
 
 
 def _line(content: bytes) -> bytes:
-    """Return a line of an unfinished file: its checksum, then what it says."""
+    """Return a line of an unfinished file: checksum, then content."""
     return b"%08x\t%b\n" % (zlib.crc32(content), content)
 
 
 def _content(line: bytes, path: Path, number: int | None) -> bytes:
-    """Return what a line says; raise InputError where it is not as it was written."""
+    """Return the content of a line. Raises InputError: its checksum does not match."""
     content = line[9:-1]
     if line[:9] != b"%08x\t" % zlib.crc32(content) or not line.endswith(b"\n"):
         raise _damaged(path, number)
@@ -304,12 +304,12 @@ def _content(line: bytes, path: Path, number: int | None) -> bytes:
 
 
 def _damaged(path: Path, number: int | None) -> InputError:
-    hint = "begin again with --force: answers that are in the Store cost nothing twice"
+    hint = "start over with --force: answers in the Store are not billed again"
     return InputError("the unfinished file is damaged", path=path, line=number, hint=hint)
 
 
 def _joined(line: bytes, fields: Mapping[str, object]) -> bytes:
-    """Return a line of JSON with further fields at its end. The line stays as it is, to the digit."""
+    """Return a line of JSON with `fields` appended. The original text stays unchanged, to the digit."""
     if any(f'"{name}"'.encode() in line for name in RERANKED_FIELDS):  # it was reranked before
         line = to_json({name: value for name, value in from_json(line).items() if name not in RERANKED_FIELDS})
     return line.rstrip()[:-1] + b", " + json_line(fields)[1:]
@@ -319,7 +319,7 @@ def _joined(line: bytes, fields: Mapping[str, object]) -> bytes:
 
 
 def _json_rows(rows: RawRows, path: Path | str) -> list[dict[str, Any]]:
-    """Return rows of Parquet as JSON has them; InputError for a value that has no form there."""
+    """Return Parquet rows as JSON objects. Raises InputError: a value has no JSON form."""
     made = row_objects(rows.raw, rows.lines, path, maps_as_pydicts="lossy")
     for row in made:
         if isinstance(row, InputError):
@@ -329,16 +329,16 @@ def _json_rows(rows: RawRows, path: Path | str) -> list[dict[str, Any]]:
 
 
 def _check_parquet(schema: Arrow, path: Path | str) -> None:
-    """Raise InputError where Parquet has no form for a type, such as objects without fields."""
+    """Raise InputError if Parquet does not support a type, such as objects without fields."""
     try:
         pq.ParquetWriter(io.BytesIO(), schema).close()
     except pa.ArrowException as error:
         problem = f"the rows have no Parquet type ({error})"
-        raise InputError(problem, path=path, hint="name the output .jsonl, or leave the field out") from error
+        raise InputError(problem, path=path, hint="name the output .jsonl, or remove the field") from error
 
 
 def _common_schema(candidates: CandidateFile) -> Arrow:
-    """Return the Arrow types that hold all rows of a file of JSON lines; InputError where there are none."""
+    """Return an Arrow schema that fits all rows of a JSON lines file. Raises InputError: there is none."""
     schema, path, kinds = pa.schema([]), candidates.path, list[Arrow]()
     for rows in candidates.raw_rows():
         found = pa.schema({name: column.type for name, column in _columns(rows, path).items()})
@@ -349,14 +349,14 @@ def _common_schema(candidates: CandidateFile) -> Arrow:
             schema = pa.unify_schemas([schema, found], promote_options="permissive")
         except pa.ArrowException as error:
             raise _no_common_type(error, path, rows) from error
-    if kinds != [schema]:  # not every whole number is one with a fraction, which other rows may have
+    if kinds != [schema]:  # large integers may not fit a column that other rows made floating-point
         for rows in candidates.raw_rows():
             _columns(rows, path, schema)
     return schema
 
 
 def _graded(schema: Arrow) -> Arrow:
-    """Return a schema in which what is relevant, if it is there, is a map of gains."""
+    """Return the schema with `relevant`, if present, as a map of gains."""
     place = schema.get_field_index("relevant")
     return schema if place < 0 else schema.set(place, pa.field("relevant", _GAINS))
 
@@ -368,7 +368,7 @@ def _no_common_type(error: Exception, path: Path | str, rows: RawRows, field: st
 
 
 def _columns(raw: RawRows, path: Path | str, fields: Iterable[Arrow] = ()) -> dict[str, Arrow]:
-    """Return JSON lines as Arrow columns: of the fields given, or all of them with the types that fit."""
+    """Return JSON lines as Arrow columns: those of `fields`, or all with inferred types."""
     rows = [_with_text_ids(from_json(line)) for line in raw.raw]
     types = {field.name: field.type for field in fields}
     columns: dict[str, Any] = {}
@@ -386,14 +386,14 @@ def _columns(raw: RawRows, path: Path | str, fields: Iterable[Arrow] = ()) -> di
 
 
 def _pairs(relevant: object) -> object:
-    """Return ids, or an object of gains, as pairs of id and gain; anything else as it is."""
+    """Return a list of ids or an object of gains as pairs of id and gain; anything else unchanged."""
     if isinstance(relevant, list):
         return [(item_id, 1.0) for item_id in cast("list[object]", relevant)]
     return list(cast("dict[str, object]", relevant).items()) if isinstance(relevant, dict) else relevant
 
 
 def _with_text_ids(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row whose ids are text: JSON may have numbers for some of them, and an Arrow column has one type."""
+    """Return a row with all ids as text: JSON may mix numbers and text, but an Arrow column has one type."""
     for entry in [*(row.get("history") or ()), *(row.get("candidates") or ()), row.get("target")]:
         if entry:
             entry["item_id"] = str(entry["item_id"])

@@ -1,8 +1,7 @@
-"""A retriever's table as a candidate file: a row per user and item (long), or a row per user with lists (wide).
+"""Converts a retriever's table to a candidate file: long (a row per user and item) or wide (a row per user with lists).
 
-Everything stays in Arrow columns, so that a price, a date or an embedding of an item comes out with the type and the
-value with which it went in: columns that have no role become fields of the candidates, or those of the Case where all
-candidates of each Case have one value.
+All data stays in Arrow columns, so prices, dates and embeddings keep their type and value. Columns without a role
+become fields of the candidates, or columns of the Case if their value is the same for all candidates of each Case.
 """
 
 from __future__ import annotations
@@ -40,38 +39,38 @@ from llmrank.errors import InputError
 
 pc: Any = pyarrow.compute
 ROLES = ("user", "item", "title", "score", "rank", "relevant", "case")
-"""What a column may be to us; every other one is an attribute of the item, or of the Case."""
+"""The roles that a column may have. All other columns are attributes of the item or of the Case."""
 
-MISSING_USER = "give it (where nobody is known, such as the case's own id), or remove the row"
-"""What to do about a row that has a case and no user."""
+MISSING_USER = "fill it in (if the user is unknown, repeat the case id), or remove the row"
+"""The hint for a row that has a case but no user."""
 _NO_CANDIDATES = "Cases without candidates are left out"
 _NOTHING_RELEVANT = "Cases have no relevant item: no measure counts them"
-_SEVERAL_GAINS = "rows give an item another gain than an earlier row does: the highest counts"
-_AS_THEY_STAND = "rows are in recall order as they stand: none of their columns is a score (--column score=NAME)"
+_SEVERAL_GAINS = "rows give an item a different gain than an earlier row: the highest counts"
+_AS_THEY_STAND = "rows keep their order as the recall order: no column is a score (--column score=NAME)"
 FEW_STEPS, NEARLY_ALWAYS = 5, 0.9
-"""From one rank to the next: how many there must be, and which share of them says what a score is."""
+"""To recognize a distance: the minimum number of steps between ranks, and the share of them that must rise."""
 _BETWEEN = "\x1f"
-"""Stands between user and Case where one text names both; no id has it."""
+"""Separates user and case in a key; it occurs in no id."""
 
 Gains = Mapping[str, Mapping[str, float]]
-"""Owner -> item id -> gain, above 0."""
+"""Owner -> item id -> gain (above 0)."""
 Owner = Literal["user", "case", "case_id"]
-"""Whom a row of another table is about: all Cases of a user, one Case (`case_keys`), or one by the id it gets."""
+"""What a row of another table belongs to: all Cases of a user, one Case by its key (`case_keys`), or by its case id."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Proposed:
-    """The columns of a long table, aligned."""
+    """The columns of a long table, aligned by row."""
 
     keys: Arrow
-    """Whose lists there are, in the order in which they come: users, or users with their Cases (`case_keys`)."""
+    """The distinct owners of the rows in order of appearance: user ids, or keys of user and case (`case_keys`)."""
     owner: NDArray[np.int64]
-    """Index into `keys`; -1: none."""
+    """Index into `keys`, or -1."""
     item: Arrow
     fields: dict[str, Arrow]
-    """Those of a candidate."""
+    """The fields of a candidate."""
     order: NDArray[np.intp]
-    """The good rows: owners in the order in which they come, and the candidates of each from the best on."""
+    """Indices of the valid rows, grouped by owner in order of appearance, best candidate first."""
 
 
 def candidate_table(
@@ -87,23 +86,22 @@ def candidate_table(
     skip_bad_rows: bool,
     left_out: Counter[str],
 ) -> Arrow:
-    """Return the candidate file of a long table as a `pyarrow.Table`, Cases in the order in which they come.
+    """Return the candidate file of a long table as a `pyarrow.Table`, with Cases in order of appearance.
 
-    Candidates stand by falling score; without scores, and where scores are equal, by rank, else as they come. See
-    `read_external` for what is not said here.
+    Candidates are sorted by descending score, then by rank, then by row. See `read_external` for the other arguments.
 
     Args:
-        table: A row per user and item; with a title, unless `items` has it. With a column for the case there is a Case
-            for each of a user's cases; a time that the table has is then that of the Case, and history ends before it.
-        queries: What users asked for: the history of a user without events.
-        relevant: None: from the column `relevant` of the table, where there is one.
-        owners: Whom the `user` of the events of the `past` and the keys of what is `relevant` name; else the user.
-        roles: Those of `ROLES` that columns may have, and `timestamp` where it is that of the Case; the others are
-            attributes whatever they are called.
-        left_out: Receives what was left out, in words, and how often.
+        table: One row per user and item, with titles unless `items` has them. With a case column, a user has one Case
+            per value; a time in the table is then that of the Case, and its history ends before it.
+        queries: Queries of the users, used as the history of a user without events.
+        relevant: None: take them from the column `relevant` of the table, if there is one.
+        owners: The `Owner` of the events (`past`) and of the keys of `relevant`; the default is the user.
+        roles: The roles that columns may have: some of `ROLES`, and `timestamp` if it is the time of the Case. Columns
+            with other roles are attributes.
+        left_out: Receives a note and a count for everything that was dropped.
 
     Raises:
-        InputError: a column is missing; a row has a fault (no user, no item, no title, no number, or a repeated item).
+        InputError: a column is missing, or a row is invalid (no user, item, title or number, or a duplicate item).
     """
     names = {"user": table.require("user"), "item": table.require("item")}
     for role in roles[2:]:
@@ -150,8 +148,8 @@ def candidate_table(
 def _of_the_case(
     rows: _Proposed, own: Sequence[str], starts: NDArray[np.intp], lengths: NDArray[np.int64]
 ) -> dict[str, Arrow]:
-    """Return the columns of the table that are about Cases, as texts (the user's country): in each Case all candidates
-    have one value, and some item has different ones in two Cases, so that the value is not the item's."""
+    """Return the columns that describe the Case (such as the user's country) as texts: their value is the same for all
+    candidates of a Case, but differs between Cases for at least one item."""
     found: dict[str, Arrow] = {}
     order = pa.array(rows.order)
     items = rows.item.take(order).dictionary_encode().indices.to_numpy().astype(np.int64)
@@ -168,19 +166,19 @@ def _of_the_case(
 
 
 def case_keys(users: Arrow, cases: Arrow) -> Arrow:
-    """Return for each row the text that names its user and Case together; "" where it lacks one of them."""
+    """Return a key of user and case for each row; "" if either is missing."""
     users, cases = trimmed_ids(users), trimmed_ids(cases)
     known = pc.and_(pc.not_equal(users, ""), pc.not_equal(cases, ""))
     return pc.if_else(known, pc.binary_join_element_wise(users, cases, _BETWEEN), "")
 
 
 def _ids(keys: Arrow, have_cases: bool, left_out: Counter[str]) -> dict[str, Arrow]:
-    """Return the `user_id` of each key; where there are cases also the `case_id`, which no other user's Case has."""
+    """Return the `user_id` of each key and, with cases, a `case_id` that is unique across users."""
     if not have_cases:
         return {"user_id": keys}
     users, cases = (list(part) for part in zip(*(key.split(_BETWEEN, 1) for key in keys.to_pylist()), strict=True))
     if len(set(cases)) < len(cases):
-        left_out["Cases are named USER-CASE: several users have a Case of one name"] += len(cases)
+        left_out["Cases get the id USER-CASE, because users share case ids"] += len(cases)
         cases = [f"{user}-{case}" for user, case in zip(users, cases, strict=True)]
     return {"user_id": pa.array(users, pa.string()), "case_id": pa.array(cases, pa.string())}
 
@@ -188,29 +186,29 @@ def _ids(keys: Arrow, have_cases: bool, left_out: Counter[str]) -> dict[str, Arr
 def _times(
     table: Table, names: Mapping[str, str], order: NDArray[np.intp], starts: NDArray[np.intp], lengths: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Return the time of each Case. Raises InputError: a row has none, or another than the other rows of its Case."""
+    """Return the time of each Case. Raises InputError: a row has no time, or rows of a Case have different times."""
     seconds = table.seconds(names["timestamp"])[order]
     times = seconds[starts]
     if (differs := ~(seconds == np.repeat(times, lengths))).any():
         row = int(order[differs.argmax()])
-        problem = "no time of its Case" if np.isnan(seconds[differs.argmax()]) else "a second time in one Case"
-        hint = "give the time of the request in every row (or name it: --column timestamp=NAME), or rename the column"
+        problem = "the time is missing" if np.isnan(seconds[differs.argmax()]) else "the Case has two different times"
+        hint = "give every row the time of the request (or name it: --column timestamp=NAME), or rename the column"
         raise table.fault(problem, names["timestamp"], hint, row, str(table.data[names["user"]][row].as_py()))
     return times
 
 
 def long_table(table: Table, left_out: Counter[str], *, bare: bool = True) -> Table:
-    """Return a wide table as a long one: lists, or texts that hold lists, become a row for each entry.
+    """Return a wide table in long form, with one row per entry of its lists (or texts that hold lists).
 
-    A user whose list is empty has no row; `left_out` counts them. Without `bare` a text is a list only in brackets: the
-    one item of a user may be called `Toy Story 2`.
+    Users with empty lists get no row; `left_out` counts them. Without `bare`, only text in brackets is a list, since a
+    user's single item may be called `Toy Story 2`.
 
-    Raises InputError for a candidate file, which needs no conversion, and for lists of unequal lengths.
+    Raises InputError: this is already a candidate file, or lists have different lengths.
     """
     kinds = {name: table.data.schema.field(name).type for name in table.data.column_names}
     if "candidates" in kinds and is_list(kinds["candidates"]) and pa.types.is_struct(kinds["candidates"].value_type):
-        hint = "use it as it is: llmrank eval --data, llmrank rerank"
-        raise InputError("this is a candidate file already", path=table.path, hint=hint)
+        hint = "use it directly: llmrank eval --data, llmrank rerank"
+        raise InputError("this is already a candidate file", path=table.path, hint=hint)
     item, user = table.find("item"), table.find("user")
     data = table.data
     if item is None and (item := table.find("items")) is not None:
@@ -220,7 +218,7 @@ def long_table(table: Table, left_out: Counter[str], *, bare: bool = True) -> Ta
         return table
     case = table.find("case")
     owners = data[user] if case is None else case_keys(table.ids(user), table.ids(case))
-    if len(pc.unique(owners)) == len(data):  # a row per user or Case: lists may be texts, as CSV has them
+    if len(pc.unique(owners)) == len(data):  # one row per user or Case: CSV files hold lists as text
         loose = {item, *(table.find(role) for role in ("score", "rank", "relevant"))}
         for place, name in enumerate(data.column_names):
             if name not in (user, case) and _holds_lists(data[name], strict=not bare or name not in loose):
@@ -236,8 +234,8 @@ def long_table(table: Table, left_out: Counter[str], *, bare: bool = True) -> Ta
         other = pc.list_value_length(data[name]).fill_null(0)
         if (differs := np.array(pc.not_equal(other, lengths))).any():
             row = int(differs.argmax())
-            problem = f"{other[row]} entries, and {item} has {lengths[row]}"
-            hint = "give lists of one length, or leave the column out"
+            problem = f"the list has {other[row]} entries, but {item} has {lengths[row]}"
+            hint = "give lists of the same length, or remove the column"
             raise table.fault(problem, name, hint, row)
     parent = pc.list_parent_indices(data[item])
     made = {
@@ -247,9 +245,9 @@ def long_table(table: Table, left_out: Counter[str], *, bare: bool = True) -> Ta
 
 
 def refuse_distance(table: Table) -> None:
-    """Raise InputError where the score of a user is nearly always higher at the next rank: it may be a distance.
+    """Raise InputError if the score nearly always rises with the rank, as a distance would.
 
-    A score that is named (`--column score=…`) is one.
+    A column that the user named (`--column score=…`) is trusted.
     """
     score, rank = table.find("score"), table.find("rank")
     if score is None or rank is None or "score" in table.named:
@@ -260,13 +258,13 @@ def refuse_distance(table: Table) -> None:
     next_rank = (np.diff(owner[order]) == 0) & (np.diff(ranks[order]) > 0)
     steps = np.diff(table.numbers(score, "score")[order])[next_rank]
     if len(steps) >= FEW_STEPS and (steps > 0).mean() >= NEARLY_ALWAYS:
-        problem = f"it is higher the later the {rank!r}, as a distance is"
-        hint = f"rename the column, and {rank!r} gives the order; or say that higher is better: --column score={score}"
+        problem = f"the score rises with {rank!r}, as a distance would"
+        hint = f"rename the column to order by {rank!r}; or confirm that higher is better: --column score={score}"
         raise table.fault(problem, score, hint)
 
 
 def _holds_lists(column: Arrow, *, strict: bool) -> bool:
-    """Return whether texts are lists such as `[1, 2]` or, unless strict, `1 2 3` and `1|2|3`."""
+    """Return whether texts are lists such as `[1, 2]` or, unless strict, `1 2 3` or `1|2|3`."""
     if not is_text(column.type):
         return False
     first = next((text for text in column.slice(0, 1000).to_pylist() if text), "").strip()
@@ -290,7 +288,7 @@ def _proposed(
     skip_bad_rows: bool,
     left_out: Counter[str],
 ) -> _Proposed:
-    """Return the columns and the rows without faults; raise InputError for the faults of the others."""
+    """Return the columns and the valid rows. Raises InputError: rows are invalid (unless they may be skipped)."""
     data = table.data
     users, item = trimmed_ids(table.ids(names["user"])), trimmed_ids(table.ids(names["item"]))
     title = _trimmed(table.texts(names["title"])) if "title" in names else None
@@ -298,7 +296,7 @@ def _proposed(
     unknown = np.zeros(len(data), bool)
     if items is not None:
         twice = len(items.item_id) - len(pc.unique(items.item_id))
-        left_out["rows of the items table repeat an id: the first one counts"] += twice
+        left_out["rows of the items table repeat an id: the first counts"] += twice
         places = pc.index_in(item, value_set=trimmed_ids(items.item_id))
         known = _trimmed(items.title).take(places).fill_null("")
         title = known if title is None else pc.if_else(pc.equal(title, ""), known, title)
@@ -309,7 +307,7 @@ def _proposed(
             if name not in data.column_names
         }
     if title is None:
-        hint = "name a table with ids and titles (--items), or the column: --column title=NAME"
+        hint = "name a table with ids and titles (--items), or the title column: --column title=NAME"
         raise InputError("the table has no titles", path=table.path, line=1, hint=hint)
     score = table.numbers(names["score"], "score") if "score" in names else None
     rank = table.numbers(names["rank"], "rank") if "rank" in names else np.zeros(len(data))
@@ -329,10 +327,10 @@ def _proposed(
             no_user,
             names["user"],
             "the user is missing",
-            MISSING_USER if "case" in names else "give it, or remove the row",
+            MISSING_USER if "case" in names else "fill it in, or remove the row",
         ),
-        ((owner < 0) & ~no_user, names.get("case", ""), "the case is missing", "give it, or remove the row"),
-        (no_item, names["item"], "the item is missing", "give it, or remove the row"),
+        ((owner < 0) & ~no_user, names.get("case", ""), "the case is missing", "fill it in, or remove the row"),
+        (no_item, names["item"], "the item is missing", "fill it in, or remove the row"),
         (unknown & ~no_item, names["item"], "{item} is not in the items table", "add it there, or remove the row"),
         (no_title, where, "{item} has no title", give),
     ]
@@ -346,18 +344,18 @@ def _proposed(
     if drop_duplicates:
         left_out["repeated candidates are left out"] += int(repeated.sum())
     else:
-        several = "" if "case" in names else "; where a user has several lists, name what tells them apart"
+        several = "" if "case" in names else "; if a user has several lists, name the column that separates them"
         hint = "keep it once (--drop-duplicates)" + (several and f"{several}: --column case=NAME")
-        faults.append((repeated, names["item"], "{item} is a candidate twice", hint))
+        faults.append((repeated, names["item"], "{item} is a duplicate candidate", hint))
     if skip_bad_rows:
         for mask, _, problem, _ in faults:
-            left_out[f"rows left out: {problem.format(item='the item')}"] += int(mask.sum())
+            left_out[f"rows skipped: {problem.format(item='the item')}"] += int(mask.sum())
     else:
         _refuse(table, users, item, faults)
     good = good[kept]
     if not len(good):
         why = max((what for what in left_out if left_out[what]), key=left_out.__getitem__, default="")
-        problem = f"no row is left: {left_out[why]:,} {why}" if why else "the table has no rows"
+        problem = f"no rows remain: {left_out[why]:,} {why}" if why else "the table has no rows"
         raise InputError(problem, path=table.path, hint="correct them" if why else "write at least one")
     fields = {"item_id": item, "title": title} | ({} if score is None else {"score": pa.array(score)})
     fields |= _renamed(attributes, CANDIDATE_FIELDS)
@@ -365,7 +363,7 @@ def _proposed(
 
 
 def _refuse(table: Table, users: Arrow, item: Arrow, faults: list[tuple[NDArray[np.bool_], str, str, str]]) -> None:
-    """Raise the InputError for the faults of a table, the first of each row."""
+    """Raise the InputError for the invalid rows of a table, with the first error of each row."""
     found: list[InputError] = []
     which = np.array([mask for mask, *_ in faults])
     bad = np.flatnonzero(which.any(axis=0))
@@ -379,7 +377,7 @@ def _refuse(table: Table, users: Arrow, item: Arrow, faults: list[tuple[NDArray[
 def _history(
     events: EventRows, owners: Arrow, until: NDArray[np.float64] | None, known: ItemRows, left_out: Counter[str]
 ) -> Arrow:
-    """Return the events of each Case's owner that are before the Case, oldest first, as a list column."""
+    """Return the events of each Case's owner before the time of the Case, oldest first, as a list column."""
     encoded = owners.dictionary_encode()
     owned = pc.index_in(trimmed_ids(events.user), value_set=encoded.dictionary)
     item = trimmed_ids(events.item)
@@ -398,11 +396,11 @@ def _history(
     if until is not None and events.timestamp is not None:
         case = np.repeat(np.arange(len(owners)), lengths)
         before = events.timestamp[order] < until[case]
-        left_out["times an event is left out of a history: it is not before the Case"] += int((~before).sum())
+        left_out["times an event is left out of a history, as it is not before the Case"] += int((~before).sum())
         order, lengths = order[before], np.bincount(case[before], minlength=len(owners))
     elif shared := len(owners) - len(encoded.dictionary):
-        problem = "Cases have the history of another Case of their user, whole"
-        left_out[f"{problem}: name their time (--column timestamp=NAME), or give each its history (case=NAME)"] = shared
+        problem = "Cases share the whole history of their user with another Case"
+        left_out[f"{problem}: name their time (--column timestamp=NAME), or give each its own (case=NAME)"] = shared
     fields: dict[str, Arrow] = {"item_id": item, "title": title}
     for name, values in (("rating", events.rating), ("timestamp", events.timestamp)):
         if values is not None:
@@ -414,7 +412,7 @@ def _history(
 def _for_each(
     by_owner: NDArray[np.intp], owner: NDArray[np.int64], owners: NDArray[np.int32]
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Return the rows of each Case's owner, one Case after the other, and how many they are."""
+    """Return the rows of each Case's owner, concatenated over the Cases, and their number per Case."""
     counts = np.bincount(owner[by_owner], minlength=int(owners.max(initial=-1)) + 1)
     lengths = counts[owners]
     first = (np.cumsum(counts) - counts)[owners] - (np.cumsum(lengths) - lengths)
@@ -422,7 +420,7 @@ def _for_each(
 
 
 def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_out: Counter[str]) -> Gains:
-    """Return what the column `relevant` of the table says: a gain, or true and false."""
+    """Return the gains in the column `relevant` of the table, which holds numbers or true and false."""
     if (name := names.get("relevant")) is None:
         return {}
     gains = table.gains(name)
@@ -435,7 +433,7 @@ def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_
 def gains_by_owner(
     owners: Sequence[str], items: Sequence[str], gains: Sequence[float], left_out: Counter[str]
 ) -> Gains:
-    """Return the gains above 0; of an item that an owner has with several the highest, which `left_out` counts."""
+    """Return the gains above 0. If an owner's item has several gains, keep the highest; `left_out` counts these."""
     made: dict[str, dict[str, float]] = {}
     for owner, item, gain in zip(owners, items, gains, strict=True):
         if gain > 0:
@@ -451,26 +449,26 @@ def _relevant(named: Arrow, owner: Owner, candidates: Arrow, gains: Gains, left_
     ids, starts = candidates.values.field("item_id").to_pylist(), candidates.offsets.to_pylist()
     missed = sum(len(row.keys() - ids[start:end]) for row, (start, end) in zip(rows, pairwise(starts), strict=True))
     left_out[_NOTHING_RELEVANT] += sum(not row for row in rows)
-    left_out["relevant items are no candidates: they count against the score"] += missed
+    left_out["relevant items are not candidates: they count against the score"] += missed
     who = "users" if owner == "user" else "Cases"
-    left_out[f"{who} have relevant items and no candidates: they are left out"] += len(gains.keys() - set(owners))
+    left_out[f"{who} with relevant items but no candidates are left out"] += len(gains.keys() - set(owners))
     if any(gain != 1 for row in rows for gain in row.values()):
         return pa.array([list(row.items()) for row in rows], pa.map_(pa.string(), pa.float64()))
     return pa.array([list(row) for row in rows], pa.list_(pa.string()))
 
 
 def trimmed_ids(column: Arrow) -> Arrow:
-    """Return ids without the white space around them, as one array; "" where there is none."""
+    """Return ids without surrounding white space, as one array; "" for null."""
     return map_texts(column, str.strip).fill_null("")
 
 
 def _trimmed(column: Arrow) -> Arrow:
-    """Return texts on one line, without HTML entities, as one array; "" where there is none."""
+    """Return texts on one line, without HTML entities, as one array; "" for null."""
     return map_texts(column, clean_text).fill_null("")
 
 
 def _attribute(column: Arrow, places: Arrow) -> Arrow:
-    """Return what an items table says of the items in `places`; a text without content is null."""
+    """Return the attribute of the items at `places` of an items table; blank text becomes null."""
     cleaned = map_texts(column, lambda text: clean_text(text) or None) if is_text(column.type) else column
     return whole(cleaned).take(places)
 
@@ -480,7 +478,7 @@ def _renamed(attributes: Mapping[str, Arrow], taken: frozenset[str]) -> Iterator
 
 
 def _list_column(lengths: NDArray[np.int64], fields: Mapping[str, Arrow], order: NDArray[np.intp]) -> Arrow:
-    """Return a column of lists of structs, of so many entries each, taken from the fields in this order."""
+    """Return a column of lists of structs with the given lengths, from the rows of `fields` in `order`."""
     taken = [column.take(pa.array(order)) for column in fields.values()]
     entries = pa.StructArray.from_arrays(taken, names=list(fields))
     return pa.ListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32()), entries)

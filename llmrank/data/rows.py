@@ -1,4 +1,4 @@
-"""Items and interactions as they are in the files, and how they become a `Dataset`."""
+"""Items and interactions as read from files, and their conversion to a `Dataset`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from llmrank.types import Item
 
 pc: Any = pyarrow.compute
 Arrow = Any
-"""A value of pyarrow, which ships no types. In the columns below: an array, in chunks or not, of strings or as said."""
+"""A value of pyarrow, which ships no types. Columns below are arrays (chunked or not), of strings unless noted."""
 Lines = Sequence[int] | NDArray[np.int64]
 """The line of each row, for messages."""
-TIME_HINT = "write seconds since the epoch, or as in 2001-12-31T23:59:00"
+TIME_HINT = "write seconds since the epoch, or ISO 8601 such as 2001-12-31T23:59:00"
 MOST_WHOLE = 2.0**63
-"""Whole numbers from here on have more than 64 bits."""
+"""The smallest integer that does not fit into 64 bits."""
 MOST_EXACT = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
-"""By its bits: from here on a floating-point number stands for several whole ones."""
+"""By bit width: from this number on, floats can no longer represent every integer."""
 YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800
-"""Seconds since the epoch between which a calendar has a date."""
+"""The range of valid dates, in seconds since the epoch."""
 FROM_ONE: Lines = range(1, sys.maxsize)
-"""The first row stands on line 1, and so on."""
+"""Row n is on line n, counted from 1."""
 
 
 def lines_of(lines: Lines, rows: NDArray[np.intp]) -> Lines:
@@ -50,9 +50,9 @@ class ItemRows:
     path: Path | str
     item_id: Arrow
     title: Arrow
-    """Null or blank: the item has no title, and its id is shown instead (`describe` counts these)."""
+    """Null or blank if the item has no title; its id is shown instead (`describe` counts these)."""
     attributes: Mapping[str, Arrow] = field(default_factory=dict[str, Arrow])
-    """Of any type: the items of a Dataset take what is text, a number, a date, yes or no, or a list of texts."""
+    """Of any type. The items of a Dataset keep texts, numbers, dates, booleans and lists of texts."""
     lines: Lines = FROM_ONE
     id_field: str = "item_id"
 
@@ -65,27 +65,27 @@ class EventRows:
     user: Arrow
     item: Arrow
     rating: NDArray[np.float64] | None = None
-    """NaN: unknown."""
+    """NaN if unknown."""
     timestamp: NDArray[np.float64] | None = None
-    """Seconds since the epoch. NaN (unknown) is allowed only where `position` says the order."""
+    """Seconds since the epoch. NaN (unknown) is allowed only if there are positions."""
     position: NDArray[np.float64] | None = None
-    """Place of the event in its user's history, where the file says it more exactly than the timestamps do."""
+    """Position of the event in its user's history, if the file has one; more precise than the timestamp."""
     title: Arrow = None
-    """Of the item, where the table has it."""
+    """Title of the item, if the table has it."""
     rating_scale: tuple[float, float] | None = None
-    """None: lowest and highest rating seen."""
+    """None: derived from the ratings."""
     lines: Lines = FROM_ONE
     ordered: bool = False
-    """Whether the format itself lists events oldest first."""
+    """Whether the format lists events oldest first."""
     notes: tuple[str, ...] = ()
-    """How its columns were understood, where that was a guess."""
+    """Which columns were guessed, for the user."""
     user_field: str = "user_id"
     item_field: str = "item_id"
     timestamp_field: str = "timestamp"
 
     @property
     def in_file_order(self) -> bool:
-        """Whether nothing says in which order the events happened, but for the order of the file."""
+        """Whether the order of the events is known only from the order of the rows."""
         return self.timestamp is None and self.position is None and not self.ordered
 
     def take(self, rows: NDArray[np.intp]) -> EventRows:
@@ -110,16 +110,16 @@ class Rows:
     items: ItemRows
     events: EventRows
     domain: str | None = None
-    """What the items are, where the layout tells: `movies`, `books`, `products`, …"""
+    """What the items are, if the layout tells: `movies`, `books`, `products`, …"""
 
 
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
 
 
 def clean_text(text: str | None) -> str:
-    """Return `text` with HTML entities resolved and every run of white space as one space; "" for None.
+    """Return `text` with HTML entities unescaped and runs of white space collapsed to one space; "" for None.
 
-    Only entities closed by a semicolon count: "Q&notes" is a title, not "Q¬es".
+    Only entities that end in a semicolon are unescaped, so that "Q&notes" does not become "Q¬es".
     """
     if not text:
         return ""
@@ -134,24 +134,24 @@ def whole(column: Arrow) -> Arrow:
 
 
 def map_texts(column: Arrow, change: Callable[[str], str | None]) -> Arrow:
-    """Return a column of texts with each of them changed, as one array; null stays null."""
+    """Return a column of texts with `change` applied to each, as one array; null stays null."""
     encoded = whole(column).cast(pa.string()).dictionary_encode()
     changed = pa.array([change(text) for text in encoded.dictionary.to_pylist()], pa.string())
     return changed.take(encoded.indices)
 
 
 def is_text(kind: Arrow) -> bool:
-    """Return whether a type of Arrow is one of strings."""
+    """Return whether an Arrow type is a string type."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def is_list(kind: Arrow) -> bool:
-    """Return whether a type of Arrow is one of lists."""
+    """Return whether an Arrow type is a list type."""
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
 def is_single(kind: Arrow) -> bool:
-    """Return whether a type of Arrow is one of texts, numbers, dates, or yes and no, also as a dictionary of them."""
+    """Return whether an Arrow type is text, number, date or boolean, or a dictionary of these."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
@@ -159,7 +159,7 @@ def is_single(kind: Arrow) -> bool:
 
 
 def map_types(schema: Arrow, change: Callable[[Arrow], Arrow]) -> Arrow:
-    """Return a schema of Arrow with each type that is not made of others changed, also within lists and structs."""
+    """Return an Arrow schema with `change` applied to every non-nested type, also within lists, structs and maps."""
 
     def changed(kind: Arrow) -> Arrow:
         if pa.types.is_struct(kind):
@@ -179,8 +179,7 @@ _VIEWS: Mapping[Arrow, Arrow] = {pa.string_view(): pa.large_string(), pa.binary_
 
 
 def in_plain_types(data: Arrow) -> Arrow:
-    """Return a table or a batch in types that everything here can read: string views (polars), categories of them and
-    UUIDs, also in lists, are texts."""
+    """Return a table or batch with plain types: string views (polars), categories of them, and UUIDs become text."""
     for place, column in enumerate(data.schema):
         kind = column.type
         if isinstance(kind, pa.UuidType) or (pa.types.is_dictionary(kind) and isinstance(kind.value_type, pa.UuidType)):
@@ -195,9 +194,9 @@ def in_plain_types(data: Arrow) -> Arrow:
 
 
 def extension_of(column: Arrow) -> str | None:
-    """Return the name of the extension type of a column, given as its field; None where it has none or holds text.
+    """Return the name of the extension type of a field, or None if it has none or is stored as text.
 
-    Only its maker knows what such values mean; pyarrow may know the type or not.
+    The stored values cannot be interpreted without knowing the type, which may not be registered with pyarrow.
     """
     kind, named = column.type, (column.metadata or {}).get(b"ARROW:extension:name")
     if isinstance(kind, pa.BaseExtensionType):
@@ -210,7 +209,7 @@ def _as_texts(values: Sequence[object] | None) -> list[str | None] | None:
 
 
 def _changed(data: Arrow, place: int, kind: Arrow, change: Callable[[Arrow], Arrow]) -> Arrow:
-    """Return the table or batch with each part of a column changed to this type."""
+    """Return the table or batch with `change` applied to each chunk of a column, which gets the type `kind`."""
     column, name = data[place], data.schema.field(place).name
     if isinstance(column, pa.ChunkedArray):
         parts = [pa.array(change(part), kind) for part in column.chunks]
@@ -223,9 +222,7 @@ def _of_plain_values(part: Arrow) -> Arrow:
 
 
 def texts(column: Arrow) -> Arrow:
-    """Return a column as strings; whole floating-point numbers (ids that went through pandas) lose their `.0`, and NaN
-    is null.
-    """
+    """Return a column as strings. Integral floats (ids that went through pandas) lose their `.0`; NaN becomes null."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if is_list(column.type):
@@ -237,16 +234,15 @@ def texts(column: Arrow) -> Arrow:
         are_whole = (np.floor(values) == values) & (np.abs(values) < MOST_WHOLE)
         column = column.cast(pa.int64()) if are_whole.all() else column
     if pa.types.is_timestamp(column.type):
-        with suppress(pa.ArrowInvalid):  # days, such as pandas has them
+        with suppress(pa.ArrowInvalid):  # pandas stores days as timestamps
             column = column.cast(pa.date32())
     return column.cast(pa.string())
 
 
 def whole_ids(column: Arrow) -> Arrow:
-    """Return ids as texts; where all of them end in `.0`, as pandas writes numbers beside empty cells to CSV, without
-    that."""
-    said = column.drop_null()
-    if not len(said) or not pc.all(pc.match_substring_regex(said, r"^-?\d{1,15}\.0$")).as_py():
+    """Return ids without `.0` if all of them end in it: pandas writes integers so in a CSV column with empty cells."""
+    known = column.drop_null()
+    if not len(known) or not pc.all(pc.match_substring_regex(known, r"^-?\d{1,15}\.0$")).as_py():
         return column
     return pc.replace_substring_regex(column, r"\.0$", "")
 
@@ -262,7 +258,7 @@ def natural_order(ids: Iterable[str]) -> list[str]:
 def make_items(rows: ItemRows) -> tuple[Item, ...]:
     """Return the items in natural order of their ids.
 
-    Raises InputError: an item has no id, or two rows have the same one.
+    Raises InputError: an item has no id, or an id is repeated.
     """
     ids: list[str | None] = rows.item_id.to_pylist()
     titles: list[str | None] = rows.title.to_pylist()
@@ -278,9 +274,9 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
         line = int(rows.lines[row])
         if not item_id:
             hint = "fill in the id, or remove the row"
-            raise InputError("an item without an id", path=rows.path, line=line, field=rows.id_field, hint=hint)
+            raise InputError("the item has no id", path=rows.path, line=line, field=rows.id_field, hint=hint)
         if (first := line_of.setdefault(item_id, line)) != line:
-            problem, hint = f"item {item_id!r} is listed twice (first on line {first})", "keep one row for each item"
+            problem, hint = f"duplicate item {item_id!r} (first on line {first})", "keep one row per item"
             raise InputError(problem, path=rows.path, line=line, field=rows.id_field, hint=hint)
         attributes = {name: text for name, values in columns if (text := clean_text(values[row]))}
         items[item_id] = Item(item_id, clean_text(title) or item_id, attributes)
@@ -290,15 +286,14 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
 def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[float, float] | None = None) -> Dataset:
     """Return the Dataset of `rows`: users and items in natural order of their ids, interactions oldest first.
 
-    A user who met an item twice keeps both events, because repetition is behaviour too. The catalogue is the whole
-    items table.
+    Repeated interactions of a user with an item are kept. The catalogue is the whole items table.
 
-    Raises InputError: a duplicate or empty id, an interaction with an unknown item, a missing timestamp, no
+    Raises InputError: an id is empty or repeated, an item is unknown, a timestamp is missing, or there are no
     interactions.
     """
     items, events = make_items(rows.items), rows.events
     if not len(events.user):
-        raise InputError("no interactions", path=events.path, hint="the table must hold at least one")
+        raise InputError("no interactions", path=events.path, hint="the table must have at least one row")
     user_ids, user = _users(events)
     order = chronological(user, events)
     item = _item_index(items, rows)
@@ -323,9 +318,9 @@ def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[floa
 
 
 def scale_of(ratings: Iterable[float]) -> tuple[float, float]:
-    """Return the scale of ratings: 0 to 1 where none lies outside, else 1 to 5, widened to hold them all.
+    """Return the scale of ratings: 0 to 1 if all ratings fit, else 1 to 5, widened to include them all.
 
-    The least and the greatest that were given are no scale: few hotels are given a 1 of 10.
+    The lowest and highest observed rating alone would underestimate the scale: few hotels get a 1 out of 10.
     """
     known = tuple(ratings) or (1.0, 5.0)
     low, high = min(known), max(known)
@@ -333,30 +328,29 @@ def scale_of(ratings: Iterable[float]) -> tuple[float, float]:
 
 
 def no_order(problem: str) -> InputError:
-    """Return the error that says what to do where nothing tells in which order the events happened."""
+    """Return the error for events whose order is unknown."""
     hint = (
-        "name the column: --column timestamp=NAME; or, if the rows stand oldest first, say so with "
-        "--file-order (file_order=True)"
+        "name the column: --column timestamp=NAME; or, if the rows are oldest first, use --file-order (file_order=True)"
     )
     return InputError(problem, field="timestamp", hint=hint)
 
 
 def chronological(user: NDArray[np.int32] | NDArray[np.int64], events: EventRows) -> NDArray[np.intp]:
-    """Return the rows in the order in which the events happened; `user` is a number for each row's user.
+    """Return the indices of the rows in chronological order; `user` has the index of each row's user.
 
-    Raises InputError for an event that nothing gives a place.
+    Raises InputError: an event has neither a timestamp nor a position.
     """
     time, position = events.timestamp, events.position
     rows = np.arange(len(user))
     if position is None:
         if time is None:
             return rows
-        hint = "fill in the timestamp, or remove the column: then the order of the file counts"
-        _refuse(np.isnan(time), events, events.timestamp_field, "an interaction without a timestamp", hint)
+        hint = "fill in the timestamp, or remove the column to use the order of the file"
+        _refuse(np.isnan(time), events, events.timestamp_field, "the timestamp is missing", hint)
         return np.argsort(time, kind="stable")
-    # Positions order the events of a user; the known timestamps, carried forward along them, order the users among each
-    # other. An event without a position goes where its timestamp puts it, or to the very beginning without one: it must
-    # never become the event that is held out.
+    # Positions order the events of each user. Timestamps, carried forward along the positions, order events across
+    # users. An event without a position is placed by its timestamp, or at the very beginning if it has none either, so
+    # that it is never held out.
     placed = ~np.isnan(position)
     filled = np.full(len(user), -np.inf) if time is None else np.where(np.isnan(time), -np.inf, time)
     along = np.lexsort((rows, position, user, ~placed))[: int(placed.sum())]
@@ -368,7 +362,7 @@ def chronological(user: NDArray[np.int32] | NDArray[np.int64], events: EventRows
 
 
 def content_hash(users: Sequence[str], items: Sequence[Item], interactions: Interactions) -> str:
-    """Return the sha256 of what a Dataset holds: the same data hashes the same, wherever and however it was read."""
+    """Return the sha256 of the content of a Dataset, independent of where it was read and in which layout."""
     digest = hashlib.sha256()
     rows = [(item.item_id, item.title, dict(item.attributes)) for item in items]
     digest.update(json.dumps([list(users), rows], sort_keys=True, ensure_ascii=False).encode())
@@ -380,7 +374,7 @@ def content_hash(users: Sequence[str], items: Sequence[Item], interactions: Inte
 def _users(events: EventRows) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     found, code = _encode(events.user)
     if "" in found:
-        problem, hint = "an interaction without a user", "fill in the user, or remove the row"
+        problem, hint = "the user is missing", "fill in the user, or remove the row"
         _refuse(code == found.index(""), events, events.user_field, problem, hint)
     user_ids = natural_order(found)
     index = {user_id: index for index, user_id in enumerate(user_ids)}
@@ -393,7 +387,7 @@ def _item_index(items: Sequence[Item], rows: Rows) -> NDArray[np.int32]:
     item = np.array([index.get(item_id, -1) for item_id in found], np.int32)[code]
     if (unknown := item < 0).any():
         first, count = found[code[unknown.argmax()]], int(unknown.sum())
-        problem = f"item {first!r} is not in the items table" if first else "an interaction without an item"
+        problem = f"item {first!r} is not in the items table" if first else "the item is missing"
         problem += f" ({count} interactions have this problem)" if count > 1 else ""
         hint = f"add the item to {rows.items.path}, or remove the interaction"
         _refuse(unknown, rows.events, rows.events.item_field, problem, hint)
@@ -401,7 +395,7 @@ def _item_index(items: Sequence[Item], rows: Rows) -> NDArray[np.int32]:
 
 
 def _encode(column: Arrow) -> tuple[list[str], NDArray[np.int32]]:
-    """The distinct texts ("" for null), and for each row which one it is."""
+    """Return the distinct texts ("" for null), and for each row the index of its text."""
     encoded = whole(column).fill_null("").dictionary_encode()
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
 

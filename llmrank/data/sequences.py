@@ -1,4 +1,4 @@
-"""Sequence files: one user a line, `user item item …`, oldest first; and an items table beside."""
+"""Sequence files: one line per user, `user item item …`, oldest first, with an items table in the same folder."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _PROSE = ("readme", "source", "licen", "origin")
 
 
 def find_sequences(folder: Path) -> Path | None:
-    """Return the one `.txt` file of a folder that is no README, SOURCE or LICENSE; None if there isn't exactly one."""
+    """Return the only `.txt` file of a folder other than README, SOURCE or LICENSE, else None."""
     found = [path for path in folder.glob("*.txt") if not path.name.lower().startswith(_PROSE)]
     return found[0] if len(found) == 1 else None
 
 
 def read_sequences(folder: Path) -> Rows:
-    """Read a folder with one sequence file and an items table. There are no ratings or timestamps: the order is all.
+    """Read a folder with one sequence file and an items table. The format has no ratings or timestamps.
 
-    Raises InputError: a file is not there, not UTF-8, or a user has two lines or no items.
+    Raises InputError: a file is missing or not UTF-8, or a user has two lines or no items.
     """
     path, table = find_sequences(folder), find_table(folder, ITEM_STEMS)
     if path is None or table is None:
@@ -39,10 +39,10 @@ def read_sequence_file(path: Path) -> EventRows:
     for line, text in text_lines(path):
         user, *sequence = text.split()
         if not sequence:
-            raise InputError("a user without items", path=path, line=line, user=user, hint="remove the line")
+            raise InputError("the user has no items", path=path, line=line, user=user, hint="remove the line")
         if (first := line_of.setdefault(user, line)) != line:
-            hint = f"join it with line {first}, oldest first"
-            raise InputError("a second line for the user", path=path, line=line, user=user, hint=hint)
+            hint = f"merge it with line {first}, oldest first"
+            raise InputError("duplicate user", path=path, line=line, user=user, hint=hint)
         users += [user] * len(sequence)
         items += sequence
         lines += [line] * len(sequence)

@@ -1,4 +1,4 @@
-"""Splits, which say where training ends and testing begins; and the k-core, which thins a Dataset before that."""
+"""Splits a Dataset into training and test events, and reduces it to a k-core beforehand."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FORMS = ("leave-last-out", "time:1998-03-01", "user-ratio:0.9")
 
 
 def parse_split(text: str, *, file_order: bool = False) -> Callable[[Dataset], Split]:
-    """Return the split that `text` names: `leave-last-out`, `leave-last-out:2`, `time:1998-03-01`, `user-ratio:0.9`.
+    """Return a split function: `leave-last-out`, `leave-last-out:2`, `time:1998-03-01` or `user-ratio:0.9`.
 
-    The split raises InputError for a dataset whose events have no known order, unless `file_order` says that the rows
-    of the table stand oldest first.
+    The function raises InputError if the order of the events is unknown, unless `file_order` declares that the rows of
+    the table are oldest first.
 
-    Raises InputError: `text` names no split.
+    Raises InputError: `text` is not a valid split.
     """
     kind, _, value = text.partition(":")
     try:
@@ -34,20 +34,20 @@ def parse_split(text: str, *, file_order: bool = False) -> Callable[[Dataset], S
             return partial(_ordered, file_order, partial(leave_last_out, hold_out=int(value or 1)))
         if kind == "user-ratio":
             return partial(_ordered, file_order, partial(user_ratio, ratio=float(value)))
-        problem = f"no split is called {kind!r}{nearest(kind, [form.partition(':')[0] for form in _FORMS])}"
+        problem = f"unknown split {kind!r}{nearest(kind, [form.partition(':')[0] for form in _FORMS])}"
     except ValueError:
-        problem = f"{kind} cannot be given the value {value!r}"
+        problem = f"invalid value {value!r} for {kind}"
     raise InputError(problem, field="split", hint=f"write it like one of {', '.join(_FORMS)}")
 
 
 def _ordered(file_order: bool, cut: Callable[[Dataset], Split], dataset: Dataset) -> Split:
     if dataset.file_order and not file_order:
-        raise no_order(f"{dataset.name} has no timestamps, so it is unknown which of a user's events is the last")
+        raise no_order(f"{dataset.name} has no timestamps, so the order of a user's events is unknown")
     return cut(dataset)
 
 
 def leave_last_out(dataset: Dataset, hold_out: int = 1) -> Split:
-    """Hold out each user's last `hold_out` events. All events of a user who has no more than that are for training."""
+    """Hold out each user's last `hold_out` events. Users with no more events than that are used only for training."""
     if hold_out < 1:
         raise InputError(f"cannot hold out {hold_out} events", field="split", hint="hold out 1 or more")
     left, count = events_left(dataset.interactions)
@@ -57,22 +57,22 @@ def leave_last_out(dataset: Dataset, hold_out: int = 1) -> Split:
 
 
 def time_split(dataset: Dataset, cutoff: float | date) -> Split:
-    """Train on what happened before `cutoff` (seconds since the epoch, or a date), test on the rest.
+    """Train on events before `cutoff` (seconds since the epoch, or a date) and test on the rest.
 
-    A date without a zone is in UTC. Users who come only after the cut-off have no history: their events are left out,
-    and the note counts them.
+    A date without a zone is in UTC. Users whose first event is after the cut-off have no history: their events are left
+    out, and the note counts them.
 
-    Raises InputError: the Dataset has no timestamps, or not for every event; or one side of the cut is empty.
+    Raises InputError: an event has no timestamp, or one side of the cut is empty.
     """
     times = dataset.interactions.timestamp
     unknown = len(dataset.interactions) if times is None else int(np.isnan(times).sum())
     if times is None or unknown:
-        hint = "use leave-last-out or user-ratio: they need only the order of the events"
+        hint = "use leave-last-out or user-ratio, which need only the order of the events"
         raise InputError(f"{unknown} interactions of {dataset.name} have no timestamp", field="timestamp", hint=hint)
     at = as_float(cutoff)
     if not YEAR_1 <= at < YEAR_10000:
         hint = "give seconds since the epoch, or a date"
-        raise InputError(f"the cut-off {at:g} is no time", field="split", hint=hint)
+        raise InputError(f"the cut-off {at:g} is not a valid time", field="split", hint=hint)
     moment = datetime.fromtimestamp(at, UTC)
     label = f"{moment:%Y-%m-%d}" if at % 86400 == 0 else f"{moment:%Y-%m-%dT%H:%M:%S}"
     later = times >= at
@@ -84,9 +84,9 @@ def time_split(dataset: Dataset, cutoff: float | date) -> Split:
 
 
 def user_ratio(dataset: Dataset, ratio: float) -> Split:
-    """Train on the first floor(ratio × n) of each user's n events (at least one), test on the rest."""
+    """Train on the first floor(ratio × n) of each user's n events (at least one) and test on the rest."""
     if not 0 < ratio < 1:
-        raise InputError(f"the ratio {ratio:g} is not between 0 and 1", field="split", hint="give for example 0.9")
+        raise InputError(f"the ratio {ratio:g} is not between 0 and 1", field="split", hint="use for example 0.9")
     left, count = events_left(dataset.interactions)
     kept = np.maximum(1, np.floor(ratio * count + 1e-9))
     note = "In time order within each user. Not a time split: other users' later events are in training."
@@ -94,11 +94,11 @@ def user_ratio(dataset: Dataset, ratio: float) -> Split:
 
 
 def validation_split(split: Split) -> Split:
-    """Return the training side of a split, cut once more: the last training event of each user is held out.
+    """Split the training side again: hold out the last training event of each user.
 
-    Weights, epochs and templates are chosen on it. Nothing of `split.test` is in it: the interactions of its dataset
-    are those of the training side alone. It keeps the name of the split: what learns from it has seen that training
-    side, and nothing more.
+    Use it to choose weights, epochs and templates. It contains nothing of `split.test`, since the interactions of its
+    dataset are the training events alone. It keeps the name of the split, because models fitted on it have seen only
+    that training side.
 
     Raises InputError: no user has two training events.
     """
@@ -107,12 +107,12 @@ def validation_split(split: Split) -> Split:
 
 
 def k_core(dataset: Dataset, k: int) -> Dataset:
-    """Return the largest part of the Dataset in which every user and every item has at least `k` interactions.
+    """Return the largest subset of the Dataset in which every user and item has at least `k` interactions.
 
-    This is repeated until nothing changes: without an item, a user may fall below `k`. A repeated (user, item) counts
-    each time.
+    Filtering repeats until nothing changes, since dropping an item may leave a user with fewer than `k`. Repeated
+    interactions of a user with an item all count.
 
-    Raises InputError: nothing is left.
+    Raises InputError: the k-core is empty.
     """
     events = dataset.interactions
     while len(events):
@@ -134,7 +134,7 @@ def k_core(dataset: Dataset, k: int) -> Dataset:
 
 
 def events_left(events: Interactions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return for each event how many events its user has after it, and how many in all."""
+    """Return for each event how many later events its user has, and how many in total."""
     user, count = events.user, np.bincount(events.user)
     grouped = np.argsort(user, kind="stable")
     left = np.empty(len(user), np.int64)
@@ -150,10 +150,10 @@ def _split(dataset: Dataset, held_out: NDArray[np.bool_], name: str, note: str) 
         note += f" {cold} users with {int((~known).sum())} events have no history and are left out."
         test = test.take(known)
     if not len(test):
-        hint = "a user needs more events than are held out: hold out fewer, or use more data"
+        hint = "every user has too few events: hold out fewer, or use more data"
         if held_out.any():
-            hint = "nobody with events after the cut has any before it: cut later, or use more data"
-        raise InputError(f"{name} leaves nothing to test on", field="split", hint=hint)
+            hint = "no user has events both before and after the cut: cut later, or use more data"
+        raise InputError(f"{name} leaves no test events", field="split", hint=hint)
     return Split(dataset, train, test, name, note + _ties(train, test) + _repeats(dataset, train, test))
 
 

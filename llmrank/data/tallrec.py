@@ -40,9 +40,9 @@ def read_tallrec(path: Path) -> Iterator[Case]:
     try:
         entries: Any = from_json(path.read_bytes())
     except (ValueError, OSError) as error:
-        raise InputError(f"no file of TALLRec ({error})", path=path, hint=_HINT) from None
+        raise InputError(f"not a TALLRec file ({error})", path=path, hint=_HINT) from None
     if not isinstance(entries, list) or not entries:
-        raise InputError("no array of entries", path=path, hint=_HINT)
+        raise InputError("expected a JSON array of entries", path=path, hint=_HINT)
     known, user = set[str](), ""
     for number, entry in enumerate(cast("list[Any]", entries), 1):
         given = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}

@@ -1,4 +1,4 @@
-"""TREC runs and qrels: `user Q0 item rank score tag` and `user 0 item relevance`, one judgement a line."""
+"""TREC runs and qrels: lines of `user Q0 item rank score tag` and of `user 0 item relevance`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llmrank.types import Case
 
 
 def read_trec_run(path: Path) -> Table:
-    """Return a run as a table of `user`, `item`, `rank` and `score`, a row for each line.
+    """Return a run as a table of `user`, `item`, `rank` and `score`, one row per line.
 
     Raises InputError: a line is malformed.
     """
@@ -25,7 +25,7 @@ def read_trec_run(path: Path) -> Table:
     for line, text in text_lines(path):
         fields = text.split()
         if len(fields) != 6 or math.isnan(rank := _number(fields[3])) or math.isnan(score := _number(fields[4])):
-            problem = f"no line of a TREC run: {text[:60]!r}"
+            problem = f"malformed line of a TREC run: {text[:60]!r}"
             raise InputError(problem, path=path, line=line, hint="write `user Q0 item rank score tag`")
         lines.append(line)
         users.append(fields[0])
@@ -38,9 +38,9 @@ def read_trec_run(path: Path) -> Table:
 def write_trec_run(
     path: Path, rankings: Iterable[tuple[str, Iterable[tuple[str, float]]]], *, overwrite: bool = False
 ) -> None:
-    """Write what stands for each case id, item ids and their scores with the best first, as a run.
+    """Write a run of (case id, [(item id, score), …]) pairs, best item first.
 
-    Raises InputError: the file exists already; or an id holds white space, which a run cannot hold.
+    Raises InputError: the file already exists, or an id contains white space, which the format does not allow.
     """
     lines = (
         f"{_word(name, path, name)} Q0 {_word(item_id, path, name)} {rank} {score:g} llmrank\n".encode()
@@ -53,13 +53,13 @@ def write_trec_run(
 def read_qrels(path: Path) -> dict[str, dict[str, float]]:
     """Return the gain of each user's relevant items (relevance above 0), in file order.
 
-    Raises InputError: a line is malformed, or judges an item of a user again and otherwise.
+    Raises InputError: a line is malformed or contradicts an earlier one.
     """
     judged: dict[str, dict[str, float]] = {}
     for line, text in text_lines(path):
         fields = text.split()
         if len(fields) != 4 or not math.isfinite(relevance := _number(fields[3])):
-            problem = f"no qrels line: {text[:60]!r}"
+            problem = f"malformed qrels line: {text[:60]!r}"
             raise InputError(problem, path=path, line=line, hint="write `user 0 item relevance`")
         if judged.setdefault(fields[0], {}).setdefault(fields[2], relevance) != relevance:
             problem, hint = f"item {fields[2]!r} has two different relevances", "keep one line for it"
@@ -68,18 +68,18 @@ def read_qrels(path: Path) -> dict[str, dict[str, float]]:
 
 
 def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -> None:
-    """Write what is relevant for each Case, under its case id, with its gain: 1 where the Case has none.
+    """Write the relevant items of each Case with their gains (default 1), under its case id.
 
-    Raises InputError: the file exists already; an id holds white space; or a gain is no whole number, of which
-    trec_eval and what reads its files would take the whole part (0 of 0.5).
+    Raises InputError: the file already exists, an id contains white space, or a gain is not an integer: trec_eval and
+    similar tools would truncate 0.5 to 0.
     """
 
     def judged(case: Case) -> Iterator[bytes]:
         for item_id, gain in case.gain_of.items():
             words = f"{_word(case.case_id, path, case.user_id)} 0 {_word(item_id, path, case.user_id)}"
             if not float(gain).is_integer():
-                problem = f"the gain {gain:g} of item {item_id!r} is no whole number, as a TREC file has them"
-                hint = "write csv or parquet instead, or give whole gains in the data (3, 2, 1)"
+                problem = f"the gain {gain:g} of item {item_id!r} is not an integer, which TREC files require"
+                hint = "write csv or parquet instead, or use integer gains in the data (3, 2, 1)"
                 raise InputError(problem, path=path, user=case.user_id, hint=hint)
             yield f"{words} {gain:.0f}\n".encode()
 
@@ -95,6 +95,6 @@ def _number(text: str) -> float:
 
 def _word(text: str, path: Path, user: str) -> str:
     if not text or text.split() != [text]:
-        hint = "give ids without white space; or write csv, parquet or a candidate file instead"
-        raise InputError(f"the id {text!r} cannot stand in a TREC file", path=path, user=user, hint=hint)
+        hint = "use ids without white space; or write csv, parquet or a candidate file instead"
+        raise InputError(f"the id {text!r} is not allowed in a TREC file", path=path, user=user, hint=hint)
     return text

@@ -203,7 +203,7 @@ def test_two_processes_fill_one_store_together(folder: Path, url: str) -> None:
 def test_a_store_that_a_reranking_would_replace_is_refused(folder: Path, url: str, name: str) -> None:
     arguments = asking(url, "rerank", "candidates.jsonl", "-o", "out.jsonl", "--prompt", "palr", store=f"./{name}")
     for more in ((), ("--dry-run",), ("--force",)):
-        refused(run(folder, *arguments, *more), "would be one file", "--store")
+        refused(run(folder, *arguments, *more), "are the same file", "--store")
     assert not (folder / name).exists()
 
 

@@ -116,7 +116,7 @@ def test_a_named_data_set_must_have_its_published_size(shared_data: Find, tmp_pa
     shutil.copy(source / "movies.csv", copy)
     lines = (source / "ratings.csv").read_text().splitlines()
     (copy / "ratings.csv").write_text("\n".join(lines[:-1]))
-    with pytest.raises(InputError, match="100835 interactions in place of 610, 9724, 100836"):
+    with pytest.raises(InputError, match="100835 interactions; expected 610, 9724, 100836"):
         load_dataset("ml-latest-small", folder=tmp_path)
     assert counts(load_dataset(str(copy)))[3] == 100_835
 
@@ -137,7 +137,7 @@ def test_a_folder_in_the_environment_that_is_not_there_is_said_before_anything_i
     (tmp_path / "file").touch()
     for root in (tmp_path / "gone", tmp_path / "file"):
         monkeypatch.setenv("LLMRANK_DATA", str(root))
-        with pytest.raises(InputError, match="LLMRANK_DATA names no folder"):
+        with pytest.raises(InputError, match="LLMRANK_DATA is not a folder"):
             load_dataset("ml-100k")
     assert not (tmp_path / "cache").exists()
 
@@ -194,7 +194,7 @@ def test_numbers_that_are_all_days_are_days(numbers: tuple[int, ...], first: flo
 def test_a_file_is_no_data_set(tmp_path: Path) -> None:
     path = tmp_path / "candidates.jsonl"
     path.write_text("{}")
-    with pytest.raises(InputError, match=r"candidates\.jsonl: this is a file, .*\n.*candidate file"):
+    with pytest.raises(InputError, match=r"candidates\.jsonl: expected the name or folder .*\n.*candidate file"):
         load_dataset(str(path))
 
 
@@ -227,7 +227,7 @@ def test_parquet_and_json_lines_read_like_csv(tmp_path: Path) -> None:
     assert load_dataset(str(other)).sha256 == csv.sha256
     (other / "events.jsonl.gz").unlink()
     (parts / "part-0.parquet").rename(other / "part-0.parquet")
-    with pytest.raises(InputError, match="of candidate files name one"):
+    with pytest.raises(InputError, match="for candidate files, name one"):
         load_dataset(str(other))
 
 
@@ -252,7 +252,7 @@ def test_the_separator_that_excel_is_told_of_is_no_header(said: str, tmp_path: P
     )
     assert [item.title for item in load_dataset(str(tmp_path)).items] == ["Heat, the film", "Cube"]
     write(tmp_path, items__csv=f"{said}item_id;title\n1;Heat\n1;Cube\n")
-    with pytest.raises(InputError, match=r"items\.csv, line 4, .*listed twice \(first on line 3\)"):
+    with pytest.raises(InputError, match=r"items\.csv, line 4, .*duplicate item '1' \(first on line 3\)"):
         load_dataset(str(tmp_path))
     write(tmp_path, items__csv=said)
     with pytest.raises(InputError, match=r"items\.csv, line 2: the file is empty"):
@@ -314,11 +314,11 @@ def test_lines_are_those_of_the_file_whatever_the_values_hold(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        ([1e19, 2.0], "field 'item_id': whole numbers from 9007199254740992 on have lost digits"),
-        ([1234567890123456789.0, 2.0], "field 'item_id': whole numbers from 9007199254740992 on have lost digits"),
-        ([b"\xff", b"2"], "field 'item_id': the column is no text"),
-        ([{"id": 1}, {"id": 2}], "field 'item_id': the column is no text"),
-        ([1.0, float("nan")], "line 2, field 'item_id': an item without an id"),
+        ([1e19, 2.0], "field 'item_id': integers from 9007199254740992 on lose digits"),
+        ([1234567890123456789.0, 2.0], "field 'item_id': integers from 9007199254740992 on lose digits"),
+        ([b"\xff", b"2"], "field 'item_id': the column cannot be read as text"),
+        ([{"id": 1}, {"id": 2}], "field 'item_id': the column cannot be read as text"),
+        ([1.0, float("nan")], "line 2, field 'item_id': the item has no id"),
     ],
 )
 def test_ids_that_are_no_text_are_refused(column: list[object], message: str, tmp_path: Path) -> None:
@@ -331,7 +331,7 @@ def test_ids_that_are_no_text_are_refused(column: list[object], message: str, tm
 def test_an_infinite_number_among_days_is_no_time(tmp_path: Path) -> None:
     """It became an empty time."""
     events = "user_id,item_id,rating,timestamp\nu,10,4,20231114\nu,10,4,inf\n"
-    with pytest.raises(InputError, match=r"inf (is no time|are times)"):
+    with pytest.raises(InputError, match=r"inf (is not a valid time|are times)"):
         load_dataset(str(write(tmp_path, items__csv=ITEMS, interactions__csv=events)))
 
 
@@ -364,7 +364,7 @@ def test_a_damaged_gzip_file_is_named(name: str, tmp_path: Path) -> None:
 
 def test_columns_can_be_named(tmp_path: Path) -> None:
     folder = write(tmp_path, items__csv="ref,label\na,Alpha\n", ratings__csv="who,product_id,when\nu,a,1500000000123\n")
-    with pytest.raises(InputError, match=r"(?s)no column for the item.*call it item, or.*--column item=NAME"):
+    with pytest.raises(InputError, match=r"(?s)no column for the item.*rename it to item, or.*--column item=NAME"):
         load_dataset(str(folder))
     columns = {"item": "ref", "title": "label", "user": "who", "timestamp": "when"}
     dataset = load_dataset(str(folder), columns=columns)
@@ -373,7 +373,7 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
     assert dataset.interactions.timestamp.tolist() == [1500000000.123]
     with pytest.raises(InputError, match=r"'labell'.*did you mean 'label'"):
         load_dataset(str(folder), columns={**columns, "title": "labell"})
-    with pytest.raises(InputError, match=r"(?s)nothing is called 'titel'.*did you mean 'title'"):
+    with pytest.raises(InputError, match=r"(?s)unknown column role 'titel'.*did you mean 'title'"):
         load_dataset(str(folder), columns={**columns, "titel": "label"})
 
 
@@ -481,7 +481,7 @@ def test_hub_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["hf:", "hf:/", "hf: "])
 def test_the_hub_needs_a_name(name: str) -> None:
-    with pytest.raises(InputError, match="names no data set"):
+    with pytest.raises(InputError, match="the name after hf: is missing"):
         load_dataset(name)
 
 
@@ -504,54 +504,63 @@ def test_the_hub_needs_a_name(name: str) -> None:
         ),
         (
             {"items__csv": ITEMS + ",x,\n", "events__csv": EVENTS},
-            r"items\.csv, line 5, field 'id': an item without an id",
+            r"items\.csv, line 5, field 'id': the item has no id",
         ),
         (
             {"items__csv": ITEMS, "events__csv": EVENTS + ",9,1,1\n"},
-            "line 5, field 'userId': an interaction without a user",
+            "line 5, field 'userId': the user is missing",
         ),
-        ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,good,1\n"}, "line 5, field 'rating': 'good' is no number"),
+        (
+            {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,good,1\n"},
+            "line 5, field 'rating': expected a number, got 'good'",
+        ),
         (
             {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,soon\n"},
-            "line 5, .*'soon' is no time\n  hint: .*2001-12",
+            "line 5, .*expected a time, got 'soon'\n  hint: .*2001-12",
         ),
         (
             {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,\n"},
-            "line 5, field 'timestamp': an interaction without",
+            "line 5, field 'timestamp': the timestamp is missing",
         ),
-        ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,inf\n"}, "line 5, field 'timestamp': inf is no time"),
-        ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,1e21\n"}, "line 5, .*1e\\+21 is no time"),
+        (
+            {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,inf\n"},
+            "line 5, field 'timestamp': inf is not a valid time",
+        ),
+        ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,1e21\n"}, "line 5, .*1e\\+21 is not a valid time"),
         ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9\n"}, r"events\.csv, line 5: .*Expected 4 columns, got 2"),
         (
             {"items__csv": ITEMS + '3,"Say "Anything"",\n4,Four,\n', "events__csv": EVENTS},
-            r"items\.csv, line 5: a quoted value goes on behind a quote.*\n  hint: .*twice",
+            r"items\.csv, line 5: text follows a closing quote.*\n  hint: .*double each quote",
         ),
         (
             {"items__csv": ITEMS + '3,"Say \\"Anything\\"",\n', "events__csv": EVENTS},
-            r"items\.csv, line 5: a quoted value",
+            r"items\.csv, line 5: text follows a closing quote",
         ),
         (
             {"items__csv": ITEMS + '3,"One,\n4,"Two",\n', "events__csv": EVENTS},
-            r"items\.csv, line 5: a quoted value",
+            r"items\.csv, line 5: text follows a closing quote",
         ),
         ({"items__csv": ITEMS, "events__csv": "user,item\n"}, r"events\.csv: no interactions"),
         ({"items__csv": ITEMS, "events__csv": ""}, r"events\.csv, line 1: the file is empty"),
         (
             {"items__csv": ITEMS, "events__csv": EVENTS, "events__jsonl": ""},
-            r"the same table twice: events\.csv, events\.jsonl",
+            r"the same table exists more than once: events\.csv, events\.jsonl",
         ),
         ({"items__csv": ITEMS, "events__jsonl": '{"user": "u", "item": "9"}\n{"user": \n'}, "line 2: malformed JSON"),
-        ({"items__csv": ITEMS, "seq__txt": "u 9\nu 10\n"}, r"seq\.txt, line 2, user 'u': a second line"),
-        ({"items__csv": ITEMS, "seq__txt": "u 9\nv\n"}, r"seq\.txt, line 2, user 'v': a user without items"),
+        ({"items__csv": ITEMS, "seq__txt": "u 9\nu 10\n"}, r"seq\.txt, line 2, user 'u': duplicate user"),
+        ({"items__csv": ITEMS, "seq__txt": "u 9\nv\n"}, r"seq\.txt, line 2, user 'v': the user has no items"),
         (
             {"items__jsonl": '{"id": 1, "title": "A"}\n{"id": "2", "title": "B"}\n', "events__csv": EVENTS},
-            r"items\.jsonl, line 2: .*changed from number to string.*\n  hint: give the field one type",
+            r"items\.jsonl, line 2: .*changed from number to string.*\n  hint: give the field the same type",
         ),
         (
             {"items__csv": ITEMS, "seq__txt": "u 9 10\nv 2 3\n"},
             r"seq\.txt, line 2, field 'item_id': item '3' is not in",
         ),
-        ({"movies__dat": "1::Toy Story (1995)\n", "ratings__dat": "1::1::5::1\n"}, r"movies\.dat, line 1: 2 fields"),
+        (
+            {"movies__dat": "1::Toy Story (1995)\n", "ratings__dat": "1::1::5::1\n"},
+            r"movies\.dat, line 1: expected 3 fields, got 2",
+        ),
         ({"movies__dat": "1::Toy (1995)::War\n"}, "no ratings.dat, and 0 Parquet files"),
     ],
 )
@@ -570,10 +579,10 @@ def test_quotes_that_are_closed_are_read_with_blanks_behind_them(tmp_path: Path)
 def test_the_wrong_encoding_is_found(tmp_path: Path) -> None:
     write(tmp_path, items__csv=ITEMS, interactions__csv=EVENTS)
     (tmp_path / "items.csv").write_bytes((ITEMS + "3,Amélie,\n").encode("latin-1"))
-    with pytest.raises(InputError, match=r"items\.csv, line 5: not in UTF-8: byte 0xe9 at place 5 .*\n  hint: .*iconv"):
+    with pytest.raises(InputError, match=r"items\.csv, line 5: not UTF-8: byte 0xe9 at position 5 .*\n  hint: .*iconv"):
         load_dataset(str(tmp_path))
     (tmp_path / "items.csv").write_bytes(ITEMS.encode("utf-16"))
-    with pytest.raises(InputError, match=r"items\.csv: this is a text in UTF-16\n  hint: .*iconv -f UTF-16"):
+    with pytest.raises(InputError, match=r"items\.csv: this is text in UTF-16\n  hint: .*iconv -f UTF-16"):
         load_dataset(str(tmp_path))
 
 
@@ -593,7 +602,7 @@ def test_columns_that_seem_to_be_times_are_read_and_an_order_that_nobody_states_
     assert [dataset.items[index].item_id for index in dataset.interactions.item.tolist()] == ["3", "2", "1"]
     assert parse_split("leave-last-out")(dataset).test.user.tolist() == [0] and dataset.domain is None
     events.write_text("user_id,item_id,created,paid_date\nu,1,2024-03-02,2024-03-03\nu,2,2024-03-01,2024-03-02\n")
-    with pytest.raises(InputError, match="created and paid_date may each be the timestamp"):
+    with pytest.raises(InputError, match="created and paid_date could each be the timestamp"):
         load_dataset(str(tmp_path))
     events.write_text("user_id,item_id\nu,1\nu,2\n")
     with pytest.raises(InputError, match="has no timestamps") as caught:

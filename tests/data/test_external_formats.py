@@ -54,8 +54,8 @@ def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str,
     assert (cases[0].relevant, cases[0].gains) == (("2",), None)
     assert (cases[1].relevant, cases[1].gains) == (("4", "1"), (2.0, 1.0))
     assert notes == [
-        "1 relevant items are no candidates: they count against the score",
-        "1 users have relevant items and no candidates: they are left out",
+        "1 relevant items are not candidates: they count against the score",
+        "1 users with relevant items but no candidates are left out",
     ]
     assert cases[0].history == (
         Event(Item("3", "Cube", {"year": "1997"}), 4.0, 10.0),
@@ -66,10 +66,10 @@ def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str,
 @pytest.mark.parametrize(
     ("run", "line", "says"),
     [
-        ("7 Q0 1 1 0.5\n", 1, "no line of a TREC run"),
-        ("7 Q0 1 1 high x\n", 1, "no line of a TREC run"),
+        ("7 Q0 1 1 0.5\n", 1, "malformed line of a TREC run"),
+        ("7 Q0 1 1 high x\n", 1, "malformed line of a TREC run"),
         ("7 Q0 1 1 2 x\n7 Q0 9 2 1 x\n", 2, "'9' is not in the items table"),
-        ("7 Q0 1 1 2 x\n7 Q0 1 2 1 x\n", 2, "'1' is a candidate twice"),
+        ("7 Q0 1 1 2 x\n7 Q0 1 2 1 x\n", 2, "'1' is a duplicate candidate"),
         ("7 Q0 5 1 2 x\n", 1, "'5' has no title"),
     ],
 )
@@ -94,14 +94,14 @@ def test_ids_alone_need_an_items_table_and_formats_have_names(files: Callable[..
 def test_lists_keep_their_order_and_duplicates_are_refused_or_dropped(files: Callable[..., dict[str, Path]]) -> None:
     there = files(lists="7\t3 1 2\n8\t2 1 2\n")
     options = {"items": there["items"], "histories": there["histories"]}
-    with pytest.raises(InputError, match="'2' is a candidate twice") as caught:
+    with pytest.raises(InputError, match="'2' is a duplicate candidate") as caught:
         read_external(there["lists"], "lists", **options)
     assert caught.value.line == 2
     cases = cases_of(there["lists"], "lists", **options, drop_duplicates=True)
     assert [[item.item_id for item in case.candidates] for case in cases] == [["3", "1", "2"], ["2", "1"]]
     for wrong in ("7 3 1 2\n", "7\t1\n7\t2\n"):
         there["lists"].write_text(wrong)
-        with pytest.raises(InputError, match=r"no list|duplicate user"):
+        with pytest.raises(InputError, match=r"malformed list|duplicate user"):
             read_lists(there["lists"])
 
 
@@ -133,7 +133,7 @@ def test_rank_llm_requests_bring_their_titles(files: Callable[..., dict[str, Pat
         assert caught.value.line == 1
 
 
-@pytest.mark.parametrize(("requests", "said", "line"), [(0, "holds no request", None), (2, "second request", 2)])
+@pytest.mark.parametrize(("requests", "said", "line"), [(0, "has no requests", None), (2, "duplicate qid", 2)])
 def test_rank_llm_files_hold_one_request_for_each_query(
     files: Callable[..., dict[str, Path]], requests: int, said: str, line: int | None
 ) -> None:
@@ -196,14 +196,14 @@ def test_a_gain_that_trec_eval_would_cut_is_refused(tmp_path: Path) -> None:
 def test_faults_are_listed_or_left_out_and_counted(files: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
     there = files(run="7 Q0 1 1 2 x\n7 Q0 5 2 1 x\n8 Q0 9 1 1 x\n10 Q0 1 1 1 x\n")
     options: Any = {"items": there["items"], "histories": there["histories"]}
-    with pytest.raises(BadRowsError, match="2 rows have faults"):
+    with pytest.raises(BadRowsError, match="2 rows are invalid"):
         convert_file(there["run"], "trec", tmp_path / "out.jsonl", **options)
     assert not (tmp_path / "out.jsonl").exists()
     rows, notes = convert_file(there["run"], "trec", tmp_path / "out.jsonl", **options, skip_bad_rows=True)
     assert rows == 2
     assert set(notes) == {
-        "1 rows left out: the item is not in the items table",
-        "1 rows left out: the item has no title",
+        "1 rows skipped: the item is not in the items table",
+        "1 rows skipped: the item has no title",
         "1 Cases without candidates are left out",
         "1 Cases have an empty history",
     }
@@ -214,7 +214,7 @@ def test_the_output_of_a_conversion_is_none_of_its_inputs(files: Callable[..., d
     there = files(run="7 Q0 1 1 2 x\n")
     copy = there["run"].with_name("run.jsonl")
     there["run"].rename(copy)
-    with pytest.raises(InputError, match="the output is the input"):
+    with pytest.raises(InputError, match="the output would overwrite the input"):
         convert_file(copy, "trec", copy, items=there["items"], overwrite=True)
 
 
@@ -283,9 +283,9 @@ def test_a_column_named_for_two_roles_is_refused(files: Callable[..., dict[str, 
     there = files(lists=LISTS)
     table = there["lists"].rename(there["lists"].with_suffix(".csv"))
     for columns, role in (({"score": "title"}, "title"), ({"user": "day", "case": "day"}, "user")):
-        with pytest.raises(InputError, match=f"the column is the {role} already"):
+        with pytest.raises(InputError, match=f"the column is already the {role}"):
             read_external(table, "table", columns=columns)
-    with pytest.raises(InputError, match="the column is the rating already"):
+    with pytest.raises(InputError, match="the column is already the rating"):
         read_external(table, "table", histories=there["histories"], columns={"position": "rating"})
     # Titles may be ids, and what is a score here may be a rating there.
     same = cases_of(table, "table", columns={"item": "title", "title": "title"}, items=None)
@@ -301,25 +301,25 @@ def test_numbers_and_times_that_cannot_be_read_are_listed_or_left_out(files: Cal
         good=LISTS,
     )
     table, past, wanted, good = (there[name].rename(there[name].with_suffix(".csv")) for name in [*there][2:])
-    with pytest.raises(BadRowsError, match=r"2 rows have faults") as caught:
+    with pytest.raises(BadRowsError, match=r"2 rows are invalid") as caught:
         read_external(table, "table")
     assert [(fault.line, fault.problem) for fault in caught.value.faults] == [
-        (5, "'n/a' is no score"),
-        (6, "'?' is no score"),
+        (5, "expected a score, got 'n/a'"),
+        (6, "expected a score, got '?'"),
     ]
     assert "--skip-bad-rows" in caught.value.hint
     with pytest.raises(BadRowsError) as caught:
         read_external(table, "table", histories=past)
     assert [(fault.line, fault.problem) for fault in caught.value.faults] == [
-        (3, "'gestern' is no time"),
-        (4, "a row without a time"),
-        (6, "'*' is no rating"),
+        (3, "expected a time, got 'gestern'"),
+        (4, "the time is missing"),
+        (6, "expected a rating, got '*'"),
     ]
-    with pytest.raises(InputError, match=r"line 3, field 'gain': 'lots' is no gain(.|\n)*--skip-bad-rows"):
+    with pytest.raises(InputError, match=r"line 3, field 'gain': expected a gain, got 'lots'(.|\n)*--skip-bad-rows"):
         read_external(good, "table", relevant=wanted)
     made, notes = read_external(table, "table", histories=past, relevant=wanted, skip_bad_rows=True)
     cases = list(read_cases(made, truth="read"))
     assert [len(case.candidates) for case in cases] == [2, 1]
     assert [event.timestamp for event in cases[0].history] == [978307200.0, 978393600.0]
-    what = "are left out: a number or a time in them cannot be read"
+    what = "are skipped: they have an invalid number or time"
     assert {f"2 rows of {table} {what}", f"3 rows of {past} {what}", f"1 rows of {wanted} {what}"} <= {*notes}

@@ -186,9 +186,9 @@ def test_what_has_no_form_in_the_output_is_refused_before_anything_is_paid(tmp_p
     bytes_ = pa.array([b"\xff", b"ok"])
     broken = pa.Array.from_buffers(pa.string(), 2, bytes_.buffers())
     path = with_columns(tmp_path / "in.parquet", note=broken)
-    assert ".parquet" in refused(path, tmp_path / "out.jsonl", "line 1: not in UTF-8").hint
+    assert ".parquet" in refused(path, tmp_path / "out.jsonl", "line 1: not UTF-8").hint
     path = with_columns(path, until=pa.array([0, 2**62], pa.timestamp("us")))
-    assert ".parquet" in refused(path, tmp_path / "out.jsonl", "line 2: a value that Python cannot hold").hint
+    assert ".parquet" in refused(path, tmp_path / "out.jsonl", "line 2: Python cannot represent a value").hint
     lines = tmp_path / "in.jsonl"
     row = {"user_id": "a", "candidates": [{"item_id": "b", "title": "B"}]}
     lines.write_text(json.dumps({**row, "context": {}}) + "\n")
@@ -348,7 +348,7 @@ def test_the_output_is_never_the_input(tmp_path: Path) -> None:
     content = path.read_bytes()
     (tmp_path / "link.jsonl").symlink_to(path)
     for out in (path, tmp_path / "link.jsonl", tmp_path / "." / "cases.jsonl"):
-        with pytest.raises(InputError, match="the output is the input"):
+        with pytest.raises(InputError, match="the output would overwrite the input"):
             RerankedWriter(out, CandidateFile(path), settings=SETTINGS, overwrite=True)
     assert path.read_bytes() == content
 

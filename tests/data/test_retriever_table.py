@@ -60,8 +60,8 @@ def test_a_long_table_with_items_histories_and_qrels(tmp_path: Path) -> None:
         "1 events of the histories are left out: their items have no title",
         "5 Cases have an empty history",
         "4 Cases have no relevant item: no measure counts them",
-        "1 relevant items are no candidates: they count against the score",
-        "1 users have relevant items and no candidates: they are left out",
+        "1 relevant items are not candidates: they count against the score",
+        "1 users with relevant items but no candidates are left out",
     }
     cases = {case.user_id: case for case in CandidateFile(out).cases()}
     first = cases["u0"]
@@ -114,10 +114,10 @@ def test_faults_are_listed_with_their_lines_or_left_out_and_counted(tmp_path: Pa
     (case,) = CandidateFile(table).cases()
     assert [item.item_id for item in case.candidates] == ["1", "5"]
     assert set(notes) == {
-        "1 rows left out: the item has no title",
-        "1 rows left out: the item is a candidate twice",
-        "1 rows left out: the user is missing",
-        "1 rows left out: the item has no score",
+        "1 rows skipped: the item has no title",
+        "1 rows skipped: the item is a duplicate candidate",
+        "1 rows skipped: the user is missing",
+        "1 rows skipped: the item has no score",
         "1 Cases have an empty history",
     }
 
@@ -203,7 +203,7 @@ def test_roles_are_named_where_names_do_not_tell(tmp_path: Path) -> None:
     roles = {"user": "who", "item": "what", "title": "called", "score": "closeness"}
     (case,) = CandidateFile(read_external(path, "table", columns=roles)[0]).cases()
     assert [item.title for item in case.candidates] == ["Two", "One"]
-    with pytest.raises(InputError, match="nothing is called 'users'"):
+    with pytest.raises(InputError, match="unknown column role 'users'"):
         read_external(path, "table", columns={"users": "who"})
     with pytest.raises(InputError, match=r"no table has a column 'whom'.*did you mean 'who'"):
         read_external(path, "table", columns={"user": "whom"})
@@ -254,7 +254,7 @@ def write_requests(folder: Path, suffix: str = ".csv", **more: list[Any]) -> Pat
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_each_request_of_a_user_becomes_a_case(suffix: str, tmp_path: Path) -> None:
     path, items, out = write_requests(tmp_path, suffix), write_catalogue(tmp_path), tmp_path / "out.parquet"
-    with pytest.raises(InputError, match=r"(?s)a candidate twice.*--column case=NAME"):
+    with pytest.raises(InputError, match=r"(?s)is a duplicate candidate.*--column case=NAME"):
         convert_file(path, "table", out, items=items)
     assert convert_file(path, "table", out, items=items, columns={"case": "request"})[0] == 3
     cases = list(CandidateFile(out).cases())
@@ -268,7 +268,7 @@ def test_requests_that_each_user_counts_from_one_are_named_with_the_user(tmp_pat
     path = write_requests(tmp_path, case_id=["1", "1", "2", "1", "2", "1"])
     made, notes = read_external(path, "table", items=write_catalogue(tmp_path))
     assert made["case_id"].to_pylist() == ["1-1", "2-1", "1-2"]
-    assert "3 Cases are named USER-CASE: several users have a Case of one name" in notes
+    assert "3 Cases get the id USER-CASE, because users share case ids" in notes
 
 
 def test_the_history_of_a_case_ends_before_its_time(tmp_path: Path) -> None:
@@ -279,10 +279,10 @@ def test_the_history_of_a_case_ends_before_its_time(tmp_path: Path) -> None:
     cases = {case.case_id: case for case in CandidateFile(made).cases()}
     ids = {name: [event.item.item_id for event in case.history] for name, case in cases.items()}
     assert ids == {"a": ["s3"], "b": ["s3", "s0", "s4"], "c": []}
-    assert "3 times an event is left out of a history: it is not before the Case" in notes
+    assert "3 times an event is left out of a history, as it is not before the Case" in notes
     assert "timestamp" not in cases["a"].candidates[0].attributes
     path = write_requests(tmp_path, timestamp=[20, 40, 30, 21, 30, 40])
-    with pytest.raises(InputError, match="a second time in one Case") as caught:
+    with pytest.raises(InputError, match="the Case has two different times") as caught:
         read_external(path, "table", histories=tmp_path / "past.csv", **options)
     assert (caught.value.line, caught.value.user) == (2, "1")
     assert len(read_external(path, "table", **options)[0]) == 3  # without histories the time is the item's
@@ -306,10 +306,10 @@ def test_histories_and_what_is_relevant_are_of_the_case_or_of_the_user(tmp_path:
 
     lengths, relevant, notes = made("past.csv", "next.csv")
     assert (lengths, relevant) == ([1, 2, 0], [("s1",), (), ("s3",)])
-    assert "1 Cases have relevant items and no candidates: they are left out" in notes
+    assert "1 Cases with relevant items but no candidates are left out" in notes
     lengths, relevant, notes = made("users.csv", "users.csv")
     assert (lengths, relevant) == ([1, 1, 0], [("s0",), ("s0",), ()])
-    assert any(note.startswith("1 Cases have the history of another Case of their user, whole") for note in notes)
+    assert any(note.startswith("1 Cases share the whole history of their user with another Case") for note in notes)
     assert made("users.csv", "qrels")[1] == [("s0",), (), ()]  # a query of TREC is a Case
 
 
@@ -320,9 +320,9 @@ def test_faults_of_the_case_column_are_named(tmp_path: Path) -> None:
         read_external(path, "table", items=items, columns={"case": "request"})
     table, notes = read_external(path, "table", items=items, columns={"case": "request"}, skip_bad_rows=True)
     assert table["case_id"].to_pylist() == ["a", "c"]
-    assert "2 rows left out: the case is missing" in notes
+    assert "2 rows skipped: the case is missing" in notes
     (tmp_path / "next.csv").write_text("user_id,visit,item_id\n1,a,s1\n")
-    with pytest.raises(InputError, match="the table of candidates has no column for it"):
+    with pytest.raises(InputError, match="the table of candidates has no such column"):
         read_external(path, "table", items=items, columns={"case": "visit"}, relevant=tmp_path / "next.csv")
 
 
@@ -335,16 +335,16 @@ def test_relevant_rows_that_name_no_user_are_not_one_users(tmp_path: Path) -> No
     with pytest.raises(BadRowsError, match="the user is missing") as caught:
         read_external(path, "table", **options)
     assert caught.value.count == 3
-    assert caught.value.faults[0].line == 3 and "the case's own id" in (caught.value.faults[0].hint or "")
+    assert caught.value.faults[0].line == 3 and "repeat the case id" in (caught.value.faults[0].hint or "")
     assert caught.value.faults[2].problem == "the case is missing"
     _, notes = read_external(path, "table", **options, skip_bad_rows=True)
-    assert "3 relevant rows are left out: they name no user or Case" in notes
+    assert "3 relevant rows are skipped: they have no user or Case" in notes
     assert not any("another gain" in note for note in notes)
 
 
 def test_lists_under_a_name_that_is_not_known_are_no_faults_of_the_scores(tmp_path: Path) -> None:
     lists = pa.table({"user_id": ["1"], "hotels": [["s0", "s1"]], "scores": [[2.0, 1.0]]})
-    with pytest.raises(InputError, match="no column for the item among user_id, hotels, scores"):
+    with pytest.raises(InputError, match="no column for the item; the columns are user_id, hotels, scores"):
         read_external(lists, "table", items=write_catalogue(tmp_path))
     row = pa.table({"user_id": ["1"], "item_id": ["s0"], "score": [[float(n) for n in range(99)]]})
     with pytest.raises(InputError, match="…"):
@@ -363,7 +363,7 @@ def test_a_candidate_file_needs_no_conversion(tmp_path: Path) -> None:
     path = tmp_path / "cases.parquet"
     rows = [{"user_id": "u", "item_id": "x", "candidates": [{"item_id": "a", "title": "A"}]}]
     pq.write_table(pa.Table.from_pylist(rows), path)
-    with pytest.raises(InputError, match="candidate file already"):
+    with pytest.raises(InputError, match="already a candidate file"):
         read_external(path, "table")
 
 
@@ -429,7 +429,7 @@ def test_a_value_that_may_be_the_items_stays_with_the_items(tmp_path: Path) -> N
 def test_rows_without_a_score_are_said_to_stand_in_recall_order(column: str, told: bool, tmp_path: Path) -> None:
     (tmp_path / "proposed.csv").write_text(f"user,item,title,{column}\na,1,Soap,1\na,2,Comb,2\n")
     _, notes = convert_file(tmp_path / "proposed.csv", "table", tmp_path / "candidates.parquet")
-    assert ("2 rows are in recall order as they stand: none of their columns is a score" in " ".join(notes)) is told
+    assert ("2 rows keep their order as the recall order: no column is a score" in " ".join(notes)) is told
 
 
 def test_a_score_that_contradicts_the_rank_is_refused(tmp_path: Path) -> None:
@@ -437,7 +437,7 @@ def test_a_score_that_contradicts_the_rank_is_refused(tmp_path: Path) -> None:
     table = tmp_path / "proposed.csv"
     rows = [("Soap", 1, 0.1), ("Comb", 2, 0.2), ("Pen", 3, 0.3), ("Cup", 4, 0.4), ("Bag", 5, 0.5), ("Oil", 6, 0.6)]
     table.write_text("user,item,title,rank,score\n" + "".join(f"a,{n},{t},{n},{score}\n" for t, n, score in rows))
-    with pytest.raises(InputError, match=r"field 'score': it is higher the later the 'rank'"):
+    with pytest.raises(InputError, match=r"field 'score': the score rises with 'rank'"):
         convert_file(table, "table", tmp_path / "candidates.parquet")
     lr.convert(table, columns={"score": "score"}, progress=False)  # now it is said
     best_first = [title for title, _, _ in rows]
@@ -470,7 +470,7 @@ def test_a_table_may_lie_in_parts(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no Parquet file in this folder"):
         read_table(tmp_path / "empty")
     pq.write_table(pa.table({"customer_id": [{"a": 1}]}), folder / "part-3.parquet")
-    with pytest.raises(InputError, match="the parts are of different types"):
+    with pytest.raises(InputError, match="the parts have different types"):
         read_table(folder)
 
 
@@ -510,7 +510,9 @@ def test_the_history_of_a_user_with_one_request_ends_before_it(tmp_path: Path) -
     for times in ((now, now + 1, now), (now,), (120, 120)):  # dates of the items, and their length in minutes
         table, past, _ = one_list_a_user(tmp_path, *times)
         made, notes = read_external(table, "table", items=items, histories=past)
-        told = f"{len(times)} rows have a 'timestamp' that stays an attribute: --column timestamp=timestamp makes it"
+        told = (
+            f"{len(times)} rows have a 'timestamp' that is kept as an attribute: use --column timestamp=timestamp if it"
+        )
         assert any(note.startswith(told) for note in notes)
         [case] = CandidateFile(made).cases()
         assert len(case.history) == 2 and "timestamp" in case.candidates[0].attributes
@@ -519,7 +521,7 @@ def test_the_history_of_a_user_with_one_request_ends_before_it(tmp_path: Path) -
     made, _ = read_external(table, "table", items=items, histories=past, columns=named)
     assert len(next(CandidateFile(made).cases()).history) == 1
     table, past, _ = one_list_a_user(tmp_path, now, now + 1)
-    with pytest.raises(InputError, match="a second time in one Case"):
+    with pytest.raises(InputError, match="the Case has two different times"):
         read_external(table, "table", items=items, histories=past, columns=named)
     past.write_text(PAST.replace("timestamp", "seen"))
     made, _ = read_external(table, "table", items=items, histories=past, columns={"timestamp": "seen"})
@@ -529,7 +531,7 @@ def test_the_history_of_a_user_with_one_request_ends_before_it(tmp_path: Path) -
 @pytest.mark.parametrize("gain", ["inf", "nan", ""])
 def test_a_gain_that_is_no_number_is_refused(tmp_path: Path, gain: str) -> None:
     table, _, relevant = one_list_a_user(tmp_path, 20, 20, gain=gain)
-    with pytest.raises(InputError, match=r"is no gain|a row without a gain"):
+    with pytest.raises(InputError, match=r"is not a valid gain|the gain is missing"):
         read_external(table, "table", items=write_catalogue(tmp_path), relevant=relevant)
 
 
@@ -604,7 +606,7 @@ def test_periods_of_pandas_are_refused_and_not_read_as_numbers(tmp_path: Path) -
     unknown = pa.field("timestamp", pa.int64(), metadata={"ARROW:extension:name": "somebody.period"})
     storage = pa.table(past).set_column(3, unknown, pa.array([652]))
     for histories in (past, tmp_path / "past.parquet", storage):
-        with pytest.raises(InputError, match=r"field 'timestamp': a column of the type \w+\.period cannot"):
+        with pytest.raises(InputError, match=r"field 'timestamp': a column of type \w+\.period cannot"):
             lr.convert(proposed, histories=histories, progress=False)
 
 
@@ -616,7 +618,7 @@ def test_spans_and_times_of_day_are_no_times(kind: pa.DataType, tmp_path: Path) 
     )
     pq.write_table(past, tmp_path / "past.parquet")
     for histories in (past, tmp_path / "past.parquet"):
-        with pytest.raises(InputError, match=r"field 'timestamp': a column of the type .* has no dates"):
+        with pytest.raises(InputError, match=r"field 'timestamp': a column of type .* has no dates"):
             lr.convert(proposed, histories=histories, progress=False)
 
 
@@ -625,7 +627,7 @@ def test_of_several_gains_of_an_item_the_highest_counts_and_is_told() -> None:
     proposed = pa.table({"user_id": ["u", "u"], "item_id": ["a", "b"], "title": ["A", "B"], "score": [2, 1]})
     made, notes = read_external(proposed, "table", relevant=bought)
     assert dict(made.to_pylist()[0]["relevant"]) == {"a": 5.0, "b": 2.0}
-    assert "1 rows give an item another gain than an earlier row does: the highest counts" in notes
+    assert "1 rows give an item a different gain than an earlier row: the highest counts" in notes
 
 
 def test_a_column_of_numbers_that_may_be_the_gain_is_told(tmp_path: Path) -> None:
@@ -633,7 +635,7 @@ def test_a_column_of_numbers_that_may_be_the_gain_is_told(tmp_path: Path) -> Non
     items = write_catalogue(tmp_path)
     relevant.write_text("user_id,item_id,plays,timestamp\n1,s1,7,1700000010\n1,s0,1,1700000011\n")
     _, notes = read_external(table, "table", items=items, relevant=relevant)
-    assert "2 relevant rows count 1 each, whatever their 'plays' (--column gain=plays takes it)" in notes
+    assert "2 relevant rows have gain 1, ignoring 'plays' (to use it: --column gain=plays)" in notes
     made, notes = read_external(table, "table", items=items, relevant=relevant, columns={"gain": "plays"})
     assert dict(made.to_pylist()[0]["relevant"]) == {"s1": 7, "s0": 1} and not any("count 1" in note for note in notes)
 
@@ -644,7 +646,7 @@ def test_one_time_that_is_none_costs_its_row_and_no_other(first: str, tmp_path: 
     (tmp_path / "items.csv").write_text("item,title\na,A\nb,B\nc,C\nd,D\n")
     (tmp_path / "proposed.csv").write_text("user,item,score\nu,a,1\n")
     files = {"items": tmp_path / "items.csv", "histories": tmp_path / "past.csv"}
-    with pytest.raises(InputError, match=f"line 2, field 'timestamp': '{first}' is no time"):
+    with pytest.raises(InputError, match=f"line 2, field 'timestamp': expected a time, got '{first}'"):
         lr.convert(tmp_path / "proposed.csv", **files, progress=False)
     made = lr.convert(tmp_path / "proposed.csv", **files, skip_bad_rows=True, progress=False)
     assert [event["item_id"] for event in made.to_pylist()[0]["history"]] == ["c", "d"]
@@ -654,5 +656,5 @@ def test_a_table_of_which_no_row_is_good_says_why() -> None:
     """Ids that were read as numbers lost their zeros."""
     proposed = pa.table({"user_id": ["u", "u"], "item_id": ["001", "002"], "score": [2, 1]})
     items = pa.table({"item_id": [1, 2], "title": ["A", "B"]})
-    with pytest.raises(InputError, match="no row is left: 2 rows left out: the item is not in the items table"):
+    with pytest.raises(InputError, match="no rows remain: 2 rows skipped: the item is not in the items table"):
         lr.convert(proposed, items=items, skip_bad_rows=True, progress=False)

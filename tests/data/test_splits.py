@@ -54,7 +54,7 @@ def test_leave_last_out_holds_out_the_last_of_each_user(data: list[Row], hold_ou
     whole = sequences(dataset.interactions)
     enough = {user for user, items in whole.items() if len(items) > hold_out}
     if not enough:
-        with pytest.raises(InputError, match="nothing to test on"):
+        with pytest.raises(InputError, match="no test events"):
             leave_last_out(dataset, hold_out)
         return
     split = leave_last_out(dataset, hold_out)
@@ -173,7 +173,7 @@ def test_what_is_no_split(text: str) -> None:
 
 @pytest.mark.parametrize("cutoff", [float("nan"), float("inf"), 889_000_000_000_000.0])
 def test_a_cut_off_outside_the_calendar_is_refused(cutoff: float) -> None:
-    with pytest.raises(InputError, match=r"the cut-off .* is no time"):
+    with pytest.raises(InputError, match=r"the cut-off .* is not a valid time"):
         time_split(make([(0, 0, 0), (0, 1, DAY)]), cutoff)
 
 
@@ -184,7 +184,7 @@ def test_splits_out_of_range() -> None:
         ("user-ratio:1.5", "1.5 is not between"),
         ("time:1990-01-01", "nothing happened after 1990-01-01"),
         ("time:1960-01-01", "nothing happened before 1960-01-01"),
-        ("leave-last-out:2", "leaves nothing to test on\n.*hold out fewer"),
+        ("leave-last-out:2", "leaves no test events\n.*hold out fewer"),
     ]:
         with pytest.raises(InputError, match=message):
             parse_split(text)(dataset)

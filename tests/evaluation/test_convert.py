@@ -71,12 +71,12 @@ def test_what_is_wrong_with_a_frame_is_said_with_its_table_and_the_remedy() -> N
     with pytest.raises(lr.LlmrankError, match=r"hint: convert it: llmrank\.convert\(table"):
         lr.load_cases(PROPOSED)
     with pytest.raises(
-        lr.LlmrankError, match=r"the table, line 1, field 'item_id', user '1': item '10' is a candidate"
+        lr.LlmrankError, match=r"the table, line 1, field 'item_id', user '1': item '10' is a duplicate candidate"
     ):
         lr.convert(PROPOSED, items=ITEMS)
     with pytest.raises(lr.LlmrankError, match="the items, line 1, field 'title': no column for the title"):
         lr.convert(PROPOSED, items=ITEMS[["item_id"]])
-    with pytest.raises(lr.LlmrankError, match="a table in memory is none of trec"):
+    with pytest.raises(lr.LlmrankError, match="format 'trec' is read from a file"):
         lr.convert(pa.table({"a": [1]}), "trec", items=ITEMS)
     with pytest.raises(lr.LlmrankError, match="field 'columns': expected a mapping of roles"):
         lr.convert(PROPOSED, items=ITEMS, columns="user=uid")  # pyright: ignore[reportArgumentType]

@@ -33,7 +33,7 @@ def test_a_table_is_ranked_like_its_cases() -> None:
     assert ranked(pandas.DataFrame(ROWS)) == ranked(pa.Table.from_pylist(ROWS)) == wanted
     assert ranked(lr.load_cases(pandas.DataFrame(ROWS))) == wanted
     twice = pa.Table.from_pylist([*ROWS, ROWS[0]])
-    with pytest.raises(InputError, match="duplicate case"):
+    with pytest.raises(InputError, match="duplicate Case"):
         ranked(twice)
     assert ranked(twice, skip_bad_rows=True) == wanted
 

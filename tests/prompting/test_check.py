@@ -67,7 +67,7 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
             "{% for i in candidates %}{{ i.title }} {{ i.genres }}\n{% endfor %}",
             FRONT + "attributes: [genres]\n",
             9,
-            "what is shown here may have no 'genres'",
+            "an item or event may have no 'genres'",
         ),
         (CANDIDATES + "{{ candidates[0].item_id == 'c000x' }}", FRONT, 7, "changes more than their order"),
         (
@@ -79,7 +79,7 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
         ("{{ n }}", RATING, 8, "not available"),
         ("a {{ scale.low }}", RATING, 7, "the item asked about is not shown"),
         ("{{ target.title }}", RATING + "scale: [1, 10]\n", 6, "uses the scale of the data"),
-        (CANDIDATES, FRONT + "scale: [10, 1]\n", 6, "the lowest is not below the highest"),
+        (CANDIDATES, FRONT + "scale: [10, 1]\n", 6, "the lowest value must be below the highest"),
         ("{% for e in history %}{{ e.rating }}{% endfor %}" + CANDIDATES, FRONT, 8, "rating"),
         ("{{ history.title }}" + CANDIDATES, FRONT, 8, "history is a list of event"),
         ("{{ newest.title }}" + CANDIDATES, FRONT, 8, "title"),

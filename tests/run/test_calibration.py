@@ -83,7 +83,9 @@ def test_scores_that_say_nothing_gain_nothing_by_a_temperature(tmp_path: Path) -
     assert found[TEMPERED].log_loss >= found[EQUAL].log_loss - 1e-3
 
 
-@pytest.mark.parametrize(("sharpness", "said"), [(3.0, "above 1 the method is overconfident"), (-1.0, "do not predict")])
+@pytest.mark.parametrize(
+    ("sharpness", "said"), [(3.0, "above 1 the method is overconfident"), (-1.0, "do not predict")]
+)
 def test_the_note_says_what_the_temperature_means(tmp_path: Path, sharpness: float, said: str) -> None:
     run, _ = simulated(tmp_path, sharpness, users=200)
     assert said in " ".join(str(run.calibration()).split())

@@ -47,7 +47,7 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
             "x",
             FRONT.replace("titles", "permutation") + "candidates: catalogue\n",
             6,
-            "names items freely answers with titles",
+            "names items freely must answer with titles",
         ),
         ("{{ n }} candidates", FRONT, 7, "12 of 12 candidates are not shown"),
         (
@@ -61,7 +61,7 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
             "{% for i in candidates %}\n- {{ i.title }}{% if i.genres %} {{ i.genres }}{% endif %}\n{% endfor %}",
             FRONT + "attributes: [genres]\n",
             8,
-            "several candidates stand on one line of a list",
+            "several candidates are on one line of a list",
         ),
         (
             "{% for i in candidates %}{{ i.title }} {{ i.genres }}\n{% endfor %}",
@@ -83,9 +83,9 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
         ("{% for e in history %}{{ e.rating }}{% endfor %}" + CANDIDATES, FRONT, 8, "rating"),
         ("{{ history.title }}" + CANDIDATES, FRONT, 8, "history is a list of event"),
         ("{{ newest.title }}" + CANDIDATES, FRONT, 8, "title"),
-        ("{{ newest }}" + CANDIDATES, FRONT, 8, "no text"),
-        (CANDIDATES, FRONT + "attributes: [score]\n", 6, "'score' is a field"),
-        (CANDIDATES, FRONT + "attributes: [year, rating]\n", 6, "'rating' is a field"),
+        ("{{ newest }}" + CANDIDATES, FRONT, 8, "cannot be printed"),
+        (CANDIDATES, FRONT + "attributes: [score]\n", 6, "'score' is reserved"),
+        (CANDIDATES, FRONT + "attributes: [year, rating]\n", 6, "'rating' is reserved"),
         (
             "{% block user %}" + CANDIDATES + "{% endblock %}{% block shot %}x{% endblock %}",
             FRONT,

@@ -172,7 +172,7 @@ def test_nobody_is_lent_their_own_history() -> None:
     ("name", "more", "said"),
     [
         ("history", {"prompt": "rankgpt", "show_history": False}, "shows no history"),
-        ("history", {"prompt": "rankgpt", "last": 0}, "0 at least 1 event"),
+        ("history", {"prompt": "rankgpt", "last": 0}, "expected at least 1 event, got 0"),
         ("history", {"prompt": "google-zero-shot"}, "audits rankings|these are Cases for a ranking"),
         ("injection", {"prompt": "palr"}, "palr asks for titles"),
         ("injection", {"prompt": "rankgpt", "last": 3}, "injection has no such option"),

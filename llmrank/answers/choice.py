@@ -442,7 +442,7 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
     plain = [title.strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—") for title in titles]
     matches = [index.find(f"{one})" if one.count("(") > one.count(")") else one) for one in plain if len(one) > 1]
     if not _declared([word], text):
-        matches += [index.find(line.strip(" *_`\"#")) for line in text.splitlines()[:_LINES]]
+        matches += [index.find(line.strip(' *_`"#')) for line in text.splitlines()[:_LINES]]
     return any(match and match.positions and word.position not in match.positions for match in matches)
 
 

@@ -1,6 +1,6 @@
-"""Audits: each asks one question about a method and answers with a number, its interval, and a sentence.
+"""Audits: each answers one question about a method with a number, its interval, and a sentence.
 
-Those here read any finished Runs; those of `llmrank.evaluation.audits` ask the model."""
+The audits here read finished Runs; those in `llmrank.evaluation.audits` ask the model."""
 
 from llmrank.audit.consistency import consistency
 from llmrank.audit.finding import Audit, AuditRow, Variants, read_audit

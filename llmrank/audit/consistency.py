@@ -1,4 +1,4 @@
-"""Does a method say the same when it is asked again, in another order, with another seed?"""
+"""Does a method give the same ranking when asked again, in another order or with another seed?"""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from llmrank.types import Ranking
 
 
 def consistency(run: Run, other: Run, *more: Run) -> Audit:
-    """Return how alike the rankings of the same Cases are in several Runs, the mean over Cases and pairs of Runs.
+    """Return how similar the rankings of the same Cases are in several Runs, averaged over Cases and pairs of Runs.
 
-    Three numbers: Spearman's correlation of the ranks of all candidates; the share of the top 10 that two Runs have in
-    common (Jaccard: shared items over all items of both), in lists of fewer than 20 of half the longest; and how often
-    the same item is first. Beside each stands what two random orders have. Cases without a readable answer in both Runs
-    of a pair are left out. The others are Runs of the same Cases with another `--seed`, order, prompt or model.
+    There are three numbers: Spearman's correlation of the ranks of all candidates; the Jaccard overlap of the top 10
+    (if all lists have fewer than 20 items, of half the longest); and how often the same item is first. Each comes with
+    the value for two random orders. Cases without a readable answer in both Runs of a pair are left out. The Runs are
+    of the same Cases and differ in `--seed`, order, prompt or model.
 
-    Raises InputError: the Runs have no readable Case in common, or different candidates for the same Case.
+    Raises InputError if the Runs have no readable Case in common, or different candidates for the same Case.
     """
     runs = (run, other, *more)
     users, found, lengths = list[str](), list[list[float]](), list[int]()

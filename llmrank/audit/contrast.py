@@ -1,4 +1,4 @@
-"""The same Cases under several variants: what each is worth, how it differs from the first, and how far they agree."""
+"""Compare several variants on the same Cases: their values, differences from the first, and agreement."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from llmrank.stats import Values
 from llmrank.types import Case, Ranking
 
 TOP = 10
-"""How many items a top has; in lists of fewer than twice as many it is half of the longest one."""
+"""The length of a top; if all lists have fewer than twice as many items, it is half of the longest list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """The Cases that all variants have done, and the headline measure of each under each."""
+    """The Cases that all variants have finished, and the headline measure of each Case under each variant."""
 
     runs: Mapping[str, Run]
-    """By the name of the variant; the others are compared with the first."""
+    """By name of the variant; the others are compared with the first."""
     headline: str
     cases: tuple[Case, ...]
     values: Mapping[str, Sequence[float]]
-    """By the name of the variant, aligned with `cases`; NaN where the truth is unknown."""
+    """By name of the variant, aligned with `cases`; NaN if the truth is unknown."""
 
     @classmethod
     def of(cls, runs: Mapping[str, Run]) -> Self:
-        """Return the contrast; raises InputError where no relevant item is known, or the Runs share no Case."""
+        """Build the contrast; raises InputError if no relevant item is known in a shared Case."""
         first = next(iter(runs.values()))
         headline = first.metrics.headline
         cases = tuple(done_in_all(runs.values()))
         if headline is None or not any(case.relevant for case in cases):
             hint = "audit Cases whose relevant items are known"
-            raise InputError("nothing can be measured", path=first.path, hint=hint)
+            raise InputError("no shared Case has a known relevant item", path=first.path, hint=hint)
         return cls(runs, headline, cases, {name: run.per_case(headline, cases).tolist() for name, run in runs.items()})
 
     @property
@@ -64,7 +64,7 @@ class Contrast:
         return [case.user_id for case in self.cases]
 
     def measured(self) -> tuple[Values, list[str]]:
-        """Return the values, float64[variant, case], of the Cases whose truth is known, and the user of each."""
+        """Return the values of the Cases with a known truth, as float64[variant, case], and the user of each Case."""
         values = np.array([self.values[name] for name in self.runs], dtype=np.float64)
         known = np.flatnonzero(~np.isnan(values).any(axis=0))
         return values[:, known], [self.cases[at].user_id for at in known]
@@ -75,7 +75,7 @@ class Contrast:
         return [*self.runs][1:]
 
     def rankings(self, name: str) -> list[Ranking]:
-        """Return how a variant ranks each Case."""
+        """Return a variant's Ranking of each Case."""
         records = self.runs[name].records
         return [records[case.case_id].ranking for case in self.cases]
 
@@ -84,16 +84,15 @@ class Contrast:
         return [mean_row(f"{self.headline}, {said(name)}", self.values[name], self.users, (0, 1)) for name in self.runs]
 
     def differences(self, said: Callable[[str], str] = str) -> list[AuditRow]:
-        """Return the headline measure of each other variant minus that of the first, corrected for one another."""
+        """Return the headline measure of each other variant minus that of the first, with corrected p-values."""
         first, *others = self.runs
         values, minus = self.values, f"minus {said(first)}"
         return difference_rows([(f"{said(name)} {minus}", values[name], values[first], self.users) for name in others])
 
     def agreement(self, said: Callable[[str], str] = str) -> Iterator[AuditRow]:
-        """Yield how alike each other variant and the first rank: Kendall's tau of all ranks, and the share of the items
-        in one of their tops that are in both.
+        """Yield the agreement of each other variant with the first: Kendall's tau, and the overlap of the tops.
 
-        Cases of fewer than two candidates, and those without a readable answer in both, are left out.
+        Cases with fewer than two candidates, or without a readable answer in both, are left out.
         """
         first, k = next(iter(self.runs)), length_of_top(self.cases)
         for name in self.others:
@@ -123,10 +122,10 @@ class Contrast:
         more: Sequence[AuditRow] = (),
         remark: str = "",
     ) -> Audit:
-        """Return what the variants say: their levels, differences, agreement and unread answers.
+        """Return the audit of the variants: their levels, differences, agreement and unread answers.
 
-        `subject` says what another variant changes, as the subject of a claim; `said` is the name of a variant in
-        words; `more` are further rows, and the remark is said after the claims.
+        `subject` describes what a variant changes, as the subject of a claim; `said` names a variant in words; `more`
+        are extra rows, and `remark` follows the claims.
         """
         gained = self.differences(said)
         claims = [worth(subject(name), row, self.headline) for name, row in zip(self.others, gained, strict=True)]
@@ -136,7 +135,7 @@ class Contrast:
 
 
 def worth(subject: str, row: AuditRow, headline: str) -> str:
-    """Return what a difference says of its subject: that it is worth so much, that it costs, or nothing."""
+    """Put a difference into words: its subject is worth something, costs something, or neither."""
     numbers = f"({between(row.ci95, sign=True)}, {p_is(row.p, 'p (Holm)')})"
     if not row.direction:
         return f"no sign that {subject} matters {numbers}"
@@ -145,14 +144,14 @@ def worth(subject: str, row: AuditRow, headline: str) -> str:
 
 
 def length_of_top(cases: Sequence[Case]) -> int:
-    """Return how many items a top of these Cases has: no more than half of the longest list, and at least one."""
+    """Return the length of a top for these Cases: at most half of the longest list, and at least one."""
     return min(TOP, max((1, *(len(case.candidates) // 2 for case in cases))))
 
 
 def expected_in_common(n: int, k: int) -> float:
-    """Return the Jaccard overlap that the top k of two random orders of n items have on average.
+    """Return the expected Jaccard overlap of the top k of two random orders of n items.
 
-    How many items they share is hypergeometric.
+    The number of shared items is hypergeometric.
     """
     k = min(k, n)
     weights = {both: comb(k, both) * comb(n - k, k - both) for both in range(max(0, 2 * k - n), k + 1)}

@@ -1,4 +1,4 @@
-"""What an audit found, and what audits share."""
+"""The result of an audit, and helpers that audits share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from llmrank.stats import Values
 from llmrank.types import Case, Ranking, adapter
 
 Variants = Mapping[str, Callable[[Case], Case]]
-"""How each Case is changed, by the name of the change. Ids, candidates and truth stay the same, so that Runs pair."""
+"""Changes to each Case, by name. Ids, candidates and truth stay the same, so that Runs can be paired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class AuditRow:
     ci95: tuple[float, float] | None
     cases: int
     chance: float | None = None
-    """What a method without the bias has; None: there is no such number."""
+    """The value for a method without the bias; None if not defined."""
     p: float | None = None
-    """Of a difference: two-sided p-value of the paired randomisation test, corrected (Holm) for the audit's others."""
+    """For a difference: two-sided p-value of the paired randomisation test, Holm-corrected within the audit."""
 
     @property
     def direction(self) -> int:
-        """1 for a difference that is above zero, -1 for one below it, 0 where nothing can be claimed."""
+        """1 for a difference significantly above zero, -1 for one below, 0 if neither can be claimed."""
         if self.p is None or self.p >= SIGNIFICANT or self.ci95 is None or self.ci95[0] <= 0 <= self.ci95[1]:
             return 0
         return 1 if self.ci95[0] > 0 else -1
@@ -47,7 +47,7 @@ class AuditRow:
 
 @dataclass(frozen=True, repr=False)
 class Audit(Shown):
-    """What an audit found. It prints as its sentence and its table."""
+    """The result of an audit. It prints as its sentence and its table."""
 
     question: str
     sentence: str
@@ -56,7 +56,7 @@ class Audit(Shown):
     """What was audited: the title of its Run."""
 
     def table(self) -> TextTable:
-        """Return a row per number."""
+        """Return a row per value."""
         cells = [
             (row.name, number(row.value), between(row.ci95), number(row.chance), f"{row.cases:,}") for row in self.rows
         ]
@@ -77,7 +77,7 @@ class Audit(Shown):
             if number is not None
         ]
         if not found.rows or not all(map(math.isfinite, numbers)):
-            raise ValueError("an audit has rows, of finite numbers")
+            raise ValueError("an audit must have rows of finite numbers")
         return found
 
     def text(self, width: int | None = None) -> str:
@@ -93,10 +93,10 @@ def read_audit(path: str | Path) -> Audit:
 
 
 def read_stories(run: Run) -> list[CaseStory]:
-    """Return the Cases with a readable answer and two candidates or more; raises InputError where there are none."""
+    """Return the Cases with a readable answer and at least two candidates; raises InputError if there are none."""
     found = [story for story in run if story.record.ranking.answered and len(story.case.candidates) > 1]
     if not found:
-        hint = "audit a Run about rankings with readable answers"
+        hint = "audit a ranking Run with readable answers"
         raise InputError("no Case has a ranking to audit", path=run.path, hint=hint)
     return found
 
@@ -108,7 +108,7 @@ def mean_row(
     bounds: tuple[float, float] | None,
     chance: float | None = None,
 ) -> AuditRow:
-    """Return the mean of the values that are defined (not NaN); `bounds` are the least and the most they can be."""
+    """Return the mean of the defined values (not NaN); `bounds` are their lowest and highest possible value."""
     found = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(found)
     mean = stats.mean_interval(found[known], stats.clusters_of(np.array(users, object)[known]), bounds=bounds)
@@ -116,17 +116,17 @@ def mean_row(
 
 
 def mean_of(values: Iterable[float]) -> float:
-    """Return the mean of the values that are defined (not NaN); NaN where none is."""
+    """Return the mean of the defined values (not NaN), or NaN if there are none."""
     known = [one for one in values if not math.isnan(one)]
     return math.fsum(known) / len(known) if known else math.nan
 
 
 Compared = tuple[str, Sequence[float], Sequence[float], Sequence[str]]
-"""A name, left values, right values, and the users whose each is."""
+"""A name, left values, right values, and the user of each value."""
 
 
 def difference_rows(compared: Sequence[Compared]) -> list[AuditRow]:
-    """Return the mean of left minus right for each, without what is not defined (NaN); p-values are `corrected`."""
+    """Return the mean of left minus right for each, ignoring NaN, with `corrected` p-values."""
     rows: list[AuditRow] = []
     for name, left, right, users in compared:
         values = np.asarray([left, right], dtype=np.float64)
@@ -138,65 +138,65 @@ def difference_rows(compared: Sequence[Compared]) -> list[AuditRow]:
 
 
 def corrected(rows: Sequence[AuditRow]) -> list[AuditRow]:
-    """Return the differences with their p-values corrected for one another (Holm)."""
+    """Return the differences with Holm-corrected p-values."""
     adjusted = stats.holm([row.p or 0.0 for row in rows])
     return [replace(row, p=p) for row, p in zip(rows, adjusted, strict=True)]
 
 
 def unread(runs: Iterable[Run], consequence: str) -> str:
-    """Return a sentence about the Cases that have no readable answer, to be added to others; empty where all have."""
+    """Return a sentence, to append to others, on the unreadable answers; empty if all are readable."""
     answered = [record.ranking.answered for run in runs for record in run.records.values()]
     missing = answered.count(False)
     return f" {missing:,} of {len(answered):,} answers cannot be read; {consequence}." if missing else ""
 
 
 def with_reasons(said: str, reasons: Mapping[str, str]) -> str:
-    """Return a sentence about what was left, each with the reason, to be added to others; empty where nothing was."""
+    """Return a sentence, to append to others, that lists names with their reasons; empty if there are none."""
     return f" {said}: {'; '.join(f'{name} ({why})' for name, why in reasons.items())}." if reasons else ""
 
 
 def sentence_of(parts: Sequence[str]) -> str:
-    """Return the parts as one sentence."""
+    """Join the parts into one sentence."""
     joined = "; ".join(parts)
     return f"{joined[0].upper()}{joined[1:]}."
 
 
 def share_first(story: CaseStory, items: Iterable[str]) -> float:
-    """Return whether one of these items is ranked first; their share of the first rank where that is tied."""
+    """Return 1 if one of these items is ranked first, else 0; if the first rank is tied, their share of it."""
     first = leaders(story.record.ranking)
     return len(first.intersection(items)) / len(first)
 
 
 def leaders(ranking: Ranking) -> set[str]:
-    """Return the item that is ranked first, or all that share the first rank."""
+    """Return the items that share the first rank."""
     above, size = tie_group(ranking, 0)
     return set(ranking.order[above : above + size])
 
 
 def mid_ranks(ranking: Ranking) -> dict[str, float]:
-    """Return the rank of each item, from 1; tied items have the mean of their places."""
+    """Return the rank of each item, from 1; tied items get the mean of their places."""
     groups = (tie_group(ranking, place) for place in range(len(ranking.order)))
     return {item_id: above + (size + 1) / 2 for item_id, (above, size) in zip(ranking.order, groups, strict=True)}
 
 
 def correlation(left: Sequence[float], right: Sequence[float]) -> float:
-    """Return Pearson's correlation, of ranks Spearman's; NaN where one of them is constant."""
+    """Return Pearson's correlation (for ranks, Spearman's); NaN if one input is constant."""
     if min(left) == max(left) or min(right) == max(right):
         return float("nan")
     return float(np.corrcoef(left, right)[0, 1])
 
 
 def kendall(left: Sequence[float], right: Sequence[float]) -> float:
-    """Return Kendall's tau-b (1945, Biometrika 33), which corrects for ties; NaN where one of them is constant."""
+    """Return Kendall's tau-b (1945, Biometrika 33), which corrects for ties; NaN if one input is constant."""
     signs = [np.sign(np.subtract.outer(ranks, ranks)) for ranks in map(np.asarray, (left, right))]
     scale = np.sqrt(np.prod([(one**2).sum() for one in signs]))
     return float((signs[0] * signs[1]).sum() / scale) if scale else float("nan")
 
 
 def top_in_common(left: Mapping[str, float], right: Mapping[str, float], k: int) -> float:
-    """Return the share of the items in one of two top k that are in both (Jaccard), given the rank of each item.
+    """Return the Jaccard overlap of two top k, given the rank of each item.
 
-    Items that share a rank beyond k, in the mean of their places, are in no top; NaN where no item is in one.
+    Tied items whose mean rank is beyond k are in no top; NaN if both tops are empty.
     """
     tops = [{item_id for item_id, rank in ranks.items() if rank <= k} for ranks in (left, right)]
     both = tops[0] | tops[1]

@@ -1,4 +1,4 @@
-"""Does a method rank the famous up, beyond what users then choose?"""
+"""Does a method favour popular items, beyond what users choose?"""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from llmrank.run.tables import signed
 
 
 def popularity(run: Run) -> Audit:
-    """Return how popular what a method ranks first is, beside what the users chose.
+    """Return how popular the items ranked first are, compared with what the users chose.
 
     Popularity is the percentile of an item's training events among the candidates: between 0 and 1, 0.5 on average. The
-    number is that of the item ranked first minus that of the relevant items, the mean over the Cases whose list holds a
-    relevant item: 0 for a method that knows the user, above it for one that knows the famous.
+    main number is the popularity of the item ranked first minus that of the relevant items, averaged over the Cases
+    with a relevant candidate: 0 for a method that knows the user, above 0 for one that favours popular items.
 
     Raises:
-        InputError: the Run holds no popularity, or no Case has a readable ranking.
+        InputError: the Run has no popularity data, or no Case has a readable ranking.
     """
     counts = run.metric_settings.popularity
     if not counts:
         hint = "make the Run on a data set, or on a candidate file whose rows have histories"
-        raise InputError("the Run does not know how popular its items are", path=run.path, hint=hint)
+        raise InputError("the Run has no popularity data", path=run.path, hint=hint)
     stories = read_stories(run)
     users = [story.case.user_id for story in stories]
     places = [_places(story, counts) for story in stories]
@@ -48,7 +48,7 @@ def _places(story: CaseStory, counts: Mapping[str, int]) -> dict[str, float]:
 
 
 def _compared(story: CaseStory, places: Mapping[str, float]) -> tuple[float, float, float]:
-    """Return the popularity of what is ranked first, of the recall stage's first, and of what is relevant."""
+    """Return the popularity of the item ranked first, of the first in recall order, and of the relevant items."""
     relevant = [places[item_id] for item_id in story.case.relevant if item_id in places]
     tops = [[places[item_id] for item_id in leaders(one)] for one in (story.record.ranking, story.recalled)]
     return mean_of(tops[0]), mean_of(tops[1]), mean_of(relevant)

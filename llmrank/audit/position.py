@@ -1,4 +1,4 @@
-"""Does the place in the prompt decide? Candidates are shown in a shuffled order, so it should not."""
+"""Does the place in the prompt matter? Candidates are shown in a shuffled order, so it should not."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ THIRDS = ("first", "middle", "last")
 
 
 def position(run: Run) -> Audit:
-    """Return how much of a Run's rankings is due to the order in which the candidates were shown.
+    """Return how much a Run's rankings depend on the order in which the candidates were shown.
 
-    The number is Spearman's correlation between the place shown and the rank given, the mean over Cases: 1 where the
-    list comes back as it was shown, 0 where the place says nothing. Cases that tie all candidates have none.
-    Beside it: how often what was shown first is ranked first, and the headline measure by where the relevant item
-    stood in the prompt. Methods that ask several times are judged by their first order.
+    The main number is Spearman's correlation between the place shown and the rank given, averaged over Cases: 1 if the
+    list is returned as shown, 0 if the place does not matter. It is undefined for Cases that tie all candidates. Other
+    rows give how often the item shown first is ranked first, and the headline measure by the place of the relevant
+    item. Methods that ask several times are judged by their first order.
 
-    Raises InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
+    Raises InputError if the candidates were not shown in a shuffled order, or if no Case has a readable ranking.
     """
     stories = shuffled_stories(run)
     first = [[story.shown[0].item_id] for story in stories]
@@ -50,12 +50,12 @@ def position(run: Run) -> Audit:
 
 
 def shuffled_stories(run: Run) -> list[CaseStory]:
-    """Return the readable Cases of a Run whose candidates were shown shuffled; raises InputError for any other."""
+    """Return the readable Cases of a Run with shuffled candidates; raises InputError for any other Run."""
     run.require_rankings()
     order = run.settings.get("order")
     if order is None or not Order.parse(order).is_shuffled:
         problem = f"the candidates were not shown shuffled (order: {order or 'unknown'})"
-        hint = "audit a Run with --order shuffled: only there is the place a matter of chance"
+        hint = "audit a Run with --order shuffled: only then is the place random"
         raise InputError(problem, path=run.path, hint=hint)
     return read_stories(run)
 
@@ -63,11 +63,11 @@ def shuffled_stories(run: Run) -> list[CaseStory]:
 def place_findings(
     stories: Sequence[CaseStory], firsts: Mapping[str, Sequence[Sequence[str]]]
 ) -> tuple[list[AuditRow], str]:
-    """Return what the place decides, in rows and in a sentence that claims what is significant after correction (Holm).
+    """Return the effect of the place as rows, and a sentence that claims only what is significant after correction.
 
-    The first row is Spearman's correlation between the place shown and the rank given, the mean over Cases. `firsts`
-    has, by the name of a further row, some items of each Case: how often is one of them ranked first? A method may put
-    one place first always, and order the others as if by chance.
+    The first row is Spearman's correlation between the place shown and the rank given, averaged over Cases. `firsts`
+    maps the name of each further row to some items of each Case: the row tells how often one of them is ranked first.
+    A method may always rank the same place first and still order the others at random.
     """
     users = [story.case.user_id for story in stories]
     found = [_correlation(story) for story in stories]
@@ -87,14 +87,16 @@ def _correlation(story: CaseStory) -> float:
 
 
 def _third(story: CaseStory) -> int | None:
-    """Return in which third of the prompt the relevant item stood; None where there is none, or more than one: the more
-    there are, the earlier the first of them stands."""
+    """Return the third of the prompt that showed the relevant item; None unless there is exactly one.
+
+    With several relevant items the first of them would be early by chance.
+    """
     places = [place for place, item in enumerate(story.shown) if item.item_id in story.case.relevant]
     return 3 * places[0] // len(story.shown) if len(places) == 1 else None
 
 
 def _sentence(rows: Sequence[AuditRow], against_chance: Sequence[AuditRow]) -> str:
-    """Return what the rows say, a correlation and shares, given how each differs from chance."""
+    """Put the rows, a correlation and shares, into words, given how each differs from chance."""
     place, ci95 = rows[0], rows[0].ci95
     if ci95 is None:
         return "Nothing can be said: every Case ties all its candidates."

@@ -1,4 +1,4 @@
-"""Prompt templates: find them, read them, check them, render them, and choose the solved examples they show."""
+"""Prompt templates: find, read, check and render them, and choose their solved examples."""
 
 from llmrank.prompting.check import check, check_file, difference, shared_prefix, transcript
 from llmrank.prompting.front import parse_extra_body, parse_thinking

@@ -1,4 +1,4 @@
-"""The linter: what is wrong with a template, found by reading it and by rendering it with marked data."""
+"""The template linter: it reads a template, and renders it with marked data, to find problems."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     "tournament": frozenset({"titles", "permutation", "json"}),
     "acurank": frozenset({"titles", "permutation", "json", "label_logprobs"}),
 }
-"""The answer formats that fit each ranker; of rankers and formats from other packages nothing is known here."""
+"""The answer formats that fit each built-in ranker. Rankers and formats from plugins are not checked."""
 RATINGS = frozenset({"rating", "expected_rating"})
 FIRST_TOKEN = frozenset({"label_logprobs", "expected_rating"})
-"""The answer formats that read the first token of the answer, and nothing else."""
+"""The answer formats that read only the first token of the answer."""
 HISTORY = 40
 MOST_HISTORY = 1000
-"""Events of a Case that is rendered to find faults: `history:` may be any number, and each takes memory."""
+"""The maximum number of events in a marked Case: `history:` can be any number, and each event takes memory."""
 
 
 Formats = Callable[[str], AnswerFormat]
-"""Returns the answer format of a name; `llmrank.answers.answer_format`."""
+"""Returns an answer format by name: `llmrank.answers.answer_format`."""
 
 
 def check(template: PromptTemplate, formats: Formats | None = None, view: View | None = None) -> list[InputError]:
-    """Return what is wrong with a template, in the order of its lines; empty when all is well.
+    """Return the problems of a template, ordered by line; empty if there are none.
 
-    Found by reading: undefined variables, undeclared attributes, a look at the truth, text outside the blocks, settings
-    that do not go together. Found by rendering Cases with marked data: the truth in the prompt, events that should be
-    hidden, candidates not shown or not in the order given, data that is taken for granted. With `formats`, an answer
-    that does what the prompt asks for must be read back in full. It is rendered under every combination of options, or
-    under one `view` alone. What is wrong with an option, and not with the file, has that option as its field.
+    Reading it finds undefined variables, undeclared attributes, references to the truth, text outside the blocks and
+    conflicting settings. Rendering Cases with marked data finds a prompt that leaks the truth, shows events that should
+    be hidden, omits or reorders candidates, or assumes data that may be missing. With `formats`, an answer as the
+    prompt requests it must also be read back in full. The template is rendered under every combination of options, or
+    under one `view`. A problem with an option rather than the file names that option as its field.
     """
     problems = [*template.problems, *_settings(template)]
     if not template.problems:
@@ -65,9 +65,9 @@ def check(template: PromptTemplate, formats: Formats | None = None, view: View |
 
 
 def check_file(path: Path, formats: Formats | None = None) -> list[InputError]:
-    """Return what is wrong with a template file; what cannot be read at all is the only problem.
+    """Return the problems of a template file; if it cannot be read at all, that is the only one.
 
-    An answer is read back as the prompt asks for it without options.
+    Answers are read back for the prompt without options.
     """
     try:
         template = read_template(read_text(path), path, strict=False)
@@ -77,22 +77,22 @@ def check_file(path: Path, formats: Formats | None = None) -> list[InputError]:
 
 
 def transcript(messages: Sequence[Message]) -> str:
-    """Return the messages as one text, each under its role."""
+    """Return the messages as one text, each preceded by its role."""
     return "\n\n".join(f"[{message.role}]\n{message.content}" for message in messages)
 
 
 def shared_prefix(one: Sequence[Message], other: Sequence[Message]) -> str:
-    """Return the longest text with which both transcripts begin: what a prefix cache can share."""
-    return commonprefix((transcript(one), transcript(other)))  # noqa: RUF071 - characters are what is meant
+    """Return the longest common prefix of two transcripts: what a prefix cache can share."""
+    return commonprefix((transcript(one), transcript(other)))  # noqa: RUF071 - by character, not by path part
 
 
 def difference(before: Sequence[Message], after: Sequence[Message], names: tuple[str, str]) -> Iterator[str]:
-    """Yield the unified diff of two transcripts, line by line; nothing where they are equal."""
+    """Yield the lines of the unified diff of two transcripts; none if they are equal."""
     return unified_diff(transcript(before).split("\n"), transcript(after).split("\n"), *names, n=1, lineterm="")
 
 
 def _at_key(template: PromptTemplate, key: str, problem: str, hint: str) -> InputError:
-    """Return what is wrong with a key of the front matter, or with the option that has replaced it."""
+    """Return a problem located at a key of the front matter, or at the option that overrides it."""
     if key in template.overridden:
         return InputError(problem, field=f"--{key.replace('_', '-')}", hint=hint)
     lines = enumerate(template.text.split("\n"), start=1)
@@ -101,17 +101,17 @@ def _at_key(template: PromptTemplate, key: str, problem: str, hint: str) -> Inpu
 
 
 def _settings(template: PromptTemplate) -> Iterator[InputError]:
-    """Yield what does not go together in the front matter, and between it and the blocks."""
+    """Yield conflicts within the front matter, and between it and the blocks."""
     front, problem = template.front, partial(_at_key, template)
     stem = template.path.name.removesuffix(SUFFIX)
     if front.name != stem:
         can_be = re.fullmatch(NAME, stem) is not None
-        hint = f"write `name: {stem}`" if can_be else f"call the file {front.name}{SUFFIX}"
+        hint = f"write `name: {stem}`" if can_be else f"rename the file to {front.name}{SUFFIX}"
         yield problem("name", f"{front.name!r} is not the file's name {stem!r}", hint)
     if front.task == "profile":
-        what = "a profile prompt ranks nothing; its answer is shown as it comes"
+        what = "a profile prompt does not rank; its answer is used unchanged"
         for key in filter(partial(getattr, front), ("ranker", "answer")):
-            yield problem(key, what, f"leave {key!r} out")
+            yield problem(key, what, f"remove {key!r}")
     elif front.ranker is None or front.answer is None:
         key = "ranker" if front.ranker is None else "answer"
         yield problem("task", f"a {front.task} prompt needs the key {key!r}", f"add `{key}: …`")
@@ -122,37 +122,39 @@ def _settings(template: PromptTemplate) -> Iterator[InputError]:
 
 
 def _answering(template: PromptTemplate) -> Iterator[InputError]:
-    """Yield where the answer that is asked for cannot be given."""
+    """Yield problems that make the requested answer impossible."""
     front, problem = template.front, partial(_at_key, template)
     if front.answer_for() is None:
         yield problem("answer", f"no format for `ids: {front.ids}`", f"add `{front.ids}: …` to the map")
     if front.thinking.on and front.constrain:
-        yield problem("constrain", "a constraint would forbid the reasoning", "write `thinking: off`, or leave it out")
+        what = "a constraint would prevent the reasoning"
+        yield problem("constrain", what, "write `thinking: off`, or remove the key")
     if front.scale is not None and front.task == "rating":
-        yield problem("scale", "a rating prompt uses the scale of the data", "leave it out")
+        yield problem("scale", "a rating prompt uses the scale of the data", "remove the key")
     elif front.scale is not None and front.scale[0] >= front.scale[1]:
-        yield problem("scale", "the lowest is not below the highest", "write for example `scale: [1, 10]`")
+        what = "the lowest value must be below the highest"
+        yield problem("scale", what, "write, for example, `scale: [1, 10]`")
 
 
 def _naming(template: PromptTemplate) -> Iterator[InputError]:
-    """Yield where items are not shown as they are to be named, or are named as they must not be."""
+    """Yield mismatches between how items are shown and how the answer names them."""
     front, answer, problem = template.front, template.front.answer_for(), partial(_at_key, template)
     if taken := {*FIELDS["item"], *TRUTH}.intersection(front.attributes):
-        what, hint = f"{min(taken)!r} is a field of llmrank's own, or the truth", "give the column another name"
+        what, hint = f"{min(taken)!r} is reserved by llmrank", "rename the column"
         yield problem("attributes", what, hint)
     if front.ids != "titles" and "identifier" not in template.names:
-        yield problem("ids", f"{front.ids!r}, but no block shows `item.identifier`", "show it, or leave `ids` out")
+        yield problem("ids", f"{front.ids!r}, but no block shows `item.identifier`", "show it, or remove `ids`")
     if front.ids == "titles" and front.needs_identifiers():
         hint = "add `ids: numbers` or `ids: letters`"
-        yield problem("answer", f"{answer!r} reads identifiers, and items have none", hint)
+        yield problem("answer", f"{answer!r} reads identifiers, but items have none", hint)
     freely = front.ranker not in ANSWERS or front.ranker == "listwise"
     if front.candidates == "catalogue" and not (freely and answer in {"titles", "json", "one_title"}):
         hint = "write `answer: titles`, `ranker: listwise`"
-        yield problem("candidates", "a model that names items freely answers with titles", hint)
+        yield problem("candidates", "a model that names items freely must answer with titles", hint)
 
 
 def _beside(template: PromptTemplate) -> Iterator[InputError]:
-    """Yield what is wrong with what a prompt shows beside the items: solved examples, and the user's profile."""
+    """Yield problems with solved examples and the user's profile."""
     front, names, problem = template.front, template.names, partial(_at_key, template)
     if front.shots and "shot" not in template.blocks:
         yield problem("shots", f"{front.shots}, but there is no block 'shot'", "add `{% block shot %}…{% endblock %}`")
@@ -162,16 +164,16 @@ def _beside(template: PromptTemplate) -> Iterator[InputError]:
     if front.profile is None:
         return
     if "profile" not in names:
-        yield problem("profile", "no block shows `profile`", "show it, or leave `profile` out")
+        yield problem("profile", "no block shows `profile`", "show it, or remove `profile`")
     if front.profile not in (paths := template_paths()):
         close = nearest(front.profile, paths)
-        yield problem("profile", f"unknown prompt {front.profile!r}{close}", "name a template")
+        yield problem("profile", f"unknown prompt {front.profile!r}{close}", "name an existing template")
     elif read_template(read_text(paths[front.profile]), paths[front.profile], strict=False).front.task != "profile":
         yield problem("profile", f"{front.profile!r} is not a profile prompt", "name one with `task: profile`")
 
 
 def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, str]) -> Iterator[InputError]:
-    """Yield where task, ranker and answer formats do not go together."""
+    """Yield conflicts between task, ranker and answer formats."""
     front, problem = template.front, partial(_at_key, template)
     added = {name for group in KINDS for name in plugin_names(group)}
     rates = front.task == "rating"
@@ -182,14 +184,15 @@ def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, st
     answers = {answer} if isinstance(answer, str) else {*answer.values()}
     fitting, known = RATINGS if rates else ANSWERS.get(ranker), frozenset[str]().union(*ANSWERS.values())
     for name in sorted(answers if fitting is None else answers - fitting):
-        # Of a format from another package nothing is known here.
+        # Formats from plugins are not checked.
         if fitting is not None and (name in known or (name not in added and nearest(name, known))):
-            # Whoever chose another ranker must hear of that option.
+            # If an option chose the ranker, blame that option.
             key = "ranker" if "ranker" in template.overridden and "answer" not in template.overridden else "answer"
             what = f"does not fit a {'rating' if rates else f'{ranker} ranking'} prompt{nearest(name, fitting)}"
             yield problem(key, f"the answer format {name!r} {what}", f"use one of {', '.join(sorted(fitting))}")
     if front.thinking.on and FIRST_TOKEN & answers:
-        yield problem("thinking", "the first token is read, so the model cannot reason first", "write `thinking: off`")
+        what = "only the first token is read, so the model cannot reason first"
+        yield problem("thinking", what, "write `thinking: off`")
 
 
 def _render(
@@ -199,7 +202,7 @@ def _render(
 
 
 def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[InputError]:
-    """Yield what shows only in the rendered prompt."""
+    """Yield problems visible only in the rendered prompt."""
     case, line = _case(template), template.lines["user"]
     shot = replace(case, user_id="example", history=case.history[:5])
     examples = ((), (shot,)) if "shot" in template.blocks else ((),)
@@ -210,7 +213,7 @@ def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[In
         _render(template, case, View(history=3, history_order="newest-first", domain="books"))
         for bare in (_case(template, bare=True), replace(case, history=())):
             _render(template, bare)
-    except InputError as error:  # about a user that there is not
+    except InputError as error:  # drop its user, who is made up
         yield InputError(error.problem, path=template.path, line=error.line or line, hint=error.hint)
         return
     for problem, hint in _shown(template, case, plain, only or PLAIN_VIEW):
@@ -218,7 +221,7 @@ def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[In
 
 
 def _shown(template: PromptTemplate, case: Case, plain: tuple[Message, ...], view: View) -> Iterator[tuple[str, str]]:
-    """Yield what a prompt shows that it should not, and what it does not show, each with what to do."""
+    """Yield problem and hint for everything that a prompt wrongly shows or omits."""
     front, text = template.front, transcript(plain)
     if _render(template, replace(case, relevant=(case.candidates[3].item_id,), rating=2.0)) != plain:
         yield "the prompt changes with the truth", "show only the history and the candidates"
@@ -227,7 +230,7 @@ def _shown(template: PromptTemplate, case: Case, plain: tuple[Message, ...], vie
     if late:
         yield f"events beyond the newest {limit} are shown: {late[0]!r}", "show `history` and nothing else"
     if limit and "history" in template.names and case.history[-1].item.title not in text:
-        hint = "loop over all of `history`; `history:` says how many there are to be"
+        hint = "loop over all of `history`; `history:` already limits its length"
         yield "the newest event is not shown", hint
     if front.task == "profile" or front.candidates == "catalogue":
         return
@@ -239,7 +242,7 @@ def _shown(template: PromptTemplate, case: Case, plain: tuple[Message, ...], vie
 
 
 def _candidates(template: PromptTemplate, case: Case, text: str) -> Iterator[tuple[str, str]]:
-    """Yield where the candidates are not all shown, in their order and alike."""
+    """Yield problem and hint if candidates are omitted, reordered or treated differently."""
     places = [text.find(item.title) for item in case.candidates]
     turned = replace(case, candidates=case.candidates[::-1])
     if hidden := places.count(-1):
@@ -247,20 +250,20 @@ def _candidates(template: PromptTemplate, case: Case, text: str) -> Iterator[tup
     elif places != sorted(places):
         yield "the candidates are not in the order given", "loop over `candidates` without sorting"
     elif _masked(transcript(_render(template, turned)), case) != _masked(text, case):
-        yield "another order of the candidates changes more than their order", "treat all candidates alike"
+        yield "reordering the candidates changes more than their order", "treat all candidates alike"
     elif joined := next(filter(partial(_is_joined, case), text.split("\n")), ""):
-        hint = "the line break after a block tag is dropped: end the line with `+%}` in place of `%}`"
-        yield f"several candidates stand on one line of a list: {joined[:40]!r}…", hint
+        hint = "Jinja drops the line break after a block tag: end the line with `+%}` instead of `%}`"
+        yield f"several candidates are on one line of a list: {joined[:40]!r}…", hint
 
 
 def _is_joined(case: Case, line: str) -> bool:
-    """Return whether a line holds several candidates, each behind the mark of a list with which the line begins."""
+    """Return whether a list line holds several candidates, each preceded by the same bullet."""
     mark = line.lstrip()[:2]
     return mark in {"- ", "* ", "• "} and line.count(mark) >= sum(item.title in line for item in case.candidates) > 1
 
 
 def _identifiers(template: PromptTemplate, case: Case, view: View) -> Iterator[tuple[str, str]]:
-    """Yield where a candidate is shown without the identifier by which the answer names it."""
+    """Yield problem and hint if candidates are shown without the identifier that the answer uses."""
     question = template.question(case, view)
     if not (template.front.needs_identifiers(view.ids) and question.identifiers):
         return
@@ -271,12 +274,12 @@ def _identifiers(template: PromptTemplate, case: Case, view: View) -> Iterator[t
         for one in (question, replace(question, identifiers=(*others, first)))
     ]
     if missing := sum(one == other for one, other in zip(*around, strict=True)):
-        said = f"{missing} of {len(titles)} candidates are shown without the identifier that the answer names"
-        yield said, "show `item.identifier` beside each"
+        problem = f"{missing} of {len(titles)} candidates are shown without the identifier that the answer uses"
+        yield problem, "show `item.identifier` beside each"
 
 
 def _around(text: str, titles: Sequence[str]) -> list[str]:
-    """Return what stands in a prompt around each title, up to those before and behind it."""
+    """Return the text around each title, up to its neighbouring titles."""
     starts = [text.find(title) for title in titles]
     ends = [start + len(title) for start, title in zip(starts, titles, strict=True)]
     after = [*starts[1:], ends[-1] + _BEHIND]
@@ -284,11 +287,11 @@ def _around(text: str, titles: Sequence[str]) -> list[str]:
 
 
 _BEHIND = 80
-"""Characters around the first and the last candidate that belong to it."""
+"""Characters before the first and after the last title that count as around it."""
 
 
 def _views(template: PromptTemplate) -> Iterator[View]:
-    """Yield every combination of what options change: identifier scheme, history, scores."""
+    """Yield every combination of options: identifier scheme, history, scores."""
     front, schemes = template.front, list[Ids | None]([None])
     for ids in IDS if "identifier" in template.names else ():
         if front.answer_for(ids) is not None and not (ids == "titles" and front.needs_identifiers(ids)):
@@ -299,7 +302,7 @@ def _views(template: PromptTemplate) -> Iterator[View]:
 
 
 def _read_back(template: PromptTemplate, formats: Formats, only: View | None) -> Iterator[InputError]:
-    """Yield where an answer that does what the prompt asks for is not read back in full."""
+    """Yield a problem if an answer as the prompt requests it is not read back in full."""
     if template.front.task == "profile" or template.front.ranker not in ANSWERS:
         return
     for view in [only] if only else _views(template):
@@ -309,10 +312,10 @@ def _read_back(template: PromptTemplate, formats: Formats, only: View | None) ->
             answer = form.read(text, question)
             got = answer.ranked or answer.value
             if answer.outcome is not Outcome.OK or got != wanted:
-                said = answer.reason or ", ".join(answer.repairs) or f"{got!r:.60}"
+                reason = answer.reason or ", ".join(answer.repairs) or f"{got!r:.60}"
                 asked = f"with `ids: {view.ids or template.front.ids}` the prompt asks for {text.text!r:.60}"
-                problem = f"{asked}, which the format {name!r} does not read in full ({answer.outcome}: {said})"
-                hint = "let the format follow the identifiers, as in `answer: {titles: titles, numbers: permutation}`"
+                problem = f"{asked}, which the format {name!r} does not read in full ({answer.outcome}: {reason})"
+                hint = "give a format per identifier scheme, as in `answer: {titles: titles, numbers: permutation}`"
                 yield _at_key(template, "answer", problem, hint)
                 break
 
@@ -320,9 +323,9 @@ def _read_back(template: PromptTemplate, formats: Formats, only: View | None) ->
 def _obedient(
     template: PromptTemplate, form: AnswerFormat, question: Question, view: View
 ) -> Iterator[tuple[Response, object]]:
-    """Yield answers as the prompt asks for them, each with what is to be read: ids, or a value.
+    """Yield answers as the prompt requests them, each with the expected reading: ids, or a value.
 
-    One has the form that the format is named for; the other is what a solved example shows as its answer.
+    The first has the standard form of the format; the second is the answer shown by a solved example.
     """
     count = min(question.top or len(question.items), len(question.items))
     items = question.items[:count]
@@ -351,9 +354,9 @@ def _obedient(
 
 
 def _case(template: PromptTemplate, *, bare: bool = False) -> Case:
-    """Return a Case in which every text can be found again; its candidates have titles such as films have.
+    """Return a Case whose texts are all unique, so that a prompt can be searched for them; titles are film-like.
 
-    `bare`: without anything that data may lack.
+    `bare` omits everything that data may lack.
     """
 
     def item(kind: str, number: int, title: str | None = None) -> Item:
@@ -372,7 +375,7 @@ def _case(template: PromptTemplate, *, bare: bool = False) -> Case:
 
 
 def _masked(text: str, case: Case) -> str:
-    """Return the text with what tells one candidate from another taken out."""
+    """Mask everything in the text that distinguishes candidates."""
     for number, item in enumerate(case.candidates):
         for mark in (item.title, item.item_id, *item.attributes.values()):
             text = text.replace(mark, "·")

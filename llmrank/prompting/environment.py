@@ -1,4 +1,4 @@
-"""The sandbox in which templates run: no way out, and no more work or text than a prompt can need."""
+"""The sandbox for templates: no access to Python, and limits on work and text."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from llmrank.prompting.variables import FIELDS, Shown
 from llmrank.prompting.view import Domain
 
 MOST_STEPS = 2_000_000
-"""Turns of loops, calls, and pieces of text made, for one block; a prompt of 5,000 candidates takes about a tenth."""
+"""Maximum loop iterations, calls and text pieces per block; a prompt of 5,000 candidates takes about a tenth."""
 MACRO_STEPS = 10
-"""A call of a macro takes about as long as so many other steps."""
+"""The cost of a macro call, in steps."""
 MOST_TEXT = 5_000_000
-"""Characters of one text."""
+"""Maximum length of a text, in characters."""
 PIECES_AT_ONCE = 64
-"""Pieces of a block that are made before their length is looked at."""
+"""Pieces of a block to render between checks of their length."""
 MOST_NUMBER = 1_000_000
-"""The highest number that a function or a filter takes: a width, a count."""
+"""The largest number that a function or filter accepts, such as a width or a count."""
 MOST_BITS = 4096
-"""The length of a whole number that arithmetic may make."""
+"""The maximum size of an integer that arithmetic may produce."""
 _METHODS = """
 append capitalize casefold count endswith extend find get index insert isalpha isdigit items join keys lower lstrip
 pop removeprefix removesuffix replace rsplit rstrip sort split splitlines startswith strip title upper update values
@@ -38,22 +38,22 @@ pop removeprefix removesuffix replace rsplit rstrip sort split splitlines starts
 METHODS = frozenset(_METHODS.split())
 """The methods of texts, lists and maps that a template may call."""
 WORDS = FIELDS["domain"]
-"""What a template may ask of a domain."""
+"""The fields of a domain that a template may read."""
 NO_FILTERS = ("attr", "center", "indent", "pprint", "random", "urlize", "wordwrap", "xmlattr")
-"""Filters that would get around the bounds, or are for web pages."""
+"""Removed filters: they would bypass the limits, or are meant for web pages."""
 
 PRINTED = (str, int, float, list, tuple, dict, Shown, Undefined)
-"""What a template prints: text, numbers, items and events, and what holds them. Undefined raises its own error."""
+"""The types a template can print: text, numbers, items, events, and containers. Undefined raises its own error."""
 
 _AS_TEXT = """
 capitalize e escape forceescape format lower replace safe striptags title trim truncate upper urlencode wordcount
 """
 AS_TEXT = frozenset(_AS_TEXT.split())
-"""Filters that write out what they get, a list too."""
+"""Filters that convert their input to text, even a list."""
 
 
 class Absent(StrictUndefined):
-    """What an item or event does not have: false, so that a template can ask; printing it is an error."""
+    """A missing field of an item or event: false in conditions, an error when printed."""
 
     __slots__ = ()
 
@@ -62,19 +62,19 @@ class Absent(StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
-        return f"what is shown here may have no {self._undefined_name!r}"
+        return f"an item or event may have no {self._undefined_name!r}"
 
 
 @lru_cache(maxsize=256)
 def _absent(name: str) -> Absent:
-    """Return what is absent, the same for each item: a template that shows no scores asks every one of them."""
+    """Return a cached Absent: a template without scores asks every item for one."""
     return Absent(name=name)
 
 
 class Environment(SandboxedEnvironment):
-    """Sandboxed, bounded, deterministic, and without escaping: the text is for a model, not for a browser."""
+    """A sandboxed, bounded, deterministic Jinja environment without escaping, as the text goes to a model."""
 
-    # Jinja computes constant expressions when it compiles, unless their operators are intercepted.
+    # Jinja evaluates constant expressions at compile time, unless their operators are intercepted.
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self) -> None:
@@ -87,19 +87,19 @@ class Environment(SandboxedEnvironment):
         self.filters = {name: self._bounded(name, function) for name, function in self.filters.items()}
         self.filters |= {"_metered": self._metered, "_joined": self._joined, "join": self._joined}
         self.steps = 0
-        """Steps taken since a block began."""
+        """Steps taken in the current block."""
 
     def render(self, pieces: Iterable[str]) -> str:
-        """Return the text of a block from its pieces; raises SecurityError where it takes too much work or text."""
+        """Join the pieces of a block; raises SecurityError if it takes too many steps or too much text."""
         self.steps, length, parts, left = 0, 0, list[str](), iter(pieces)
-        # Some at a time: the steps bound how long each piece can be, and how many of them are new.
+        # In batches: the steps already limit the length of each piece and the number of new ones.
         while some := list(islice(left, PIECES_AT_ONCE)):
             _text_steps(length := length + sum(map(len, some)))
             parts += some
         return "".join(parts)
 
     def instrument(self, tree: nodes.Template) -> nodes.Template:
-        """Return the tree with every loop metered, and every joined text bounded, before it is compiled."""
+        """Meter every loop and bound every concatenation in the tree, before it is compiled."""
         for loop in list(tree.find_all(nodes.For)):
             loop.iter = self._filter("_metered", loop.iter)
         for cut in list(tree.find_all(nodes.Getitem)):
@@ -111,7 +111,7 @@ class Environment(SandboxedEnvironment):
         return tree
 
     def getattr(self, obj: object, attribute: str) -> object:
-        """Return a field; of an event or an item nothing but what is shown, and that quickly."""
+        """Return a field; for an event or item, only the shown fields, on a fast path."""
         if type(obj) is Shown:
             value = obj.values.get(attribute)
             return _absent(attribute) if value is None else value
@@ -122,18 +122,18 @@ class Environment(SandboxedEnvironment):
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: object, argument: object) -> object:
-        """Return an element, or a field by its name (filters such as `map(attribute="title")` ask so)."""
+        """Return an element, or a field by name (used by filters such as `map(attribute="title")`)."""
         if type(obj) is Shown:
             return self.getattr(obj, str(argument))
         return super().getitem(obj, argument)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ANN401 - as Jinja has it
-        """Return whether a template may have it: of texts, lists and maps only the methods named above."""
+        """Return whether a template may access an attribute; builtin types are limited to `METHODS`."""
         builtin = isinstance(value, BuiltinMethodType)
         return super().is_safe_attribute(obj, attr, value) and (not builtin or attr in METHODS)
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, N805
-        """Call what a template calls, within the bounds."""
+        """Perform a template's call within the limits."""
         self = __self
         owner: object = __obj.__self__ if isinstance(__obj, BuiltinMethodType) else None
         self._enter(args, kwargs)
@@ -149,7 +149,7 @@ class Environment(SandboxedEnvironment):
         return self._made(result)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401
-        """Compute what a template computes, unless its result would be too large."""
+        """Evaluate a binary operator; raises SecurityError if the result would be too large."""
         sizes = [len(one) for one in (left, right) if isinstance(one, str | list | tuple)]  # pyright: ignore
         numbers = [one for one in (left, right) if isinstance(one, int)]
         if operator == "*" and sizes and numbers:
@@ -166,9 +166,9 @@ class Environment(SandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def _bounded(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the filter, within the bounds."""
+        """Wrap a filter with the limits."""
 
-        @wraps(function)  # also what Jinja notes in a function that wants the context
+        @wraps(function)  # also copies the marker that Jinja sets on functions that need the context
         def bounded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
             self._enter(args, kwargs)
             texts = [one for one in args if isinstance(one, str)]
@@ -180,13 +180,13 @@ class Environment(SandboxedEnvironment):
             elif name == "replace" and len(texts) > 2:
                 _checked_text_method("replace", texts[0], tuple(texts[1:]))
             elif name == "sum" and any(isinstance(one, list | tuple) for one in (*args[1:], *kwargs.values())):
-                raise SecurityError("sum adds numbers only")
+                raise SecurityError("sum accepts only numbers")
             return self._made(function(*args, **kwargs))
 
         return bounded
 
     def _metered(self, value: Any) -> Any:  # noqa: ANN401
-        """Return what a loop goes through, each turn of which is a step."""
+        """Return an iterable whose iterations count as steps."""
         if isinstance(value, str | list | tuple | dict | range):
             self._spend(len(value))  # pyright: ignore[reportUnknownArgumentType]
             return value  # pyright: ignore[reportUnknownVariableType]
@@ -198,7 +198,7 @@ class Environment(SandboxedEnvironment):
             yield value
 
     def _joined(self, value: Iterable[Any], d: str = "", attribute: str | None = None) -> str:
-        """Return texts joined by `d`, as Jinja's filter `join` does."""
+        """Join texts with `d`, like Jinja's filter `join`."""
         texts = [_text(one) for one in (value if attribute is None else map(make_attrgetter(self, attribute), value))]
         self._spend(_text_steps(sum(map(len, texts)) + len(d) * len(texts)))
         return d.join(texts)
@@ -207,14 +207,14 @@ class Environment(SandboxedEnvironment):
         return nodes.Filter(cast(nodes.Expr, node), name, [], [], None, None, lineno=node.lineno)
 
     def _enter(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Count a call, and refuse numbers that are too high."""
+        """Count a call, and reject arguments that are too large."""
         self._spend(1)
         for value in (*args, *kwargs.values()):
             if type(value) is int and abs(value) > MOST_NUMBER:
                 raise SecurityError(f"{value:.3g} is more than {MOST_NUMBER:,}")
 
     def _made(self, value: Any) -> Any:  # noqa: ANN401
-        """Return a value that a function or a filter made, its size counted."""
+        """Return the result of a function or filter after counting its size."""
         if isinstance(value, str):
             self._spend(_text_steps(len(value)))
         elif isinstance(value, list):
@@ -228,17 +228,17 @@ class Environment(SandboxedEnvironment):
 
 
 def _printable(value: object) -> object:
-    """Return what a template prints; raises TypeError for what has no text of its own.
+    """Return a printable value unchanged; raises TypeError for any other object.
 
-    Python writes such an object's address, which is another one in every process: the same prompt would be asked anew.
+    Python would print its address, which differs in every process, so stored answers would not be found again.
     """
     if type(value) is str:
         return value
     if isinstance(value, PRINTED):
         _require_short(value)
         return value
-    kind = "what a filter goes through" if isinstance(value, Iterator) else f"{type(value).__name__!r}"
-    raise TypeError(f"{kind} has no text: print one of its fields, loop over it, or join it (`| join(', ')`)")
+    kind = "the result of a filter" if isinstance(value, Iterator) else f"{type(value).__name__!r}"
+    raise TypeError(f"{kind} cannot be printed: print one of its fields, loop over it, or join it (`| join(', ')`)")
 
 
 def _text(value: object) -> str:
@@ -246,7 +246,7 @@ def _text(value: object) -> str:
 
 
 def _json(value: object, indent: int | None = None) -> str:
-    """Return a value as JSON for a model to read; Jinja's own filter escapes apostrophes and what is not ASCII."""
+    """Return a value as JSON for a model; Jinja's own filter escapes apostrophes and non-ASCII characters."""
     length, parts = 0, list[str]()
     for part in json.JSONEncoder(default=_text, ensure_ascii=False, indent=indent, sort_keys=True).iterencode(value):
         _text_steps(length := length + len(part))
@@ -255,7 +255,7 @@ def _json(value: object, indent: int | None = None) -> str:
 
 
 def _require_short(value: object) -> None:
-    """Raise SecurityError for a list or a map that is too long as a text: it may hold one long text many times."""
+    """Raise SecurityError for a list or map that is too long as text: it may hold the same long text many times."""
     left: list[object] = [value] if isinstance(value, list | tuple | dict) else []
     length = 0
     while left:
@@ -266,18 +266,18 @@ def _require_short(value: object) -> None:
             left += cast("Sequence[object]", one)
         elif isinstance(one, str):
             length += len(one)
-        _text_steps(length := length + 8)  # at least a comma and a space, and looking at it takes time
+        _text_steps(length := length + 8)  # a separator, and the time to visit the element
 
 
 def _text_steps(length: int) -> int:
-    """Return how many steps it takes to make a text; raises SecurityError for one that is too long."""
+    """Return the cost of a text in steps; raises SecurityError if it is too long."""
     if length > MOST_TEXT:
         raise SecurityError(f"the text is longer than {MOST_TEXT:,} characters")
     return 1 + length // 64
 
 
 def _checked_text_method(name: str, text: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the arguments of a method of a text; raises SecurityError where its result would be too long."""
+    """Return the arguments of a string method; raises SecurityError if the result would be too long."""
     if name == "replace" and len(args) > 1:
         _text_steps(len(text) + text.count(str(args[0])) * len(str(args[1])))
     if name == "join" and args:

@@ -1,4 +1,4 @@
-"""The front matter of a template file: what the prompt is for, and what a run needs to know to use it."""
+"""The front matter of a template file: what the prompt is for and how to use it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Provenance(BaseModel, extra="forbid", frozen=True):
     paper: str = ""
     """`arXiv:2305.07622`, with the section or figure."""
     wording: Literal["verbatim", "transcribed", "reconstructed", "own"] = "own"
-    """`verbatim`: from the source itself; `transcribed`: from somebody's copy of it; `reconstructed`: the parts are the
-    paper's, the words are ours; `own`: from no paper."""
+    """`verbatim`: copied from the source; `transcribed`: from a secondary copy; `reconstructed`: the structure is the
+    paper's, the words are ours; `own`: not from a paper."""
     note: str = ""
 
 
@@ -34,7 +34,7 @@ NAME = r"^[a-z0-9][a-z0-9_.-]*$"
 
 
 def _thinking(value: object) -> Thinking:
-    """Return what a template, or an option, says of reasoning. YAML reads a bare `off` as false, and `on` as true."""
+    """Parse the `thinking` setting of a template or option. YAML reads a bare `off` as false and `on` as true."""
     if isinstance(value, Thinking):
         return value
     if isinstance(value, bool) or value in ("on", "off"):
@@ -42,44 +42,44 @@ def _thinking(value: object) -> Thinking:
     values = cast("dict[str, object]", value) if isinstance(value, dict) else {"budget": value}
     budget = values.get("budget")
     if len(values) > 1 or not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
-        raise ValueError("write off, on, or {budget: N} with the most tokens of reasoning")
+        raise ValueError("write off, on, or {budget: N} with the maximum number of reasoning tokens")
     return Thinking(True, budget)
 
 
 def _number(value: object) -> object:
-    """Refuse a switch, which would count as 1, and what no number can be written as, in place of a number."""
+    """Reject booleans, which would count as 0 or 1, and non-finite numbers."""
     given = cast("dict[str, object]", value) if isinstance(value, dict) else {"": value}
     for key, one in given.items():
         if isinstance(one, bool) or (isinstance(one, float) and not math.isfinite(one)):
-            raise ValueError(f"write a number{key and f' for {key!r}'}, and not {str(one).lower()}")
+            raise ValueError(f"write a number{key and f' for {key!r}'}, not {str(one).lower()}")
     return value
 
 
 def _answer(value: object) -> object:
-    """Refuse a map of answer formats that names an unknown identifier scheme, or none."""
+    """Reject a map of answer formats that is empty or names an unknown identifier scheme."""
     if isinstance(value, dict):
         if not value:
             raise ValueError("write a format, or one for each identifier scheme")
         if wrong := sorted(map(str, cast("dict[object, object]", value).keys() - {*IDS})):
-            raise ValueError(f"{wrong[0]!r} is no identifier scheme; use {', '.join(IDS)}")
+            raise ValueError(f"unknown identifier scheme {wrong[0]!r}; use {', '.join(IDS)}")
     return value
 
 
 RESERVED = {"model", "messages", "n", "stream", "logprobs", "top_logprobs", "max_completion_tokens"} | {
     field.name for field in fields(Sampling)
 }
-"""Fields of a call's body that llmrank sets itself."""
+"""Fields of a request body that llmrank sets itself."""
 
 
 SECRET = re.compile(
     r".*(?:(?:api|access|secret|private|subscription)keys?|accesskeyid|authorization|credentials?|passw(?:or)?d"
     r"|passphrase|secret|cookie|(?:access|api|auth|bearer|hf|refresh|security|session|user)tokens?)|tokens?|bearer|key"
 )
-"""Names of fields, without signs and in lower case, that hold a key: all that a body holds is stored and shared."""
+"""Field names, lower-cased and without punctuation, that hold a secret; the body is stored and may be shared."""
 
 
 def _secret_in(value: JsonValue) -> str | None:
-    """Return the name of a field that holds a key, at any depth."""
+    """Return the name of a field that holds a secret, at any depth."""
     if isinstance(value, dict):
         own = next((name for name in value if SECRET.fullmatch("".join(filter(str.isalnum, name)).lower())), None)
         return own or next(filter(None, map(_secret_in, value.values())), None)
@@ -90,8 +90,8 @@ def _extra_body(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if own := sorted(RESERVED & value.keys()):
         raise ValueError(f"{own[0]!r} is set by llmrank itself; write it under `sampling`, or leave it out")
     if secret := _secret_in(value):
-        raise ValueError(f"{secret!r} would be kept with every answer and in the Run; set OPENAI_API_KEY in its place")
-    json.dumps(value, allow_nan=False)  # raises ValueError for what JSON has no number for
+        raise ValueError(f"{secret!r} would be stored with every answer and in the Run; set OPENAI_API_KEY instead")
+    json.dumps(value, allow_nan=False)  # raises ValueError for NaN and infinity
     return value
 
 
@@ -108,56 +108,56 @@ class FrontMatter(BaseModel, extra="forbid", frozen=True):
     """One line for `prompts list`."""
     task: Literal["ranking", "rating", "profile"]
     ranker: str | None = None
-    """The method that asks with it: `listwise`, `pointwise`, …; none for a profile."""
+    """The ranking method that uses the prompt: `listwise`, `pointwise`, …; none for a profile."""
     answer: Annotated[str | Mapping[Ids, str] | None, BeforeValidator(_answer)] = None
     """The answer format that reads the response, or one per identifier scheme (see `answer_for`); none for a profile,
-    whose answer is shown as it comes."""
+    whose answer is used unchanged."""
     history: Annotated[int | None, BeforeValidator(_number)] = Field(None, ge=0)
-    """How many of the newest events are shown; not given: all."""
+    """The number of newest events to show; default: all."""
     top: Annotated[int | None, BeforeValidator(_number)] = Field(None, ge=1)
-    """How many items the model is asked to return; not given: all that are shown."""
+    """The number of items the model is asked to return; default: all that are shown."""
     ids: Ids = "titles"
     """How items are named."""
     scale: tuple[float, float] | None = None
-    """The lowest and the highest number that a ranking prompt asks for; not given: the rating scale of the data, which
-    a rating prompt always uses."""
+    """The lowest and highest number that a ranking prompt asks for; default: the rating scale of the data, which a
+    rating prompt always uses."""
     candidates: Literal["list", "catalogue"] = "list"
     """`catalogue`: no list is shown, and the model names items freely."""
     attributes: tuple[str, ...] = ()
-    """The item attributes that the template shows (genres, brand, …); it must allow for items that lack one."""
+    """The item attributes that the template shows (genres, brand, …); it must handle items that lack one."""
     profile: str | None = None
     """The template that asks for the user's profile first."""
     shots: Annotated[int, BeforeValidator(_number)] = Field(0, ge=0)
-    """How many solved examples, unless `--shots` says otherwise."""
+    """The number of solved examples; `--shots` overrides it."""
     constrain: bool = False
-    """Whether a backend that can enforce the form of the answer does so."""
+    """Whether to constrain the form of the answer on backends that can."""
     thinking: Annotated[Thinking, BeforeValidator(_thinking)] = Thinking()
-    """Whether the model reasons before it answers: `off` (unless said otherwise), `on`, or `{budget: N}`. A budget is
-    added to `max_tokens`, which is for the answer; `on` has no bound but `max_tokens`, for both together."""
+    """Whether the model reasons before it answers: `off` (default), `on`, or `{budget: N}`. `max_tokens` limits the
+    answer, and a budget is added to it; with `on`, `max_tokens` limits reasoning and answer together."""
     extra_body: ExtraBody = Field(default_factory=dict[str, JsonValue])
-    """Further fields of each call's body, for what an endpoint knows and llmrank does not."""
+    """Extra fields of each request body, for endpoint features unknown to llmrank."""
     domain: DomainName = "items"
-    """Whose words are used where neither the data nor `--domain` says so."""
+    """The domain whose words are used, unless the data or `--domain` sets another."""
     provenance: Provenance = Provenance()
     sampling: Annotated[Sampling, BeforeValidator(_number)] = Sampling()
-    """How the model draws its answer."""
+    """How the answer is sampled."""
 
     @property
     def about_one_item(self) -> bool:
-        """Whether one item is asked about at a time: its `target`."""
+        """Whether the prompt asks about one item at a time: its `target`."""
         return self.task == "rating" or self.ranker == "pointwise"
 
     def answer_for(self, ids: Ids | None = None) -> str | None:
-        """Return the answer format for an identifier scheme (None: the template's own); None where it has none."""
+        """Return the answer format for an identifier scheme (None: the template's own), or None if it has none."""
         return self.answer if self.answer is None or isinstance(self.answer, str) else self.answer.get(ids or self.ids)
 
     def needs_identifiers(self, ids: Ids | None = None) -> bool:
-        """Return whether the answer names items by their identifiers, so that titles alone will not do."""
+        """Return whether the answer refers to items by identifier, so that titles alone are not enough."""
         return self.answer_for(ids) in {"permutation", "choice", "label_logprobs"}
 
     @property
     def extra_body_text(self) -> str:
-        """The extra body as a Request carries it: JSON with sorted keys, empty where there is none."""
+        """The extra body as stored in a Request: JSON with sorted keys, or an empty string."""
         return json.dumps(self.extra_body, sort_keys=True, separators=(",", ":")) if self.extra_body else ""
 
 
@@ -169,12 +169,12 @@ def split_front(text: str, path: Path) -> tuple[str, int]:
             if line.rstrip() == "---":
                 return "\n".join(lines[1 : number - 1]), number + 1
     problem = "no front matter" if lines[0].rstrip() != "---" else "the front matter is not closed"
-    hint = "begin the file with a line '---', the keys (name, task, …), and another line '---'"
+    hint = "start the file with a line '---', the keys (name, task, …), and another line '---'"
     raise InputError(problem, path=path, line=1, hint=hint)
 
 
 def read_front(source: str, path: Path) -> FrontMatter:
-    """Return the front matter, which begins on line 2; raises InputError with file, line and key."""
+    """Parse the front matter, which starts on line 2; raises InputError with file, line and key."""
     values, lines = read_yaml(source, path, first_line=2)
     try:
         return FrontMatter.model_validate(values)
@@ -184,22 +184,22 @@ def read_front(source: str, path: Path) -> FrontMatter:
 
 
 def parse_thinking(text: str) -> Thinking:
-    """Return what `--thinking` says: `off`, `on`, or the most tokens of reasoning; raises InputError."""
+    """Parse `--thinking`: `off`, `on`, or the maximum number of reasoning tokens; raises InputError."""
     try:
         return _thinking(int(text) if text.isdecimal() else text)
     except ValueError as error:
         hint = "for example --thinking off, or --thinking 1024"
-        problem = f"{text!r} is neither off, on, nor the most tokens of reasoning"
+        problem = f"expected off, on, or a maximum number of reasoning tokens, got {text!r}"
         raise InputError(problem, field="--thinking", hint=hint) from error
 
 
 def parse_extra_body(text: str) -> dict[str, JsonValue]:
-    """Return what `--extra-body` says, a JSON object; raises InputError."""
+    """Parse `--extra-body`, a JSON object; raises InputError."""
     hint = """for example --extra-body '{"min_p": 0.1}'"""
     try:
         json.loads(text, object_pairs_hook=_once)
     except RecursionError:
-        pass  # pydantic says so
+        pass  # pydantic reports it below
     except ValueError as error:
         if str(error).endswith("given twice"):
             raise InputError(str(error), field="--extra-body", hint="leave one out") from error

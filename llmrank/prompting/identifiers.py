@@ -1,4 +1,4 @@
-"""The identifiers by which a prompt and its answer name items, and the labels that suit a model's tokenizer."""
+"""The identifiers that name items in prompts and answers, and the labels that suit a model's tokenizer."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ queen radio spider tomato urn violin whale yard acorn bread copper daisy emerald
 nut owl plum rose ship tree van wolf barn crown drum flute goat hat kite lamp mouse nail oven shell
 """
 WORDS: tuple[str, ...] = tuple(_WORDS.split())
-"""Short, common, unlike each other, and none of them a rank, a number or a judgement."""
+"""Short, common, dissimilar words; none is a rank, a number or a judgement."""
 SLICE = 256
-"""How many candidate labels an endpoint is asked about at a time."""
+"""The number of possible labels to send to an endpoint at a time."""
 
 
 def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return one identifier per item, in order; empty where the titles themselves are the identifiers.
+    """Return one identifier per item, in order; empty if titles are the identifiers.
 
-    Letters go on after Z as AA, AB, …. `labels`, where given, stand in the place of letters and of words. Raises
-    InputError where a scheme has fewer identifiers than there are items.
+    Letters continue after Z with AA, AB, …. `labels`, if given, replace letters and words. Raises InputError if a
+    scheme has fewer identifiers than there are items.
     """
     if labels and scheme in ("letters", "words"):
         if len(items) > len(labels):
             n = len(labels)
-            problem = f"{len(items)} candidates need as many labels, and this model has {n} that are single tokens"
+            problem = f"{len(items)} candidates need as many labels, but this model has only {n} single-token labels"
             hint = "use --ranker sliding_window, which asks with this prompt window by window; "
             raise InputError(problem, field="-k", hint=f"{hint}--first recall_order --first-top {n}; or -k {n}")
         return tuple(labels[: len(items)])
@@ -53,7 +53,7 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
             return tuple(item.item_id for item in items)
         case "words":
             if len(items) > len(WORDS):
-                problem = f"--ids words names at most {len(WORDS)} items, and {len(items)} are to be shown"
+                problem = f"--ids words names at most {len(WORDS)} items, but {len(items)} are to be shown"
                 raise InputError(problem, field="--ids", hint="use --ids numbers, or show fewer candidates (-k)")
             return WORDS[: len(items)]
 
@@ -70,7 +70,7 @@ def _letters(n: int) -> tuple[str, ...]:
 
 
 def label_pool() -> Iterator[str]:
-    """Yield candidate labels, several thousand: letters, two-letter codes, words, digits, longer codes."""
+    """Yield several thousand possible labels: letters, two-letter codes, words, digits, longer codes."""
     codes = ["".join(letters) for letters in product(ascii_uppercase, repeat=2)]
     lower, capitalised = [code.lower() for code in codes], [code.capitalize() for code in codes]
     syllables = map("".join, product(ascii_uppercase, "AEIOUY", ascii_uppercase))
@@ -78,18 +78,18 @@ def label_pool() -> Iterator[str]:
 
 
 async def find_labels(tokens: Callable[[Sequence[str]], Awaitable[Mapping[str, int] | None]]) -> tuple[str, ...]:
-    """Return the first `LABEL_LIMIT` labels of the pool that are single tokens of a model, each a different token.
+    """Return the first `LABEL_LIMIT` labels of the pool that are distinct single tokens of a model.
 
-    `tokens` returns the token id of each text that is one token where the model's answer begins, or None where the
-    tokenizer is not known (`backend.label_tokens`); it is asked about a slice of the pool at a time. Fewer come back
-    where the pool does not hold more, none where the tokenizer is not known.
+    `tokens` (`backend.label_tokens`) returns the token id of each text that is a single token at the start of the
+    model's answer, or None if the tokenizer is unknown. It is called for a slice of the pool at a time. The result is
+    shorter if the pool is exhausted, and empty if the tokenizer is unknown.
     """
     chosen: dict[int, str] = {}
     pool = label_pool()
     while len(chosen) < LABEL_LIMIT and (part := list(islice(pool, SLICE))):
-        if (told := await tokens(part)) is None:
+        if (known := await tokens(part)) is None:
             return ()
         for label in part:
-            if label in told:
-                chosen.setdefault(told[label], label)
+            if label in known:
+                chosen.setdefault(known[label], label)
     return tuple(chosen.values())[:LABEL_LIMIT]

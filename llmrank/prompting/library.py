@@ -1,4 +1,4 @@
-"""Where templates are found (a path, ./prompts, the user's config folder, the package), and what there is."""
+"""Find and list templates: by path, in ./prompts, in the user's config folder, and in the package."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from llmrank.yaml_text import read_text
 
 SUFFIX = ".jinja"
 WORDINGS = "wordings"
-"""The folder that holds, in a folder for each template that has some, the same in other words."""
+"""The folder of paraphrases, with a subfolder for each template that has some."""
 
 
 def shipped_folder() -> Path:
     """Return the folder of the templates that come with llmrank."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "_prompts"
-    # In a checkout they lie beside the package; the wheel carries them inside it.
+    # In a checkout they are next to the package; in a wheel, inside it.
     return installed if installed.is_dir() else package.parent / "prompts"
 
 
 def folders() -> tuple[Path, ...]:
-    """Return the folders that are searched, in this order."""
+    """Return the folders to search, in order."""
     from platformdirs import user_config_path
 
     try:
         own = (user_config_path("llmrank") / "prompts",)
-    except RuntimeError:  # a user without a home: there is nothing to search
+    except RuntimeError:  # the user has no home folder
         own = ()
     return Path("prompts"), *own, shipped_folder()
 
 
 def template_paths() -> dict[str, Path]:
-    """Return the file of every template that can be named, by name, sorted; the shipped wordings are among them."""
+    """Return the file of every template that can be named, sorted by name, including the shipped wordings."""
     found: dict[str, Path] = {}
     for path in chain(*(sorted(folder.glob(f"*{SUFFIX}")) for folder in folders()), _wordings()):
         found.setdefault(path.name.removesuffix(SUFFIX), path)
@@ -44,14 +44,13 @@ def template_paths() -> dict[str, Path]:
 
 
 def shipped_wordings() -> dict[str, tuple[str, ...]]:
-    """Return the names of the templates that come with llmrank to say the same as another in other words, by the name
-    of that other."""
+    """Return the shipped paraphrases of each template: the template's name -> the names of its paraphrases."""
     files = groupby(_wordings(), key=lambda path: path.parent.name)
     return {name: tuple(path.name.removesuffix(SUFFIX) for path in paths) for name, paths in files}
 
 
 def shipped_path(name: str) -> Path | None:
-    """Return the file of the template of that name that comes with llmrank; None where none does."""
+    """Return the file of the shipped template of that name, or None."""
     shipped = {path.name: path for path in (*shipped_folder().glob(f"*{SUFFIX}"), *_wordings())}
     return shipped.get(f"{name}{SUFFIX}")
 
@@ -61,7 +60,7 @@ def _wordings() -> list[Path]:
 
 
 def find_template(name: str | Path) -> Path:
-    """Return the file of a template, given its name or its path; raises InputError with the nearest name."""
+    """Return the file of a template given by name or path; raises InputError with the nearest name."""
     if isinstance(name, Path) or name.endswith(SUFFIX) or "/" in name or "\\" in name:
         path = Path(name)
         if not path.is_file():
@@ -75,9 +74,9 @@ def find_template(name: str | Path) -> Path:
 
 
 def compared_templates(name: str, other: str | None = None) -> tuple[Path, Path]:
-    """Return the files of two templates; without OTHER the one that comes with llmrank under this name, and NAME's own.
+    """Return the files of two templates to compare; by default, the shipped template of this name and NAME itself.
 
-    Raises InputError where none of that name comes with llmrank.
+    Raises InputError if no template of that name is shipped.
     """
     found = find_template(name)
     if other is not None:
@@ -89,9 +88,9 @@ def compared_templates(name: str, other: str | None = None) -> tuple[Path, Path]
 
 
 def load_template(name: str | Path) -> PromptTemplate:
-    """Return a template by name or path.
+    """Load a template by name or path.
 
-    Raises InputError for an unknown name (with the nearest), and with file and line for what is wrong in the file.
+    Raises InputError for an unknown name (it suggests the nearest), and for errors in the file, with file and line.
     """
     path = find_template(name)
     return read_template(read_text(path), path)
@@ -101,8 +100,8 @@ Origin = Literal["shipped", "edited", "own"]
 
 
 def template_origin(template: PromptTemplate) -> Origin:
-    """Return `shipped` for a template as it comes with llmrank, `edited` for another text under the name of one that
-    does, `own` for the user's."""
+    """Return `shipped` for a template unchanged since installation, `edited` for a changed text under a shipped name,
+    and `own` for the user's."""
     shipped = shipped_path(template.name)
     if shipped is None:
         return "own"
@@ -111,7 +110,7 @@ def template_origin(template: PromptTemplate) -> Origin:
 
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
-    """What a list of templates shows of one."""
+    """One template's row in a list of templates."""
 
     name: str
     path: Path
@@ -119,20 +118,22 @@ class TemplateInfo:
     task: str = ""
     ranker: str = ""
     answer: str = ""
-    """The answer format, or those of its identifier schemes, each once."""
+    """The answer format, or the distinct ones of its identifier schemes."""
     description: str = ""
     paper: str = ""
     wording: str = ""
     note: str = ""
     problem: str = ""
-    """What is wrong with it; of a file that cannot be read the other fields are empty."""
+    """The first problem found; if the file cannot be read, the other fields are empty."""
 
 
 def describe_templates(*, task: str | None = None, ranker: str | None = None) -> list[TemplateInfo]:
-    """Return every template that can be named, sorted by name, or those of a task and of a ranker alone; a broken file
-    is in the list too, with what is wrong. The shipped wordings of a template are not: they are no prompts of their
-    own. Those that come with llmrank are well."""
-    from llmrank.prompting.check import check  # which looks for the templates that another one names
+    """Return every template that can be named, sorted by name, optionally filtered by task and ranker.
+
+    Broken files are listed with their problem. Shipped wordings are left out, as they only paraphrase other templates.
+    Shipped templates are not checked.
+    """
+    from llmrank.prompting.check import check  # imported here, because check imports this module
 
     found: list[TemplateInfo] = []
     wordings = _wordings()

@@ -1,4 +1,4 @@
-"""What a template refers to and must not: found in its syntax tree, before anything is rendered."""
+"""Find invalid references in a template's syntax tree, before anything is rendered."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from jinja2.meta import find_undeclared_variables
 from llmrank.errors import nearest
 from llmrank.prompting.variables import FIELDS, KINDS, TRUTH, VARIABLES
 
-# Filters that keep the kind of a list, and those that take one element of it.
+# Filters that keep the kind of a list, and those that return one element of it.
 _SAME = frozenset({"list", "reverse", "sort", "select", "reject", "selectattr", "rejectattr", "unique", "default", "d"})
 _ELEMENT = frozenset({"first", "last", "min", "max"})
 _BY_ATTRIBUTE = frozenset({"map", "sort", "unique", "groupby", "sum", "min", "max", "join"})
 _BY_FIRST_ARGUMENT = frozenset({"selectattr", "rejectattr", "groupby"})
 Scope = dict[str, str | None]
-"""The kind of what each name stands for: event, item, list of event, …; None: unknown."""
+"""The kind of each name: event, item, list of event, …; None if unknown."""
 
 
 def wrong_references(
     block: nodes.Template, available: frozenset[str], attributes: tuple[str, ...], catalogue: bool
 ) -> Iterator[tuple[int, str, str]]:
-    """Yield line, problem and hint of every variable and field that a block refers to and does not have.
+    """Yield line, problem and hint for every reference of a block to an unavailable variable or field.
 
-    `available` are the variables it may use, `attributes` the declared ones of items; `catalogue` says that no
-    candidates are shown.
+    `available` are its variables and `attributes` the declared item attributes; `catalogue` tells that no candidates
+    are shown.
     """
     made = {name.name for name in block.find_all(nodes.Name) if name.ctx == "store"}
     for name in sorted(find_undeclared_variables(block) - available - made):
@@ -38,9 +38,9 @@ def wrong_references(
 
 def _wrong_name(name: str, catalogue: bool) -> tuple[str, str]:
     if catalogue and name in {"candidates", "n"}:
-        return f"{name!r}: this prompt names freely and shows no candidates", "take out `candidates: catalogue`"
+        return f"{name!r}: this prompt shows no candidates", "remove `candidates: catalogue`"
     if name in TRUTH or name == "answer":
-        return f"{name!r} is the truth, which no template is given", "show only the history and the candidates"
+        return f"{name!r} is the truth, which templates cannot see", "show only the history and the candidates"
     if name in VARIABLES:
         return f"{name!r} is not available here", f"{name!r}: {VARIABLES[name]}"
     return f"undefined variable {name!r}{nearest(name, VARIABLES)}", f"use one of {', '.join(VARIABLES)}"
@@ -49,7 +49,7 @@ def _wrong_name(name: str, catalogue: bool) -> tuple[str, str]:
 def _wrong_field(kind: str | None, of: str, field: str, attributes: tuple[str, ...]) -> tuple[str, str] | None:
     place = f"{of}.{field}"
     if field == "relevant" or (kind == "item" and field in TRUTH):
-        return f"{place} is the truth, which no template is given", "show only the history and the candidates"
+        return f"{place} is the truth, which templates cannot see", "show only the history and the candidates"
     if kind is None:
         return None
     if kind not in FIELDS:
@@ -66,7 +66,7 @@ def _wrong_field(kind: str | None, of: str, field: str, attributes: tuple[str, .
 
 
 def _fields(node: nodes.Node, scope: Scope) -> Iterator[tuple[int, str | None, str, str]]:
-    """Yield every field beneath a node: its line, the kind and the name of what it belongs to, and its own name."""
+    """Yield every field access below a node: line, the owner's kind and name, and the field's name."""
     if isinstance(node, nodes.For | nodes.Macro | nodes.CallBlock | nodes.With):
         scope = dict(scope)
     match node:
@@ -113,7 +113,7 @@ def _element(kind: str | None) -> str | None:
 
 
 def _bind(scope: Scope, target: nodes.Node, kind: str | None) -> None:
-    """Note the kind of a name that is set; of several names at once nothing is known."""
+    """Record the kind of an assigned name; with several targets the kinds are unknown."""
     if isinstance(target, nodes.Name):
         scope[target.name] = kind
     else:

@@ -1,4 +1,4 @@
-"""Solved examples for a prompt, drawn from training histories of other users."""
+"""Solved examples for a prompt, drawn from the training histories of other users."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from llmrank.types import Case, Event, Item, Task
 
 @dataclass(frozen=True, slots=True)
 class ShotPool:
-    """Users to draw examples from: their histories, and the items in them. Build it once for many Cases."""
+    """A pool of users to draw examples from, with their histories and items. Build it once for many Cases."""
 
     histories: tuple[tuple[str, tuple[Event, ...]], ...]
-    """By user, sorted; two events or more."""
+    """(user, history) pairs sorted by user; each history has at least two events."""
     items: tuple[Item, ...]
-    """All items in them, sorted by id; ranking negatives are drawn from these."""
+    """All items in the histories, sorted by id; negatives for ranking are drawn from these."""
 
     @classmethod
     def of(cls, cases: Sequence[Case]) -> ShotPool:
-        """Return the pool of these Cases' histories; their candidates, targets and truth are not looked at.
+        """Build the pool from the histories of Cases; their candidates, targets and truth are ignored.
 
-        The histories must be training data. Of a user with several Cases the longest history counts.
+        The histories must be training data. For a user with several Cases, the longest history counts.
         """
         longest: dict[str, tuple[Event, ...]] = {}
         for case in cases:
@@ -37,11 +37,12 @@ class ShotPool:
         )
 
     def choose(self, case: Case, count: int, seed: int, task: Task, candidates: int = 10) -> tuple[Case, ...]:
-        """Return `count` solved Cases of other users; each ends before its user's last event, which is the answer.
+        """Return `count` solved Cases of other users; each user's last event is the answer, the events before it the
+        history.
 
-        Drawn by `Random(f"{seed}:{user_id}")`, whatever the order of the pool. Rating: target and rating are those of
-        the last event. Ranking: that item among `candidates` items, the others drawn from the pool and not in the
-        user's history. Raises InputError where there are too few such users.
+        They are drawn with `Random(f"{seed}:{user_id}")`, independent of the pool's original order. For ratings, target
+        and rating come from the last event. For rankings, its item is one of `candidates` items; the others are drawn
+        from the pool outside the user's history. Raises InputError if there are too few such users.
         """
         if count == 0:
             return ()
@@ -64,7 +65,7 @@ class ShotPool:
                 chosen.append(replace(solved, candidates=tuple(shown), relevant=(last.item.item_id,)))
         if (n := len(chosen)) < count:
             events = "two rated events" if task == "rating" else "two events"
-            problem = f"{count} solved examples are wanted, but only {n} other users in the training data have {events}"
+            problem = f"{count} solved examples are needed, but only {n} other users in the training data have {events}"
             hint = f"use --shots {n}, or more users"
             raise InputError(problem, user=case.user_id, field="--shots", hint=hint)
         return tuple(chosen)
@@ -72,7 +73,7 @@ class ShotPool:
     def _negatives(self, history: Sequence[Event], count: int, random: Random) -> list[Item]:
         seen = {event.item.item_id for event in history}
         free = len(self.items) - len(seen)
-        if free < 2 * count:  # in a small catalogue it would take long until an unseen one comes up
+        if free < 2 * count:  # in a small catalogue, rejection sampling would be slow
             unseen = [item for item in self.items if item.item_id not in seen]
             return random.sample(unseen, min(count, len(unseen)))
         drawn: list[Item] = []

@@ -1,4 +1,4 @@
-"""A prompt template: a file with front matter and Jinja blocks, and how it turns a Case into messages."""
+"""A prompt template: a file with front matter and Jinja blocks that turns a Case into messages."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ BLOCKS = ("system", "user", "shot")
 PLAIN_VIEW = View()
 ORDERS = {"oldest-first": "oldest first", "newest-first": "newest first", "shuffled": "in no particular order"}
 TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError)
-"""What a wrong expression in a template can raise (`{{ n + title }}`, a macro that calls itself, …)."""
+"""The exceptions that a faulty expression in a template can raise (`{{ n + title }}`, an endless macro, …)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PromptTemplate:
-    """A template, read and compiled; `print` shows its text. Equal when the files' texts are equal."""
+    """A compiled template; `print` shows its text. Templates are equal if their texts and overrides are equal."""
 
     name: str
     path: Path = field(compare=False)
@@ -46,12 +46,12 @@ class PromptTemplate:
     names: frozenset[str] = field(compare=False)
     """All variables and fields that the blocks mention."""
     problems: tuple[InputError, ...] = field(default=(), compare=False)
-    """What reading alone finds wrong; always empty in a template that `load_template` returned."""
+    """Problems found by reading alone; always empty in a template returned by `load_template`."""
     overridden: Mapping[str, object] = field(default_factory=dict[str, object])
-    """The front-matter keys that options have replaced (see `override`)."""
+    """The front-matter keys replaced by options (see `override`)."""
 
     def __reduce__(self) -> tuple[Callable[..., PromptTemplate], tuple[str, Path, bool, Mapping[str, object]]]:
-        # Compiled code cannot be sent to another process; the text can.
+        # Compiled code cannot be pickled, so send the text.
         return read_template, (self.text, self.path, False, self.overridden)
 
     def __hash__(self) -> int:
@@ -64,16 +64,16 @@ class PromptTemplate:
         return self.text
 
     def override(self, **keys: object) -> PromptTemplate:
-        """Return the template with what options say in the place of its own keys (`ranker`, `answer`, `top`,
-        `thinking`, `extra_body`); None leaves a key as it is."""
+        """Return the template with front-matter keys (`ranker`, `answer`, `top`, `thinking`, `extra_body`) replaced by
+        options; None leaves a key unchanged."""
         changed = {key: value for key, value in keys.items() if value is not None}
         front = self.front.model_copy(update=changed)
         return replace(self, front=front, overridden={**self.overridden, **changed})
 
     def answer_for(self, ids: Ids | None = None) -> str:
-        """Return the answer format under an identifier scheme (None: the template's own).
+        """Return the answer format for an identifier scheme (None: the template's own).
 
-        Raises InputError for a scheme under which the template says no format, and for a profile prompt.
+        Raises InputError for a scheme without an answer format in the template, and for a profile prompt.
         """
         if (answer := self.front.answer_for(ids)) is None:
             known = ", ".join(self.front.answer) if isinstance(self.front.answer, Mapping) else ""
@@ -83,11 +83,11 @@ class PromptTemplate:
         return answer
 
     def question(self, case: Case, view: View = PLAIN_VIEW, *, scale: tuple[float, float] = (1.0, 5.0)) -> Question:
-        """Return what the prompt offers for this Case.
+        """Return the Question that the prompt asks about this Case.
 
-        The items are the Case's target where it has one (rating, pointwise), else its candidates in the order given;
-        a profile offers none. Raises InputError where the Case lacks what the template asks about, or where the
-        template cannot show what the view asks for.
+        Its items are the Case's target (rating, pointwise) or its candidates in the given order; a profile prompt has
+        none. Raises InputError if the Case lacks what the template asks about, or if the template cannot show what the
+        view requires.
         """
         if self.front.task == "profile":
             return Question(scale=scale)
@@ -95,15 +95,17 @@ class PromptTemplate:
         ids = view.ids or self.front.ids
         scale = self.front.scale or scale
         if self.front.about_one_item and case.target is None:
-            raise self._unfit(case, "no target", "give the Case a target item, or use a listwise template")
+            hint = "give the Case a target item, or use a listwise template"
+            raise self._unfit(case, "the Case has no target", hint)
         items = (case.target,) if self.front.about_one_item and case.target else case.candidates
         if not items:
-            raise self._unfit(case, "no candidates", "give the Case candidates, or use a rating template")
+            hint = "give the Case candidates, or use a rating template"
+            raise self._unfit(case, "the Case has no candidates", hint)
         top = self.front.top
         if self.front.candidates == "catalogue":
             return Question(items=items, top=top, scale=scale)
         top = None if top is None else min(top, len(items))
-        # Identifiers whose log-probabilities are read are labels that are single tokens of the model.
+        # If log-probabilities are read, the identifiers must be labels that are single tokens of the model.
         labels = view.labels if self.front.answer_for(ids) == "label_logprobs" else ()
         return Question(items, identifiers(ids, items, labels), top, scale)
 
@@ -116,15 +118,15 @@ class PromptTemplate:
         shots: Sequence[Case] = (),
         profile: str | None = None,
     ) -> tuple[Message, ...]:
-        """Return the messages; the system message first, where the template has one.
+        """Return the messages; the system message, if any, comes first.
 
-        `question` says which items are shown, in which order and under which identifiers. `shots` are full Cases from
-        training data, whose answers are shown; of `case` itself the truth is never read. Raises InputError with the
-        template's line and the user where a block cannot be rendered.
+        `question` determines the items shown, their order and their identifiers. `shots` are full Cases from training
+        data, shown with their answers; the truth of `case` itself is never read. Raises InputError with the template's
+        line and the user if a block cannot be rendered.
         """
         if shots and "shot" not in self.blocks:
-            problem = f"it has no block 'shot', and {len(shots)} solved examples are to be shown"
-            hint = "add `{% block shot %}…{% endblock %}` and show `shots` in the block user, or take --shots 0"
+            problem = f"it has no block 'shot' to show {len(shots)} solved examples"
+            hint = "add `{% block shot %}…{% endblock %}` and show `shots` in the block user, or use --shots 0"
             raise self._unfit(case, problem, hint)
         context = self._context(case, question, view)
         context["profile"] = profile or ""
@@ -134,26 +136,25 @@ class PromptTemplate:
         )
 
     def render_shot(self, shot: Case, *, view: View = PLAIN_VIEW, scale: tuple[float, float] = (1.0, 5.0)) -> str:
-        """Return a solved example as the block `shot` shows it; raises InputError as `render` does."""
+        """Render a solved example with the block `shot`; raises InputError like `render`."""
         return self._render("shot", self._solved(shot, view, scale), shot)
 
     def fitting_events(self, case: Case, most: int, tokens: Callable[[int], int], limit: int) -> int:
-        """Return how many of the newest events, `most` at most, a prompt of `limit` tokens can show.
+        """Return how many of the newest events (at most `most`) fit a prompt of `limit` tokens.
 
-        `tokens` says how long the prompt is with so many. What does not fit costs the oldest events; the frame, the
-        shots, the candidates and the question stay whole. Raises InputError that says by how much it is too long where
-        even no history fits.
+        `tokens` returns the prompt's length for a number of events. Only the oldest events are dropped; the rest of the
+        prompt stays complete. Raises InputError if the prompt is too long even without history, and says by how much.
         """
         if tokens(most) <= limit:
             return most
         if (bare := tokens(0)) > limit:
-            long = f"it takes {bare} tokens without any history, {bare - limit} more than the {limit} there are"
-            hint = "show fewer candidates (-k) or shots, ask for a shorter answer, or take a model that holds more"
-            raise self._unfit(case, long, hint)
+            problem = f"it takes {bare} tokens even without history, {bare - limit} more than the {limit} available"
+            hint = "show fewer candidates (-k) or shots, ask for a shorter answer, or use a model with a longer context"
+            raise self._unfit(case, problem, hint)
         return bisect_right(range(1, most), limit, key=tokens)
 
     def shown_events(self, case: Case, view: View) -> int:
-        """Return how many events of the Case are shown."""
+        """Return the number of events of the Case to show."""
         if not view.show_history:
             return 0
         limit = self.front.history if view.history is None else view.history
@@ -187,8 +188,8 @@ class PromptTemplate:
         return context
 
     def _solved(self, shot: Case, view: View, scale: tuple[float, float]) -> dict[str, object]:
-        """Return the context of a solved example: its own history and items, and `solved`."""
-        unscored = replace(view, show_scores=False)  # no model has recalled an example's candidates
+        """Return the context of a solved example: its history, its items and `solved`."""
+        unscored = replace(view, show_scores=False)  # the candidates of an example have no recall scores
         context = self._context(shot, self.question(shot, unscored, scale=scale), unscored)
         if self.front.task == "rating":
             if shot.rating is None:
@@ -204,26 +205,26 @@ class PromptTemplate:
             return environment.render(template.root_render_func(template.new_context(dict(context)))).strip("\n")
         except (*TEMPLATE_FAULTS, MemoryError) as error:
             line = _line_of(error, template) or self.lines[block]
-            # Of some errors Python says nothing.
+            # Some errors have no message.
             endless = isinstance(error, RecursionError)
-            said = "it calls itself without an end" if endless else str(error) or type(error).__name__
+            reason = "endless recursion" if endless else str(error) or type(error).__name__
             missing = isinstance(error, UndefinedError)
-            within = "show what may be missing within an `{% if … %}`, as `{% if event.genres %}…{% endif %}`"
-            hint = within if missing else "correct what this line computes"
-            problem = f"block {block!r}: {said}"
+            guard = "guard values that may be missing, as in `{% if event.genres %}…{% endif %}`"
+            hint = guard if missing else "correct the expression on this line"
+            problem = f"block {block!r}: {reason}"
             raise InputError(problem, path=self.path, line=line, user=case.user_id, hint=hint) from error
 
     def _can_show(self, view: View, case: Case) -> None:
         if view.show_scores and "score" not in self.names:
-            raise self._unfit(case, "it shows no recall scores", "add `{{ item.score }}`, or leave --show-scores out")
+            raise self._unfit(case, "it shows no recall scores", "add `{{ item.score }}`, or drop --show-scores")
         if view.show_scores and case.recall_scores is None:
-            hint = "give each its `score`, or leave --show-scores out"
+            hint = "give each candidate a `score`, or drop --show-scores"
             raise self._unfit(case, "the candidates have no recall scores", hint)
         if view.ids == "titles" and self.front.needs_identifiers("titles"):
             answer = self.front.answer_for("titles")
             raise self._unfit(case, f"{answer!r} reads identifiers", "use other --ids, or another --answer")
         if view.ids not in (None, "titles") and "identifier" not in self.names:
-            raise self._unfit(case, "it shows no identifiers", "add `{{ item.identifier }}`, or leave --ids out")
+            raise self._unfit(case, "it shows no identifiers", "add `{{ item.identifier }}`, or drop --ids")
 
     def _unfit(self, case: Case, problem: str, hint: str) -> InputError:
         return InputError(f"template {self.name!r}: {problem}", path=self.path, user=case.user_id, hint=hint)
@@ -232,17 +233,17 @@ class PromptTemplate:
 def read_template(
     text: str, path: Path, strict: bool = True, overridden: Mapping[str, object] | None = None
 ) -> PromptTemplate:
-    """Return the template in a text; `path` is for messages, `overridden` as in the PromptTemplate.
+    """Parse and compile a template; `path` is used in messages, `overridden` as in PromptTemplate.
 
-    Raises InputError with file and line for what cannot be read at all (front matter, Jinja syntax) and, when `strict`,
-    for an undefined variable, an undeclared attribute, or a look at the truth.
+    Raises InputError with file and line for invalid front matter or Jinja syntax and, if `strict`, also for an
+    undefined variable, an undeclared attribute or a reference to the truth.
     """
     if len(text) > MOST_CHARACTERS:
         raise InputError(f"longer than {MOST_CHARACTERS:,} characters", path=path, hint="shorten the template")
     source, first = split_front(text, path)
     front = read_front(source, path)
     environment = Environment()
-    # Empty lines in the place of the front matter, so that line numbers are the file's.
+    # Empty lines replace the front matter, so that line numbers match the file.
     body = "\n" * (first - 1) + "\n".join(text.split("\n")[first - 1 :])
     found: list[tuple[int, str, str]] = []
     try:
@@ -263,12 +264,12 @@ def read_template(
             if block.name in BLOCKS
         }
     except TemplateSyntaxError as error:
-        said = (f"{error.message}", "write it as Jinja has it: {{ value }}, {% if … %}")
-        problem, hint = next(((known, hint) for line, known, hint in found if line == error.lineno), said)
+        default = (f"{error.message}", "use Jinja syntax: {{ value }}, {% if … %}")
+        problem, hint = next(((known, hint) for line, known, hint in found if line == error.lineno), default)
         raise InputError(problem, path=path, line=error.lineno, hint=hint) from error
     except (RecursionError, MemoryError, SyntaxError) as error:
-        # Python gives up on what is nested too deeply, each part of it in its own way.
-        hint = "write it as simpler parts"
+        # Jinja's parser and compiler and Python's compiler each fail differently on deep nesting.
+        hint = "split it into simpler parts"
         raise InputError("nested too deeply", path=path, line=_deepest(body), hint=hint) from error
     if "user" not in compiled and not found:
         found.append((first, "no block 'user'", "add `{% block user %}…{% endblock %}`"))
@@ -294,7 +295,7 @@ def read_template(
 
 
 def available(front: FrontMatter, block: str) -> frozenset[str]:
-    """Return the names that a block of such a template may use."""
+    """Return the variables that a block may use, given the front matter."""
     names = set(VARIABLES) - ({"shots", "profile"} if block == "shot" else {"solved"})
     if front.task == "profile":
         names -= {"candidates", "n", "target", "top", "shots"}
@@ -306,7 +307,7 @@ def available(front: FrontMatter, block: str) -> frozenset[str]:
 
 
 def _ordered(history: list[Shown], view: View, user_id: str) -> list[Shown]:
-    """Return the history, oldest first as it comes, in the order wanted."""
+    """Return the history, given oldest first, in the order of the view."""
     match view.history_order:
         case "oldest-first":
             return history
@@ -317,7 +318,7 @@ def _ordered(history: list[Shown], view: View, user_id: str) -> list[Shown]:
 
 
 def _alone(tree: nodes.Template, block: nodes.Block) -> nodes.Template:
-    """Return a block as a template of its own, after the macros and settings that stand outside the blocks."""
+    """Return a block as a standalone template, preceded by the macros and assignments outside the blocks."""
     outside = [node for node in tree.body if isinstance(node, nodes.Macro | nodes.Assign | nodes.AssignBlock)]
     alone = nodes.Template([*outside, *block.body], lineno=block.lineno)
     if tree.environment is not None:
@@ -326,40 +327,41 @@ def _alone(tree: nodes.Template, block: nodes.Block) -> nodes.Template:
 
 
 def _misplaced(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
-    """Yield line, problem and hint of what stands where it has no effect, or cannot stand."""
+    """Yield line, problem and hint for everything that is misplaced: without effect there, or not allowed."""
     for node in tree.body:
         if isinstance(node, nodes.Output):
             for part in node.nodes:
                 text = part.data if isinstance(part, nodes.TemplateData) else "{{"
                 if rest := text.lstrip():
                     line = part.lineno + text[: -len(rest)].count("\n")
-                    yield line, "text outside the blocks is shown to nobody", "move it into a block"
+                    yield line, "text outside the blocks is never shown", "move it into a block"
         elif not isinstance(node, nodes.Block | nodes.Macro | nodes.Assign | nodes.AssignBlock):
             yield node.lineno, "a statement outside the blocks has no effect", "move it into a block"
     for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
-        yield node.lineno, "a template stands alone: no include, import or extends", "write the text out"
+        problem = "a template must be self-contained: no include, import or extends"
+        yield node.lineno, problem, "copy the text into it"
     seen = set[str]()
     for block in tree.find_all(nodes.Block):
         if block.name in seen:
-            yield block.lineno, f"a second block {block.name!r}", "write both as one: the first is shown to nobody"
+            yield block.lineno, f"duplicate block {block.name!r}", "merge the two: the first is never shown"
         seen.add(block.name)
         if block.name not in BLOCKS:
             yield block.lineno, f"unknown block {block.name!r}{nearest(block.name, BLOCKS)}", f"use {', '.join(BLOCKS)}"
         elif next(block.find_all(nodes.Block), None) is not None:
-            yield block.lineno, "a block within a block", "end the first one before the second"
+            yield block.lineno, "nested blocks are not allowed", "end the first block before the second"
 
 
 def _unknown(tree: nodes.Template, environment: Environment) -> Iterator[tuple[int, str, str]]:
-    """Yield line, problem and hint of unknown filters and tests. Within an `if` Jinja finds one when it comes to it."""
+    """Yield line, problem and hint for unknown filters and tests: Jinja reports one inside an `if` only when run."""
     for kind, named, known in (("filter", nodes.Filter, environment.filters), ("test", nodes.Test, environment.tests)):
         for node in tree.find_all(named):
             if node.name not in known:
-                problem = f"no {kind} is named {node.name!r}{nearest(node.name, known)}"
-                yield node.lineno, problem, f"take one of Jinja's built-in {kind}s"
+                problem = f"unknown {kind} {node.name!r}{nearest(node.name, known)}"
+                yield node.lineno, problem, f"use one of Jinja's built-in {kind}s"
 
 
 def _deepest(body: str) -> int:
-    """Return the line on which most brackets and blocks are open; of equal ones the longest."""
+    """Return the line with the most open brackets and blocks; among equals, the longest line."""
     depth, deepest, line = 0, (0, 0), 1
     for number, text in enumerate(body.split("\n"), start=1):
         depth += sum(map(text.count, "([{")) + len(re.findall(r"{%[-+]?\s*(?:if|for|call|filter|with|set)\b", text))
@@ -370,7 +372,7 @@ def _deepest(body: str) -> int:
 
 
 def _line_of(error: BaseException, template: Template) -> int | None:
-    """Return the template's line at which an error arose: the innermost frame of its compiled code."""
+    """Return the template line that raised the error, from the innermost frame of the compiled code."""
     line, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_globals.get("__jinja_template__") is template:

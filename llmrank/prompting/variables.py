@@ -1,7 +1,7 @@
-"""What a template sees: the names it may use, and nothing else.
+"""The variables that a template can use.
 
-Whatever the data lacks (a rating, a timestamp, a declared attribute) is absent: it counts as false in `{% if %}`, and
-printing it is an error that names it. The truth (the target's rating, the relevant items) has no name here at all.
+Data that is missing (a rating, a timestamp, a declared attribute) is false in `{% if %}`; printing it is an error that
+names it. The truth (the target's rating, the relevant items) is never available.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from llmrank.prompting.view import DOMAINS
 from llmrank.types import Event, Item
 
 VARIABLES: Mapping[str, str] = {
-    "history": "the newest `history` events of the user, in the `order` wanted (list of event)",
+    "history": "the newest `history` events of the user, in the requested `order` (list of event)",
     "order": "oldest first, newest first, or in no particular order (text)",
-    "newest": "the newest event shown; false where no history is shown (event)",
-    "candidates": "the items to be ranked, in the order in which the run arranged them (list of item)",
-    "target": "the one item that is asked about: rating prediction and pointwise ranking (item)",
+    "newest": "the newest event shown; false if no history is shown (event)",
+    "candidates": "the items to rank, in the order set by the run (list of item)",
+    "target": "the item asked about, in rating prediction and pointwise ranking (item)",
     "n": "how many candidates are shown (number)",
-    "top": "how many items are to be returned (number)",
+    "top": "how many items the model should return (number)",
     "ids": "the identifier scheme in use: titles, numbers, letters, item_id or words (text)",
     "shots": "the solved examples, each rendered by the block `shot` (list of text)",
-    "profile": "what the profile prompt answered; empty where there is none (text)",
+    "profile": "the answer to the profile prompt; empty if there is none (text)",
     "scale": "the lowest and the highest rating (scale)",
     "domain": "the words of the domain (domain)",
     "solved": "block `shot` only: the example's answer, a rating, or the list of its relevant items",
@@ -33,29 +33,29 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     "event": {
         "title": "",
         "item_id": "",
-        "rating": "what the user gave it, where known",
-        "timestamp": "seconds since the epoch, where known",
-        "date": "the day of the timestamp, as 1997-09-20",
+        "rating": "the user's rating, if known",
+        "timestamp": "seconds since the epoch, if known",
+        "date": "the day of the timestamp, such as 1997-09-20",
     },
     "item": {
         "title": "",
         "item_id": "",
         "identifier": "its identifier; absent under `ids: titles`",
-        "score": "its recall score, with --show-scores only",
+        "score": "its recall score, only with --show-scores",
     },
     "scale": {"low": "", "high": ""},
     "domain": asdict(DOMAINS["movies"]),
 }
 _KINDS = {name: meaning.rpartition("(")[2].removesuffix(")") for name, meaning in VARIABLES.items()}
 KINDS: Mapping[str, str] = {name: kind for name, kind in _KINDS.items() if kind.removeprefix("list of ") in FIELDS}
-"""What a variable with fields is, which its meaning says at its end."""
+"""The kind of each variable that has fields, taken from the end of its description."""
 TRUTH = frozenset({"relevant", "rating", "case", "truth", "true_rating", "test"})
-"""Names under which people look for the truth; an item attribute called so is withheld too."""
+"""Names that suggest the truth; item attributes with these names are withheld too."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Shown:
-    """An event or an item as a template sees it: only what may be shown. Printed, it is its title; in a list too."""
+    """An event or item as a template sees it, with only the fields that may be shown. It prints as its title."""
 
     values: Mapping[str, object]
 
@@ -67,7 +67,7 @@ class Shown:
 
 
 def show_event(event: Event, attributes: tuple[str, ...]) -> Shown:
-    """Return the event as shown: title, item_id, the declared attributes, and rating and time where known."""
+    """Return the event for a template: title, item_id, the declared attributes, and rating and time if known."""
     values = _values(event.item, attributes)
     if event.rating is not None:
         values["rating"] = plain(event.rating)
@@ -80,7 +80,7 @@ def show_event(event: Event, attributes: tuple[str, ...]) -> Shown:
 def show_item(
     item: Item, attributes: tuple[str, ...], identifier: str | None = None, score: float | None = None
 ) -> Shown:
-    """Return the item as shown: title, item_id, the declared attributes, and identifier and score where given."""
+    """Return the item for a template: title, item_id, the declared attributes, and identifier and score if given."""
     values = _values(item, attributes)
     if identifier is not None:
         values["identifier"] = identifier
@@ -90,12 +90,12 @@ def show_item(
 
 
 def plain(number: float) -> int | float:
-    """Return 4 for 4.0, and 3.5 for 3.5: a rating as people write it."""
+    """Return a rating as people write it: 4 for 4.0, but 3.5 for 3.5."""
     return int(number) if float(number).is_integer() else number
 
 
 class _Date(float):
-    """A timestamp that prints as its day (UTC); reckoned only where a template prints it."""
+    """A timestamp that prints as its day (UTC), computed lazily."""
 
     def __str__(self) -> str:
         return datetime.fromtimestamp(self, UTC).date().isoformat()
@@ -111,5 +111,5 @@ def _values(item: Item, attributes: tuple[str, ...]) -> dict[str, object]:
 
 @lru_cache(maxsize=1 << 16)
 def _line(text: str) -> str:
-    """Return the text on one line, so that an item cannot break out of the list it stands in."""
+    """Collapse white space to one line, so that an item cannot break out of its list."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""The switches of a rendering: what of a Case is shown and in which words; the template's wording stays as it is."""
+"""Rendering options: which parts of a Case are shown, and in which domain's words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DomainName = Literal["movies", "books", "games", "music", "news", "beauty", "pro
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """The words of a domain, so that one template speaks of movies, books or products."""
+    """The words of a domain, so that one template can speak of movies, books or products."""
 
     name: str
     item: str
@@ -37,16 +37,16 @@ DOMAINS: dict[DomainName, Domain] = {
 
 
 def find_domain(name: str | None) -> DomainName | None:
-    """Return the domain of that name, as a data set states it; None where llmrank has no words for it."""
+    """Return the domain that a data set states, or None if llmrank has no words for it."""
     return name if name in DOMAINS else None
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown; None means what the template says. Recorded in the Run."""
+    """What is shown; None means the template's own setting. Recorded in the Run."""
 
     history: Annotated[int, Ge(0)] | None = None
-    """How many of the newest events are shown.  [default: what the template says]"""
+    """Number of newest events to show.  [default: the template's]"""
     history_order: Literal["oldest-first", "newest-first", "shuffled"] = "oldest-first"
     """Order in which the history is shown."""
     show_scores: bool = False
@@ -54,11 +54,11 @@ class View:
     show_history: bool = True
     """Show the history."""
     ids: Ids | None = None
-    """What stands beside a title to name an item.  [default: what the template says]"""
+    """Identifier shown beside each title.  [default: the template's]"""
     seed: int = 0
-    """For a shuffled history: drawn per user from `Random(f"{seed}:{user_id}")`."""
+    """Seed of a shuffled history, drawn per user with `Random(f"{seed}:{user_id}")`."""
     domain: DomainName | None = None
-    """Whose words are used for items.  [default: those of the data's domain, else the template's]"""
+    """Domain whose words are used for items.  [default: the data's domain, else the template's]"""
     labels: tuple[str, ...] = ()
     """Labels chosen for the model (`find_labels`). A prompt whose answer is read from label log-probabilities shows
-    them as identifiers, in place of letters or words; empty: the model's tokenizer is not known."""
+    them as identifiers, instead of letters or words; empty if the model's tokenizer is unknown."""

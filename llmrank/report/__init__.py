@@ -1,4 +1,4 @@
-"""What people read: tables of Runs and comparisons, a page about Runs, and its figures as files."""
+"""Reports: tables of Runs and comparisons, an HTML page about Runs, and its figures as files."""
 
 from llmrank.report.figures import figures, write_figures
 from llmrank.report.page import page, write_page

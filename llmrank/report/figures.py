@@ -1,4 +1,4 @@
-"""The page's figures as files for papers and slides: SVG and PNG, drawn by matplotlib."""
+"""The page's figures as SVG and PNG files for papers and slides, drawn with matplotlib."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ Figure = Any
 """A `matplotlib.figure.Figure`, which has no types."""
 FORMATS = ("svg", "png")
 DOTS = 200
-"""Per inch, of a PNG file."""
+"""Resolution of PNG files, in dots per inch."""
 NAME = 40
-"""Characters of a name in a figure."""
+"""Maximum length of a name in a figure, in characters."""
 BARS = 21
 POINTS: dict[str, Any] = {"fmt": "o", "color": "C0", "capsize": 2, "linewidth": 1}
 """How a value with its interval is drawn."""
 
 
 def figures(run: Run, *more: Run, by: Sequence[str] = ()) -> dict[str, Figure]:
-    """Return the figures of Runs as matplotlib figures, by name; those of which nothing is known are left out.
+    """Return matplotlib figures of Runs, by name; those without data are left out.
 
-    `differences`: of the headline measure, paired, from the first Run (of one Run: from recall order); `groups`: for
-    whom a Run gains; `depth`: had only the first candidates been reranked; `reliability`: what share was taken, by
-    probability; `pareto`: cost against quality. `by` names further columns of the Cases to group by (see `Run.groups`).
+    `differences`: paired differences of the headline measure from the first Run (for one Run, from recall order);
+    `groups`: for whom a Run gains; `depth`: the value of reranking only the first candidates; `reliability`: the share
+    taken by probability; `pareto`: cost against quality. `by` names extra columns of the Cases to group by (see
+    `Run.groups`).
 
-    Raises InputError: a Run is not finished, or the Runs are not comparable; MissingError: matplotlib is not installed.
+    Raises InputError if a Run is not finished or the Runs are not comparable, and MissingError without matplotlib.
     """
     comparison = compare(run, *more) if more else None
     runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
@@ -62,13 +63,13 @@ def figures(run: Run, *more: Run, by: Sequence[str] = ()) -> dict[str, Figure]:
 def write_figures(
     folder: str | Path, run: Run, *more: Run, by: Sequence[str] = (), overwrite: bool = False
 ) -> list[Path]:
-    """Write `figures` into a folder, each as SVG and as PNG, and return the files; the same Runs make the same files.
+    """Write `figures` to a folder, each as SVG and PNG, and return the files; the output is reproducible.
 
-    Raises what `figures` raises, and InputError where nothing can be drawn, or a file exists or cannot be written.
+    Raises like `figures`, and InputError if nothing can be drawn, or if a file exists or cannot be written.
     """
     into, drawn = Path(folder), figures(run, *more, by=by)
     if not drawn:
-        raise InputError("there is nothing to draw of a Run about ratings", path=run.path, hint="name two Runs or more")
+        raise InputError("a single rating Run has no figures", path=run.path, hint="name two Runs or more")
     files = {into / f"{name}.{kind}": figure for name, figure in drawn.items() for kind in FORMATS}
     for file in files:
         if file.exists() and not overwrite:
@@ -76,10 +77,10 @@ def write_figures(
     try:
         into.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot be made: {error.strerror}", path=into, hint="name a folder") from error
+        raise InputError(f"cannot be created: {error.strerror}", path=into, hint="name a folder") from error
     with _style():
         for file, figure in files.items():
-            # No date and no version: they would make other files of the same Runs.
+            # Leave out date and version, so that the same Runs give the same files.
             metadata = {"Date": None} if file.suffix == ".svg" else {"Software": None}
             with writing(file) as part:
                 figure.savefig(part, format=file.suffix[1:], dpi=DOTS, metadata=metadata)
@@ -87,7 +88,7 @@ def write_figures(
 
 
 def _style() -> AbstractContextManager[None]:
-    """Return what makes the same file of the same figure, in one style, whatever the user's own style is."""
+    """Return a context with a fixed style, independent of the user's, so that files are reproducible."""
     matplotlib = optional("matplotlib", "matplotlib", "a figure")
     plain = {**matplotlib.rcParamsDefault, "svg.hashsalt": "llmrank", "axes.spines.top": False}
     kept = {name: value for name, value in plain.items() if not name.startswith(("backend", "interactive"))}
@@ -95,19 +96,19 @@ def _style() -> AbstractContextManager[None]:
 
 
 def _blank(panels: int, width: float, height: float) -> tuple[Figure, Sequence[Any]]:
-    """Return a figure of so many panels below each other, each of so many inches, and their axes."""
+    """Return a figure of stacked panels, each `width` by `height` inches, and their axes."""
     module = optional("matplotlib.figure", "matplotlib", "a figure")
     figure = module.Figure(figsize=(width, panels * height), layout="constrained")
     return figure, figure.subplots(panels, 1, squeeze=False)[:, 0]
 
 
 def _plain(foreign: str) -> str:
-    """Return a name on one line, in which nothing is taken for a formula."""
+    """Return a name on one line, with `$` escaped so that it is not read as a formula."""
     return one_line(foreign, NAME).replace("$", r"\$")
 
 
 def _paired(runs: Named, comparison: Comparison) -> list[tuple[str, Values]]:
-    """Return the headline's differences of each later Run from the first, Case by Case."""
+    """Return the per-Case headline differences of each later Run from the first."""
     measure = comparison.headline
     _, cases = shared_cases([run for _, run in runs])
 
@@ -163,7 +164,7 @@ def _depth(runs: Sequence[tuple[str, Depth]]) -> Figure | None:
     for place, (name, found) in enumerate(runs):
         points = [one for one in found if one.value is not None and one.ci95 is not None]
         depths = [one.n for one in points]
-        # A label that begins with an underscore would be left out.
+        # matplotlib hides labels that start with an underscore, hence the space.
         axes.plot(depths, [one.value for one in points], "o-", color=f"C{place}", label=f" {_plain(name)}")
         low, high = zip(*(one.ci95 for one in points if one.ci95 is not None), strict=True) if points else ((), ())
         axes.fill_between(depths, low, high, color=f"C{place}", alpha=0.15, linewidth=0)
@@ -213,7 +214,7 @@ def _pareto(found: Pareto) -> Figure:
 
 
 def _reach(values: Sequence[float], ends: Sequence[tuple[float, float] | None]) -> list[list[float]]:
-    """Return how far each interval goes below its value, and how far above; 0 where there is none."""
+    """Return how far each interval extends below and above its value; 0 if there is none."""
     known = [(value, *(pair or (value, value))) for value, pair in zip(values, ends, strict=True)]
     below, above = [value - low for value, low, _ in known], [high - value for value, _, high in known]
     return [[max(reach, 0.0) for reach in side] for side in (below, above)]

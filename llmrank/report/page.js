@@ -1,5 +1,5 @@
 "use strict";
-// Everything that comes from Runs is set as text, never as markup: titles and answers are written by strangers.
+// Everything from Runs is inserted as text, never as markup: titles and answers are untrusted.
 (async () => {
   const $ = (id) => document.getElementById(id);
   const make = (tag, attributes = {}, ...children) => {
@@ -17,7 +17,7 @@
   const { runs, comparison } = await new Response(stream).json();
   const PAGE = 100;
 
-  // ---- what the table needs to know of each Case ---------------------------------------------------------------
+  // ---- derived values of each Case for the table ---------------------------------------------------------------
   const minus = (a, b) => (a === null || b === null || a === undefined || b === undefined ? null : a - b);
   for (const run of runs) {
     run.byId = new Map(run.cases.map((case_) => [case_.id, case_]));
@@ -27,7 +27,7 @@
         .map((item) => run.titles[item])].join("\n").toLowerCase();
     }
   }
-  /** The Run that another is compared with: the first, and for that the second. */
+  /** The Run that another is compared with: the first; the first itself is compared with the second. */
   const otherRun = (run) => (runs.length < 2 ? null : runs[run === runs[0] ? 1 : 0]);
   const other = (run, case_) => otherRun(run)?.byId.get(case_.id) ?? null;
   const versus = (run, case_) => {
@@ -35,7 +35,7 @@
     return found && minus(case_.value, found.value);
   };
 
-  // ---- state: what is chosen stands in the address, so that it can be sent --------------------------------------
+  // ---- state: kept in the URL, so that a selection can be shared -------------------------------------------------
   const state = { run: "0", outcome: "", reason: "", only: "", q: "", sort: "change", up: "1", case: "" };
   const defaults = { ...state };
   const read = () => Object.assign(state, defaults, Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
@@ -48,7 +48,7 @@
   };
   const run = () => runs[Number(state.run)] ?? runs[0];
 
-  // A rank is two places, the first and the last of the items that are tied for it.
+  // A rank is a pair: the first and last place of the items tied for it.
   const middle = (rank) => rank && (rank[0] + rank[1]) / 2;
   const places = (rank) => (rank === null ? "–" : rank[0] === rank[1] ? String(rank[0]) : rank.join("–"));
   const columns = () => [
@@ -90,7 +90,7 @@
       .sort((one, two) => {
         const [a, b] = [column.of(one), column.of(two)];
         if (a === b || (a === null && b === null)) return 0;
-        if (a === null || b === null) return a === null ? 1 : -1; // what has no value stands last
+        if (a === null || b === null) return a === null ? 1 : -1; // missing values sort last
         return (a < b ? -1 : 1) * direction;
       });
   };
@@ -120,7 +120,7 @@
     if (column.key === "id") {
       const link = make("a", { href: address({ case: case_.id }) }, case_.id);
       link.addEventListener("click", (event) => {
-        if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab or window of its own
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return; // opens in a new tab or window
         event.preventDefault();
         set({ case: case_.id });
         $("h-story").focus();
@@ -153,12 +153,12 @@
     if (document.activeElement !== $("search")) $("search").value = state.q;
   };
 
-  /** A title, with what is said of it: whatever direction it is written in, it moves nothing else. */
+  /** A title and a remark; `bdi` keeps a right-to-left title from reordering its surroundings. */
   const titled = (one, item, said = "") => [make("bdi", {}, one.titles[item]), said];
   const list = (tag, items, relevant, describe) => make(tag, {}, ...items.map((item) =>
     make("li", relevant.has(item) ? { class: "relevant" } : {}, ...describe(item))));
   const column = (name, content) => make("div", {}, make("h3", {}, name), content);
-  /** How a Run ranked a Case; items are numbered in each Run anew. */
+  /** How a Run ranked a Case; item numbers are per Run. */
   const ranking = (one, case_) => {
     const score = (item) => case_.scores[case_.placed.indexOf(item)] ?? null;
     const withScore = (item) => titled(one, item, score(item) === null ? "" : ` (${number(score(item), 3)})`);
@@ -170,7 +170,7 @@
     exact: "✓", item_id: "✓", identifier: "✓", normalised: "✓ written otherwise", fuzzy: "✓ misspelt", loose: "✓ by the others",
     duplicate: "named before", not_a_candidate: "not a candidate", ambiguous: "could be several", truncated: "cut off",
   };
-  /** The answer, with what was read in it marked, and as what. Places are counted in characters. */
+  /** The answer with the parts that were read marked. Positions are in characters (code points). */
   const marked = (answer, read) => {
     const signs = [...answer];
     const text = (from, to) => signs.slice(from, to).join("");
@@ -179,7 +179,7 @@
       [text(end(place - 1), from), make("mark", { class: how, "data-read": READ_AS[how] ?? how }, make("bdi", {}, text(from, to)))]),
       text(end(read.length - 1)));
   };
-  /** A button that copies an element's text or, where the clipboard is closed to the page, selects it. */
+  /** A button that copies an element's text, or selects it if the page has no access to the clipboard. */
   const copier = (element, what) => {
     const said = make("span", { role: "status", class: "hint" });
     const button = make("button", { type: "button", "aria-label": `Copy ${what}` }, "Copy");
@@ -194,8 +194,8 @@
     });
     return make("span", { class: "copy" }, button, " ", said);
   };
-  /** The role and text of each message of each call, or why they are not known; a message may begin as the one in its
-   * place in the call before. */
+  /** Decode the role and text of each message of each call, or the reason why they are unknown. A message is encoded
+   * relative to the one at its place in the previous call. */
   const messages = (sent) => {
     let before = [];
     return sent.map((call) => {
@@ -298,7 +298,7 @@
       const band = points.every((one) => one.ci95)
         ? path(points.map((one) => one.ci95[0])) + points.map((one, place) => [place, one.ci95[1]]).reverse()
           .map(([place, value]) => `L${x(place).toFixed(1)} ${y(value).toFixed(1)}`).join("") + "Z" : null;
-      // Names of lines that end close together are moved apart.
+      // Move the names of lines apart that end close together.
       const ends = [["this Run", last.value], ...names.map((name) => [name.replace("_", " "), last.baselines[name]])]
         .filter(([, value]) => value != null).sort((a, b) => b[1] - a[1]);
       let below = 0;
@@ -340,10 +340,10 @@
   const draw = () => {
     const key = document.activeElement?.dataset.key;
     drawOutcomes(); drawCases(); drawStory(); drawDifferences(); drawCurves(); drawSettings();
-    // What was pressed is drawn anew: the keyboard stays where it was.
+    // The pressed button was redrawn: restore the keyboard focus.
     if (key) [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key)?.focus();
   };
-  /** Draw what the address says; a Case that it names is what its reader wants to see. */
+  /** Draw the state in the URL; if it names a Case, focus its story. */
   const open = () => {
     read();
     draw();

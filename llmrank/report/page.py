@@ -1,7 +1,7 @@
-"""One HTML file that shows Runs: the verdict, every number, every user, what was sent and what the model said.
+"""A single HTML file that shows Runs: the verdict, all metrics, every user, what was sent and what the model answered.
 
-The file needs no network and no server. The Cases are compressed JSON in it; the page's script sets text only as text,
-and a content security policy lets nothing but that script run.
+The file needs no network and no server. It contains the Cases as compressed JSON. Its script inserts text only as text,
+and a content security policy lets only that script run.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from llmrank.run.run import CaseStory, Run
 from llmrank.types import Ranking
 
 DEPTHS = 50
-"""The longest cut-off of the curves."""
+"""The maximum cut-off of the curves."""
 CALLS = 20
-"""The most calls about a Case whose messages are in the page."""
+"""The maximum number of calls per Case whose messages are included."""
 ROOM = 2500
-"""Once the messages of a Case take so many bytes, those of its further calls are left out: the page stays small."""
+"""Compressed bytes of messages per Case after which further calls are left out, to keep the page small."""
 
 
 def page(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] = ()) -> str:
     """Return a page about Runs as one HTML document; further Runs are compared with the first.
 
-    It shows these audits beside those that read nothing but a Run (position, popularity); `by` names further columns of
-    the Cases to group by (see `Run.groups`).
+    `audits` are shown in addition to those that need only a Run (position, popularity); `by` names extra columns of the
+    Cases to group by (see `Run.groups`).
 
-    Raises InputError: a Run is not finished, or the Runs are not comparable.
+    Raises InputError if a Run is not finished, or if the Runs are not comparable.
     """
     comparison = compare(run, *more) if more else None
     title = " → ".join(comparison.verdict()[:1] or comparison.runs) if comparison else run.title
@@ -69,7 +69,7 @@ def page(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] =
         "data": base64.b64encode(packed).decode(),
         "script": script,
     }
-    # One pass: what is put in is not looked at again.
+    # One pass, so that inserted text is never searched for placeholders.
     pieces = body.split("%%")
     return "".join(parts[piece] if place % 2 else piece for place, piece in enumerate(pieces))
 
@@ -82,7 +82,7 @@ def write_page(
     by: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
-    """Write `page` to a file and return its path; raises InputError where it cannot be written."""
+    """Write `page` to a file and return its path; raises InputError if it cannot be written."""
     file = Path(path)
     if file.exists() and not overwrite:
         raise InputError("file already exists", path=file, hint="name another, or overwrite it with --force")
@@ -100,7 +100,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
 
 
 def _run(run: Run, name: str) -> dict[str, Any]:
-    """Return a Run as the page's script reads it. Items are numbered; a Case names them by their number."""
+    """Return a Run as the page's script reads it. Cases refer to items by number."""
     titles: _Titles = {}
     metrics = run.metrics
     headline = metrics.headline
@@ -130,8 +130,8 @@ def _run(run: Run, name: str) -> dict[str, Any]:
 
 
 _Titles = dict[tuple[str, str], int]
-"""The place of each item of a Run, by which the Cases name it. By title too: an id may stand for different items in the
-rows of a candidate file."""
+"""The number of each item of a Run. The title is part of the key, because rows of a candidate file may use the same id
+for different items."""
 
 
 def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: float | None) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: 
 
 
 def _rank(ranking: Ranking, relevant: Sequence[str], placed: int) -> tuple[int, int] | None:
-    """Return the first and the last of the places that the best relevant item has, from 1; None: it is not placed."""
+    """Return the first and last place (from 1) that the best relevant item is tied for; None if it is not placed."""
     found = (tie_group(ranking, at) for at, item_id in enumerate(ranking.order[:placed]) if item_id in relevant)
     above, size = next(found, (0, 0))
     return (above + 1, above + size) if size else None
@@ -186,8 +186,11 @@ def _calls(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
 
 
 def _packed(calls: Sequence[Call]) -> list[list[tuple[str, int, str]] | str]:
-    """Return the messages of the first calls: of each the role, with how many characters of the message in its place in
-    the call before it begins, and the rest. Where they are not known, why."""
+    """Return the messages of the first calls, delta-encoded against the previous call.
+
+    Each message is its role, the number of leading characters shared with the message at the same place in the previous
+    call, and the rest. A call with unknown messages is the reason instead.
+    """
     packed: list[list[tuple[str, int, str]] | str] = []
     squeezed, size = zlib.compressobj(), 0
     before: Sequence[str] = ()
@@ -206,7 +209,7 @@ def _packed(calls: Sequence[Call]) -> list[list[tuple[str, int, str]] | str]:
 
 
 def _curves(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """Return NDCG and HR at each cut-off, with interval and baselines."""
+    """Return NDCG and HR at each cut-off, with intervals and baselines."""
     longest = min(run.metrics.candidates, DEPTHS)
     if longest < 2:
         return {}

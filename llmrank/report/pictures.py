@@ -1,4 +1,4 @@
-"""Small pictures as SVG text for the page. They need no script and no library; what they show stands in a table too."""
+"""Small SVG pictures for the page. They need no script and no library; a table next to each has the same data."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from llmrank.run.depth import Depth, DepthPoint
 from llmrank.run.pareto import Pareto, ParetoPoint
 
 TICKS = (0.0, 0.01, 0.03, 0.1, 0.25, 0.5, 1.0)
-"""Probabilities that are named on an axis."""
+"""Axis ticks for probabilities."""
 NAME = 24
-"""Characters of a name that has to stand beside a point."""
+"""Maximum length of a name next to a point, in characters."""
 APART = 15
-"""Between the names of points that stand close together, in the picture's units."""
+"""Minimum distance between the names of close points, in the picture's units."""
 BESIDE = 9
-"""Between the points of Runs of the same cost."""
+"""Distance between the points of Runs of the same cost."""
 WIDE = 20.0
-"""Costs that differ by more than this factor stand on an axis of logarithms."""
+"""Costs that differ by more than this factor get a logarithmic axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where a value stands along an axis."""
+    """The scale of an axis."""
 
     low: float
     high: float
     start: float
-    """The place of `low`, in the picture's units."""
+    """The position of `low`, in the picture's units."""
     end: float
     bend: Callable[[float], float] = float
-    """What makes places of values; it rises."""
+    """An increasing transformation of values, such as a logarithm."""
 
     def __call__(self, value: float) -> float:
-        """Return the place of a value."""
+        """Return the position of a value."""
         low, high = self.bend(self.low), self.bend(self.high)
         return self.start + (self.end - self.start) * (self.bend(value) - low) / (high - low)
 
 
 def reliability(bins: Sequence[Bin]) -> str:
-    """Return what share was taken, with its interval, against the probability that was given; a bin is a point."""
+    """Plot the share taken, with its interval, against the probability given; each bin is a point."""
     top = max(max(one.predicted, one.taken_ci95[1] if one.taken_ci95 else one.taken) for one in bins)
     top = min(1.0, 1.05 * max(top, 0.01))
     width, height = 360, 320
@@ -65,9 +65,9 @@ def reliability(bins: Sequence[Bin]) -> str:
 
 
 def depth(found: Depth) -> str:
-    """Return the measure with its interval against how many candidates are reranked, and a line at recall order.
+    """Plot the measure with its interval against the number of candidates reranked, with a line at recall order.
 
-    There have to be two depths of which the measure is known; their axis is of logarithms.
+    At least two depths must have a known measure; the depth axis is logarithmic.
     """
     points = known_depths(found)
     width, height = 360, 260
@@ -97,14 +97,14 @@ def depth(found: Depth) -> str:
 
 
 def known_depths(found: Depth) -> list[tuple[DepthPoint, float]]:
-    """Return the depths of which the measure is known, each with it."""
+    """Return the depths with a known measure, as (point, value)."""
     return [(one, one.value) for one in found if one.value is not None]
 
 
 def pareto(found: Pareto) -> str:
-    """Return the measure with its interval against the cost; the Runs on the front are filled and joined.
+    """Plot the measure with its interval against the cost; the Runs on the front are filled and joined.
 
-    Runs whose value or cost is not known are left out; there has to be one that is left.
+    Runs with an unknown value or cost are left out; at least one must remain.
     """
     points = found.known
     width, height = 400, 320
@@ -119,7 +119,7 @@ def pareto(found: Pareto) -> str:
     parts += [_text(middle, height - 8, found.unit), _text(across.start + 6, 20, found.measure, "start")]
     places: list[tuple[ParetoPoint, float, float]] = []
     for one, cost, value in points:
-        # Runs of the same cost stand side by side, so that each interval can be seen.
+        # Runs of the same cost are placed side by side, so that each interval is visible.
         least = places[-1][1] + BESIDE if places else -math.inf
         places.append((one, max(across(cost), least), up(value)))
     front = [(x, y) for one, x, y in places if one.on_front]
@@ -133,9 +133,9 @@ def pareto(found: Pareto) -> str:
 
 
 def intervals(rows: Sequence[AuditRow]) -> list[str]:
-    """Return a strip for each row: its value and interval, and a line where a method without the bias stands.
+    """Return a strip per row: its value and interval, and a line at the value for a method without the bias.
 
-    Means share a scale, and differences share another, so that what stands below each other can be compared.
+    Means share one scale and differences another, so that rows can be compared.
     """
     scales = {of: _common([row for row in rows if (row.p is None) == of]) for of in {row.p is None for row in rows}}
     return [_interval(row, scales[row.p is None]) for row in rows]
@@ -159,7 +159,7 @@ def _interval(row: AuditRow, across: Scale) -> str:
 
 
 def _costs(costs: Sequence[float], spread: float, start: float, end: float) -> tuple[Scale, list[float]]:
-    """Return the axis of costs and its ticks: of logarithms where they differ much, with 0 at its left end."""
+    """Return the cost axis and its ticks; it is logarithmic if costs differ much, with 0 at the left end."""
     most = max(costs) or 1.0
     if spread <= WIDE:
         scale = Scale(0, 1.08 * most, start, end)
@@ -184,7 +184,7 @@ def _round(low: float, high: float) -> Iterator[float]:
 
 
 def _names(places: Sequence[tuple[ParetoPoint, float, float]], middle: float) -> Iterator[str]:
-    """Yield the name of each point, on the side of it where there is room, moved down where another is too near."""
+    """Yield the name of each point, on the side with more room, moved down if another name is too close."""
     below = {"start": -math.inf, "end": -math.inf}
     for one, x, y in sorted(places, key=lambda place: place[2]):
         anchor, aside = ("start", 8) if x <= middle else ("end", -8)
@@ -193,7 +193,7 @@ def _names(places: Sequence[tuple[ParetoPoint, float, float]], middle: float) ->
 
 
 def probability_ticks(top: float) -> Iterator[float]:
-    """Yield the ticks up to the top of an axis of square roots that keep clear of one another."""
+    """Yield ticks of a square-root axis up to `top` that do not overlap."""
     last = -1.0
     for tick in TICKS:
         if tick <= top and math.sqrt(tick / top) - last > 0.1:

@@ -1,4 +1,4 @@
-"""The parts of the page that need no script: what the numbers say, for whom, how sure, and at what cost."""
+"""The static parts of the page: the verdict, groups, depth, calibration, audits and costs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from llmrank.run.tables import Shown, TextTable
 
 T = TypeVar("T")
 Named = Sequence[tuple[str, Run]]
-"""The Runs, each with the name that it has on the page."""
+"""The Runs with their names on the page."""
 
 
 def summary(runs: Named, comparison: Comparison | None) -> str:
-    """Return the head of the page: the verdict, and every number with what stands beside it."""
+    """Return the head of the page: the verdict, the table of metrics, and the notes."""
     if comparison is not None:
         numbers, what, remarks, notes = comparison, " → ".join(comparison.runs), (), comparison.notes()
     else:
@@ -40,9 +40,9 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
 
 
 def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Sequence[str]) -> str:
-    """Return all else that is known of finished Runs, a section per question; one without an answer is left out.
+    """Return the other analyses of finished Runs, a section each; sections without a result are left out.
 
-    `audits` are shown after those that read nothing but a Run; `by` names columns of the Cases to group by as well.
+    `audits` are shown after those that need only a Run; `by` names extra columns of the Cases to group by.
     """
     ranked, recalled = ranked_runs(runs), recalled_runs(runs)
     asked = list(dict.fromkeys([*(one for _, run in ranked for one in audits_of(run)), *audits]))
@@ -58,42 +58,42 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
 
 
 def ranked_runs(runs: Named) -> Named:
-    """Return the Runs about rankings of which a measure is known."""
+    """Return the ranking Runs that have a measure."""
     return [(name, run) for name, run in runs if task_of(run.cases) == "ranking" and run.metrics.headline]
 
 
 def recalled_runs(runs: Named) -> Named:
-    """Return the ranked Runs that can be compared with recall order: those in which no target was put in."""
+    """Return the ranking Runs that can be compared with recall order: those without appended targets."""
     return [(name, run) for name, run in ranked_runs(runs) if not run.metrics.target_forced]
 
 
 def groups_of(run: Run, by: Sequence[str]) -> Groups:
-    """Return for whom a Run's method gains: grouped as any Run can be, and by these columns of its Cases."""
+    """Return a Run's groups: those of any Run, and by these columns of its Cases."""
     return run.groups(by=(*WAYS, *by))
 
 
 def audits_of(run: Run) -> list[Audit]:
-    """Return the audits that need nothing but a finished Run. Without a prompt there is no place in it."""
+    """Return the audits that need only a finished Run; `position` needs a prompt."""
     questions = (position, popularity) if run.metrics.usage.requests else (popularity,)
     found = [answer_or_none(partial(question, run)) for question in questions]
     return [one for one in found if one is not None]
 
 
 def can_be_drawn(found: Pareto) -> bool:
-    """Return whether two Runs or more have a known value and cost, and one costs anything."""
+    """Return whether at least two Runs have a known value and cost, and any cost is above 0."""
     return len(found.known) > 1 and found.spread > 0
 
 
 def calibration_of(run: Run) -> Calibration | None:
-    """Return how well a model's scores do as probabilities; None where there are none, or too few Cases to tell.
+    """Return the calibration of a model's scores; None if there are none, or too few Cases.
 
-    Scores of methods that ask no model, such as counts of events, are not meant as probabilities.
+    Scores of methods that ask no model, such as event counts, are not meant as probabilities.
     """
     return answer_or_none(run.calibration) if run.metrics.usage.requests else None
 
 
 def answer_or_none(question: Callable[[], T]) -> T | None:
-    """Return what a question about a Run finds; None where the Run lacks what it needs, which it says as InputError."""
+    """Return the result of an analysis, or None if it raises InputError because the Run lacks what it needs."""
     try:
         return question()
     except InputError:
@@ -101,9 +101,9 @@ def answer_or_none(question: Callable[[], T]) -> T | None:
 
 
 def table_html(table: TextTable, strips: Sequence[str] = ()) -> str:
-    """Return a table that can be scrolled; the first cell of a row names it. All its text is escaped.
+    """Return a scrollable table whose first column names the rows. All text is escaped.
 
-    `strips` are pictures as SVG, one for each row, which stand behind its name.
+    `strips` are SVG pictures, one per row, shown after its name.
     """
     first, *others = [f"<th scope=col>{_text(cell)}</th>" if cell else "<td></td>" for cell in table.header]
     head = first + "<td></td>" * bool(strips) + "".join(others)
@@ -116,12 +116,12 @@ def table_html(table: TextTable, strips: Sequence[str] = ()) -> str:
 
 
 def _each(runs: Named, of: Callable[[Run], T | None], show: Callable[[T], str]) -> list[tuple[str, str]]:
-    """Return what is shown of each Run that has an answer, with the Run's name."""
+    """Return the name and the HTML of each Run that has a result."""
     return [(name, show(found)) for name, run in runs if (found := of(run)) is not None]
 
 
 def _section(title: str, parts: Iterable[tuple[str, str]], *, named: bool) -> str:
-    """Return a section with a part for each Run, under its name where there are several Runs."""
+    """Return a section with a part per Run, each under its name if there are several Runs."""
     shown = [(f"<h3>{_text(name)}</h3>" if named and name else "") + part for name, part in parts]
     return f"<section><h2>{_text(title)}</h2>{''.join(shown)}</section>" if shown else ""
 
@@ -133,23 +133,25 @@ def _shown(found: Shown) -> str:
 def _depth(found: Depth) -> str:
     if len(pictures.known_depths(found)) < 2:
         return _shown(found)
-    said = "A depth is a point, with its 95% interval; the line across is recall order, of which nothing is reranked."
-    return _pair(pictures.depth(found), said, found.table()) + _paragraphs(found.notes(), "note")
+    caption = "Each point is a depth, with its 95% interval; the line across is recall order, without reranking."
+    return _pair(pictures.depth(found), caption, found.table()) + _paragraphs(found.notes(), "note")
 
 
 def _calibration(found: Calibration) -> str:
-    said = "A bin of equally many candidates is a point, with its 95% interval; on the line, probabilities are right."
-    return _shown(found) + _pair(pictures.reliability(found.bins), said, found.reliability())
+    caption = (
+        "Each point is a bin of equally many candidates, with its 95% interval; probabilities on the line are right."
+    )
+    return _shown(found) + _pair(pictures.reliability(found.bins), caption, found.reliability())
 
 
 STRIPS = (
-    "A point is the value, on its 95% interval; the upright line is what a method without the bias has. Means share a "
-    "scale, and differences another."
+    "The point is the value, on its 95% interval; the vertical line is the value for a method without the bias. Means "
+    "share one scale, and differences another."
 )
 
 
 def _audits(found: Sequence[Audit]) -> str:
-    """Return each question with its answer; what was audited is said where it is not the same everywhere."""
+    """Return each question with its answer; what was audited is shown if it differs between audits."""
     several = len({one.about for one in found}) > 1
     parts = [_paragraphs([STRIPS], "note")]
     for one in found:
@@ -160,12 +162,12 @@ def _audits(found: Sequence[Audit]) -> str:
 
 
 def _pareto(found: Pareto) -> str:
-    said = "A Run is a point, with its 95% interval; those on the front are filled and joined."
-    return _pair(pictures.pareto(found), said, found.table()) + _paragraphs(found.notes(), "note")
+    caption = "Each point is a Run, with its 95% interval; points on the front are filled and joined."
+    return _pair(pictures.pareto(found), caption, found.table()) + _paragraphs(found.notes(), "note")
 
 
 def _pair(picture: str, caption: str, table: TextTable) -> str:
-    """Return a picture beside the table that says the same."""
+    """Return a picture next to a table of the same data."""
     figure = f"<figure>{picture}<figcaption class=note>{_text(caption)}</figcaption></figure>"
     return f"<div class=pair>{figure}{table_html(table)}</div>"
 

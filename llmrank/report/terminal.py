@@ -1,4 +1,4 @@
-"""The table that ends an evaluation: what the numbers say, the numbers, and what stands beside them."""
+"""The terminal summary of an evaluation: the verdict, the metrics, and the lines below them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from llmrank.run.run import CaseStory
 
 PIPE_WIDTH = 120
-"""A pipe has no width of its own."""
+"""The width for pipes and files, which have none of their own."""
 NARROWEST = 40
-"""Columns without which nothing can be laid out; a terminal that has fewer breaks the lines by itself."""
+"""The minimum layout width; a narrower terminal wraps the lines itself."""
 REASONS = 4
 NAME_WIDTH, TITLE_WIDTH = 12, 40
 BESIDE = 4
-"""Columns of the method; what follows are the baselines beside it."""
+"""The number of columns about the method; the baselines follow."""
 
 
 def console(width: int | None = None) -> Console:
-    """Return the console for results: stdout, as wide as the terminal, or 120 columns for a pipe or a file."""
+    """Return a console on stdout, as wide as the terminal, or 120 columns for a pipe or a file."""
     own = Console()
     width = width or (max(own.width, NARROWEST) if own.is_terminal else PIPE_WIDTH)
     return Console(width=width, highlight=False, markup=False)
@@ -39,15 +39,15 @@ def console(width: int | None = None) -> Console:
 def show_metrics(
     metrics: Metrics, *, title: str, run: str | None = None, calls: str = "", paid: str = "", width: int = PIPE_WIDTH
 ) -> RenderableType:
-    """Return the table of a Run: the verdict, the numbers, and the lines that must stand beside them.
+    """Return the summary of a Run: the verdict, the table of metrics, and the lines below it.
 
     Args:
-        metrics: The numbers.
+        metrics: The metrics of the Run.
         title: What was evaluated.
-        run: The Run's folder; None: it is not kept.
+        run: The Run's folder; None if it is not kept.
         calls: How many of the calls were made now, such as `80 made now, the rest were stored`.
-        paid: The money of this session, where prices are known.
-        width: Columns of the terminal. A table that does not fit has more lines, never fewer digits.
+        paid: The cost of this session, if prices are known.
+        width: Width of the terminal in columns. A table that does not fit gets more lines, never fewer digits.
     """
     sentences = [Text(sentence, style="" if place else "bold") for place, sentence in enumerate(metrics.verdict())]
     numbers = metrics.table()
@@ -58,12 +58,12 @@ def show_metrics(
 
 
 def _fitting(width: int, *tables: Table) -> Table:
-    """Return the first table that fits; every cell keeps its line, so that what a table needs is what it asks for."""
+    """Return the first table that fits, else the last one. Cells do not wrap, so a table's maximum is what it needs."""
     return next((one for one in tables if Console(width=1000).measure(one).maximum <= width), tables[-1])
 
 
 def show_worst(worst: Sequence[tuple[CaseStory, float]], measure: str) -> RenderableType:
-    """Return the Cases that lost most against recall order, as `Run.worst` gives them."""
+    """Return a table of the Cases that lost most against recall order, given by `Run.worst`."""
     if not worst:
         return Text(f"No Case has a lower {measure} than recall order gives it.")
     table = Table(title=f"Cases that lost most {measure} against recall order", title_justify="left", pad_edge=False)
@@ -90,7 +90,7 @@ def show_worst(worst: Sequence[tuple[CaseStory, float]], measure: str) -> Render
 
 
 def _trained_table(metrics: Metrics, between_cells: str) -> Table:
-    """Return a row for each trained baseline and measure: its value, and the method minus it, with their intervals."""
+    """Return a row per trained baseline and measure: its value and the method's difference from it, with intervals."""
     table = Table(pad_edge=False, show_lines=between_cells == "\n")
     for column in ("trained", "measure"):
         table.add_column(column, no_wrap=True)
@@ -110,7 +110,7 @@ def _trained_table(metrics: Metrics, between_cells: str) -> Table:
 
 
 def _table(table: TextTable, stacked: int) -> Table:
-    """Return the table with `stacked` numbers below each other in a cell; where that is all, each beside its name."""
+    """Return the table with `stacked` numbers per cell; if a cell holds all of them, each is next to its name."""
     names, rows = list(table.header[1:]), [list(row) for row in table.rows]
     named = stacked >= len(names)
     shown = Table(pad_edge=False, show_lines=stacked > 1)
@@ -129,7 +129,7 @@ def _table(table: TextTable, stacked: int) -> Table:
 
 
 def _line(name: str, text: str, width: int) -> Text:
-    """Return a line with its name in front; a long one continues below its beginning."""
+    """Return a line that starts with its name; continuation lines are indented to align with the text."""
     wrapped = wrap(safe_for_console(text), width - NAME_WIDTH, break_long_words=False, break_on_hyphens=False)
     return Text(f"{name:{NAME_WIDTH}}" + f"\n{'':{NAME_WIDTH}}".join(wrapped), no_wrap=True)
 
@@ -169,7 +169,7 @@ def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator
 
 
 def bounds(metrics: Metrics) -> Iterator[tuple[str, str]]:
-    """Yield, each with its name, what the recall stage leaves to be gained, and what so many users can show."""
+    """Yield named lines on the limit set by the recall stage and on the statistical power."""
     if metrics.recall is not None:
         share = metrics.measures[metrics.headline].share_of_ceiling if metrics.headline else None
         reached = "" if share is None else f"; {metrics.headline} reaches {share:.0%} of its ceiling"
@@ -179,7 +179,7 @@ def bounds(metrics: Metrics) -> Iterator[tuple[str, str]]:
 
 
 def _power(metrics: Metrics) -> str | None:
-    """Return how large a difference from recall order so many users can show; None where that is unknown."""
+    """Return a sentence on the detectable difference from recall order; None if it is unknown."""
     versus = metrics[metrics.headline].versus.get("recall_order") if metrics.headline else None
     if versus is None or not versus.detectable:  # 0: it is recall order
         return None
@@ -192,15 +192,15 @@ def _power(metrics: Metrics) -> str | None:
 
 
 def _cached(usage: UsageSummary) -> str:
-    """Return what the prefix cache saved, relative to the minimum: each prefix shared within a Case is computed once.
+    """Return the tokens from the prefix cache, and the computed tokens relative to the minimum.
 
-    An endpoint that does not report caching counts as 0.
+    The minimum computes each prefix shared within a Case once. An endpoint that does not report caching counts as 0.
     """
     text = f"{usage.cached_tokens:,} from the prefix cache"
     computed, least = usage.prompt_tokens - usage.cached_tokens, usage.least_prompt_tokens
-    # Below 1.0 prefixes were shared across Cases, which this minimum does not model.
-    said = usage.cached_tokens and 0 < least < computed
-    return f"{text}: {computed / least:.2f} times the least was computed" if said else text
+    # A ratio below 1.0 means that prefixes were shared across Cases, which this minimum does not model.
+    meaningful = usage.cached_tokens and 0 < least < computed
+    return f"{text}: {computed / least:.2f} times the least was computed" if meaningful else text
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""The Run: a folder with the settings, the Cases, one line per Case and the numbers; and the object that reads it."""
+"""The Run: a folder holding the settings, the Cases, one record per Case and the metrics; and the object to read it."""
 
 from llmrank.run.compare import Comparison, compare
 from llmrank.run.folder import Origin, RunFolder, read_manifest, read_records

@@ -1,4 +1,4 @@
-"""Beyond accuracy: how popular, novel, diverse and evenly spread over the items is what a method puts on top."""
+"""Beyond accuracy: how popular, novel, diverse and evenly spread the items in a method's top k are."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from llmrank.run.run import Run
 
 HEAD = 0.8
-"""Share of the training events that the most popular items, which are not the long tail, hold together."""
+"""Share of the training events that belongs to the short head, the most popular items; the rest is the long tail."""
 DRAWS = 20
-"""Seeded ways to break ties over which the Gini index is averaged."""
+"""Seeded random tie-breakings over which the Gini index is averaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class BeyondRow:
-    """One quantity. None: undefined, or not known. Intervals are 95%, over users; sums over users have none."""
+    """One quantity; None means undefined or unknown. Intervals are 95%, over users; totals over users have none."""
 
     name: str
     value: float | None
@@ -38,7 +38,7 @@ class BeyondRow:
     recall_order: float | None
     recall_order_ci95: tuple[float, float] | None
     random: float | None
-    """What random order gives: the exact expectation; the Gini index is the mean of seeded draws."""
+    """The exact expectation for random order; for the Gini index, the mean of seeded draws."""
     difference: float | None
     """The method minus recall order."""
     difference_ci95: tuple[float, float] | None
@@ -46,20 +46,20 @@ class BeyondRow:
 
 @dataclass(frozen=True, repr=False)
 class BeyondAccuracy(Shown):
-    """What `beyond_accuracy` found. It prints as a table."""
+    """The result of `beyond_accuracy`. It prints as a table."""
 
     key, dropped = "beyond_accuracy", ("recall CI", "method CI")
     k: int
     cases: int
     users: int
     offered: int
-    """Different items among the candidates."""
+    """Distinct items among the candidates."""
     rows: tuple[BeyondRow, ...]
     remarks: tuple[str, ...]
-    """What is left out, and which Cases are counted otherwise, in sentences."""
+    """Sentences on omitted rows and on Cases that are counted differently."""
 
     def __getitem__(self, name: str) -> BeyondRow:
-        """Return a row by its name; raises KeyError where it is left out."""
+        """Return a row by name; raises KeyError if it is left out."""
         return {row.name: row for row in self.rows}[name]
 
     def table(self) -> TextTable:
@@ -78,9 +78,9 @@ class BeyondAccuracy(Shown):
         return TextTable(head, tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
-        """Return what the quantities are, and what is left out, in sentences."""
+        """Return sentences on what the quantities mean and what is left out."""
         return (
-            f"{self.cases:,} Cases of {self.users:,} users; they offer {self.offered:,} items, and all is over these.",
+            f"{self.cases:,} Cases of {self.users:,} users; all rows are over the {self.offered:,} items they offer.",
             "difference: the method minus recall order, paired on users; ties: their expected value",
             *(text for name, text in MEANINGS.items() if name in {row.name for row in self.rows}),
             *self.remarks,
@@ -95,24 +95,24 @@ MEANINGS: Mapping[str, str] = {
     NOVELTY: "novelty: −log2 of an item's share of the training events (each item counted once more), in bits",
     DIVERSITY: "diversity: Jaccard distance between the categories of two items of the top",
     COVERAGE: "coverage: share of the items that are in the top of at least one Case",
-    GINI: "Gini of exposure: 0: every item is in equally many tops; 1: one item is in all",
+    GINI: "Gini of exposure: 0 if every item is in equally many tops, 1 if one item is in all",
 }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tops:
-    """How surely each candidate is in the top k of its Case: an entry per Case and candidate, Case after Case."""
+    """The chance of each candidate to be in the top k of its Case: an entry per candidate, Case after Case."""
 
     case: NDArray[np.intp]
     item: NDArray[np.intp]
     share: Values
     """The chance over random tie-breaking."""
     size: NDArray[np.intp]
-    """Per Case: how many items its top has: k, or all where there are fewer."""
+    """Per Case, the size of its top: k, or the number of candidates if smaller."""
 
     @classmethod
     def of(cls, rankings: Sequence[Ranking], index: Mapping[str, int], k: int) -> Self:
-        """Return the tops of Rankings; `index` numbers the items. A Case without an answer has all candidates tied."""
+        """Build from Rankings; `index` numbers the items. A Case without an answer has all candidates tied."""
         lengths = [len(ranking.order) for ranking in rankings]
         return cls(
             np.repeat(np.arange(len(rankings)), lengths),
@@ -122,22 +122,22 @@ class Tops:
         )
 
     def random(self) -> Tops:
-        """Return the same with all candidates of a Case tied."""
+        """Return the tops with all candidates of a Case tied."""
         share = self.size / np.bincount(self.case)
         return Tops(self.case, self.item, share[self.case], self.size)
 
     def mean(self, values: Values) -> Values:
-        """Return, per Case, the expected mean over its top of what each item has."""
+        """Return, per Case, the expected mean of the items' values over its top."""
         return np.bincount(self.case, self.share * values[self.item]) / self.size
 
     def coverage(self, items: int) -> float:
-        """Return the expected share of the items that are in some top; ties in different Cases break independently."""
+        """Return the expected share of items in at least one top; ties break independently in each Case."""
         with np.errstate(divide="ignore"):
             absent = np.bincount(self.item, np.log1p(-self.share), minlength=items)
         return float(1 - np.exp(absent).mean())
 
     def gini(self, items: int) -> float:
-        """Return the Gini index of how many tops each item is in, the mean over `DRAWS` ways to break the ties."""
+        """Return the Gini index of how many tops each item is in, averaged over `DRAWS` random tie-breakings."""
         generator, torn = np.random.default_rng(0), (self.share > 0) & (self.share < 1)
         case = self.case[torn]
         places = np.rint(np.bincount(case, self.share[torn], minlength=len(self.size)))[case]
@@ -151,9 +151,9 @@ class Tops:
         return float(np.mean(found))
 
     def diversity(self, categories: Values) -> Values:
-        """Return, per Case, the expected mean Jaccard distance of two items of its top; NaN: it has fewer than two.
+        """Return, per Case, the expected mean Jaccard distance of two items of its top; NaN if it has fewer than two.
 
-        `categories[item, category]` is 1 where the item has it. An item without any shares none.
+        `categories[item, category]` is 1 if the item has the category. An item without categories shares none.
         """
         bounds = np.concatenate([[0], np.cumsum(np.bincount(self.case))])
         found = np.full(len(self.size), np.nan)
@@ -162,7 +162,7 @@ class Tops:
             share, has = self.share[within], categories[self.item[within]]
             share, has = share[share > 0], has[share > 0]
             both, torn = np.outer(share, share), np.flatnonzero(share < 1)
-            if len(torn):  # of s tied items r are in: both of two with r (r - 1) / s (s - 1)
+            if len(torn):  # r of s tied items are in the top: two of them with probability r (r - 1) / s (s - 1)
                 both[np.ix_(torn, torn)] = share[torn[0]] * (share[torn].sum() - 1) / (len(torn) - 1)
             np.fill_diagonal(both, 0)
             common, count = has @ has.T, has.sum(axis=1)
@@ -172,36 +172,37 @@ class Tops:
 
 
 def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
-    """Return what a Run's method, its recall stage and random order put into the top k, whether relevant or not.
+    """Compare the top k of a Run's method with those of recall order and random order, whatever is relevant.
 
-    All is over the items offered: the different candidates of the Cases that are done. Where a ranking has ties, it is
-    the expected value over random tie-breaking, and a Case without a readable answer has all its candidates tied.
+    All quantities are over the items offered: the distinct candidates of the finished Cases. Ties count by their
+    expected value over random tie-breaking; a Case without a readable answer has all its candidates tied.
 
-    What each is, `MEANINGS` says. Further:
+    `MEANINGS` defines each quantity. In addition:
 
-    - Popularity lift, in [-1, 1]: equal counts share the middle. Abdollahpouri et al. (RecSys 2019 and 2020) compare
-      with the user's history, and raw counts; here the candidates are what could be chosen.
+    - Popularity lift, in [-1, 1]: items with equal counts share the middle percentile. Abdollahpouri et al. (RecSys
+      2019 and 2020) compare raw counts with the user's history; here the reference is the candidates, since only they
+      could be chosen.
     - Long-tail share, in [0, 1]: Abdollahpouri, Burke & Mobasher (FLAIRS 2019, "Managing popularity bias in recommender
       systems with personalized re-ranking"). Items as popular as the last one of the short head belong to it.
-    - Novelty: each item is counted once more (Vargas & Castells, RecSys 2011, "Rank and relevance in novelty and
+    - Novelty: one is added to each item's count (Vargas & Castells, RecSys 2011, "Rank and relevance in novelty and
       diversity metrics").
     - Diversity, in [0, 1]: the intra-list distance of Vargas & Castells, after Ziegler et al. (WWW 2005, "Improving
       recommendation lists through topic diversification").
     - Coverage (Ge et al., RecSys 2010, "Beyond accuracy") and Gini index (Castells, Hurley & Vargas 2015, Recommender
-      Systems Handbook), in [0, 1], depend on the number of Cases: compare them on the same Cases only.
+      Systems Handbook), in [0, 1], depend on the number of Cases: compare them only on the same Cases.
 
-    Raises InputError: a Run about ratings or without candidates, or a `k` below 1.
+    Raises InputError for a rating Run, a Run without candidates, or a `k` below 1.
     """
     run.require_rankings()
     if k < 1:
-        raise InputError("a top has at least one item", path=run.path, field="k", hint="raise it")
+        raise InputError("k must be at least 1", path=run.path, field="k", hint="raise it")
     if not (cases := [case for case in run.done if case.candidates]):
         raise InputError("no Case is done", path=run.path, hint="continue the Run")
     items = {item.item_id: item for case in cases for item in case.candidates}
     index = {item_id: place for place, item_id in enumerate(items)}
     rankings = [run.records[case.case_id].ranking for case in cases]
     method, recalled = (Tops.of(found, index, k) for found in (rankings, in_recall_order(cases)))
-    three = (method, recalled, recalled.random())  # all Runs on these Cases see the same draws
+    three = (method, recalled, recalled.random())  # random from recall order: the same draws for all Runs
     users = stats.clusters_of(case.user_id for case in cases)
 
     def over_users(name: str, per_case: Callable[[Tops], Values], bounds: tuple[float, float] | None) -> BeyondRow:
@@ -225,7 +226,7 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
         tail = (~short_head(counts)).astype(np.float64)
         bits = np.asarray(-np.log2((counts + 1) / (counts + 1).sum()), dtype=np.float64)
         rows.append(over_users(LIFT, lambda tops: tops.mean(percentile) - offered, None))
-        # Zero for most users, perhaps: the interval needs the bounds.
+        # Often zero for most users, so the interval needs the bounds.
         rows.append(over_users(TAIL, lambda tops: tops.mean(tail), (0.0, 1.0)))
         rows.append(over_users(NOVELTY, lambda tops: tops.mean(bits), None))
     else:
@@ -236,14 +237,14 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
         remarks.append(f"Left out, because the items have no {', '.join(sorted(MANY_VALUED))}: {DIVERSITY}.")
     rows += [over_items(COVERAGE, Tops.coverage), over_items(GINI, Tops.gini)]
     if unanswered := sum(not ranking.answered for ranking in rankings):
-        remarks.append(f"{unanswered:,} Cases have no readable answer: they count as random order.")
+        remarks.append(f"{unanswered:,} Cases have no readable answer and count as random order.")
     if short := int((np.bincount(method.case) <= k).sum()):
-        remarks.append(f"{short:,} Cases offer no more than {k} items: all of them are the top.")
+        remarks.append(f"{short:,} Cases offer at most {k} items, all of which are in the top.")
     return BeyondAccuracy(k, len(cases), len(set(users.tolist())), len(items), tuple(rows), tuple(remarks))
 
 
 def _shares(ranking: Ranking, k: int) -> Values:
-    """Return, along the order, the chance of each item to be among the first `k`."""
+    """Return the chance of each item, in ranking order, to be among the first `k`."""
     n, place = len(ranking.order), 0
     shares = np.empty(n)
     while place < n:
@@ -254,27 +255,27 @@ def _shares(ranking: Ranking, k: int) -> Values:
 
 
 def percentiles(counts: Values) -> Values:
-    """Return the share of the items with a lower count, and of half of those with the same: in (0, 1)."""
+    """Return each item's percentile, in (0, 1): the share with a lower count plus half of those with an equal one."""
     ordered = np.sort(counts)
     below, upto = (np.searchsorted(ordered, counts, side) for side in ("left", "right"))
     return np.asarray(below + upto, dtype=np.float64) / (2 * len(counts))
 
 
 def short_head(counts: Values) -> NDArray[np.bool_]:
-    """Return which items are the most popular ones that together hold `HEAD` of all events; equal counts together."""
+    """Return a mask of the most popular items that together hold `HEAD` of all events; equal counts stay together."""
     ordered = np.sort(counts)[::-1]
     last = int(np.searchsorted(np.cumsum(ordered), HEAD * counts.sum() - ROUNDING))
     return counts >= max(ordered[min(last, len(counts) - 1)], 1)
 
 
 def gini(exposure: NDArray[Any]) -> float:
-    """Return the Gini index of amounts of which some are above 0."""
+    """Return the Gini index of non-negative amounts, not all of them 0."""
     n = len(exposure)
     return float(((2 * np.arange(1, n + 1) - n - 1) * np.sort(exposure)).sum() / (n * exposure.sum()))
 
 
 def category_table(items: Iterable[Item]) -> Values | None:
-    """Return which categories each item has, 0 or 1; None where no item has a list of them."""
+    """Return a 0/1 matrix of items by categories; None if no item has categories."""
     lists = [
         {part.strip() for name in MANY_VALUED for part in item.attributes.get(name, "").split(",") if part.strip()}
         for item in items

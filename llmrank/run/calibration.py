@@ -1,4 +1,4 @@
-"""Whether a method's scores can be believed as probabilities: what it gave to the items that users took."""
+"""Calibration: whether a method's scores can be trusted as probabilities that the user takes an item."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 BINS = 10
 LOG_TEMPERATURE = (-7.0, 7.0)
-"""Natural logs of the temperatures that are tried."""
+"""Natural logs of the lowest and highest temperature to try."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """How good one way is to turn scores into probabilities. Intervals are 95%, over users."""
+    """The quality of one way to turn scores into probabilities. Intervals are 95%, over users."""
 
     name: str
     log_loss: float
-    """Mean of -ln p of the item that was taken, in nats; 0 is certain and right."""
+    """Mean of -ln p of the item that was taken, in nats; 0 means certain and right."""
     log_loss_ci95: tuple[float, float] | None
     brier: float
     """Mean over Cases of the squared errors of all candidates' probabilities, in [0, 2] (Brier 1950)."""
@@ -41,11 +41,11 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Candidates with about the same probability, and how many of them were taken."""
+    """Candidates with similar probabilities, and the share of them that was taken."""
 
     low: float
     high: float
-    """The least and the greatest probability."""
+    """The lowest (`low`) and highest (`high`) probability in the bin."""
     candidates: int
     predicted: float
     """Mean probability."""
@@ -56,20 +56,20 @@ class Bin:
 
 @dataclass(frozen=True, repr=False)
 class Calibration(Shown):
-    """What `calibration` found. It prints as two tables: the forecasts, and the bins of the scores as they are."""
+    """The result of `calibration`. It prints as two tables: the forecasts, and the bins of the unscaled scores."""
 
     key, dropped = "calibration", ("Brier CI", "log loss CI")
     cases: int
     users: int
     left_out: int
-    """Cases with no relevant candidate or several, without an answer, or with a candidate that has no score."""
+    """Cases without exactly one relevant candidate, without an answer, or with an unscored candidate."""
     temperature: float
-    """By which to divide the scores: the best one on all these Cases."""
+    """The divisor of the scores that is best on all these Cases."""
     forecasts: tuple[Forecast, ...]
     bins: tuple[Bin, ...]
 
     def __getitem__(self, name: str) -> Forecast:
-        """Return a forecast by its name; raises KeyError for another."""
+        """Return a forecast by name; raises KeyError if there is none."""
         return {one.name: one for one in self.forecasts}[name]
 
     def table(self) -> TextTable:
@@ -82,7 +82,7 @@ class Calibration(Shown):
         return TextTable(head, tuple(rows))
 
     def reliability(self) -> TextTable:
-        """Return a row per bin of the scores as they are."""
+        """Return a row per bin of the unscaled scores."""
         head = ("probability", "candidates", "mean", "taken", "95% CI")
         rows = [
             (between((it.low, it.high)), f"{it.candidates:,}", number(it.predicted), *estimate(it.taken, it.taken_ci95))
@@ -91,17 +91,17 @@ class Calibration(Shown):
         return TextTable(head, tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
-        """Return which Cases are counted, and what the rows are, in sentences."""
+        """Return sentences on which Cases are counted and what the rows mean."""
         out = f"; {self.left_out:,} others have none or several, no answer, or a candidate without a score"
-        meant = "above 1 the method is too sure, below 1 not sure enough"
+        meaning = "above 1 the method is overconfident, below 1 underconfident"
         if self.temperature > 0.99 * math.exp(LOG_TEMPERATURE[1]):
-            meant = "the highest one that is tried, for these scores tell nothing of what is taken"
+            meaning = "the highest one tried, because these scores do not predict what is taken"
         return (
             f"{self.cases:,} Cases of {self.users:,} users with one relevant candidate{out if self.left_out else ''}.",
-            f"{SCORED}: scores are read as natural-log probabilities, which those of first_token and next_title are. "
-            f"Where they are something else (--calibrate, --repeats, bm25), only the row {TEMPERED!r} says something.",
-            f"{TEMPERED}: scores divided by one that is chosen on the other half of the users. On all users it is "
-            f"{self.temperature:.3g}: {meant}.",
+            f"{SCORED}: scores are read as natural-log probabilities, as first_token and next_title give them. "
+            f"For other scores (--calibrate, --repeats, bm25), only the row {TEMPERED!r} is meaningful.",
+            f"{TEMPERED}: scores divided by a temperature chosen on the other half of the users. On all users it is "
+            f"{self.temperature:.3g}: {meaning}.",
         )
 
     def text(self, width: int | None = None) -> str:
@@ -121,13 +121,13 @@ class _Scores:
 
     case: NDArray[np.intp]
     starts: NDArray[np.intp]
-    """Where each Case begins."""
+    """The index of each Case's first candidate."""
     values: Values
     taken: Values
     """1 for the relevant candidate, 0 for the others."""
 
     def log_probabilities(self, temperature: Values | float) -> Values:
-        """Return the log-softmax over each Case's candidates; `temperature`: one, or one per candidate."""
+        """Return the log-softmax over each Case's candidates, with one temperature or one per candidate."""
         scaled = self.values / temperature
         return scaled - np.logaddexp.reduceat(scaled, self.starts)[self.case]
 
@@ -136,7 +136,7 @@ class _Scores:
         return -self.log_probabilities(temperature)[self.taken > 0]
 
     def best_temperature(self, cases: NDArray[np.bool_]) -> float:
-        """Return the temperature with the least log loss on some of the Cases."""
+        """Return the temperature with the lowest log loss on the selected Cases."""
         from scipy.optimize import minimize_scalar
 
         def loss(log_temperature: float) -> float:
@@ -146,24 +146,24 @@ class _Scores:
 
 
 def calibration(run: Run) -> Calibration:
-    """Return how well a Run's scores do as probabilities that a candidate is the one that the user took.
+    """Return how well calibrated a Run's scores are as probabilities that the user takes a candidate.
 
-    Scores are read as natural-log probabilities, which those of `first_token` and `next_title` are, and are normalised
-    over the Case's candidates; so all is conditional on the relevant item being among them. Beside them: the same
-    divided by a temperature (Guo et al. 2017, arXiv:1706.04599, §4.2), and equal probabilities. The temperature of each
-    half of the users is chosen on the other half: no Case is judged by a temperature that has seen it. The calibration
-    error is the mean distance of probability and share taken over ten bins of equally many candidates (Nixon et al.
-    2019, arXiv:1904.01685, the adaptive one).
+    Scores are read as natural-log probabilities, as `first_token` and `next_title` give them, and normalised over the
+    Case's candidates. All results are therefore conditional on the relevant item being a candidate. They are compared
+    with the same scores divided by a temperature (Guo et al. 2017, arXiv:1706.04599, §4.2), and with equal
+    probabilities. The temperature for each half of the users is chosen on the other, held-out half. The calibration
+    error is the mean distance between probability and share taken, over ten bins of equally many candidates (the
+    adaptive calibration error of Nixon et al. 2019, arXiv:1904.01685).
 
-    Raises InputError: a Run about ratings, or fewer than two users with a Case that can be counted.
+    Raises InputError for a rating Run, or for fewer than two users with a Case that counts.
     """
     run.require_rankings()
     pairs = [(case, run.records[case.case_id].ranking) for case in run.done]
     counted = [(case, ranking) for case, ranking in pairs if _is_scored(case, ranking)]
     users = stats.clusters_of(case.user_id for case, _ in counted)
     if len(set(users)) < 2:
-        problem = f"{len(counted)} Cases have one relevant candidate, and scores for all candidates"
-        hint = "name a Run of a method that has scores, such as first_token, with two such users or more"
+        problem = f"{len(counted)} Cases have exactly one relevant candidate and scores for all candidates"
+        hint = "name a Run of a method with scores, such as first_token, with at least two such users"
         raise InputError(problem, path=run.path, hint=hint)
     halves = (np.random.default_rng(0).permutation(int(users.max()) + 1) % 2)[users]
     scores = _scores(counted)
@@ -186,7 +186,7 @@ def calibration(run: Run) -> Calibration:
 
 
 def _is_scored(case: Case, ranking: Ranking) -> bool:
-    """Return whether exactly one candidate is relevant, and all have a score."""
+    """Return whether exactly one candidate is relevant and all have a score."""
     hits = sum(item.item_id in case.gain_of for item in case.candidates)
     return hits == 1 and ranking.answered and ranking.scores is not None and all(map(math.isfinite, ranking.scores))
 
@@ -213,14 +213,14 @@ def _forecast(name: str, scores: _Scores, logs: Values, users: NDArray[np.intp])
 
 
 def _bin_of(probabilities: Values) -> NDArray[np.intp]:
-    """Return each candidate's bin, of equally many; equal probabilities share one."""
+    """Return each candidate's bin; bins have about equal counts, and equal probabilities share one."""
     ordered = np.sort(probabilities)
     edges = ordered[np.linspace(0, len(ordered), BINS, endpoint=False).astype(np.intp)]
     return np.searchsorted(np.unique(edges), probabilities, "right")
 
 
 def _bins(probabilities: Values, taken: Values, users: NDArray[np.intp]) -> list[Bin]:
-    """Return what was taken in each bin; `users`: whose each candidate is."""
+    """Return the bins; `users` has each candidate's user."""
     place, found = _bin_of(probabilities), list[Bin]()
     for at in np.unique(place):
         inside = place == at

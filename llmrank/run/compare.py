@@ -1,4 +1,4 @@
-"""Which of two Runs is better: paired on the users that both have, with everything that differs beside it."""
+"""Compare Runs: differences paired on the users that all have, and every setting that differs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas
 
 DROPPED_FIRST = ("p (t test)", "wins/ties/losses", "p", "d_z")
-"""Columns that a narrow table does without, in this order."""
+"""Columns dropped from a table that is too wide, in this order."""
 ROLES = ("reference", "run")
 SHOWN_USERS, SHOWN_DIFF_LINES, SHOWN_VALUE = 5, 40, 60
 
@@ -37,23 +37,23 @@ class PairedResult:
 
     measure: str
     reference: str
-    """Name of the Run that comes first."""
+    """Name of the earlier Run."""
     run: str
     reference_value: float | None
     value: float | None
     difference: float | None
     ci95: tuple[float, float] | None
-    """95% interval of the difference over users, by Student's t; for RMSE and AUC by a bootstrap of users."""
+    """95% interval of the difference over users, by Student's t; for RMSE and AUC, by a bootstrap of users."""
     p: float
-    """Two-sided p-value of the paired randomisation test; for RMSE and AUC of the bootstrap."""
+    """Two-sided p-value of the paired randomisation test; for RMSE and AUC, of the bootstrap."""
     p_holm: float
     """`p`, corrected (Holm) for all measures and pairs of this comparison."""
     p_t: float | None
     """Two-sided p-value of the paired t test; None for RMSE and AUC, and for fewer than two users."""
     effect_size: float | None
-    """Cohen's d_z; None where `p_t` is."""
+    """Cohen's d_z; None if `p_t` is None."""
     wins: int
-    """Users for whom `run` is better. All three are 0 for AUC, which a single user does not have."""
+    """Users for whom `run` is better. For AUC, undefined for a single user, wins, ties and losses are all 0."""
     ties: int
     losses: int
     lower_is_better: bool
@@ -66,7 +66,7 @@ class PairedResult:
 
 @dataclass(frozen=True, slots=True)
 class CaseChange:
-    """One Case in two Runs, by the headline measure."""
+    """The headline measure of one Case in two Runs."""
 
     case_id: str
     user_id: str
@@ -81,7 +81,7 @@ class CaseChange:
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Shown):
-    """What `compare` found. It prints as a table that can be published."""
+    """The result of `compare`. It prints as a publishable table."""
 
     runs: tuple[str, ...]
     """Names of the Runs: their folders."""
@@ -90,24 +90,24 @@ class Comparison(Shown):
     cases: int
     """Cases that all Runs have."""
     judged: int
-    """Those of them whose truth is known; every number is over these."""
+    """Those of them whose truth is known; all values are over these."""
     users: int
     left_out: Mapping[str, int]
-    """Cases of each Run that another one lacks, by the Run's name."""
+    """By Run: its finished Cases that another Run lacks."""
     unfinished: Mapping[str, int]
-    """Cases that are still to be done, of each Run that is not finished, by its name."""
+    """By Run: its Cases still to do. Only unfinished Runs are listed."""
     results: tuple[PairedResult, ...]
     """A row per pair and measure."""
     settings: Mapping[str, tuple[object, ...]]
-    """Settings that differ, each with its value in every Run; None where a Run does not have it. No texts."""
+    """Settings that differ, each with its value in every Run (None: not set). Multi-line texts are left out."""
     template_diff: str
-    """Unified diff of the prompts' templates from the first Run to each other; empty where they are the same."""
+    """Unified diff of the prompt templates, from the first Run to each other Run; empty if they are equal."""
     headline: str
     changes: tuple[CaseChange, ...]
-    """The Cases of the first two Runs by how much the headline measure changed, largest first; unchanged are absent."""
+    """Cases whose headline measure changed between the first two Runs, largest change first."""
 
     def table(self, width: int | None = None) -> TextTable:
-        """Return the results as a table; with `width` it drops columns, never digits, until it fits."""
+        """Return the results as a table; to fit `width` it drops columns, never digits."""
         several = len(self.runs) > 2
         test = ("difference", "95% CI", "p", "p (Holm)", "p (t test)", "d_z", "wins/ties/losses")
         rows = [
@@ -132,11 +132,11 @@ class Comparison(Shown):
         if several:
             return named(*ROLES).fitting(width, ROLES).folded(width)
         table = named(*self.runs)
-        # The names of two Runs may be wider than all the numbers.
+        # The names of two Runs may be wider than the numbers.
         return table if width is None or table.width <= width else named(*ROLES)
 
     def verdict(self) -> list[str]:
-        """Return what the headline measure says of each pair, in sentences."""
+        """Return a sentence per pair: which Run is better by the headline measure."""
         return [
             f"{one.measure}: {in_words(one, one.lower_is_better, one.reference, one.run)}"
             for one in self.results
@@ -144,7 +144,7 @@ class Comparison(Shown):
         ]
 
     def notes(self) -> tuple[str, ...]:
-        """Return what must be said beside the table, in sentences."""
+        """Return the notes that belong below the table, in sentences."""
         counted = f"{self.cases} Cases" + (f" of {self.users} users" if self.users != self.cases else "")
         if self.judged < self.cases:
             counted += f" ({self.cases - self.judged} have no known truth; no measure counts them)"
@@ -156,7 +156,7 @@ class Comparison(Shown):
             f"p: paired randomisation test{bootstrap}; Holm: corrected for all measures and pairs; d_z: Cohen's effect "
             "size; wins, ties and losses: users.",
             *(f"{count} Cases of {name} are left out: another Run lacks them." for name, count in left_out.items()),
-            *(f"{name} is not finished: {count} of its Cases are not done." for name, count in self.unfinished.items()),
+            *(f"{name} is unfinished: {count} of its Cases are not done." for name, count in self.unfinished.items()),
         )
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -183,8 +183,8 @@ class Comparison(Shown):
         axes.set_xlabel("difference" if several else f"{self.runs[1]} − {self.runs[0]}, with 95% interval")
         return figure
 
-    def _lines(self, width: int | None = None, said: Sequence[str] = ()) -> Iterator[str]:
-        for sentence in (*said, *self.notes()):
+    def _lines(self, width: int | None = None, first: Sequence[str] = ()) -> Iterator[str]:
+        for sentence in (*first, *self.notes()):
             yield _filled(sentence, width)
         if self.settings:
             yield "\nSettings that differ"
@@ -204,7 +204,7 @@ class Comparison(Shown):
                 yield f"  {safe_for_console(name)}: {values} ({signed(one.difference)})"
 
     def text(self, width: int | None = None) -> str:
-        """Return everything as plain text; with `width` the table and the sentences have no longer lines."""
+        """Return everything as plain text, fitted to `width` if given."""
         table = self.table(width)
         first, second = self.runs[:2]
         roles = () if len(self.runs) > 2 or first in table.header else (f"reference: {first}; run: {second}.",)
@@ -222,13 +222,17 @@ def compare(
     *more: Run | str | Path,
     measures: str | Sequence[Measure] | None = None,
 ) -> Comparison:
-    """Compare Runs, each pair of them, on the Cases that all have; a difference is the later Run minus the earlier one.
+    """Compare each pair of Runs on the Cases that all have. A difference is the later Run minus the earlier one.
 
-    Each is a Run or its folder. `measures`: a comma-separated list such as `NDCG@10,MRR`, or the measures; None: those
-    that all Runs chose.
+    Args:
+        run: A Run or its folder; so are the others.
+        other: The Run to compare it with.
+        more: Further Runs.
+        measures: A comma-separated list such as `NDCG@10,MRR`, or Measure objects; by default, those that all Runs
+            chose.
 
-    Raises InputError: the Runs are of different evaluation kinds, splits, rating scales or candidates (it says which),
-    or they have no Case in common.
+    Raises InputError if the Runs have no Case in common, or if they differ in evaluation kind, split, rating scale or
+    candidates; the error names the difference.
     """
     runs = [run_of(one) for one in (run, other, *more)]
     names, cases = shared_cases(runs)
@@ -256,7 +260,7 @@ def compare(
 
 
 def shared_cases(runs: Sequence[Run]) -> tuple[tuple[str, ...], list[Case]]:
-    """Return a name for each Run, and the Cases that all have; raises InputError as `compare` does."""
+    """Return a name for each Run, and the Cases that all have; raises InputError like `compare`."""
     names, first, cases = _names(runs), runs[0], done_in_all(runs)
     for later, name in zip(runs[1:], names[1:], strict=True):
         _refuse_incomparable(first, names[0], later, name, [case.case_id for case in cases])
@@ -266,7 +270,7 @@ def shared_cases(runs: Sequence[Run]) -> tuple[tuple[str, ...], list[Case]]:
 
 
 def done_in_all(runs: Collection[Run]) -> list[Case]:
-    """Return the Cases that all Runs have done, as the first of them has them."""
+    """Return the Cases that all Runs have finished, taken from the first Run."""
     shared = set.intersection(*({case.case_id for case in run.done} for run in runs))
     return [case for case in next(iter(runs)).done if case.case_id in shared]
 
@@ -274,7 +278,7 @@ def done_in_all(runs: Collection[Run]) -> list[Case]:
 def _paired(
     measure: Measure, reference_name: str, reference: Run, name: str, run: Run, cases: Sequence[Case]
 ) -> PairedResult:
-    """Return one measure of two Runs on the same Cases, its p-value not yet corrected."""
+    """Return one measure of two Runs on the same Cases, with an uncorrected p-value."""
     before, after = reference.judged(cases), run.judged(cases)
     found = measure.difference(after, before, [case.user_id for case in cases])
     wins, losses = (found.lower, found.higher) if measure.lower_is_better else (found.higher, found.lower)
@@ -298,7 +302,7 @@ def _paired(
 
 
 def chosen_measures(runs: Sequence[Run], measures: str | Sequence[Measure] | None) -> tuple[Measure, ...]:
-    """Return the measures, or those that all Runs chose; raises InputError where there are none."""
+    """Return the measures; by default, those that all Runs chose. Raises InputError if there are none."""
     if measures is None:
         others = [set(one.metric_settings.measures) for one in runs[1:]]
         measures = [m for m in runs[0].metric_settings.measures if all(m in other for other in others)]
@@ -308,10 +312,10 @@ def chosen_measures(runs: Sequence[Run], measures: str | Sequence[Measure] | Non
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Return a name for each Run: the shortest ends of their paths that are all different."""
+    """Name each Run by the shortest path suffixes that are all different."""
     paths = [run.path.resolve() for run in runs]
     if len(set(paths)) < len(paths):
-        raise InputError("a Run is named twice", path=runs[0].path, hint="name different Runs")
+        raise InputError("the same Run is given twice", path=runs[0].path, hint="name different Runs")
     parts = 1
     while len(set(names := tuple("/".join(path.parts[-parts:]) for path in paths))) < len(paths):
         parts += 1
@@ -319,18 +323,18 @@ def _names(runs: Sequence[Run]) -> tuple[str, ...]:
 
 
 def _refuse_incomparable(run: Run, name: str, other: Run, other_name: str, shared: Sequence[str]) -> None:
-    """Raise InputError where two Runs differ in what makes their numbers comparable."""
+    """Raise InputError if two Runs differ in something that makes their results incomparable."""
     for (what, case_id, mine), (_, _, theirs) in zip(_fixed(run, shared), _fixed(other, shared), strict=True):
         if mine != theirs and None not in (mine, theirs):
             values = f"{name} has {mine}, {other_name} has {theirs}"
-            said = f"{name} and {other_name} differ, first in Case {case_id!r}" if case_id else values
-            problem = f"results with different {what} are not comparable: {said}"
-            hint = "evaluate both with the same data, split, recall model and -k, or on one candidate file"
+            difference = f"{name} and {other_name} differ, first in Case {case_id!r}" if case_id else values
+            problem = f"results with different {what} are not comparable: {difference}"
+            hint = "evaluate both with the same data, split, recall model and -k, or on the same candidate file"
             raise InputError(problem, path=other.path, hint=hint)
 
 
 def _fixed(run: Run, shared: Sequence[str]) -> Iterator[tuple[str, str, object]]:
-    """Yield what must be the same in two Runs: its name, its Case (or an empty text), and its value."""
+    """Yield what must be equal in comparable Runs: a name, a case id (or an empty string), and the value."""
     yield "evaluation kinds", "", run.metric_settings.evaluation.partition("(")[0]
     yield "splits", "", run.settings.get("split")
     yield "rating scales", "", run.metric_settings.scale
@@ -377,7 +381,7 @@ def _filled(sentence: str, width: int | None) -> str:
 
 
 def setting_text(value: object) -> str:
-    """Return the value of a setting as people read it."""
+    """Return a setting's value in readable form."""
     return "not set" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""How deep a list is worth paying for: what a Run would be worth had only the first candidates been reranked."""
+"""Reranking depth: the value of a Run if only the first candidates had been reranked."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 DEPTHS = (1, 2, 3, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200)
 DRAWS = 20
-"""Seeded ways to say which of the candidates that the recall stage ties are among the first, over which is averaged."""
+"""Seeded draws, averaged, of which tied candidates are among the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthPoint(Gain):
-    """The first `n` candidates in the method's order, the others below them in the recall stage's."""
+    """The gain with the first `n` candidates in the method's order and the others below them in recall order."""
 
     n: int
 
 
 @dataclass(frozen=True, repr=False)
 class Depth(Shown):
-    """What `depth` found. It prints as a table; differences are from recall order."""
+    """The result of `depth`. It prints as a table; differences are from recall order."""
 
     note = "difference: from recall order, paired on users; the method saw all candidates"
     measure: str
@@ -56,13 +56,13 @@ class Depth(Shown):
 
 
 def depth(run: Run, measure: str) -> Depth:
-    """Return what the Run would be worth had only the first n candidates of the recall stage been reranked.
+    """Return the value of the Run if only the first n candidates in recall order had been reranked, for several n.
 
-    The method's order of these n is that which it gave them among all candidates: had it been shown n, it might have
-    said something else. With n = 1 nothing is reranked; with all candidates it is the Run's own value. Where recall
-    scores tie across the nth place, it is the mean over draws of who is among the first n.
+    The first n keep the relative order that the method gave them among all candidates. Shown only n, the method might
+    have ordered them differently. With n = 1 nothing is reranked; with all candidates it is the Run's own value. If
+    recall scores tie across the nth place, the value is the mean over random draws of the first n.
 
-    Raises InputError: an unknown measure, or a Run about ratings.
+    Raises InputError for an unknown measure or a rating Run.
     """
     run.require_recall_order()
     chosen = the_measure(measure, "ranking")
@@ -79,7 +79,7 @@ def depth(run: Run, measure: str) -> Depth:
 
 
 def _reranked(measure: Measure, run: Run, cases: Sequence[Case], recalled: Sequence[Ranking], n: int) -> Values:
-    """Return the measure of each Case had only its first `n` candidates been reranked."""
+    """Return the measure of each Case with only its first `n` candidates reranked."""
     found = [
         (place, _first_reranked(case, run.records[case.case_id].ranking, order, first))
         for place, (case, order) in enumerate(zip(cases, recalled, strict=True))
@@ -91,7 +91,7 @@ def _reranked(measure: Measure, run: Run, cases: Sequence[Case], recalled: Seque
 
 
 def _firsts(case: Case, recalled: Ranking, n: int) -> Iterator[Collection[str]]:
-    """Yield the first `n` candidates; where the recall stage ties more for the last places, seeded draws of them."""
+    """Yield the first `n` candidates; if recall scores tie across the nth place, `DRAWS` seeded draws of them."""
     above, size = tie_group(recalled, min(n, len(recalled.order)) - 1)
     if above + size <= n:
         yield recalled.order[:n]
@@ -102,9 +102,9 @@ def _firsts(case: Case, recalled: Ranking, n: int) -> Iterator[Collection[str]]:
 
 
 def _first_reranked(case: Case, ranking: Ranking, recalled: Ranking, chosen: Collection[str]) -> Ranking:
-    """Return the method's ranking of the `chosen` candidates, with its ties, and below them those of recall order.
+    """Rank the `chosen` candidates in the method's order, with its ties, and the others below them in recall order.
 
-    A Case without an answer stands at its worst among the chosen, as it does among all: its relevant items last.
+    A Case without an answer counts as worst here too: its relevant items come last among the chosen.
     """
     first = set(chosen)
     below, above = scores_with_ties(recalled), scores_with_ties(ranking)

@@ -1,13 +1,13 @@
-"""A Run in the formats of other tools: `trec`, `csv`, `parquet`, `latex`, `markdown`.
+"""Export a Run to the formats of other tools: `trec`, `csv`, `parquet`, `latex`, `markdown`.
 
-Tied items get equal scores, so that no tool reads an order into them. An item's score is the number of candidates that
-are not ranked above it, and not what the method gave: the first of 50 has 50; all that the method left out share the
-lowest score. llmrank gives ties their expected value over random tie-breaking; trec_eval breaks them by item id,
-so the numbers agree exactly where the method's order is strict.
+An item's exported score is not the method's score but the number of candidates not ranked above it: the first of 50 has
+50. Tied items, and all items that the method left out, get equal scores, so no tool reads an order into them. llmrank
+scores ties by their expected value over random tie-breaking, whereas trec_eval breaks them by item id. The values
+therefore agree exactly only if the method's order has no ties.
 
-A Case without a readable answer has no line in the run file, and its judgements stay in the qrels. Count it as zero:
-`trec_eval -c`, ir_measures (always), ranx with `make_comparable=True`. llmrank counts it as worst, which is zero unless
-the list is no longer than the cut-off.
+A Case without a readable answer has no line in the run file, but its judgements stay in the qrels. Make the other tool
+count it as zero: `trec_eval -c`, ir_measures (always), ranx with `make_comparable=True`. llmrank counts it as worst,
+which is zero unless the list is no longer than the cut-off.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ _SUFFIXES = {
     ".qrels": "trec",
 }
 COLUMNS = ("case_id", "user_id", "item_id", "title", "recall_rank", "score", "placed", "relevant", "outcome")
-"""Of the CSV and Parquet formats, a row per candidate of a Case. `recall_rank` (by recall score) counts from 1. Of
-equal `score`s, of which higher is better, the items are tied; for ratings it is the predicted rating, NaN where there
-is none. `placed` says whether the method said anything of the item. `relevant` is the gain (1 where relevance is
-binary) or 0; for ratings the true rating, or nothing."""
+"""Columns of the CSV and Parquet formats, which have a row per candidate of a Case. `recall_rank` (by recall score)
+counts from 1. A higher `score` is better and equal scores are ties; for ratings it is the predicted rating, NaN if
+there is none. `placed` tells whether the method ranked the item. `relevant` is the gain (1 for binary relevance) or 0;
+for ratings it is the true rating, or empty."""
 
 
 def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:  # noqa: A002
-    """Write a Run and return the files: for `trec` the run file and, with the suffix `.qrels`, what is relevant.
+    """Write a Run and return the files written; for `trec`, the run file and a `.qrels` file of relevance judgements.
 
-    `trec`, `csv` and `parquet` hold the rankings, `latex` and `markdown` the table of the numbers.
+    `trec`, `csv` and `parquet` hold the rankings; `latex` and `markdown` hold the table of metrics.
 
     Raises:
-        InputError: an unknown format; a file that exists already; ratings, or ids with white space, as TREC.
+        InputError: unknown format, existing file, or (for TREC) ratings or ids with white space.
     """
     if format not in get_args(ExportFormat):
         hint = f"use one of {', '.join(get_args(ExportFormat))}"
         raise InputError(f"unknown format {format!r}", field="format", hint=hint)
     if (named := _SUFFIXES.get(path.suffix.lower(), format)) != format:
-        hint = f"name a file of another suffix, or export to {named}"
-        raise InputError(f"the name says {named}, and {format} is to be written", path=path, hint=hint)
+        hint = f"choose another suffix, or export to {named}"
+        raise InputError(f"the suffix means {named}, but the format is {format}", path=path, hint=hint)
     if format == "trec":
         return _write_trec(run, path, overwrite=overwrite)
     with replacing(path, overwrite=overwrite) as temporary:
@@ -75,7 +75,7 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
 
 
 def exported_rows(run: Run) -> Iterator[dict[str, object]]:
-    """Yield a row, with the values of `COLUMNS`, for every candidate of every Case that is done, best first."""
+    """Yield a row (see `COLUMNS`) for every candidate of every finished Case, best first."""
     for case in run.done:
         record = run.records[case.case_id]
         ranking, gains, placed = record.ranking, case.gain_of, set(record.placed)
@@ -95,10 +95,11 @@ def _write_trec(run: Run, path: Path, *, overwrite: bool) -> list[Path]:
         raise InputError("ratings are not a TREC run", path=run.path, hint="export them as csv or parquet")
     qrels = (path.with_suffix("") if path.suffix == ".gz" else path).with_suffix(".qrels")
     if qrels == path:
-        raise InputError("this is the file of what is relevant", path=path, hint="name the run file, such as out.trec")
+        problem = "this name is needed for the relevance judgements"
+        raise InputError(problem, path=path, hint="name the run file, such as out.trec")
     check_free(path, overwrite=overwrite)
     rankings = {case.case_id: run.records[case.case_id].ranking for case in run.done}
-    # A topic is a Case: a user may have several.
+    # A topic is a Case, not a user: a user may have several.
     write_qrels(qrels, run.done, overwrite=overwrite)
     answered = ((name, scores_with_ties(ranking).items()) for name, ranking in rankings.items() if ranking.answered)
     write_trec_run(path, answered, overwrite=overwrite)

@@ -1,7 +1,7 @@
-"""The Run folder: the settings, the Cases, one line per Case as it ends, and the numbers.
+"""The Run folder: the settings, the Cases, one record per finished Case, and the metrics.
 
-It is complete in itself: it can be shown, measured and compared where there is no data set, no Store and no model. The
-same command again continues it. Its files can be read by their owner only, since answers may quote a user's history.
+It is self-contained: it can be shown, measured and compared without the data set, the Store or a model. Repeating the
+command that made it continues it. Only the owner can read its files, since answers may quote a user's history.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from llmrank.types import Case, Closable
 
 MANIFEST, CASES, RECORDS, METRICS = "manifest.json", "cases.parquet", "records.jsonl", "metrics.json"
 EVALUATION = "evaluation.json"
-"""How the numbers are taken: `MetricSettings`."""
+"""How the metrics are computed: `MetricSettings`."""
 FORMAT = 2
-"""The version of the folder's format; 0.1.0 wrote none."""
+"""The version of the folder's format. Version 0.1.0 of llmrank wrote none."""
 SHOTS = "shots.parquet"
-"""The solved examples that each Case was shown; only where there are any."""
+"""The solved examples shown with each Case; written only if there are any."""
 SHOT = "#shot-"
 PRIVATE_FOLDER = 0o700
 COMPLETE = "name a complete Run folder"
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What reading a damaged file raises."""
+"""The exceptions that reading a damaged file raises."""
 T = TypeVar("T")
 
 
@@ -44,33 +44,37 @@ T = TypeVar("T")
 class Origin:
     """How a Run was made and where its answers are.
 
-    It is not compared when a Run is continued, so that the Store or the data may have moved.
+    It is not compared when a Run is continued, so the Store and the data may move.
     """
 
     verb: str
     """`eval` or `score`."""
     options: Mapping[str, Any]
-    """What is needed to make the same Cases and the same Requests again; plain values, for JSON."""
+    """The options needed to recreate the same Cases and Requests, as JSON values."""
     store: Path | None = None
-    """The Store that answers go into; None where no model is called."""
+    """The Store that receives the answers; None if no model is called."""
 
 
 def read_part(path: Path, parse: Callable[[dict[str, Any]], T], hint: str, missing: str = COMPLETE) -> T:
-    """Return what a JSON file of a Run holds; raises InputError: with the hint `missing` where it cannot be read, and
-    with `hint` for damage."""
+    """Read and parse a JSON file of a Run.
+
+    Raises InputError with the hint `missing` if the file cannot be read, and with `hint` if it is damaged.
+    """
     try:
         return parse(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path=path, hint=missing) from error
     except DAMAGE as error:
-        raise InputError(f"damaged, or of another version: {_said(error)}", path=path, hint=hint) from error
+        raise InputError(f"damaged, or of another version: {_describe(error)}", path=path, hint=hint) from error
 
 
 def read_manifest(run: Path) -> dict[str, Any]:
-    """Return the manifest of a Run folder: `settings`, which are compared when the Run is continued, `origin` (the verb
-    and its options), `stores` (every Store that answers went into, the latest first) and `sessions`.
+    """Return the manifest of a Run folder.
 
-    Raises InputError where there is no manifest, where it cannot be read, and for a Run of another format.
+    Its keys are `settings` (compared when the Run is continued), `origin` (the verb and its options), `stores` (every
+    Store that received answers, latest first) and `sessions`.
+
+    Raises InputError if there is no manifest, if it cannot be read, or if the Run has another format.
     """
 
     def parse(content: dict[str, Any]) -> dict[str, Any]:
@@ -78,33 +82,32 @@ def read_manifest(run: Path) -> dict[str, Any]:
         return absent | content | {"settings": dict(content["settings"])}
 
     if not (run / MANIFEST).exists():
-        raise InputError("not a Run folder", path=run, hint="name a folder that --out named")
-    repeat = "choose another --out; stored answers are not paid for again"
+        raise InputError("not a Run folder", path=run, hint="name a folder that was given as --out")
+    repeat = "choose another --out; stored answers are not billed again"
     manifest = read_part(run / MANIFEST, parse, repeat)
     if manifest["format"] != FORMAT:
         made = "llmrank 0.1.0" if manifest["format"] == 1 else "a newer llmrank"
-        problem = f"this Run was made by {made}, in a format that this version does not read"
+        problem = f"this Run was made by {made}, in a format that this version cannot read"
         raise InputError(problem, path=run, hint=repeat)
     return manifest
 
 
 def read_records(run: Path) -> dict[str, CaseRecord]:
-    """Return the records of a Run by case id; the last one of a Case that was done twice. A last line that a kill cut
-    short is left out.
+    """Return the records of a Run by case id; if a Case was done twice, the later record.
 
-    Raises InputError for a line that is no record.
+    An incomplete last line, left by a killed process, is ignored. Raises InputError for any other invalid line.
     """
     return _read_lines(run / RECORDS)[0]
 
 
 class RunFolder(Closable):
-    """An open Run. Close it (or use it as a context manager) to let another process have it."""
+    """An open Run folder. Close it (or use it as a context manager) to release it for other processes."""
 
     def __init__(self, path: Path, settings: Mapping[str, Any], origin: Origin | None = None) -> None:
         """Create the folder, or continue the Run in it.
 
-        Raises InputError when the folder holds a Run with other settings (it names each difference), when another
-        process has it open, or when it cannot be read or written.
+        Raises InputError if the folder holds a Run with other settings (the error lists the differences), if another
+        process has it open, or if it cannot be read or written.
         """
         self.path = path
         self.settings = json.loads(json.dumps(settings))
@@ -118,7 +121,7 @@ class RunFolder(Closable):
             self._claim()
             self._begin(origin)
             self.records, complete = _read_lines(path / RECORDS)
-            self._lines.truncate(complete)  # without the last line, if a kill cut it short
+            self._lines.truncate(complete)  # drop an incomplete last line left by a killed process
             unless_ready.pop_all()
 
     def close(self) -> None:
@@ -129,13 +132,13 @@ class RunFolder(Closable):
         return io.FileIO(os.open(self.path / RECORDS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE), "ab")
 
     def _claim(self) -> None:
-        # `replace` in another process may have put a new file under the name since it was opened.
+        # Another process's `replace` may have put a new file under this name since we opened it.
         if not claim(self._lines, self.path / RECORDS):
             hint = "wait for it, or choose another --out"
             raise InputError("another process is working on this Run", path=self.path, hint=hint)
 
     def _begin(self, origin: Origin | None) -> None:
-        """Write the manifest, or compare with the existing one and note what has moved since."""
+        """Write the manifest, or compare with the existing one and update what has moved."""
         known = (self.path / MANIFEST).exists()
         if not known and (self.path / "cases.jsonl").exists():
             hint = "choose another --out"
@@ -149,7 +152,7 @@ class RunFolder(Closable):
         if origin is not None:
             manifest["origin"] = json.loads(json.dumps({"verb": origin.verb, "options": origin.options}))
             if origin.store is not None:
-                # Relative if it is inside the Run, so that both can be moved together.
+                # Relative if the Store is inside the Run, so that both can be moved together.
                 here, store = self.path.resolve(), origin.store.resolve()
                 name = str(store.relative_to(here) if store.is_relative_to(here) else store)
                 manifest["stores"] = [name, *(other for other in manifest.get("stores", ()) if other != name)]
@@ -162,14 +165,14 @@ class RunFolder(Closable):
         settings: MetricSettings,
         shots: Mapping[str, Sequence[Case]] = MappingProxyType({}),
     ) -> None:
-        """Write the Cases, their shots, and what the baselines know of the training data, unless they exist already.
+        """Write the Cases, their shots, and the baselines' training data, unless they exist already.
 
-        Call it before the first Case is ranked. Raises InputError where the files cannot be written.
+        Call it before the first Case is ranked. Raises InputError if the files cannot be written.
         """
         if (self.path / EVALUATION).exists():
             return
         cases = tuple(cases)
-        # The user who solves an example is not the one it is shown to: the id says both.
+        # An example's user differs from the user it is shown to, so the id names both.
         solved = [
             replace(shot, case_id=f"{case_id}{SHOT}{number}")
             for case_id, chosen in shots.items()
@@ -186,28 +189,28 @@ class RunFolder(Closable):
         write_json(self.path / EVALUATION, settings.for_cases(cases).to_dict())
 
     def latest_tariff(self) -> Tariff | None:
-        """Return the prices of the latest session that was given some; None where none was."""
+        """Return the prices of the latest session with prices; None if no session had any."""
 
         def parse(content: dict[str, Any]) -> Tariff | None:
             given = [session["prices"] for session in content.get("sessions", ()) if "prices" in session]
             return Tariff.from_dict(given[-1]) if given else None
 
-        return read_part(self.path / MANIFEST, parse, "name the prices again")
+        return read_part(self.path / MANIFEST, parse, "give the prices again")
 
     def wants(self, case_id: str) -> bool:
-        """Return whether the Case remains to be done: not yet ranked, or with a call that got no answer."""
+        """Return whether the Case is still to do: not yet ranked, or with a failed call."""
         record = self.records.get(case_id)
         return record is None or record.failed
 
     def add(self, record: CaseRecord) -> None:
-        """Append one record; it is in the file when this returns. Raises InputError where it cannot be written."""
+        """Append one record; it is in the file when this returns. Raises InputError if it cannot be written."""
         append_line(self._lines, json_bytes(record.to_json() + "\n"), self.path / RECORDS)
         self.records[record.case_id] = record
 
     def replace(self, records: Mapping[str, CaseRecord]) -> Path:
-        """Replace all records; return the file in which the old ones are kept.
+        """Replace all records atomically; return the file that keeps the old ones.
 
-        The file of records changes whole or not at all. Raises InputError where it cannot be written.
+        Raises InputError if the file cannot be written.
         """
         path = self.path / RECORDS
         kept = self._keep(RECORDS)
@@ -221,7 +224,7 @@ class RunFolder(Closable):
         return kept
 
     def _keep(self, name: str) -> Path:
-        """Give a file a second name, `NAME.before`, or the next one that is free, so that earlier ones are kept."""
+        """Keep a file under a second name: `NAME.before`, or the next free one, so that no earlier copy is lost."""
         names = chain([f"{name}.before"], (f"{name}.before-{number}" for number in count(2)))
         kept = next(path for path in (self.path / one for one in names) if not path.exists())
         if (self.path / name).exists():
@@ -232,23 +235,23 @@ class RunFolder(Closable):
         return kept
 
     def finish(self, metrics: Metrics, session: Mapping[str, Any]) -> None:
-        """Write the numbers, and note this session in the manifest."""
+        """Write the metrics, and add this session to the manifest."""
         write_json(self.path / METRICS, metrics.to_dict())
         self.note(session)
 
     def note(self, session: Mapping[str, Any]) -> None:
-        """Note in the manifest when and how this session worked, and what it spent, whether it ended or was stopped."""
+        """Add a session, finished or interrupted, to the manifest."""
         manifest = read_manifest(self.path)
         write_json(self.path / MANIFEST, manifest | {"sessions": [*manifest["sessions"], session]})
 
 
 def _read_lines(path: Path) -> tuple[dict[str, CaseRecord], int]:
-    """Return the records by case id, and how many bytes their complete lines take."""
+    """Return the records by case id, and the number of bytes in complete lines."""
     records: dict[str, CaseRecord] = {}
     number = complete = 0
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):  # noqa: B007 - said of a line that is no record
+            for number, line in enumerate(file, 1):  # noqa: B007 - used by the error for an invalid line
                 if line.endswith(b"\n"):
                     record = CaseRecord.from_json(line.decode())
                     records[record.case_id] = record
@@ -256,10 +259,10 @@ def _read_lines(path: Path) -> tuple[dict[str, CaseRecord], int]:
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path=path, hint=COMPLETE) from error
     except DAMAGE as error:
-        hint = "delete the line; the same command then does that Case again, from the Store where it can"
-        raise InputError(f"not a record of a Case: {_said(error)}", path=path, line=number, hint=hint) from error
+        hint = "delete the line; the same command then repeats that Case, with stored answers where possible"
+        raise InputError(f"not a record of a Case: {_describe(error)}", path=path, line=number, hint=hint) from error
     return records, complete
 
 
-def _said(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return one_line(f"{type(error).__name__}: {error}", 80)

@@ -1,4 +1,4 @@
-"""What a method gains over the order of its recall stage, on some of a Run's Cases."""
+"""A method's gain over recall order, on some of a Run's Cases."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from llmrank.stats import Values
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """The mean of a ranking measure, and of its difference from recall order, paired on users."""
+    """The mean of a ranking measure and of its difference from recall order, paired on users."""
 
     cases: int
     users: int
     value: float | None
     ci95: tuple[float, float] | None
-    """95% interval over users; None without any."""
+    """95% interval over users; None if there are none."""
     difference: float | None
     """The method minus recall order."""
     difference_ci95: tuple[float, float] | None
@@ -37,7 +37,7 @@ class Gain:
         users: NDArray[np.intp],
         **more: Any,  # noqa: ANN401 - the fields of a subclass
     ) -> Self:
-        """Return the Gain over Cases with these values of the method and of recall order; `users`: whose each is."""
+        """Return the Gain over Cases, given per Case the method's value, recall order's value and the user's index."""
         mean = stats.mean_interval(values, users, bounds=(0.0, 1.0))
         paired = stats.paired_difference(values, recalled, users, most=1.0)
         return cls(
@@ -53,5 +53,5 @@ class Gain:
 
     @property
     def cells(self) -> tuple[str, str, str, str]:
-        """Value, interval, difference and its interval, as a table shows them."""
+        """Table cells: value, its interval, difference, its interval."""
         return *estimate(self.value, self.ci95), *estimate(self.difference, self.difference_ci95, sign=True)

@@ -1,4 +1,4 @@
-"""For whom a method is better than its recall stage, and for whom it is not: a Run's Cases in groups."""
+"""Group a Run's Cases to see for whom a method beats its recall stage."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 HISTORY, RELEVANT, PLACE = WAYS = ("history", "relevant item", "recall place")
 """Ways to group the Cases of any Run."""
 MOST_VALUES = 10
-"""Values of a column that have a group each; more numbers than that are cut into three groups."""
+"""Values of a column that get a group each; if there are more, numbers are cut into three groups."""
 LONGEST_NAME = 40
-"""Characters of a value that names a group."""
+"""Maximum length of a group name, in characters."""
 PLACES = (1, 2, 6, 11, 21)
-"""The first place of each group of places in the recall stage's order."""
+"""The first place of each range of places in recall order."""
 
 Members = tuple[str, NDArray[np.bool_]]
-"""The name of a group, and which of the Cases are in it."""
+"""The name of a group, and a mask of the Cases in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group(Gain):
-    """Some of a Run's Cases."""
+    """A group of Cases, with the method's gain on them."""
 
     by: str
     name: str
@@ -49,7 +49,7 @@ class Group(Gain):
 
 @dataclass(frozen=True, repr=False)
 class Groups(Shown):
-    """What `groups` found. It prints as a table; differences are the method minus recall order."""
+    """The result of `groups`. It prints as a table; differences are the method minus recall order."""
 
     note, dropped = "difference: the method minus recall order, paired on users", ("method CI", "Cases", "p (Holm)")
     measure: str
@@ -66,22 +66,23 @@ class Groups(Shown):
 
 
 def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
-    """Return a Run's Cases in groups: by length of history, popularity of what is relevant, and its recall place.
+    """Return the gain of a Run's method by group of Cases.
 
-    The first two are cut into three groups of about equal size; items without a training event are a group of their
-    own. Where several candidates are relevant, the most popular counts, and the best place; where recall scores tie,
-    the mean of their places. Cases whose relevant items the recall stage missed have neither: no method can gain there.
-    Cases without a known truth are in no group.
+    By default Cases are grouped in three ways: by history length, by popularity of the relevant item, and by its place
+    in recall order. The first two are cut into three groups of about equal size; items without a training event form
+    their own group. If several candidates are relevant, the most popular one and the best place count; for tied recall
+    scores, the mean of their places. Cases whose relevant items the recall stage missed have neither: no method can
+    gain there. Cases without a known truth are in no group.
 
-    A further column of the Cases (`Case.columns`) makes a group of each value, or of those that most Cases have; many
-    different numbers are cut into three groups. Cases that have none are a group of their own. So does an attribute of
-    items that all candidates of each Case share, such as the city that was searched.
+    An extra column of the Cases (`Case.columns`) gives a group for each value, or for its most frequent values; many
+    different numbers are cut into three groups. Cases without a value form their own group. The same holds for an item
+    attribute that all candidates of each Case share, such as the city that was searched.
 
-    Whatever changes an order loses where the recall stage was right (place 1), and gains where it was wrong: by itself
-    that says nothing of the method.
+    Beware of groups by recall place: any change of order loses where the recall stage was right (place 1) and gains
+    where it was wrong, so such gains alone say nothing about the method.
 
-    `by` names ways to group: `history`, `relevant item`, `recall place`, columns of the Cases, and shared attributes;
-    empty: the first three. Raises InputError: an unknown measure or way to group, or a Run about ratings.
+    `by` names ways to group: `history`, `relevant item`, `recall place`, columns of the Cases, and shared attributes.
+    Raises InputError for an unknown measure or way to group, or for a rating Run.
     """
     run.require_recall_order()
     chosen, cases = the_measure(measure, "ranking"), [case for case in run.done if case.relevant]
@@ -104,7 +105,7 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
 
 
 def _members(way: str, cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:
-    """Return each group of a way to group the Cases, in the order to be shown."""
+    """Yield the groups of one way to group the Cases, in display order."""
     if way == HISTORY:
         lengths = np.array([len(case.history) for case in cases])
         return _thirds(lengths, lengths >= 0, "{:,}", " events")
@@ -119,7 +120,7 @@ def _members(way: str, cases: Sequence[Case], popularity: Mapping[str, int]) -> 
 
 
 def _shared_attributes(cases: Sequence[Case]) -> set[str]:
-    """Return the attributes of items that have one value, or none, among all candidates of each Case."""
+    """Return the item attributes that have a single value, or none, among the candidates of each Case."""
     names = {name for case in cases for item in case.candidates for name in item.attributes}
     for case in cases:
         first = case.candidates[0].attributes if case.candidates else {}
@@ -146,14 +147,14 @@ def _by_place(cases: Sequence[Case]) -> Iterator[Members]:
 
 
 def _best_place(case: Case, recalled: Ranking) -> int:
-    """Return the best place of a relevant item; where it is tied the mean of the places, rounded up; 0: not there."""
+    """Return the best place of a relevant item (tied: the mean place, rounded up); 0 if none is a candidate."""
     places = [at for at, item_id in enumerate(recalled.order) if item_id in case.relevant]
     above, size = tie_group(recalled, places[0]) if places else (0, -1)
     return above + (size + 2) // 2
 
 
 def _by_column(values: Sequence[str | None]) -> Iterator[Members]:
-    """Yield a group for each of the most frequent values, the others together, and those that have none."""
+    """Yield a group for each of the most frequent values, one for all others, and one for missing values."""
     counts = Counter(value for value in values if value is not None)
     numbers = {value: number for value in counts if (number := _number(value)) is not None}
     shown = [value for value, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_VALUES]]
@@ -169,16 +170,16 @@ def _by_column(values: Sequence[str | None]) -> Iterator[Members]:
 
 
 def _number(text: str) -> float | None:
-    """Return the finite number that a text is; None for any other text."""
+    """Parse a finite number; None for any other text."""
     with suppress(ValueError):
         return number if math.isfinite(number := float(text)) else None
     return None
 
 
 def _thirds(values: NDArray[Any], among: NDArray[np.bool_], form: str, unit: str = "") -> Iterator[Members]:
-    """Yield the lower, middle and upper third of what is among the Cases; equal values stay together.
+    """Yield the lower, middle and upper third of the values selected by `among`; equal values stay together.
 
-    Each is named by its least and its greatest value, written in this form, and the unit.
+    Each is named by its lowest and highest value, formatted with `form`, and the unit.
     """
     if not among.any():
         return
@@ -190,5 +191,5 @@ def _thirds(values: NDArray[Any], among: NDArray[np.bool_], form: str, unit: str
 
 
 def _range(low: str, high: str) -> str:
-    """Return the name of a range, which may be a single value."""
+    """Name a range of values, or a single value."""
     return low if low == high else f"{low} to {high}"

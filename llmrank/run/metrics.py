@@ -1,4 +1,4 @@
-"""`metrics.json`: the numbers of a Run, with what must stand beside them to be believed."""
+"""`metrics.json`: the metrics of a Run, with the intervals, baselines and counts needed to interpret them."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ T = TypeVar("T")
 RANKING_MEASURES = "HR@1,HR@10,NDCG@5,NDCG@10,MRR"
 RATING_MEASURES = "RMSE,MAE,AUC"
 USUAL_CUTOFF = 10
-"""Of several headline measures, the verdict is about the one with this cut-off."""
+"""Among several headline measures, the verdict uses the one with this cut-off."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricSettings:
-    """How the numbers are taken, and what the baselines know of the training data."""
+    """How the metrics are computed, and what the baselines know about the training data."""
 
     evaluation: str
     """`full`, `recall-limited(…)`, `sampled(…)`, or `ratings`. Results of different kinds are not comparable."""
     target_forced: bool
-    """Whether a relevant item was put into the lists of candidates that had none."""
+    """Whether a relevant item was appended to candidate lists that had none."""
     measures: tuple[Measure, ...]
     popularity: Mapping[str, int]
-    """Training events per item, for the popularity baseline; an item without an entry has none."""
+    """Training events per item, for the popularity baseline; missing items have none."""
     rating_means: RatingMeans | None = None
-    """Means of the training ratings, for the rating baselines; None where no rating is known."""
+    """Means of the training ratings, for the rating baselines; None if no rating is known."""
     scale: tuple[float, float] = (1.0, 5.0)
     """Lowest and highest rating."""
     notes: tuple[str, ...] = ()
-    """What a reader of the numbers must know, in sentences."""
+    """Sentences that a reader of the metrics must know."""
     trained: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict[str, Any])
-    """Trained baseline -> case id -> its scores of the candidates (or of the target), in their order."""
+    """Trained baseline -> case id -> scores, aligned with the candidates (or the target)."""
 
     def for_cases(self, cases: Sequence[Case]) -> Self:
-        """Return the settings with only what the baselines need for these Cases, small enough to keep in a Run."""
+        """Return the settings reduced to what the baselines need for these Cases, small enough to store in a Run."""
         items = {item.item_id for case in cases for item in case.asked}
         users = {case.user_id for case in cases}
         if means := self.rating_means:
@@ -72,8 +72,8 @@ class MetricSettings:
         return replace(self, popularity=_only(self.popularity, items), rating_means=means)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the content of `evaluation.json`; after `for_cases`, its order does not depend on the counting."""
-        # JSON has no infinity: what a model does not know has no score.
+        """Return the content of `evaluation.json`; after `for_cases`, its key order is deterministic."""
+        # JSON has no infinity: the score of an item unknown to the model is null.
         trained = {
             name: {case_id: [stats.finite(one) for one in scores] for case_id, scores in sorted(found.items())}
             for name, found in self.trained.items()
@@ -91,7 +91,7 @@ class MetricSettings:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` wrote; raises KeyError or TypeError for anything else."""
+        """Read the output of `to_dict`; raises KeyError or TypeError for anything else."""
         means = content["rating_means"]
         read: dict[str, Any] = {
             "measures": tuple(parse_measure(name) for name in content["measures"]),
@@ -108,71 +108,71 @@ class MetricSettings:
 
 @dataclass(frozen=True, slots=True)
 class LabelMass:
-    """How much of the first token's probability the labels got, over the Cases for which labels were read."""
+    """The share of the first token's probability that fell on labels, over the Cases whose labels were read."""
 
     mean: float
     lowest: float
     cases_with_low: int
-    """Cases whose mass was so low that their answer is counted as repaired."""
+    """Cases with a mass so low that their answer counts as repaired."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsageSummary:
-    """What all answers of a Run used, whether they were paid for in this Run or before."""
+    """What all answers of a Run used, whether they were paid for in this Run or earlier."""
 
     requests: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
-    """Prompt tokens from the prefix cache; 0 where the endpoint does not report it."""
+    """Prompt tokens from the prefix cache; 0 if the endpoint does not report it."""
     least_prompt_tokens: int = 0
-    """Prompt tokens that remain when each prefix shared within a Case is computed once."""
+    """Prompt tokens if each prefix shared within a Case is computed only once."""
     completion_tokens: int = 0
     reasoning_tokens: int = 0
     seconds: float = 0.0
-    """Sum over the Cases of the time each took, waiting included."""
+    """Sum over the Cases of the time each took, including waiting."""
     cost: float | None = None
-    """Money at the tariff; None where no prices are given, or no tokens are known."""
+    """Money at the tariff; None if no prices are given or no tokens are known."""
     currency: str | None = None
     prices_dated: str | None = None
     """The date of the prices, ISO format."""
     unreported: int = 0
-    """Cases with answers of which the endpoint did not say how many tokens they took: they count as 0."""
+    """Answered Cases whose token usage the endpoint did not report; they count as 0 tokens."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Metrics:
-    """The numbers of a Run. `metrics["NDCG@10"].value`; iterating gives the names of the measures."""
+    """The metrics of a Run: `metrics["NDCG@10"].value`. Iterating yields the names of the measures."""
 
     evaluation: str
     """The kind of evaluation, as in `MetricSettings`."""
     target_forced: bool
     cases: int
-    """All Cases; the denominator of every measure where the truth of all is known."""
+    """All Cases; the denominator of every measure if all have a known truth."""
     users: int
     judged_cases: int
-    """Cases with a known relevant item, or a known rating: the denominator of every measure."""
+    """Cases with a known relevant item or rating: the denominator of every measure."""
     answered_cases: int
     """Cases with a readable answer (`ok` or `repaired`); the others count as worst."""
     measures: Mapping[str, MeasureSummary]
     headline: str | None
-    """The measure that the verdict is about; None where there is no measure."""
+    """The measure used for the verdict; None if there is no measure."""
     notes: tuple[str, ...] = ()
-    """What a reader of the numbers must know, in sentences."""
+    """Sentences that a reader of the metrics must know."""
     recall: float | None = None
     """Mean share of a Case's relevant items that are among its candidates; None for ratings."""
     candidates: int = 0
-    """The length of the longest list of candidates."""
+    """The length of the longest candidate list."""
     outcomes: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Cases by outcome; all four are there, and they add up to `cases`."""
+    """Cases by outcome; all four are present and add up to `cases`."""
     reasons: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Cases by outcome and reason, the most frequent first."""
+    """Cases by outcome and reason, most frequent first."""
     repairs: Mapping[str, int] = field(default_factory=dict[str, int])
     matches: Mapping[str, int] = field(default_factory=dict[str, int])
     """Titles by how they were matched: `exact`, `normalised`, `fuzzy`, `loose`."""
     history_dropped: int = 0
-    """Events left out because the prompt would not have fitted the context window."""
+    """Events dropped to fit the prompt into the context window."""
     label_mass: LabelMass | None = None
-    """None where no labels were read."""
+    """None if no labels were read."""
     usage: UsageSummary = UsageSummary()
 
     def __getitem__(self, name: str) -> MeasureSummary:
@@ -201,13 +201,13 @@ class Metrics:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """`notes`, and before them how many Cases no measure counts."""
+        """The number of Cases that no measure counts, if any, followed by `notes`."""
         unjudged = self.cases - self.judged_cases
-        said = f"{unjudged} cases have no known truth: they are ranked, and no measure counts them."
-        return (*([said] if unjudged else ()), *self.notes)
+        remark = f"{unjudged} cases have no known truth: they are ranked, and no measure counts them."
+        return (*([remark] if unjudged else ()), *self.notes)
 
     def verdict(self) -> list[str]:
-        """Return what the numbers say of the method against what makes no model calls, in sentences."""
+        """Return sentences that compare the method with the baselines."""
         sentences: list[str] = []
         if self.headline is not None and self.headline in self:
             summary = self[self.headline]
@@ -224,16 +224,16 @@ class Metrics:
         return sentences
 
     def _why_cut_off(self, cut: int) -> str:
-        """Return what to do about so many answers that end at the limit of their tokens and rank nothing."""
+        """Return advice for many answers truncated at the token limit before they rank anything."""
         why, then = "before they rank anything", ""
         if 2 * self.usage.reasoning_tokens > self.usage.completion_tokens:
             why, then = "while the model still reasons", ', or switch the reasoning off (thinking="off")'
-        return f"{cut} answers reach the limit of tokens {why}: raise it with --max-tokens (max_tokens=){then}."
+        return f"{cut} answers reach the token limit {why}: raise it with --max-tokens (max_tokens=){then}."
 
     def table(self) -> TextTable:
-        """Return the numbers as a table to publish: a row per measure; after four columns, one for each baseline.
+        """Return the metrics as a publishable table: a row per measure; four columns, then one per baseline.
 
-        Trained baselines have intervals of their own and are not among them: `summary.baseline_ci95`.
+        Trained baselines are not included, because they have intervals of their own: see `summary.baseline_ci95`.
         """
         named = ((name, one) for one in self.measures.values() for name in one.baselines)
         beside = list(dict.fromkeys(name for name, one in named if name not in one.baseline_ci95))
@@ -265,47 +265,47 @@ class Metrics:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` wrote; raises ValueError for anything else."""
+        """Read the output of `to_dict`; raises ValueError for anything else."""
         return adapter(cls).validate_python(content)
 
 
 def parse_measures(measures: str | Sequence[Measure] | None, task: Task) -> tuple[Measure, ...]:
-    """Return the measures, or those in a comma-separated list (`NDCG@1..50` names fifty); None: the task's usual ones.
+    """Parse a comma-separated list of measures (`NDCG@1..50` names fifty); None gives the usual ones of the task.
 
-    Raises InputError for an unknown measure, or for one of the other task.
+    Raises InputError for an unknown measure or one of the other task.
     """
     usual = RATING_MEASURES if task == "rating" else RANKING_MEASURES
     measures = usual if measures is None else measures
     chosen = parse_measure_list(measures) if isinstance(measures, str) else tuple(measures)
     for measure in chosen:
         if isinstance(measure, RatingMeasure) != (task == "rating"):
-            hint = f"choose for example {usual.replace(',', ', ')}"
+            hint = f"choose, for example, {usual.replace(',', ', ')}"
             raise InputError(f"{measure} does not measure a {task}", field="--measures", hint=hint)
     return chosen
 
 
 def the_measure(measure: str | Measure, task: Task) -> Measure:
-    """Return the measure, or the one of that name; raises InputError as `parse_measures`."""
+    """Return the measure, parsed if given by name; raises InputError like `parse_measures`."""
     return parse_measures([parse_measure(measure) if isinstance(measure, str) else measure], task)[0]
 
 
 def task_of(cases: Sequence[Case]) -> Task:
-    """Return what the Cases ask for."""
+    """Return the task of the Cases."""
     return "rating" if cases and cases[0].target is not None else "ranking"
 
 
 def judge(cases: Sequence[Case], rankings: Sequence[Ranking], scale: tuple[float, float]) -> Judgements | Ratings:
-    """Return the Rankings of these Cases, judged by what is relevant, or by the true ratings."""
+    """Judge the Rankings of these Cases by their relevant items or true ratings."""
     if task_of(cases) == "rating":
         return Ratings.from_rankings(rankings, cases, scale)
     return Judgements.from_cases(rankings, cases)
 
 
 def case_measures(case: Case, ranking: Ranking, measures: Sequence[Measure]) -> dict[str, float]:
-    """Return each measure's value for one Case; nothing where the truth is unknown.
+    """Return each measure's value for one Case; empty if the truth is unknown.
 
-    For a rating Case it is the absolute error, as `MAE`, on the usual scale widened to hold the truth: one Case alone
-    does not know its own.
+    A rating Case has only its absolute error, as `MAE`. A single Case does not know its rating scale, so the usual
+    scale of 1 to 5 is widened to include the truth.
     """
     if case.target is None:
         return dict(_measured(judge_case(ranking, case.gain_of), tuple(measures)))
@@ -317,7 +317,7 @@ def case_measures(case: Case, ranking: Ranking, measures: Sequence[Measure]) -> 
 
 @lru_cache(maxsize=4096)
 def _measured(case: JudgedCase, measures: tuple[Measure, ...]) -> tuple[tuple[str, float], ...]:
-    """Return the values of measures; few Cases differ in what a measure depends on, and one alone takes long."""
+    """Return the values of the measures. Cached: computing a single Case is slow, and few JudgedCases differ."""
     judged = Judgements.of([case])
     return tuple((str(measure), float(measure.per_case(judged)[0])) for measure in measures if case.relevant)
 
@@ -325,9 +325,9 @@ def _measured(case: JudgedCase, measures: tuple[Measure, ...]) -> tuple[tuple[st
 def metrics(
     cases: Sequence[Case], records: Mapping[str, CaseRecord], settings: MetricSettings, tariff: Tariff | None = None
 ) -> Metrics:
-    """Return the numbers of a Run. Every Case has a record, and counts; the order of the Cases changes nothing.
+    """Return the metrics of a Run. Every Case must have a record and counts; the order of the Cases does not matter.
 
-    With a tariff, `usage.cost` is what all the answers cost, whether they were paid for in this Run or before.
+    With a tariff, `usage.cost` is the cost of all answers, whether they were paid for in this Run or earlier.
     """
     cases = sorted(cases, key=lambda case: (case.user_id, case.case_id))
     done = [records[case.case_id] for case in cases]
@@ -358,7 +358,7 @@ def metrics(
 
 
 def headline(measures: Sequence[Measure]) -> Measure:
-    """Return the measure that the verdict is about: NDCG@10 or RMSE where they are among those chosen."""
+    """Return the measure for the verdict: NDCG@10 or RMSE if chosen."""
 
     def likely(measure: Measure) -> tuple[bool, bool]:
         return measure.is_headline, isinstance(measure, RankingMeasure) and measure.k == USUAL_CUTOFF
@@ -367,19 +367,19 @@ def headline(measures: Sequence[Measure]) -> Measure:
 
 
 def ranked_by(cases: Sequence[Case], ranker: Ranker) -> list[Ranking]:
-    """Return what a ranker that asks no model makes of each Case."""
+    """Return the Ranking of each Case by a ranker that asks no model."""
     return [rank_without_model(ranker, case) for case in cases]
 
 
 def in_recall_order(cases: Sequence[Case]) -> list[Ranking]:
-    """Return the order of the recall stage, as a Ranking of each Case."""
+    """Return a Ranking of each Case in the order of the recall stage."""
     return ranked_by(cases, RecallOrder())
 
 
 def _summaries(
     cases: Sequence[Case], judged: Judgements | Ratings, settings: MetricSettings
 ) -> dict[str, MeasureSummary]:
-    """Return each measure of the Cases' task, with the baselines beside it and the differences from them."""
+    """Return a summary of each measure, with the baselines and the differences from them."""
     users, means = [case.user_id for case in cases], settings.rating_means
 
     def ranked(*rankers: Ranker) -> dict[str, Judgements | Ratings]:
@@ -388,9 +388,9 @@ def _summaries(
     known = {name: [scores[case.case_id] for case in cases] for name, scores in settings.trained.items()}
     trained = ranked(*(Scored.of(name, cases, scores) for name, scores in known.items()))
     if isinstance(judged, Judgements):
-        # A target that was put in stands last in recall order: whatever is compared with that seems to be better.
+        # An appended target is last in recall order, so any method would look better than it.
         recalled = () if settings.target_forced else (RecallOrder(),)
-        # Where no event is known nothing is popular: it would be random order under another name.
+        # Without training events, popularity would be random order under another name.
         popular = (Popularity(settings.popularity),) if settings.popularity else ()
         proposed = ranked(*popular, *recalled)
         compared = [*trained, *(ranker.name for ranker in (*recalled, *popular)), "random"]
@@ -416,12 +416,12 @@ def _summaries(
 
 def _judge_baseline(cases: Sequence[Case], ranker: Ranker, scale: tuple[float, float]) -> Judgements | Ratings:
     if isinstance(ranker, ByScore) and task_of(cases) == "ranking":
-        return Judgements.from_scores(map(ranker.scores, cases), cases)  # most Rankings would be made for nothing
+        return Judgements.from_scores(map(ranker.scores, cases), cases)  # faster: builds no Rankings
     return judge(cases, ranked_by(cases, ranker), scale)
 
 
 def _versus(differences: Mapping[str, stats.Difference]) -> dict[str, VersusBaseline]:
-    """Return the differences from one baseline, by measure; the p-values are corrected for testing several measures."""
+    """Return the differences from one baseline by measure, with p-values corrected for several measures."""
     corrected = stats.holm([difference.p for difference in differences.values()])
     return {
         name: VersusBaseline(
@@ -466,5 +466,5 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
 
 
 def _only(values: Mapping[str, T], keys: Collection[str]) -> dict[str, T]:
-    """Return what is known of these keys, sorted."""
+    """Return the entries for these keys, sorted by key."""
     return {key: values[key] for key in sorted(values) if key in keys}

@@ -1,4 +1,4 @@
-"""Cost against quality: which of several Runs are worth their price."""
+"""Cost against quality: the Pareto front of several Runs."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from llmrank.run.tables import Shown, TextTable, estimate
 from llmrank.types import Case
 
 PER = 1000
-"""Money is said for so many Cases."""
+"""Money is given per this many Cases."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParetoPoint:
-    """What one Run is worth, and what it costs."""
+    """The quality and the cost of one Run."""
 
     name: str
     value: float | None
     ci95: tuple[float, float] | None
     """95% interval of `value` over users."""
     cost: float | None
-    """In the unit of the `Pareto`; None where the Run's answers do not say what they took."""
+    """In the unit of the `Pareto`; None if unknown."""
     on_front: bool = False
-    """Whether no other Run is at least as good and at most as dear, and better or cheaper."""
+    """Whether no other Run dominates it: at least as good, at most as expensive, and better or cheaper."""
 
 
 @dataclass(frozen=True, repr=False)
 class Pareto(Shown):
-    """What `pareto` found. It prints as a table."""
+    """The result of `pareto`. It prints as a table."""
 
     key = "pareto"
     measure: str
     lower_is_better: bool
     unit: str
-    """Of the costs, such as `tokens per Case`."""
+    """The unit of the costs, such as `tokens per Case`."""
     cases: int
-    """Those that all Runs have, over which the measure is taken."""
+    """Cases that all Runs have; the measure is over these."""
     points: tuple[ParetoPoint, ...]
 
     def __iter__(self) -> Iterator[ParetoPoint]:
@@ -48,13 +48,13 @@ class Pareto(Shown):
 
     @property
     def known(self) -> list[tuple[ParetoPoint, float, float]]:
-        """The points whose cost and value are known, with both, the cheapest first."""
+        """Each point with a known cost and value, as (point, cost, value), cheapest first."""
         found = [(one, one.cost, one.value) for one in self.points if one.cost is not None and one.value is not None]
         return sorted(found, key=lambda one: one[1])
 
     @property
     def spread(self) -> float:
-        """The highest cost as a multiple of the lowest one above 0; 0 where nothing costs anything."""
+        """The highest cost as a multiple of the lowest one above 0; 0 if all costs are 0."""
         costs = [cost for _, cost, _ in self.known if cost]
         return max(costs) / min(costs) if costs else 0.0
 
@@ -67,23 +67,23 @@ class Pareto(Shown):
         return TextTable(("Run", self.measure, "95% CI", self.unit, "on the front"), tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
-        """Return what the front is, in sentences."""
+        """Return sentences that explain the measure and the front."""
         worth = "lower is better" if self.lower_is_better else "higher is better"
         return (
             f"{self.measure} ({worth}) of the {self.cases:,} Cases that all Runs have.",
-            "On the front: no other Run is as good and as cheap, and better or cheaper. Overlapping intervals leave "
-            "that open.",
+            "On the front: no other Run is at least as good and as cheap, and better or cheaper. If intervals overlap, "
+            "that is uncertain.",
         )
 
 
 def pareto(run: Run, other: Run, *more: Run, measure: str | None = None) -> Pareto:
-    """Return what Runs are worth on the Cases that all have, against what a Case costs.
+    """Return the quality of Runs, on the Cases that all have, against the cost per Case.
 
-    Costs are money where the prices of all Runs that ask a model are known, in one currency; else tokens, prompt and
-    completion, where all report them; else seconds. A Run that asks no model costs no money and no tokens. The measure
-    is one such as `NDCG@10`; None: the headline of those that all Runs chose.
+    Costs are money if the prices of all Runs that ask a model are known in one currency; otherwise prompt and
+    completion tokens, if all report them; otherwise seconds. A Run that asks no model costs no money and no tokens.
+    The default measure is the headline of those that all Runs chose.
 
-    Raises InputError: as `compare`.
+    Raises InputError like `compare`.
     """
     runs = (run, other, *more)
     names, cases = shared_cases(runs)
@@ -100,17 +100,17 @@ def pareto(run: Run, other: Run, *more: Run, measure: str | None = None) -> Pare
 
 
 def _costs(runs: Sequence[Run], cases: Sequence[Case]) -> tuple[str, Sequence[float | None]]:
-    """Return the unit that all Runs have, and what each costs in it."""
+    """Return the unit that all Runs share, and the cost of each."""
     asking = [one.metrics.usage for one in runs if one.metrics.usage.requests]
     if asking and all(one.cost is not None for one in asking) and len({one.currency for one in asking}) == 1:
-        # Prices are not kept: of what all Cases of the Run cost, each is charged the same.
+        # The cost is known per Run only, so each of its Cases is charged the same share.
         money = [PER * (one.metrics.usage.cost or 0.0) / len(one.done) for one in runs]
         return f"{asking[0].currency} per {PER:,} Cases", money
     records = [[one.records[case.case_id] for case in cases] for one in runs]
     if all(one.prompt_tokens for one in asking):
         used = [[record.usage for record in some] for some in records]
         return "tokens per Case", [fmean(one.prompt_tokens + one.completion_tokens for one in some) for some in used]
-    # Of answers that came in a file nobody knows how long they took.
+    # The time is unknown for answers that came from a file.
     seconds = [(one, fmean(record.seconds for record in some)) for one, some in zip(runs, records, strict=True)]
     return "seconds per Case", [mean if mean or not one.metrics.usage.requests else None for one, mean in seconds]
 
@@ -126,5 +126,5 @@ def _on_front(point: ParetoPoint, points: Sequence[ParetoPoint], lower_is_better
 
 
 def _amount(value: float | None) -> str:
-    """Return a cost with three digits at least."""
+    """Format a cost with at least three digits."""
     return "–" if value is None else f"{value:,.0f}" if value == 0 or value >= 100 else f"{value:.3g}"

@@ -1,8 +1,8 @@
-"""How much of the person is in predicted ratings, once the user's mean and the item's mean are taken off.
+"""How personal predicted ratings are, once the user's mean and the item's mean are removed.
 
-Most of what RMSE rewards is known without knowing the person: some users rate everything high, and some items are rated
-high by everybody. After PerRecBench (Tan et al. 2025, arXiv:2501.13391), which compares users within an item by their
-ratings relative to their own means.
+Most of what RMSE rewards needs no knowledge of the person: some users rate everything high, and some items are rated
+high by everybody. The idea follows PerRecBench (Tan et al. 2025, arXiv:2501.13391), which compares the users of one
+item by their ratings relative to their own means.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ if TYPE_CHECKING:
     from llmrank.run.run import Run
 
 ROUNDING = 1e-9
-"""Differences below this are rounding: a method that knows nothing of the person leaves nothing but that."""
+"""Differences below this are rounding errors. They are all that remains of a method that ignores the person."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalRow:
-    """One quantity. None: undefined. The interval is 95%, over users."""
+    """One quantity; None means undefined. The interval is 95%, over users."""
 
     name: str
     value: float | None
     ci95: tuple[float, float] | None
     impersonal: float | None
-    """What the user's mean plus the item's mean minus the overall mean gets, which knows nothing of the person."""
+    """The value for a prediction without personal knowledge: user mean plus item mean minus overall mean."""
 
 
 @dataclass(frozen=True, repr=False)
 class Personal(Shown):
-    """What `personal` found. It prints as a table."""
+    """The result of `personal`. It prints as a table."""
 
     key = "personal"
     cases: int
     users: int
     pairs: int
-    """Pairs of users who rated the same item, one of them higher than expected of them both."""
+    """Pairs of users who rated the same item differently once the means are removed."""
     left_out: int
-    """Cases without an answer, without a known rating, or whose user or item has no training rating."""
+    """Cases without an answer or a known rating, or whose user or item has no training rating."""
     rows: tuple[PersonalRow, ...]
 
     def __getitem__(self, name: str) -> PersonalRow:
-        """Return a row by its name; raises KeyError for another."""
+        """Return a row by name; raises KeyError if there is none."""
         return {row.name: row for row in self.rows}[name]
 
     def table(self) -> TextTable:
@@ -64,14 +64,15 @@ class Personal(Shown):
         return TextTable(head, tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
-        """Return which Cases are counted, and how to read the rows, in sentences."""
-        out = f"; left out are {self.left_out:,} without answer, known rating, or training rating of user or item"
+        """Return sentences on which Cases are counted and how to read the rows."""
+        out = f"; {self.left_out:,} without answer, known rating, or training rating of user or item are left out"
         return (
             f"{self.cases:,} Cases of {self.users:,} users{out if self.left_out else ''}.",
-            "means alone: the user's mean plus the item's minus the overall mean, of the training ratings.",
-            f"{CORRELATION}: of prediction and truth, what follows from both means taken off each. {CONCORDANCE}: in "
-            f"{self.pairs:,} pairs of users of one item, how often the one who rates it higher, so adjusted, is "
-            "predicted to. A method that knows nothing of the person gets 0 and 0.5.",
+            "means alone: the user's mean plus the item's mean minus the overall mean of the training ratings.",
+            f"{CORRELATION}: between prediction and truth, after both means are regressed out of each. "
+            f"{CONCORDANCE}: among {self.pairs:,} pairs of users who rated the same item, the share in which the user "
+            "who rates it higher, after the same adjustment, is predicted to. A method that ignores the person gets 0 "
+            "and 0.5.",
         )
 
 
@@ -79,9 +80,9 @@ ERROR, CORRELATION, CONCORDANCE = "RMSE", "residual correlation", "users within 
 
 
 def personal(run: Run) -> Personal:
-    """Return the error of a Run's ratings, and how much of the person is left in them without the means.
+    """Return the error of a Run's predicted ratings, and how personal they are beyond the user and item means.
 
-    Raises InputError: a Run about rankings; no training ratings are known; or fewer than three Cases can be counted.
+    Raises InputError for a ranking Run, if no training ratings are known, or if fewer than three Cases count.
     """
     means = run.metric_settings.rating_means
     if task_of(run.cases) != "rating" or means is None:
@@ -95,7 +96,7 @@ def personal(run: Run) -> Personal:
     ]
     if len(cases) < 3:
         problem = f"{len(cases)} Cases have an answer, a known rating, and training ratings of user and item"
-        hint = "evaluate more users; of a file, users and items need ratings in the histories of its rows"
+        hint = "evaluate more users; for a candidate file, give ratings in the histories of its rows"
         raise InputError(problem, path=run.path, hint=hint)
     users = stats.clusters_of(case.user_id for case in cases)
     judged, count = run.judged(cases), int(users.max()) + 1
@@ -123,7 +124,7 @@ def _target(case: Case) -> str:
 
 
 def _correlation(weights: Values, one: Values, other: Values) -> Values:
-    """Return Pearson's correlation; NaN where one of them does not vary."""
+    """Return Pearson's correlation for each row of weights; NaN if one variable is constant."""
     total = weights.sum(axis=1)
     first, second = weights @ one / total, weights @ other / total
     covariance = weights @ (one * other) / total - first * second
@@ -133,7 +134,7 @@ def _correlation(weights: Values, one: Values, other: Values) -> Values:
 
 
 def _residual(values: Values, of_user: Values, of_item: Values) -> Values:
-    """Return what least squares on a constant and both means leaves of the values."""
+    """Return the residuals of least squares on a constant and both means."""
     known = np.column_stack([np.ones(len(values)), of_user, of_item])
     left = values - known @ np.linalg.lstsq(known, values, rcond=None)[0]
     return np.where(np.abs(left) < ROUNDING, 0.0, left)
@@ -142,11 +143,11 @@ def _residual(values: Values, of_user: Values, of_item: Values) -> Values:
 def _concordance(
     truth: Values, predicted: Values, items: NDArray[np.intp], users: NDArray[np.intp]
 ) -> tuple[int, float, tuple[float, float]]:
-    """Return how many pairs of Cases there are of one item and two users, one truly higher than the other; the
-    share that is predicted in its true order, a tie being half a pair; and its 95% interval over users.
+    """Return the number of concordance pairs, the share predicted in their true order, and its 95% interval over users.
 
-    Two pairs with a user in common vary together: the variance is the dyadic-robust one (Aronow, Samii and
-    Assenova 2015, "Cluster-Robust Variance Estimation for Dyadic Data", eq. 5), with Student's t.
+    A pair is two Cases of the same item and different users, one truly higher than the other. A predicted tie counts as
+    half. Pairs that share a user are correlated, so the variance is dyadic-robust (Aronow, Samii and Assenova 2015,
+    "Cluster-Robust Variance Estimation for Dyadic Data", eq. 5), with Student's t.
     """
     right, first, second = [np.empty(0)], [np.empty(0, np.intp)], [np.empty(0, np.intp)]
     order = np.argsort(items, kind="stable")
@@ -156,8 +157,8 @@ def _concordance(
         kept = (true != 0) & (users[left] != users[other])
         left, other = left[kept], other[kept]
         gap = predicted[left] - predicted[other]
-        said = np.where(np.abs(gap) < ROUNDING, 0.0, np.sign(gap))
-        right.append((1 + true[kept] * said) / 2)
+        sign = np.where(np.abs(gap) < ROUNDING, 0.0, np.sign(gap))
+        right.append((1 + true[kept] * sign) / 2)
         first.append(users[left])
         second.append(users[other])
     values, ones, others = np.concatenate(right), np.concatenate(first), np.concatenate(second)
@@ -166,7 +167,7 @@ def _concordance(
     share = values.mean()
     off, count = values - share, int(users.max()) + 1
     of_user = np.bincount(ones, off, count) + np.bincount(others, off, count)
-    # A pair that meets again in another item counts with itself, too.
+    # Two users may be paired in several items; all of their pairs are correlated with each other.
     together = np.unique(np.minimum(ones, others) * count + np.maximum(ones, others), return_inverse=True)[1]
     variance = max((of_user @ of_user - (np.bincount(together, off) ** 2).sum()) / len(values) ** 2, 0.0)
     taking_part = len(np.unique(np.concatenate([ones, others])))

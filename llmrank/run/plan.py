@@ -1,4 +1,4 @@
-"""Before a token is spent: what difference so many users can show, and how many users a difference needs."""
+"""Plan an evaluation before spending a token: the detectable difference, and the users that a difference needs."""
 
 from __future__ import annotations
 
@@ -17,52 +17,53 @@ from llmrank.run.tables import Shown, TextTable, number
 from llmrank.types import Case, Ranker, Ranking
 
 DIFFERENCES = (0.005, 0.01, 0.02, 0.05)
-"""What is planned for where no difference is named."""
+"""The differences planned for by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How differently users gain: what a plan must know of a method before it is run, and takes from another."""
+    """How much the gain varies between users. A plan takes it from another method, as the own one has not yet run."""
 
     like: str
-    """Whose differences from recall order these are."""
+    """The method whose differences from recall order these are."""
     users: int
-    """On how many users it is estimated."""
+    """The number of users on which it is estimated."""
     value: float
     """Standard deviation of the users' differences (`stats.spread`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanColumn:
-    """What holds if the method differs from recall order as another one does."""
+    """The plan under the assumption that the method differs from recall order as another one does."""
 
     spread: Spread
     detectable: float
-    """The least true difference that the chosen users detect."""
+    """The smallest true difference that the chosen users detect."""
     detectable_by_all: float
-    """The same with all users there are."""
+    """The smallest true difference that all available users detect."""
     users_needed: tuple[int, ...]
     """For each of the plan's differences."""
 
 
 @dataclass(frozen=True, repr=False)
 class Plan(Shown):
-    """How many users an evaluation needs. It prints as a table."""
+    """The number of users that an evaluation needs. It prints as a table."""
 
     measure: str
     evaluation: str
     """The kind of evaluation, as in `MetricSettings`."""
     users: int
-    """Those chosen whose truth is known."""
+    """Chosen users whose truth is known."""
     available: int
     """All users who could be chosen and whose truth is known."""
     differences: tuple[float, ...]
-    """The true differences from recall order that are planned for."""
+    """The true differences from recall order to plan for."""
     columns: tuple[PlanColumn, ...]
     run: str | None = None
-    """Of which Run the spread is, in words; None: of orders that ask no model, on the very Cases of this plan."""
+    """A description of the Run that the spread comes from; None: it comes from orders that ask no model, on the Cases
+    of this plan."""
     left_out: tuple[str, ...] = ()
-    """Those that do not differ from recall order."""
+    """Methods that do not differ from recall order here."""
 
     @classmethod
     def of(
@@ -76,20 +77,22 @@ class Plan(Shown):
         available: int,
         run: str | None = None,
     ) -> Self:
-        """Return the plan for so many users, as the fields are described.
+        """Return the plan for this number of users. See the fields for the arguments.
 
-        The convention is that of `stats.detectable_difference`, for a single measure: the verdict of an evaluation is
-        also corrected for the number of measures. Raises InputError: a difference is not between 0 and 1, there are
-        fewer than two users, or nothing differs.
+        The convention is that of `stats.detectable_difference`, for a single measure; the verdict of an evaluation is
+        also corrected for the number of measures. Raises InputError if a difference is not between 0 and 1, if there
+        are fewer than two users, or if no method differs from recall order.
         """
         if wrong := [one for one in differences if not 0 < one <= 1]:
-            raise InputError(f"{wrong[0]:g} is no difference to detect", field="detect", hint="name one such as 0.01")
+            problem = f"the difference to detect must be above 0 and at most 1, got {wrong[0]:g}"
+            raise InputError(problem, field="detect", hint="choose one such as 0.01")
         if users < 2:
-            raise InputError("a plan needs two users whose truth is known", field="users", hint="choose more users")
+            problem = "a plan needs at least two users whose truth is known"
+            raise InputError(problem, field="users", hint="choose more users")
         known = [one for one in spreads if one.value > stats.TIE]
         left_out = tuple(one.like for one in spreads if one not in known)
         if not known:
-            hint = "give longer lists (-k 50), or --like another Run"
+            hint = "use longer candidate lists (-k 50), or the spread of another Run (--like RUN)"
             raise InputError("no method differs from recall order here", field="plan", hint=hint)
         columns = [
             PlanColumn(
@@ -106,7 +109,7 @@ class Plan(Shown):
         return iter(self.columns)
 
     def table(self) -> TextTable:
-        """Return a column for each method from which the spread is taken."""
+        """Return a column for each method that a spread is taken from."""
         rows = [(f"{self.users:,} users detect", *(number(one.detectable) for one in self))]
         if self.available > self.users:
             rows.append((f"all {self.available:,} users detect", *(number(one.detectable_by_all) for one in self)))
@@ -118,15 +121,15 @@ class Plan(Shown):
         return TextTable(("differs from recall order as", *(one.spread.like for one in self)), tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
-        """Return what must be known to believe the plan, in sentences."""
+        """Return the assumptions behind the plan, in sentences."""
         first = self.columns[0].spread
-        says = f"detect: find a difference of {self.measure} from recall order, 80% power, p < .05, paired on users"
+        detect = f"detect: find a difference of {self.measure} from recall order, 80% power, p < .05, paired on users"
         if self.run is not None:
-            return says, f"standard deviation of the differences of {first.users:,} users: {self.run}"
+            return detect, f"standard deviation of the differences of {first.users:,} users: {self.run}"
         more = f" of {self.available:,}; --users 0 takes all" if first.users < self.available else ""
-        alike = f"Left out, because it is recall order here: {', '.join(self.left_out)}."
+        alike = f"Left out, because it equals recall order here: {', '.join(self.left_out)}."
         return (
-            says,
+            detect,
             f"standard deviation of the differences of these {first.users:,} users{more}",
             f"Your method's is not known before it is run: the first column says what holds if it differs as "
             f"{first.like} does. The closer it stays to recall order, the fewer users it needs. --like RUN takes that "
@@ -136,14 +139,14 @@ class Plan(Shown):
 
 
 def spread_of_rankers(like: str, cases: Sequence[Case], rankers: Sequence[Ranker], measure: RankingMeasure) -> Spread:
-    """Return the spread of rankers that ask no model, the root mean square where they are several draws of one."""
+    """Return the spread of a ranker that asks no model; of several draws of it, the root mean square."""
     judged = [case for case in cases if case.relevant]
     squares = [_spread(judged, ranked_by(judged, ranker), measure) ** 2 for ranker in rankers]
     return Spread(like, users_of(judged), math.sqrt(fmean(squares)))
 
 
 def spread_of_run(run: Run, measure: RankingMeasure) -> Spread:
-    """Return the spread of what a Run's method did; raises InputError for a Run about ratings."""
+    """Return the spread of a Run's method; raises InputError for a rating Run."""
     run.require_rankings()
     judged = [case for case in run.done if case.relevant]
     rankings = [run.records[case.case_id].ranking for case in judged]
@@ -151,7 +154,7 @@ def spread_of_run(run: Run, measure: RankingMeasure) -> Spread:
 
 
 def users_of(cases: Sequence[Case]) -> int:
-    """Return how many users have a Case whose truth is known."""
+    """Return the number of users with a Case whose truth is known."""
     return len({case.user_id for case in cases if case.relevant})
 
 

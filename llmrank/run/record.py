@@ -1,4 +1,4 @@
-"""One line of `records.jsonl`: how a Case was ranked, what the model answered, and what that was worth."""
+"""One line of `records.jsonl`: how a Case was ranked, what the model answered, and how good the ranking is."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from llmrank.engine import CaseResult
 from llmrank.types import Failure, Outcome, Ranking, Reply, Response, Usage, adapter
 
 OF_RANKING = ("outcome", "reason", "repairs", "matches", "history_dropped", "label_mass")
-"""What a line says of the Ranking, besides its order and scores."""
+"""The Ranking's fields in a line, besides its order and scores."""
 OF_REPLIES = ("responses", "finish_reasons", "label_logprobs", "errors")
-"""What a line says of the Replies, each aligned with `requests`."""
+"""The Replies' fields in a line, each aligned with `requests`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:
-    """What a Run keeps of a Case besides the Case itself, which is in `cases.parquet`."""
+    """What a Run stores about a Case. The Case itself is in `cases.parquet`."""
 
     case_id: str
     user_id: str
     candidates: tuple[str, ...]
-    """Item ids in recall order; for ratings the target alone."""
+    """Item ids in recall order; for ratings, the target alone."""
     ranking: Ranking
-    """As `canonical` returns it: what the method placed, then the rest in recall order. The rest is tied."""
+    """In the form of `canonical`: the items the method placed, then the others, tied, in recall order."""
     measures: Mapping[str, float]
-    """Each measure's value for this Case; empty where the truth is unknown."""
+    """Each measure's value for this Case; empty if the truth is unknown."""
     requests: tuple[str, ...]
-    """The Store keys of its Requests, in the order asked."""
+    """The Store keys of its Requests, in the order sent."""
     replies: tuple[Reply, ...]
-    """What each Request got, aligned with `requests`: text, finish reason and label log-probabilities; or a Failure."""
+    """The Reply to each Request, aligned with `requests`: text, finish reason and label log-probabilities; or a
+    Failure."""
     usage: Usage
     batch_usage: Usage = field(default_factory=Usage)
     """The part of `usage` that came through a Batch API."""
     seconds: float = field(default=0.0, compare=False)
     least_prompt_tokens: int = 0
-    """Prompt tokens that remain when each prefix shared within the Case is computed once (see `distinct_share`)."""
+    """Prompt tokens if each prefix shared within the Case is computed only once (see `distinct_share`)."""
 
     @property
     def placed(self) -> tuple[str, ...]:
@@ -48,17 +49,17 @@ class CaseRecord:
 
     @property
     def responses(self) -> tuple[str | None, ...]:
-        """The raw texts, aligned with `requests`; None where the call failed."""
+        """The raw texts, aligned with `requests`; None for a failed call."""
         return tuple(None if isinstance(reply, Failure) else reply.text for reply in self.replies)
 
     @property
     def finish_reasons(self) -> tuple[str, ...]:
-        """Why each answer ended, aligned with `requests`; `error` where the call failed."""
+        """The finish reasons, aligned with `requests`; `error` for a failed call."""
         return tuple("error" if isinstance(reply, Failure) else reply.finish_reason for reply in self.replies)
 
     @property
     def failed(self) -> bool:
-        """Whether one of its calls got no answer, so that the Case has to be asked again."""
+        """Whether any call got no answer, so that the Case must be repeated."""
         return self.ranking.outcome is Outcome.ERROR or any(isinstance(reply, Failure) for reply in self.replies)
 
     @classmethod
@@ -85,11 +86,12 @@ class CaseRecord:
     def to_json(self) -> str:
         """Return one line of JSON, without the line break.
 
-        It holds what the method placed; `from_json` completes the order. Written out, that would look strict.
+        Only the placed items are written; `from_json` completes the order. A full order would hide that the rest is
+        tied.
         """
         ranking, replies, placed = self.ranking, self.replies, self.placed
         usage = adapter(Usage)
-        # A person who reads a line wants to know first whose it is and how it ended.
+        # People read these lines too: who and how it ended come first.
         row = {
             "case_id": self.case_id,
             "user_id": self.user_id,
@@ -107,7 +109,7 @@ class CaseRecord:
             "seconds": self.seconds,
             "least_prompt_tokens": self.least_prompt_tokens,
             "placed": placed,
-            # JSON has no infinity: an item that was not scored has no score.
+            # JSON has no infinity: the score of an unscored item is null.
             "scores": ranking.scores and [None if math.isinf(one) else one for one in ranking.scores[: len(placed)]],
             "responses": self.responses,
             "finish_reasons": self.finish_reasons,
@@ -121,7 +123,7 @@ class CaseRecord:
 
     @classmethod
     def from_json(cls, line: str) -> CaseRecord:
-        """Return the record that `to_json` wrote; raises ValueError, KeyError or TypeError for anything else."""
+        """Parse a line written by `to_json`; raises ValueError, KeyError or TypeError for anything else."""
         row: dict[str, Any] = json.loads(line)
         placed, scores = row.pop("placed"), row.pop("scores")
         row["ranking"] = {name: row.pop(name) for name in OF_RANKING} | {
@@ -137,22 +139,24 @@ class CaseRecord:
         ]
         record = adapter(CaseRecord).validate_python(row)
         if not set(placed) <= set(record.candidates):
-            raise ValueError("an item is placed that is no candidate")
+            raise ValueError("a placed item is not a candidate")
         ranking = record.ranking
-        if len(set(placed)) < len(placed) or (ranking.scores is not None and not _fall(ranking.scores, len(placed))):
-            raise ValueError("an item is placed twice, or the scores do not fall along the order")
+        if len(set(placed)) < len(placed) or (
+            ranking.scores is not None and not _descending(ranking.scores, len(placed))
+        ):
+            raise ValueError("an item is placed twice, or the scores increase along the order")
         return replace(record, ranking=canonical(ranking, record.candidates))
 
 
-def _fall(scores: Sequence[float], items: int) -> bool:
+def _descending(scores: Sequence[float], items: int) -> bool:
     return len(scores) == items and all(map(ge, scores, scores[1:]))
 
 
 def canonical(ranking: Ranking, candidates: tuple[str, ...]) -> Ranking:
-    """Return the Ranking as a record keeps it. It is worth the same, and writing and reading do not change it.
+    """Return an equivalent Ranking that survives being written to a record and read back.
 
-    First come the items that the method placed (or scored); `named` is their number. The other candidates follow in
-    the order in which they came, without a score.
+    The items that the method placed (or scored) come first; `named` counts them. The other candidates follow in their
+    original order, without a score.
     """
     named = ranking.named
     if named is None and ranking.scores is not None:
@@ -167,7 +171,7 @@ def canonical(ranking: Ranking, candidates: tuple[str, ...]) -> Ranking:
 
 
 def _kept(reply: Reply) -> Reply:
-    """Return what a record keeps of a Reply: all that an answer format reads."""
+    """Return the part of a Reply that a record stores: all that an answer format reads."""
     if isinstance(reply, Failure):
         return reply
     return Response(reply.text, reply.finish_reason, label_logprobs=reply.label_logprobs)

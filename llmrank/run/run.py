@@ -1,4 +1,4 @@
-"""The Run as an object: everything a finished evaluation holds, read from its folder and nothing else."""
+"""The Run object: everything about a finished evaluation, read from its folder alone."""
 
 from __future__ import annotations
 
@@ -47,59 +47,59 @@ if TYPE_CHECKING:
 
     from llmrank.run.tracking import Tracker
 
-REPEAT = "repeat the command that made the Run: it writes the file again"
+REPEAT = "repeat the command that made the Run; it writes the file again"
 HISTORY_SHOWN = 10
-"""Newest events that a printed story shows."""
+"""How many of the newest events a printed story shows."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished or interrupted evaluation. `print(run)` shows its numbers, `print(run["42"])` one user's story."""
+    """A finished or interrupted evaluation. `print(run)` shows its metrics, `print(run["42"])` one user's story."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The name of the folder."""
+        """The folder's name."""
         return self.path.resolve().name
 
     @property
     def title(self) -> str:
-        """What was evaluated, in words: prompt or ranker, data, and model."""
+        """A description of what was evaluated: prompt or ranker, data, and model."""
         known, model = self.settings, (self.settings.get("backend") or {}).get("model")
         method = known.get("prompt") or known.get("ranker") or f"answers read as {known.get('answer')}"
         return f"{method} on {known.get('data')}" + (f", {model}" if model else "")
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
-        """Everything that can change the result: data, split, prompt with its text, method, model, seed, versions."""
+        """Everything that can affect the result: data, split, prompt text, method, model, seed, versions."""
         return read_manifest(self.path)["settings"]
 
     @cached_property
     def sessions(self) -> Sequence[Mapping[str, Any]]:
-        """What each session of work on the Run did and spent, the latest last."""
+        """What each session did and spent, oldest first."""
         return read_manifest(self.path)["sessions"]
 
     @cached_property
     def metric_settings(self) -> MetricSettings:
-        """How the numbers were taken, and what the baselines know of the training data."""
+        """How the metrics are computed, and what the baselines know about the training data."""
         return read_part(self.path / EVALUATION, MetricSettings.from_dict, REPEAT)
 
     @cached_property
     def metrics(self) -> Metrics:
-        """The numbers; raises InputError where the Run is not finished."""
+        """The metrics. Raises InputError if the Run is not finished."""
         if not (self.path / METRICS).exists():
             raise self._unfinished()
         return read_part(self.path / METRICS, Metrics.from_dict, REPEAT)
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
-        """All Cases, as they were evaluated, in a fixed order."""
+        """All Cases as evaluated, in a fixed order."""
         return tuple(read_cases(self.path / CASES, truth="read", keep=True))
 
     @cached_property
     def shots(self) -> Mapping[str, tuple[Case, ...]]:
-        """The solved examples that each Case was shown, by case id; empty where none were."""
+        """The solved examples shown with each Case, by case id; empty if there were none."""
         found: dict[str, tuple[Case, ...]] = {}
         if (self.path / SHOTS).exists():
             for shot in read_cases(self.path / SHOTS, truth="read"):
@@ -109,7 +109,7 @@ class Run:
 
     @cached_property
     def records(self) -> Mapping[str, CaseRecord]:
-        """How each Case was ranked and what was answered, by case id; Cases that are not done are absent."""
+        """The ranking and the answers of each finished Case, by case id."""
         return read_records(self.path)
 
     @cached_property
@@ -119,7 +119,7 @@ class Run:
 
     @property
     def unfinished(self) -> int:
-        """How many Cases are still to be done."""
+        """The number of Cases still to do."""
         return len(self.cases) - len(self.done)
 
     def __len__(self) -> int:
@@ -129,47 +129,47 @@ class Run:
         return (self._story(case) for case in self.done)
 
     def __getitem__(self, name: str | int) -> CaseStory:
-        """Return the story of a Case, by its case id, or by its user id where the user has one Case; 42 is "42".
+        """Return the story of a Case by its case id, or by its user id if that user has a single Case; 42 means "42".
 
-        Raises InputError for an unknown name, for a user with several Cases, and for a Case that is not done.
+        Raises InputError for an unknown name, a user with several Cases, or an unfinished Case.
         """
         name = str(name)
         found = [case for case in self.cases if case.case_id == name] or [c for c in self.cases if c.user_id == name]
         if not found:
             known = nearest(name, [case.case_id for case in self.cases])
-            hint = f"the first of its Cases is {self.cases[0].case_id!r}" if self.cases else "it has no Cases"
+            hint = f"its first Case is {self.cases[0].case_id!r}" if self.cases else "it has no Cases"
             raise InputError(f"the Run has no Case or user {name!r}{known}", path=self.path, hint=hint)
         if len(found) > 1:
             ids = ", ".join(case.case_id for case in found[:5])
             raise InputError(f"the user has {len(found)} Cases", path=self.path, user=name, hint=f"name one: {ids}")
         if found[0].case_id not in self.records:
-            hint = "repeat the command that made the Run: it continues"
+            hint = "repeat the command that made the Run to continue it"
             raise InputError("this Case is not done yet", path=self.path, user=name, hint=hint)
         return self._story(found[0])
 
     def measure(self, measures: str | Sequence[Measure]) -> Metrics:
-        """Return the numbers for other measures (a list such as `NDCG@1..50,MRR`, or the measures), computed from what
-        is stored; no model and no data set is needed.
+        """Return the metrics for other measures: a list such as `NDCG@1..50,MRR`, or Measure objects.
 
-        Raises InputError: an unknown measure, one of the other task, or a Run that is not finished.
+        They are computed from the stored records, so neither a model nor a data set is needed.
+
+        Raises InputError for an unknown measure, a measure of the other task, or an unfinished Run.
         """
         chosen = parse_measures(measures, task_of(self.cases))
-        usage = self.metrics.usage  # also tells that the Run is finished
-        if len(self.done) < len(self.cases):  # or was, and has lost records since
+        usage = self.metrics.usage  # raises if the Run is not finished
+        if len(self.done) < len(self.cases):  # finished once, but has lost records since
             raise self._unfinished()
         return replace(metrics(self.cases, self.records, replace(self.metric_settings, measures=chosen)), usage=usage)
 
     def judged(self, cases: Sequence[Case]) -> Judgements | Ratings:
-        """Return how these Cases, which are done, were ranked or rated, judged by their truth: what measures read."""
+        """Return the rankings or ratings of these finished Cases, judged by their truth: the input of measures."""
         rankings = [self.records[case.case_id].ranking for case in cases]
         return judge(cases, rankings, self.metric_settings.scale)
 
     def per_case(self, measure: str | Measure, cases: Sequence[Case] | None = None) -> Values:
-        """Return the measure for each of the Cases (None: all), float64[cases]; NaN: the truth is unknown, or it is not
-        done.
+        """Return the measure for each of the Cases (default: all), as float64[cases].
 
-        For RMSE and MAE it is the absolute error; AUC has no value for a single Case (NaN). Raises InputError for an
-        unknown measure, or one of the other task.
+        NaN marks Cases that are not done or whose truth is unknown. RMSE and MAE give the absolute error; AUC is
+        undefined for a single Case (NaN). Raises InputError for an unknown measure or one of the other task.
         """
         cases = self.cases if cases is None else cases
         done = [case for case in cases if case.case_id in self.records]
@@ -180,28 +180,31 @@ class Run:
 
     def _unfinished(self) -> InputError:
         problem = f"the Run is not finished: {len(self.done)} of {len(self.cases)} Cases are done"
-        return InputError(problem, path=self.path, hint="repeat the command that made it: it continues the Run")
+        return InputError(problem, path=self.path, hint="repeat the command that made it to continue the Run")
 
     def require_rankings(self) -> None:
-        """Raise InputError for a Run about ratings: it has no recall order to compare with."""
+        """Raise InputError for a rating Run, which has no recall order to compare with."""
         if task_of(self.cases) == "rating":
             raise InputError("ratings have no recall order", path=self.path, hint="sort `run.per_case('MAE')` instead")
 
     def require_recall_order(self) -> None:
-        """Raise InputError for a Run about ratings, and for one with targets that were put behind what was recalled."""
+        """Raise InputError for a rating Run, and for one where missed targets were appended to the candidates."""
         self.require_rankings()
         if self.metric_settings.target_forced:
-            problem = "the target was put in last place of the lists that missed it, so recall order is no baseline"
+            problem = "missed targets were appended to the candidates, so recall order is not a fair baseline"
             raise InputError(problem, path=self.path, hint="evaluate without --force-target")
 
     def recall_order(self, measure: str | Measure, cases: Sequence[Case] | None = None) -> Values:
-        """Return a ranking measure of the recall stage's order for each of the Cases (None: `done`), float64[cases]."""
+        """Return a ranking measure of recall order for each of the Cases (default: `done`), as float64[cases]."""
         cases = self.done if cases is None else cases
         return the_measure(measure, "ranking").per_case(Judgements.from_cases(in_recall_order(cases), cases))
 
     def worst(self, count: int = 5, measure: str | None = None) -> list[tuple[CaseStory, float]]:
-        """Return the Cases that lost most against recall order, each with a ranking measure (None: the Run's headline)
-        minus that of recall order; raises InputError where there is none to compare with."""
+        """Return the Cases that lost most against recall order, each with its difference.
+
+        The difference is a ranking measure (default: the Run's headline) minus that of recall order. Raises InputError
+        if there is no recall order to compare with.
+        """
         self.require_recall_order()
         chosen = the_measure(measure or self.metrics.headline or "NDCG@10", "ranking")
         lost = chosen.per_case(self.judged(self.done)) - self.recall_order(chosen)
@@ -209,34 +212,34 @@ class Run:
         return [(self._story(self.done[place]), float(lost[place])) for place in order[:count]]
 
     def groups(self, measure: str | None = None, by: str | Sequence[str] = ()) -> Groups:
-        """Return for whom the method gains: a measure (None: the headline) by group; see `llmrank.run.groups`.
+        """Return for whom the method gains: a measure (default: the headline) by group; see `llmrank.run.groups`.
 
-        `by` names ways to group, among them the further columns of the Cases; empty: those that every Run has.
+        `by` names ways to group, including extra columns of the Cases; by default, those that every Run has.
         """
         return groups(self, measure or self.metrics.headline or "NDCG@10", (by,) if isinstance(by, str) else by)
 
     def depth(self, measure: str | None = None) -> Depth:
-        """Return what reranking only the first candidates would gain, by depth; see `llmrank.run.depth`."""
+        """Return the gain from reranking only the first candidates, by depth; see `llmrank.run.depth`."""
         return depth(self, measure or self.metrics.headline or "NDCG@10")
 
     def beyond_accuracy(self, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
-        """Return how popular, novel, diverse and spread over the items the top k is; see `llmrank.run.beyond`."""
+        """Return the popularity, novelty, diversity and coverage of the top k; see `llmrank.run.beyond`."""
         return beyond_accuracy(self, k)
 
     def calibration(self) -> Calibration:
-        """Return how well the scores do as probabilities; see `llmrank.run.calibration`."""
+        """Return how well calibrated the scores are as probabilities; see `llmrank.run.calibration`."""
         return calibration(self)
 
     def personal(self) -> Personal:
-        """Return how much of the person is in predicted ratings; see `llmrank.run.personal`."""
+        """Return how personal the predicted ratings are; see `llmrank.run.personal`."""
         return personal(self)
 
     def usage(self) -> RunUsage:
-        """Return the calls, tokens and seconds that the answers took, per Case and in all; see `llmrank.run.usage`."""
+        """Return the calls, tokens and seconds used, per Case and in total; see `llmrank.run.usage`."""
         return usage(self)
 
     def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """Return one row per Case that is done: outcome, what was placed, answers, tokens, and a column per measure."""
+        """Return one row per finished Case: outcome, placed items, answers, tokens, and a column per measure."""
         pairs = [(case, self.records[case.case_id]) for case in self.done]
         rankings, judged = [record.ranking for _, record in pairs], self.judged(self.done)
         text, texts, real, count = pa.string(), pa.list_(pa.string()), pa.float64(), pa.int64()
@@ -265,19 +268,19 @@ class Run:
         return self.to_arrow().to_pandas()
 
     def export(self, path: str | Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:  # noqa: A002
-        """Write the Run in another format and return the files; see `llmrank.run.export`."""
+        """Write the Run in another format and return the files written; see `llmrank.run.export`."""
         return export(self, Path(path), format, overwrite=overwrite)
 
     def track(
         self, tracker: Tracker, *, where: str | Path | None = None, project: str | None = None, files: bool = True
     ) -> str:
-        """Log the Run as a run of MLflow or Weights & Biases, and return its id; see `llmrank.run.tracking`."""
+        """Log the Run to MLflow or Weights & Biases and return its id there; see `llmrank.run.tracking`."""
         from llmrank.run.tracking import track
 
         return track(self, tracker, where=where, project=project, files=files)
 
     def table(self) -> TextTable:
-        """Return the numbers as a table to publish: a row per measure, the baselines beside it."""
+        """Return the metrics as a publishable table: a row per measure, with a column per baseline."""
         return self.metrics.table()
 
     def to_markdown(self) -> str:
@@ -306,27 +309,27 @@ class Run:
 
 @dataclass(frozen=True, repr=False)
 class CaseStory(Shown):
-    """One Case from beginning to end: what the user did, what was shown, what was answered, and how it was ranked."""
+    """One Case from start to end: the history, what the model was shown, what it answered, and the ranking."""
 
     case: Case
     shown: tuple[Item, ...]
-    """The candidates in the order shown; where the method asked several times, in the order of the first time."""
+    """The candidates in the order shown; if the method asked several times, in the order of its first Request."""
     record: CaseRecord
 
     @property
     def recalled(self) -> Ranking:
-        """What the recall stage proposed."""
+        """The ranking that the recall stage proposed."""
         return in_recall_order([self.case])[0]
 
     @property
     def titles(self) -> dict[str, str]:
-        """The titles of what was asked about, by item id; of several with one title, each with its id behind it."""
+        """The titles of the items asked about, by item id; the id is appended to titles that occur more than once."""
         asked = self.case.asked
         times = Counter(item.title for item in asked)
         return {one.item_id: one.title + (f" [{one.item_id}]" if times[one.title] > 1 else "") for one in asked}
 
     def table(self) -> TextTable:
-        """Return the ranking: a row per candidate that was placed, and per relevant item wherever it is."""
+        """Return the ranking: a row per placed candidate, and per relevant item whether placed or not."""
         titles = self.titles
         ranking, gains = self.record.ranking, self.case.gain_of
         graded = any(gain != 1 for gain in gains.values())
@@ -370,7 +373,7 @@ class CaseStory(Shown):
 
     @property
     def title(self) -> str:
-        """The user, and the Case where it has a name of its own."""
+        """The user, and the Case if its id differs from the user's."""
         case = self.case
         own = "" if case.case_id == case.user_id else f", case {case.case_id}"
         return safe_for_console(f"user {case.user_id}{own}")
@@ -390,22 +393,22 @@ class CaseStory(Shown):
 
 
 def run_of(run: Run | str | Path) -> Run:
-    """Return a Run, loaded where it is named by its folder; raises InputError for anything else."""
+    """Return the Run itself, or load it from its folder; raises InputError for anything else."""
     if isinstance(run, str | Path):
         return load_run(run)
     if not isinstance(run, Run):  # pyright: ignore[reportUnnecessaryIsInstance]
-        problem = f"a value of type {type(run).__name__} is no Run"
-        raise InputError(problem, field="run", hint="give a Run, or the path of its folder")
+        problem = f"expected a Run, got {type(run).__name__}"
+        raise InputError(problem, field="run", hint="pass a Run, or the path of its folder")
     return run
 
 
 def load_run(path: str | Path, records: Mapping[str, CaseRecord] | None = None) -> Run:
-    """Return the Run in a folder; raises InputError where there is none, or one of another format.
+    """Load the Run in a folder; raises InputError if there is none, or if it has another format.
 
-    `records` are its own, where they are at hand and need not be read again.
+    Pass its `records` if they are already in memory, so that they are not read again.
     """
     run = Run(Path(path))
     read_manifest(run.path)
     if records is not None:
-        vars(run)["records"] = records  # where the cached property keeps them
+        vars(run)["records"] = records  # where cached_property stores its value
     return run

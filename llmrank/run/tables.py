@@ -1,4 +1,4 @@
-"""A small table as plain text, Markdown, LaTeX or HTML, and how numbers are written in one."""
+"""Small tables as plain text, Markdown, LaTeX or HTML, and the number formats used in them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SIGNIFICANT = 0.05
 NOTE_WIDTH = 80
 NAME_ROOM = 16
-"""The least room of the names of a table's rows."""
+"""The minimum width of a table's row names."""
 MINUS = "\N{MINUS SIGN}"
 LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
@@ -32,19 +32,19 @@ LATEX_SPECIAL = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """Cells of text; the first column is aligned to the left, the others to the right."""
+    """A table of text cells; the first column is left-aligned, the others right-aligned."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
     @property
     def widths(self) -> list[int]:
-        """Characters of each column."""
+        """The width of each column, in characters."""
         return [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
 
     @property
     def width(self) -> int:
-        """Characters of a line."""
+        """The width of the table, in characters."""
         return sum(self.widths) + 2 * (len(self.header) - 1)
 
     def without(self, column: str) -> TextTable:
@@ -54,14 +54,14 @@ class TextTable:
         return TextTable(header, tuple(rows))
 
     def fitting(self, width: int | None, dropped: Sequence[str]) -> TextTable:
-        """Return the table without those of the columns, the first of `dropped` first, that do not fit the width."""
+        """Drop columns, in the order of `dropped`, until the table fits the width."""
         table = self
         for column in dropped:
             table = table if width is None or table.width <= width else table.without(column)
         return table
 
     def folded(self, width: int | None) -> TextTable:
-        """Return the table with the names of its rows on as many lines as it takes to fit the width."""
+        """Wrap the row names over several lines so that the table fits the width."""
         if width is None or self.width <= width:
             return self
         room = max(NAME_ROOM, width - self.width + self.widths[0])
@@ -88,7 +88,7 @@ class TextTable:
         return "\n".join(f"| {' | '.join(row)} |" for row in [cells[0], rule, *cells[1:]]) + "\n"
 
     def to_latex(self) -> str:
-        """Return a `tabular` with the rules of the package booktabs."""
+        """Return a LaTeX `tabular` with booktabs rules."""
         lines = [[cell.translate(LATEX_SPECIAL) for cell in row] for row in (self.header, *self.rows)]
         header, *rows = [" & ".join(cells) + r" \\" for cells in lines]
         columns = "l" + "r" * (len(self.header) - 1)
@@ -96,7 +96,7 @@ class TextTable:
         return "\n".join([*begin, *rows, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
     def to_html(self) -> str:
-        """Return a `<table>`; all text is escaped."""
+        """Return an HTML `<table>` with all text escaped."""
         header, *rows = [
             "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
             for tag, row in (("th", self.header), *(("td", row) for row in self.rows))
@@ -109,22 +109,22 @@ class Shown(ABC):
     """A result that prints itself as its table, in a terminal and in a notebook."""
 
     key: ClassVar[str] = ""
-    """Under which it stands in JSON; empty: its fields stand there themselves."""
+    """The JSON key that holds the result; if empty, its fields are at the top level."""
     note: ClassVar[str] = ""
-    """What must be said below the table."""
+    """The note below the table."""
     dropped: ClassVar[tuple[str, ...]] = ()
-    """Columns that a narrow table does without, in this order."""
+    """Columns dropped from a table that is too wide, in this order."""
 
     @abstractmethod
     def table(self) -> TextTable:
         """Return the table."""
 
     def notes(self) -> tuple[str, ...]:
-        """Return what must be said below the table, in sentences."""
+        """Return the notes below the table, in sentences."""
         return (self.note,) if self.note else ()
 
     def text(self, width: int | None = None) -> str:
-        """Return the table and its notes; with `width` the table drops columns, never digits, until it fits."""
+        """Return the table and its notes; to fit `width` the table drops columns, never digits."""
         notes = [fill(note, NOTE_WIDTH, break_on_hyphens=False) for note in self.notes()]
         return "\n".join([str(self.table().fitting(width, self.dropped).folded(width)), *notes])
 
@@ -133,7 +133,7 @@ class Shown(ABC):
         return self.table().to_markdown() + "\n" + "\n".join(self.notes()) + "\n"
 
     def to_latex(self) -> str:
-        """Return the table as a LaTeX `tabular` (package booktabs); the notes come first, as comments."""
+        """Return the notes as LaTeX comments, then the table as a `tabular` (package booktabs)."""
         return "".join(f"% {note}\n" for note in self.notes()) + self.table().to_latex()
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class Shown(ABC):
     def __str__(self) -> str:
         return self.text()
 
-    # What an interactive session shows is for reading, in a terminal as in a notebook.
+    # In an interactive session, show the readable table rather than the fields.
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
@@ -151,17 +151,17 @@ class Shown(ABC):
 
 
 def number(value: float | None) -> str:
-    """Return a value with four decimals, or a dash."""
+    """Format a value with four decimals; None is a dash."""
     return "–" if value is None else f"{value:z.4f}".replace("-", MINUS)
 
 
 def signed(value: float | None, decimals: int = 4) -> str:
-    """Return a difference with its sign, or a dash."""
+    """Format a difference with its sign; None is a dash."""
     return "–" if value is None else f"{value:+z.{decimals}f}".replace("-", MINUS)
 
 
 def between(ends: tuple[float | None, float | None] | None, *, sign: bool = False) -> str:
-    """Return an interval or a range."""
+    """Format an interval or a range."""
     show = signed if sign else number
     return "–" if ends is None or None in ends else f"{show(ends[0])} to {show(ends[1])}"
 
@@ -169,46 +169,46 @@ def between(ends: tuple[float | None, float | None] | None, *, sign: bool = Fals
 def estimate(
     value: float | None, ends: tuple[float | None, float | None] | None, *, sign: bool = False
 ) -> tuple[str, str]:
-    """Return the two cells of a value (with `sign`, a difference) and its interval."""
+    """Return two cells: a value (with `sign`, a difference) and its interval."""
     return (signed if sign else number)(value), between(ends, sign=sign)
 
 
 def p_value(p: float | None) -> str:
-    """Return a p-value as journals print it: two digits, more for small ones, none below .001."""
+    """Format a p-value as journals do: two decimals, three for small values, `< .001` below that."""
     if p is None or p < 0.001:
         return "–" if p is None else "< .001"
     return f"{p:.3f}"[1:] if p < 0.0995 else "1.00" if p >= 0.995 else f"{p:.2f}"[1:]
 
 
 def p_is(p: float | None, name: str = "p") -> str:
-    """Return a p-value within a sentence: `p = .31`, `p < .001`."""
+    """Format a p-value for use in a sentence: `p = .31`, `p < .001`."""
     shown = p_value(p)
     return f"{name} {shown}" if shown.startswith("<") else f"{name} = {shown}"
 
 
 def in_words(found: PairedResult | VersusBaseline, lower_is_better: bool, other: str, subject: str = "") -> str:
-    """Return what a difference from another method says: `better than popularity (+0.1, 95% CI …, p (Holm) < .001)`."""
+    """Put a difference from another method into words: `better than popularity (+0.1, 95% CI …, p (Holm) < .001)`."""
     interval = between(found.ci95, sign=True)
     numbers = f"({signed(found.difference)}, 95% CI {interval}, {p_is(found.p_holm, 'p (Holm)')})"
     if found.p_holm >= SIGNIFICANT:
         return f"{subject and f'{subject} has '}no significant difference from {other} {numbers}"
     better = ((found.difference or 0) < 0) == lower_is_better
-    # Two ways to reckon: few users widen the interval of a bounded mean, and do not change what an exact test counts.
+    # The test and the interval may disagree: with few users the interval of a bounded mean is wider than the exact
+    # test implies.
     holds_zero = found.ci95 is not None and found.ci95[0] <= 0 <= found.ci95[1]
     though = ", by the test; the interval, which is wider for few users, includes 0" if holds_zero else ""
     return f"{subject and f'{subject} is '}{'better' if better else 'worse'} than {other} {numbers}{though}"
 
 
 def optional(name: str, package: str, purpose: str, *, extra: str | None = None) -> ModuleType:
-    """Return an optional package, imported; raises MissingError with the command that installs it, or llmrank's extra
-    that has it."""
+    """Import an optional package; raises MissingError with the command that installs it or llmrank's `extra`."""
     hint = f"pip install 'llmrank[{extra}]'" if extra else f"pip install {package}"
     try:
         module = import_module(name)
     except ModuleNotFoundError as error:
         raise MissingError(f"{purpose} needs {package}", hint=hint) from error
     if module.__spec__ is not None and module.__spec__.origin is None:
-        # No package: a folder of that name, such as the `wandb` that Weights & Biases leaves where it was used.
+        # Not the package but a folder of that name, such as the `wandb` folder that Weights & Biases leaves behind.
         del sys.modules[name]
         raise MissingError(f"{purpose} needs {package}", hint=hint)
     return module

@@ -1,10 +1,10 @@
-"""A Run in an experiment tracker: MLflow, or Weights & Biases.
+"""Log a Run to an experiment tracker: MLflow, or Weights & Biases.
 
-A measure is logged as `NDCG_at_10`, because MLflow takes no `@`; beside it `NDCG_at_10_low` and `_high`, the ends of
-its 95% interval over users, `_answered_only`, `_worst` and `_best`, the baselines (`_random`, `_popularity`,
-`_recall_order`, `_ceiling` and the trained ones), and what the method gains over them: `_minus_recall_order`, its
-`_low` and `_high`, and `_p`, corrected for several measures. Settings are parameters, those inside others by dotted
-names; Weights & Biases gets them as they are. The files of the Run are artifacts.
+A measure is logged as `NDCG_at_10`, because MLflow does not allow `@`. It comes with `NDCG_at_10_low` and `_high`, the
+ends of its 95% interval over users; with `_answered_only`, `_worst` and `_best`; with the baselines (`_random`,
+`_popularity`, `_recall_order`, `_ceiling` and the trained ones); and with the differences from them:
+`_minus_recall_order`, its `_low` and `_high`, and `_p`, corrected for several measures. Settings become parameters;
+nested ones get dotted names in MLflow and stay nested in Weights & Biases. The files of the Run become artifacts.
 """
 
 from __future__ import annotations
@@ -33,35 +33,35 @@ if TYPE_CHECKING:
 
 Tracker = Literal["mlflow", "wandb"]
 LONGEST = 500
-"""Characters of a parameter; longer settings, and those of several lines such as templates, are artifacts."""
+"""Maximum length of a parameter; longer and multi-line settings, such as templates, become artifacts."""
 PARAMS_AT_ONCE, METRICS_AT_ONCE = 100, 1000
-"""What a server of MLflow takes in one call."""
+"""The limits of an MLflow server per call."""
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVER_ANSWERS_WITHIN = 10.0
-"""Seconds. MLflow itself would try for minutes, and say nothing."""
+"""Seconds. MLflow itself would retry silently for minutes."""
 IDENTITY = "llmrank.run"
-"""The tag by which a Run is found again."""
+"""The tag that identifies a Run already logged."""
 
 
 def track(
     run: Run, tracker: Tracker, *, where: str | Path | None = None, project: str | None = None, files: bool = True
 ) -> str:
-    """Log a finished Run as a run of a tracker, and return its id there.
+    """Log a finished Run to a tracker and return its id there.
+
+    Logging the same Run again updates its earlier entry in that project, even if the folder has moved.
 
     Args:
         run: A finished Run.
         tracker: `mlflow` or `wandb`.
         where: For MLflow the tracking URI, such as `sqlite:///mlflow.db`; for Weights & Biases the folder of its local
-            files. None: what the tracker's own settings say (`MLFLOW_TRACKING_URI`, `WANDB_DIR`).
-        project: MLflow's experiment, or the project; None: the tracker's own default. Weights & Biases sends nothing
-            while `WANDB_MODE` is `offline`.
-        files: Whether to add the files of the Run. They hold what users did, and what the model said of it.
-
-    The same Run again, wherever its folder is now, updates the run that the tracker has of it in that project.
+            files. None: the tracker's own setting (`MLFLOW_TRACKING_URI`, `WANDB_DIR`).
+        project: The MLflow experiment or the Weights & Biases project; None: the tracker's default. Weights & Biases
+            sends nothing while `WANDB_MODE` is `offline`.
+        files: Whether to upload the files of the Run. They contain user histories and model answers.
 
     Raises:
-        InputError: the Run is not finished, there is no such tracker, or the tracker refuses.
-        MissingError: a package that this needs is not installed, or no MLflow server answers.
+        InputError: the Run is not finished, the tracker is unknown, or the tracker reports an error.
+        MissingError: a required package is not installed, or no MLflow server answers.
     """
     if tracker not in get_args(Tracker):
         hint = f"use one of {', '.join(get_args(Tracker))}"
@@ -71,18 +71,17 @@ def track(
 
 
 def tracked_metrics(run: Run) -> dict[str, float]:
-    """Return the numbers of a Run by the names under which they are logged; those that are undefined are left out."""
+    """Return the metrics of a Run under the names they are logged by; undefined values are left out."""
     return {_name(name): float(value) for name, value in _numbers(run) if value is not None}
 
 
 def tracked_settings(run: Run) -> dict[str, str]:
-    """Return the settings of a Run as texts, by dotted names; those that are not set, and `tracked_texts`, are not
-    among them."""
+    """Return the settings of a Run as strings, by dotted name, without unset ones and those in `tracked_texts`."""
     return {name: text for name, text in _settings(run).items() if not _is_long(text)}
 
 
 def tracked_texts(run: Run) -> dict[str, str]:
-    """Return the settings that are too long for a parameter, or have several lines: the templates, above all."""
+    """Return the settings that are too long for a parameter or have several lines, mainly the templates."""
     return {name: text for name, text in _settings(run).items() if _is_long(text)}
 
 
@@ -95,12 +94,12 @@ def _is_long(text: str) -> bool:
 
 
 def _name(name: str) -> str:
-    """Return a name that every tracker takes. MLflow's file store makes folders of `/`; Windows has no `:`."""
+    """Return a name valid in every tracker: MLflow's file store treats `/` as a folder, and Windows forbids `:`."""
     return re.sub(r"[^\w. -]", "_", name.replace("@", "_at_"))
 
 
 def _identity(run: Run) -> str:
-    """Return what a Run keeps wherever its folder goes, also when it is continued or read again."""
+    """Return a hash that stays the same when the Run is moved, continued or read again."""
     begun = run.sessions[0].get("started") if run.sessions else None
     content = json.dumps({"settings": run.settings, "started": begun}, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -135,14 +134,14 @@ def _with_ends(
 
 
 def _summary(run: Run) -> str:
-    """Return what a person reads first, as Markdown: the verdict, the table, and what must stand beside it."""
-    said = "".join(f"{sentence}\n\n" for sentence in run.metrics.verdict())
+    """Return a Markdown summary: the verdict, the table and the remarks."""
+    verdict = "".join(f"{sentence}\n\n" for sentence in run.metrics.verdict())
     remarks = "".join(f"\n{remark}\n" for remark in run.metrics.remarks)
-    return f"# {run.title}\n\n{said}{run.to_markdown()}{remarks}"
+    return f"# {run.title}\n\n{verdict}{run.to_markdown()}{remarks}"
 
 
 def _times(run: Run) -> tuple[int, int] | tuple[None, None]:
-    """Return when the first session of work on the Run began, and when the last one ended, in milliseconds."""
+    """Return the start of the first session and the end of the last one, in milliseconds since the epoch."""
     if not run.sessions or "started" not in run.sessions[0]:
         return None, None
     begun, last = (datetime.fromisoformat(run.sessions[at]["started"]).timestamp() for at in (0, -1))
@@ -151,17 +150,17 @@ def _times(run: Run) -> tuple[int, int] | tuple[None, None]:
 
 @contextmanager
 def _explained(tracker: str, refusals: tuple[type[Exception], ...], hint: str) -> Generator[None]:
-    """Raise what a tracker raises as errors with a hint; a password within an address is not shown."""
+    """Turn a tracker's exceptions into errors with a hint; passwords in URLs are masked."""
     try:
         yield
     except refusals as error:
-        said = one_line(re.sub(r"(?<=://)[^/@\s]+@", "…@", str(error)), 700)
-        raise InputError(f"{tracker}: {said}", hint=hint) from error
+        reason = one_line(re.sub(r"(?<=://)[^/@\s]+@", "…@", str(error)), 700)
+        raise InputError(f"{tracker}: {reason}", hint=hint) from error
     except ModuleNotFoundError as error:
         raise MissingError(f"{tracker} needs {error.name} here", hint=f"pip install {error.name}") from error
     except ImportError as error:
-        # As MLflow 3.0 beside SQLAlchemy 2.1.
-        hint = "its version does not fit another package: upgrade it (pip install --upgrade)"
+        # For example, MLflow 3.0 with SQLAlchemy 2.1.
+        hint = "its version is incompatible with another package: upgrade it (pip install --upgrade)"
         raise MissingError(f"{tracker}: {one_line(str(error))}", hint=hint) from error
 
 
@@ -179,7 +178,7 @@ def _mlflow(run: Run, where: str | None, project: str | None, *, files: bool) ->
         made, status = entry.info.run_id, "FAILED"
         try:
             now, entities = int(1000 * time.time()), mlflow.entities
-            # A parameter, once there, cannot change; nor do the settings of a Run.
+            # MLflow parameters are immutable; so are the settings of a Run.
             missing = {name: text for name, text in settings.items() if name not in entry.data.params}
             params = [entities.Param(name, text) for name, text in missing.items()]
             metrics = [entities.Metric(name, value, now, 0) for name, value in numbers.items()]
@@ -199,7 +198,7 @@ def _mlflow(run: Run, where: str | None, project: str | None, *, files: bool) ->
 
 
 def _refusals(mlflow: ModuleType, uri: str) -> tuple[type[Exception], ...]:
-    """Return what MLflow raises for a store; raises MissingError where the store cannot be reached at all."""
+    """Return the exceptions that MLflow raises for a store; raises MissingError if the store cannot be reached."""
     refusals: tuple[type[Exception], ...] = (mlflow.exceptions.MlflowException,)
     scheme = urlsplit(uri).scheme.partition("+")[0]
     if scheme in DATABASES:
@@ -209,7 +208,7 @@ def _refusals(mlflow: ModuleType, uri: str) -> tuple[type[Exception], ...]:
         try:
             requests.head(uri, timeout=SERVER_ANSWERS_WITHIN)
         except requests.exceptions.SSLError:
-            pass  # it is there; whose certificates count is a setting of MLflow
+            pass  # the server is up; certificate checks are up to MLflow's own settings
         except requests.RequestException as error:
             server = urlsplit(uri)._replace(netloc=urlsplit(uri).netloc.rpartition("@")[2]).geturl()
             hint = "start it (mlflow server), or correct the tracking URI"
@@ -218,9 +217,9 @@ def _refusals(mlflow: ModuleType, uri: str) -> tuple[type[Exception], ...]:
 
 
 def _experiment(client: Any, name: str | None, *, active: bool) -> str:  # noqa: ANN401 - mlflow is optional
-    """Return the id of an experiment, which is made where there is none; None: the one that is set.
+    """Return the id of an experiment, created if it does not exist; None selects MLflow's configured one.
 
-    `active` says whether the store is the one that MLflow's own settings speak of. `mlflow.set_experiment` sets the id.
+    `active` tells whether the store is the one in MLflow's own settings: `mlflow.set_experiment` sets an id there.
     """
     if name is None and active and (known := os.environ.get("MLFLOW_EXPERIMENT_ID")):
         return known
@@ -239,12 +238,11 @@ def _wandb(run: Run, where: str | None, project: str | None, *, files: bool) -> 
             raise cannot_write(Path(where), error) from error
     hint = "check the project; log in (wandb login), or set WANDB_MODE=offline and send it later (wandb sync)"
     with _explained("Weights & Biases", (wandb.Error,), hint):
-        # A run that the caller has open stays open, and is not written into. What is printed, and the state of the code
-        # here and now, are not the Run's.
+        # Leave alone a run that the caller has open. Console output and the git state of now do not belong to the Run.
         about = {"reinit": "create_new", "settings": wandb.Settings(console="off", disable_git=True)}
         again = {"id": _identity(run), "resume": "allow", "allow_val_change": True}
         with wandb.init(project=project, dir=where, config=dict(run.settings), **again, **about) as made:
-            if not made.resumed:  # a person may have changed them since
+            if not made.resumed:  # a user may have edited them since
                 made.name, made.notes = run.name, run.title
             made.summary.update(numbers)
             if files:

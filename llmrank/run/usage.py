@@ -1,4 +1,4 @@
-"""What a Run's answers took: calls, tokens and seconds, in all and per Case, and what they cost."""
+"""The usage of a Run: calls, tokens, seconds and cost, in total and per Case."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ OF_CASE: dict[str, Callable[[CaseRecord], float]] = {
     "seconds": lambda record: record.seconds,
 }
 ALWAYS = ("calls", "prompt tokens", "completion tokens", "seconds")
-"""What is said even where there is none of it."""
+"""Quantities shown even if they are 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """One quantity: its sum, and how it is spread over the Cases."""
+    """One quantity: its total, and its distribution over the Cases."""
 
     name: str
     total: float
     mean: float
     """Per Case."""
     p50: float
-    """Of half of the Cases it is no more than this."""
+    """The median Case."""
     p95: float
     most: float
 
 
 @dataclass(frozen=True, repr=False)
 class RunUsage(Shown):
-    """What `usage` found. It prints as a table."""
+    """The result of `usage`. It prints as a table."""
 
     key, dropped = "usage", ("mean",)
     cases: int
     rows: tuple[UsageRow, ...]
     made: int
-    """Answers that calls for this Run got, as far as its sessions tell; the others came from the Store or a file."""
+    """Answers received by calls of this Run, according to its sessions; the others came from the Store or a file."""
     cost: float | None
-    """Money for all answers; None where no prices are given."""
+    """Money for all answers; None if no prices are given."""
     currency: str | None
     prices_dated: str | None
     unreported: int
-    """Cases with answers of which the endpoint did not say how many tokens they took."""
+    """Answered Cases whose token usage the endpoint did not report."""
 
     def __getitem__(self, name: str) -> UsageRow:
-        """Return a row by its name; raises KeyError where it is left out."""
+        """Return a row by name; raises KeyError if it is left out."""
         return {row.name: row for row in self.rows}[name]
 
     def table(self) -> TextTable:
@@ -71,28 +71,26 @@ class RunUsage(Shown):
         return TextTable(head, tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
-        """Return what the seconds are, what came from the Store, and what all of it cost, in sentences."""
+        """Return sentences on what the seconds mean, which answers were stored, and the total cost."""
         failed = sum(row.total for row in self.rows if row.name == "calls without an answer")
         answers = int(self["calls"].total - failed)
-        said = ["seconds: from a Case's first call to its last answer, waiting for other Cases included."]
+        notes = ["seconds: from a Case's first call to its last answer, including waits for other Cases."]
         if self.made < answers:
-            before = f"{answers - self.made:,} of {answers:,} answers were there before: they took no time"
-            said.append(f"{before}; or came in a session that was killed.")
+            stored = f"{answers - self.made:,} of {answers:,} answers were stored before and took no time"
+            notes.append(f"{stored}, or come from a session that was killed.")
         if self.unreported:
-            said.append(
-                f"The endpoint does not say how many tokens {self.unreported:,} of the Cases took: they count as 0."
-            )
+            notes.append(f"The endpoint reported no token usage for {self.unreported:,} of the Cases; they count as 0.")
         if self.cost is not None and self.currency is not None:
             each = show_money(1000 * self.cost / self.cases, self.currency)
             total = show_money(self.cost, self.currency)
-            said.append(f"cost: {total} for all answers, {each} per 1,000 Cases; prices of {self.prices_dated}.")
-        return tuple(said)
+            notes.append(f"cost: {total} for all answers, {each} per 1,000 Cases; prices of {self.prices_dated}.")
+        return tuple(notes)
 
 
 def usage(run: Run) -> RunUsage:
-    """Return what a Run's answers took.
+    """Return the calls, tokens and seconds that a Run used.
 
-    Raises InputError where the Run is not finished, or its method asks no model.
+    Raises InputError if the Run is not finished, or if its method asks no model.
     """
     known, records = run.metrics.usage, [run.records[case.case_id] for case in run.done]
     if not known.requests:
@@ -108,6 +106,6 @@ def usage(run: Run) -> RunUsage:
 
 
 def _shown(value: float) -> str:
-    """Return a count without decimals, and anything else with three digits at least."""
+    """Format a count without decimals, and other values with at least three digits."""
     decimals = 0 if value == int(value) or value >= 1000 else 1
     return f"{value:,.3g}" if decimals and value < 100 else f"{value:,.{decimals}f}"

@@ -172,13 +172,13 @@ def test_nobody_is_lent_their_own_history() -> None:
     ("name", "more", "said"),
     [
         ("history", {"prompt": "rankgpt", "show_history": False}, "shows no history"),
-        ("history", {"prompt": "rankgpt", "last": 0}, "0 events are no history"),
+        ("history", {"prompt": "rankgpt", "last": 0}, "expected at least 1 event, got 0"),
         ("history", {"prompt": "google-zero-shot"}, "audits only rankings|the Cases are for a ranking"),
         ("injection", {"prompt": "palr"}, "palr asks for titles"),
         ("injection", {"prompt": "rankgpt", "last": 3}, "injection has no such option"),
         ("prior", {"prompt": "palr"}, "palr asks for titles"),
         ("prior", {"prompt": "rankgpt", "order": "recall"}, "the order is recall"),
-        ("prior", {"prompt": "rankgpt", "show_scores": True}, "recall scores are content"),
+        ("prior", {"prompt": "rankgpt", "show_scores": True}, "recall scores distinguish"),
         ("histroy", {"prompt": "rankgpt"}, "did you mean 'history'"),
     ],
 )

@@ -154,7 +154,7 @@ def test_what_cannot_be_audited_is_said(tmp_path: Path) -> None:
     run = make_run(tmp_path / "recall", given, [noisy(one, 0, early) for one in given], settings=in_recall_order)
     with pytest.raises(InputError, match="not shown shuffled"):
         position(run)
-    with pytest.raises(InputError, match="how popular"):
+    with pytest.raises(InputError, match="no popularity data"):
         popularity(run)
     others = [replace(one, candidates=case("other", 20, seed=9).candidates) for one in given]
     other = make_run(tmp_path / "other", others, [noisy(one, 0, early) for one in others], settings=SHUFFLED)

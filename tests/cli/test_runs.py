@@ -73,7 +73,10 @@ def test_show_one_user_the_worst_and_other_measures(alone: Path) -> None:
 
 def test_show_calibration_needs_scores(alone: Path) -> None:
     ran = run(alone, "show", "run", "--calibration")
-    assert ran.returncode == 2 and "0 Cases have one relevant candidate, and scores for all candidates" in ran.stderr
+    assert (
+        ran.returncode == 2
+        and "0 Cases have exactly one relevant candidate and scores for all candidates" in ran.stderr
+    )
 
 
 def test_show_what_is_beyond_accuracy(alone: Path) -> None:
@@ -171,13 +174,13 @@ def test_export_says_what_it_wrote_and_overwrites_nothing(alone: Path, form: str
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("export", "run", "--to", "csv", "-o", "x.parquet"), "the name says parquet, and csv is to be written"),
+        (("export", "run", "--to", "csv", "-o", "x.parquet"), "the suffix means parquet, but the format is csv"),
         (("show", "nowhere"), "not a Run folder"),
         (("show", "run", "--user", "u99"), "did you mean"),
         (("show", "run", "--measures", "NDCG@5..1"), "not a valid range"),
         (("show", "run", "--worst", "2", "--groups"), "cannot be combined"),
         (("compare", "run"), "at least two Runs"),
-        (("compare", "run", "run"), "named twice"),
+        (("compare", "run", "run"), "given twice"),
     ],
 )
 def test_a_mistake_ends_with_code_2_and_a_hint(alone: Path, arguments: tuple[str, ...], said: str) -> None:

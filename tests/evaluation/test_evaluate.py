@@ -304,7 +304,7 @@ def test_a_target_that_is_put_in_makes_no_straw_man_of_recall_order(tmp_path: Pa
     assert "recall_order" not in {*measure.versus, *measure.baselines} and "random" in measure.versus
     assert any("recall order is no baseline" in note for note in run.metrics.notes)
     for question in (run.depth, run.groups, run.worst):
-        with pytest.raises(InputError, match="recall order is no baseline"):
+        with pytest.raises(InputError, match="recall order is not a fair baseline"):
             question()
     assert "<html" in page(run)
     rising = [lr.Case("u", (), (lr.Item("a", "A"), lr.Item("b", "B")), (1.0, 2.0), ("c",)), missed[-1]]

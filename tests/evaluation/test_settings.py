@@ -176,7 +176,7 @@ def test_a_temperature_has_a_number() -> None:
     ("extra", "says"),
     [
         ('{"user": "sk-1234567890"}', "contains the endpoint's key"),
-        ('{"headers": {"X-Api-Token": "abc"}}', "would be kept with every answer"),
+        ('{"headers": {"X-Api-Token": "abc"}}', "would be stored with every answer"),
         ('{"min_p": 0.1, "min_p": 0.2}', "'min_p' is given twice"),
         ('{"include_stop_token": true}', None),
         ('{"user": "none"}', None),

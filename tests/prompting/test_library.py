@@ -40,7 +40,7 @@ def test_a_byte_order_mark_is_no_part_of_the_text_and_a_name_that_no_file_can_ha
     (path := tmp_path / "palr.jinja").write_text("\ufeff" + text)
     assert load_template(path).text == text
     (path := tmp_path / "My prompt.jinja").write_text(text)
-    assert [problem.hint for problem in check_file(path)] == ["call the file palr.jinja"]
+    assert [problem.hint for problem in check_file(path)] == ["rename the file to palr.jinja"]
 
 
 def test_an_unknown_name_brings_the_nearest():

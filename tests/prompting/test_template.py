@@ -230,15 +230,15 @@ def test_a_template_cannot_leave_its_sandbox_and_its_faults_are_input_errors(bod
         ("{% block user %}{{ target.title }}{% endblock %}", 7, "not available"),
         ("{% block user %}{{ solved }}{% endblock %}", 7, "not available"),
         ("{% block user %}{{ n }{% endblock %}", 7, "hint"),
-        ("{% block user %}{% include 'x' %}{% endblock %}", 7, "stands alone"),
+        ("{% block user %}{% include 'x' %}{% endblock %}", 7, "self-contained"),
         ("{% block usr %}x{% endblock %}", 7, "did you mean 'user'"),
         ("hello\n{% block user %}x{% endblock %}", 7, "outside"),
         ("{% block system %}x{% endblock %}", 7, "no block 'user'"),
-        ("{% block user %}{{ n }}{% endblock %}\n{% block user %}x{% endblock %}", 8, "a second block 'user'"),
+        ("{% block user %}{{ n }}{% endblock %}\n{% block user %}x{% endblock %}", 8, "duplicate block 'user'"),
         ("{% block user %}{% if n > 99 %}\n{{ n | flaot }}{% endif %}{% endblock %}", 8, "did you mean 'float'"),
         ("{% block user %}{% if n > 99 %}\n{{ n is od }}{% endif %}{% endblock %}", 8, "did you mean 'odd'"),
-        ("{% block user %}{{ n | attr('x') }}{% endblock %}", 7, "no filter is named 'attr'"),
-        ("{% block user %}{% block shot %}x{% endblock %}{% endblock %}", 7, "within a block"),
+        ("{% block user %}{{ n | attr('x') }}{% endblock %}", 7, "unknown filter 'attr'"),
+        ("{% block user %}{% block shot %}x{% endblock %}{% endblock %}", 7, "nested blocks"),
     ],
 )
 def test_what_is_wrong_is_found_before_anything_is_rendered(body: str, line: int, words: str):
@@ -284,7 +284,7 @@ def test_dropping_counts_from_what_the_view_shows():
 
 
 def test_what_cannot_fit_says_by_how_much():
-    with pytest.raises(InputError, match="4 tokens without any history, 2 more than the 2") as caught:
+    with pytest.raises(InputError, match="4 tokens even without history, 2 more than the 2") as caught:
         fitted(template(FITTING), listed(9), 2)
     assert caught.value.user == "u"
 

@@ -85,10 +85,10 @@ def test_what_is_there_is_kept_and_ratings_alone_have_nothing_to_draw(tmp_path: 
         write_figures(tmp_path / "figures", run)
     assert [file.name for file in (tmp_path / "figures").iterdir()] == ["depth.png"]
     assert len(write_figures(tmp_path / "figures", run, overwrite=True)) == 8
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be created"):
         write_figures(tmp_path / "figures" / "depth.png" / "more", run)
     rated = with_ratings(tmp_path / "rated", 3.0)
-    with pytest.raises(InputError, match="nothing to draw"):
+    with pytest.raises(InputError, match="has no figures"):
         write_figures(tmp_path / "none", rated)
 
 

@@ -99,7 +99,7 @@ def test_the_verdict_says_what_to_do_about_answers_that_are_cut_off() -> None:
     assert few.verdict() == NUMBERS.verdict()
     cut = replace(NUMBERS, reasons={"unparsed: truncated": 13, "unparsed: empty": 11})
     assert cut.verdict()[-1] == (
-        "13 answers reach the limit of tokens before they rank anything: raise it with --max-tokens (max_tokens=)."
+        "13 answers reach the token limit before they rank anything: raise it with --max-tokens (max_tokens=)."
     )
     reasoned = replace(cut, usage=replace(cut.usage, completion_tokens=100, reasoning_tokens=90))
     assert reasoned.verdict()[-1].endswith('(max_tokens=), or switch the reasoning off (thinking="off").')

@@ -83,7 +83,9 @@ def test_scores_that_say_nothing_gain_nothing_by_a_temperature(tmp_path: Path) -
     assert found[TEMPERED].log_loss >= found[EQUAL].log_loss - 1e-3
 
 
-@pytest.mark.parametrize(("sharpness", "said"), [(3.0, "above 1 the method is too sure"), (-1.0, "tell nothing")])
+@pytest.mark.parametrize(
+    ("sharpness", "said"), [(3.0, "above 1 the method is overconfident"), (-1.0, "do not predict")]
+)
 def test_the_note_says_what_the_temperature_means(tmp_path: Path, sharpness: float, said: str) -> None:
     run, _ = simulated(tmp_path, sharpness, users=200)
     assert said in " ".join(str(run.calibration()).split())
@@ -98,5 +100,5 @@ def test_only_cases_with_one_relevant_candidate_and_all_scores_are_counted(tmp_p
     assert (found.cases, found.users, found.left_out) == (2, 2, 4)
     assert "4 others" in str(found) and str(found).count("─  ─") >= 2
     bare = make_run(tmp_path / "bare", cases[:2], [Ranking(("i0", "i1", "i2"))] * 2)
-    with pytest.raises(InputError, match="0 Cases have one relevant candidate"):
+    with pytest.raises(InputError, match="0 Cases have exactly one relevant candidate"):
         bare.calibration()

@@ -114,11 +114,11 @@ def test_a_run_that_is_not_finished_is_said(tmp_path: Path, plain: Run) -> None:
     make_run(tmp_path / "killed", CASES, [better(one, 2) for one in CASES[:40]], finish=False)
     found = compare(plain, tmp_path / "killed")
     assert found.unfinished == {"killed": 20} and found.cases == 40
-    assert "killed is not finished: 20 of its Cases are not done." in str(found)
+    assert "killed is unfinished: 20 of its Cases are not done." in str(found)
 
 
 def test_what_is_no_run_is_said(plain: Run) -> None:
-    with pytest.raises(InputError, match="field 'run': a value of type NoneType is no Run"):
+    with pytest.raises(InputError, match="field 'run': expected a Run, got NoneType"):
         compare(plain, None)  # pyright: ignore[reportArgumentType]
 
 
@@ -296,7 +296,7 @@ def test_ratings_are_compared_and_lower_is_better(tmp_path: Path) -> None:
 
 
 def test_the_same_run_twice_is_a_mistake_and_equal_names_are_told_apart(tmp_path: Path, plain: Run) -> None:
-    with pytest.raises(InputError, match="named twice"):
+    with pytest.raises(InputError, match="given twice"):
         compare(plain, Run(plain.path / ".." / "plain"))
     twin = make_run(tmp_path / "later" / "plain", CASES, [shuffled(one, 1) for one in CASES])
     found = compare(plain, twin)

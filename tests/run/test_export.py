@@ -181,7 +181,7 @@ def test_a_trec_run_named_gz_is_packed_and_read_back(strict: Run, tmp_path: Path
 
 
 def test_a_trec_run_and_its_qrels_are_two_files_or_none(strict: Run, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="what is relevant"):
+    with pytest.raises(InputError, match="relevance judgements"):
         strict.export(tmp_path / "out.qrels", "trec", overwrite=True)
     (tmp_path / "out.trec").write_text("mine")
     with pytest.raises(InputError, match="already exists"):

@@ -82,7 +82,7 @@ def test_the_spread_of_a_run_is_that_of_its_differences(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_planned_is_refused() -> None:
-    with pytest.raises(InputError, match="no difference to detect"):
+    with pytest.raises(InputError, match="the difference to detect"):
         planned(Spread("random order", 40, 0.2), detect=0)
     with pytest.raises(InputError, match="two users"):
         planned(Spread("random order", 1, math.nan), users=1)

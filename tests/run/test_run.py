@@ -154,7 +154,7 @@ def test_in_a_notebook_foreign_text_is_escaped_and_on_a_terminal_harmless(tmp_pa
 def test_an_unknown_user_is_named_with_the_nearest(run: Run) -> None:
     with pytest.raises(InputError, match="did you mean 'u0") as raised:
         run["uu4"]
-    assert "the first of its Cases is 'u00'" in str(raised.value)
+    assert "its first Case is 'u00'" in str(raised.value)
 
 
 def test_the_cases_that_lost_most_against_recall_order(run: Run) -> None:

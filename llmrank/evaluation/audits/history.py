@@ -1,4 +1,4 @@
-"""`history`: what is the user's history worth, and does its order matter? Each Case with it, with others, with none."""
+"""`history`: what is the user's history worth, and does its order matter? Cases are asked with varied histories."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ FULL = "full"
 
 
 def plan_history(evaluation: Evaluation, options: HistoryOptions) -> AuditPlan:
-    """Return what is asked; raises InputError where no history is shown, or there is no other user's to show."""
+    """Return the plan; raises InputError if no history is shown, or if there is no other user's to show."""
     variants = history_variants(evaluation.cases, evaluation.cases.seed, _shown(evaluation), options.last)
     return AuditPlan(changing_cases("history", variants), history)
 
 
 def _shown(evaluation: Evaluation) -> Callable[[Case], int]:
-    """Return what says how many events of a Case the prompt shows; all, for a method without a template.
+    """Return a function that counts the events of a Case that the prompt shows; all, for a method without a template.
 
-    Raises InputError where none are shown.
+    Raises InputError if none are shown.
     """
     template, view = evaluation.setup.template, evaluation.setup.prompt.view
     if template is None:
         return lambda case: len(case.history)
     if not any(template.shown_events(case, view) for case in evaluation.cases):
-        raise InputError("the prompt shows no history", field="history", hint="leave --no-history and --history 0 out")
+        raise InputError("the prompt shows no history", field="history", hint="drop --no-history or --history 0")
     return lambda case: template.shown_events(case, view)
 
 
 def history(runs: Mapping[str, Run]) -> Audit:
-    """Return the headline measure under each history, and what the full one has more than each other.
+    """Return the headline measure under each history, and the gain of the full history over each other.
 
     Random and fake histories are from LLMRank (Hou et al. 2023, arXiv:2305.08845). The differences are paired on users;
-    unreadable answers count as worst. The Runs are by the names of `history_variants`, `full` among them.
+    unreadable answers count as worst. The Runs have the names of `history_variants`, including `full`.
 
-    Raises InputError: no relevant item is known, or the Runs have no Case in common.
+    Raises InputError if no relevant item is known, or if the Runs have no Case in common.
     """
     found = Contrast.of(runs)
     others = [name for name in runs if name != FULL]
@@ -58,13 +58,13 @@ def history(runs: Mapping[str, Run]) -> Audit:
 def history_variants(
     cases: Sequence[Case], seed: int, shown: Callable[[Case], int], last: int | None = None
 ) -> Variants:
-    """Return how the history of each Case is changed, by the name of the change.
+    """Return the changes to each Case's history, by name.
 
-    `full` changes nothing; `none` takes the history away; `other` shows another user's; `shuffled` shows it in another
-    order, the newest events alone that the prompt shows (`shown` says how many); `last-N` leaves the newest N events
-    (None: there is no such variant). A Case without history stays as it is.
+    `full` changes nothing; `none` removes the history; `other` shows another user's; `shuffled` shuffles the newest
+    events, as many as the prompt shows (`shown`); `last-N` keeps the newest N events (no such variant if `last` is
+    None). A Case without history stays unchanged.
 
-    Raises InputError where fewer than two users have a history.
+    Raises InputError if fewer than two users have a history.
     """
     lent = _lent(cases, seed)
     changes: dict[str, Callable[[Case], Case]] = {
@@ -75,7 +75,7 @@ def history_variants(
     }
     if last is not None:
         if last < 1:
-            raise InputError(f"{last} events are no history", field="last", hint="leave 1 or more")
+            raise InputError(f"expected at least 1 event, got {last}", field="last", hint="keep 1 or more")
         changes[f"last-{last}"] = lambda case: replace(case, history=case.history[-last:])
     return changes
 
@@ -87,7 +87,7 @@ def said(name: str) -> str:
 
 
 def _shuffled(case: Case, seed: int, shown: int) -> Case:
-    """Return the Case with the newest events in another order; the times stay where they were."""
+    """Shuffle the newest events of a Case; the timestamps keep their places."""
     start = len(case.history) - shown
     newest = case.history[start:]
     drawn = Random(f"history:{seed}:{case.case_id}").sample(newest, len(newest))
@@ -96,14 +96,13 @@ def _shuffled(case: Case, seed: int, shown: int) -> Case:
 
 
 def _lent(cases: Sequence[Case], seed: int) -> dict[str, tuple[Event, ...]]:
-    """Return the history that each Case is lent, by case id: the users stand in a drawn circle, and each takes from the
-    next."""
+    """Return another user's history for each Case, by case id: users form a random circle and each takes the next's."""
     of_user: dict[str, list[Case]] = {}
     for case in cases:
         if case.history:
             of_user.setdefault(case.user_id, []).append(case)
     if len(of_user) < 2:
-        hint = "audit Cases of two users or more, with histories"
+        hint = "audit Cases of at least two users with histories"
         raise InputError("there is no other user's history to show", field="history", hint=hint)
     circle = sorted(of_user)
     Random(f"other:{seed}").shuffle(circle)

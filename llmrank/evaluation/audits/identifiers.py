@@ -1,4 +1,4 @@
-"""`identifiers`: does what an item is called in the prompt decide? Each Case with every scheme that it can use."""
+"""`identifiers`: do the identifiers in the prompt matter? Cases are asked with every usable scheme."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from llmrank.prompting.identifiers import IDS, Ids
 from llmrank.run import Run
 
 SINGLE_DIGITS = 9
-"""Candidates up to which a number is one token of any model. As letters, labels that suit the model are shown."""
+"""Up to this many candidates, a number is a single token of any model. For letters, suitable labels are chosen."""
 
 
 def plan_identifiers(evaluation: Evaluation, options: IdentifiersOptions) -> AuditPlan:
-    """Return what is asked: the prompt's own scheme first.
+    """Return the plan, with the prompt's own scheme first.
 
-    Raises InputError for a prompt that names no items, or that can name them in one way only.
+    Raises InputError for a prompt that shows no list of items, or that supports only one scheme.
     """
     template = template_of(evaluation, "identifiers")
     if template.front.about_one_item:
@@ -43,7 +43,7 @@ def plan_identifiers(evaluation: Evaluation, options: IdentifiersOptions) -> Aud
 
 
 def _unusable(evaluation: Evaluation, template: PromptTemplate, ids: Ids) -> str | None:
-    """Return why the prompt cannot name items by this scheme; None where it can."""
+    """Return why the prompt cannot use this scheme, or None if it can."""
     view: View = asking(evaluation, ids=ids).setup.prompt.view
     longest = max(evaluation.cases, key=lambda case: len(case.candidates))
     try:
@@ -58,13 +58,13 @@ def _unusable(evaluation: Evaluation, template: PromptTemplate, ids: Ids) -> str
 
 
 def identifiers(runs: Mapping[str, Run], left_out: Mapping[str, str]) -> Audit:
-    """Return the headline measure under each identifier scheme, and how far the others differ from the prompt's own.
+    """Return the headline measure under each identifier scheme, and the differences from the prompt's own.
 
-    Beside the differences, which are paired on users: Kendall's tau of the ranks, the overlap of the tops, and the
-    share of answers that cannot be read, which count as worst. The Runs are by identifier scheme, the prompt's own
-    first; `left_out` are the schemes that the method cannot use, in words, and why.
+    The differences are paired on users. Other rows give Kendall's tau of the ranks, the overlap of the tops, and the
+    share of unreadable answers, which count as worst. The Runs are by identifier scheme, the prompt's own first;
+    `left_out` maps the schemes that the method cannot use to the reasons.
 
-    Raises InputError: no relevant item is known, or the Runs have no Case in common.
+    Raises InputError if no relevant item is known, or if the Runs have no Case in common.
     """
     own = _said(next(iter(runs)))
     found = Contrast.of(runs)

@@ -1,4 +1,4 @@
-"""`memorisation`: does the model know the data set by heart? It is asked for it, and to rank without titles."""
+"""`memorisation`: does the model know the data set by heart? It is asked to recite it, and to rank without titles."""
 
 from __future__ import annotations
 
@@ -54,16 +54,15 @@ DRAWS = 9_999
 CONSONANTS = "BCDFGHJKLMNPQRSTVWXZ"
 QUESTION = "Does the model know the data set by heart?"
 EXAMPLES = 5
-"""Lines of the data that are shown before an id is asked for."""
+"""Lines of the data to show before asking for the title of an id."""
 SHOWN = 20
-"""Events that are shown before the next one is asked for, at most."""
+"""Maximum number of events to show before asking for the next one."""
 LATER_EVENTS = 10
-"""Events after the next one, at most, that are as likely to be named by a model that does not know the order."""
+"""Maximum number of events after the next one that serve as controls: without knowing the order, they are as likely."""
 LEAST_EVENTS = 3
-"""Of those that are shown, and of those after the next one, at least."""
+"""Minimum number of events shown, and of events after the next one."""
 CATALOGUE = 500
-"""Titles among which an answer is looked for, where no more are asked for: others that are like the right one make a
-text ambiguous that could mean either."""
+"""Minimum number of titles that an answer is matched against: similar titles make an ambiguous text count as such."""
 
 YEAR = re.compile(r"\s*\((?:18|19|20)\d\d\)\s*$")
 FRONT = """---
@@ -97,11 +96,9 @@ HISTORY: Mapping[Recall, int] = {"titles": 1, "ids": EXAMPLES + 1, "next": SHOWN
 
 
 def plan_memorisation(evaluation: Evaluation, options: MemorisationOptions) -> AuditPlan:
-    """Return what is asked: recall of titles, ids and events with prompts of its own, and the prompt itself with and
-    without titles.
+    """Return the plan: recall of titles, ids and events with dedicated prompts, and the prompt with and without titles.
 
-    Raises InputError for a method that asks with no prompt, a prompt that shows titles all the same, and data of which
-    nothing can be asked.
+    Raises InputError for a method without a prompt, a prompt that would still show titles, and data that is too small.
     """
     template = template_of(evaluation, "memorisation")
     parts = options.part or PARTS

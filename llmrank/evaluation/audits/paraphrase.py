@@ -1,4 +1,4 @@
-"""`paraphrase`: does the wording decide? Each Case in several wordings of one prompt."""
+"""`paraphrase`: does the wording matter? Each Case is asked in several wordings of one prompt."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from llmrank.run.tables import number
 from llmrank.stats import Values
 
 TEXT = frozenset({"name", "description", "provenance"})
-"""The keys of the front matter that say nothing about what is asked."""
+"""The front-matter keys in which wordings may differ."""
 
 
 def plan_paraphrase(evaluation: Evaluation, options: ParaphraseOptions) -> AuditPlan:
-    """Return what is asked: the prompt itself first; raises InputError as `changing_wording`."""
+    """Return the plan, with the prompt itself first; raises InputError like `changing_wording`."""
     return AuditPlan(changing_wording(evaluation, "paraphrase", options.wording), paraphrase)
 
 
 def changing_wording(
     evaluation: Evaluation, audit: str, wordings: Sequence[str | Path | PromptTemplate]
 ) -> Mapping[str, Change]:
-    """Return the changes to each wording, by the name of its template; the prompt's own, which comes first, is none.
+    """Return the change to each wording, by name of its template; the prompt's own comes first, unchanged.
 
-    Raises InputError where there is no other wording, for one that asks for something else than the prompt does, and
-    for two of one name.
+    Raises InputError if there is no other wording, if one differs from the prompt in more than its words, or if two
+    have the same name.
     """
     own = template_of(evaluation, audit)
     changes: dict[str, Change] = {own.name: as_it_is}
@@ -47,14 +47,14 @@ def changing_wording(
         _refuse_other(own, template)
         if template.name in changes:
             problem = f"two wordings are called {template.name!r}"
-            raise InputError(problem, path=template.path, field="wording", hint="give each another name")
+            raise InputError(problem, path=template.path, field="wording", hint="give each its own name")
         named = None if isinstance(wording, PromptTemplate) else wording
         changes[template.name] = partial(asking, template=template, prompt=named)
     return changes
 
 
 def _others(own: PromptTemplate, wordings: Sequence[str | Path | PromptTemplate]) -> list[str | Path | PromptTemplate]:
-    """Return the wordings, with those that come with llmrank in the place of `shipped`; raises InputError for none."""
+    """Return the wordings, with `shipped` replaced by those that come with llmrank; raises InputError for none."""
     known = shipped_wordings()
     shipped = known.get(own.name, ())
     if not wordings or (SHIPPED in wordings and not shipped):
@@ -65,7 +65,7 @@ def _others(own: PromptTemplate, wordings: Sequence[str | Path | PromptTemplate]
 
 
 def _template(evaluation: Evaluation, wording: str | Path | PromptTemplate) -> PromptTemplate:
-    """Return the template of a wording, with what the settings say in the place of its keys, checked."""
+    """Return the checked template of a wording, with the settings applied to its keys."""
     given = isinstance(wording, PromptTemplate)
     settings = asking(evaluation, prompt=None if given else wording).setup.prompt
     template = asked_template(settings, wording if given else None)
@@ -74,7 +74,7 @@ def _template(evaluation: Evaluation, wording: str | Path | PromptTemplate) -> P
 
 
 def _refuse_other(own: PromptTemplate, other: PromptTemplate) -> None:
-    """Raise InputError where the two differ in more than their words."""
+    """Raise InputError if the two differ in more than their words."""
     mine, theirs = own.front.model_dump(), other.front.model_dump()
     for key in mine:
         if key not in TEXT and mine[key] != theirs[key]:
@@ -85,16 +85,15 @@ def _refuse_other(own: PromptTemplate, other: PromptTemplate) -> None:
 
 
 def paraphrase(runs: Mapping[str, Run]) -> Audit:
-    """Return the headline measure under each wording, how far the wordings spread, and how the others differ from the
-    prompt's own.
+    """Return the headline measure under each wording, the spread over wordings, and the differences from the prompt.
 
-    The spread is the standard deviation of the wordings' values. Where all wordings are alike it is not zero, because
-    each has answers of its own: `chance` is what the users' differences alone would make of it. Beside it stands by how
-    much the users make each value uncertain, the standard error. Beside the differences, which are paired on users:
-    Kendall's tau of the ranks, the overlap of the tops, and the share of answers that cannot be read, which count as
-    worst. The Runs are by the name of the wording, the prompt itself first.
+    The spread is the standard deviation of the wordings' values. Even equivalent wordings get different answers, so it
+    is never zero: `chance` is the spread expected from the users' differences alone. Another row gives the standard
+    error of each value over users. The differences are paired on users. Further rows give Kendall's tau of the ranks,
+    the overlap of the tops, and the share of unreadable answers, which count as worst. The Runs are by name of the
+    wording, the prompt itself first.
 
-    Raises InputError: no relevant item is known, or the Runs have no Case in common.
+    Raises InputError if no relevant item is known, or if the Runs have no Case in common.
     """
     found = Contrast.of(runs)
     own = next(iter(runs))

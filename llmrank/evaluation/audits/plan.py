@@ -1,4 +1,4 @@
-"""What an audit asks: the same evaluation, changed in each of several ways, and what reads the Runs."""
+"""The plan of an audit: the variants of an evaluation to run, and how to read their Runs."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class AuditPlan:
     """What an audit asks, and how it reads the answers."""
 
     changes: Mapping[str, Change]
-    """How the evaluation is changed, by the name of the variant."""
+    """The change to the evaluation, by name of the variant."""
     read: Callable[[Mapping[str, Run]], Audit]
-    """Returns what the Runs say, which are given by the names of `changes`."""
+    """Returns the audit of the Runs, which have the names of `changes`."""
     refuse: Callable[[Backend], None] = lambda _: None
-    """Raises InputError for a backend that cannot be asked so, as far as that is known: before each variant."""
+    """Raises InputError for a backend known not to support the audit; called before each variant."""
 
 
 def as_it_is(evaluation: Evaluation) -> Evaluation:
-    """Return the evaluation unchanged: its Run is the one that `eval` makes."""
+    """Return the evaluation unchanged: its Run is the one that `eval` would make."""
     return evaluation
 
 
 def changing_cases(audit: str, variants: Variants) -> dict[str, Change]:
-    """Return the changes of an evaluation that change each of its Cases."""
+    """Return changes of an evaluation that apply each variant to its Cases."""
     return {name: partial(_with_changed_cases, f"{audit}: {name}", change) for name, change in variants.items()}
 
 
@@ -46,7 +46,7 @@ def _with_changed_cases(variant: str, change: Callable[[Case], Case], evaluation
     if changed == cases.cases:
         return evaluation
     note = f"The Cases are changed for the audit {variant}."
-    # The hash: another version of llmrank may change them otherwise, and must not continue this Run.
+    # Another version of llmrank may change the Cases differently; the hash keeps it from continuing this Run.
     settings = {**cases.settings, "variant": variant, "variant_sha256": cases_hash(changed)}
     return replace(evaluation, cases=replace(cases, cases=changed, notes=(*cases.notes, note), settings=settings))
 
@@ -59,7 +59,7 @@ def asking(evaluation: Evaluation, template: PromptTemplate | None = None, **set
 
 
 def template_of(evaluation: Evaluation, audit: str) -> PromptTemplate:
-    """Return the template that the method asks with; raises InputError where there is none."""
+    """Return the method's template; raises InputError if it has none."""
     if evaluation.setup.template is None:
         hint = "choose a prompt, and a --ranker that asks with it"
         raise InputError(f"{audit} audits a prompt, and this method asks with none", field="ranker", hint=hint)

@@ -1,4 +1,4 @@
-"""`prior`: do identifier and place alone decide? Each Case with candidates that all look alike."""
+"""`prior`: do identifier and place alone decide? All candidates of a Case are shown with the same text."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from llmrank.run import CaseStory, Run
 
 
 def plan_prior(evaluation: Evaluation, options: PriorOptions) -> AuditPlan:
-    """Return what is asked; raises InputError where candidates are named by title, or shown with more than that."""
-    refuse_unnamed(evaluation, "candidates that all look alike cannot be named")
+    """Return the plan; raises InputError if candidates are named by title, shown with scores, or not shuffled."""
+    refuse_unnamed(evaluation, "candidates with equal titles cannot be named")
     prompt = evaluation.setup.prompt
     if prompt.view.show_scores:
-        raise InputError("recall scores are content", field="show_scores", hint="leave --show-scores out")
+        problem = "recall scores distinguish the candidates"
+        raise InputError(problem, field="show_scores", hint="drop --show-scores")
     if not Order.parse(prompt.order).is_shuffled:
-        hint = "use --order shuffled: only there is the place a matter of chance"
+        hint = "use --order shuffled: only then is the place random"
         raise InputError(f"the order is {prompt.order}", field="order", hint=hint)
     return AuditPlan(changing_cases("prior", {"prior": without_content}), lambda runs: prior(runs["prior"]))
 
 
 def prior(run: Run) -> Audit:
-    """Return how much the place decides where all candidates have the same text.
+    """Return how much the place matters when all candidates have the same text.
 
-    A placeholder in the place of the content is from Zhao et al. (2021, arXiv:2102.09690). The number is Spearman's
-    correlation between the place shown and the rank given, the mean over Cases: 1 where the list comes back as it was
-    shown. Beside it: how often what is ranked first was shown in the first and in the last third of the list.
+    Replacing content by a placeholder follows Zhao et al. (2021, arXiv:2102.09690). The main number is Spearman's
+    correlation between the place shown and the rank given, averaged over Cases: 1 if the list is returned as shown.
+    Other rows give how often the item ranked first was shown in the first and in the last third of the list.
 
-    Raises InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
+    Raises InputError if the candidates were not shown in a shuffled order, or if no Case has a readable ranking.
     """
     stories = shuffled_stories(run)
     thirds = {

@@ -1,4 +1,4 @@
-"""`thinking`: does it rank better when it reasons first, and at what cost? Each Case is asked both ways."""
+"""`thinking`: does the model rank better when it reasons first, and at what cost? Each Case is asked both ways."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ NO_SWITCH = "ask a model whose reasoning can be switched, such as one whose chat
 
 
 def plan_thinking(evaluation: Evaluation, options: ThinkingOptions) -> AuditPlan:
-    """Return what is asked: `off` first.
+    """Return the plan, with `off` first.
 
-    Raises InputError for a prompt whose answer begins with its first token or is constrained, and for `--thinking`.
+    Raises InputError for a prompt whose first token is read or whose answer is constrained, and for `--thinking`.
     """
     template = template_of(evaluation, "thinking")
     if evaluation.setup.prompt.thinking is not None:
@@ -36,7 +36,7 @@ def plan_thinking(evaluation: Evaluation, options: ThinkingOptions) -> AuditPlan
 
 
 def refuse_unswitched(backend: Backend) -> None:
-    """Raise InputError where the model's reasoning is known to have no switch."""
+    """Raise InputError if the model's reasoning is known not to be switchable."""
     if backend.switches_thinking() is False:
         name = backend.identity.get("model", "the model")
         raise InputError(f"the reasoning of {name} cannot be switched", field="model", hint=NO_SWITCH)
@@ -55,16 +55,16 @@ def _thinking(template: PromptTemplate, text: str) -> Change:
 
 
 def thinking(runs: Mapping[str, Run]) -> Audit:
-    """Return the headline measure without reasoning, with it, and with budgets, and what the reasoning costs.
+    """Return the headline measure without reasoning, with it, and with budgets, and the cost of the reasoning.
 
-    Beside the differences from no reasoning, which are paired on users: the share of pairs of candidates that are tied;
-    completion tokens, reasoning tokens among them, and seconds per call, each the mean over Cases; Kendall's tau of the
-    ranks, the overlap of the tops, and the share of answers that cannot be read, which count as worst. Seconds are
-    those that the Run waited: calls side by side slow each other, an answer from the Store takes none, and the first
-    calls wait for the start of a model in this process. Of the Runs, `off` is first; the others are by what
-    `--thinking` says, `on` or a budget in tokens.
+    The differences from no reasoning are paired on users. Further rows give the share of candidate pairs that are tied;
+    completion tokens, reasoning tokens and seconds per call, averaged over Cases; Kendall's tau of the ranks, the
+    overlap of the tops, and the share of unreadable answers, which count as worst. Seconds are the time the Run waited:
+    concurrent calls slow each other down, stored answers take no time, and the first calls wait for a model in this
+    process to start. The `off` Run comes first; the others are named by their `--thinking` value, `on` or a budget.
 
-    Raises InputError: an endpoint did not take the switch; no relevant item is known; the Runs have no Case in common.
+    Raises InputError if an endpoint rejected the switch, if no relevant item is known, or if the Runs have no Case in
+    common.
     """
     conceded = _conceded(runs)
     found = Contrast.of(runs)
@@ -75,9 +75,9 @@ def thinking(runs: Mapping[str, Run]) -> Audit:
 
 
 def _conceded(runs: Mapping[str, Run]) -> list[str]:
-    """Return what an endpoint did otherwise than was asked, in sentences.
+    """Return sentences on settings that an endpoint did not apply as requested.
 
-    Raises InputError for a Run of an endpoint that did not take the switch.
+    Raises InputError for a Run of an endpoint that rejected the switch.
     """
     said: dict[str, None] = {}
     for run in runs.values():
@@ -111,7 +111,7 @@ def _costs(found: Contrast) -> list[AuditRow]:
 
 
 def _tied(ranking: Ranking) -> float:
-    """Return the share of the pairs of candidates that are tied; all of them where the answer cannot be read."""
+    """Return the share of candidate pairs that are tied; an unreadable answer ties all of them."""
     pairs = comb(len(ranking.order), 2)
     return sum(comb(size, 2) for size in Counter(mid_ranks(ranking).values()).values()) / pairs if pairs else nan
 

@@ -522,7 +522,7 @@ FAULTS = (
             ("that are probabilities", judged(A=0.5, B=0.3, C=0.2), "unparsed: label_missing"),
             ("all certain", judged(A=-0.01, B=-0.02, C=-0.03), "unparsed: label_missing"),
             ("of nothing but infinity", judged(A=float("-inf"), B=float("-inf")), "unparsed: label_missing"),
-            ("by name", logprobs_of({"A": -1.0, "B": -0.5, "C": -3.0}), "unparsed: label_missing"),
+            ("by name, in an object", logprobs_of({"A": -1.0, "B": -0.5, "C": -3.0}), OK),
             ("that are true", judged(A=True, B=-0.5, C=-3.0), "repaired"),
             ("of -9999", judged(A=-1.0, B=-0.5, C=-9999.0), OK),
             (

@@ -61,7 +61,7 @@ def fetch_command(name: str, force: bool, as_json: bool) -> None:
 def describe_command(
     name_or_folder: str, folder: Path | None, columns: tuple[str, ...], k_core: int, as_json: bool
 ) -> None:
-    """Show statistics of a data set, given by name, folder, or hf:owner/name."""
+    """Show statistics of a data set (name, folder, or hf:owner/name)."""
     from llmrank.data.describe import describe
     from llmrank.data.load import load_dataset
 

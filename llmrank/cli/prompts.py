@@ -163,7 +163,7 @@ def render_command(
     as_json: bool,
     **values: Any,  # noqa: ANN401 - the settings
 ) -> None:
-    """Print the messages that a run would send for a user with template NAME.
+    """Print the messages that a run sends for a user.
 
     Also shows their token count, and the prefix that they share with the next prompt. If the method makes several
     calls, only the first is shown.
@@ -197,7 +197,7 @@ def render_command(
 @click.option("--cases", "count", default=3, show_default=True, type=click.IntRange(1), help="Cases to render.")
 @settings_options(CaseSettings, "data", without=["users"])
 def diff_command(name: str, other: str | None, count: int, **values: Any) -> None:  # noqa: ANN401 - the settings
-    """Show how the rendered prompts differ between templates NAME and OTHER.
+    """Show how the prompts of two templates differ.
 
     Without OTHER, compare the shipped template NAME with your edited copy.
     """

@@ -52,7 +52,7 @@ def nested(levels: int) -> str:
 def test_a_row_that_is_nested_without_end_is_named(tmp_path: Path, levels: int) -> None:
     (tmp_path / "table.jsonl").write_text(nested(2) + nested(levels))
     ran = run(tmp_path, "convert", "table.jsonl", "--from", "table", "-o", "out.parquet")  # where it may crash alone
-    assert ran.returncode == 2 and "table.jsonl, line 2: nested more than 32 levels deep\n  hint: leave" in ran.stderr
+    assert ran.returncode == 2 and "table.jsonl, line 2: nested more than 32 levels deep\n  hint: remove" in ran.stderr
     assert not (tmp_path / "out.parquet").exists()
 
 

@@ -44,7 +44,7 @@ ITEM = {"item_id": "181", "title": "Return of the Jedi (1983)"}
 WRONG_ROWS = {
     "malformed line": (lines(row(), '{"user_id": "43", '), ["line 2", "hint"]),
     "missing title": (lines(row(candidates=[{"item_id": "181"}])), ["line 1", "candidates[0].title", "'42'"]),
-    "duplicate candidate": (lines(row(candidates=[ITEM, ITEM])), ["line 1", "candidates[1]", "twice"]),
+    "duplicate candidate": (lines(row(candidates=[ITEM, ITEM])), ["line 1", "candidates[1]", "duplicate"]),
     "empty candidates": (lines(row(candidates=[])), ["line 1", "candidates", "'42'"]),
     "wrong encoding": (
         b'{"user_id": "42", "history": [{"item_id": "1", "title": "Am\xe9lie"}]}\n',
@@ -150,7 +150,7 @@ def test_a_config_file_sets_options_and_its_mistakes_are_named(tmp_path: Path) -
         ("seed: 1\nusers: many", "line 2, field 'users': 'many': Input should be"),
         ("seed: 1\nprompt: 3.10", "line 2, field 'prompt': unknown prompt '3.10'"),  # not 3.1
         ("seed: 1\nids: roman", "line 2, field 'ids': 'roman' is not one of"),
-        ("ranker: bm25\nsplit: leave-one", "line 2, field 'split': no split"),
+        ("ranker: bm25\nsplit: leave-one", "line 2, field 'split': unknown split"),
         ("ranker: bm25\ncolumn: user", "line 2, field 'column': expected ROLE=NAME, got 'user'"),
     ],
 )

@@ -274,7 +274,7 @@ async def test_https_to_a_server_of_plain_http_is_told_with_what_helps(folder: P
     ("url", "shown"),
     [
         ("https://me:hunter22@example.org/v1", "OPENAI_BASE_URL is https://example.org/v1,"),
-        ("example.org/v1", "OPENAI_BASE_URL is wrong ('example.org/v1' is not a base URL),"),
+        ("example.org/v1", "OPENAI_BASE_URL is invalid ('example.org/v1' is not a base URL),"),
     ],
 )
 def test_doctor_shows_the_endpoint_without_its_password(url: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,11 +44,11 @@ def test_stats_of_the_shared_store_unless_another_is_named(tmp_path: Path, llmra
 
 def test_export_and_import_carry_a_store(tmp_path: Path, llmrank: Llmrank) -> None:
     assert "6 answers" in llmrank("export", "out.jsonl.gz").stdout
-    assert "6 answers added, 0 already there" in llmrank(
+    assert "6 answers added, 0 already stored" in llmrank(
         "import", "out.jsonl.gz", "--store", "new.sqlite"
     ).stdout  # fmt: skip
     assert content(tmp_path / "answers.sqlite") == content(tmp_path / "new.sqlite")
-    assert "0 answers added, 6 already there" in llmrank("import", "out.jsonl.gz").stdout
+    assert "0 answers added, 6 already stored" in llmrank("import", "out.jsonl.gz").stdout
 
 
 def test_nothing_of_a_bad_file_is_imported(tmp_path: Path, llmrank: Llmrank) -> None:

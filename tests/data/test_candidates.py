@@ -407,7 +407,7 @@ def test_a_file_of_another_format_is_told_what_it_is(name: str, content: bytes, 
 
 def test_a_pipe_is_no_candidate_file(tmp_path: Path) -> None:
     os.mkfifo(pipe := tmp_path / "a.jsonl")
-    with pytest.raises(InputError, match=r"a\.jsonl: is a device or a pipe, and no file\n  hint: write what comes"):
+    with pytest.raises(InputError, match=r"a\.jsonl: is a device or a pipe, not a file\n  hint: write its content"):
         read_cases(pipe)
     with pytest.raises(InputError, match="is a device or a pipe"):
         check_free(pipe, overwrite=True)

@@ -289,7 +289,7 @@ def test_an_adapter_is_refused_for_another_prompt_or_split(
         lr.evaluate(circle, prompt=other, **asked)
     with pytest.raises(InputError, match="trained for the prompt letters"):
         lr.Reranker(prompt=other, adapter=trained, model=str(tiny_model.folder))
-    with pytest.raises(InputError, match=r"leave-last-out of this data[\s\S]*may have\s+learned what is asked"):
+    with pytest.raises(InputError, match=r"leave-last-out of this data[\s\S]*may have\s+seen the test data"):
         lr.evaluate(circle, prompt=letters, split="user-ratio:0.9", **asked)
 
 

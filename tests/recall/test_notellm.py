@@ -142,7 +142,7 @@ def test_what_cannot_be_trained_is_refused() -> None:
         NoteLLM(dtype="int8")
     with pytest.raises(InputError, match="give it a value of more than 0"):
         NoteLLM(rank=0)
-    with pytest.raises(InputError, match="the model has 3 layers, and 9 are wanted"):
+    with pytest.raises(InputError, match="the model has 3 layers, fewer than the 9 requested"):
         learner_of(layers=9).epoch(1)
     with pytest.raises(InputError, match="no two items co-occur"):
         learner_of(least_score=20.0)

@@ -157,7 +157,7 @@ def test_what_kills_actors_is_given_up_and_a_dead_engine_is_replaced(
     results = {result.output.name: result for result in work_on_actors(partitions, opened, actors=2, gpus=None)}
     assert set(results) == {f"out-{name}" for name in names}
     assert [name for name, result in results.items() if result.error] == ["out-killer"]
-    assert "4 actors died" in results["out-killer"].error
+    assert "killed 4 actors" in results["out-killer"].error
     children = [int(line) for line in (tmp_path / "out-killer").read_text().split()]
     assert len(children) == 4
     wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))

@@ -29,6 +29,8 @@ DROPPED_FIRST = ("p (t test)", "wins/ties/losses", "p", "d_z")
 """Columns dropped from a table that is too wide, in this order."""
 ROLES = ("reference", "run")
 SHOWN_USERS, SHOWN_DIFF_LINES, SHOWN_VALUE = 5, 40, 60
+FEW_SETTINGS = 6
+"""Settings that one Run lacks and that get a line each; more share one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +190,13 @@ class Comparison(Shown):
             yield _filled(sentence, width)
         if self.settings:
             yield "\nSettings that differ"
+            absent = self._absent_settings()
             for name, values in self.settings.items():
-                yield f"  {name}: {' → '.join(safe_for_console(_shortened(setting_text(value))) for value in values)}"
+                if name not in absent:
+                    shown = (safe_for_console(_shortened(setting_text(value))) for value in values)
+                    yield f"  {name}: {' → '.join(shown)}"
+            if absent:
+                yield _filled(f"  not set in {self.runs[-1]}: {', '.join(sorted(absent))}", width)
         if lines := self.template_diff.splitlines():
             yield ""
             yield from map(safe_for_console, lines[:SHOWN_DIFF_LINES])
@@ -202,6 +209,11 @@ class Comparison(Shown):
                 name = one.case_id if one.case_id == one.user_id else f"{one.user_id} ({one.case_id})"
                 values = f"{number(one.reference_value)} → {number(one.value)}"
                 yield f"  {safe_for_console(name)}: {values} ({signed(one.difference)})"
+
+    def _absent_settings(self) -> set[str]:
+        """Return the settings that the last Run lacks, if they are many: a baseline has no prompt and no model."""
+        absent = {name for name, values in self.settings.items() if values[-1] is None}
+        return absent if len(absent) > FEW_SETTINGS else set()
 
     def text(self, width: int | None = None) -> str:
         """Return everything as plain text, fitted to `width` if given."""

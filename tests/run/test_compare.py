@@ -307,3 +307,11 @@ def test_the_same_run_twice_is_a_mistake_and_equal_names_are_told_apart(tmp_path
 
 def test_runs_are_compared_by_their_folders_too(plain: Run, edited: Run) -> None:
     assert str(compare(plain.path, str(edited.path))) == str(compare(plain, edited))
+
+
+def test_the_settings_that_a_baseline_lacks_share_a_line(plain: Run, tmp_path: Path) -> None:
+    found = compare(plain, make_run(tmp_path / "baseline", CASES, [shuffled(one, 2) for one in CASES]))
+    absent = {f"option_{number}": (number, None) for number in range(8)}
+    text = replace(found, settings={"ranker": ("listwise", "popularity"), **absent}).text()
+    assert "ranker: listwise → popularity" in text and "not set in baseline: option_0, option_1" in text
+    assert "→ not set" not in text

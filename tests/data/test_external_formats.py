@@ -256,7 +256,7 @@ def test_llmrank_ml_1m_lists_over_the_real_catalogue(shared_data: Callable[[str]
     folder = shared_data("LLMRank") / "ml-1m"
     path = folder / "ml-1m.rabmbepobpgrsa_3"
     assert len(set(read_lists(path).texts("user").to_pylist())) == 200
-    with pytest.raises(InputError, match="twice"):
+    with pytest.raises(InputError, match="duplicate candidate"):
         read_external(path, "lists", items=folder / "ml-1m.item")
     cases = cases_of(path, "lists", items=folder / "ml-1m.item", drop_duplicates=True)
     assert sum(len(case.candidates) < 21 for case in cases) == 146  # lists with duplicates, says the record

@@ -183,7 +183,8 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
         return unparsed(response, text, "ambiguous")
     if (at := plainest[0].position) is None:
         return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
-    if not _declared(plainest, text) and (title := _called_title(text, index)) not in (None, at):
+    begins = starts_with_identifier(words[0], text)
+    if not begins and not _declared(plainest, text) and (title := _praised_title(text, index)) not in (None, at):
         return _titled(title, "normalised", response, question, _others(every, title))
     if _is_of_another(plainest[0], text, index):
         return unparsed(response, text, "ambiguous")
@@ -209,10 +210,18 @@ def _by_title(text: str, response: Response, question: Question, index: TitleInd
 
 
 def _is_alone(title: str, text: str) -> bool:
-    """Return whether a title begins the text or fills a line of it."""
-    return text.lstrip(_OPENS).startswith(title) or any(line.strip(_OPENS) == title for line in text.splitlines())
+    """Return whether a title begins the text, fills a line of it, or follows a label such as `Answer:`."""
+    begins = text.lstrip(_OPENS)
+    if begins.startswith(title) and not begins[len(title) :].lstrip().startswith("?"):
+        return True
+    labelled = (_LABEL.search(part) for part in text.split(title)[:-1])
+    return any(labelled) or any(line.strip(_OPENS) == title for line in text.splitlines())
 
 
+_LABEL = caseless(
+    r"\b(?:choice|answer|recommendation|recommended(?:_\w+)?|pick|selection|selected|title|movie|film|item|book|product)"
+    r"[\"*_]{0,3} ?[:=] ?[\"“*_]{0,3}$"
+)
 _OPENS = ' \t\n*_`"“”„«»#>-.:'
 
 
@@ -303,19 +312,37 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
 
 
 def _called_title(text: str, index: TitleIndex) -> int | None:
-    """Return the one item named in the last sentence that calls a title the answer (`so my pick is Heat`)."""
+    """Return the one item that the last sentence with a title beside such words calls the answer (`so my pick is
+    Heat`)."""
     for sentence in reversed(_SENTENCE.split(text[-_LAST_SIGNS:])):
-        if calls := [*_CALLS.finditer(sentence)]:
-            begins = _BEGINS.match(sentence, calls[-1].end())
-            end = _CLAUSE.search(sentence, begins.end() if begins else calls[-1].end())
-            clause = sentence[: end.start() if end else None]
-            named = index.named_in(clause[calls[-1].end() :]) or index.named_in(clause)
-            if not named <= index.named_in(sentence):  # My pick: Azul: Summer Pavilion
-                clause, named = sentence, index.named_in(sentence)
-            return named.pop() if len(named) == 1 and not _NOT_CALLED.search(clause) else None
+        for call in reversed([*_CALLS.finditer(sentence)]):
+            first = _BEGINS.match(sentence, call.end())  # My choice is: Heat
+            after = first.end() if first else call.end()
+            ends = (one for one in _CLAUSE.finditer(sentence, call.end()) if one[0] not in ":;" or one.start() >= after)
+            outside = (one.start() for one in ends if not index.covers(sentence, *one.span()))  # Azul: Summer Pavilion
+            end = next(outside, len(sentence))
+            if named := index.named_in(sentence[call.end() : end]):
+                return named.pop() if len(named) == 1 and not _NOT_CALLED.search(sentence[:end]) else None
+        if (at := _praised_title(sentence, index)) is not None:
+            return None if _NOT_CALLED.search(sentence) else at
     return None
 
 
+def _praised_title(text: str, index: TitleIndex) -> int | None:
+    """Return the one item whose title stands right before `is my pick`, None if there is none."""
+    for found in _IS_BEST.finditer(text[:_SEARCH_LIMIT]):
+        words = text[max(0, found.start() - _TITLE_SIGNS) : found.start()].split()[-_TITLE_WORDS:]
+        matches = (index.find(" ".join(words[at:]).strip(_AROUND)) for at in range(len(words)))
+        if (match := next(filter(None, matches), None)) and len(match.positions) == 1:
+            return match.positions[0]
+    return None
+
+
+_IS_BEST = caseless(
+    r" (?:is|would be) (?:(?:clearly|definitely|probably|still) )?"
+    r"(?:the best (?:choice|pick|fit|option|match|recommendation)|my (?:pick|choice|answer|recommendation))\b"
+    r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had)\b)"
+)
 _SENTENCE = re.compile(r"(?<=[.!?]) |, (?=so\b|and\b|but\b)|\n")
 _CALLS = caseless(
     r"\b(?:my (?:pick|choice)|recommend|(?:pick|choose|name) (?:just |only )?one"
@@ -335,7 +362,8 @@ _NOT_CALLED = caseless(
 _BEGINS = re.compile(r"(?: (?:is|would be|for (?:this|the) (?:user|reader)))?\W*\w")
 _CLAUSE = re.compile(
     r"[:;]|,? (?:because|since|as|given|which|not|rather than|instead of|over|parce|car|puisque|weil|da|porque|pois"
-    r"|perché|потому|так как)\b"
+    r"|perché|потому|так как)\b| (?:for|with|after|like|than|from|para|pour|für|per|для) (?=[A-Z\"“*])"
+    r"| for (?:an? )?(?:fans?|lovers?|someone|somebody|anyone|people|those)\b"
 )
 """Where the clause that names the choice ends."""
 _LAST_SIGNS = 1000
@@ -442,9 +470,9 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
     plain = [title.strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—") for title in titles]
     matches = [index.find(f"{one})" if one.count("(") > one.count(")") else one) for one in plain if len(one) > 1]
     if not _declared([word], text):
-        matches += [index.find(line.strip(' *_`"#')) for line in text.splitlines()[:_LINES]]
+        matches += [index.find(line.strip(' *_`"#')) for line in text[: word.start].splitlines()[:_LINES]]
     return any(match and match.positions and word.position not in match.positions for match in matches)
 
 
 _LINES = 40
-"""Lines searched for another item's title."""
+"""Lines before an identifier that are searched for another item's title."""

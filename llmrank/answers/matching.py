@@ -188,8 +188,7 @@ class TitleIndex:
     def covers(self, text: str, start: int, end: int) -> bool:
         """Return whether a part of a text belongs to a candidate's title there, written as it was shown, with or
         without its year."""
-        for item in self._items:
-            title = _YEAR_BEHIND.sub("", item.title)
+        for title in self._shown_titles:
             at = text.find(title, max(0, start - len(title)), end + len(title))
             if 0 <= at <= start and end <= at + len(title) > at + end - start:
                 return True
@@ -204,6 +203,11 @@ class TitleIndex:
         return {at for name in whole for at in found[name]}
 
     # --- tables, built on first use
+
+    @cached_property
+    def _shown_titles(self) -> list[str]:
+        """The titles as they were shown, without their years."""
+        return [_YEAR_BEHIND.sub("", item.title) for item in self._items]
 
     @cached_property
     def _titles(self) -> list[Title]:

@@ -101,7 +101,10 @@ _LEAVES = caseless(
     rf"|also|bleiben|bleibt|macht|ergibt|il reste|quedan|restano) {_DIGITS}{_UNIT}?[\W_]*$"
 )
 """How a text ends that adds up: `That leaves 3.5.`"""
-_EXPECTS = caseless(rf"\bi(?:['’]d| would) expect (?:about |roughly )?(?:an? )?{_DIGITS}{_UNIT}?(?=\W| from| here|$)")
+_EXPECTS = caseless(
+    rf"\bi(?:['’]d| would) expect (?:about |roughly )?(?:an? {_DIGITS}(?![-–]\w)"
+    rf"|{_DIGITS.replace('value', 'scaled')}{_UNIT})"
+)
 _CHANGED = caseless(
     r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump)(?:e|ing)?(?: (?:it|that|this))?"
     rf"(?: up| down)? to (?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"

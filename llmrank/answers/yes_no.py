@@ -58,11 +58,14 @@ _ENDS = caseless(
 )
 _BOTH = caseless(r"[\W_]*+(yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?!\1)(?:yes|no)\b")
 _BOTH_ABROAD = caseless(
-    rf"[\W_]*+({_EITHER})(?!\w)\W{{1,3}}(?:und|aber|oder|et|mais|ou|y|pero|e|ma|mas|en|maar|и|но|или)\W{{1,3}}({_EITHER})(?!\w)"
+    rf"[\W_]*+({_EITHER})(?!\w)\W{{1,3}}(?:und|aber|oder|et|mais|ou|y|pero|e|ma|mas|en|maar|и|но|или)\W{{1,3}}({_EITHER})"
+    r"(?=\W*$|[.,;!?\n])"
 )
 _BUT_NOT = caseless(
     rf"[\W_]*+(?:{_EITHER})\W{{1,3}}(?:but|aber|mais|pero|ma|mas|но) (?:probably )?(?:not|nicht|pas|no|non|não|не)"
-    r" (?:for|to|für|pour|para|per|для) (?:this|the|him|her|them|diese\w?|den|die|cet?|cette|este|esta|questo|эт\w+)\b"
+    r" (?:for|für|pour|para|per|для) (?:(?:him|her|them)\b(?=\W*$|[.,;])|(?:\w+ )?(?:user|person|viewer|reader|player"
+    r"|listener|customer|guest|nutzer|zuschauer|leser|kund|utilisat|spectat|lecteur|usuari|espectador|lector|utente|leitor"
+    r"|пользовател)\w*)"
 )
 """`Yes, but not for this user.`"""
 _WEIGHED = caseless(r"\byes\W{1,5}\d[^\n]{0,40}\bno\W{1,5}\d|\bno\W{1,5}\d[^\n]{0,40}\byes\W{1,5}\d")
@@ -88,8 +91,9 @@ _ANSWERS_ITSELF = caseless(
 _ONLY_VERDICT = caseless(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)")
 _LAST_WORD = caseless(r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$")
 _TURNED = caseless(
-    rf"\b(?:also|doch|eher|lieber|unterm strich|so|therefore|thus|overall|donc|finalement|plutôt|quindi"
-    rf"|entonces|al final|portanto|então)\b[^.!?\n]{{0,30}}?\b({_EITHER})[.!*_]*\s*$"
+    r"\b(?:also|unterm strich|letztlich|so|therefore|thus|overall|on balance|donc|finalement|quindi|entonces|al final"
+    r"|portanto|então),? (?:(?:doch|eher|lieber|wohl|besser|it is|it['’]s|i['’]d say|rather|probably|a|ein|plutôt|mejor"
+    rf"|melhor) ){{0,3}}({_EITHER})[.!*_]*\s*$"
 )
 """`Ja, warum nicht? … Also doch eher nein.`"""
 _ASKS_ITSELF = caseless(

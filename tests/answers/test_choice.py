@@ -147,3 +147,28 @@ def test_letters_in_titles_and_undecided_texts_choose_nothing(text: str, reading
 def test_a_choice_with_a_colon_in_its_title_is_not_cut() -> None:
     games = Question(items("Azul", "Azul: Summer Pavilion", "The Mind"))
     assert places(read("choice", "Best: Azul: Summer Pavilion\nSecond best: Azul\nWorst: The Mind", games)) == [2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{B}. Best choice for a fan of Heat.",
+        "{B} is the best match for someone who loved Heat.",
+        "I'd say {B}. It's the best choice for fans of Heat.",
+        "{B}\n\nThis is the best option after Heat.",
+        "{B}, the best fit given Heat in the history.",
+        "Recommendation: {B}\n\nReason: my pick shares its mood with Heat.",
+        "{B}\nHeat\nAlien",
+        "I'd recommend Fargo for fans of Heat.",
+        "Heat? No, my pick is Fargo.",
+        "Answer: Fargo (1996). It is the best choice for Heat lovers.",
+        "I would recommend Fargo because it's the best match for Heat.",
+        "Recommendation: Fargo (1996)\nReason: it's like Heat.",
+        '{{"choice": "Fargo (1996)", "reason": "best match with Heat (1995)"}}',
+    ],
+)
+@pytest.mark.parametrize("identifiers", ["letters", "numbers"])
+def test_an_item_named_in_the_reason_is_not_the_choice(text: str, identifiers: str) -> None:
+    shown = tuple("ABC") if identifiers == "letters" else tuple("123")
+    films = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"), () if "{B}" not in text else shown)
+    assert places(read("choice", text.format(B=shown[1]), films)) == [2]

@@ -699,3 +699,22 @@ def test_a_retracted_yes_is_ambiguous(text: str) -> None:
 )
 def test_the_rating_that_remains_is_read(text: str, rating: float) -> None:
     assert read("rating", text, numbered(1)).value == rating
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Yes. So there is no reason to say no.",
+        "Yes - they would also not say no.",
+        "Yes, but not for the faint-hearted.",
+        "Yes, but not to the same degree as Heat.",
+        "Sí, y no solo por el director.",
+        "Sim, e não só.",
+    ],
+)
+def test_a_yes_with_a_no_beside_it_stays_a_yes(text: str) -> None:
+    assert read("yes_no", text, numbered(1)).value == 1.0
+
+
+def test_what_is_expected_besides_a_rating_is_none() -> None:
+    assert read("rating", "I'd expect 2 hours of joy. Rating: 5", numbered(1)).value == 5.0

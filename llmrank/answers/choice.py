@@ -293,11 +293,16 @@ def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
     """Return whether an identifier is part of a candidate's title: the 3 of `Things 3`, the A of `A Serious Man`."""
     if word.bracketed or not word.text.isdigit():
         return not word.bracketed and index.covers(text, word.start, word.end)
-    before = text[max(0, word.start - _TITLE_SIGNS) : word.start].split()[-_TITLE_WORDS:]
     after = text[word.end : word.end + _TITLE_SIGNS].split()[:_TITLE_WORDS]
-    titles = [" ".join((*before[at:], word.text)) for at in range(len(before))]
+    titles = [f"{words} {word.text}" for words in _words_before(text, word.start)]
     titles += [" ".join((word.text, *after[: at + 1])).rstrip(".,:;!?") for at in range(len(after))]
     return any(match and match.positions for match in map(index.find, titles))
+
+
+def _words_before(text: str, end: int) -> list[str]:
+    """Return what may be a title that ends at a position: the twelve words before it, eleven, and so on to one."""
+    words = text[max(0, end - _TITLE_SIGNS) : end].split()[-_TITLE_WORDS:]
+    return [" ".join(words[at:]) for at in range(len(words))]
 
 
 def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | None:
@@ -331,8 +336,7 @@ def _called_title(text: str, index: TitleIndex) -> int | None:
 def _praised_title(text: str, index: TitleIndex) -> int | None:
     """Return the one item whose title stands right before `is my pick`, None if there is none."""
     for found in _IS_BEST.finditer(text[:_SEARCH_LIMIT]):
-        words = text[max(0, found.start() - _TITLE_SIGNS) : found.start()].split()[-_TITLE_WORDS:]
-        matches = (index.find(" ".join(words[at:]).strip(_AROUND)) for at in range(len(words)))
+        matches = (index.find(words.strip(_AROUND)) for words in _words_before(text, found.start()))
         if (match := next(filter(None, matches), None)) and len(match.positions) == 1:
             return match.positions[0]
     return None
@@ -465,8 +469,7 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
     before = text[: word.start].rpartition("\n")[2][-200:]
     titles = [text[word.end :].split("\n", 1)[0]]
     if stands_for := _STANDS_FOR.search(before):
-        words = before[: stands_for.start()].split()[-_TITLE_WORDS:]
-        titles += [" ".join(words[at:]) for at in range(len(words))]
+        titles += _words_before(before, stands_for.start())
     plain = [title.strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—") for title in titles]
     matches = [index.find(f"{one})" if one.count("(") > one.count(")") else one) for one in plain if len(one) > 1]
     if not _declared([word], text):

@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from llmrank.answers.blocks import split
+from llmrank.answers.chosen_title import SEARCH_LIMIT, called_title, chosen_title, is_alone, praised_title, words_before
 from llmrank.answers.comments import comments
 from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_identifier, uses_brackets, words_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
-from llmrank.answers.normalise import SHORT, caseless, plain_text
+from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
 from llmrank.answers.outcome import NEXT_QUESTION, RETRACTION, TextFormat, answered, asks_first, unparsed
 from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = caseless(
-    r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option"
+    r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer"
+    r"|(?<!each )(?<!every )option"
     r"|(?:pick|choose|name|keep|recommend) (?:just |only )?one(?! (?:of|between|among|from|over|like|than)\b)"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
@@ -31,6 +33,7 @@ _CALLED = caseless(
     r"|elegir[ií]a|recomendar[ií]a|recomiendo|sceglierei|consiglierei|escolheria"
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
     r"|подойд[её]т|рекомендую|выбираю|лучший (?:выбор|вариант)"
+    r"|最(?:合适|适合|佳|好|推荐)的?(?:选择|选项)?是(?:选项|第)?|(?:一番|最も)(?:おすすめ|適)[^\s\dA-Za-z。]{0,8}は"
     r"|推[荐薦]第?|[选選][择擇]第?|mon choix|meine wahl|mi elección|la mia scelta|minha escolha"
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답|svar|odpověď|vastaus|válasz"
     r"|cevap|yanıt|jawaban|đáp án|választás|wybór|výběr|volba|valinta|seçim|pilihan"
@@ -47,40 +50,50 @@ _CHOSEN = caseless(
 )
 """Words that mark one identifier as the choice while others are only called options."""
 _CHOSEN_BEHIND = caseless(
-    r"[\])*_\"]{0,4}(?: [^.;:,!?\n]{1,60})? (?:is|would be) (?:the (?:one|movie|film|book|game|item|product|option) "
-    r"(?:that )?i(?:['’]d| would|['’]ll) (?:go with|pick|choose|recommend|take)|my (?:final )?(?:pick|choice|answer))\b"
+    r"[\])*_\"]{0,4} (?:is|would be|remains) (?:(?:clearly|probably|definitely|still) )?(?:the|a) "
+    r"(?:(?:much|far|clearly) )?(?:best|better|strong(?:er|est)|clos(?:er|est)|right|ideal|most \w{3,12}) (?:choice"
+    r"|pick|fit|option|match|one)\b"
+    r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
+    r"|[\])*_\"]{0,4} (?:is (?:(?:clearly|probably|definitely) )?the best(?=[.;!]|$)|it is(?=[.!]|$)"
+    r"|is what i['’]d (?:choose|pick)\b)"
+    r"|[\])*_\"]{0,4} (?:est|serait|es|sería|é|seria|è|sarebbe|ist|wäre) (?:\w+ )?(?:le meilleur|la meilleure"
+    r"|(?:el|la) mejor"
+    r"|la migliore?|(?:a|o) melhor|(?:la|le|el|il|a|o) (?:m[áa]s|plus|più|mais) \w+|la scelta migliore|die beste)\b"
+    r"|[\])*_\"]{0,4}(?: [^.;:,!?\n]{1,60})? (?:is|would be) (?:the (?:one|movie|film|book|game|item|product|option) "
+    r"(?:that )?i(?:['’]d| would|['’]ll) (?:go with|pick|choose|recommend|take)|my (?:final )?(?:pick|choice"
+    r"|answer))\b"
     r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had)\b)"
 )
 """`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не)\b[^.;\n]{0,20}$"
-    r"|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
+    r"|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
 )
 _AVOIDED = caseless(
     r"\b(?:avoid|(?:stay|keep) away from|skip"
     r"|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
-    r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second choice)\b"
+    r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second choice"
+    r"|first (?:thought|instinct|guess)|tempted by)\b"
     r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would"
-    r"|be|is|are|most|my|your|user|pick|choice|option|movie|film|title|item|product|passage|candidate|match|fit"
+    r"|be|is|was|are|most|my|your|user|pick|choice|option|movie|film|title|item|product|passage|candidate|match|fit"
     r"|relevant|likely|suitable|recommended|preferred)\b)*+\W{0,6}$"
 )
 """`If I had to avoid one, it would be A`, `The worst choice is A`."""
 _EXAMPLE = caseless(r"\b(?:e\.g\.|for (?:example|instance)|such as)\W{0,4}$")
 _ALSO = re.compile(r"[ ,/*]{0,5}(?:(?:and|or|nor) )?(?:(?:the )?(?:option|movie|film|title|item|product|passage) )?")
 _NOUN = caseless(
-    r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to|livre"
+    r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to"
+    r"|livre"
     r"|number|nummer|n[úu]mero|numéro|película)\W{1,4}$"
 )
 """`I would take product 4, as two of their …`: of several numbers, the one after such a noun is an identifier."""
-_SEARCH_LIMIT = 4000
-"""Maximum number of characters to search for titles."""
 _STANDS_FOR = caseless(
     r"[\s,*_\"”]*(?:[(\[=:–—-]|\b(?:i\.e\.|that is|which is|namely)),? ?(?:the )?(?:(?:option|movie|film|title|item"
     r"|product|passage|candidate|answer) )?[\W_]{0,4}$"
 )
 """`Gravity (A)`, `Gravity, i.e. option A`: a title with the identifier that belongs to it."""
 _TITLE_WORDS, _TITLE_SIGNS = 12, 200
-"""Maximum number of words and characters of a title before an identifier."""
+"""Maximum number of words and characters of a title behind an identifier."""
 _WORSE = caseless(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
     r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b"
@@ -92,6 +105,7 @@ _WORSE = caseless(
     r" (?:zweite|deuxième|second[eao]?|segund[ao])\b"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
+    r"|[\])*]{0,4} (?:\w+ )?(?:también|aussi|auch|anche|também|тоже)\b|[\])*]{0,4} ?(?:番も|も(?!の)|也)"
     r"|[\])*]{0,4} ?<|[\])*\"'’]{0,4} ?(?:[:=?–—-] ?)?(?:no\b(?!,? wait| doubt| question| contest)|❌|✗|✘|👎)"
 )
 _BETTER = caseless(
@@ -109,8 +123,18 @@ _EACH_FOR = caseless(r"\b(?:both|either|equally|neither)\b")
 _SMALL_LETTER = caseless(r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*")
 """`b`, `Answer: b`"""
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
-_RANK_FIELD = caseless(r"\"(?:rank|position|score|confidence|probability)\" ?: ?[\d.]{1,8},?")
+_SMALL_FIRST = re.compile(r"(?:^[\W_]{0,6}|\boption )[a-z][).:](?= )", re.MULTILINE)
+"""`b) Heat`"""
+_RANK_FIELD = caseless(
+    r"\"(?:rank|position|score|confidence|probability|user(?:_id)?)\" ?: ?\"?[\d.]{1,8}\"?,?"
+    r"|\"(?:alternatives?|runners?_up|rejected|others?)\" ?: ?\[[^\[\]]{0,200}\],?"
+)
 """A number in a JSON object that is not an identifier."""
+_BESIDE_CHARACTER = re.compile(
+    rf"(?<=[{EAST_ASIAN}])(?=[A-Za-z](?![A-Za-z]))|(?<=\b[A-Za-z])(?=[{EAST_ASIAN}])"
+    rf"|(?<=[{EAST_ASIAN}])(?=\d+番(?!目))|(?<=\d)(?=番(?!目))"
+)
+"""Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""
 _LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")
 _OFFERED = caseless(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)")
 """The last line of the question, repeated before the answer: `Movie A or Movie B: Movie B`."""
@@ -130,7 +154,7 @@ class Choice(TextFormat):
         text = plain_text(response.text, SHORT)
         if not text:
             return unparsed(response, text, "empty")
-        text = _RANK_FIELD.sub("", _OFFERED.sub("", text))
+        text = _BESIDE_CHARACTER.sub(" ", _RANK_FIELD.sub("", _OFFERED.sub("", text)))
         text = next((part for part in NEXT_QUESTION.split(text, maxsplit=1) if part.strip()), text)
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
@@ -176,7 +200,7 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
         return unparsed(response, text, "no_candidate_named")
     plainest = _plainest(words, text, len(question.items))
     several = len({word.text for word in plainest}) > 1
-    if several and not _declared(words, text) and (at := _called_title(text, index)) is not None:
+    if several and not _declared(words, text) and (at := called_title(text, index)) is not None:
         # not 3, not 4. The best option is Heat
         return _titled(at, "normalised", response, question, _others(every, at))
     if several or _DEPENDS.search(text[:200]):
@@ -184,7 +208,7 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     if (at := plainest[0].position) is None:
         return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
     begins = starts_with_identifier(words[0], text)
-    if not begins and not _declared(plainest, text) and (title := _praised_title(text, index)) not in (None, at):
+    if not begins and not _declared(plainest, text) and (title := praised_title(text, index)) not in (None, at):
         return _titled(title, "normalised", response, question, _others(every, title))
     if _is_of_another(plainest[0], text, index):
         return unparsed(response, text, "ambiguous")
@@ -199,43 +223,49 @@ def _by_title(text: str, response: Response, question: Question, index: TitleInd
     named, repairs = resolved(assign_items(mentions, index))
     if any(one.match and len(one.match.positions) > 1 for one in mentions):
         return unparsed(response, text, "ambiguous")  # nothing tells the items of one title apart
-    others = index.named_in(text[:_SEARCH_LIMIT]) - {same for at in named for same in index.namesakes(at)}
-    beside = others if not any(one.match and _is_alone(one.text, text) for one in mentions) else set[int]()
-    if (len(named) != 1 or beside) and (at := _called_title(text, index)) is not None:
+    others = index.named_in(text[:SEARCH_LIMIT]) - {same for at in named for same in index.namesakes(at)}
+    beside = others if not any(one.match and is_alone(one.text, text) for one in mentions) else set[int]()
+    if (len(named) != 1 or beside) and (at := chosen_title(text, index)) is not None:
         named, beside = {at: "normalised"}, set[int]()
     if len(named) == 1 and not beside:
         return _titled(*named.popitem(), response, question)
+    if not (named or others) and (at := _ordinal(text, len(question.items))) is not None:
+        return answered(response, {}, ranked=(question.items[at].item_id,))
     unclear = named or others or repairs["ambiguous"]
     return unparsed(response, text, "ambiguous" if unclear else "no_candidate_named", repairs)
 
 
-def _is_alone(title: str, text: str) -> bool:
-    """Return whether a title begins the text, fills a line of it, or follows a label such as `Answer:`."""
-    begins = text.lstrip(_OPENS)
-    if begins.startswith(title) and not begins[len(title) :].lstrip().startswith("?"):
-        return True
-    labelled = (_LABEL.search(part) for part in text.split(title)[:-1])
-    return any(labelled) or any(line.strip(_OPENS) == title for line in text.splitlines())
+def _ordinal(text: str, offered: int) -> int | None:
+    """Return the position that the text names by an ordinal (`The second one.`), if it names no other."""
+    places = {found[1].casefold() for found in _PLACE.finditer(text)}
+    found = _PLACE_CHOSEN.search(text)
+    at = _ORDINALS.index(found[1].casefold()) if found and len(places) == 1 else offered
+    return at if at < offered else None
 
 
-_LABEL = caseless(
-    r"\b(?:choice|answer|recommendation|recommended(?:_\w+)?|pick|selection|selected|title|movie|film|item|book|product)"
-    r"[\"*_]{0,3} ?[:=] ?[\"“*_]{0,3}$"
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_PLACE = caseless(
+    rf"\bthe ({'|'.join(_ORDINALS)}) (?:one|option|movie|film|item|product|passage|candidate|book|game|song)\b"
 )
-_OPENS = ' \t\n*_`"“”„«»#>-.:'
+_PLACE_CHOSEN = caseless(
+    r"(?:^\W*(?:i(?:['’]d| would) )?(?:(?:pick|choose|say|recommend|go with|prefer) )?|\b(?:answer|choice|pick) is "
+    r"|\bgo with )"
+    + _PLACE.pattern
+    + r"(?=[.,;:!]|\W*$| (?:because|since|for|as|is (?:the )?(?:best|better|more|most))\b)"
+)
 
 
 def _identifiers_meant(text: str, question: Question, identifiers: Identifiers, index: TitleIndex) -> list[Word]:
     """Return the identifiers in a text that neither count something nor belong to a title; if there are none, a lone
     lower-case letter."""
-    by_title = not question.identifiers and bool(index.named_in(text[:_SEARCH_LIMIT]))  # no identifier was shown
+    by_title = not question.identifiers and bool(index.named_in(text[:SEARCH_LIMIT]))  # no identifier was shown
     every = [
         word
         for word in _identifiers_in(text, identifiers)
         if not (_is_in_title(word, text, index) or _is_count(word, text))
         and not (by_title and not _is_meant(word, text))
     ]
-    small = [*_SMALL_IN_BRACKETS.finditer(text)]
+    small = [*_SMALL_IN_BRACKETS.finditer(text)] or [*_SMALL_FIRST.finditer(text)]
     if not every and identifiers.are_letters and (_SMALL_LETTER.fullmatch(text) or len(small) == 1):
         return _identifiers_in(small[0][0].upper() if small else text.upper(), identifiers)
     return every
@@ -275,8 +305,9 @@ def _is_count(word: Word, text: str) -> bool:
 
 
 _COUNTED = re.compile(
-    r" (?:(?:[a-z-]{2,20} ){0,2}"
-    r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are|were"
+    r" (?:(?:[A-Za-z-]{2,20} ){0,2}"
+    r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are"
+    r"|were"
     r"|stars?(?! [A-Z])|points?|of (?:the|these|those|them))\b"
 )
 _NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)\b)[a-z]{3,}")
@@ -294,15 +325,9 @@ def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
     if word.bracketed or not word.text.isdigit():
         return not word.bracketed and index.covers(text, word.start, word.end)
     after = text[word.end : word.end + _TITLE_SIGNS].split()[:_TITLE_WORDS]
-    titles = [f"{words} {word.text}" for words in _words_before(text, word.start)]
+    titles = [f"{words} {word.text}" for words in words_before(text, word.start)]
     titles += [" ".join((word.text, *after[: at + 1])).rstrip(".,:;!?") for at in range(len(after))]
     return any(match and match.positions for match in map(index.find, titles))
-
-
-def _words_before(text: str, end: int) -> list[str]:
-    """Return what may be a title that ends at a position: the twelve words before it, eleven, and so on to one."""
-    words = text[max(0, end - _TITLE_SIGNS) : end].split()[-_TITLE_WORDS:]
-    return [" ".join(words[at:]) for at in range(len(words))]
 
 
 def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | None:
@@ -316,63 +341,6 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
     return words[0].position if own and not _RETRACTION.search(rest) else None
 
 
-def _called_title(text: str, index: TitleIndex) -> int | None:
-    """Return the one item that the last sentence with a title beside such words calls the answer (`so my pick is
-    Heat`)."""
-    for sentence in reversed(_SENTENCE.split(text[-_LAST_SIGNS:])):
-        for call in reversed([*_CALLS.finditer(sentence)]):
-            first = _BEGINS.match(sentence, call.end())  # My choice is: Heat
-            after = first.end() if first else call.end()
-            ends = (one for one in _CLAUSE.finditer(sentence, call.end()) if one[0] not in ":;" or one.start() >= after)
-            outside = (one.start() for one in ends if not index.covers(sentence, *one.span()))  # Azul: Summer Pavilion
-            end = next(outside, len(sentence))
-            if named := index.named_in(sentence[call.end() : end]):
-                return named.pop() if len(named) == 1 and not _NOT_CALLED.search(sentence[:end]) else None
-        if (at := _praised_title(sentence, index)) is not None:
-            return None if _NOT_CALLED.search(sentence) else at
-    return None
-
-
-def _praised_title(text: str, index: TitleIndex) -> int | None:
-    """Return the one item whose title stands right before `is my pick`, None if there is none."""
-    for found in _IS_BEST.finditer(text[:_SEARCH_LIMIT]):
-        matches = (index.find(words.strip(_AROUND)) for words in _words_before(text, found.start()))
-        if (match := next(filter(None, matches), None)) and len(match.positions) == 1:
-            return match.positions[0]
-    return None
-
-
-_IS_BEST = caseless(
-    r" (?:is|would be) (?:(?:clearly|definitely|probably|still) )?"
-    r"(?:the best (?:choice|pick|fit|option|match|recommendation)|my (?:pick|choice|answer|recommendation))\b"
-    r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had)\b)"
-)
-_SENTENCE = re.compile(r"(?<=[.!?]) |, (?=so\b|and\b|but\b)|\n")
-_CALLS = caseless(
-    r"\b(?:my (?:pick|choice)|recommend|(?:pick|choose|name) (?:just |only )?one"
-    r"|go (?:with|for)|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|answer is"
-    r"|best (?:choice|pick|fit|option|match|recommendation)|(?<!second )(?<!next )best(?=:)"
-    r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
-    r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
-    r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
-    r"|recomend(?:o|aria)|recomiendo|recomendaría|escolh(?:o|eria)|elij?o|elegiría|consiglio|consiglierei|scelgo"
-    r"|je (?:recommande(?:rais)?|choisi(?:s|rais))|ich (?:empfehle|wähle|würde|nehme)|рекомендую|выбираю)\b"
-)
-_NOT_CALLED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|avoid|skip|worst|least|worse|unless"
-    r"|if(?! i ha(?:d|ve) to)|or|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
-    r"|nunca|jamais|jamás|non|né|не|или)\b|\?"
-)
-_BEGINS = re.compile(r"(?: (?:is|would be|for (?:this|the) (?:user|reader)))?\W*\w")
-_CLAUSE = re.compile(
-    r"[:;]|,? (?:because|since|as|given|which|not|rather than|instead of|over|parce|car|puisque|weil|da|porque|pois"
-    r"|perché|потому|так как)\b| (?:for|with|after|like|than|from|para|pour|für|per|для) (?=[A-Z\"“*])"
-    r"| for (?:an? )?(?:fans?|lovers?|someone|somebody|anyone|people|those)\b"
-)
-"""Where the clause that names the choice ends."""
-_LAST_SIGNS = 1000
-
-
 def _without_brackets(text: str, identifiers: Identifiers) -> list[Word]:
     """Return the identifiers without brackets that the text does not rule out."""
     words = naming(words_of(text, identifiers, False))
@@ -384,7 +352,7 @@ def _declared(words: list[Word], text: str) -> list[Word]:
     before = {word: text[max(0, word.start - 80) : word.start].replace("_", " ") for word in words}
     called = [word for word in words if _CALLED.search(before[word]) or _CHOSEN_BEHIND.match(text, word.end)]
     if len({word.text for word in called}) > 1:  # Option 8 is good, but I'd go with 2
-        chosen = [word for word in called if _CHOSEN.search(before[word])]
+        chosen = [word for word in called if _CHOSEN.search(before[word]) or _CHOSEN_BEHIND.match(text, word.end)]
         called = chosen if len({word.text for word in chosen}) == 1 else called
     return called
 
@@ -430,6 +398,8 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if _EACH_FOR.search(text[:400]) and len({word.text for word in words}) > 1:
         called = _declared(words, text)
         return called if len({word.text for word in called}) == 1 else words
+    if first := _first_of_list(words, text):
+        return first
     final = [word for word in words if _FINAL.search(text[max(0, word.start - 40) : word.start])]
     if final and not _RETRACTION.search(text, final[-1].end):
         return final[-1:] if _CORRECTED.search(text[max(0, final[-1].start - 40) : final[-1].start]) else final
@@ -453,6 +423,19 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     return called or better or (words if len(weighed) > 1 else begins) or words
 
 
+def _first_of_list(words: list[Word], text: str) -> list[Word]:
+    """Return the identifier of the first line if the lines are ranked (`1. E`, `2. A`); nothing if they are not."""
+    starts = {found.end(): int(found[1]) for found in _RANKED_LINE.finditer(text[:SEARCH_LIMIT])}
+    listed = [(word, starts[word.start]) for word in words if word.start in starts]
+    counted = [number for _, number in listed] == [*range(1, len(listed) + 1)]
+    return [listed[0][0]] if counted and len({word.text for word, _ in listed}) == len(listed) > 1 else []
+
+
+_RANKED_LINE = re.compile(
+    r"^[ \t>*_#-]{0,8}(\d{1,2})[.)]:?[ \t*_\"(\[]{1,6}(?:(?:Item|Option|Movie|Film|Product|Candidate|Book|Passage) )?"
+    r"[\[(]?",
+    re.MULTILINE,
+)
 _FINAL, _CORRECTED = (
     caseless(rf"\b(?:{word}) (?:answer|choice|pick|decision|recommendation)(?: is|:)*[\s*_\"'(\[]{{0,6}}$")
     for word in ("corrected|revised|updated|final", "corrected|revised|updated")
@@ -469,7 +452,9 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
     before = text[: word.start].rpartition("\n")[2][-200:]
     titles = [text[word.end :].split("\n", 1)[0]]
     if stands_for := _STANDS_FOR.search(before):
-        titles += _words_before(before, stands_for.start())
+        titles += words_before(before, stands_for.start())
+    if (later := _NEXT_SENTENCE.match(text, word.end)) and _names_another(word, later[1], text, index):
+        return True
     plain = [title.strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—") for title in titles]
     matches = [index.find(f"{one})" if one.count("(") > one.count(")") else one) for one in plain if len(one) > 1]
     if not _declared([word], text):
@@ -477,5 +462,18 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
     return any(match and match.positions and word.position not in match.positions for match in matches)
 
 
+def _names_another(word: Word, sentence: str, text: str, index: TitleIndex) -> bool:
+    """Return whether the sentence behind an identifier begins with another item's title, as its reason does (`The best
+    choice is C. Fargo has the same humour`), and the identifier's own title appears nowhere."""
+    words = sentence.split()[:_TITLE_WORDS]
+    matches = (index.find(" ".join(words[:count])) for count in range(len(words), 0, -1))
+    match = next(filter(None, matches), None)
+    if match is None or not match.positions or word.position is None or word.position in match.positions:
+        return False
+    return word.position not in index.named_in(text[:SEARCH_LIMIT]) and not _ALSO_GOOD.search(sentence)
+
+
+_NEXT_SENTENCE = re.compile(r"[\])*_\"]{0,4}\. ([A-Z\"*“][^\n]{2,200})")
+_ALSO_GOOD = caseless(r"\b(?:also|second|close|runner-up|but|while|though|too|would be|less|not|\w{1,6}n['’]t)\b")
 _LINES = 40
 """Lines before an identifier that are searched for another item's title."""

@@ -328,6 +328,7 @@ _WORST_MARK, _BEST_MARK = (
 
 
 def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
+    listings = _without_talk(listings, expected)
     groups = _in_one_order([group for group in _grouped(listings, expected) if group.meaning != "left out"])
     known = [group for group in groups if group.named]
     if not known:
@@ -360,6 +361,24 @@ def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
     return longest.listing
 
 
+def _without_talk(listings: Sequence[Listing], expected: int) -> Sequence[Listing]:
+    """Drop, before a complete chain of identifiers, those that a sentence is about (`[8] and [3] should not be on top.
+    Corrected ranking:`) and a list in the order shown. The words of the sentence lead to the next list."""
+    chains = [at for at, one in enumerate(listings) if one.chained and len(one.named) >= expected]
+    kept: list[Listing] = []
+    words = ""
+    for at, listing in enumerate(listings):
+        talk = listing.sentence or is_as_shown(listing.named)
+        if chains and at < chains[-1] and talk and not listing.chained:
+            clause = _SENTENCE_END.split(listing.sentence.rstrip())[-1]
+            words = "" if "[" in clause else f"{clause}\n"
+        else:
+            listing.intro, words = words + listing.intro, ""
+            kept.append(listing)
+    return kept
+
+
+_SENTENCE_END = re.compile(r"(?<=[.!?]) ")
 _PRELIMINARY = ("given", "first try")
 """Meanings of lists that come before the answer."""
 

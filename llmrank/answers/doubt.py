@@ -214,7 +214,7 @@ def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
         or any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
         or bool(_unordered(last))
         or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
-        or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
+        or (_WORST_BESIDE.search(last) is not None and not listing.worst_first and BEST_TO_WORST.search(last) is None)
         or (_GROUPED.search(beside) is not None and meaning(last) != "final")
         or len({*_CONDITIONS.findall(beside)}) > 1
         or (listing.scored and _MAY_BE_LOWER.search(beside) is not None and LOWER_IS_BETTER.search(beside) is None)

@@ -116,6 +116,8 @@ _SCORED = re.compile(
     r"(?: ?(?:points?|pts|stars?|place))?[)\]*_.]{0,4}$"
     r"|(?P<stars>[★⭐🌟🔥❤👍]{1,10})☆{0,10}$"
 )
+_AFTER_PLACE = caseless(r"(?<=\d(?:st|nd|rd|th))(?: place)?,? ?(?:\([^()\n]{1,200}\)|i\.e\.[^,\n]{1,30})$")
+"""`Heat – 2nd (a crime film)`"""
 _LAST_WORDS = re.compile(r"(?:[:=–—|-] |\()([^\W\d_][^:=–—|()-]{1,20})$")
 _SCORED_FIRST = re.compile(r"(?P<value>0?\.\d{1,4}|\d{1,3}(?:\.\d{1,3})? ?(?:%|/ ?\d{1,3})) ?[-–:)]? ?(?=\D)")
 _ASIDE = re.compile(
@@ -263,6 +265,7 @@ def _with_wrapped_title(line: Line, after: Line | None, index: TitleIndex) -> Li
 
 def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     """Sort the entries by the scores or ranks after their titles, if every entry has one and they differ."""
+    bodies = [_AFTER_PLACE.sub("", body) for body in bodies]
     scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     if not scores:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
@@ -665,6 +668,10 @@ def _emphasised(body: str, index: TitleIndex) -> Mentions | None:
     found = _CLOSED.match(body)
     if not found or _MORE_CLOSED.match(body, found.end()):
         return None
+    if chained := _CHAIN_BEHIND.match(body, found.end()):
+        pieces = [] if chained["sign"] else body[chained.end() : chained.end() + 2000].split(", ")
+        if all(_mention(piece, index).match for piece in pieces):
+            return _commas(body.replace("**", ""), index)  # **Alien** > Heat; **Alien**, Heat
     year = _YEAR.match(body[found.end() : found.end() + 40].lstrip())
     inside = _mention(f"{found['inside']} {year[0]}" if year else found["inside"], index)
     if not inside.match and " > " in found["inside"] and (parts := _commas(found["inside"], index)):
@@ -672,6 +679,9 @@ def _emphasised(body: str, index: TitleIndex) -> Mentions | None:
     if not inside.match and (_HEADING.search(found["inside"]) or _mention(body, index).match):
         return None
     return [inside]
+
+
+_CHAIN_BEHIND = re.compile(r"(?: \([^()\n]{1,60}\))?(?: (?P<sign>[<>→]) |, )")
 
 
 def _years(body: str, index: TitleIndex) -> Mentions | None:

@@ -47,6 +47,7 @@ _FILLER = (
     | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y", "n", "nº"))
     | frozenset(("lastly", "finally", "next", "followed", "by"))
     | word_set(
+        "opción opzione opção "
         "dann puis ensuite luego después poi depois dan daarna затем потом potem poté sonra lalu rồi"
         " ثم तब 그다음 然后 次に"
     )

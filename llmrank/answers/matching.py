@@ -296,6 +296,13 @@ class TitleIndex:
         return _positions((rest, at) for rest, at in models if len(rest.split()) > (1 if _MODEL.search(rest) else 2))
 
     @cached_property
+    def _brands(self) -> list[tuple[str, int]]:
+        """The attribute values that may stand before a product's title, whose model number tells it from others."""
+        models = ((at, item) for at, item in enumerate(self._items) if _MODEL.search(self._titles[at].name))
+        values = ((at, normalised(value)) for at, item in models for value in item.attributes.values())
+        return [(value, at) for at, value in values if value and value.replace(" ", "").isalpha()]
+
+    @cached_property
     def _before_comma(self) -> dict[str, tuple[int, ...]]:
         """What precedes the first comma in product titles, if that is two words or more."""
         heads = ((item.title.partition(", ")[0], at) for at, item in enumerate(self._items) if ", " in item.title)
@@ -409,6 +416,10 @@ class TitleIndex:
             return None
         if (unbranded := self._unbranded.get(query.whole)) and self._same_title(unbranded):
             return Match(unbranded, "fuzzy")
+        if branded := [
+            at for brand, at in self._brands if _is_cut_short(query.name, f"{brand} {self._titles[at].whole}")
+        ]:
+            return self._fuzzy(branded)  # Sony WH-1000XM5, of a title without its brand
         names = dict.fromkeys(map(without_article, (query.whole, query.name)))  # Nail Lacquer (Big Apple Red)
         return next(filter(None, (self._abbreviated_product(name, query) for name in names)), None)
 

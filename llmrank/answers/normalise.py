@@ -414,9 +414,15 @@ def _without_html(text: str) -> str:
 
 _Steps = tuple[tuple[str, Callable[[str], str]], ...]
 """The steps of normalising, in order. Each has a trigger: without that text it would change nothing."""
+_ORDER_IS = re.compile(
+    r"((?:おすすめ|推[薦奨])の?順[位番]?)は,? ?([^\n]{2,600}?,[^\n]{2,600}?)(?:です|となります|になります|$)[.。]?",
+    re.MULTILINE,
+)
+"""`おすすめ順は『A』、『B』です。`"""
 _STEPS_OF_EAST_ASIA: _Steps = (
     ("", lambda text: _COUNTED.sub(r"\1 ", text) if any(map(text.__contains__, "候选選编編电電")) else text),
     ("首先", _in_turn),
+    ("順", partial(_ORDER_IS.sub, r"\n\1: \2\n")),
     ("番", partial(_JAPANESE_NUMBER.sub, r"\1")),
     ("", lambda text: _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text)) if _NUMBER_SIGN.search(text) else text),
     ("第", lambda text: _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.find(found[2]) + 1}", text)),

@@ -1,8 +1,9 @@
 """The answer format `one_title`: the model names one item by its title, in a list, on a line, or in a sentence.
 
-The answer is first read as a ranking of titles, and the first entry counts. If that fails, the first line is searched
-for a single title: in a field, in quotes, or after words such as `is` or `called`. Only exact and normalised matches
-count there, because a sentence may resemble a title by chance. A line that denies something names no item.
+The answer is first read as a ranking of titles: the first entry of a list counts, and so does a title that stands
+alone. Otherwise the sentences decide (`chosen_title`), then a single title on the first line: in a field, in quotes, or
+after words such as `is` or `called`. Only exact and normalised matches count there, because a sentence may resemble a
+title by chance. A line that denies something names no item.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from llmrank.answers.chosen_title import SEARCH_LIMIT, called_title, chosen_title, is_alone
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import caseless, normalise, without_reasoning
 from llmrank.answers.outcome import TextFormat, answered, unparsed
@@ -19,6 +21,7 @@ from llmrank.types import Answer, Entry, Question, Response
 
 _STAGES = ("exact", "normalised", "fuzzy")
 _FIELDS = re.compile(r"::|[|\t]")
+_JSON_TITLE = caseless(r"\"(?:title|name|choice|answer|pick|recommendation|selected|final)\" ?: ?\"([^\"\n]{1,200})\"")
 _QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
 _CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
 _DENIED = caseless(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable)\b")
@@ -28,9 +31,9 @@ _LINE_LIMIT = 2_000
 
 @dataclass(frozen=True, slots=True)
 class OneTitle(TextFormat):
-    """Reads the one title that is named: the first of a list (as in `titles`), otherwise the only one on the first
-    line. It may be a field (`50::Star Wars (1977)`), in quotes, or after words that introduce it (`The title is Star
-    Wars.`).
+    """Reads the one title that is chosen: the first of a list (as in `titles`), the one that the sentences choose
+    (`Casino is close, but I'd go with Heat`), otherwise the only one on the first line. There it may be a field
+    (`50::Star Wars (1977)`), in quotes, or after words that introduce it (`The title is Star Wars.`).
 
     An answer names no item if another title comes first, if two titles qualify, or if the line denies something.
     """
@@ -40,23 +43,41 @@ class OneTitle(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the one item in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`,
         `no_candidate_named`)."""
-        listed = read_ranking(response, question, titles=True)
-        first = listed.entries[0].read_as if listed.ranked and listed.entries else ""
-        if first in _STAGES:
-            same = title_index(question.items).find(listed.entries[0].text)
-            repairs = {"shared_title": int(same is not None and len(same.positions) > 1)}
-            repairs |= {name: count for name, count in listed.repairs.items() if name == "truncated"}
-            answer = answered(response, repairs, ranked=listed.ranked[:1], matches={first: 1})
-            return replace(answer, entries=listed.entries[:1])
-        lines = enumerate(normalise(without_reasoning(response.text) or "").split("\n"), 1)
+        listed, index = read_ranking(response, question, titles=True), title_index(question.items)
+        text = normalise(without_reasoning(response.text) or "")
+        first = listed.entries[0] if listed.ranked and listed.entries else None
+        if first is not None and first.read_as in _STAGES:
+            named = index.named_in(text[:SEARCH_LIMIT]) if len(listed.entries) == 1 else set[int]()
+            called = called_title(text, index) if len(named) > 1 else None
+            is_first = called is None or question.items[called].item_id == listed.ranked[0]
+            if is_first and (len(named) < 2 or is_alone(first.text, text)):
+                return _answered(first, index.find(first.text), listed.ranked[0], response, listed)
+        if listed.reason in ("refusal", "empty", "truncated"):
+            return unparsed(response, response.text, listed.reason)
+        lines = enumerate(text.split("\n"), 1)
         number, line = next(((place, one[:_LINE_LIMIT]) for place, one in lines if one.strip()), (0, ""))
-        found = {} if _DENIED.search(line) else _named(line, title_index(question.items))
-        if len(found) == 1 and listed.reason != "refusal":
-            [(at, (text, match))] = found.items()
-            repairs = {"shared_title": int(len(match.positions) > 1)}
-            answer = answered(response, repairs, ranked=(question.items[at].item_id,), matches={match.stage: 1})
-            return replace(answer, entries=(Entry(text, number, match.stage),))
+        found = {} if _DENIED.search(line) else _named(line, index)
+        others = index.named_in(text[:SEARCH_LIMIT])
+        [at] = found if len(found) == 1 else [None]
+        if at is not None and (others <= {*index.namesakes(at)} or _FIELDS.search(line)):
+            title, match = found[at]
+            return _answered(Entry(title, number, match.stage), match, question.items[at].item_id, response, listed)
+        if (chosen := chosen_title(text, index)) is None and len(titles := {*_JSON_TITLE.findall(text)}) == 1:
+            match = index.find(titles.pop())
+            chosen = match.positions[0] if match and len(match.positions) == 1 else None
+        if chosen is not None:
+            repairs = {"named_beside": len(others - {*index.namesakes(chosen)})}
+            item_id = question.items[chosen].item_id
+            return answered(response, repairs, ranked=(item_id,), matches={"normalised": 1})
+        found = found or (first is not None and first.read_as in _STAGES)  # in a sentence about others
         return unparsed(response, response.text, "ambiguous" if found else listed.reason or "no_candidate_named")
+
+
+def _answered(entry: Entry, match: Match | None, item_id: str, response: Response, listed: Answer) -> Answer:
+    repairs = {"shared_title": int(match is not None and len(match.positions) > 1)}
+    repairs |= {name: count for name, count in listed.repairs.items() if name == "truncated"}
+    answer = answered(response, repairs, ranked=(item_id,), matches={entry.read_as: 1})
+    return replace(answer, entries=(entry,))
 
 
 def _named(line: str, index: TitleIndex) -> dict[int, tuple[str, Match]]:

@@ -52,7 +52,7 @@ PHRASES = (
         r"|lascio (?:fuori|da parte)|deixo de (?:fora|lado)|laat ik weg|ignor|discard",
         r"(?m:^[^\w\n]*(?:unsure|undecided)\b[^,.\n]{0,20}:|^[^\w\n]*dropped\b[^:\n]{0,30}:)|未入选|제외|お(?:すすめ|勧め)(?:しません|できません)"
         r"|(?m:\b(?:zum Beispiel|par exemple|por (?:exemplo|ejemplo)|per esempio|na przykład|например)\b[^:\n]{0,40}"
-        r":\W*$)|추천하지 않|추천하지는 않|لا (?:أوصي|أنصح)|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
+        r":\W*$)|추천하지 않|추천하지는 않|لا (?:أوصي|أنصح)|(?<!最)不(?:太|建议)?推[荐薦]|除外|пропущен|исключ"
         r"|(?m:^[^\w\n]*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))|\bin the format\W*$)"
         r"|(?m:^(?![^\n]*\b(?:most|best|top|highest)\b)[^\n]*\bleast\*{0,2} likely to (?:\w+ ){0,2}"
         r"(?:like|enjoy|love|watch|read|play|buy)\b)"),

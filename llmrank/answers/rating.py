@@ -48,13 +48,19 @@ _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
 _END = r"(?!\w|%|[.,]\d|:\d)"
 _ENDS_UNIT = rf"(?!(?-i:[^\W{EAST_ASIAN}])|[钟鐘期の之间間後后半]| ?(?:이상|이하|以上|以下)|대(?![가-힣]))"
 _STARS = r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟星点分점]|points?|pts"
-_DIGITS = rf"(?<![.,/])(?<!(?-i:[^\W{EAST_ASIAN}]))(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分점]))"
+_DIGITS = (
+    rf"(?<![.,/])(?<!(?-i:[^\W{EAST_ASIAN}]))(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分점くぐ程ほ]))"
+)
 _WORD = rf"\b(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
-_ALONE = rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half)?)(?!\w|(?<=[一二三四五])\B[^星点分점])"
+_ALONE = (
+    rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half| et demie?| y medi[ao]| e mezz[oa]| e mei[ao])?)"
+    r"(?!\w|(?<=[一二三四五])\B[^星点分점])"
+)
 _EITHER = rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')})"
 _EITHER_ALONE = rf"(?:{_DIGITS}|{_ALONE})"
 _UNIT = (
-    rf"(?: ?(?:/|out of|of|von|sur|de|su|из|van) ?(?P<of>\d{{1,3}}|five|ten|{'|'.join(_FOREIGN[4])})(?:\.0)?(?![\w/]"
+    rf"(?: ?(?:/|out of|of|von|sur|de|su|из|van|من) ?(?P<of>\d{{1,3}}|five|ten"
+    rf"|{'|'.join(_FOREIGN[4])})(?:\.0)?(?![\w/]"
     rf"|\.\d)(?: ?(?:{_STARS}){_ENDS_UNIT})?|[ -]?(?:{_STARS}){_ENDS_UNIT})"
 )
 _LABEL = (
@@ -86,8 +92,12 @@ _PREDICTED = caseless(
     rf"|prediction)|prediction(?= ?[:=]))[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?"
 )
 _OPENS = caseless(
-    rf"^\W*(?:probably|likely|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict)) (?:an? )?"
-    rf"{_EITHER}{_UNIT}?[.!](?= |$)"
+    rf"^\W*(?:(?:vermutlich|wahrscheinlich|wohl|probablement|probabilmente|probablemente|provavelmente|наверное"
+    rf"|вероятно|je dirais|diría|direi"
+    rf"|ich würde sagen),? (?:(?:nur|eher|seulement|solo|solamente|só) )?(?:eine?|un[ae]?|uma?)?"
+    rf"|(?:(?:most )?(?:probably|likely)|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict))"
+    rf"(?: an?)?|an? (?:solid|full|strong|clear|safe|easy|perfect|weak|generous)) "
+    rf"{_EITHER}{_UNIT}?(?:[.!](?= |$)|,? (?:as|because|since|from|given)\b)"
 )
 """How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
@@ -106,7 +116,8 @@ _EXPECTS = caseless(
     rf"|{_DIGITS.replace('value', 'scaled')}{_UNIT})"
 )
 _CHANGED = caseless(
-    r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump)(?:e|ing)?(?: (?:it|that|this))?"
+    r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump)(?:e|ing)?(?: (?:it|that"
+    r"|this))?"
     rf"(?: up| down)? to (?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
 """The end of a text that changes its first rating: `I'd lower that to 4`."""
@@ -138,7 +149,8 @@ _OPEN_RANGE = caseless(
 )
 """`I'd place it between 3 and 4`"""
 _BOUND = caseless(
-    rf"^\W*(?:less|more|lower|higher|greater) than {_DIGITS}|^\W*(?:below|above|under|over|almost|nearly|barely"
+    rf"(?:^\W*|\b(?:no|not) )(?:less|more|lower|higher|greater) than {_DIGITS}"
+    rf"|^\W*(?:below|above|under|over|almost|nearly|barely"
     rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}"
 )
 _WORD_RANGE = caseless(rf"\b(?:{'|'.join(_WORDS)})(?: ?[-–—] ?| (?:to|or|and) )(?:{'|'.join(_WORDS)})\b(?! a half)")
@@ -166,7 +178,8 @@ _OFF = caseless(rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) stars? (?:off|less|s
 _NO_RATING = caseless(
     r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
-    r"|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel|resort|property|restaurant)\b"
+    r"|\((?:out of|of|von|sur|su|max\.?) ?\d{1,3}\)|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel"
+    r"|resort|property|restaurant)\b"
     r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]"
 )
 _OTHERS = caseless(
@@ -174,6 +187,15 @@ _OTHERS = caseless(
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
 )
 """Statements about other items: `The user gave 5 stars to Vertigo.`"""
+_AVERAGES = caseless(
+    r"\b(?:averag(?:e|es|ed|ing)|mean)(?: (?:rating|score|stars)s?)?"
+    r"(?: (?:is|of|was|being|at|about|around|out at)){1,2} \d(?:[.,]\d+)?|\b(?:ratings?"
+    r"|scores?) (?:\w+ly )?averag(?:e|es|ed) (?:about )?\d(?:[.,]\d+)?"
+    r"|\bim (?:schnitt|durchschnitt)(?: bei)? \d(?:[.,]\d+)?"
+)
+"""`their ratings average 4.1`"""
+_ASIDE = re.compile(r"\((?:[^\s()]+ ){3,60}[^\s()]+\)")
+"""A remark in parentheses, which may hold other numbers than the rating before it."""
 _NOT_QUITE = caseless(rf"\bnot (?:quite |really |exactly )?an? {_DIGITS}")
 _SHORT = 8
 """Maximum number of words of a text whose last number is the rating even if nothing says so (`Probably a 4`)."""
@@ -231,12 +253,15 @@ def _plain(text: str, question: Question) -> str:
     low, high = question.scale
     text = _COUNTED_STARS.sub(lambda found: f" {_VALUES[found[1]]}", text)
     text = _FULL_MARKS.sub(lambda found: " " if float(found[1] or found[2]) == high else found[0], text)
+    text = _HALF_BEHIND.sub(r"\2 \1", _STAR_BEFORE.sub(r"\1 stars ", text))
     text = _SYMBOLS.sub(_star_count, without_titles(text, question.items, " "))
 
     def mark(found: re.Match[str]) -> str:
         ends = _number(found["value"]), _number(found["until"])
         return " " if ends[0] <= low and ends[1] == high else _RANGE_MARK
 
+    aside = _ASIDE.sub(" ", text)
+    text = _AVERAGES.sub(" ", aside if _ANY.search(aside) else text)
     text = _NOT_QUITE.sub(" ", _NEEDS.sub(" ", text))
     text = "\n".join(" ".join(line.split()) for line in _NO_RATING.sub(" ", text).splitlines())
     text = _OFF.sub(f"{_RANGE_MARK} ", _WORD_RANGE.sub(f"{_RANGE_MARK} ", text))
@@ -246,6 +271,10 @@ def _plain(text: str, question: Question) -> str:
 
 
 _COUNTED_STARS = re.compile(r"([一二三四五])[颗顆个個](?=星)")
+_STAR_BEFORE = re.compile(r"(?<![★⭐🌟])[★⭐🌟] ?(\d(?:[.,]\d)?)(?![\d.,])")
+"""`★3.5`"""
+_HALF_BEHIND = caseless(r"\b(étoiles?|estrell?as?|stelle)( et demie?| y media| e mezza| e meia)\b")
+"""`trois étoiles et demie`"""
 _FULL_MARKS = re.compile(r"(?:满分|滿分) ?(\d{1,3}) ?分|\b(\d{1,3}) ?(?:[点點]満点|점 ?만점)(?:에서|에|중|中|で)?")
 """`5점 만점에` (out of five points) gives the top of the scale, not a rating."""
 
@@ -277,8 +306,8 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
     ):
         return [(math.nan, None)]
     if declined:
-        return [] if declines(text) else _with_unit(text)
-    return _stated(text, lines, scale) or _with_unit(text) or _in_short_text(text, scale)
+        return [] if declines(text) else _with_unit(text, scale[1])
+    return _stated(text, lines, scale) or _with_unit(text, scale[1]) or _in_short_text(text, scale)
 
 
 def _revised(lines: Sequence[str]) -> list[Given]:
@@ -308,9 +337,11 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
     return given if len(given) == 1 else []
 
 
-def _with_unit(text: str) -> list[Given]:
+def _with_unit(text: str, high: float) -> list[Given]:
     """Return the values with the unit of a rating."""
-    return _given(_WITH_UNIT.finditer(_OTHERS.sub(" ", text)))
+    given = _given(_WITH_UNIT.finditer(_OTHERS.sub(" ", text)))
+    on_scale = [one for one in given if one[1] == high]  # 4.5 of 5 stars, beside 3 of 4 novels
+    return on_scale if len(on_scale) == 1 and all(of for _, of in given) else given
 
 
 def _in_short_text(text: str, scale: tuple[float, float]) -> list[Given]:
@@ -355,9 +386,12 @@ def _given(matches: Iterable[re.Match[str]]) -> list[Given]:
     return [(value, known[value]) for value in dict.fromkeys(value for value, _ in values)]
 
 
+_HALF = caseless(r"(?:½| 1/2|half|demie?|medi[ao]|mezz[oa]|mei[ao])$")
+
+
 def _number(text: str) -> float:
     if text == _RANGE_MARK:
         return math.nan
-    half = 0.5 if text.endswith(("½", " 1/2", "half")) else 0.0
+    half = 0.5 if _HALF.search(text) else 0.0
     first = re.split(r"(?<=.)[ ½]", text.casefold().replace("−", "-").replace(",", "."), maxsplit=1)[0]
     return _VALUES[first] + half if first in _VALUES else float(first) + half

@@ -115,7 +115,7 @@ def normalised(text: str) -> str:
         text = _INITIALS.sub(lambda found: found[0].replace(".", "").replace("*", ""), text)
     if '"' in text:
         text = _INCHES.sub(" inch", text)
-    text = _BEFORE_UNIT.sub(" ", text).replace("%", " percent ")
+    text = _BEFORE_UNIT.sub(" ", text).replace("%", " percent ").replace(" w/ ", " with ")
     words: list[str] = _LETTERS_AND_DIGITS.findall(_APOSTROPHES.sub("", text).replace("&", " and "))
     if _REWRITTEN.isdisjoint(words):
         return " ".join(words)

@@ -41,30 +41,39 @@ _NO = word_set(
 )
 _EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
 _BEGINS = caseless(
-    rf"[\W_]*+(?:the user )?(?:(?:(?:most|very|quite) )?(?:likely|probably),? |скорее(?: всего)?,? |eher |plutôt )?"
+    rf"[\W_]*+(?:the user |it(?:['’]s| is) an? )?"
+    r"(?:(?:(?:most|very|quite) )?(?:likely|probably),? |(?:скорее(?: всего)?|пожалуй|думаю|наверное|вероятно),? "
+    r"|eher |vermutlich |wahrscheinlich |plutôt )?"
     rf"({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n👍👎✅❌]| [-–—]"
     r"| (?:the|they|he|she|this|these|that|i|because|since|as|it|its|definitely|absolutely|based|you|most|with"
-    r"|given)\b))"
+    r"|given|from)\b))"
 )
 _NAMED = caseless(
-    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended|(?:will|would)_\w{{2,12}}"
+    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended|(?:will"
+    rf"|would)_\w{{2,12}}"
     rf"|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
     rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[<“-]{{0,6}}({_EITHER})(?!\w)"
 )
 _ENDS = caseless(
-    rf"(?:\b(?:say|is|be|a|an|definitely|likely|probably|think|so|clear|strong|therefore|thus|would|overall)\b|[:,→=-])"
+    rf"(?:\b(?:say|is|be|a|an|definitely|likely|probably|think|so|clear|strong|therefore|thus|would|overall)\b"
+    rf"|[:,→=-])"
     rf"[\s:*_\"'“(-]{{1,5}}({_EITHER})[\W_]{{0,6}}$|[.!?)] ({_EITHER})[.!]?$"
 )
-_BOTH = caseless(r"[\W_]*+(yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?!\1)(?:yes|no)\b")
+_BOTH = caseless(
+    r"[\W_]*+(?:it(?:['’]s| is) an? )?(yes|no)\b\W{1,4}"
+    r"(?:(?:and|or|but|maybe)\W{1,3}(?:rather )?(?:an? )?)?(?!\1)(?:yes|no)\b"
+)
 _BOTH_ABROAD = caseless(
-    rf"[\W_]*+({_EITHER})(?!\w)\W{{1,3}}(?:und|aber|oder|et|mais|ou|y|pero|e|ma|mas|en|maar|и|но|или)\W{{1,3}}({_EITHER})"
+    rf"[\W_]*+({_EITHER})(?!\w)\W{{1,3}}(?:und|aber|oder|et|mais|ou|y|pero|e|ma|mas|en|maar|и|но"
+    rf"|или)\W{{1,3}}({_EITHER})"
     r"(?=\W*$|[.,;!?\n])"
 )
 _BUT_NOT = caseless(
     rf"[\W_]*+(?:{_EITHER})\W{{1,3}}(?:but|aber|mais|pero|ma|mas|но) (?:probably )?(?:not|nicht|pas|no|non|não|не)"
     r" (?:for|für|pour|para|per|для) (?:(?:him|her|them)\b(?=\W*$|[.,;])|(?:\w+ )?(?:user|person|viewer|reader|player"
-    r"|listener|customer|guest|nutzer|zuschauer|leser|kund|utilisat|spectat|lecteur|usuari|espectador|lector|utente|leitor"
+    r"|listener|customer|guest|nutzer|zuschauer|leser|kund|utilisat|spectat|lecteur|usuari|espectador|lector|utente"
+    r"|leitor"
     r"|пользовател)\w*)"
 )
 """`Yes, but not for this user.`"""
@@ -80,8 +89,11 @@ _FINAL = caseless(
     rf"(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
     rf"|\bchang(?:e|ed|ing) my (?:answer|verdict|prediction) to[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
 )
-_USER = "(?:user|person|viewer|reader|player|listener|customer|guest)"
-_TAKE = "like|enjoy|love|watch|want|play|read|buy"
+_USER = (
+    "(?:user|person|viewer|reader|player|listener|customer|guest|subscriber|shopper|diner|gamer|learner|student|visitor"
+    "|buyer|client)"
+)
+_TAKE = r"like|enjoy|love|appreciate|watch|want|play|read|buy|order|click(?: on)?"
 """What a user does who likes an item."""
 _ANSWERS_ITSELF = caseless(
     rf"\b(?:will|would) (?:(?:this|the) {_USER}|they|he|she) (?:really |actually )?(?:{_TAKE}) (?:it|this|that"
@@ -89,10 +101,13 @@ _ANSWERS_ITSELF = caseless(
 )
 """`But will this user like it? No.`"""
 _ONLY_VERDICT = caseless(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)")
-_LAST_WORD = caseless(r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$")
+_LAST_WORD = caseless(
+    r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$|\b(?:in that case|so|then),? (yes|no)\b(?![^\n]*\b(?:yes|no)\b)"
+)
 _TURNED = caseless(
     r"\b(?:also|unterm strich|letztlich|so|therefore|thus|overall|on balance|donc|finalement|quindi|entonces|al final"
-    r"|portanto|então),? (?:(?:doch|eher|lieber|wohl|besser|it is|it['’]s|i['’]d say|rather|probably|a|ein|plutôt|mejor"
+    r"|portanto|então),? (?:(?:doch|eher|lieber|wohl|besser|it is|it['’]s|i['’]d say|rather|probably|a|ein|plutôt"
+    r"|mejor"
     rf"|melhor) ){{0,3}}({_EITHER})[.!*_]*\s*$"
 )
 """`Ja, warum nicht? … Also doch eher nein.`"""
@@ -102,20 +117,48 @@ _ASKS_ITSELF = caseless(
 """`Verdict: would they like it? Yes.`"""
 _IDIOM = caseless(
     r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
-    r"|\bno (?:doubt|one|more|other|longer|information|question|signs?|reason|need|way)\b(?: about (?:it|that)\b)?"
+    r"|\bno (?:doubt|one|more|other|longer|information|question|signs?|reason(?! not to)|need"
+    r"|way(?!\W*[.!]))\b(?: about (?:it"
+    r"|that)\b)?"
     r"|\bno\.? ?\d"
 )
-_LIKES = caseless(
-    rf"^\W*(?:based on (?:the|their|this) (?:\w+ ){{1,3}})?the {_USER} (?:will|would|is)"
-    r"(?P<not> (?:probably |most likely |likely )?(?:not|unlikely)|n['’]t)?"
-    rf"(?: probably| likely| most likely| definitely| to)* (?:{_TAKE}|download|listen)\b"
+_THINGS = "movie|film|book|game|song|album|track|show|series|product|item|one|title|article|story|dish|place|course"
+_SURELY = (
+    r"(?: (?:(?:most|very|almost|highly|more than) )?(?:likely|probably|definitely|certainly|surely|really|absolutely"
+    r"|also|still|thoroughly|truly|totally|actually|just|fully|genuinely|strongly))*"
 )
-_UNLIKELY = caseless(
-    rf"\bit(?: is|['’]s) (?:(?:very|highly|quite|rather|most) )?(?P<un>un)?likely (?:that )?"
-    rf"(?:the {_USER}|they|he|she) (?:will|would) (?!not\b)(?:\w+ )?(?:{_TAKE})\b|\b(?:the {_USER}|they|he|she)"
-    rf"(?: is| are|['’]re|['’]s) (?:(?:very|highly|quite|rather|most) )?(?P<not>un)?likely to (?:{_TAKE})\b"
+_PREDICTION = caseless(
+    r"(?:(?P<doubt>\bi (?:(?:do not|don['’]t) (?:really )?(?:think|believe|expect|imagine)|doubt)"
+    r"|\b(?:(?<!not )unlikely|doubtful|not likely)|\b(?:little|low|small|slim|no|not much(?: of a)?) (?:chance"
+    r"|likelihood)"
+    r")"
+    r"(?: that| if| whether| of)? )?"
+    rf"\b(?:(?:the|this) {_USER}|they|he|she)"
+    r"(?: (?:will|would)|['’](?:ll|d)| wo(?=n['’]t)|(?: (?:is|are|am)|['’](?:re|s))(?P<never> not)?"
+    rf"(?: going to|{_SURELY}(?: (?:very|highly|quite|rather|most|extremely))? (?P<un>un)?likely to))"
+    rf"(?P<not>n['’]t| not| never)?{_SURELY}(?P<nor> not| never)?{_SURELY} "
+    rf"(?:(?P<hate>hate|dislike|loathe|skip|avoid)|{_TAKE}|download|listen to|be (?:interested in|into|a fan of)"
+    rf"|go for"
+    r"|pick(?: up)?|choose)"
+    rf" (?:(?:this|the|that) (?:{_THINGS})|it|this|that)\b(?! (?:kind|sort|type|if|when|unless)\b)"
 )
-"""`It is unlikely that they will like this.`"""
+"""`I don't think the user would like it`: a sentence about the item, whose title is replaced by `it`."""
+_NO_REASON = caseless(
+    rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b|way(?= (?:that )?(?:they|he|she|(?:the"
+    rf"|this) {_USER})\b))"
+)
+_ABOUT_ANOTHER = caseless(
+    rf"^\W*(?:based on (?:the|their|this) (?:\w+ ){{1,3}})?the {_USER} (?:will|would|is)(?: not|n['’]t)?{_SURELY}"
+    rf"(?: to)? (?:{_TAKE}|download|listen)\b[ \"“*]{{0,3}}(?-i:[A-Z])"
+)
+_HEDGED = re.compile(
+    r"[\W_]*(?:(?:it is|it['’]s|that['’]s|very|highly|quite|most|extremely|rather|more than) )*(?P<un>not (?:very "
+    r"|at all )?|un)?"
+    r"(?:likely|probably|probable)(?P<not> not)?[*_]{0,3}(?:[.!]|,(?= (?:because|since|as|given)\b)|$)"
+    r"(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:so |but |then )?(?:yes|no)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""`Very likely, since they love Hitchcock.`"""
 _EMPHATIC = re.compile(
     r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
     r"(?:(?:probably|likely|rather|i(?: would|['’]d) say)(?= not\b)|absolutely|definitely|certainly|of course"
@@ -123,15 +166,12 @@ _EMPHATIC = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
-_THEY_LIKE = caseless(
-    r"[\W_]*(?:they|he|she)(?:['’]ll| will| would)(?P<not> not)? (?:\w+ly )?(?:like|enjoy|love) (?:it|this|that"
-    r"|this one)[.!]"
-)
-"""`She'll enjoy this one.`"""
 _HARDLY = re.compile(
-    r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas|waarschijnlijk niet"
+    r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas"
+    r"|waarschijnlijk niet"
     r"|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
-    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$))(?!.*\b(?:ja|oui|да|tak|sì|sí|sim)\b)",
+    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$))(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:doch |si |но )?(?:ja|oui|да|tak|sì"
+    r"|sí|sim)\b)",
     re.IGNORECASE | re.DOTALL,
 )
 """`Eher nicht.`"""
@@ -178,11 +218,12 @@ class YesNo:
             return answered(
                 Response(""), repairs, value=yes / (yes + no), scores={"Yes": yes, "No": no}, label_mass=yes + no
             )
-        text = plain_text(response.text, SHORT)
+        text = plain_text(_THUMB_DOWN.sub("No. ", response.text, count=1), SHORT)
         if not text:
             return unparsed(response, text, "empty")
         first = NEXT_QUESTION.split(text.strip(), maxsplit=1)[0]
-        text = _IDIOM.sub(" ", without_titles(first or text, question.items, "it"))
+        text = _NO_REASON.sub("doubtful", without_titles(first or text, question.items, "it"))
+        text = _IDIOM.sub(" ", text)
         verdicts = _verdicts(text)
         plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
         if verdicts and not plain and (asks_first(text) or cannot_say(text)):
@@ -193,7 +234,7 @@ class YesNo:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
         verdict = verdicts.pop()
         beside = sum((word.casefold() == "yes") != verdict for word in _PLAIN.findall(text))
-        if verdict and _BEGINS.match(text) and _HATES.search(text[:_SEARCH_LIMIT]):
+        if verdict and _BEGINS.match(text) and _DECIDES_AGAINST.search(text[:_SEARCH_LIMIT]):
             return unparsed(response, text, "ambiguous")
         beside += verdict and _SPEAKS_AGAINST.search(text[:_SEARCH_LIMIT]) is not None
         return answered(response, {"named_beside": beside}, value=float(verdict))
@@ -207,21 +248,38 @@ class YesNo:
         return Structured("choice", "Yes\nNo")
 
 
+_THUMB_DOWN = re.compile(r"\A\s{0,9}(?:👎|❌)️?(?=[^\n✅👍]{0,2000}\Z)")
+"""`👎 The user marks beans as an allergen`"""
+
+
 def _predictions(text: str) -> set[bool]:
-    """Return whether sentences say that the user will like the item, or will not, or both."""
-    return {(found["not"] is None) == (found["hate"] is None) for found in _WILL_LIKE.finditer(text[:_SEARCH_LIMIT])}
+    """Return whether sentences say that the user will like the item, or will not, or both. Conditions do not count."""
+    found: set[bool] = set()
+    for sentence in _SENTENCES.split(text[:_SEARCH_LIMIT]):
+        if not _IFFY.search(sentence):
+            found |= {_polarity(one) for one in _PREDICTION.finditer(sentence)}
+    return found
 
 
+def _polarity(prediction: re.Match[str]) -> bool:
+    return sum(one is not None for one in prediction.groups()) % 2 == 0
+
+
+_SENTENCES = re.compile(r"(?<=[.!?]) |\n")
+_IFFY = caseless(
+    r"\b(?:if|unless|whether|when|might|may|could|perhaps|maybe|depends|unsure|uncertain|can(?:no|['’])t say|(?:i['’]m"
+    r"|i am) not (?:sure|certain|convinced))\b|\?"
+)
 _SEARCH_LIMIT = 2000
-_HATES = caseless(r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b")
+_DECIDES_AGAINST = caseless(
+    r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b"
+    r"|\b(?:but|however|so|all in all|overall)\b[^.!?\n]{0,60}\b(?:is|['’]s)(?:n['’]t| not) (?:one|something"
+    r"|a \w+) (?:that )?i(?:['’]d| would)\b"
+    r"|\bi(?:['’]d| would) (?:pass|skip (?:it|this))\b|\bi would(?: not|n['’]t) recommend\b"
+)
 """`Yes, I have read it all. They would hate it.`"""
 _SPEAKS_AGAINST = caseless(r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b")
 """Words that may contradict a yes but need not."""
-_WILL_LIKE = caseless(
-    rf"(?:^|[.!?:] )(?:(?:the|this) {_USER}|they|he|she)"
-    r" (?:will|would|wo(?=n['’]t))(?P<not> not|n['’]t)? (?:(?P<hate>hate|dislike)|like|enjoy|love)"
-    r" (?:it|this|that|the (?:movie|film|book|game|song|product|item))[.!]"
-)
 
 
 def _verdicts(text: str) -> set[bool]:
@@ -262,7 +320,12 @@ def _declared(text: str) -> set[bool] | None:
         return final
     begins = _BEGINS.match(text)
     words = {word.casefold() for word in (*_NAMED.findall(text), *(begins.groups() if begins else ()))}
-    if words & _ALONE and {word.casefold() for word in _WORD.findall(text[:_SEARCH_LIMIT])} & ((_YES | _NO) - words):
+    whole = begins is not None and text[begins.end() :].lstrip('*_"”)')[:1] in (".", "!")  # Пожалуй, да.
+    if (
+        words & _ALONE
+        and not whole
+        and {word.casefold() for word in _WORD.findall(text[:_SEARCH_LIMIT])} & ((_YES | _NO) - words)
+    ):
         return {True, False}
     if begins and _LIKELY.match(text) and len(_meant(_PLAIN.findall(text))) == 2:
         return {True, False}
@@ -270,7 +333,7 @@ def _declared(text: str) -> set[bool] | None:
         return {True, False}
     if begins and (back := RETRACTION.search(text, begins.end())):
         last = _LAST_WORD.search(text, back.end())  # No. Wait, I overlooked … Yes.
-        return _meant([last[1]] if last else [begins[1], *_PLAIN.findall(text, back.end())])
+        return _meant([last[1] or last[2]] if last else [begins[1], *_PLAIN.findall(text, back.end())])
     return _meant(words) or None
 
 
@@ -284,12 +347,11 @@ def _asked_and_answered(text: str) -> set[bool] | None:
 def _opening_prediction(text: str) -> set[bool] | None:
     """Return whether the text begins by saying that the user will like the item. A statement about another item is
     not a verdict."""
-    if found := _THEY_LIKE.match(text):
-        return {found["not"] is None}
-    if likes := _LIKES.match(text):
-        of_another = text[likes.end() :].lstrip(' "“*')[:1].isupper()
-        return set() if of_another else {likes["not"] is None}
-    return None
+    if _ABOUT_ANOTHER.match(text):
+        return set()
+    if found := _HEDGED.match(text):
+        return {(found["un"] is None) == (found["not"] is None)}
+    return _predictions(_SENTENCES.split(text.strip(), maxsplit=1)[0]) or None
 
 
 def _without_yes_or_no(text: str) -> set[bool] | None:
@@ -305,8 +367,8 @@ def _without_yes_or_no(text: str) -> set[bool] | None:
     return {one["not"] is None for one in found} or None
 
 
-def _likelihood(text: str) -> set[bool] | None:
-    return {not (one["un"] or one["not"]) for one in _UNLIKELY.finditer(text)} or None
+def _predicted(text: str) -> set[bool] | None:
+    return _predictions(text) or None
 
 
 def _first_person(text: str) -> set[bool] | None:
@@ -331,14 +393,38 @@ def _closing(text: str) -> set[bool]:
 
 
 _DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
+_FOR = caseless(
+    rf"\bright up (?:their|his|her|the {_USER}['’]s) alley\b|\b(?:hard|difficult|impossible) to say no\b"
+    rf"|\bno reason not to"
+    rf" (?:recommend|suggest|offer) (?:it|this)\b|\bno-brainer\b|\bnot only (?:will|would) (?:they|he|she"
+    rf"|the {_USER}) (?:{_TAKE}) (?:it|this)\b|\bcan(?:no|['’])t go wrong with (?:it|this)\b"
+    r"|应该会喜欢|(?<!不)会(?:很)?喜欢|気に入ると思|楽しめると思|好きだと思"
+)
+_AGAINST = caseless(
+    rf"\A\W*(?:i doubt it|no way)[.!]|\bhard pass\b|\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b"
+    rf"|\bnot (?:(?:really|quite) )?(?:their|his"
+    rf"|her|this {_USER}['’]s)"
+    rf" (?:thing|style|taste|cup of tea)\b|\bgive (?:it|this) a miss\b"
+    r"|不(?:太|大)?会喜欢|合わないと思|好まないと思|気に入らないと思"
+)
+
+
+def _idiomatic(text: str) -> set[bool] | None:
+    """Return the verdict of an idiom: `right up their alley`, `hard pass`."""
+    text = text[:_SEARCH_LIMIT]
+    verdicts = ({True} if _FOR.search(text) else set[bool]()) | ({False} if _AGAINST.search(text) else set[bool]())
+    return verdicts or None
+
+
 _RULES = (
     _opening,
     _declared,
     _asked_and_answered,
     _opening_prediction,
     _without_yes_or_no,
-    _likelihood,
+    _predicted,
     _first_person,
+    _idiomatic,
     _closing,
 )
 """Rules that extract the verdicts of a text, in the order in which they are tried. None passes on to the next one."""

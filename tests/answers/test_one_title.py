@@ -79,3 +79,45 @@ def test_other_answers_name_no_item(text: str, reason: str) -> None:
 @pytest.mark.parametrize("form", ["{}", '"{}"', "7::{}", "The title is {}.", "Title: {}", "It is **{}**."])
 def test_every_title_is_read_back(title: str, form: str) -> None:
     assert read(form.format(title)) == ((title,), "")
+
+
+FILMS = tuple(
+    Item(title[:3], title) for title in ("Heat (1995)", "Seven (a.k.a. Se7en) (1995)", "Casino (1995)", "Fargo")
+)
+
+
+@pytest.mark.parametrize("name", ["one_title", "choice"])
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("Casino would be the obvious pick, but you had plenty of mob stories, so I'd go with *Se7en*.", "Sev"),
+        ("Casino is great, but I'd recommend Fargo.", "Far"),
+        ("While Casino is a classic, Heat is the better fit.", "Hea"),
+        ("Heat. Casino is close.", "Hea"),
+        ("Casino or Heat? Heat.", "Hea"),
+        ("You liked Casino, so Heat.", "Hea"),
+        ("Casino is the closest in tone.\n\n**Heat (1995)**", "Hea"),
+        ("Heat would be a great fit.", "Hea"),
+        ("Heat is not the best choice; go with Fargo.", "Far"),
+        ("I'd skip Casino and go with Heat.", "Hea"),
+        ("Top pick: Heat\nRunner-up: Fargo", "Hea"),
+    ],
+)
+def test_a_sentence_chooses_one_of_the_titles_it_names(name: str, text: str, chosen: str) -> None:
+    assert answer_format(name).read(Response(text), Question(FILMS, top=1)).ranked == (chosen,)
+
+
+@pytest.mark.parametrize("name", ["one_title", "choice"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Casino has gangsters, Heat has cops.",
+        "Both Heat and Fargo are good.",
+        "If you like crime, Heat. If you like comedy, Fargo.",
+        "Heat or Fargo",
+        "Heat is the safer bet, Fargo the more interesting one.",
+        "Heat. No, wait: actually it depends. Fargo is also good.",
+    ],
+)
+def test_a_sentence_about_several_titles_chooses_none(name: str, text: str) -> None:
+    assert not answer_format(name).read(Response(text), Question(FILMS, top=1)).ranked

@@ -1,0 +1,157 @@
+"""Find the one title that an answer in sentences chooses (`Casino is close, but I'd go with Heat`).
+
+An answer often names more titles than the one it chooses: items of the history, and those that it compares. The last
+sentence that calls a title its choice decides, then a last sentence that is a title and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llmrank.answers.matching import TitleIndex
+from llmrank.answers.normalise import caseless
+from llmrank.answers.outcome import RETRACTION
+
+SEARCH_LIMIT = 4000
+"""Maximum number of characters to search for titles."""
+_LAST_SIGNS = 1000
+_TITLE_WORDS, _TITLE_SIGNS = 12, 200
+"""Maximum number of words and characters of a title."""
+_CALLS = caseless(
+    r"\b(?:my (?:top |final |corrected |revised |new |updated )?(?:pick|choice|guess|bet|suggestion|recommendation"
+    r"|answer)"
+    r"(?= (?:is|would be)\b|[:*_\"“ ]{1,3}(?-i:[A-Z]))"
+    r"|(?:top|first|final|best) (?:pick|choice)(?=[:*_]{1,3} )|recommend|suggest"
+    r"|(?:pick|choose|name) (?:just |only )?one|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
+    r"|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|settl(?:e|ing) (?:on|for)|opt(?:ing)? for|lean(?:ing)? towards?"
+    r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
+    r"|most likely (?:to )?(?:watch|read|play|buy|click(?: on)?|listen to|order|enjoy|like|choose|pick)"
+    r"|best (?:choice|pick|fit|option|match|recommendation)|(?<!second )(?<!next )(?:best|next)(?=:)"
+    r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
+    r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
+    r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
+    r"|recomend(?:o|aria)|recomiendo|recomendaría|escolh(?:o|eria)|elij?o|elegiría|consiglio|consiglierei|scelgo"
+    r"|je (?:recommande(?:rais)?|choisi(?:s|rais))|ich (?:empfehle|wähle|würde|nehme)|рекомендую|выбираю)\b"
+)
+_IS_BEST = caseless(
+    r" (?:(?:is|would be|seems|feels like|looks like) (?:(?:clearly|definitely|probably|still|therefore) )?"
+    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|clear|ideal|top"
+    r"|most \w{3,12})"
+    r" (?:choice|pick|fit|option|match|recommendation|winner)"
+    r"|my (?:top |final )?(?:choice|pick|answer|recommendation|suggestion))|wins(?=[ .,;!]|$)|gets my vote|(?:beats"
+    r"|edges out)(?= [A-Z\"“*])|it is(?=[.!]|$)"
+    r"|(?:is|would be) (?:even |clearly |far |much )?better(?=[.,!]|$| than))\b"
+    r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
+)
+_NOT_CALLED = caseless(
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|avoid\w*|skip\w*|worst|least|worse|unless"
+    r"|if(?! i ha(?:d|ve) to)|or|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
+    r"|nunca|jamais|jamás|non|né|не|или)\b|\?"
+)
+_SENTENCE = re.compile(
+    r"(?<=[.!?]) |; |, (?=so\b|and\b|but\b|yet\b)| and (?=(?:go|pick|choose|watch|read|play|recommend)\b)|\n"
+)
+_BEGINS = re.compile(r"(?: (?:is|would be|for (?:this|the) (?:user|reader)))?\W*\w")
+_CLAUSE = re.compile(
+    r"[:;]|,? (?:because|since|as|given|which|not|rather than|instead of|over|parce|car|puisque|weil|da|porque|pois"
+    r"|perché|потому|так как)\b| (?:for|with|after|like|than|from|para|pour|für|per|для) (?=[A-Z\"“*])"
+    r"| for (?:an? )?(?:fans?|lovers?|someone|somebody|anyone|people|those)\b"
+)
+"""Where the clause that names the choice ends."""
+_LABEL = caseless(
+    r"\b(?:choice|answer|recommendation|recommended(?:_\w+)?|pick|selection|selected|title|movie|film|item|book"
+    r"|product)"
+    r"[\"*_]{0,3} ?[:=] ?[\"“*_]{0,3}$"
+)
+_OPENS = ' \t\n*_`"“”„«»#>-.:'
+_GOES_ON = re.compile(
+    r"[*_\"”»)\]]{0,4}(?:\s*$|\s*[.,:;!(\n–—-]|\s+(?:because|since|as|for|given|by|due|with)\b|\s*\[)", re.IGNORECASE
+)
+"""What may follow a title that begins an answer and is the choice; a verb may lead anywhere."""
+_CLOSES = " \t\n*_`\"“”„«».'!"
+
+
+def chosen_title(text: str, index: TitleIndex) -> int | None:
+    """Return the one item that the sentences of a text choose, None if they do not."""
+    if (called := called_title(text, index)) is not None:
+        return called
+    if (first := _first_sentence(text, index)) is not None:
+        return first
+    before, end, last = text[-_LAST_SIGNS:].strip().rpartition("\n")
+    if not end or not last.strip(_OPENS):
+        before, end, last = re.sub(r"(?<=[.!?]) ", "\n", text[-_LAST_SIGNS:].strip()).rpartition("\n")
+    if not before.rstrip(' \n*_"”').endswith((".", "!", "?", ":")) or last.rstrip(_CLOSES).endswith("?"):
+        return None
+    match = index.find(last.strip(_OPENS + _CLOSES))
+    return match.positions[0] if match and len(match.positions) == 1 else None
+
+
+def _first_sentence(text: str, index: TitleIndex) -> int | None:
+    """Return the item if the text begins with a sentence that praises it, or is its title and nothing else."""
+    first, *rest = _FIRST.split(text.strip(), maxsplit=1)
+    praise = _PRAISED.search(first)
+    match = index.find(first[: praise.start() if praise else len(first)].strip(_OPENS + _CLOSES))
+    if match is None or match.stage == "item_id" or len(match.positions) != 1 or RETRACTION.search(" ".join(rest)):
+        return None
+    following = _FIRST.split(rest[0].strip(), maxsplit=1)[0] if rest else ""
+    return None if index.find(following.strip(_OPENS + _CLOSES)) else match.positions[0]
+
+
+_FIRST = re.compile(r"(?<=[.!?])[*_\"”]{0,4}\s|\n")
+_PRAISED = caseless(
+    r"[*_\"”]{0,4} (?:(?:is|would be|looks like|seems) (?:an? |the )?(?:(?:very|really) )?"
+    r"(?:great|good|perfect|excellent|natural|ideal|strong|solid|obvious|best)"
+    r" (?:choice|pick|fit|option|match|recommendation)"
+    r"|(?:because|since|as)\b)(?![^.;\n]{0,80}\b(?:if|but|unless|except|had|however|though)\b)"
+)
+"""`Heat would be a great fit`"""
+
+
+def called_title(text: str, index: TitleIndex) -> int | None:
+    """Return the one item that the last sentence with a title beside such words calls the answer (`so my pick is
+    Heat`)."""
+    for sentence in reversed(_SENTENCE.split(text[-_LAST_SIGNS:])):
+        for call in reversed([*_CALLS.finditer(sentence)]):
+            first = _BEGINS.match(sentence, call.end())  # My choice is: Heat
+            after = first.end() if first else call.end()
+            ends = (one for one in _CLAUSE.finditer(sentence, call.end()) if one[0] not in ":;" or one.start() >= after)
+            outside = (one.start() for one in ends if not index.covers(sentence, *one.span()))  # Azul: Summer Pavilion
+            end = next(outside, len(sentence))
+            if named := index.named_in(sentence[call.end() : end]):
+                return named.pop() if len(named) == 1 and not _NOT_CALLED.search(sentence[:end]) else None
+            near = index.nearest(sentence[call.end() : end].strip(_OPENS + _CLOSES))
+            if near and len(near.positions) == 1 and not _NOT_CALLED.search(sentence[:end]):
+                return near.positions[0]
+        for at, end in _praised(sentence, index):
+            return None if _NOT_CALLED.search(sentence[:end]) else at
+    return None
+
+
+def praised_title(text: str, index: TitleIndex) -> int | None:
+    """Return the one item whose title stands right before `is my pick`, None if there is none."""
+    return next((at for at, _ in _praised(text[:SEARCH_LIMIT], index)), None)
+
+
+def _praised(text: str, index: TitleIndex) -> Iterator[tuple[int, int]]:
+    """Yield each item whose title stands right before words such as `is my pick`, and where these end."""
+    for found in _IS_BEST.finditer(text):
+        matches = (index.find(words.strip(_CLOSES)) for words in words_before(text, found.start()))
+        if (match := next(filter(None, matches), None)) and len(match.positions) == 1:
+            yield match.positions[0], found.end()
+
+
+def words_before(text: str, end: int) -> list[str]:
+    """Return what may be a title that ends at a position: the twelve words before it, eleven, and so on to one."""
+    words = text[max(0, end - _TITLE_SIGNS) : end].split()[-_TITLE_WORDS:]
+    return [" ".join(words[at:]) for at in range(len(words))]
+
+
+def is_alone(title: str, text: str) -> bool:
+    """Return whether a title begins the text, with no verb behind it, fills a line, or follows a label such as
+    `Answer:`."""
+    begins = text.lstrip(_OPENS)
+    if begins.startswith(title) and _GOES_ON.match(begins, len(title)):
+        return True
+    labelled = (_LABEL.search(part) for part in text.split(title)[:-1])
+    return any(labelled) or any(line.strip(_OPENS) == title for line in text.splitlines())

@@ -1,0 +1,268 @@
+"""Short answers with words around them, as chat models write them, and what a careful person reads in each.
+
+None stands for an answer that has no reading: it decides nothing, or it can be read in two ways.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from llmrank.answers import answer_format
+from llmrank.types import Item, Outcome, Question, Response
+
+FILMS = (
+    *("Heat (1995)", "Usual Suspects, The (1995)", "Seven (a.k.a. Se7en) (1995)", "Fargo (1996)", "Casino (1995)"),
+    "Toy Story 3 (2010)",
+)
+
+BY_LETTER: list[tuple[str, int | None]] = [
+    ("A. Heat is the stronger film.", 1),
+    ("B, because The Usual Suspects is the better fit.", 2),
+    ("A is good, but B is the better choice.", 2),
+    ("I would choose A over B.", 1),
+    ("B rather than A.", 2),
+    ("The answer is D. Casino is also a good choice.", 4),
+    ("D. It is the best fit; E is the runner-up.", 4),
+    ("D. Fargo (1996)", 4),
+    ("My answer: D. Fargo is a dark comedy.", 4),
+    ("The best choice is D. Fargo has the same humour.", 4),
+    ("E is better than A, but D is the best.", 4),
+    ("1. D\n2. E\n3. A", 4),
+    ("1. D – Fargo\n2. E – Casino", 4),
+    ("Ranking: D > E > A", 4),
+    ("Option D is the safer pick, but option E is the one I'd go with.", 5),
+    ("A and B are both crime films. C is a thriller. D it is.", 4),
+    ("I'd pick D. A close second is E.", 4),
+    ("The user would most likely watch D next.", 4),
+    ("None of these.", None),
+    ("A or D", None),
+    ("Both A and D are fine.", None),
+    ("I am torn between A and D.", None),
+    ("D\n\nExplanation: A is too long, B is too old, and C is too dark.", 4),
+    ("Explanation: A is too long.\nAnswer: D", 4),
+    ("**D**", 4),
+    ("d", 4),
+    ("(d)", 4),
+    ("d)", 4),
+    ("Answer: d", 4),
+    ("D) Fargo", 4),
+    ("D: Fargo (1996)", 4),
+    ("Fargo", 4),
+    ("Fargo (1996)", 4),
+    ("Fargo. It is the best fit.", 4),
+    ("The second one is too long, so the fourth one.", None),
+    ("The fourth one.", 4),
+    ("I'd go with the fourth option because it is a comedy.", 4),
+    ("The first one.", 1),
+    ("It depends: A for crime, D for comedy.", None),
+    ("D – my first thought was A, but the user disliked Heat.", 4),
+    ("My first guess was A. On reflection, D.", 4),
+    ("Not A. D.", 4),
+    ("A? No. D.", 4),
+    ("A is the better pick if they want action; otherwise D.", None),
+    ("A 5-star pick: D", 4),
+    ("I'd recommend D (Fargo) and not E (Casino).", 4),
+    ("If I had to choose, D.", 4),
+    ("D is what I'd choose, since A is the more obvious but weaker option.", 4),
+    ("La mejor opción es D.", 4),
+    ("Je choisis D, car A est trop long.", 4),
+    ("Ich würde D nehmen, auch wenn A ebenfalls passt.", 4),
+    ("选D", 4),
+    ("选择D，因为A太长。", 4),
+    ("答案是D。", 4),
+    ("D가 가장 적합합니다.", 4),
+    ("我选择A，而不是D。", 1),
+    ("Dが最適です。", 4),
+    ("A も良いですが、Dが最適です。", 4),
+]
+BY_NUMBER: list[tuple[str, int | None]] = [
+    ("3 stars? I'd pick 4.", 4),
+    ("4. Fargo", 4),
+    ("Number 4, as two of their five favourites are by the Coens.", 4),
+    ("[4]", 4),
+    ("Item 4", 4),
+    ("I choose 4 because 3 of the 5 last films were comedies.", 4),
+    ("6 (Toy Story 3)", 6),
+    ("Toy Story 3", 6),
+    ("Toy Story 3 is my pick.", 6),
+    ("The 3 Toy Story films are favourites, so 6.", 6),
+    ("1. 4\n2. 5\n3. 1", 4),
+    ("1. [4]\n2. [5]", 4),
+    ('{"choice": 4, "confidence": 0.9}', 4),
+    ('{"item_id": 4, "alternatives": [5, 6]}', 4),
+    ("4 or 5", None),
+    ("Between 4 and 5 I prefer 5.", 5),
+    ("4 is the better fit than 5.", 4),
+    ("４番", 4),
+    ("4番です。5番も良いです。", 4),
+    ("选项4", 4),
+]
+BY_TITLE: list[tuple[str, int | None]] = [
+    ("Heat", 1),
+    ("I recommend Fargo because the user liked Casino.", 4),
+    ("Fargo – like Casino, it is about money.", 4),
+    ("Fargo. If they have seen it, Casino.", 4),
+    ("Fargo, followed by Casino.", 4),
+    ("The user liked Heat and Casino, so I'd recommend Fargo.", 4),
+    ("Since Heat is the best fit, I'd recommend it.", 1),
+    ("Heat is a great choice, but Fargo is even better.", 4),
+    ("Heat and Fargo are both great.", None),
+    ("I would not recommend Heat.", None),
+    ("Heat would be wrong. Fargo is right.", None),
+    ("Go with Heat over Fargo.", 1),
+    ("Fargo beats Heat.", 4),
+    ("I'd start with Heat, then Fargo.", 1),
+    ("Title: Fargo\nReason: similar to Heat", 4),
+    ('{"title": "Fargo", "reason": "similar to Heat"}', 4),
+    ('{"title": "Fargo"}', 4),
+    ("My pick: Fargo (1996). Runner-up: Casino (1995).", 4),
+    ("Fargo (1996) is my top pick.", 4),
+    ("Unlike Heat, Fargo is a comedy. So Fargo.", 4),
+    ("They have seen Heat. Next: Fargo.", 4),
+    ("Heat isn't it. Fargo it is.", 4),
+    ("Casino comes close, yet Fargo wins.", 4),
+    ("Fargo\n\n(Heat was a close second.)", 4),
+    ("Heat\nFargo\nCasino", 1),
+    ("Heat, Fargo, Casino", 1),
+    ('"Fargo"', 4),
+    ("Best: Fargo. Worst: Casino.", 4),
+]
+VERDICTS: list[tuple[str, int | None]] = [
+    ("Yes.", 1),
+    ("No.", 0),
+    ("Yes, although they would not love the ending.", 1),
+    ("No. They would enjoy Heat more.", 0),
+    ("Yes, they would enjoy it. They did not like Heat.", 1),
+    ("The user did not like Psycho, so they will not like this.", 0),
+    ("The user would like it, but it is not their favourite genre.", 1),
+    ("They would not mind it.", None),
+    ("They would like it if it were shorter.", None),
+    ("They'd like it more than Psycho.", 1),
+    ("I don't think they'd dislike it.", 1),
+    ("I doubt it.", 0),
+    ("Probably yes.", 1),
+    ("Probably no.", 0),
+    ("Unlikely to be a hit with this user.", None),
+    ("The user will enjoy Psycho.", None),
+    ("Likely to enjoy it.", None),
+    ("They will probably like it a lot.", 1),
+    ("It's likely they'd like it, though not certain.", 1),
+    ("There is no way they would like it.", 0),
+    ("No way.", 0),
+    ("Of course not.", 0),
+    ("Not sure.", None),
+    ("I can't say whether they would like it.", None),
+    ("The user might like it.", None),
+    ("The user may not like it.", None),
+    ("They would never watch this.", 0),
+    ("Never.", None),
+    ("Hmm. The user loves Hitchcock. So yes.", 1),
+    ("Would the user like it? The user loves Hitchcock, so they would like it.", 1),
+    ("Does the user like it? Yes.", 1),
+    ("It is not likely that the user would like it.", 0),
+    ("It's not unlikely that they'd like it.", 1),
+    ("Yes/No: No", 0),
+    ("Answer: they would like it", 1),
+    ("The user wouldn't watch this film.", 0),
+    ("This is something they would definitely enjoy.", None),
+    ("The user would enjoy this kind of film.", None),
+    ("They would enjoy it, but they have already seen it.", 1),
+    ("They will love this!", 1),
+    ("Not their cup of tea.", 0),
+    ("Right up their alley!", 1),
+    ("Hard to say.", None),
+    ("👎", 0),
+    ("👍", None),
+    ("Yes and no.", None),
+    ("Maybe.", None),
+    ("Yes, but I would not recommend it.", None),
+    ("I'd say they'd like it.", 1),
+    ("I'm not convinced they would like it.", None),
+    ("I would be surprised if they liked it.", None),
+    ("The user is not interested in it.", None),
+    ("They won't.", None),
+    ("They will not be disappointed.", None),
+    ("The user would rather watch Psycho than this.", None),
+    ("The customer would likely buy this.", 1),
+    ("This listener is unlikely to like this.", 0),
+    ("I believe that this user would like Vertigo because they like Hitchcock, not because of the plot.", 1),
+]
+RATINGS: list[tuple[str, float | None]] = [
+    ("4", 4),
+    ("4/5", 4),
+    ("4.5", 4.5),
+    ("I'd give it 4 out of 5.", 4),
+    ("The rating is 4 (average of others: 3.2).", 4),
+    ("4 (they gave 5 to Psycho)", 4),
+    ("They gave 5 to Psycho and 3 to Rear Window, so 4.", 4),
+    ("Average 3.8, predicted 4.", 4),
+    ("Mean rating: 3.8. Prediction: 4.", 4),
+    ("The average rating is 3.8.", None),
+    ("Their average is 3.8, so probably 4.", 4),
+    ("Rating (1-5): 4", 4),
+    ("4 (1 = worst, 5 = best)", 4),
+    ("Predicted rating (out of 5): 4", 4),
+    ("(4/5)", 4),
+    ("(I would say 4)", 4),
+    ("Good film (rated 4 by most users, 5 by fans) - 3", 3),
+    ("A solid four.", 4),
+    ("A weak 3.", 3),
+    ("3.5 stars (rounded up: 4)", 3.5),
+    ("★★★★☆", 4),
+    ("★ 4.5", 4.5),
+    ("★4", 4),
+    ("no more than 3", None),
+    ("at least 4", None),
+    ("not less than 4", None),
+    ("3 to 4", None),
+    ("4, I think.", 4),
+    ("4 or 5", None),
+    ("Trois étoiles et demie", 3.5),
+    ("Je dirais 4.", 4),
+    ("Vermutlich eine 4.", 4),
+    ("probably 4 out of 5 stars, given 3 of 4 similar films were rated highly", 4),
+    ("8/10", None),
+    ("I'd give it 4 of 5; 9 of 10 fans agree.", 4),
+    ("Rating: 4\nReason: they rated 3 similar films 5 stars.", 4),
+    ("Most likely a 4, as the average is 3.9.", 4),
+    ("They usually rate dramas 3, and this is a drama, so 3.", 3),
+    ("They never give more than 4, so 4.", 4),
+]
+
+
+def chosen(name: str, text: str, identifiers: tuple[str, ...]) -> int | None:
+    """Return the place of the item that is read, from 1."""
+    items = tuple(Item(title, title) for title in FILMS)
+    answer = answer_format(name).read(Response(text), Question(items, identifiers, top=1))
+    return FILMS.index(answer.ranked[0]) + 1 if answer.ranked else None
+
+
+@pytest.mark.parametrize(("text", "place"), BY_LETTER)
+def test_a_choice_by_letter(text: str, place: int | None) -> None:
+    assert chosen("choice", text, tuple("ABCDEF")) == place
+
+
+@pytest.mark.parametrize(("text", "place"), BY_NUMBER)
+def test_a_choice_by_number(text: str, place: int | None) -> None:
+    assert chosen("choice", text, tuple("123456")) == place
+
+
+@pytest.mark.parametrize(("text", "place"), BY_TITLE)
+def test_a_choice_by_title(text: str, place: int | None) -> None:
+    assert chosen("one_title", text, ()) == place
+
+
+def value(name: str, text: str) -> float | None:
+    answer = answer_format(name).read(Response(text), Question((Item("v", "Vertigo (1958)"),)))
+    assert (answer.value is None) == (answer.outcome is Outcome.UNPARSED)
+    return answer.value
+
+
+@pytest.mark.parametrize(("text", "verdict"), VERDICTS)
+def test_a_verdict(text: str, verdict: int | None) -> None:
+    assert value("yes_no", text) == verdict
+
+
+@pytest.mark.parametrize(("text", "rating"), RATINGS)
+def test_a_rating(text: str, rating: float | None) -> None:
+    assert value("rating", text) == rating

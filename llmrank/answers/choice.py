@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from llmrank.answers.blocks import split
-from llmrank.answers.chosen_title import SEARCH_LIMIT, called_title, chosen_title, is_alone, praised_title, words_before
+from llmrank.answers.chosen_title import (
+    LATTER,
+    SEARCH_LIMIT,
+    called_title,
+    chosen_title,
+    is_alone,
+    praised_title,
+    words_before,
+)
 from llmrank.answers.comments import comments
 from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_identifier, uses_brackets, words_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
@@ -28,7 +36,8 @@ _CALLED = caseless(
     r"|(?:pick|choose|name|keep|recommend) (?:just |only )?one(?! (?:of|between|among|from|over|like|than)\b)"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
-    r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|ich (?:würde|empfehle|wähle|nehme)"
+    r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|ich (?:würde|empfehle|wähle|nehme|tendiere"
+    r"|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
     r"|me quedo con|je (?:garde|retiens|prends)|ich bleibe bei|fico com|tengo per|ik kies"
     r"|elegir[ií]a|recomendar[ií]a|recomiendo|sceglierei|consiglierei|escolheria"
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
@@ -54,7 +63,10 @@ _CHOSEN_BEHIND = caseless(
     r"(?:(?:much|far|clearly) )?(?:best|better|strong(?:er|est)|clos(?:er|est)|right|ideal|most \w{3,12}) (?:choice"
     r"|pick|fit|option|match|one)\b"
     r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
-    r"|[\])*_\"]{0,4} (?:is (?:(?:clearly|probably|definitely) )?the best(?=[.;!]|$)|it is(?=[.!]|$)"
+    r"|[\])*_\"]{0,4} (?:(?:clearly |still |definitely )?(?:comes out on top|wins\b|stands out|fits best"
+    r"|suits (?:them|this \w+) best)"
+    r"|is (?:(?:clearly|probably|definitely) )?the (?:best|closest)(?= (?:to|for|here|among|overall|of)\b|[.,;!]|$)"
+    r"|it is(?=[.!]|$)"
     r"|is what i['’]d (?:choose|pick)\b)"
     r"|[\])*_\"]{0,4} (?:est|serait|es|sería|é|seria|è|sarebbe|ist|wäre) (?:\w+ )?(?:le meilleur|la meilleure"
     r"|(?:el|la) mejor"
@@ -123,10 +135,11 @@ _EACH_FOR = caseless(r"\b(?:both|either|equally|neither)\b")
 _SMALL_LETTER = caseless(r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*")
 """`b`, `Answer: b`"""
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
+_SMALL_ANSWER = re.compile(r"(?:[Aa]nswer|[Cc]hoice|[Pp]ick)(?: is)?[:\s*_\"(]{1,4}([a-z])[)*_\".]{0,4}\s*\Z")
 _SMALL_FIRST = re.compile(r"(?:^[\W_]{0,6}|\boption )[a-z][).:](?= )", re.MULTILINE)
 """`b) Heat`"""
 _RANK_FIELD = caseless(
-    r"\"(?:rank|position|score|confidence|probability|user(?:_id)?)\" ?: ?\"?[\d.]{1,8}\"?,?"
+    r"\\?\"(?:rank|position|score|confidence|probability|user(?:_id)?)\\?\" ?: ?\\?\"?[\d.]{1,8}\\?\"?,?"
     r"|\"(?:alternatives?|runners?_up|rejected|others?)\" ?: ?\[[^\[\]]{0,200}\],?"
 )
 """A number in a JSON object that is not an identifier."""
@@ -159,6 +172,11 @@ class Choice(TextFormat):
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
         identifiers, index = Identifiers.of(question), title_index(question.items)
+        at = _ordinal(text, len(question.items)) if _PLACE_CHOSEN.match(text) else None
+        if at is None and identifiers.are_numbers:
+            at = _first_of_titles(text, index)
+        if at is not None:
+            return answered(response, {}, ranked=(question.items[at].item_id,))
         if (titled := _only_title(text, index)) is not None:
             return _titled(titled.positions[0], titled.stage, response, question)
         every = _identifiers_meant(text, question, identifiers, index)
@@ -265,6 +283,8 @@ def _identifiers_meant(text: str, question: Question, identifiers: Identifiers, 
         if not (_is_in_title(word, text, index) or _is_count(word, text))
         and not (by_title and not _is_meant(word, text))
     ]
+    if identifiers.are_letters and (answer := _SMALL_ANSWER.search(text)):
+        return _identifiers_in(answer[1].upper(), identifiers)
     small = [*_SMALL_IN_BRACKETS.finditer(text)] or [*_SMALL_FIRST.finditer(text)]
     if not every and identifiers.are_letters and (_SMALL_LETTER.fullmatch(text) or len(small) == 1):
         return _identifiers_in(small[0][0].upper() if small else text.upper(), identifiers)
@@ -350,11 +370,21 @@ def _without_brackets(text: str, identifiers: Identifiers) -> list[Word]:
 def _declared(words: list[Word], text: str) -> list[Word]:
     """Return the identifiers that the text calls its answer; if there are several, the one it says it chooses."""
     before = {word: text[max(0, word.start - 80) : word.start].replace("_", " ") for word in words}
-    called = [word for word in words if _CALLED.search(before[word]) or _CHOSEN_BEHIND.match(text, word.end)]
+    called = [
+        word
+        for word in words
+        if _CALLED.search(before[word])
+        or _CHOSEN_BEHIND.match(text, word.end)
+        or (_LEAVES.search(before[word]) and _ENDS.match(text, word.end))
+    ]
     if len({word.text for word in called}) > 1:  # Option 8 is good, but I'd go with 2
         chosen = [word for word in called if _CHOSEN.search(before[word]) or _CHOSEN_BEHIND.match(text, word.end)]
         called = chosen if len({word.text for word in chosen}) == 1 else called
     return called
+
+
+_LEAVES, _ENDS = caseless(r"\bthat leaves(?: us with)?[ *_\"(\[]{1,4}$"), re.compile(r"[\])*_\"]{0,4}(?:[.!]|\s*$)")
+"""`That leaves D.`"""
 
 
 def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:
@@ -395,6 +425,8 @@ _OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
 
 def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     begun = starts_with_identifier(words[0], text)
+    if (found := LATTER.search(text)) and len(two := [*dict.fromkeys(word.text for word in words)]) == 2:
+        return [word for word in words if word.text == two[found[1].casefold() == "latter"]][:1]
     if _EACH_FOR.search(text[:400]) and len({word.text for word in words}) > 1:
         called = _declared(words, text)
         return called if len({word.text for word in called}) == 1 else words
@@ -431,6 +463,17 @@ def _first_of_list(words: list[Word], text: str) -> list[Word]:
     return [listed[0][0]] if counted and len({word.text for word, _ in listed}) == len(listed) > 1 else []
 
 
+def _first_of_titles(text: str, index: TitleIndex) -> int | None:
+    """Return the item of the first line of a numbered list of titles, if the numbers are not those of the items."""
+    lines = [found for line in text.split("\n")[:_LINES] if (found := _TITLE_LINE.fullmatch(line.strip()))]
+    matches = [index.find(found[2]) for found in lines]
+    items = [match.positions[0] for match in matches if match and len(match.positions) == 1]
+    numbers = [int(found[1]) for found in lines]
+    ranks = numbers == [*range(1, len(lines) + 1)] != [at + 1 for at in items]
+    return items[0] if ranks and len(items) == len(lines) > 1 else None
+
+
+_TITLE_LINE = re.compile(r"(\d{1,2})[.)] [*_\"]{0,3}([^\n]{2,200}?)[*_\".]{0,3}")
 _RANKED_LINE = re.compile(
     r"^[ \t>*_#-]{0,8}(\d{1,2})[.)]:?[ \t*_\"(\[]{1,6}(?:(?:Item|Option|Movie|Film|Product|Candidate|Book|Passage) )?"
     r"[\[(]?",

@@ -364,11 +364,12 @@ def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
 def _without_talk(listings: Sequence[Listing], expected: int) -> Sequence[Listing]:
     """Drop, before a complete chain of identifiers, those that a sentence is about (`[8] and [3] should not be on top.
     Corrected ranking:`) and a list in the order shown. The words of the sentence lead to the next list."""
-    chains = [at for at, one in enumerate(listings) if one.chained and len(one.named) >= expected]
+    chains = [at for at, one in enumerate(listings) if one.chained and len(one.named) > 1]
+    whole = bool(chains) and len(listings[chains[-1]].named) >= expected
     kept: list[Listing] = []
     words = ""
     for at, listing in enumerate(listings):
-        talk = listing.sentence or is_as_shown(listing.named)
+        talk = (listing.sentence or is_as_shown(listing.named)) if whole else meaning(listing.sentence) == "left out"
         if chains and at < chains[-1] and talk and not listing.chained:
             clause = _SENTENCE_END.split(listing.sentence.rstrip())[-1]
             words = "" if "[" in clause else f"{clause}\n"

@@ -26,6 +26,8 @@ _CALLS = caseless(
     r"|(?:pick|choose|name) (?:just |only )?one|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
     r"|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|settl(?:e|ing) (?:on|for)|opt(?:ing)? for|lean(?:ing)? towards?"
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
+    r"|next (?:step|watch|read|pick|film|movie|book|game) is"
+    r"|(?:would|will|['’]d|['’]ll) (?:enjoy|like|love)(?= [^.,;]{2,80} (?:the )?most\b)"
     r"|most likely (?:to )?(?:watch|read|play|buy|click(?: on)?|listen to|order|enjoy|like|choose|pick)"
     r"|best (?:choice|pick|fit|option|match|recommendation)|(?<!second )(?<!next )(?:best|next)(?=:)"
     r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
@@ -39,11 +41,18 @@ _IS_BEST = caseless(
     r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|clear|ideal|top"
     r"|most \w{3,12})"
     r" (?:choice|pick|fit|option|match|recommendation|winner)"
-    r"|my (?:top |final )?(?:choice|pick|answer|recommendation|suggestion))|wins(?=[ .,;!]|$)|gets my vote|(?:beats"
+    r"|my (?:top |final )?(?:choice|pick|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
+    r"|option|match)|wins(?=[ .,;!]|$)|gets my vote|(?:beats"
     r"|edges out)(?= [A-Z\"“*])|it is(?=[.!]|$)"
     r"|(?:is|would be) (?:even |clearly |far |much )?better(?=[.,!]|$| than))\b"
     r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
 )
+LATTER = caseless(
+    r"\b(?:i(?:['’](?:d|ll)| would| will) (?:still )?(?:pick|choose|go (?:with|for)|lean towards?|take|say"
+    r"|recommend|prefer)"
+    r"|answer is|go with|lean(?:ing)? towards?|choose|prefer|recommend) the (former|latter)\b"
+)
+"""`so I'd pick the former`, of two that were named"""
 _NOT_CALLED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|avoid\w*|skip\w*|worst|least|worse|unless"
     r"|if(?! i ha(?:d|ve) to)|or|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
@@ -76,6 +85,8 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
     """Return the one item that the sentences of a text choose, None if they do not."""
     if (called := called_title(text, index)) is not None:
         return called
+    if (found := LATTER.search(text)) and len(two := _in_order(text[: found.start()], index)) == 2:
+        return two[found[1].casefold() == "latter"]
     if (first := _first_sentence(text, index)) is not None:
         return first
     before, end, last = text[-_LAST_SIGNS:].strip().rpartition("\n")
@@ -85,6 +96,13 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
         return None
     match = index.find(last.strip(_OPENS + _CLOSES))
     return match.positions[0] if match and len(match.positions) == 1 else None
+
+
+def _in_order(text: str, index: TitleIndex) -> list[int]:
+    """Return the items that a text names, in the order in which it first names them."""
+    words = text[:SEARCH_LIMIT].split(" ")
+    named = [index.named_in(" ".join(words[: count + 1])) for count in range(len(words))] if len(words) < 200 else []
+    return [*dict.fromkeys(at for items in named for at in sorted(items))]
 
 
 def _first_sentence(text: str, index: TitleIndex) -> int | None:

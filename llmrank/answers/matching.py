@@ -261,10 +261,12 @@ class TitleIndex:
         Brian`); a first part with a number (`Terminator 2`); the title before an `or` (`The Hobbit, or There and
         Back Again`); a song without its version (`Wonderwall - Remastered`); and a book without its edition."""
         works = [title.parts for title in self._titles if title.is_by]
-        first = len({parts[0] for parts in works}) > len({parts[-1] for parts in works})  # Kid A - Radiohead
+        firsts, lasts = (len({parts[side] for parts in works}) for side in (0, -1))
+        sides = [0, -1] if firsts == lasts else [0 if firsts > lasts else -1]  # Kid A - Radiohead
         last = (
-            (title.parts[0 if title.is_by and first else -1], title, at)
+            (title.parts[side], title, at)
             for at, title in enumerate(self._titles)
+            for side in (sides if title.is_by else [-1])
             if title.parts
         )
         short = [

@@ -162,7 +162,18 @@ _SPACES = re.compile(r"[ \t\f\v]{2,}+")
 def plain_text(raw: str, limit: int = LIMIT) -> str | None:
     """Return the normalised answer without its reasoning; None if the reasoning never ends."""
     text = without_reasoning(raw)
-    return None if text is None else normalise(text[:limit]) if text.strip() else ""
+    return None if text is None else normalise(_ticked(text[:limit])) if text.strip() else ""
+
+
+def _ticked(text: str) -> str:
+    """Return only the boxes that are ticked, if a text has ticked and empty ones (`[ ] 1`, `[x] 2`)."""
+    if not _BOX.search(text):
+        return text
+    return "\n".join(found[1] for found in _TICKED.finditer(text)) or text
+
+
+_BOX = re.compile(r"^\s{0,9}(?:[-*] )?(?:\[ ?\]|☐)", re.MULTILINE)
+_TICKED = re.compile(r"^\s{0,9}(?:[-*] )?(?:\[[xX✓✔]\]|☑|☒) ?([^\n]*)", re.MULTILINE)
 
 
 def normalise(text: str) -> str:
@@ -414,6 +425,11 @@ def _without_html(text: str) -> str:
 
 _Steps = tuple[tuple[str, Callable[[str], str]], ...]
 """The steps of normalising, in order. Each has a trigger: without that text it would change nothing."""
+_SOURCES = re.compile(
+    r"^\W{0,6}(?:Sources|References|Citations|Quellen|Fuentes)\b\W{0,6}\[1\] .*\Z", re.MULTILINE | re.DOTALL
+)
+_CITED = re.compile(r"(?<=\S) ?(?:\[\d{1,2}\]){1,6}(?=\s*$)", re.MULTILINE)
+"""`Heat – IMDb 8.6 [1][2]`, above a list of sources."""
 _ORDER_IS = re.compile(
     r"((?:おすすめ|推[薦奨])の?順[位番]?)は,? ?([^\n]{2,600}?,[^\n]{2,600}?)(?:です|となります|になります|$)[.。]?",
     re.MULTILINE,
@@ -443,6 +459,7 @@ _STEPS: _Steps = (
     ("```", _with_plain_code),
     ("", _with_tiers),
     ("```diff", lambda text: _DIFF.sub(_apply_diff, text.replace("\r\n", "\n"))),
+    ("[1] ", lambda text: _CITED.sub("", text[: found.start()]) if (found := _SOURCES.search(text)) else text),
     ("[^", partial(_FOOTNOTE.sub, "")),
     ("", _without_struck),
     ("", partial(_after_prefix, _ROLE)),

@@ -20,7 +20,7 @@ from llmrank.answers.ranking import read_ranking
 from llmrank.types import Answer, Entry, Question, Response
 
 _STAGES = ("exact", "normalised", "fuzzy")
-_FIELDS = re.compile(r"::|[|\t]")
+_FIELDS = re.compile(r"::|[|\t]| → | [-=]> ")
 _JSON_TITLE = caseless(r"\"(?:title|name|choice|answer|pick|recommendation|selected|final)\" ?: ?\"([^\"\n]{1,200})\"")
 _QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
 _CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
@@ -45,6 +45,11 @@ class OneTitle(TextFormat):
         `no_candidate_named`)."""
         listed, index = read_ranking(response, question, titles=True), title_index(question.items)
         text = normalise(without_reasoning(response.text) or "")
+        if text.lstrip().startswith("{") and (match := _in_json(text, index)):
+            item_id = question.items[match.positions[0]].item_id
+            return _answered(
+                Entry(question.items[match.positions[0]].title, 0, match.stage), match, item_id, response, listed
+            )
         first = listed.entries[0] if listed.ranked and listed.entries else None
         if first is not None and first.read_as in _STAGES:
             named = index.named_in(text[:SEARCH_LIMIT]) if len(listed.entries) == 1 else set[int]()
@@ -62,15 +67,19 @@ class OneTitle(TextFormat):
         if at is not None and (others <= {*index.namesakes(at)} or _FIELDS.search(line)):
             title, match = found[at]
             return _answered(Entry(title, number, match.stage), match, question.items[at].item_id, response, listed)
-        if (chosen := chosen_title(text, index)) is None and len(titles := {*_JSON_TITLE.findall(text)}) == 1:
-            match = index.find(titles.pop())
-            chosen = match.positions[0] if match and len(match.positions) == 1 else None
-        if chosen is not None:
+        if (chosen := chosen_title(text, index)) is not None:
             repairs = {"named_beside": len(others - {*index.namesakes(chosen)})}
             item_id = question.items[chosen].item_id
             return answered(response, repairs, ranked=(item_id,), matches={"normalised": 1})
         found = found or (first is not None and first.read_as in _STAGES)  # in a sentence about others
         return unparsed(response, response.text, "ambiguous" if found else listed.reason or "no_candidate_named")
+
+
+def _in_json(text: str, index: TitleIndex) -> Match | None:
+    """Return the item in the one field of a JSON object that holds a title (`{"title": "Heat", "similar_to": …}`)."""
+    titles = {*_JSON_TITLE.findall(text)}
+    match = index.find(titles.pop()) if len(titles) == 1 else None
+    return match if match and match.positions else None
 
 
 def _answered(entry: Entry, match: Match | None, item_id: str, response: Response, listed: Answer) -> Answer:

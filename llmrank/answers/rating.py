@@ -59,7 +59,7 @@ _ALONE = (
 _EITHER = rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')})"
 _EITHER_ALONE = rf"(?:{_DIGITS}|{_ALONE})"
 _UNIT = (
-    rf"(?: ?(?:/|out of|of|von|sur|de|su|из|van|من) ?(?P<of>\d{{1,3}}|five|ten"
+    rf"(?: ?(?:/|out of|of|von|sur|sobre|de|su|из|van|من) ?(?P<of>\d{{1,3}}|five|ten"
     rf"|{'|'.join(_FOREIGN[4])})(?:\.0)?(?![\w/]"
     rf"|\.\d)(?: ?(?:{_STARS}){_ENDS_UNIT})?|[ -]?(?:{_STARS}){_ENDS_UNIT})"
 )
@@ -92,7 +92,8 @@ _PREDICTED = caseless(
     rf"|prediction)|prediction(?= ?[:=]))[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?"
 )
 _OPENS = caseless(
-    rf"^\W*(?:(?:vermutlich|wahrscheinlich|wohl|probablement|probabilmente|probablemente|provavelmente|наверное"
+    rf"^\W*(?:but )?(?:(?:vermutlich|wahrscheinlich|wohl|probablement|probabilmente|probablemente|provavelmente"
+    rf"|наверное"
     rf"|вероятно|je dirais|diría|direi"
     rf"|ich würde sagen),? (?:(?:nur|eher|seulement|solo|solamente|só) )?(?:eine?|un[ae]?|uma?)?"
     rf"|(?:(?:most )?(?:probably|likely)|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict))"
@@ -101,7 +102,8 @@ _OPENS = caseless(
 )
 """How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
-    rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence"
+    rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence|(?:so )?i(?:['’](?:m|d"
+    rf"|ll)| am| would| will) (?:go(?:ing)? with|say)"
     rf"|(?:go|come) down to|(?:lower|rais|dropp?|bump|revis)(?:e|ing)?"
     rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
@@ -112,6 +114,10 @@ _LEAVES = caseless(
 )
 """How a text ends that adds up: `That leaves 3.5.`"""
 _EXPECTS = caseless(
+    rf"\b(?:will|would|should) (?:probably |likely )?(?:land|come in"
+    rf"|end up) at (?:an? )?{_DIGITS.replace('value', 'word')}|"
+    rf"\bi(?:['’]d| would) expect (?:this|it)(?: one)? to (?:land|come in|be|get|score|end up)(?: at"
+    rf"| around)?(?: an?)? {_DIGITS.replace('value', 'lands')}|"
     rf"\bi(?:['’]d| would) expect (?:about |roughly )?(?:an? {_DIGITS}(?![-–]\w)"
     rf"|{_DIGITS.replace('value', 'scaled')}{_UNIT})"
 )
@@ -378,7 +384,7 @@ def _given(matches: Iterable[re.Match[str]]) -> list[Given]:
     for match in matches:
         groups = match.groupdict()
         of = groups.get("of")
-        value = groups.get("value") or groups.get("scaled") or groups["word"]
+        value = groups.get("value") or groups.get("scaled") or groups.get("lands") or groups["word"]
         found[_number(value), _number(of) if of else None] = None
     values = list(found)
     # `4` and `4/5` are one rating. nan is not equal to itself and must not be counted twice.

@@ -41,7 +41,7 @@ _NO = word_set(
 )
 _EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
 _BEGINS = caseless(
-    rf"[\W_]*+(?:the user |it(?:['’]s| is) an? )?"
+    rf"[\W_]*+(?:(?:mais|ah|oh|well|hmm|pues|na|ach|naja),? )?(?:the user |it(?:['’]s| is) an? )?"
     r"(?:(?:(?:most|very|quite) )?(?:likely|probably),? |(?:скорее(?: всего)?|пожалуй|думаю|наверное|вероятно),? "
     r"|eher |vermutlich |wahrscheinlich |plutôt )?"
     rf"({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n👍👎✅❌]| [-–—]"
@@ -104,6 +104,7 @@ _ONLY_VERDICT = caseless(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)")
 _LAST_WORD = caseless(
     r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$|\b(?:in that case|so|then),? (yes|no)\b(?![^\n]*\b(?:yes|no)\b)"
 )
+_LAST_SENTENCE = caseless(rf"([.!?])[*_]{{0,3}} [*_]{{0,3}}({_EITHER})[*_]{{0,3}}[.!]?[*_]{{0,3}}\s*$")
 _TURNED = caseless(
     r"\b(?:also|unterm strich|letztlich|so|therefore|thus|overall|on balance|donc|finalement|quindi|entonces|al final"
     r"|portanto|então),? (?:(?:doch|eher|lieber|wohl|besser|it is|it['’]s|i['’]d say|rather|probably|a|ein|plutôt"
@@ -128,7 +129,7 @@ _SURELY = (
     r"|also|still|thoroughly|truly|totally|actually|just|fully|genuinely|strongly))*"
 )
 _PREDICTION = caseless(
-    r"(?:(?P<doubt>\bi (?:(?:do not|don['’]t) (?:really )?(?:think|believe|expect|imagine)|doubt)"
+    r"(?:(?P<doubt>\bi (?:(?:do not|don['’]t) (?:really )?(?:think|believe|expect|imagine|see (?:why|how))|doubt)"
     r"|\b(?:(?<!not )unlikely|doubtful|not likely)|\b(?:little|low|small|slim|no|not much(?: of a)?) (?:chance"
     r"|likelihood)"
     r")"
@@ -147,6 +148,11 @@ _NO_REASON = caseless(
     rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b|way(?= (?:that )?(?:they|he|she|(?:the"
     rf"|this) {_USER})\b))"
 )
+_FIRST_THOUGHT = caseless(
+    r"\b(?:first|initial) (?:thought|instinct|guess|reaction|impression)(?: here)? (?:was|is|would be)\W{1,3}(?:yes"
+    r"|no)\b"
+)
+"""`My first thought was no`: what follows is the verdict."""
 _ABOUT_ANOTHER = caseless(
     rf"^\W*(?:based on (?:the|their|this) (?:\w+ ){{1,3}})?the {_USER} (?:will|would|is)(?: not|n['’]t)?{_SURELY}"
     rf"(?: to)? (?:{_TAKE}|download|listen)\b[ \"“*]{{0,3}}(?-i:[A-Z])"
@@ -168,10 +174,10 @@ _EMPHATIC = re.compile(
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
 _HARDLY = re.compile(
     r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas"
-    r"|waarschijnlijk niet"
-    r"|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
-    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$))(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:doch |si |но )?(?:ja|oui|да|tak|sì"
-    r"|sí|sim)\b)",
+    r"|waarschijnlijk niet|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
+    r"|provavelmente não)"
+    r"(?=[*_]{0,3}(?:[.!]|$|, (?:denn|weil|da|car|porque|perché)\b))"
+    r"(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:doch |si |но )?(?:ja|oui|да|tak|sì|sí|sim)[.!]?(?:\s|$))",
     re.IGNORECASE | re.DOTALL,
 )
 """`Eher nicht.`"""
@@ -223,7 +229,7 @@ class YesNo:
             return unparsed(response, text, "empty")
         first = NEXT_QUESTION.split(text.strip(), maxsplit=1)[0]
         text = _NO_REASON.sub("doubtful", without_titles(first or text, question.items, "it"))
-        text = _IDIOM.sub(" ", text)
+        text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", text))
         verdicts = _verdicts(text)
         plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
         if verdicts and not plain and (asks_first(text) or cannot_say(text)):
@@ -267,7 +273,8 @@ def _polarity(prediction: re.Match[str]) -> bool:
 
 _SENTENCES = re.compile(r"(?<=[.!?]) |\n")
 _IFFY = caseless(
-    r"\b(?:if|unless|whether|when|might|may|could|perhaps|maybe|depends|unsure|uncertain|can(?:no|['’])t say|(?:i['’]m"
+    r"\b(?:if|unless|whether|when|might|may|could|perhaps|maybe|depends|unsure|uncertain|can(?:no|['’])t say"
+    r"|(?:i['’]m"
     r"|i am) not (?:sure|certain|convinced))\b|\?"
 )
 _SEARCH_LIMIT = 2000
@@ -331,6 +338,12 @@ def _declared(text: str) -> set[bool] | None:
         return {True, False}
     if begins and (turned := _TURNED.search(text, begins.end())) and _meant([turned[1]]) != _meant([begins[1]]):
         return {True, False}
+    last = _LAST_SENTENCE.search(text, begins.end()) if begins else None
+    if begins and last and _meant([last[2]]) != _meant([begins[1]]):
+        if last[1] == "?":
+            return _meant([last[2]])  # Yes, a classic. But for them? No.
+        if not RETRACTION.search(text, begins.end()):
+            return {True, False}
     if begins and (back := RETRACTION.search(text, begins.end())):
         last = _LAST_WORD.search(text, back.end())  # No. Wait, I overlooked … Yes.
         return _meant([last[1] or last[2]] if last else [begins[1], *_PLAIN.findall(text, back.end())])
@@ -394,14 +407,16 @@ def _closing(text: str) -> set[bool]:
 
 _DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
 _FOR = caseless(
-    rf"\bright up (?:their|his|her|the {_USER}['’]s) alley\b|\b(?:hard|difficult|impossible) to say no\b"
+    rf"\bright up (?:their|his|her|(?:the|this) {_USER}['’]s) alley\b|\b(?:hard|difficult|impossible) to say no\b"
     rf"|\bno reason not to"
-    rf" (?:recommend|suggest|offer) (?:it|this)\b|\bno-brainer\b|\bnot only (?:will|would) (?:they|he|she"
+    rf" (?:recommend|suggest|offer) (?:it|this)\b|\bno-brainer\b|\bexactly (?:their|his|her|(?:the"
+    rf"|this) {_USER}['’]s) (?:kind|sort|type|style|thing|taste)\b"
+    rf"|\A\W*why not\?(?! no\b)|👍|\bnot only (?:will|would) (?:they|he|she"
     rf"|the {_USER}) (?:{_TAKE}) (?:it|this)\b|\bcan(?:no|['’])t go wrong with (?:it|this)\b"
     r"|应该会喜欢|(?<!不)会(?:很)?喜欢|気に入ると思|楽しめると思|好きだと思"
 )
 _AGAINST = caseless(
-    rf"\A\W*(?:i doubt it|no way)[.!]|\bhard pass\b|\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b"
+    rf"👎|\A\W*(?:i doubt it|no way)[.!]|\bhard pass\b|\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b"
     rf"|\bnot (?:(?:really|quite) )?(?:their|his"
     rf"|her|this {_USER}['’]s)"
     rf" (?:thing|style|taste|cup of tea)\b|\bgive (?:it|this) a miss\b"

@@ -172,7 +172,7 @@ VERDICTS: list[tuple[str, int | None]] = [
     ("Right up their alley!", 1),
     ("Hard to say.", None),
     ("👎", 0),
-    ("👍", None),
+    ("👍", 1),
     ("Yes and no.", None),
     ("Maybe.", None),
     ("Yes, but I would not recommend it.", None),

@@ -2,6 +2,7 @@
 
     python results/ratings.py FOLDER ml-100k --asked 500 --learned 512
     python results/ratings.py FOLDER ml-1m --asked 0 --models mf mlp --without-language
+    python results/ratings.py FOLDER ml-100k --asked 0 --model-seeds 0 1 2
 
 The training part is the oldest 90% of all ratings by time, or of each user's ratings in their order if some have no
 time. A Case is one later rating of a user who has training ratings; `--asked` of them are drawn by the seed. The
@@ -123,6 +124,32 @@ def row(name: str, judged: Ratings, best: Ratings | None, users: Sequence[str]) 
     return f"| {name} | {' | '.join(cells)} |"
 
 
+def over_seeds(
+    split: Split,
+    cases: Sequence[Case],
+    users: Sequence[str],
+    truth: Ratings,
+    models: Sequence[str],
+    seeds: Sequence[int],
+) -> str:
+    """Return a table of each trained model's measures over the seeds: the mean and the standard deviation."""
+    values: dict[str, list[list[float]]] = {}
+    for seed in seeds:
+        for name, predicted in predictions(split, cases, models, seed):
+            judged = replace(truth, predicted=np.clip(predicted, 1, 5))
+            values.setdefault(name, []).append([measure.summary(judged, users).value for measure in MEASURES])
+            print(seed, name, values[name][-1], file=sys.stderr, flush=True)
+    lines = [
+        f"seeds {', '.join(map(str, seeds))}: mean ± standard deviation\n",
+        "| | RMSE | MAE | AUC |\n|---|---|---|---|",
+    ]
+    for name in models:
+        means, spreads = np.mean(values[name], 0), np.std(values[name], 0, ddof=1)
+        cells = (f"{mean:.4f} ± {spread:.4f}" for mean, spread in zip(means, spreads, strict=True))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where adapters and Runs are kept")
@@ -131,6 +158,7 @@ def main() -> None:
     parser.add_argument("--learned", type=int, default=512, help="windows that the language model learns from")
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model-seeds", type=int, nargs="+", help="only train the models, once with each seed")
     parser.add_argument("--models", nargs="*", default=MODELS, help="trained models beside the means")
     parser.add_argument("--without-language", action="store_true", help="only the means and the trained models")
     given = parser.parse_args()
@@ -143,6 +171,9 @@ def main() -> None:
     truth = Ratings.from_rankings([lr.Ranking((), outcome=lr.Outcome.UNPARSED)] * len(cases), cases, (1.0, 5.0))
     print(f"{given.data}, {split.name}: {len(split.train):,} training ratings.")
     print(f"{len(cases):,} Cases of {len(set(users))} users; intervals are over users.\n")
+    if given.model_seeds:
+        print(over_seeds(split, cases, users, truth, given.models, given.model_seeds))
+        return
     print("| | RMSE | MAE | AUC | RMSE less that of mf |\n|---|---|---|---|---|")
     best: Ratings | None = None
     rows: list[tuple[str, Ratings]] = []

@@ -43,7 +43,7 @@ _CALLED = caseless(
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
     r"|подойд[её]т|рекомендую|выбираю|лучший (?:выбор|вариант)"
     r"|最(?:合适|适合|佳|好|推荐)的?(?:选择|选项)?是(?:选项|第)?|(?:一番|最も)(?:おすすめ|適)[^\s\dA-Za-z。]{0,8}は"
-    r"|推[荐薦]第?|[选選][择擇]第?|mon choix|meine wahl|mi elección|la mia scelta|minha escolha"
+    r"|推[荐薦](?:选项|第)?|[选選][择擇]第?|mon choix|meine wahl|mi elección|la mia scelta|minha escolha"
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답|svar|odpověď|vastaus|válasz"
     r"|cevap|yanıt|jawaban|đáp án|választás|wybór|výběr|volba|valinta|seçim|pilihan"
     r"|lựa chọn|alegere\w{0,4}|(?:bästa|beste|bedste) val(?:et|get|g)?|επιλογή|вибір|выбор)"
@@ -63,7 +63,8 @@ _CHOSEN_BEHIND = caseless(
     r"(?:(?:much|far|clearly) )?(?:best|better|strong(?:er|est)|clos(?:er|est)|right|ideal|most \w{3,12}) (?:choice"
     r"|pick|fit|option|match|one)\b"
     r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
-    r"|[\])*_\"]{0,4} (?:(?:clearly |still |definitely )?(?:comes out on top|wins\b|stands out|fits best"
+    r"|[\])*_\"]{0,4} (?:(?:clearly |still |definitely )?(?:comes out on top|wins\b|stands out|(?:fits|suits"
+    r"|matches)(?: [^.;\n]{1,60})? best\b"
     r"|suits (?:them|this \w+) best)"
     r"|is (?:(?:clearly|probably|definitely) )?the (?:best|closest)(?= (?:to|for|here|among|overall|of)\b|[.,;!]|$)"
     r"|it is(?=[.!]|$)"
@@ -148,6 +149,12 @@ _BESIDE_CHARACTER = re.compile(
     rf"|(?<=[{EAST_ASIAN}])(?=\d+番(?!目))|(?<=\d)(?=番(?!目))"
 )
 """Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""
+_FIELD = caseless(
+    r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|selected(?:_\w+)?|item_?id"
+    r"|chosen(?:_\w+)?)\" ?: ?"
+    r"\"?(\w{1,12})\"?(?=\s?[,}\n])"
+)
+"""`{"choice": "D", "reason": "B or D, and D …"}`"""
 _LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")
 _OFFERED = caseless(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)")
 """The last line of the question, repeated before the answer: `Movie A or Movie B: Movie B`."""
@@ -177,8 +184,12 @@ class Choice(TextFormat):
             at = _first_of_titles(text, index)
         if at is not None:
             return answered(response, {}, ranked=(question.items[at].item_id,))
-        if (titled := _only_title(text, index)) is not None:
+        if (titled := _only_title(text, index) or _first_title(text, index, identifiers)) is not None:
             return _titled(titled.positions[0], titled.stage, response, question)
+        fields = {*_FIELD.findall(text)}
+        if len(fields) == 1 and (at := identifiers.find(fields.pop())) is not None:
+            beside = _others(_identifiers_in(text, identifiers), at)
+            return answered(response, {"named_beside": beside}, ranked=(question.items[at].item_id,))
         every = _identifiers_meant(text, question, identifiers, index)
         if (at := _beside_its_title(every, text, index)) is not None:
             return answered(response, {"named_beside": _others(every, at)}, ranked=(question.items[at].item_id,))
@@ -209,6 +220,23 @@ def _only_title(text: str, index: TitleIndex) -> Match | None:
     title = (only[1] if only else text).strip(" .*_\"'")
     match = index.find(title) if only else index.exact(title)
     return match if match and len(match.positions) == 1 and (only or " " in text.strip()) else None
+
+
+def _first_title(text: str, index: TitleIndex, identifiers: Identifiers) -> Match | None:
+    """Return the item whose title, of several words, is the first sentence (`2001: A Space Odyssey. They gave 5 stars
+    to …`), if the text calls no identifier its answer."""
+    first, *rest = _FIRST_SENTENCE.split(text.strip(), maxsplit=1)
+    match = index.find(first.strip(" .*_\"'!")) if rest and " " in first else None
+    if match is None or len(match.positions) != 1 or match.stage in ("identifier", "item_id"):
+        return None
+    called = _declared(_identifiers_in(text, identifiers), text)
+    return None if called or _RETRACTION.search(rest[0]) or index.find(rest[0].split("\n")[0]) else match
+
+
+_FIRST_SENTENCE = re.compile(
+    r"(?<=[.!])[*_\"”]{0,4} (?=[A-Z])|\n|, (?:obviously|definitely|of course|hands down|for sure|clearly)\b"
+    r"|(?<=\d\)) [-–—] "
+)
 
 
 def _by_identifier(words: list[Word], every: list[Word], text: str, response: Response, question: Question) -> Answer:
@@ -257,13 +285,15 @@ def _ordinal(text: str, offered: int) -> int | None:
     """Return the position that the text names by an ordinal (`The second one.`), if it names no other."""
     places = {found[1].casefold() for found in _PLACE.finditer(text)}
     found = _PLACE_CHOSEN.search(text)
-    at = _ORDINALS.index(found[1].casefold()) if found and len(places) == 1 else offered
+    if found is None or len(places) != 1:
+        return None
+    at = offered - 1 if found[1].casefold() == "last" else _ORDINALS.index(found[1].casefold())
     return at if at < offered else None
 
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _PLACE = caseless(
-    rf"\bthe ({'|'.join(_ORDINALS)}) (?:one|option|movie|film|item|product|passage|candidate|book|game|song)\b"
+    rf"\bthe ({'|'.join(_ORDINALS)}|last) (?:one|option|movie|film|item|product|passage|candidate|book|game|song)\b"
 )
 _PLACE_CHOSEN = caseless(
     r"(?:^\W*(?:i(?:['’]d| would) )?(?:(?:pick|choose|say|recommend|go with|prefer) )?|\b(?:answer|choice|pick) is "
@@ -285,6 +315,9 @@ def _identifiers_meant(text: str, question: Question, identifiers: Identifiers, 
     ]
     if identifiers.are_letters and (answer := _SMALL_ANSWER.search(text)):
         return _identifiers_in(answer[1].upper(), identifiers)
+    if not every and identifiers.are_letters and len({*_SMALL_IN_BRACKETS.findall(text)}) > 1:
+        capital = _SMALL_IN_BRACKETS.sub(lambda found: found[0].upper(), text)
+        return [word for word in _identifiers_in(capital, identifiers) if not _is_in_title(word, text, index)]
     small = [*_SMALL_IN_BRACKETS.finditer(text)] or [*_SMALL_FIRST.finditer(text)]
     if not every and identifiers.are_letters and (_SMALL_LETTER.fullmatch(text) or len(small) == 1):
         return _identifiers_in(small[0][0].upper() if small else text.upper(), identifiers)
@@ -498,6 +531,8 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
         titles += words_before(before, stands_for.start())
     if (later := _NEXT_SENTENCE.match(text, word.end)) and _names_another(word, later[1], text, index):
         return True
+    if (behind := _TITLE_BEHIND.match(text, word.end)) and _names_another(word, behind[1], text, index):
+        return True
     plain = [title.strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—") for title in titles]
     matches = [index.find(f"{one})" if one.count("(") > one.count(")") else one) for one in plain if len(one) > 1]
     if not _declared([word], text):
@@ -517,6 +552,7 @@ def _names_another(word: Word, sentence: str, text: str, index: TitleIndex) -> b
 
 
 _NEXT_SENTENCE = re.compile(r"[\])*_\"]{0,4}\. ([A-Z\"*“][^\n]{2,200})")
+_TITLE_BEHIND = re.compile(r"[\])*_\"]{0,4}[.):]? ?[*_\"“]{0,3}([A-Z0-9][^\n]{2,200})")
 _ALSO_GOOD = caseless(r"\b(?:also|second|close|runner-up|but|while|though|too|would be|less|not|\w{1,6}n['’]t)\b")
 _LINES = 40
 """Lines before an identifier that are searched for another item's title."""

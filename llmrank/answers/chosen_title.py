@@ -38,9 +38,10 @@ _CALLS = caseless(
 )
 _IS_BEST = caseless(
     r" (?:(?:is|would be|seems|feels like|looks like) (?:(?:clearly|definitely|probably|still|therefore) )?"
-    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|clear|ideal|top"
+    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|safe(?:r|st)|clear|ideal"
+    r"|top"
     r"|most \w{3,12})"
-    r" (?:choice|pick|fit|option|match|recommendation|winner)"
+    r" (?:choice|pick|fit|option|match|recommendation|winner|bet)"
     r"|my (?:top |final )?(?:choice|pick|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
     r"|option|match)|wins(?=[ .,;!]|$)|gets my vote|(?:beats"
     r"|edges out)(?= [A-Z\"“*])|it is(?=[.!]|$)"
@@ -55,7 +56,8 @@ LATTER = caseless(
 """`so I'd pick the former`, of two that were named"""
 _NOT_CALLED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|avoid\w*|skip\w*|worst|least|worse|unless"
-    r"|if(?! i ha(?:d|ve) to)|or|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
+    r"|if(?! i ha(?:d|ve) to| (?:they|you|he|she|the \w+)(?:['’]ve| have)? (?:enjoyed|liked|loved|seen|read"
+    r"|watched))|or|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
     r"|nunca|jamais|jamás|non|né|не|или)\b|\?"
 )
 _SENTENCE = re.compile(
@@ -109,13 +111,16 @@ def _first_sentence(text: str, index: TitleIndex) -> int | None:
     """Return the item if the text begins with a sentence that praises it, or is its title and nothing else."""
     first, *rest = _FIRST.split(text.strip(), maxsplit=1)
     praise = _PRAISED.search(first)
-    match = index.find(first[: praise.start() if praise else len(first)].strip(_OPENS + _CLOSES))
+    title = first[: praise.start() if praise else len(first)].strip(_OPENS + _CLOSES)
+    match = index.find(title) or (index.nearest(title) if rest and len(title.split()) < _SHORT else None)
     if match is None or match.stage == "item_id" or len(match.positions) != 1 or RETRACTION.search(" ".join(rest)):
         return None
     following = _FIRST.split(rest[0].strip(), maxsplit=1)[0] if rest else ""
     return None if index.find(following.strip(_OPENS + _CLOSES)) else match.positions[0]
 
 
+_SHORT = 9
+"""Maximum number of words of a misspelt title that is a sentence."""
 _FIRST = re.compile(r"(?<=[.!?])[*_\"”]{0,4}\s|\n")
 _PRAISED = caseless(
     r"[*_\"”]{0,4} (?:(?:is|would be|looks like|seems) (?:an? |the )?(?:(?:very|really) )?"

@@ -57,7 +57,8 @@ _COMMA = re.compile(
     r" ?(?:[,;] (?:and |& )?| \| | / | · | (?:>|<|→|=>|->|=) |(?<=[\w)\]*\"])[><](?=[\w*\"])| (?:and|&|und|et|y) )"
 )
 _REMARK = re.compile(
-    r" [-–—]{1,3} |[:.!?](?P<closed>[*_]{1,3})? | \(|, | (?=(?:because|since|which|is|was|would|has|scores?|for its?"
+    r" [-–—]{1,3} | (?:=|-{2,3}>) (?=\d)|[:.!?](?P<closed>[*_]{1,3})? | \(|, "
+    r"| (?=(?:because|since|which|is|was|would|has|scores?|for its?"
     r"|due to)\b)| (?=[★⭐]|\d(?:\.\d)?/\d|(?:directed )?by [A-Z])"
 )
 _EDITION = caseless(
@@ -110,7 +111,7 @@ _COLON = re.compile(r":[*_]{0,3} ")
 """Between an author and a book, or between a purpose and the item that suits it best."""
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
 _SCORED = re.compile(
-    r"(?:[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)"
+    r"(?:(?:-{1,2}|=)> ?|[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)"
     rf"(?i:score|rating|relevance|{RANK_NOUN})?[ :#]{{0,3}}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th)?"
     r"(?: ?(?:points?|pts|stars?|place))?[)\]*_.]{0,4}$"

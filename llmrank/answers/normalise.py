@@ -430,6 +430,8 @@ _SOURCES = re.compile(
 )
 _CITED = re.compile(r"(?<=\S) ?(?:\[\d{1,2}\]){1,6}(?=\s*$)", re.MULTILINE)
 """`Heat – IMDb 8.6 [1][2]`, above a list of sources."""
+_LONG_LINK = re.compile(r"\[([^\[\]\n]{0,200}[^\W\d_]{2}[^\[\]\n]{0,200})\]\(https?://[^\s()|]{40,2000}\)")
+"""A link whose address would make an entry too long for a title; shorter ones are read where they stand."""
 _ORDER_IS = re.compile(
     r"((?:おすすめ|推[薦奨])の?順[位番]?)は,? ?([^\n]{2,600}?,[^\n]{2,600}?)(?:です|となります|になります|$)[.。]?",
     re.MULTILINE,
@@ -469,6 +471,7 @@ _STEPS: _Steps = (
     ("\\begin{tab", lambda text: text.replace("\\\\", "").replace("&", "|")),
     ("\\boxed", partial(_BOXED.sub, r"\nFinal answer: \1\n")),
     ("\\", lambda text: _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*").replace("\\ ", " ")),
+    ("](http", partial(_LONG_LINK.sub, r"\1")),
     ("][", partial(_REFERENCE.sub, _link_text)),
 )
 _QUESTION = re.compile(r"\s{0,20}(?:(?:<s>)?\s{0,20}\[INST\]|#{2,3} ?(?:Instruction|Human|User|Input)\b)")

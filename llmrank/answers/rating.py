@@ -77,7 +77,7 @@ _BEGINS = caseless(
 _LIST_LINE = caseless(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{_DIGITS}{_UNIT}?\W*+")
 _NAME = (
     r"\b(?:ratings?|scores?|rate(?! limit)|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say"
-    r"|assign|gets|go with|bewert\w*|note|calific\w*)\b"
+    r"|assign|gets|go with|bewertung|note|calific\w*)\b"
 )
 _NAMED = (
     caseless(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?"),
@@ -94,7 +94,7 @@ _PREDICTED = caseless(
 _OPENS = caseless(
     rf"^\W*(?:but )?(?:(?:vermutlich|wahrscheinlich|wohl|probablement|probabilmente|probablemente|provavelmente"
     rf"|наверное"
-    rf"|вероятно|je dirais|diría|direi"
+    rf"|вероятно|je dirais|diría|direi|ich schätze|le (?:pondría|daría)"
     rf"|ich würde sagen),? (?:(?:nur|eher|seulement|solo|solamente|só) )?(?:eine?|un[ae]?|uma?)?"
     rf"|(?:(?:most )?(?:probably|likely)|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict))"
     rf"(?: an?)?|an? (?:solid|full|strong|clear|safe|easy|perfect|weak|generous)) "
@@ -140,6 +140,17 @@ _ON_SCALE = caseless(
     r"(?! ?(?:/|out of))"
 )
 """`an 8/10, which on your scale is a 4`"""
+_LEANS = caseless(
+    rf"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:lean(?:ing)? towards?|settl(?:e|ing) (?:on"
+    rf"|for)) (?:an? )?{_DIGITS}"
+)
+"""`Probably a 4 or a 5. I'd lean towards 5`"""
+_FINAL = caseless(
+    r"\b(?:final (?:rating|score|note)|(?:nota|note|calificación|puntuación|valutazione) final[ei]?"
+    r"|endgültige (?:bewertung|note))"
+    rf"(?: is)?[\s:=*_]{{1,6}}{_DIGITS}"
+)
+"""`Nota: 4 … Nota final: 2,5`"""
 _CORRECTED = caseless(
     rf"\W{{0,9}}(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
     rf"(?: for\b[^:\n]{{0,80}})?\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?"
@@ -320,6 +331,10 @@ def _revised(lines: Sequence[str]) -> list[Given]:
     """Return the rating to which the last line changes the first one, or the ratings in lines that correct it."""
     if lines and (changed := _CHANGED.search(lines[-1])):
         return _given([changed])
+    if len(final := _given(_FINAL.finditer("\n".join(lines)))) == 1:
+        return final
+    if len(leans := _given(_LEANS.finditer("\n".join(lines)))) == 1:
+        return leans
     corrected = [(at, found) for at, line in enumerate(lines) if (found := _CORRECTED.fullmatch(line))]
     behind = lines[corrected[-1][0] + 1 :] if corrected else []
     taken_back = any(_ONLY.fullmatch(line) or RETRACTION.search(line) for line in behind)

@@ -2,8 +2,8 @@
 
 If the backend returned log-probabilities, the answer is the probability of `Yes` relative to `No`, as in TALLRec
 (arXiv:2305.00447) and PRP. Otherwise the verdict is read from the text and the value is 1 or 0. The rules are tried in
-a fixed order: an explicit final answer, then how the text begins, then how it ends. Phrases without either word
-(`Probably not.`) count only if neither word appears. A text with two different verdicts is `ambiguous`.
+a fixed order: an explicit final answer, how the text begins, what its sentences predict (`I think they would like
+it`), idioms (`right up their alley`), and how it ends. A text with two different verdicts is `ambiguous`.
 """
 
 from __future__ import annotations
@@ -131,8 +131,7 @@ _SURELY = (
 _PREDICTION = caseless(
     r"(?:(?P<doubt>\bi (?:(?:do not|don['’]t) (?:really )?(?:think|believe|expect|imagine|see (?:why|how))|doubt)"
     r"|\b(?:(?<!not )unlikely|doubtful|not likely)|\b(?:little|low|small|slim|no|not much(?: of a)?) (?:chance"
-    r"|likelihood)"
-    r")"
+    r"|likelihood)|\bnothing [^.!?\n]{1,60} suggests?)"
     r"(?: that| if| whether| of)? )?"
     rf"\b(?:(?:the|this) {_USER}|they|he|she)"
     r"(?: (?:will|would)|['’](?:ll|d)| wo(?=n['’]t)|(?: (?:is|are|am)|['’](?:re|s))(?P<never> not)?"
@@ -334,20 +333,29 @@ def _declared(text: str) -> set[bool] | None:
         and {word.casefold() for word in _WORD.findall(text[:_SEARCH_LIMIT])} & ((_YES | _NO) - words)
     ):
         return {True, False}
-    if begins and _LIKELY.match(text) and len(_meant(_PLAIN.findall(text))) == 2:
+    if begins and (later := _later(text, begins)) is not None:
+        return later
+    return _meant(words) or None
+
+
+def _later(text: str, begins: re.Match[str]) -> set[bool] | None:
+    """Return the verdicts of a text that begins with one and gives another, or retracts it, later; None if it does
+    not."""
+    first = _meant([begins[1]])
+    if _LIKELY.match(text) and len(_meant(_PLAIN.findall(text))) == 2:
         return {True, False}
-    if begins and (turned := _TURNED.search(text, begins.end())) and _meant([turned[1]]) != _meant([begins[1]]):
+    if (turned := _TURNED.search(text, begins.end())) and _meant([turned[1]]) != first:
         return {True, False}
-    last = _LAST_SENTENCE.search(text, begins.end()) if begins else None
-    if begins and last and _meant([last[2]]) != _meant([begins[1]]):
+    back = RETRACTION.search(text, begins.end())
+    if (last := _LAST_SENTENCE.search(text, begins.end())) and _meant([last[2]]) != first:
         if last[1] == "?":
             return _meant([last[2]])  # Yes, a classic. But for them? No.
-        if not RETRACTION.search(text, begins.end()):
+        if not back:
             return {True, False}
-    if begins and (back := RETRACTION.search(text, begins.end())):
-        last = _LAST_WORD.search(text, back.end())  # No. Wait, I overlooked … Yes.
-        return _meant([last[1] or last[2]] if last else [begins[1], *_PLAIN.findall(text, back.end())])
-    return _meant(words) or None
+    if back is None:
+        return None
+    word = _LAST_WORD.search(text, back.end())  # No. Wait, I overlooked … Yes.
+    return _meant([word[1] or word[2]] if word else [begins[1], *_PLAIN.findall(text, back.end())])
 
 
 def _asked_and_answered(text: str) -> set[bool] | None:
@@ -406,22 +414,30 @@ def _closing(text: str) -> set[bool]:
 
 
 _DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
+_THEIR = rf"(?:their|his|her|(?:the|this) {_USER}['’]s)"
 _FOR = caseless(
-    rf"\bright up (?:their|his|her|(?:the|this) {_USER}['’]s) alley\b|\b(?:hard|difficult|impossible) to say no\b"
-    rf"|\bno reason not to"
-    rf" (?:recommend|suggest|offer) (?:it|this)\b|\bno-brainer\b|\bexactly (?:their|his|her|(?:the"
-    rf"|this) {_USER}['’]s) (?:kind|sort|type|style|thing|taste)\b"
-    rf"|\A\W*why not\?(?! no\b)|👍|\bnot only (?:will|would) (?:they|he|she"
-    rf"|the {_USER}) (?:{_TAKE}) (?:it|this)\b|\bcan(?:no|['’])t go wrong with (?:it|this)\b"
-    r"|应该会喜欢|(?<!不)会(?:很)?喜欢|気に入ると思|楽しめると思|好きだと思"
+    rf"\bright up {_THEIR} alley\b",
+    rf"\bexactly {_THEIR} (?:kind|sort|type|style|thing|taste)\b",
+    r"\b(?:hard|difficult|impossible) to say no\b",
+    r"\bno reason not to (?:recommend|suggest|offer) (?:it|this)\b",
+    r"\bno-brainer\b",
+    r"\bi(?:['’]d| would) bet on it\b",
+    rf"\b(?:can(?:no|['’])t|do(?: not|n['’]t)) see why (?:they|he|she|the {_USER}) would(?: not|n['’]t)(?=[.,;!]|$)",
+    rf"\bnot only (?:will|would) (?:they|he|she|the {_USER}) (?:{_TAKE}) (?:it|this)\b",
+    r"\bcan(?:no|['’])t go wrong with (?:it|this)\b",
+    r"\A\W*why not\?(?! no\b)|👍",
+    r"应该会喜欢|(?<!不)会(?:很)?喜欢|気に入ると思|楽しめると思|好きだと思",
 )
 _AGAINST = caseless(
-    rf"👎|\A\W*(?:i doubt it|no way)[.!]|\bhard pass\b|\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b"
-    rf"|\bnot (?:(?:really|quite) )?(?:their|his"
-    rf"|her|this {_USER}['’]s)"
-    rf" (?:thing|style|taste|cup of tea)\b|\bgive (?:it|this) a miss\b"
-    r"|不(?:太|大)?会喜欢|合わないと思|好まないと思|気に入らないと思"
+    r"\A\W*(?:i doubt it|no way)[.!]|👎",
+    r"\bhard pass\b",
+    r"\bi would(?: not|n['’]t) bet on it\b",
+    r"\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b",
+    rf"\bnot (?:(?:really|quite) )?{_THEIR} (?:thing|style|taste|cup of tea)\b",
+    r"\bgive (?:it|this) a miss\b",
+    r"不(?:太|大)?会喜欢|合わないと思|好まないと思|気に入らないと思",
 )
+"""Idioms that speak for the item, and against it."""
 
 
 def _idiomatic(text: str) -> set[bool] | None:

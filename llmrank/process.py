@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+
+OPEN_FILES = 10_240
+"""Number of open files to allow, if the system does. macOS starts programs with 256, too few for 256 calls at once, and
+grants at most this many."""
 
 
 class _LossyStream(io.FileIO):
@@ -26,6 +33,22 @@ class _LossyStream(io.FileIO):
             return super().write(data) or 0
         except self._ignored:
             return memoryview(data).nbytes
+
+
+def take_command() -> None:
+    """Prepare this process for a command: its streams, its signals, and the number of files it may open."""
+    keep_streams()
+    stop_as_by_ctrl_c()
+    allow_open_files()
+
+
+def allow_open_files() -> None:
+    """Raise the soft limit of open files; connections count as such."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def keep_streams() -> None:

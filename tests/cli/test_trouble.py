@@ -61,6 +61,13 @@ def goes_well(ran: subprocess.CompletedProcess[str]) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_a_system_that_starts_programs_with_few_open_files_is_asked_for_more(folder: Path, url: str) -> None:
+    """macOS starts them with 256, and an endpoint may be sent as many calls at once."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    few = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (24, hard))
+    goes_well(run(folder, *asking(url, *EVAL, concurrency=CASES), before=few))
+
+
 @pytest.mark.parametrize(
     ("size", "which"),
     [

@@ -188,7 +188,7 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     try:
-        return Path(os.environ.get("LLMRANK_CACHE") or user_cache_path("llmrank"))
+        return expanded(os.environ.get("LLMRANK_CACHE") or str(user_cache_path("llmrank")))
     except RuntimeError as error:
         hint = "set HOME, or set LLMRANK_CACHE to a writable folder"
         raise InputError("this user has no home folder to keep answers and models in", hint=hint) from error

@@ -117,6 +117,10 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
     assert expanded("~/model") == Path("~/model") and load_template("palr").name == "palr"
     monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
+    # No shell has replaced it where a container's settings set the variable.
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LLMRANK_CACHE", "~/cache")
+    assert cache_folder() == tmp_path / "cache"
 
 
 def test_a_file_system_without_locks_or_owners_is_met(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

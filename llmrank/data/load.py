@@ -22,6 +22,7 @@ from llmrank.data.rows import Rows, make_dataset
 from llmrank.data.sequences import find_sequences, read_sequences
 from llmrank.data.tables import EVENT_STEMS, ITEM_STEMS, Table, find_table, read_tables, tables_to_rows
 from llmrank.errors import InputError, MissingError, one_line
+from llmrank.files import expanded
 
 
 def load_dataset(
@@ -168,10 +169,10 @@ def _named_folder(known: DatasetInfo, named: Path | None) -> Path | None:
         if not named.is_dir():
             raise InputError("no such folder", path=named, hint="check the name")
         return next((path for name in names if (path := named / name).is_dir()), named)
-    if root := os.environ.get("LLMRANK_DATA"):
-        if not Path(root).is_dir():
+    if text := os.environ.get("LLMRANK_DATA"):
+        if not (root := expanded(text)).is_dir():
             hint = "set it to the folder that holds your data sets, or `unset LLMRANK_DATA`"
-            raise InputError("the environment variable LLMRANK_DATA is not a folder", path=root, hint=hint)
-        places = [Path(root) / name for name in names] + [Path(root)] * (Path(root).name in names)
+            raise InputError("the environment variable LLMRANK_DATA is not a folder", path=text, hint=hint)
+        places = [root / name for name in names] + [root] * (root.name in names)
         return next((path for path in places if path.is_dir()), None)
     return None

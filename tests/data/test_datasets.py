@@ -124,9 +124,12 @@ def test_a_named_data_set_must_have_its_published_size(shared_data: Find, tmp_pa
 def test_the_folder_in_the_environment_is_looked_at_first(
     shared_data: Find, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("LLMRANK_DATA", str(shared_data("ml-100k").parent))
+    folder = shared_data("ml-100k").parent
     monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path))
-    assert load_dataset("ml-100k").source.endswith("ml-100k")
+    monkeypatch.setenv("HOME", str(folder.parent))
+    for root in (str(folder), f"~/{folder.name}"):
+        monkeypatch.setenv("LLMRANK_DATA", root)
+        assert load_dataset("ml-100k").source.endswith("ml-100k")
     assert not list(tmp_path.iterdir())
 
 

@@ -54,7 +54,10 @@ MAX_COOKIES = 64
 CONNECT_SECONDS = 30.0
 LONG_WAIT = 3.0
 """Seconds after which the user is told what is being waited for."""
-USED_HEADERS = ("content-type", "content-encoding", "date", "location", "retry-after", "retry-after-ms")
+USED_HEADERS = (
+    *("content-type", "content-encoding", "date", "location", "retry-after", "retry-after-ms"),
+    *(f"x-ratelimit-{what}{limit}" for what in ("remaining", "reset") for limit in ("", "-requests", "-tokens")),
+)
 BROKEN = (
     *(aiohttp.ClientResponseError, HttpProcessingError, CookieError, zlib.error),
     *(ValueError, RuntimeError, LookupError, ArithmeticError),

@@ -26,11 +26,11 @@ QUOTA = frozenset(
 OUT_OF_MONEY = re.compile(
     r"credit balance is too low|insufficient (?:account )?(?:balance|credits)|used all available credits"
     r"|exceeded your (?:current|monthly)|(?:key|spending|billing hard) limit (?:exceeded|has been reached)"
-    r"|monthly (?:spending )?limit",
+    r"|monthly (?:spending )?limit|\bbudget has been exceeded|exceeded(?:token)?budget|over budget\. spend",
     re.IGNORECASE,
 )
 """Phrases of refusals that waiting does not help, unless they say when to come back (`COMES_BACK`)."""
-COMES_BACK = re.compile(r"per[ _](?:second|minute|hour|day)|retry in|try again in", re.IGNORECASE)
+COMES_BACK = re.compile(r"per[ _](?:second|minute|hour|day)|(?:retry|try again) (?:in|after \d)", re.IGNORECASE)
 PASSING = frozenset({408, 409, 421, 423, 424, 425, 429})
 """HTTP statuses of transient refusals."""
 KNOWN = frozenset(status.value for status in HTTPStatus)
@@ -53,7 +53,11 @@ A_MINUTE = re.compile(r"per.minute|per.second|wait before", re.IGNORECASE)
 FILTERED = re.compile(r"content_?filter|content_?policy_?violation", re.IGNORECASE)
 """Error codes for filtered content, whatever the status."""
 THROTTLES = re.compile(r"throttl|too_?many_?requests", re.IGNORECASE)
-SAYS_IT_THROTTLES = re.compile(r"\W*(?:too many requests|rate.?limit(?:ed| exceeded| reached))\b", re.IGNORECASE)
+SAYS_IT_THROTTLES = re.compile(
+    r"\W*(?:detail\W+)?(?:(?:an error occurred \()?throttlingexception|too many requests"
+    r"|rate.?limit(?:ed| exceeded| reached))\b",
+    re.IGNORECASE,
+)
 """How to recognise a 400 that means 429: by its code, or by the start of its message (the rest may quote a title)."""
 STATUSES = {
     **dict.fromkeys(("context_length_exceeded", "content_filter", "invalid_request_error"), 400),
@@ -137,8 +141,16 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     # A status unknown to HTTP, such as 499 or 460, comes from an intermediary.
     if status in PASSING or status >= 500 or status not in KNOWN:
         kind = "429" if status == 429 else "5xx" if status >= 500 else "4xx"
+        reset = wait_for_reset({**reply.headers, **_passed_on(reply.body)}) if status == 429 else None
+        wait = reset if wait is None else wait
         return TransientError(f"{url} answered {status}: {message}", kind=kind, wait=wait)
     return RefusedError(request_specific)
+
+
+def _passed_on(body: object) -> dict[str, str]:
+    """Return the headers that OpenRouter copies into the error."""
+    headers = at(body, dict, "error", "metadata", "headers") or {}
+    return {str(name).lower(): value for name, value in headers.items() if isinstance(value, str)}
 
 
 def _unsupported_parameter(status: int, body: ErrorBody, full_message: str, sent: Mapping[str, Any]) -> str | None:
@@ -199,11 +211,13 @@ class ErrorBody:
 
 
 NUMBER = re.compile(r"-?\d{1,12}(?:\.\d{1,12})?", re.ASCII)
+UNIX_TIME = re.compile(r"\d{1,13}(?:\.\d{1,6})?", re.ASCII)
 DURATION = re.compile(r"(?:\d{1,12}(?:\.\d{1,12})?(?:ms|h|m|s)){1,8}", re.ASCII)
 PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|h|m|s)")
 IN_WORDS = re.compile(
-    r"(?:\b(?:retry|try again) in |\"retry_?delay\" ?: ?\")(?:\d{1,6}(?:\.\d{1,12})? ?(?:ms|h|m|s)(?![a-z]) ?){1,4}"
-    r"|\b(?:retry|try again) in \d{1,6}(?:\.\d{1,12})? (?:seconds?|minutes?|hours?)\b",
+    r"(?:\b(?:retry|try again) (?:in|after) |\"retry_?delay\" ?: ?\")"
+    r"(?:\d{1,6}(?:\.\d{1,12})? ?(?:ms|h|m|s)(?![a-z]) ?){1,4}"
+    r"|\b(?:retry|try again) (?:in|after) \d{1,6}(?:\.\d{1,12})? (?:seconds?|minutes?|hours?)\b",
     re.IGNORECASE,
 )
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -214,8 +228,7 @@ def wait_in(text: str) -> float | None:
     Gemini's `Please retry in 4.07s` and `"retryDelay": "4s"`."""
     if (found := IN_WORDS.search(text)) is None:
         return None
-    parts: list[tuple[str, str]] = PART.findall(found[0].lower())
-    return sum(float(number) * UNITS[unit] for number, unit in parts)
+    return _seconds(found[0].lower())
 
 
 def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -229,14 +242,39 @@ def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | 
     if NUMBER.fullmatch(text := headers.get("retry-after", "").strip()):
         return max(0.0, float(text))
     if DURATION.fullmatch(text):
-        return sum(float(number) * UNITS[unit] for number, unit in PART.findall(text))
-    if "date" in headers:
-        with suppress(*NO_DATE):
-            now = _date(headers["date"])
+        return _seconds(text)
     try:
-        return max(0.0, (_date(text) - (now or datetime.now(UTC))).total_seconds())
+        return max(0.0, (_date(text) - _now(headers, now)).total_seconds())
     except NO_DATE:
         return None
+
+
+def wait_for_reset(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds until every limit that is used up is reset, or None if no header says: `x-ratelimit-reset`
+    (OpenRouter: a Unix time in milliseconds), or `-requests` and `-tokens` after it (OpenAI: `6m0s`)."""
+    waits: list[float] = []
+    for limit in ("", "-requests", "-tokens"):
+        text = headers.get(f"x-ratelimit-reset{limit}", "").strip()
+        if headers.get(f"x-ratelimit-remaining{limit}", "0").strip() != "0":
+            continue
+        if DURATION.fullmatch(text):
+            waits.append(_seconds(text))
+        elif UNIX_TIME.fullmatch(text):
+            time = float(text) / (1000 if float(text) > 1e11 else 1)
+            waits.append(max(0.0, time - _now(headers).timestamp() if time > 1e9 else time))
+    return max(waits, default=None)
+
+
+def _seconds(text: str) -> float:
+    parts: list[tuple[str, str]] = PART.findall(text)
+    return sum(float(number) * UNITS[unit] for number, unit in parts)
+
+
+def _now(headers: Mapping[str, str], now: datetime | None = None) -> datetime:
+    """Return the time by the endpoint's own clock, if it states a valid one."""
+    with suppress(*NO_DATE):
+        return _date(headers.get("date", ""))
+    return now or datetime.now(UTC)
 
 
 NO_DATE = (ValueError, TypeError, IndexError, ArithmeticError)

@@ -27,7 +27,7 @@ from llmrank.backends.base import store_first
 from llmrank.backends.endpoint import Address, Endpoint
 from llmrank.backends.masking import Secrets
 from llmrank.backends.openai import OpenAIBackend, open_openai, other_bases
-from llmrank.backends.refusals import ErrorBody, wait_in, wait_of
+from llmrank.backends.refusals import ErrorBody, wait_for_reset, wait_in, wait_of
 from llmrank.errors import (
     BackendError,
     FatalBackendError,
@@ -105,6 +105,7 @@ def test_the_forms_of_retry_after(headers: dict[str, str], seconds: float | None
         ("Rate limit reached for m … Please try again in 1m30s. Visit …", 90.0),
         ("Please try again in 320ms", 0.32),
         ("try again in 2 minutes", 120.0),
+        ("have exceeded call rate limit. Please retry after 8 seconds.", 8.0),
         ("Retry in 30 Seconds", 30.0),
         ("try again in a moment", None),
         ("retry in 3 steps", None),
@@ -115,10 +116,29 @@ def test_the_words_in_which_a_refusal_says_when_to_come_back(text: str, seconds:
     assert wait_in(text) == seconds
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"-requests": "1m2.5s", "-tokens": "6s"}, 62.5),
+        ({"-requests": "120ms", "-tokens": "8s", "remaining-requests": "99", "remaining-tokens": "0"}, 8.0),
+        ({"-requests": "8s", "remaining-requests": "99"}, None),
+        ({"": "1767268820000"}, 20.0),
+        ({"": "1767268820"}, 20.0),
+        ({"": "1767268700"}, 0.0),
+        ({"": "7"}, 7.0),
+        ({"": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_forms_in_which_a_limit_says_when_it_is_reset(headers: dict[str, str], seconds: float | None) -> None:
+    sent = {f"x-ratelimit-{name if name.startswith('rem') else f'reset{name}'}": text for name, text in headers.items()}
+    assert wait_for_reset({**sent, "date": "Thu, 01 Jan 2026 12:00:00 GMT"}) == seconds
+
+
 @given(st.text(max_size=30))
 def test_any_header_is_read_or_left(text: str) -> None:
-    wait = wait_of({"retry-after": text}, NOW)
-    assert wait is None or wait >= 0
+    for wait in (wait_of({"retry-after": text}, NOW), wait_for_reset({"x-ratelimit-reset": text})):
+        assert wait is None or wait >= 0
 
 
 # --- secrets ---
@@ -323,7 +343,7 @@ async def test_the_key_is_in_no_answer_and_no_error_wherever_it_is_echoed(
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
 async def test_the_key_is_in_no_error_of_the_list_of_models(echo: Callable[[str], str]) -> None:
     listed = {"data": [{"id": f"m-{echo(KEY)}", "owned_by": "vllm"}]}
-    for models in (Step(body=json.dumps(listed)), refused(500, echo(KEY)), refused(401, echo(KEY))):
+    for models in (Step(body=json.dumps(listed)), refused(503, echo(KEY)), refused(401, echo(KEY))):
         async with ScriptedServer(models=models) as server:
             with pytest.raises(LlmrankError) as caught:
                 await open_openai(server.base_url, MODEL, api_key=KEY)
@@ -767,7 +787,7 @@ async def test_any_list_of_models_is_read(models: Step) -> None:
 
 
 @pytest.mark.parametrize(
-    "models", [raw(b"220 smtp\r\n"), raw(), framed(b"{}", length=9), refused(500), refused(429), raw(then="reset")]
+    "models", [raw(b"220 smtp\r\n"), raw(), framed(b"{}", length=9), refused(502), refused(429), raw(then="reset")]
 )
 async def test_a_list_of_models_that_does_not_come_is_no_endpoint(models: Step) -> None:
     async with ScriptedServer(models=models) as server:

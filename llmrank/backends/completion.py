@@ -144,13 +144,16 @@ def read_completion(
     if content is not None and not isinstance(content, str):
         raise no_answer(f"the endpoint returned content that is not text ({type(content).__name__})")
     refusal = _text(message.get("refusal"), "refusal", faults) or refused
-    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    reasoning = _text(thought, "reasoning", faults) or reasoning_parts
+    tokens = at(choice, list, "logprobs", "content") or ()
+    tokens = _tokens_of_answer(tokens, content or "") if reasoning else tokens
     return Response(
         text=content or refusal,
         finish_reason="refusal" if refusal and not content else FINISH.get(known) or one_line(reason or "unknown"),
         usage=_usage(body.get("usage"), faults),
-        label_logprobs=_label_logprobs(choice.get("logprobs"), labels, label_ids, faults) if labels else None,
-        reasoning=_text(reasoning, "reasoning", faults) or reasoning_parts,
+        label_logprobs=_label_logprobs(tokens, labels, label_ids, faults) if labels else None,
+        reasoning=reasoning,
         seconds=seconds,
         model=one_line(_text(body.get("model"), "model", faults), 200),
         system_fingerprint=one_line(_text(body.get("system_fingerprint"), "system_fingerprint", faults), 200),
@@ -235,15 +238,15 @@ def _usage(usage: object, faults: Counter[str]) -> Usage:
 
 
 def _label_logprobs(
-    logprobs: object, labels: Sequence[str], label_ids: Sequence[int], faults: Counter[str]
+    tokens: Sequence[object], labels: Sequence[str], label_ids: Sequence[int], faults: Counter[str]
 ) -> dict[str, float] | None:
     """Return the log-probability of each label at the first token: by id if `label_ids` were requested, else by text,
     adding up the forms of a label with and without a space. None if the endpoint returned no log-probabilities."""
-    if not (content := at(logprobs, list, "content")):
+    if not tokens:
         return None
     pairs: list[tuple[str, float]] = []
     above = False
-    for entry in _most_likely(content[0])[:MAX_LOGPROBS]:
+    for entry in _most_likely(tokens[0])[:MAX_LOGPROBS]:
         token, value = at(entry, str, "token"), number_at(entry, "logprob")
         # A number of four hundred digits is not a float, and -inf is not valid JSON; drop these, keep the others.
         if token is not None and value is not None and -1e6 <= value <= ROUNDING:
@@ -265,6 +268,22 @@ def _label_logprobs(
         if (label := token_text(token).strip()) in labels:
             found[label] = min(0.0, float(np.logaddexp(found[label], logprob))) if label in found else logprob
     return found
+
+
+def count_most_likely(body: Mapping[str, Any]) -> int:
+    """Return the number of log-probabilities at the first token of a chat completion."""
+    return len(_most_likely(next(iter(at(first_choice(body), list, "logprobs", "content") or ()), None)))
+
+
+def _tokens_of_answer(tokens: Sequence[object], text: str) -> Sequence[object]:
+    """Return the tokens that spell the text. Servers that split off the reasoning may list its tokens before them."""
+    spelled = ""
+    for place in range(len(tokens) - 1, max(-1, len(tokens) - MAX_LOGPROBS), -1):
+        token = token_text(at(tokens[place], str, "token") or "")
+        spelled = token + spelled
+        if token.strip() and text.strip() and spelled.lstrip().startswith(text.strip()):
+            return tokens[place:]
+    return tokens
 
 
 def _most_likely(token: object) -> Sequence[object]:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -17,7 +18,16 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from llmrank.backends.base import Ask, BaseBackend, single_token
-from llmrank.backends.completion import at, cut_at, no_answer, objects_at, read_completion, token_text, unreadable
+from llmrank.backends.completion import (
+    at,
+    count_most_likely,
+    cut_at,
+    no_answer,
+    objects_at,
+    read_completion,
+    token_text,
+    unreadable,
+)
 from llmrank.backends.dialect import Dialect
 from llmrank.backends.endpoint import Address, Endpoint, Reply
 from llmrank.backends.refusals import RefusedError, UnsupportedError, refusal, with_inner_refusal
@@ -61,6 +71,8 @@ LONG_PROMPT, MAX_CHARACTERS_PER_TOKEN = 4000, 12
 has about four."""
 PROMPTS_CUT = 5
 """Number of prompts of different lengths with the same, largest token count that indicates truncation."""
+LATEST, REPEATS = 256, 5
+"""How many of the latest answers are remembered, and how many repetitions among them are reported."""
 MAX_NAMES = 20
 """Maximum number of served models listed in an error."""
 
@@ -80,6 +92,8 @@ class OpenAIBackend(BaseBackend):
         self._most_tokens, self._at_most_tokens = 0, (0, 0, 0)
         """The largest token count of a prompt; how many prompts had it, and the shortest and longest of them, in
         characters."""
+        self._latest: deque[tuple[object, ...]] = deque(maxlen=LATEST)
+        self._repeated = 0
         self._label_ids: dict[str, int] = {}
         self._context_length: int | None = None
         self._known: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
@@ -104,12 +118,14 @@ class OpenAIBackend(BaseBackend):
     def concessions(self) -> Mapping[str, object]:
         """What the endpoint does not support (`left_out`) or supports under another name (`replaced`); the number of
         invalid fields in its answers (`ignored`); the models that answered, if there were several or not the requested
-        one (`served`); and the number of prompts it truncated (`cut_prompts`)."""
+        one (`served`); and the numbers of prompts it truncated (`cut_prompts`) and of answers that it gave several
+        prompts (`repeated`)."""
         ignored = {name: count for name, count in self.endpoint.faults.items() if count}
         served = {name: list(values) for name, values in self._known.items() if len(values) > 1}
         if any(not _is_version(model, self._model) for model in self._known["model"]):
             served["model"] = list(self._known["model"])
-        seen = {"ignored": ignored, "served": served, "cut_prompts": self._truncated_prompts}
+        counts = {"cut_prompts": self._truncated_prompts, "repeated": self._repeated}
+        seen = {"ignored": ignored, "served": served, **counts}
         return {**self.dialect.concessions, **{name: what for name, what in seen.items() if what}}
 
     @property
@@ -212,7 +228,15 @@ class OpenAIBackend(BaseBackend):
             await asyncio.sleep(LOADING_PAUSE)
 
     async def _ask_for_models(self, seconds: float) -> Reply:
-        reply = await self.endpoint.call("GET", "models", timeout=seconds)
+        for wait in (0.5, 0.0):
+            reply = await self.endpoint.call("GET", "models", timeout=seconds)
+            if reply.status not in (500, 501) or LOADING.search(reply.text):
+                break
+            await asyncio.sleep(wait)
+        else:
+            # Only the list may be missing: a gateway may not be allowed to read it.
+            self._say(f"{self._url}/models answered {reply.status}; continuing without the list of models")
+            return reply
         if reply.status in (401, 429) or reply.status >= 500:
             raise await self._refusal(reply, {})
         return reply
@@ -359,20 +383,35 @@ class OpenAIBackend(BaseBackend):
         # The key may have been split across parts of the text.
         text, reasoning = (self.endpoint.mask(one, sent) for one in (response.text, response.reasoning))
         response = replace(response, text=text, reasoning=reasoning)
-        if self.endpoint.faults["logprobs"] and not response.label_logprobs and not self._warned_of_logprobs:
-            self._warned_of_logprobs = True
-            self._say(
-                f"{self._url} returned invalid log-probabilities (not numbers, above 0, or adding up to a probability "
-                "above 1); they are dropped, and a prompt that reads nothing else gets no answer"
-            )
-        elif response.label_logprobs == {} and not self._warned_of_logprobs:
-            self._warned_of_logprobs = True
-            self._say(
-                f"{self._url}: of {', '.join(labels[:3])}{', …' * (len(labels) > 3)} none is among the most likely "
-                f"first tokens of an answer (it begins {one_line(text, 20)!r}); what reads nothing else has no answer"
-            )
+        self._check_logprobs(response, labels, 0 if ids else sent.get("top_logprobs", 0), count_most_likely(body))
         self._note(response)
+        self._check_repetition(body, response)
         return response
+
+    def _check_logprobs(self, response: Response, labels: Sequence[str], requested: int, returned: int) -> None:
+        """Warn once if log-probabilities of labels are missing. `requested` is 0 if they were requested by id."""
+        found = response.label_logprobs
+        if found is None or len(found) == len(labels) or self._warned_of_logprobs:
+            return
+        if self.endpoint.faults["logprobs"] and not found:
+            what = (
+                " returned invalid log-probabilities (not numbers, above 0, or adding up to a probability above 1); "
+                "they are dropped, and a prompt that reads nothing else gets no answer"
+            )
+        elif not found:
+            what = (
+                f": of {', '.join(labels[:3])}{', …' * (len(labels) > 3)} none is among the most likely first tokens "
+                f"of an answer (it begins {one_line(response.text, 20)!r}); what reads nothing else has no answer"
+            )
+        elif returned < requested:
+            what = (
+                f" returned only {returned} of {requested} requested log-probabilities; candidates whose label is not "
+                "among them are not placed"
+            )
+        else:
+            return
+        self._warned_of_logprobs = True
+        self._say(f"{self._url}{what}")
 
     def _note(self, response: Response) -> None:
         """Warn when the model changes: one run would then mix the results of two models."""
@@ -386,6 +425,22 @@ class OpenAIBackend(BaseBackend):
             if known and (name == "model" or len(known) == 1):
                 self._say(f"{self._url} now answers with {name} {value!r}; until now it was {known[-1]!r}")
             known.append(value)
+
+    def _check_repetition(self, body: Mapping[str, Any], response: Response) -> None:
+        """Count the completions that answered an earlier call too; warn once.
+
+        A gateway with a cache by similarity returns them: prompts about different users are similar.
+        """
+        completion = (body.get("id"), body.get("created"), response.text, response.usage)
+        if not at(body, str, "id") or not at(body, int, "created"):
+            return
+        self._repeated += completion in self._latest
+        self._latest.append(completion)
+        if self._repeated == REPEATS:
+            self._say(
+                f"{self._url} has answered {REPEATS} calls with the completion of another call (the last: "
+                f"{one_line(body['id'], 100)}): turn off the gateway's cache of similar prompts"
+            )
 
     async def _token_ids_of(self, labels: Sequence[str]) -> list[int]:
         """Return the token id of each label from the server's tokenizer; empty if the server does not offer one."""

@@ -95,6 +95,23 @@ def test_labels_are_read_from_an_object_of_tokens() -> None:
     assert faults["logprobs"] == 1
 
 
+@pytest.mark.parametrize("thought", [("<think>", "\n", "A", "</think>", "\n\n"), ("A", " or", " B", "\n")])
+@pytest.mark.parametrize("answer", [("B",), ("[", "B", "]", "<|im_end|>")])
+def test_labels_are_read_where_the_answer_begins_if_the_thinking_comes_before(
+    thought: tuple[str, ...], answer: tuple[str, ...]
+) -> None:
+    body = completion("".join(answer[:3]), reasoning_content="A, or B")
+    body["choices"][0]["logprobs"] = {
+        "content": [
+            {"token": token, "top_logprobs": [{"token": "A" if place < len(thought) else "B", "logprob": -0.2}]}
+            for place, token in enumerate((*thought, *answer))
+        ]
+    }
+    assert read_completion(body, ("A", "B")).label_logprobs == {"B": -0.2}
+    body["choices"][0]["message"]["content"] = "something else"
+    assert read_completion(body, ("A", "B")).label_logprobs == {"A": -0.2}
+
+
 def test_labels_by_id_take_the_id() -> None:
     body = with_top(("token_id:49", -0.2), ("token_id:48", -2.0), ("token_id:50", -4.0))
     assert read_completion(body, ("A", "B", "C"), (48, 49, 99)).label_logprobs == {"A": -2.0, "B": -0.2}

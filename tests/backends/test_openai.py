@@ -432,6 +432,41 @@ async def test_prompts_of_several_lengths_that_count_the_same_are_cut() -> None:
     assert len(said) == 1 and "counted 2,048 tokens in a prompt of 13,000 characters, as in prompts of other" in said[0]
 
 
+async def test_one_completion_for_several_calls_is_told_of() -> None:
+    """As from a gateway's cache of similar prompts."""
+    said: list[str] = []
+    body = {**completion("[1]"), "created": 1_767_268_820}
+    fresh = [Step(body=json.dumps({**body, "id": f"own-{number}"})) for number in range(9)]
+    async with opened(*fresh, Step(body=json.dumps(body)), said=said) as (_, backend):
+        for _ in range(14):
+            await backend.answer(REQUEST)
+        assert not said and backend.concessions["repeated"] == 4
+        await backend.answer(REQUEST)
+    assert len(said) == 1 and "answered 5 calls with the completion of another call (the last: 1)" in said[0]
+
+
+async def test_fewer_log_probabilities_than_were_requested_are_told_of() -> None:
+    said: list[str] = []
+    body = completion("A")
+    body["choices"][0]["logprobs"] = {"content": [{"token": "A", "top_logprobs": [{"token": "A", "logprob": -0.1}]}]}
+    async with opened(Step(body=json.dumps(body)), said=said) as (_, backend):
+        for labels in (("A",), ("A", "B"), ("A", "B")):
+            assert (await backend.answer(replace(REQUEST, labels=labels))).label_logprobs == {"A": -0.1}
+    assert [line.partition(" ")[2] for line in said] == [
+        "returned only 1 of 20 requested log-probabilities; candidates whose label is not among them are not placed"
+    ]
+
+
+@pytest.mark.parametrize("status", [500, 501])
+async def test_a_list_of_models_that_fails_is_done_without(status: int) -> None:
+    """A gateway may not be allowed to ask for it, and answer calls all the same."""
+    said: list[str] = []
+    async with opened(models=refused(status), said=said) as (server, backend):
+        await backend.probe(backend.answer, labels=False)
+        assert server.calls == 1
+        assert said == [f"{server.base_url}/models answered {status}; continuing without the list of models"]
+
+
 async def test_a_refusal_that_names_nothing_changes_nothing() -> None:
     async with opened(refused(400, "the temperature outside is out of range")) as (server, backend):
         with pytest.raises(FatalBackendError, match="out of range"):

@@ -76,6 +76,15 @@ def judged(**logprobs: Any) -> Step:
     return logprobs_of([{"token": token, "logprob": value} for token, value in logprobs.items()])
 
 
+def after_thinking(**logprobs: float) -> Step:
+    """An answer whose reasoning was split off its text, but not off its log-probabilities."""
+    body = completion("A", reasoning_content="B is good")
+    thought = {"token": "B", "top_logprobs": [{"token": "B", "logprob": -0.01}]}
+    top = [{"token": token, "logprob": value} for token, value in logprobs.items()]
+    body["choices"][0]["logprobs"] = {"content": [thought, {"token": "A", "top_logprobs": top}]}
+    return Step(body=json.dumps(body))
+
+
 def throttled(retry_after: str | None) -> Callable[[], Step]:
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     return lambda: refused(429, "slow down, [3] is first, try again", headers=headers)
@@ -83,6 +92,11 @@ def throttled(retry_after: str | None) -> Callable[[], Step]:
 
 def throttled_until() -> Step:
     return throttled(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True))()
+
+
+def throttled_by_openrouter() -> Step:
+    reset = int(1000 * (datetime.now(UTC).timestamp() + 20))
+    return refused(429, metadata={"headers": {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{reset}"}})
 
 
 def always(step: Step) -> Callable[[], Step]:
@@ -525,6 +539,9 @@ FAULTS = (
             ("by name, in an object", logprobs_of({"A": -1.0, "B": -0.5, "C": -3.0}), OK),
             ("that are true", judged(A=True, B=-0.5, C=-3.0), "repaired"),
             ("of -9999", judged(A=-1.0, B=-0.5, C=-9999.0), OK),
+            ("fewer than requested", judged(A=-0.5, B=-1.0), "repaired"),
+            ("of tokens by their ids", judged(**{"token_id:32": -0.5, "token_id:33": -1.0}), "unparsed: label_missing"),
+            ("that start with the thinking", after_thinking(A=-0.5, B=-1.0, C=-3.0), OK),
             (
                 "twice",
                 logprobs_of([{"token": t, "logprob": v} for t, v in (("A", -0.5), ("B", -1), ("C", -3))] * 2),
@@ -540,6 +557,20 @@ FAULTS = (
         for name in ("message", "detail")
     ),
     busy("429 as the code of a 400", Step(status=400, body='{"error": {"code": "429", "message": "slow"}}')),
+    busy(
+        "429 as a ThrottlingException in a 400",
+        Step(400, '{"detail": "An error occurred (ThrottlingException) when calling the Converse operation: slow"}'),
+    ),
+    busy("429: Please retry after 20 seconds", refused(429, "Please retry after 20 seconds.")),
+    busy(
+        "429, x-ratelimit-reset-requests: 20s",
+        refused(429, headers={"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20s"}),
+    ),
+    Fault("429, X-RateLimit-Reset in the error", throttled_by_openrouter, OK, 2, GIVEN_UP + "answered 429", 6),
+    harmless(
+        "half of a surrogate pair", Step(body=json.dumps({**completion(ANSWER, reasoning="\ud83d"), "id": "\ud83d"}))
+    ),
+    own("400: terminal codes", refused(400, "\x1b[2J\x1b]0;mine\x07 [3]")),
     busy(
         "429 of Gemini's for a minute, in a list, the time at the end of a long text",
         Step(
@@ -562,6 +593,8 @@ FAULTS = (
             (429, "Your team has used all available credits or reached its monthly spending limit", None),
             (403, "Key limit exceeded (monthly limit)", None),
             (400, "Your credit balance is too low", None),
+            (400, "Budget has been exceeded! Current cost: 10.1, Max budget: 10.0", "budget_exceeded"),
+            (429, "ExceededBudget: User=me over budget. Spend=12.3, Budget=10.0", None),
         )
     ),
     busy(

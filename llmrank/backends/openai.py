@@ -43,7 +43,7 @@ from llmrank.errors import (
     safe_for_console,
 )
 from llmrank.progress import Say, silent
-from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Sampling, Thinking
+from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Sampling, Thinking, Usage
 
 Result = TypeVar("Result")
 
@@ -85,15 +85,14 @@ class OpenAIBackend(BaseBackend):
         self.endpoint, self._model, self._say, self._url = endpoint, model, say, endpoint.url
         self.dialect = Dialect(model, endpoint.url, say)
         """How Requests are encoded for this endpoint."""
-        self._tokenizes = self._has_answered = self._warned_of_logprobs = False
+        self._tokenizes = self._has_answered = self._warned_of_logprobs = self._warned_of_repetition = False
         self._refusals, self._refusals_tolerated = 0, FEW_REFUSALS
         """Refusals since the last answer, and the number of them that triggers a test request."""
         self._lists_models, self._sent_beside, self._truncated_prompts = True, 0, 0
         self._most_tokens, self._at_most_tokens = 0, (0, 0, 0)
         """The largest token count of a prompt; how many prompts had it, and the shortest and longest of them, in
         characters."""
-        self._latest: deque[tuple[object, ...]] = deque(maxlen=LATEST)
-        self._repeated = 0
+        self._latest, self._repeated = deque[tuple[str, int, str, Usage]](maxlen=LATEST), 0
         self._label_ids: dict[str, int] = {}
         self._context_length: int | None = None
         self._known: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
@@ -175,7 +174,7 @@ class OpenAIBackend(BaseBackend):
         self.dialect.is_vllm = any(model.get("owned_by") == "vllm" for model in served.values())
         if self.dialect.is_vllm and self._model not in served:
             raise FatalBackendError(self._no_such_model(served))
-        if 0 < len(served) <= FEW_NAMES and self._model not in served:
+        if 0 < len(served) <= FEW_NAMES and not any(_is_version(name, self._model) for name in served):
             names = ", ".join(one_line(name, 100) for name in served)
             self._say(f"the endpoint lists {names}, but {safe_for_console(self._model)} is requested")
         length = served.get(self._model, {}).get("max_model_len")
@@ -431,15 +430,18 @@ class OpenAIBackend(BaseBackend):
 
         A gateway with a cache by similarity returns them: prompts about different users are similar.
         """
-        completion = (body.get("id"), body.get("created"), response.text, response.usage)
-        if not at(body, str, "id") or not at(body, int, "created"):
+        name, created = at(body, str, "id"), at(body, int, "created")
+        if not name or not created:
             return
+        # An id alone may repeat by chance: Ollama chooses among a thousand.
+        completion = (name, created, response.text, response.usage)
         self._repeated += completion in self._latest
         self._latest.append(completion)
-        if self._repeated == REPEATS:
+        if len(self._latest) - len({*self._latest}) >= REPEATS and not self._warned_of_repetition:
+            self._warned_of_repetition = True
             self._say(
                 f"{self._url} has answered {REPEATS} calls with the completion of another call (the last: "
-                f"{one_line(body['id'], 100)}): turn off the gateway's cache of similar prompts"
+                f"{one_line(name, 100)}): turn off the gateway's cache of similar prompts"
             )
 
     async def _token_ids_of(self, labels: Sequence[str]) -> list[int]:

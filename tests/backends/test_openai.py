@@ -457,6 +457,16 @@ async def test_fewer_log_probabilities_than_were_requested_are_told_of() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("listed", "told"), [(f"models/{MODEL}", False), (f"{MODEL}:latest", False), ("another", True)]
+)
+async def test_only_a_model_that_is_not_listed_is_told_of(listed: str, told: bool) -> None:
+    """Gemini lists `models/gemini-flash`, Ollama `qwen3:latest`, and both answer without these parts."""
+    said: list[str] = []
+    async with opened(models=Step(body=json.dumps({"data": [{"id": listed}]})), said=said):
+        assert said == [f"the endpoint lists {listed}, but {MODEL} is requested"] * told
+
+
 @pytest.mark.parametrize("status", [500, 501])
 async def test_a_list_of_models_that_fails_is_done_without(status: int) -> None:
     """A gateway may not be allowed to ask for it, and answer calls all the same."""

@@ -10,7 +10,6 @@ import asyncio
 import os
 import re
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -72,7 +71,7 @@ has about four."""
 PROMPTS_CUT = 5
 """Number of prompts of different lengths with the same, largest token count that indicates truncation."""
 LATEST, REPEATS = 256, 5
-"""How many of the latest answers are remembered, and how many repetitions among them are reported."""
+"""How many of the latest answers are remembered, and how many repetitions of them are reported."""
 MAX_NAMES = 20
 """Maximum number of served models listed in an error."""
 
@@ -92,7 +91,7 @@ class OpenAIBackend(BaseBackend):
         self._most_tokens, self._at_most_tokens = 0, (0, 0, 0)
         """The largest token count of a prompt; how many prompts had it, and the shortest and longest of them, in
         characters."""
-        self._latest, self._repeated = deque[tuple[str, int, str, Usage]](maxlen=LATEST), 0
+        self._latest, self._repeated = dict[tuple[str, int, str, Usage], None](), 0
         self._label_ids: dict[str, int] = {}
         self._context_length: int | None = None
         self._known: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
@@ -382,7 +381,8 @@ class OpenAIBackend(BaseBackend):
         # The key may have been split across parts of the text.
         text, reasoning = (self.endpoint.mask(one, sent) for one in (response.text, response.reasoning))
         response = replace(response, text=text, reasoning=reasoning)
-        self._check_logprobs(response, labels, 0 if ids else sent.get("top_logprobs", 0), count_most_likely(body))
+        if labels and not self._warned_of_logprobs:
+            self._check_logprobs(response, labels, 0 if ids else sent.get("top_logprobs", 0), count_most_likely(body))
         self._note(response)
         self._check_repetition(body, response)
         return response
@@ -390,7 +390,7 @@ class OpenAIBackend(BaseBackend):
     def _check_logprobs(self, response: Response, labels: Sequence[str], requested: int, returned: int) -> None:
         """Warn once if log-probabilities of labels are missing. `requested` is 0 if they were requested by id."""
         found = response.label_logprobs
-        if found is None or len(found) == len(labels) or self._warned_of_logprobs:
+        if found is None or len(found) == len(labels):
             return
         if self.endpoint.faults["logprobs"] and not found:
             what = (
@@ -436,8 +436,10 @@ class OpenAIBackend(BaseBackend):
         # An id alone may repeat by chance: Ollama chooses among a thousand.
         completion = (name, created, response.text, response.usage)
         self._repeated += completion in self._latest
-        self._latest.append(completion)
-        if len(self._latest) - len({*self._latest}) >= REPEATS and not self._warned_of_repetition:
+        self._latest[completion] = None
+        if len(self._latest) > LATEST:
+            del self._latest[next(iter(self._latest))]
+        if self._repeated >= REPEATS and not self._warned_of_repetition:
             self._warned_of_repetition = True
             self._say(
                 f"{self._url} has answered {REPEATS} calls with the completion of another call (the last: "

@@ -31,7 +31,7 @@ from llmrank.cli.options import option
     "--by",
     multiple=True,
     metavar="COLUMN",
-    help="Also group the gains of a RUN by this extra column of its Cases; repeatable.",
+    help="Also group the gains of a RUN by this column of its Cases, or `relevant NAME`; repeatable.",
 )
 @option("--force", is_flag=True, help="Overwrite existing files.")
 def report(

@@ -19,7 +19,7 @@ from llmrank.cli.output import show_json
     "--by",
     multiple=True,
     metavar="COLUMN",
-    help="For --groups: this extra column of the Cases, or history, relevant item or recall place; repeatable.",
+    help="For --groups: a column of the Cases, history, relevant item, recall place, or `relevant NAME`; repeatable.",
 )
 @option("--depth", is_flag=True, help="Show what reranking only the first candidates would gain.")
 @option("--beyond-accuracy", is_flag=True, help="Show popularity, novelty, diversity and item coverage of the top 10.")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 HISTORY, RELEVANT, PLACE = WAYS = ("history", "relevant item", "recall place")
 """Ways to group the Cases of any Run."""
+OF_RELEVANT = "relevant "
+"""Before the name of an attribute: group by that of the relevant item."""
 MOST_VALUES = 10
 """Values of a column that get a group each; if there are more, numbers are cut into three groups."""
 LONGEST_NAME = 40
@@ -69,50 +71,55 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     """Return the gain of a Run's method by group of Cases.
 
     By default Cases are grouped in three ways: by history length, by popularity of the relevant item, and by its place
-    in recall order. The first two are cut into three groups of about equal size; items without a training event form
-    their own group. If several candidates are relevant, the most popular one and the best place count; for tied recall
+    in recall order. The first two are cut into three groups of about equal size; users without a history, and items
+    without a training event, form their own group. If several candidates are relevant, the most popular one and the best place count; for tied recall
     scores, the mean of their places. Cases whose relevant items the recall stage missed have neither: no method can
     gain there. Cases without a known truth are in no group.
 
     An extra column of the Cases (`Case.columns`) gives a group for each value, or for its most frequent values; many
     different numbers are cut into three groups. Cases without a value form their own group. The same holds for an item
-    attribute that all candidates of each Case share, such as the city that was searched.
+    attribute that all candidates of each Case share, such as the city that was searched. `relevant NAME` groups by any
+    attribute of the relevant candidate; if there are several, the one with the highest gain counts.
 
     Beware of groups by recall place: any change of order loses where the recall stage was right (place 1) and gains
     where it was wrong, so such gains alone say nothing about the method.
 
-    `by` names ways to group: `history`, `relevant item`, `recall place`, columns of the Cases, and shared attributes.
+    `by` names ways to group: `history`, `relevant item`, `recall place`, columns of the Cases, shared attributes, and
+    `relevant NAME`.
     Raises InputError for an unknown measure or way to group, or for a rating Run.
     """
     run.require_recall_order()
     chosen, cases = the_measure(measure, "ranking"), [case for case in run.done if case.relevant]
-    columns = sorted({name for case in run.cases for name in case.columns} | _shared_attributes(run.cases))
+    own = {name for case in run.cases for name in case.columns} | _shared_attributes(run.cases)
+    of_items = {name for case in run.cases for item in case.candidates for name in item.attributes}
+    ways = (*WAYS, *sorted(own), *sorted(f"{OF_RELEVANT}{name}" for name in of_items - own))
     for way in by:
-        if way not in (*WAYS, *columns):
-            hint = f"group by one of {', '.join((*WAYS, *columns))}"
-            problem = f"the Cases have no column {way!r}{nearest(way, (*WAYS, *columns))}"
-            raise InputError(problem, path=run.path, field="by", hint=hint)
+        if way not in ways:
+            similar = f"{OF_RELEVANT}{way}" if way in of_items else ""
+            problem = f"the Cases have no column {way!r}{nearest(similar or way, ways)}"
+            raise InputError(problem, path=run.path, field="by", hint=f"group by one of {', '.join(ways)}")
     values, recalled = run.per_case(chosen, cases), run.recall_order(chosen, cases)
     users = stats.clusters_of(case.user_id for case in cases)
     found = [
         Group.of(values[which], recalled[which], users[which], by=one_line(way), name=name)
         for way in dict.fromkeys(by or WAYS)
-        for name, which in _members(way, cases, run.metric_settings.popularity)
+        for name, which in _members(way, cases, run.metric_settings.popularity, is_own=way in own)
         if which.any()
     ]
     corrected = stats.holm([one.p for one in found])
     return Groups(str(chosen), tuple(replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True)))
 
 
-def _members(way: str, cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:
-    """Yield the groups of one way to group the Cases, in display order."""
+def _members(way: str, cases: Sequence[Case], popularity: Mapping[str, int], *, is_own: bool) -> Iterator[Members]:
+    """Yield the groups of one way to group the Cases, in display order. `is_own`: the Cases have it as a column."""
     if way == HISTORY:
-        lengths = np.array([len(case.history) for case in cases])
-        return _thirds(lengths, lengths >= 0, "{:,}", " events")
+        return _by_history(cases)
     if way == RELEVANT:
         return _by_popularity(cases, popularity)
     if way == PLACE:
         return _by_place(cases)
+    if not is_own:
+        return _by_relevant(cases, way.removeprefix(OF_RELEVANT))
     shared = [case.candidates[0].attributes if case.candidates else {} for case in cases]
     if any(way in case.columns for case in cases):
         shared = [case.columns for case in cases]
@@ -128,6 +135,24 @@ def _shared_attributes(cases: Sequence[Case]) -> set[str]:
             name for name in names if all(item.attributes.get(name) == first.get(name) for item in case.candidates)
         }
     return names
+
+
+def _by_history(cases: Sequence[Case]) -> Iterator[Members]:
+    lengths = np.array([len(case.history) for case in cases])
+    yield "none", lengths == 0
+    yield from _thirds(lengths, lengths > 0, "{:,}", " events")
+
+
+def _by_relevant(cases: Sequence[Case], name: str) -> Iterator[Members]:
+    """Yield groups by an attribute of the relevant candidate with the highest gain; Cases without one are in none."""
+    wanted = [[item for item in case.candidates if item.item_id in case.gain_of] for case in cases]
+    best = [
+        max(found, key=lambda item: case.gain_of[item.item_id]).attributes if found else {}
+        for case, found in zip(cases, wanted, strict=True)
+    ]
+    hit = np.array([bool(found) for found in wanted], dtype=np.bool_)
+    for label, which in _by_column([one.get(name, "").strip() or None for one in best]):
+        yield label, which & hit
 
 
 def _by_popularity(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:

@@ -27,7 +27,7 @@ def user(number: int) -> Case:
 def lifted(one: Case) -> Ranking:
     """Recall order; with a long history, the relevant item first."""
     order = [item.item_id for item in one.candidates]
-    if len(one.history) >= 20:
+    if len(one.history) > 20:
         order.sort(key=lambda item_id: item_id not in one.relevant)
     return Ranking(tuple(order))
 
@@ -54,11 +54,11 @@ def test_every_judged_case_is_in_one_group_of_each_kind(run: Run) -> None:
 
 
 def test_the_gain_is_found_where_it_was_put(run: Run) -> None:
-    short, middle, long = (one for one in run.groups() if one.by == "history")
-    assert (short.name, middle.name, long.name) == ("0 to 10 events", "11 to 19 events", "20 to 29 events")
+    _, short, middle, long = (one for one in run.groups() if one.by == "history")
+    assert (short.name, middle.name, long.name) == ("1 to 10 events", "11 to 20 events", "21 to 29 events")
     assert short.difference == middle.difference == 0
     assert long.difference is not None and long.difference > 0.5 and long.p_holm < 0.01
-    assert "history: 20 to 29 events" in str(run.groups())
+    assert "history: 21 to 29 events" in str(run.groups())
 
 
 def test_an_item_without_training_events_is_a_group_of_its_own(tmp_path: Path) -> None:
@@ -90,7 +90,30 @@ def test_cases_are_grouped_by_what_all_their_candidates_share(tmp_path: Path) ->
     assert found == {name: sum(judged[place::3]) for place, name in enumerate(("Paris", "Roma", "not given"))}
     with pytest.raises(InputError, match="no column 'price'") as caught:
         made.groups(by="price")
-    assert caught.value.hint == "group by one of history, relevant item, recall place, city, device"
+    assert caught.value.hint == "group by one of history, relevant item, recall place, city, device, relevant price"
+    assert "did you mean 'relevant price'" in caught.value.problem
+
+
+def test_cases_are_grouped_by_an_attribute_of_the_relevant_candidate(tmp_path: Path) -> None:
+    """An episode has a show: if several candidates are relevant, the one with the highest gain counts."""
+
+    def listener(number: int) -> Case:
+        one = user(number)
+        shows = [{"show": ("News", "Sport", "")[at % 3]} for at in range(len(one.candidates))]
+        items = tuple(replace(item, attributes=own) for item, own in zip(one.candidates, shows, strict=True))
+        wanted = (items[0].item_id, items[number % 3].item_id)[: 1 + (number % 3 > 0)]
+        return replace(one, candidates=items, relevant=wanted, gains=(0.2, 0.9)[: len(wanted)])
+
+    cases = [listener(number) for number in range(30)]
+    cases[0] = replace(cases[0], relevant=("elsewhere",))
+    made = make_run(tmp_path / "run", cases, [shuffled(one, 1) for one in cases])
+    found = {one.name: one.cases for one in made.groups(by="relevant show")}
+    assert found == {"News": 9, "Sport": 10, "not given": 10}
+
+
+def test_users_without_a_history_are_a_group_of_their_own(run: Run) -> None:
+    first = next(iter(run.groups(by="history")))
+    assert (first.name, first.cases) == ("none", 4)
 
 
 def test_an_unknown_measure_is_refused(run: Run) -> None:

@@ -26,7 +26,7 @@ Named = Sequence[tuple[str, Run]]
 
 
 def summary(runs: Named, comparison: Comparison | None) -> str:
-    """Return the head of the page: the verdict, the table of metrics, and the notes."""
+    """Return the head of the page: the verdict, the table of metrics, and the notes; of several Runs, also of each."""
     if comparison is not None:
         numbers, what, remarks, notes = comparison, " → ".join(comparison.runs), (), comparison.notes()
     else:
@@ -36,7 +36,9 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
         remarks = (*numbers.remarks, *(f"{name.capitalize()}: {text}." for name, text in bounds(numbers)))
     first, *rest = numbers.verdict() or [f"{numbers.cases} Cases"]
     said = _paragraphs([what], "what") + f"<h1>{_text(first)}</h1>" + _paragraphs((*rest, *remarks))
-    return said + table_html(numbers.table()) + _paragraphs(notes)
+    each = _each(runs, lambda run: run.metrics, lambda found: _paragraphs(found.verdict()) + table_html(found.table()))
+    beside = _section("Each Run against its baselines", each if comparison else (), named=True)
+    return said + table_html(numbers.table()) + _paragraphs(notes) + beside
 
 
 def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Sequence[str]) -> str:

@@ -355,6 +355,19 @@ def test_it_fits_a_phone_prints_and_has_no_serious_fault_of_access(browser: Brow
         assert opened.page.pdf().startswith(b"%PDF")
 
 
+def test_the_name_of_a_rare_outcome_is_not_cut_off(browser: Browser, tmp_path: Path) -> None:
+    lines = [
+        {"user_id": f"u{user}", "candidates": [{"item_id": "1", "title": "Heat"}, {"item_id": "2", "title": "Alien"}]}
+        | {"history": [], "relevant": ["2"], "response": "1. Alien\n2. Heat" if user else "I cannot say."}
+        for user in range(100)
+    ]
+    (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    run = lr.score(tmp_path / "answers.jsonl", "titles", out=tmp_path / "run")
+    opened = Opened(browser, write_page(tmp_path / "report.html", run), viewport={"width": 380, "height": 800})
+    rare = opened.page.locator("#bar button", has_text="unparsed 1")
+    assert rare.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 @pytest.fixture
 def with_all_parts(tmp_path: Path) -> Path:
     """A page with calibration, audits and costs, about Runs and audits whose names are hostile."""

@@ -72,6 +72,15 @@ def test_of_several_runs_those_with_scores_are_named(tmp_path: Path) -> None:
     assert re.findall("<h3>(.*?)</h3>", shown) == ["scored"]
 
 
+def test_of_several_runs_each_is_compared_with_recall_order(tmp_path: Path) -> None:
+    """A colleague asks first whether the method beats the retriever, and a comparison of two methods does not say."""
+    runs = [without_scores(tmp_path / "plain"), with_scores(tmp_path / "scored")]
+    shown, title = page(*runs), "Each Run against its baselines"
+    assert re.findall("<h3>(.*?)</h3>", section(shown, title)) == ["plain", "scored"]
+    assert all(html.escape(said) in section(shown, title) for run in runs for said in run.metrics.verdict())
+    assert "from recall order" in section(shown, title) and section(page(runs[0]), title) == ""
+
+
 def test_counts_of_a_method_that_asks_no_model_are_no_probabilities(tmp_path: Path) -> None:
     run = lr.evaluate([case(f"u{user}", n=6) for user in range(4)], ranker="bm25", out=tmp_path / "run", progress=False)
     assert section(page(run), CALIBRATION) == ""

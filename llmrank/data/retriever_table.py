@@ -46,6 +46,7 @@ MISSING_USER = "fill it in (if the user is unknown, repeat the case id), or remo
 _NO_CANDIDATES = "Cases without candidates are left out"
 _NOTHING_RELEVANT = "Cases have no relevant item: no measure counts them"
 _SEVERAL_GAINS = "rows give an item a different gain than an earlier row: the highest counts"
+_TWICE = "events of the histories repeat another of the same user, item and time: they are kept"
 _AS_THEY_STAND = "rows keep their order as the recall order: no column is a score (--column score=NAME)"
 FEW_STEPS, NEARLY_ALWAYS = 5, 0.9
 """To recognize a distance: the minimum number of steps between ranks, and the share of them that must rise."""
@@ -293,14 +294,17 @@ def _proposed(
     users, item = trimmed_ids(table.ids(names["user"])), trimmed_ids(table.ids(names["item"]))
     title = _trimmed(table.texts(names["title"])) if "title" in names else None
     attributes = {name: whole(data[name]) for name in data.column_names if name not in names.values()}
-    unknown = np.zeros(len(data), bool)
+    unknown, add = np.zeros(len(data), bool), "add it there, or remove the row"
     if items is not None:
         twice = len(items.item_id) - len(pc.unique(items.item_id))
         left_out["rows of the items table repeat an id: the first counts"] += twice
-        places = pc.index_in(item, value_set=trimmed_ids(items.item_id))
+        ids = trimmed_ids(items.item_id)
+        places = pc.index_in(item, value_set=ids)
         known = _trimmed(items.title).take(places).fill_null("")
         title = known if title is None else pc.if_else(pc.equal(title, ""), known, title)
         unknown = np.array(places.is_null()) & np.array(pc.equal(title, ""))
+        if pc.any(pc.is_in(pc.utf8_ltrim(item.filter(pa.array(unknown)), "0"), value_set=ids)).as_py():
+            add = "the items table has lost leading zeros of ids: read its ids as text (pandas: dtype=str)"
         attributes |= {
             name: _attribute(column, places)
             for name, column in items.attributes.items()
@@ -331,7 +335,7 @@ def _proposed(
         ),
         ((owner < 0) & ~no_user, names.get("case", ""), "the case is missing", "fill it in, or remove the row"),
         (no_item, names["item"], "the item is missing", "fill it in, or remove the row"),
-        (unknown & ~no_item, names["item"], "{item} is not in the items table", "add it there, or remove the row"),
+        (unknown & ~no_item, names["item"], "{item} is not in the items table", add),
         (no_title, where, "{item} has no title", give),
     ]
     if score is not None:
@@ -390,6 +394,10 @@ def _history(
     left_out["events of the histories are left out: their items have no title"] += int((ours & nameless).sum())
     rows = np.flatnonzero(ours & ~nameless)
     owner = owned.fill_null(-1).to_numpy().astype(np.int64)
+    if events.timestamp is not None:
+        timed = rows[~np.isnan(events.timestamp[rows])]
+        names, columns = ["user", "item", "time"], (owner[timed], item.take(pa.array(timed)), events.timestamp[timed])
+        left_out[_TWICE] += len(timed) - len(pa.table(columns, names).group_by(names).aggregate([]))
     oldest_first = rows[chronological(owner[rows], events.take(rows))]
     by_owner = oldest_first[np.argsort(owner[oldest_first], kind="stable")]
     order, lengths = _for_each(by_owner, owner, encoded.indices.to_numpy())

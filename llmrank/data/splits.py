@@ -177,5 +177,16 @@ def _repeats(dataset: Dataset, train: Interactions, test: Interactions) -> str:
     held, seen = (events.user.astype(np.int64) * len(dataset.items) + events.item for events in (test, train))
     if repeats := int(np.isin(held, seen).sum()):
         why = "a recall stage that leaves out seen items cannot propose them"
-        return f" {repeats} of {len(test)} held-out events repeat an item of the user's history: {why}."
+        note = f" {repeats} of {len(test)} held-out events repeat an item of the user's history: {why}."
+        twins = moments(test) & moments(train.take(np.isin(seen, held)))
+        return note + f" {len(twins)} of them are in it at the same time: remove repeated rows." * bool(twins)
     return ""
+
+
+def moments(events: Interactions) -> set[tuple[int, int, float]]:
+    """Return the user, item and time of each event whose time is known."""
+    if events.timestamp is None:
+        return set()
+    known = ~np.isnan(events.timestamp)
+    columns = (events.user[known].tolist(), events.item[known].tolist(), events.timestamp[known].tolist())
+    return set(zip(*columns, strict=True))

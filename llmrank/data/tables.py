@@ -53,8 +53,8 @@ EXTENSIONS = (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".json
 ROLES = ("user", "item", "title", "rating", "timestamp", "position")
 """The roles that a column of a data set may have."""
 _ALIASES = """
-user      user userid reviewerid uid customerid customer visitorid visitor
-item      item itemid movieid parentasin asin bookid productid product articleid sku isbn iid
+user      user userid reviewerid uid customerid customer visitorid visitor listenerid listener
+item      item itemid movieid parentasin asin bookid productid product articleid sku isbn iid trackid episodeid episode
 title     title movietitle itemtitle booktitle producttitle productname itemname name titles
 rating    rating overall stars score
 timestamp timestamp unixreviewtime unixtime time ts datetime date

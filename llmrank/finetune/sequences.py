@@ -91,5 +91,5 @@ def check_no_futures(split: Split) -> None:
     if late.any():
         count, user = int(late.sum()), split.dataset.users[int(train.user[late][0])]
         problem = f"{count} training events are also held out, or later than the user's first held-out event"
-        hint = "split the data with `leave-last-out`, `time:…` or `user-ratio:…`"
+        hint = "split the data with `leave-last-out`, `time:…` or `user-ratio:…`, and remove repeated rows of the table"
         raise InputError(problem, user=user, field="split", hint=hint)

@@ -77,6 +77,22 @@ def test_a_long_table_with_items_histories_and_qrels(tmp_path: Path) -> None:
     assert [(one["price"], one["in_stock"]) for one in given] == [(Decimal(f"{n}.50"), True) for n in range(3)]
 
 
+def test_events_that_repeat_another_are_counted() -> None:
+    proposed = pa.table({"listener_id": ["l", "l"], "episode_id": ["1", "2"], "title": ["One", "Two"], "score": [2, 1]})
+    past = pa.table({"listener": ["l"] * 4 + ["m"], "episode": ["1", "1", "1", "2", "1"], "time": [5, 5, 6, 5, 5]})
+    table, notes = read_external(proposed, "table", histories=past)
+    assert "1 events of the histories repeat another of the same user, item and time: they are kept" in notes
+    assert len(table["history"][0]) == 4
+
+
+def test_ids_that_lost_their_leading_zeros_are_told_from_unknown_items() -> None:
+    proposed, items = pa.table({"user": ["u"], "item": ["007"]}), pa.table({"item": [7], "title": ["Bond"]})
+    with pytest.raises(InputError, match=r"lost leading zeros.*dtype=str"):
+        read_external(proposed, "table", items=items)
+    with pytest.raises(InputError, match="add it there, or remove the row"):
+        read_external(pa.table({"user": ["u"], "item": ["008"]}), "table", items=items)
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_wide_table_is_the_same_as_the_long_one(suffix: str, tmp_path: Path) -> None:
     items, table = write_catalogue(tmp_path), tmp_path / f"wide{suffix}"

@@ -97,7 +97,14 @@ def test_equal_timestamps_keep_the_files_order_and_are_counted() -> None:
 
 
 def test_a_repeated_item_in_the_test_is_counted() -> None:
-    assert "1 of 1 held-out events repeat an item" in leave_last_out(make([(0, 1, 1), (0, 2, 2), (0, 1, 3)])).note
+    note = leave_last_out(make([(0, 1, 1), (0, 2, 2), (0, 1, 3)])).note
+    assert "1 of 1 held-out events repeat an item" in note and "remove repeated rows" not in note
+
+
+def test_a_held_out_event_that_is_also_in_training_is_counted() -> None:
+    note = leave_last_out(make([(0, 1, 1), (0, 2, 2), (0, 2, 2), (1, 1, 1), (1, 2, 2)])).note
+    assert "1 of 2 held-out events repeat an item" in note
+    assert note.endswith("1 of them are in it at the same time: remove repeated rows.")
 
 
 def test_the_time_split_says_whom_it_leaves_out() -> None:

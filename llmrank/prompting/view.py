@@ -9,7 +9,7 @@ from annotated_types import Ge
 
 from llmrank.prompting.identifiers import Ids
 
-DomainName = Literal["movies", "books", "games", "music", "news", "beauty", "products", "items"]
+DomainName = Literal["movies", "books", "games", "music", "podcasts", "news", "beauty", "products", "items"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ DOMAINS: dict[DomainName, Domain] = {
     "books": Domain("Books", "book", "books", "read", "read", "reading"),
     "games": Domain("Games", "game", "games", "play", "played", "playing"),
     "music": Domain("Music", "song", "songs", "listen to", "listened to", "listening"),
+    "podcasts": Domain("Podcasts", "episode", "episodes", "listen to", "listened to", "listening"),
     "news": Domain("News", "article", "articles", "read", "read", "reading"),
     "beauty": Domain("Beauty", "product", "products", "purchase", "purchased", "purchasing"),
     "products": Domain("Products", "product", "products", "purchase", "purchased", "purchasing"),

@@ -200,7 +200,7 @@ def _cached(usage: UsageSummary) -> str:
     computed, least = usage.prompt_tokens - usage.cached_tokens, usage.least_prompt_tokens
     # A ratio below 1.0 means that prefixes were shared across Cases, which this minimum does not model.
     meaningful = usage.cached_tokens and 0 < least < computed
-    return f"{text}: {computed / least:.2f} times the least was computed" if meaningful else text
+    return f"{text}: the rest is {computed / least:.2f} times what a perfect cache would leave" if meaningful else text
 
 
 def _counts(counts: Mapping[str, int]) -> str:

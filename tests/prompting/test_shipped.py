@@ -111,6 +111,11 @@ def test_tallrec_is_the_repositorys_with_liked_above_three():
     )
 
 
+def test_podcasts_have_their_words():
+    assert "listened to these episodes" in rendered("rankgpt", view=View(domain="podcasts"))
+    assert "according to my listening history" in rendered("llmrank-sequential", view=View(domain="podcasts"))
+
+
 def test_liu_2023_is_as_transcribed():
     beauty = View(domain="beauty")
     assert rendered("liu2023-zero-shot", view=beauty) == (

@@ -117,7 +117,8 @@ def test_what_must_stand_beside_the_numbers() -> None:
         "unparsed: refusal 24",
         "7 oldest events, to fit the context window",
         "mean 0.930, lowest 0.100; too low in 2 Cases",
-        "80 (3 made now), 56,631 prompt tokens (5,664 from the prefix cache: 1.70 times the least was computed)",
+        "80 (3 made now), 56,631 prompt tokens (5,664 from the prefix cache: the rest is 1.70 times what a perfect "
+        "cache would leave)",
         "0.0123 EUR for these answers, 0.01 EUR now, prices of 2026-11-01",
     ):
         assert shown in text

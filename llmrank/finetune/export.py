@@ -123,9 +123,7 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases
         "data": data["name"],
         "data_sha256": data["sha256"],
         "split": data["split"],
-        "note": targets
-        if cases.split
-        else "The answers are the relevant items of these Cases: evaluate on other Cases.",
+        "note": targets if cases.split else "The answers are these Cases' relevant items: evaluate on other Cases.",
     }
     write_json(path.with_name(path.name + ".card.json"), card)
     return card

@@ -325,7 +325,8 @@ def _proposed(
     no_item = np.array(pc.equal(item, ""))
     no_title = np.array(pc.equal(title, "")) & ~unknown & ~no_item
     where = names.get("title", "title")
-    give = "give every item a title: the model reads it"
+    nameless = len(pc.unique(item.filter(pa.array(no_title))))
+    give = "give every item a title: the model reads it" + (f" ({nameless} items have none)" if nameless > 1 else "")
     faults = [
         (
             no_user,

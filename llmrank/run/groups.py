@@ -73,8 +73,8 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     By default Cases are grouped in three ways: by history length, by popularity of the relevant item, and by its place
     in recall order. The first two are cut into three groups of about equal size; users without a history, and items
     without a training event, form their own group. If several candidates are relevant, the most popular one and the
-    best place count; for tied recall scores, the mean of their places. Cases whose relevant items the recall stage missed
-    have neither: no method can gain there. Cases without a known truth are in no group.
+    best place count; for tied recall scores, the mean of their places. Cases whose relevant items the recall stage
+    missed have neither: no method can gain there. Cases without a known truth are in no group.
 
     An extra column of the Cases (`Case.columns`) gives a group for each value, or for its most frequent values; many
     different numbers are cut into three groups. Cases without a value form their own group. The same holds for an item

@@ -85,6 +85,13 @@ def test_events_that_repeat_another_are_counted() -> None:
     assert len(table["history"][0]) == 4
 
 
+def test_the_items_without_a_title_are_counted_once_each() -> None:
+    items = pa.table({"item": ["1", "2", "3"], "title": ["One", None, None]})
+    proposed = pa.table({"user": ["u", "u", "u", "v", "v"], "item": ["1", "2", "3", "2", "3"]})
+    with pytest.raises(BadRowsError, match=r"4 rows are invalid(.*\n)*.*\(2 items have none\)"):
+        read_external(proposed, "table", items=items)
+
+
 def test_ids_that_lost_their_leading_zeros_are_told_from_unknown_items() -> None:
     proposed, items = pa.table({"user": ["u"], "item": ["007"]}), pa.table({"item": [7], "title": ["Bond"]})
     with pytest.raises(InputError, match=r"lost leading zeros.*dtype=str"):

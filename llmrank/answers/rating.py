@@ -331,11 +331,12 @@ def _revised(lines: Sequence[str]) -> list[Given]:
     """Return the rating to which the last line changes the first one, or the ratings in lines that correct it."""
     if lines and (changed := _CHANGED.search(lines[-1])):
         return _given([changed])
-    if len(final := _given(_FINAL.finditer("\n".join(lines)))) == 1:
-        return final
     if len(leans := _given(_LEANS.finditer("\n".join(lines)))) == 1:
         return leans
     corrected = [(at, found) for at, line in enumerate(lines) if (found := _CORRECTED.fullmatch(line))]
+    final = _given(_FINAL.finditer("\n".join(lines)))
+    if len(final) == 1 and {*_given(found for _, found in corrected)} <= {*final}:
+        return final
     behind = lines[corrected[-1][0] + 1 :] if corrected else []
     taken_back = any(_ONLY.fullmatch(line) or RETRACTION.search(line) for line in behind)
     return [] if taken_back else _given(found for _, found in corrected)

@@ -19,7 +19,6 @@ from llmrank.answers.chosen_title import (
     called_title,
     chosen_title,
     is_alone,
-    praised_title,
     words_before,
 )
 from llmrank.answers.comments import comments
@@ -36,7 +35,8 @@ _CALLED = caseless(
     r"|(?:pick|choose|name|keep|recommend) (?:just |only )?one(?! (?:of|between|among|from|over|like|than)\b)"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
-    r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|ich (?:würde|empfehle|wähle|nehme|tendiere"
+    r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|am besten passt|ich (?:würde|empfehle|wähle|nehme"
+    r"|tendiere"
     r"|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
     r"|me quedo con|je (?:garde|retiens|prends)|ich bleibe bei|fico com|tengo per|ik kies"
     r"|elegir[ií]a|recomendar[ií]a|recomiendo|sceglierei|consiglierei|escolheria"
@@ -47,12 +47,14 @@ _CALLED = caseless(
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답|svar|odpověď|vastaus|válasz"
     r"|cevap|yanıt|jawaban|đáp án|választás|wybór|výběr|volba|valinta|seçim|pilihan"
     r"|lựa chọn|alegere\w{0,4}|(?:bästa|beste|bedste) val(?:et|get|g)?|επιλογή|вибір|выбор)"
-    r"(?: ?:)?(?: (?:is|are|would be|the|number|recommendation|choice|match|fit|pick|passage|document|item|movie"
+    r"(?: ?:)?(?: (?:is|are|would be|the|remaining|number|recommendation|choice|match|fit|pick|passage|document"
+    r"|item|movie"
     r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
     r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[-]{0,6}$"
 )
 _CHOSEN = caseless(
-    r"\b(?:(?:i['’]d|i would|i['’]ll|i will) (?:go with|pick|choose|select|take)|my (?:pick|choice|answer) is"
+    r"\b(?:(?:name|pick|choose|recommend) (?:just |only )?one,? (?:it )?(?:has to be|would be|is)|(?:i['’]d|i would"
+    r"|i['’]ll|i will) (?:go with|pick|choose|select|take)|my (?:pick|choice|answer) is"
     r"|(?:1st|first|top|primary) (?:choice|pick|option|recommendation):?|answer(?: is)?:?"
     r"|best (?:fit|match|choice|option|pick)(?: (?:here|overall))? (?:is|would be))"
     r"(?: (?:the )?(?:option|movie|film|title|item|product|passage|candidate|book|game|number))?[\s:*_\"'(\[]{1,6}$"
@@ -66,7 +68,8 @@ _CHOSEN_BEHIND = caseless(
     r"|[\])*_\"]{0,4} (?:(?:clearly |still |definitely )?(?:comes out on top|wins\b|stands out|(?:fits|suits"
     r"|matches)(?: [^.;\n]{1,60})? best\b"
     r"|suits (?:them|this \w+) best)"
-    r"|is (?:(?:clearly|probably|definitely) )?the (?:best|closest)(?= (?:to|for|here|among|overall|of)\b|[.,;!]|$)"
+    r"|is (?:(?:clearly|probably|definitely) )?(?:the best|(?:the )?closest)(?= (?:to|for|here|among|overall|of)\b"
+    r"|[.,;!]|$)"
     r"|it is(?=[.!]|$)"
     r"|is what i['’]d (?:choose|pick)\b)"
     r"|[\])*_\"]{0,4} (?:est|serait|es|sería|é|seria|è|sarebbe|ist|wäre) (?:\w+ )?(?:le meilleur|la meilleure"
@@ -128,7 +131,8 @@ _BETTER = caseless(
 _WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
 """`A: 0.2, B: 0.8`: the first identifier is not the choice."""
 _RETRACTION = caseless(
-    rf"{RETRACTION.pattern}|\brather:|\b(?:oder|ach) nein\b|\bnein,? besser\b|\bdoch lieber\b|\b(?:ou|non,?) plutôt\b"
+    rf"{RETRACTION.pattern}|(?<=\n)\W{{0,4}}sorry,|\brather:|\b(?:oder|ach) nein\b|\bnein,? besser\b"
+    rf"|\bdoch lieber\b|\b(?:ou|non,?) plutôt\b"
     r"|\bno,? mejor\b|\bo mejor dicho\b|\bou melhor\b|\bo meglio\b"
 )
 _DEPENDS = caseless(r"\bdepends\b")
@@ -254,7 +258,7 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     if (at := plainest[0].position) is None:
         return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
     begins = starts_with_identifier(words[0], text)
-    if not begins and not _declared(plainest, text) and (title := praised_title(text, index)) not in (None, at):
+    if not begins and not _declared(plainest, text) and (title := called_title(text, index)) not in (None, at):
         return _titled(title, "normalised", response, question, _others(every, title))
     if _is_of_another(plainest[0], text, index):
         return unparsed(response, text, "ambiguous")
@@ -544,15 +548,20 @@ def _names_another(word: Word, sentence: str, text: str, index: TitleIndex) -> b
     """Return whether the sentence behind an identifier begins with another item's title, as its reason does (`The best
     choice is C. Fargo has the same humour`), and the identifier's own title appears nowhere."""
     words = sentence.split()[:_TITLE_WORDS]
-    matches = (index.find(" ".join(words[:count])) for count in range(len(words), 0, -1))
-    match = next(filter(None, matches), None)
+    parts = (" ".join(words[:count]) for count in range(len(words), 0, -1))
+    match_text, match = next(((part, found) for part in parts if (found := index.find(part))), ("", None))
     if match is None or not match.positions or word.position is None or word.position in match.positions:
         return False
-    return word.position not in index.named_in(text[:SEARCH_LIMIT]) and not _ALSO_GOOD.search(sentence)
+    after = sentence.partition(match_text)[2]
+    return word.position not in index.named_in(text[:SEARCH_LIMIT]) and not _ALSO_GOOD.match(after)
 
 
 _NEXT_SENTENCE = re.compile(r"[\])*_\"]{0,4}\. ([A-Z\"*“][^\n]{2,200})")
 _TITLE_BEHIND = re.compile(r"[\])*_\"]{0,4}[.):]? ?[*_\"“]{0,3}([A-Z0-9][^\n]{2,200})")
-_ALSO_GOOD = caseless(r"\b(?:also|second|close|runner-up|but|while|though|too|would be|less|not|\w{1,6}n['’]t)\b")
+_ALSO_GOOD = caseless(
+    r"[*_\"”)]{0,4},? (?:(?:is|are|was|comes?|would be|might be|could be|seems) )?(?:\w+ly )?(?:(?:an?|the) )?"
+    r"(?:also|second|close|runner-up|backup|too|less|not|while|though|but|would|might|could|\w{1,6}n['’]t)\b"
+)
+"""`Fargo is also good`, of an item beside the choice."""
 _LINES = 40
 """Lines before an identifier that are searched for another item's title."""

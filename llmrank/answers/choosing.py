@@ -230,6 +230,8 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
         listing.mentions.reverse()
     elif not listing.ordered:
         _reverse_by_marks(listing, text)
+    whole = {tuple(one.named) for one in listings if len(one.named) >= expected}
+    listing.ambiguous |= len(whole) > 1 and _DEPENDS.match(text) is not None
     listing.ambiguous |= doubt.of_the_list(listing, beside, _text_after(listing, text), text)
     return listing
 
@@ -254,6 +256,7 @@ def _sort_by_ranks_below(listing: Listing, text: str) -> list[Mention]:
 _PLACE = re.compile(
     r"(?:→|->|=>) ?(?:overall |final |my )?(?:place|rank|position) ?[:#=]? ?(\d{1,3})[ .)*_]{0,4}$", re.I | re.MULTILINE
 )
+_DEPENDS = caseless(r"\W*(?:(?:it|that|this) (?:really |all )?depends|das kommt darauf an|ça dépend|depende)\b")
 _QUESTION_LIMIT = 300
 """A repeated question begins within this many characters."""
 

@@ -23,7 +23,9 @@ _CALLS = caseless(
     r"|answer)"
     r"(?= (?:is|would be)\b|[:*_\"“ ]{1,3}(?-i:[A-Z]))"
     r"|(?:top|first|final|best) (?:pick|choice)(?=[:*_]{1,3} )|recommend|suggest"
-    r"|(?:pick|choose|name) (?:just |only )?one|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
+    r"|(?:pick|choose|name) (?:just |only )?one|try(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:answer|pick"
+    r"|choice) (?:changes to|becomes|is now)"
+    r"|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
     r"|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|settl(?:e|ing) (?:on|for)|opt(?:ing)? for|lean(?:ing)? towards?"
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
     r"|next (?:step|watch|read|pick|film|movie|book|game) is"
@@ -42,7 +44,8 @@ _IS_BEST = caseless(
     r"|top"
     r"|most \w{3,12})"
     r" (?:choice|pick|fit|option|match|recommendation|winner|bet)"
-    r"|my (?:top |final )?(?:choice|pick|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
+    r"|the (?:obvious|natural|logical) next (?:step|choice|pick|watch|read)|my (?:top |final )?(?:choice|pick"
+    r"|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
     r"|option|match)|wins(?=[ .,;!]|$)|gets my vote|(?:beats"
     r"|edges out)(?= [A-Z\"“*])|it is(?=[.!]|$)"
     r"|(?:is|would be) (?:even |clearly |far |much )?better(?=[.,!]|$| than))\b"
@@ -149,11 +152,6 @@ def called_title(text: str, index: TitleIndex) -> int | None:
         for at, end in _praised(sentence, index):
             return None if _NOT_CALLED.search(sentence[:end]) else at
     return None
-
-
-def praised_title(text: str, index: TitleIndex) -> int | None:
-    """Return the one item whose title stands right before `is my pick`, None if there is none."""
-    return next((at for at, _ in _praised(text[:SEARCH_LIMIT], index)), None)
 
 
 def _praised(text: str, index: TitleIndex) -> Iterator[tuple[int, int]]:

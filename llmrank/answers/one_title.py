@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from llmrank.answers.chosen_title import SEARCH_LIMIT, called_title, chosen_title, is_alone
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import caseless, normalise, without_reasoning
-from llmrank.answers.outcome import TextFormat, answered, unparsed
+from llmrank.answers.outcome import RETRACTION, TextFormat, answered, unparsed
 from llmrank.answers.ranking import read_ranking
 from llmrank.types import Answer, Entry, Question, Response
 
@@ -25,6 +25,9 @@ _JSON_TITLE = caseless(r"\"(?:title|name|choice|answer|pick|recommendation|selec
 _QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
 _CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
 _DENIED = caseless(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable)\b")
+_TAKEN_BACK = caseless(
+    rf"{RETRACTION.pattern}|^\W*edit:|\n\W*edit:|\bapolog|\bsorry\b|\bcorrect(?:ed|ion)\b|\bmy mistake\b"
+)
 _LINE_LIMIT = 2_000
 """Maximum number of characters of a line to search for a title."""
 
@@ -55,7 +58,8 @@ class OneTitle(TextFormat):
             named = index.named_in(text[:SEARCH_LIMIT]) if len(listed.entries) == 1 else set[int]()
             called = called_title(text, index) if len(named) > 1 else None
             is_first = called is None or question.items[called].item_id == listed.ranked[0]
-            if is_first and (len(named) < 2 or is_alone(first.text, text)):
+            taken_back = len(named) > 1 and _TAKEN_BACK.search(text.partition(first.text)[2]) is not None
+            if is_first and (len(named) < 2 or (is_alone(first.text, text) and not taken_back)):
                 return _answered(first, index.find(first.text), listed.ranked[0], response, listed)
         if listed.reason in ("refusal", "empty", "truncated"):
             return unparsed(response, response.text, listed.reason)

@@ -48,9 +48,11 @@ PHRASES = (
         r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
         r"|output format|format (?:is|of|should)|(?:steer|keep|stay)\b[^.\n]{0,30}\b(?:away|clear)\b"
         r"|(?:output|answer|response) should look"
-        r"|weggelassen|ausgeschlossen|lasse ich (?:weg|aus)\b|écart|laisse\w* de côté|descart|dej\w+ (?:fuera|de lado)"
+        r"|weggelassen|ausgeschlossen|lasse ich (?:weg|aus)\b|écart|laisse\w* de côté|descart|dej\w+ (?:fuera"
+        r"|de lado)"
         r"|lascio (?:fuori|da parte)|deixo de (?:fora|lado)|laat ik weg|ignor|discard",
-        r"(?m:^[^\w\n]*(?:unsure|undecided)\b[^,.\n]{0,20}:|^[^\w\n]*dropped\b[^:\n]{0,30}:)|未入选|제외|お(?:すすめ|勧め)(?:しません|できません)"
+        r"(?m:^[^\w\n]*(?:unsure|undecided)\b[^,.\n]{0,20}:|^[^\w\n]*dropped\b[^:\n]{0,30}:)|未入选|제외|お(?:すすめ"
+        r"|勧め)(?:しません|できません)"
         r"|(?m:\b(?:zum Beispiel|par exemple|por (?:exemplo|ejemplo)|per esempio|na przykład|например)\b[^:\n]{0,40}"
         r":\W*$)|추천하지 않|추천하지는 않|لا (?:أوصي|أنصح)|(?<!最)不(?:太|建议)?推[荐薦]|除外|пропущен|исключ"
         r"|(?m:^[^\w\n]*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))|\bin the format\W*$)"
@@ -59,13 +61,15 @@ PHRASES = (
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
         r"(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
-        r"|idea|guess|order|version|pass|thoughts?|impression|instinct)|draft\b|entwurf|brouillon|bozza|borrador|rascunho"
+        r"|idea|guess|order|version|pass|thoughts?|impression|instinct)|draft\b|entwurf|brouillon|bozza|borrador"
+        r"|rascunho"
         r"|erster versuch|vorläufig|premi(?:er|ère) (?:essai|jet|version)|provisoire|primer intento|provisional"
         r"|prim[ao] (?:tentativo|idea)"
         r"|eerste (?:opzet|poging|versie)|voorlopig|primera idea|première idée|erste idee|primeira ideia"
         r"|чернов|первая попытка",
         r"初稿|初步|草稿|仮|暫定|暂定|(?m:^[^\w\n]*(?:(?:the|in|here is|this is) ){0,3}"
-        r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this|the) order)\W*$)"),
+        r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this"
+        r"|the) order)\W*$)"),
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
         r"final|answers?\b|verdict\b|decision\b(?! (?:matrix|table))"
@@ -75,13 +79,15 @@ PHRASES = (
         r"|revis|redo\b|re-?rank|new (?:order|ranking|list)\b|start(?:ing)? over|wait\b|scratch that|updated?\b"
         r"|correct(?:ed|ion)|on reflection|on second thought|actually\b|rather:|better:|reconsider"
         r"|ultimate|endgültig|endfassung|urteil|antwort|ergebnis|meine (?:rangliste|reihenfolge|empfehlung)|fazit"
-        r"|hence\b|überarbeitet|réponse|définiti(?:f|ve)|mon classement|ma liste|résultat|respuesta|definitiv|resultado"
+        r"|hence\b|überarbeitet|korrigiert|corrigé|corregid|corrett[ao]|corrigid|gecorrigeerd|poprawion|réponse"
+        r"|définiti(?:f|ve)|mon classement|ma liste|résultat|respuesta|definitiv|resultado"
         r"|mi (?:lista|clasificación|ranking)|resposta|minha lista|risposta|risultato|la mia (?:lista|classifica)"
         r"|antwoord|eindlijst|odpowied|ostatecz|wynik|sonuç|cevap|nihai|slutlig|slutgiltig|endelig|svar\b|lopulli"
         r"|vastaus|végső|válasz|konečn|výsledn|odpově|răspuns|τελικ|απάντησ|остаточн|відповід|cuối cùng|kết quả"
         r"|câu trả lời|jawaban|hasil akhir|peringkat akhir",
         r"(?m:^[^\w\n]*so\W*$)|(?m:\bfixed(?: (?:order|ranking|list))?:\W*$)"
-        r"|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة|अंतिम|उत्तर|คำตอบ|สุดท้าย|סופי|תשובה"),
+        r"|исправленн|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة|अंतिम|उत्तर|คำตอบ"
+        r"|สุดท้าย|סופי|תשובה"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
         r"because (?:you|the user)|since you|rank|recommend|order\b|ordered|sorted|top\b|picks?\b|shortlist"
@@ -93,7 +99,8 @@ PHRASES = (
         ("Recommendations:", "Reihenfolge:")),
     Phrase("given", _words(
         r"(?:candidates?|given|provided|proposed|available|options?(?! ?(?:\d|[a-e]\b))"
-        r"|watched(?!(?: ?[→>-]{1,2} ?| )next)|history|(?<!next )watches|viewed|bought|gave|purchase[sd]|recently|liked"
+        r"|watched(?!(?: ?[→>-]{1,2} ?| )next)|history|(?<!next )watches|viewed|bought|gave|purchase[sd]|recently"
+        r"|liked"
         r"|loved|seen|rated|enjoyed|original"
         r"|input|shuffled|pool|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
         r"|go through\b|consider|restat"
@@ -187,10 +194,12 @@ WORST_FIRST = caseless(
     rf"|\bfrom (?:(?!\b(?:{_ENGLISH.best})\b)[^.:;\n]){{0,60}}\b(?:{_ENGLISH.worst})\b[^.:;\n]{{0,60}}?"
     rf" to [^.:;\n]{{0,40}}\b(?:{_ENGLISH.best})\b"
     r"|\b(?:beginnend mit (?:dem|der|den)|von (?:dem|der|den)|vom)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
-    r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur|bis)\b"
+    r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur"
+    r"|bis)\b"
     r"|\((?:lowest|worst|least)\b[^()\n]{0,20}\)[^\n]{3,2000}\((?:highest|best|most)\b[^()\n]{0,20}\)"
     r"|\b(?:ascending|increasing) order (?:of|by|in) (?!(?:their |its )?(?:rank|position|place))"
-    r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality|score)"
+    r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality"
+    r"|score)"
     r"|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
     r"|from) (?:the )?(?:worst|least|lowest)"
     r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
@@ -207,7 +216,8 @@ WORST_FIRST = caseless(
     r" (?:watch|read|play|see|take) first"
     r"|\brightmost (?:one )?(?:is |being |= ?)(?:the )?best"
     r"|\bhigher (?:the )?number\w*\b[^.\n]{0,20}\bbetter\b"
-    r"|\bbottom[- ]up\b|\bfrom (?:the )?bottom up|\bvon unten nach oben|\bde abajo (?:a|hacia) arriba|\bde bas en haut"
+    r"|\bbottom[- ]up\b|\bfrom (?:the )?bottom up|\bvon unten nach oben|\bde abajo (?:a|hacia) arriba"
+    r"|\bde bas en haut"
     r"|\b(?:worst|weakest|least \w+) (?:\w+ ){0,2}(?:at the|on) top\b"
     r"|\b(?:schlechteste|schwächste)\w*(?: \w+)? (?:oben|zuerst)"
     r"|\b(?:beste[nrs]?|meilleure?s?|mejor(?:es)?|melhor(?:es)?|miglior[ei]) (?:\w+ )?"

@@ -59,13 +59,14 @@ _BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
 _LIKELY = word_set("likely relevant recommended suitable")
 _LAST = word_set("last end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima")
 _OPENS = word_set(
-    "start starting begin beginning recommend suggest offer reach pick choose rank watch put try read play go love"
+    "start starting begin beginning lead leading open opening recommend suggest offer reach pick choose"
+    " rank watch put try read play go love"
     " enjoy beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais placerais classerais"
     " inizierei consiglio consiglierei metterei empezaria recomiendo recomendaria pondria comecaria recomendo colocaria"
 )
 _NEXT = word_set(
     "then next also finally lastly afterwards subsequently follow followed after ensuite puis enfin suivi suivie dann"
-    " danach schliesslich gefolgt poi infine seguito seguita luego despues finalmente seguido depois"
+    " danach schliesslich gefolgt seguida entao poi infine seguito seguita luego despues finalmente seguido depois"
 )
 _SPLITS = word_set("and then while with followed next also finally et und y puis dann")
 _AFTER = word_set("that this which those it")
@@ -75,10 +76,11 @@ _COMES = word_set(
 )
 _LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
     "i id ill we you youll your they user could can might will want see of on so foremost have straight directly right"
-    " closely leave save keep it add move moving books movies films games suggestion suggestions personally favourite"
+    " closely leave save keep it add move moving books movies films games suggestion suggestions"
+    " personally definitely certainly clearly probably honestly obviously favourite"
     " favorite ranking rounds rounding out its sequel obvious show only reader viewer ich wurde mit von auf an kommt"
     " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
-    " da al por em com o e"
+    " da al por em com o e para este esta aluno usuario usuaria leitor cliente"
 )
 """Words that may stand between a separator, or the previous item, and the item that they introduce."""
 _TAIL_WORDS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(
@@ -90,7 +92,8 @@ _FUNCTION_WORDS = word_set(
 )
 """Words that are also titles, and are capitalised at the beginning of a sentence."""
 _AGAINST = re.compile(
-    r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt|instead"
+    r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt"
+    r"|instead"
     r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|revers\w*|ascending|alphabetical\w*|random\w*"
     r"|particular|equal\w*|tied?|or|either|both|before|above|ahead|over|beats?|worse|lower|sorry|unable"
     r"|hm+|however|draw|toss|nicht|kein\w*|nie|oder|statt|ausser|schlecht\w*|wenigsten|pas|sauf|ou|pire|moins|non|ni"
@@ -130,7 +133,7 @@ def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Li
     has a place (`then`, `second`, `last`), and no place contradicts the order of the text. If all items are numbered,
     the numbers give the order.
     """
-    text = _without_left_out(text[: _LIMIT + 1])
+    text = _PIECE.sub("the ", _CLOSE.sub("finish", _without_left_out(text[: _LIMIT + 1])))
     found = _without_repeats(text, _named(text, index, identifiers)) if len(text) <= _LIMIT else []
     if len(found) < 2 or len({one.at for one in found}) < len(found):
         return None
@@ -161,6 +164,13 @@ def _without_left_out(text: str) -> str:
     return "".join(" " * len(part) if meaning(part) == "left out" else part for part in parts)
 
 
+_CLOSE = caseless(r"\b(?:close|wrap up|round (?:it|things) off)(?= with\b)")
+_PIECE = caseless(
+    r"\bthe (?:[\w'’-]+ ){1,4}(?:piece|one|story|article|headline|film|movie|book|novel|song|track|album|course"
+    r"|recipe),?"
+    r" (?=[(\"“*])"
+)
+"""`the bottled-water piece ("Why You Should …")`"""
 _FOR_WHOM = caseless(r"\b(?:for|given|since|because|as)\b[^.,:;!?\n]* (?=I(?:['’]d| would|['’]ll)\b)")
 """`For somebody who likes thrillers I'd start with Heat`"""
 _AFTER_THESE = caseless(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)")

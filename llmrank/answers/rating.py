@@ -97,13 +97,14 @@ _OPENS = caseless(
     rf"|вероятно|je dirais|diría|direi|ich schätze|le (?:pondría|daría)"
     rf"|ich würde sagen),? (?:(?:nur|eher|seulement|solo|solamente|só) )?(?:eine?|un[ae]?|uma?)?"
     rf"|(?:(?:most )?(?:probably|likely)|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict))"
-    rf"(?: an?)?|an? (?:solid|full|strong|clear|safe|easy|perfect|weak|generous)) "
+    rf"(?: an?)?|(?:(?:certainly|definitely|surely) )?an? (?:solid|full|strong|clear|safe|easy|perfect|weak"
+    rf"|generous)) "
     rf"{_EITHER}{_UNIT}?(?:[.!](?= |$)|,? (?:as|because|since|from|given)\b)"
 )
 """How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
     rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence|(?:so )?i(?:['’](?:m|d"
-    rf"|ll)| am| would| will) (?:go(?:ing)? with|say)"
+    rf"|ll)| am| would| will) (?:go(?:ing)? with|say|expect)"
     rf"|(?:go|come) down to|(?:lower|rais|dropp?|bump|revis)(?:e|ing)?"
     rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
@@ -123,7 +124,7 @@ _EXPECTS = caseless(
 )
 _CHANGED = caseless(
     r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump)(?:e|ing)?(?: (?:it|that"
-    r"|this))?"
+    r"|this|my (?:prediction|rating|estimate|score)))?"
     rf"(?: up| down)? to (?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
 """The end of a text that changes its first rating: `I'd lower that to 4`."""
@@ -205,7 +206,7 @@ _OTHERS = caseless(
 )
 """Statements about other items: `The user gave 5 stars to Vertigo.`"""
 _AVERAGES = caseless(
-    r"\b(?:averag(?:e|es|ed|ing)|mean)(?: (?:rating|score|stars)s?)?"
+    r"\b(?:averag(?:e|es|ed|ing)|mean)(?: (?:rating|score|stars)s?)?(?: (?:on|for|of|by) \w{1,20})?"
     r"(?: (?:is|of|was|being|at|about|around|out at)){1,2} \d(?:[.,]\d+)?|\b(?:ratings?"
     r"|scores?) (?:\w+ly )?averag(?:e|es|ed) (?:about )?\d(?:[.,]\d+)?"
     r"|\bim (?:schnitt|durchschnitt)(?: bei)? \d(?:[.,]\d+)?"

@@ -41,7 +41,8 @@ _NO = word_set(
 )
 _EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
 _BEGINS = caseless(
-    rf"[\W_]*+(?:(?:mais|ah|oh|well|hmm|pues|na|ach|naja),? )?(?:the user |it(?:['’]s| is) an? )?"
+    rf"[\W_]*+(?:(?:mais|ah|oh|well|hmm|pues|na|ach|naja),? )?(?:the user |it(?:['’]s| is) an? "
+    rf"|an? )?(?:(?:qualified|clear|definite|resounding|strong|cautious|firm) )?"
     r"(?:(?:(?:most|very|quite) )?(?:likely|probably),? |(?:скорее(?: всего)?|пожалуй|думаю|наверное|вероятно),? "
     r"|eher |vermutlich |wahrscheinlich |plutôt )?"
     rf"({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n👍👎✅❌]| [-–—]"
@@ -85,7 +86,8 @@ _ASKED = caseless(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+")
 _ACKNOWLEDGES = caseless(r"^\W*(?:yes|sure|okay),? i (?:understand|see)\b[^.!?\n]*[.!?]\s*")
 _OF_IT = caseless(r"\b(?:it|this|that)\b")
 _FINAL = caseless(
-    rf"\b(?:final answer|(?:so|therefore|thus|hence),? (?:the|my) (?:answer|prediction|verdict))"
+    rf"\b(?:final answer|(?:so|therefore|thus|hence|on (?:reflection|second thoughts?)),? (?:the|my) (?:answer"
+    rf"|prediction|verdict))"
     rf"(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
     rf"|\bchang(?:e|ed|ing) my (?:answer|verdict|prediction) to[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
 )
@@ -104,6 +106,7 @@ _ONLY_VERDICT = caseless(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)")
 _LAST_WORD = caseless(
     r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$|\b(?:in that case|so|then),? (yes|no)\b(?![^\n]*\b(?:yes|no)\b)"
 )
+_SO = caseless(rf"\bso: ?[*_\"]{{0,3}}({_EITHER})(?=[*_\"]{{0,3}}(?:[.!,]|$))")
 _LAST_SENTENCE = caseless(rf"([.!?])[*_]{{0,3}} [*_]{{0,3}}({_EITHER})[*_]{{0,3}}[.!]?[*_]{{0,3}}\s*$")
 _TURNED = caseless(
     r"\b(?:also|unterm strich|letztlich|so|therefore|thus|overall|on balance|donc|finalement|quindi|entonces|al final"
@@ -118,7 +121,8 @@ _ASKS_ITSELF = caseless(
 """`Verdict: would they like it? Yes.`"""
 _IDIOM = caseless(
     r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
-    r"|\bno (?:doubt|one|more|other|longer|information|question|signs?|reason(?! not to)|need"
+    r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-])|one|more|other|longer|information|question|signs?"
+    r"|reason(?! not to)|need"
     r"|way(?!\W*[.!]))\b(?: about (?:it"
     r"|that)\b)?"
     r"|\bno\.? ?\d"
@@ -181,7 +185,11 @@ _HARDLY = re.compile(
 )
 """`Eher nicht.`"""
 _DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
-_SAYS = caseless(r"\bi(?:['’]d| would)(?: have to)? say[ *_\"“]{1,3}(?:yes|no)\b[*_\"”]{0,3}(?:[,.;!]|$)")
+_SAYS = caseless(
+    r"\bi(?:['’]d| would)?(?:(?: have to)? say| (?:would )?lean towards?| am leaning towards?)[ *_\"“]{1,3}(?:yes"
+    r"|no)\b"
+    r"[*_\"”]{0,3}(?:[,.;!]|$)"
+)
 """`Considering the history, I'd say no, they would not.`"""
 _PROBABLY_NOT = caseless(
     r"(?:^|[.!?:\n] ?)[*_]{0,3}(?:(?:so|thus|overall|hence),? )?(?:(?:most )?(?:probably|likely)|definitely|certainly"
@@ -325,7 +333,9 @@ def _declared(text: str) -> set[bool] | None:
     if final := _meant(one[1] or one[2] for one in _FINAL.finditer(text)):
         return final
     begins = _BEGINS.match(text)
-    words = {word.casefold() for word in (*_NAMED.findall(text), *(begins.groups() if begins else ()))}
+    words = {
+        word.casefold() for word in (*_NAMED.findall(text), *_SO.findall(text), *(begins.groups() if begins else ()))
+    }
     whole = begins is not None and text[begins.end() :].lstrip('*_"”)')[:1] in (".", "!")  # Пожалуй, да.
     if (
         words & _ALONE
@@ -420,7 +430,7 @@ _FOR = caseless(
     rf"\bexactly {_THEIR} (?:kind|sort|type|style|thing|taste)\b",
     r"\b(?:hard|difficult|impossible) to say no\b",
     r"\bno reason not to (?:recommend|suggest|offer) (?:it|this)\b",
-    r"\bno-brainer\b",
+    r"\bno-brainer\b|\A\W*no doubt about (?:it|that)\W{0,3}[.!–—-]",
     r"\bi(?:['’]d| would) bet on it\b",
     rf"\b(?:can(?:no|['’])t|do(?: not|n['’]t)) see why (?:they|he|she|the {_USER}) would(?: not|n['’]t)(?=[.,;!]|$)",
     rf"\bnot only (?:will|would) (?:they|he|she|the {_USER}) (?:{_TAKE}) (?:it|this)\b",
@@ -429,7 +439,9 @@ _FOR = caseless(
     r"应该会喜欢|(?<!不)会(?:很)?喜欢|気に入ると思|楽しめると思|好きだと思",
 )
 _AGAINST = caseless(
-    r"\A\W*(?:i doubt it|no way)[.!]|👎",
+    r"\A\W*(?:i doubt it|no way|不太?会|acho difícil|lo dudo|no lo creo|je ne (?:le )?pense pas|j['’]en doute"
+    r"|(?:das )?(?:glaube|denke) ich (?:eher )?nicht|не думаю)[.!,。]|👎",
+    r"\bcan(?:no|['’])t say yes\b",
     r"\bhard pass\b",
     r"\bi would(?: not|n['’]t) bet on it\b",
     r"\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b",

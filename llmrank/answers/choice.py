@@ -35,7 +35,8 @@ _CALLED = caseless(
     r"|(?:pick|choose|name|keep|recommend) (?:just |only )?one(?! (?:of|between|among|from|over|like|than)\b)"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
-    r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|am besten passt|ich (?:würde|empfehle|wähle|nehme"
+    r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|ich (?:würde"
+    r"|empfehle|wähle|nehme"
     r"|tendiere"
     r"|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
     r"|me quedo con|je (?:garde|retiens|prends)|ich bleibe bei|fico com|tengo per|ik kies"
@@ -82,7 +83,7 @@ _CHOSEN_BEHIND = caseless(
 )
 """`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не)\b[^.;\n]{0,20}$"
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не|weder|noch|ni)\b[^.;\n]{0,20}$"
     r"|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
 )
 _AVOIDED = caseless(
@@ -141,7 +142,7 @@ _SMALL_LETTER = caseless(r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is
 """`b`, `Answer: b`"""
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _SMALL_ANSWER = re.compile(r"(?:[Aa]nswer|[Cc]hoice|[Pp]ick)(?: is)?[:\s*_\"(]{1,4}([a-z])[)*_\".]{0,4}\s*\Z")
-_SMALL_FIRST = re.compile(r"(?:^[\W_]{0,6}|\boption )[a-z][).:](?= )", re.MULTILINE)
+_SMALL_FIRST = re.compile(r"(?:^[\W_]{0,6}|\boption )[a-z][).:](?=[*_]{0,3} )", re.MULTILINE)
 """`b) Heat`"""
 _RANK_FIELD = caseless(
     r"\\?\"(?:rank|position|score|confidence|probability|user(?:_id)?)\\?\" ?: ?\\?\"?[\d.]{1,8}\\?\"?,?"

@@ -225,7 +225,10 @@ def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
 def is_unordered(intro: str) -> bool:
     """Return whether the line before a list says that it is unordered, or sorted by something other than preference.
     A line that calls all items equally good does not count, since the list may still be the intended order."""
-    return _unordered(last_line(intro)) not in ("", "equally")
+    line = last_line(intro)
+    if meaning(intro) == "final":  # I ranked by popularity there. Here is the updated list:
+        line = re.split(r"(?<=[.!?]) ", line.rstrip())[-1]
+    return _unordered(line) not in ("", "equally")
 
 
 def _unordered(line: str) -> str:

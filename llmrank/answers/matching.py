@@ -363,6 +363,9 @@ class TitleIndex:
             return self._find_other_year(query, positions)
         if len(found) == 1:
             return Match((found[0],), "normalised")
+        named = [at for at in found if without_article(self._titles[at].name) == name]
+        if not query.year and len({self._titles[at].year for at in named}) > 1:
+            return _AMBIGUOUS  # a remake has no year's title for itself
         # Of several, those that agree in most ways win.
         best = max(_agreement(query, self._titles[at]) for at in found)
         found = [at for at in found if _agreement(query, self._titles[at]) == best]

@@ -189,7 +189,11 @@ def _after(steps: _Steps, text: str) -> str:
     return text
 
 
-_TIER = re.compile(r"^\W{0,4}([SA-F])(?: ?\([^()\n]{1,30}\))?(?:[*_]{0,3} ?[–—-]|[*_]{2,3}:)[*_]{0,3} ", re.MULTILINE)
+_TIER = re.compile(
+    r"^\W{0,4}(?:Tier )?([SA-F])(?: Tier)?(?: ?\([^()\n]{1,30}\))?(?:[*_]{0,3} ?[–—-]|[*_]{2,3} ?:"
+    r"|:[*_]{2,3})[*_]{0,3} ",
+    re.MULTILINE,
+)
 """`S – Heat, Alien`, `**A**: Fargo`"""
 _DIFF = re.compile(r"```diff\n(.*?)(?:```|\Z)", re.DOTALL)
 _FOOTNOTE = re.compile(r"^\[\^\d{1,3}\]: ?|\[\^\d{1,3}\]", re.MULTILINE)
@@ -432,6 +436,18 @@ _CITED = re.compile(r"(?<=\S) ?(?:\[\d{1,2}\]){1,6}(?=\s*$)", re.MULTILINE)
 """`Heat – IMDb 8.6 [1][2]`, above a list of sources."""
 _LONG_LINK = re.compile(r"\[([^\[\]\n]{0,200}[^\W\d_]{2}[^\[\]\n]{0,200})\]\(https?://[^\s()|]{40,2000}\)")
 """A link whose address would make an entry too long for a title; shorter ones are read where they stand."""
+_CURLY, _CURLY_JSON = re.compile("[“”]"), re.compile(r"[\[{［｛]\s{0,80}“")
+_HASH_CHAIN = re.compile(r"^\W{0,4}#\d{1,4}(?:\s?(?:→|>|->|,)\s?#\d{1,4})+", re.MULTILINE)
+"""`№7 → №5 → №2`: not a list that begins with its seventh entry."""
+_QUOTED_NUMBER = re.compile(r"^(\s{0,20}[\"'])(\d{1,3})[.)] ", re.MULTILINE)
+
+
+def _without_quoted_numbers(text: str) -> str:
+    """Drop the numbers inside quoted lines that count from 1 (`"1. Heat",`)."""
+    numbers = [int(number) for _, number in _QUOTED_NUMBER.findall(text)]
+    return _QUOTED_NUMBER.sub(r"\1", text) if numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1 else text
+
+
 _ORDER_IS = re.compile(
     r"((?:おすすめ|推[薦奨])の?順[位番]?)は,? ?([^\n]{2,600}?,[^\n]{2,600}?)(?:です|となります|になります|$)[.。]?",
     re.MULTILINE,
@@ -455,7 +471,10 @@ _STEPS: _Steps = (
     ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),
     ("一、", lambda text: _HAN_INSIDE.sub(_mark, text) if "二、" in text else text),
     ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
+    ("“", lambda text: _CURLY.sub('"', text) if _CURLY_JSON.search(text) else text),
     ("", folded),
+    ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),
+    ("1. ", _without_quoted_numbers),
     ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped
     ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
     ("```", _with_plain_code),

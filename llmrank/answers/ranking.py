@@ -182,12 +182,15 @@ def _titles_or_identifiers(
 def _in_capitals(text: str) -> str:
     """Return the text with lower-case letters that stand for entries in upper case."""
     text = _SMALL_MARK.sub(lambda found: found[0].upper(), text)
+    text = _SMALL_CHAIN.sub(lambda found: found[0].upper(), text)
     small = _SMALL_ENTRY.findall(text)
     return _SMALL_ENTRY.sub(lambda found: found[0].upper(), text) if len({*small}) == len(small) > 2 else text
 
 
 _SMALL_MARK = re.compile(r"^\W{0,9}(?:\d{1,3}|[ivx]{1,6})[.)] \([a-z]\)(?= )", re.MULTILINE)
 """`1. (d) Heat`"""
+_SMALL_CHAIN = re.compile(r"(?<![\w'’])[a-z](?:(?:, ?| ?> ?| ?→ ?)[a-z](?![\w'’])){2,}")
+"""`f, e, b, i, h`"""
 _SMALL_ENTRY = re.compile(r"^\W{0,9}\d{1,3}[.)] ([a-z])(?= ?$| [–—-] )", re.MULTILINE)
 """`1. d`, `2. c — for its end`"""
 

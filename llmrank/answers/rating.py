@@ -305,11 +305,15 @@ def _named_beside(text: str, value: float, scale: tuple[float, float]) -> int:
     return len({one for one, _ in _within(scale, given)} - {value})
 
 
+_UNIT_BEFORE = caseless(rf"\d ?(?:/ ?\d+ ?)?(?:{_STARS})\W{{0,3}}$")
+
+
 def _star_count(stars: re.Match[str]) -> str:
     """Return stars as their number. A single star after a number is its unit (`4.5 ★`)."""
     count = len(stars[0].rstrip("½☆")) + (0.5 if stars[1] else 0)
     is_unit = count == 1 and stars.string[max(0, stars.start() - 2) : stars.start()].rstrip()[-1:].isdigit()
-    return stars[0] if is_unit else f" {count:g} stars"
+    unit = count == 1 and _UNIT_BEFORE.search(stars.string[max(0, stars.start() - 20) : stars.start()])  # 4 Sterne ⭐
+    return stars[0] if is_unit else "" if unit else f" {count:g} stars"
 
 
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
@@ -347,7 +351,7 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
     """Return the ratings that replace each other, that begin the text, or that the text calls the rating."""
     if back := RETRACTION.search(text):
         before, after = (_given(_ANY.finditer(part)) for part in (text[: back.start()], text[back.end() :]))
-        if len(before) == len(after) == 1:
+        if len(before) == len(after) == 1 or (before and after and back[0].casefold() not in _WEAK):
             return [*dict.fromkeys((*before, *after))]
     if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
         return _with_replacements(_given([found]), text, scale)
@@ -358,6 +362,10 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
         return given
     given = _given(_ON_SCALE.finditer(text))
     return given if len(given) == 1 else []
+
+
+_WEAK = ("actually", "wait", "i mean")
+"""Words that retract a rating only if one other follows; they have other meanings."""
 
 
 def _with_unit(text: str, high: float) -> list[Given]:

@@ -54,7 +54,7 @@ _NAMED = caseless(
     rf"|would)_\w{{2,12}}"
     rf"|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
-    rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[<“-]{{0,6}}({_EITHER})(?!\w)"
+    rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[\]<“-]{{0,6}}({_EITHER})(?!\w)"
 )
 _ENDS = caseless(
     rf"(?:\b(?:say|is|be|a|an|definitely|likely|probably|think|so|clear|strong|therefore|thus|would|overall)\b"
@@ -439,6 +439,7 @@ _FOR = caseless(
     r"应该会喜欢|(?<!不)会(?:很)?喜欢|気に入ると思|楽しめると思|好きだと思",
 )
 _AGAINST = caseless(
+    r"\A\W*(?:claro que no|por supuesto que no|bien sûr que non|natürlich nicht|certo che no|конечно,? нет)\b",
     r"\A\W*(?:i doubt it|no way|不太?会|acho difícil|lo dudo|no lo creo|je ne (?:le )?pense pas|j['’]en doute"
     r"|(?:das )?(?:glaube|denke) ich (?:eher )?nicht|не думаю)[.!,。]|👎",
     r"\bcan(?:no|['’])t say yes\b",

@@ -351,7 +351,8 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
     """Return the ratings that replace each other, that begin the text, or that the text calls the rating."""
     if back := RETRACTION.search(text):
         before, after = (_given(_ANY.finditer(part)) for part in (text[: back.start()], text[back.end() :]))
-        if len(before) == len(after) == 1 or (before and after and back[0].casefold() not in _WEAK):
+        undecided = before and after and back[0].casefold() not in _WEAK and not _CONCLUDES.search(text)
+        if len(before) == len(after) == 1 or undecided:
             return [*dict.fromkeys((*before, *after))]
     if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
         return _with_replacements(_given([found]), text, scale)

@@ -31,7 +31,7 @@ _CALLS = caseless(
     r"|next (?:step|watch|read|pick|film|movie|book|game) is"
     r"|(?:would|will|['’]d|['’]ll) (?:enjoy|like|love)(?= [^.,;]{2,80} (?:the )?most\b)"
     r"|most likely (?:to )?(?:watch|read|play|buy|click(?: on)?|listen to|order|enjoy|like|choose|pick)"
-    r"|best (?:choice|pick|fit|option|match|recommendation)|(?<!second )(?<!next )(?:best|next)(?=:)"
+    r"|best (?:remaining )?(?:choice|pick|fit|option|match|recommendation)|(?<!second )(?<!next )(?:best|next)(?=:)"
     r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
     r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
@@ -92,6 +92,8 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
         return called
     if (found := LATTER.search(text)) and len(two := _in_order(text[: found.start()], index)) == 2:
         return two[found[1].casefold() == "latter"]
+    if (bold := _BOLD_END.search(text.rstrip())) and (match := index.find(bold[1])) and len(match.positions) == 1:
+        return match.positions[0]
     if (first := _first_sentence(text, index)) is not None:
         return first
     before, end, last = text[-_LAST_SIGNS:].strip().rpartition("\n")
@@ -101,6 +103,10 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
         return None
     match = index.find(last.strip(_OPENS + _CLOSES))
     return match.positions[0] if match and len(match.positions) == 1 else None
+
+
+_BOLD_END = re.compile(r": \*\*([^*\n]{1,200})\*\*[.!]?\Z")
+"""`… which is exactly this user's taste: **Heat**.`"""
 
 
 def _in_order(text: str, index: TitleIndex) -> list[int]:

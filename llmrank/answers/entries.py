@@ -42,7 +42,8 @@ _OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
 """JSON that is truncated."""
 _FIRST_QUOTE = re.compile(r"[\"“„«`]|(?<!\w)['‘]")
 _CLOSED = re.compile(
-    r"[\W_]{0,6}?(?i:(?:(?:the|der|das|le|la|el|il|o) )?(?:film|movie|book|buch|roman|livre|libro|novel|spiel|game) )?"
+    r"[\W_]{0,6}?(?i:(?:(?:the|der|das|le|la|el|il|o) )?(?:film|movie|book|buch|roman|livre|libro|novel|spiel"
+    r"|game) )?"
     r"(?:\*\*|__|[\"“„«])(?P<inside>[^\n]{1,300}?)(?:\*\*|__|[\"”“»])(?!\w)"
 )
 _MORE_CLOSED = re.compile(r" ?(?:[,;>→]|and\b|&) ?(?:and )?(?:\*\*|__)\w")
@@ -69,7 +70,8 @@ _COMPARES = re.compile(r"\b(?:like|similar|reminiscent|because|since|than|loved|
 _LEAD_IN = caseless(
     r"\b(?=[a-z])(?:would (?:(?:most|likely|probably|really) ){0,2}(?:like|enjoy|love)"
     r"|recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?"
-    r"|starts? with|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)|followed by"
+    r"|starts? with|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)"
+    r"|followed by"
     r"|then|first|next|finally|lastly|second|third|last|is|are|was|be|include|including|also|and"
     r"|d['’]abord|ensuite|puis|enfin|primero|segundo|tercero|luego|después|zuerst|dann|danach|prima|poi|infine"
     r"|output|answer|movies?|items?|put|place|would be)[:,]? |:[*_]{0,3} "
@@ -80,7 +82,8 @@ _HEADING = caseless(
     r"|top[- ]?\d+|reordered|re-ranked|list of|candidates?)\b|:\W{0,6}$"
 )
 _CHATTER = caseless(
-    r"(?:none|neither|nothing|however|sure|certainly|absolutely|of course|okay|ok|yes|no|great|thanks?|thank you|i hope"
+    r"(?:none|neither|nothing|however|sure|certainly|absolutely|of course|okay|ok|yes|no|great|thanks?|thank you"
+    r"|i hope"
     r"|hope|enjoy|note|please"
     r"|let me|these|this|based on|output|answer|i['’]m sorry|i can['’]?t|i cannot|as an ai|error|http)\b"
 )
@@ -96,7 +99,8 @@ _DECLINES = caseless(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|avoid|skip|unlike|except|instead|rather than"
     r"|cannot|sorry|unable|none of|neither|nor|dislikes?|hates?|nicht|pas|keine?|não|niet|не|because you|since you"
     r"|(?:you|the user) (?:(?:has|have|had) )?(?:already )?(?:liked|loved|watched|enjoyed|rated|seen)|error"
-    r"|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat|bit) better"
+    r"|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat"
+    r"|bit) better"
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]"
 )
 _FOLLOWS = caseless(r"^(?:(?:and|then|next|after that|afterwards|followed by|finally|lastly) )+")
@@ -113,8 +117,8 @@ _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|af
 _SCORED = re.compile(
     r"(?:(?:-{1,2}|=)> ?|[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)"
     rf"(?i:score|rating|relevance|{RANK_NOUN})?[ :#]{{0,3}}"
-    r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th)?"
-    r"(?: ?(?:points?|pts|stars?|place))?[)\]*_.]{0,4}$"
+    r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th|[ºª°])?"
+    r"(?: ?(?:points?|pts|stars?|place|lugar|posici[óo]n|posto|platz|место))?[)\]*_.]{0,4}$"
     r"|(?P<stars>[★⭐🌟🔥❤👍]{1,10})☆{0,10}$"
 )
 _AFTER_PLACE = caseless(r"(?<=\d(?:st|nd|rd|th))(?: place)?,? ?(?:\([^()\n]{1,200}\)|i\.e\.[^,\n]{1,30})$")
@@ -128,7 +132,7 @@ _ASIDE = re.compile(
 _AUTHOR = re.compile(r" (?:by|directed by) [A-Z][\w.]* ?(?:(?:d[aeiu]|del|du|la|le|v[ao]n|der|den) ){0,2}[\w.]*[A-Z]")
 _NOTE = re.compile(r" \[[^\[\]\d]{1,40}\]$")
 _PLACE = caseless(r"\d{1,3}(?:st|nd|rd|th)(?: place)?")
-_SAYS_RANK = caseless(rf"\b(?:{RANK_NOUN})\b|\d(?:st|nd|rd|th)\b")
+_SAYS_RANK = caseless(rf"\b(?:{RANK_NOUN})\b|\d(?:st|nd|rd|th)\b|\d[ºª°]")
 _TRANSLATED = re.compile(
     r"(?P<outside>[^()/\n]{1,200}) ?\((?!(?:18|19|20)\d\d\b)"
     r"(?P<inside>[^()\n]{1,200}(?:\([^()\n]{1,200}\)[^()\n]{0,200}){0,3})\)"
@@ -478,7 +482,8 @@ def _is_heading(line: Line) -> bool:
 
 
 _BECAUSE = re.compile(
-    r"(?<=[)\w\"]),? (?:because|since|as|given that) (?:the (?:user|viewer|reader|customer)|you|they|he|she)\b[^.!?\n]*"
+    r"(?<=[)\w\"]),? (?:because|since|as|given that) (?:the (?:user|viewer|reader|customer)|you|they|he"
+    r"|she)\b[^.!?\n]*"
     r"\b(?:liked|loved|watched|enjoyed|rated|seen|read|played|bought)\b[^>\n]*$"
 )
 """The reason after titles: `because the user has enjoyed Heat`."""
@@ -550,7 +555,9 @@ _CHAIN, _FEW = 100, 20
 def _without_asides(line: Line) -> Line:
     """Return a line without sentences that leave items out and without reasons why the user may like the others."""
     text = line.text
-    if ". " in text and len(text) < 600 and text.count(", ") < 6:  # I recommend Heat. I do not recommend Fargo.
+    if (
+        ". " in text and len(text) < 600 and text.count(", ") < 6 and text.count(" > ") < 2
+    ):  # I recommend Heat. I do not recommend Fargo.
         sentences = re.split(r"(?<=[.!?])(?<!a\.k\.a\.) ", text)
         if len(sentences) > 1:
             line = Line(

@@ -53,14 +53,8 @@ class OneTitle(TextFormat):
             return _answered(
                 Entry(question.items[match.positions[0]].title, 0, match.stage), match, item_id, response, listed
             )
-        first = listed.entries[0] if listed.ranked and listed.entries else None
-        if first is not None and first.read_as in _STAGES:
-            named = index.named_in(text[:SEARCH_LIMIT]) if len(listed.entries) == 1 else set[int]()
-            called = called_title(text, index) if len(named) > 1 else None
-            is_first = called is None or question.items[called].item_id == listed.ranked[0]
-            taken_back = len(named) > 1 and _TAKEN_BACK.search(text.partition(first.text)[2]) is not None
-            if is_first and (len(named) < 2 or (is_alone(first.text, text) and not taken_back)):
-                return _answered(first, index.find(first.text), listed.ranked[0], response, listed)
+        if (first := _first(listed)) and _stands(first, listed, text, question):
+            return _answered(first, index.find(first.text), listed.ranked[0], response, listed)
         if listed.reason in ("refusal", "empty", "truncated"):
             return unparsed(response, response.text, listed.reason)
         lines = enumerate(text.split("\n"), 1)
@@ -75,8 +69,29 @@ class OneTitle(TextFormat):
             repairs = {"named_beside": len(others - {*index.namesakes(chosen)})}
             item_id = question.items[chosen].item_id
             return answered(response, repairs, ranked=(item_id,), matches={"normalised": 1})
-        found = found or (first is not None and first.read_as in _STAGES)  # in a sentence about others
-        return unparsed(response, response.text, "ambiguous" if found else listed.reason or "no_candidate_named")
+        return unparsed(
+            response, response.text, "ambiguous" if found or first else listed.reason or "no_candidate_named"
+        )
+
+
+def _first(listed: Answer) -> Entry | None:
+    entry = listed.entries[0] if listed.ranked and listed.entries else None
+    return entry if entry and entry.read_as in _STAGES else None
+
+
+def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool:
+    """Return whether the first entry is the choice: it heads a list or stands alone, and is not taken back."""
+    index = title_index(question.items)
+    if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
+        return True
+    second = next((entry.text for entry in listed.entries[1:2] if entry.read_as in _STAGES), "")
+    behind = text.partition(first.text)[2]
+    if _TAKEN_BACK.search(behind.partition(second)[0] if second else behind):
+        return False
+    called = None if second else called_title(text, index)
+    return bool(second) or (
+        (called is None or question.items[called].item_id == listed.ranked[0]) and is_alone(first.text, text)
+    )
 
 
 def _in_json(text: str, index: TitleIndex) -> Match | None:

@@ -128,14 +128,20 @@ _IDIOM = caseless(
     r"|\bno\.? ?\d"
 )
 _THINGS = "movie|film|book|game|song|album|track|show|series|product|item|one|title|article|story|dish|place|course"
+_ASPECTS = (
+    "kind|sort|type|style|genre|director|actor|author|artist|band|brand|ending|aspect|part|scene|theme|element|plot|cast"
+    "|setting|pace|premise"
+)
+"""What a sentence may be about that is not the item: `They will not like this ending`."""
 _SURELY = (
     r"(?: (?:(?:most|very|almost|highly|more than) )?(?:likely|probably|definitely|certainly|surely|really|absolutely"
     r"|also|still|thoroughly|truly|totally|actually|just|fully|genuinely|strongly))*"
 )
 _PREDICTION = caseless(
     r"(?:(?P<doubt>\bi (?:(?:do not|don['’]t) (?:really )?(?:think|believe|expect|imagine|see (?:why|how))|doubt)"
-    r"|\b(?:(?<!not )unlikely|doubtful|not likely)|\b(?:little|low|small|slim|no|not much(?: of a)?) (?:chance"
-    r"|likelihood)|\bnothing [^.!?\n]{1,60} suggests?)"
+    r"|\b(?:(?<!not )unlikely|doubtful|not (?:(?:very|too|so|at all|particularly) )?likely)"
+    r"|\b(?:little|low|small|slim|no|not much(?: of a)?) (?:chance|likelihood)"
+    r"|\bnothing (?:[^.!?\n]{1,60} )?suggests?)"
     r"(?: that| if| whether| of)? )?"
     rf"\b(?:(?:the|this) {_USER}|they|he|she)"
     r"(?: (?:will|would)|['’](?:ll|d)| wo(?=n['’]t)|(?: (?:is|are|am)|['’](?:re|s))(?P<never> not)?"
@@ -144,12 +150,25 @@ _PREDICTION = caseless(
     rf"(?:(?P<hate>hate|dislike|loathe|skip|avoid)|{_TAKE}|download|listen to|be (?:interested in|into|a fan of)"
     rf"|go for"
     r"|pick(?: up)?|choose)"
-    rf" (?:(?:this|the|that) (?:{_THINGS})|it|this|that)\b(?! (?:kind|sort|type|if|when|unless)\b)"
+    rf" (?:(?:this|the|that) (?:{_THINGS})|it(?! to\b)|(?:this|that)(?! (?:{_ASPECTS})\b))\b"
+    r"(?! (?:if|when|unless|(?:even |much |far |no )?less|no more|only|but only)\b|, but only\b)"
 )
 """`I don't think the user would like it`: a sentence about the item, whose title is replaced by `it`."""
+_TURNS = caseless(
+    r"\b(?:not|\w{1,6}n['’]t|cannot|no|nothing|nobody|none|never|neither|nor|hardly|scarcely|barely|little|few|less"
+    r"|least|without|hard|difficult|impossible|unlikely|doubt\w*|surpris\w+|far from|lying|wrong|chances?|odds"
+    r"|likelihood|probability|idea|notion|used to|at first|on paper|(?:you|one)(?:['’]d| would)|was|were|than)\b"
+)
+"""Words that turn what follows them in a clause into its opposite, or into no prediction."""
+_CLAUSES_BEFORE = caseless(
+    r"(?:.*(?:[;:–—]|,? but\b|, (?:so|yet|therefore|thus|hence|and)\b))?"
+    r"(?:\W*(?:(?:al|even )?though|while|whereas|despite|since|because|as|given|based)\b[^,]*,)?"
+)
+"""The clauses of a sentence that say nothing about its last one: `Although it is not a comedy,`"""
+_NO_DOUBT = caseless(r"\b(?:do(?: not|n['’]t) doubt|(?:little|without(?: any| a)?) doubt|not unlikely)\b")
 _NO_REASON = caseless(
-    rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b|way(?= (?:that )?(?:they|he|she|(?:the"
-    rf"|this) {_USER})\b))"
+    rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b|(?:evidence|indication|signs?)(?= that\b)"
+    rf"|way(?= (?:that )?(?:they|he|she|(?:the|this) {_USER})\b))"
 )
 _FIRST_THOUGHT = caseless(
     r"\b(?:first|initial) (?:thought|instinct|guess|reaction|impression)(?: here)? (?:was|is|would be)\W{1,3}(?:yes"
@@ -171,7 +190,8 @@ _HEDGED = re.compile(
 _EMPHATIC = re.compile(
     r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
     r"(?:(?:probably|likely|rather|i(?: would|['’]d) say)(?= not\b)|absolutely|definitely|certainly|of course"
-    r"|surely)(?:(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)|[,!]? yes\b(?!.*\bno\b))",
+    r"|surely)(?:(?P<not> not)?\b[*_]*(?:[.!]|,(?! (?:(?:it|that) depends|i can)\b))(?!.*\b(?:no|yes)\b)"
+    r"|[,!]? yes\b(?!.*\bno\b))",
     re.IGNORECASE | re.DOTALL,
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
@@ -266,12 +286,21 @@ _THUMB_DOWN = re.compile(r"\A\s{0,9}(?:👎|❌)️?(?=[^\n✅👍]{0,2000}\Z)")
 
 
 def _predictions(text: str) -> set[bool]:
-    """Return whether sentences say that the user will like the item, or will not, or both. Conditions do not count."""
+    """Return whether sentences say that the user will like the item, or will not, or both. Conditions do not count,
+    and neither does what other words may deny."""
     found: set[bool] = set()
     for sentence in _SENTENCES.split(text[:_SEARCH_LIMIT]):
         if not _IFFY.search(sentence):
-            found |= {_polarity(one) for one in _PREDICTION.finditer(sentence)}
+            found |= {_polarity(one) for one in _PREDICTION.finditer(sentence) if not _is_turned(one)}
     return found
+
+
+def _is_turned(found: re.Match[str]) -> bool:
+    """Return whether words before a match, in its clause, may turn it into its opposite (`I wouldn't say …`)."""
+    sentence = _SENTENCES.split(found.string[: found.start()])[-1]
+    before = _CLAUSES_BEFORE.match(sentence)
+    clause = _NO_DOUBT.sub(" ", sentence[before.end() if before else 0 :])
+    return _TURNS.search(clause) is not None
 
 
 def _polarity(prediction: re.Match[str]) -> bool:
@@ -368,6 +397,20 @@ def _later(text: str, begins: re.Match[str]) -> set[bool] | None:
     return _meant([word[1] or word[2]] if word else [begins[1], *_PLAIN.findall(text, back.end())])
 
 
+def _concluded(text: str) -> set[bool] | None:
+    """Return the verdict of the last words (`They'd like the start, but no.`), unless it depends on something."""
+    last = text[-_SEARCH_LIMIT:].rstrip().rpartition("\n")[2]
+    found = _CONCLUDED.search(last[-_LAST_SIGNS:])
+    return _meant([found[1]]) if found and not _ON_SOMETHING.search(last) else None
+
+
+_CONCLUDED = caseless(
+    r"\b(?:so|but|then|therefore|thus|hence|overall),? (?:(?:it|this|this one)(?: is|['’]s) )?(?:an? )?(yes|no)[\W_]*$"
+)
+_ON_SOMETHING = caseless(r"\b(?:if|unless|when|whether|depend\w*)\b")
+_LAST_SIGNS = 80
+
+
 def _asked_and_answered(text: str) -> set[bool] | None:
     asked = [*_ASKS_ITSELF.finditer(text)]
     if asked and RETRACTION.search(text, asked[-1].end()):
@@ -415,9 +458,9 @@ def _closing(text: str) -> set[bool]:
     """Return the verdicts at the ends of the first and the last line."""
     text = text.strip()
     lines = text.splitlines()
-    found = [one for line in lines[:1] + lines[-1:] if (one := _ENDS.search(line[-80:]))]
+    found = [one for line in lines[:1] + lines[-1:] if (one := _ENDS.search(line[-_LAST_SIGNS:]))]
     concludes = bool(found) and found[-1][0][0] in ":→="  # So: **No**
-    if not found or (not concludes and _DENIES.search(text[-80:])):
+    if not found or (not concludes and _DENIES.search(text[-_LAST_SIGNS:])):
         return set()
     verdicts = _meant(_PLAIN.findall(text))
     return verdicts if len(verdicts) == 2 else _meant(one[one.lastindex or 1] for one in found)
@@ -456,14 +499,16 @@ _AGAINST = caseless(
 def _idiomatic(text: str) -> set[bool] | None:
     """Return the verdict of an idiom: `right up their alley`, `hard pass`."""
     text = text[:_SEARCH_LIMIT]
-    verdicts = ({True} if _FOR.search(text) else set[bool]()) | ({False} if _AGAINST.search(text) else set[bool]())
-    return verdicts or None
+    idioms = ((True, _FOR), (False, _AGAINST))
+    found = {verdict for verdict, idiom in idioms for one in idiom.finditer(text) if not _is_turned(one)}
+    return found or None
 
 
 _RULES = (
     _opening,
     _declared,
     _asked_and_answered,
+    _concluded,
     _opening_prediction,
     _without_yes_or_no,
     _predicted,

@@ -114,6 +114,7 @@ _TITLE_WORDS, _TITLE_SIGNS = 12, 200
 _WORSE = caseless(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
     r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b"
+    r"|\W{0,4} would have been my\b"
     r"|\W{0,4} (?:is|are|would be|would have been) an? (?:reasonable|good|solid|decent) (?:second|backup)"
     r"(?= (?:choice|pick|option|best)\b|[.,;!]|$)"
     r"|\W{0,4} (?:is|are|would be|would have been|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
@@ -137,6 +138,11 @@ _RETRACTION = caseless(
     r"|\bno,? mejor\b|\bo mejor dicho\b|\bou melhor\b|\bo meglio\b"
 )
 _DEPENDS = caseless(r"\bdepends\b")
+_IF_THEY = caseless(
+    r"[\])*_\"]{0,4}(?: \([^()\n]{1,80}\))? (?:if|when) (?:they|he|she|you|the \w+)(?:['’]re| are)?"
+    r" (?:want|prefer|like|love|feel|need|enjoy|in)\w{0,3}\b"
+)
+"""`Choose A if they want action`"""
 _EACH_FOR = caseless(r"\b(?:both|either|equally|neither)\b")
 _SMALL_LETTER = caseless(r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*")
 """`b`, `Answer: b`"""
@@ -254,7 +260,7 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     if several and not _declared(words, text) and (at := called_title(text, index)) is not None:
         # not 3, not 4. The best option is Heat
         return _titled(at, "normalised", response, question, _others(every, at))
-    if several or _DEPENDS.search(text[:200]):
+    if several or _DEPENDS.search(text[:200]) or _is_aside(plainest[0], text):
         return unparsed(response, text, "ambiguous")
     if (at := plainest[0].position) is None:
         return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
@@ -266,6 +272,18 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     beside = len({word.text for word in every} - {plainest[0].text})
     repairs = {"named_beside": beside, "commented": 0 if beside else comments(text.splitlines(), question.items)}
     return answered(response, repairs, ranked=(question.items[at].item_id,))
+
+
+def _is_aside(word: Word, text: str) -> bool:
+    """Return whether an identifier is chosen on a condition, or is only what something else is better than."""
+    before = text[max(0, word.start - 60) : word.start]
+    return bool(_IF_THEY.match(text, word.end) or (_THAN.search(before) and not _NOTHING.search(before)))
+
+
+_THAN, _NOTHING = (
+    caseless(r"\b(?:better|more|less) (?:\w+ )?than\W{0,4}$"),
+    caseless(r"\b(?:no|none|nothing|not|never)\b"),
+)
 
 
 def _by_title(text: str, response: Response, question: Question, index: TitleIndex) -> Answer:
@@ -366,7 +384,8 @@ _COUNTED = re.compile(
     r" (?:(?:[A-Za-z-]{2,20} ){0,2}"
     r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are"
     r"|were"
-    r"|stars?(?! [A-Z])|points?|of (?:the|these|those|them))\b"
+    r"|stars?(?! [A-Z])|points?|of (?:the|these|those|them)|hours?|minutes|years?|times|awards?|oscars?|seasons?|pages"
+    r"|people|users|others?)\b"
 )
 _NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)\b)[a-z]{3,}")
 
@@ -525,7 +544,16 @@ _FINAL, _CORRECTED = (
 
 
 def _ends_there(word: Word, text: str) -> bool:
-    return not re.match(r"[*_\"')\]]{0,4}(?: \w|/)", text[word.end : word.end + 6])
+    if re.match(r"[*_\"')\]]{0,4}(?: \w|/)", text[word.end : word.end + 6]):
+        return False
+    return _ALIKE.match(text, word.end) is None
+
+
+_ALIKE = re.compile(
+    r"[\])*]{0,3}(?:, ?[\[(*]{0,3}\w{1,2}[\])*]{0,3}){0,9},? and [\[(*]{0,3}\w{1,2}[\])*]{0,3}"
+    r" (?:are|were|have|all|both)\b"
+)
+"""`1, 2 and 3 are crime films`"""
 
 
 def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:

@@ -41,6 +41,8 @@ _BRACKETS = re.compile(r"\[([^\[\]\n]{0,2000})(?:\]|$)", re.MULTILINE)
 _CHAIN = re.compile(r"\[(?:\d++|[A-Z]{1,2})\](?: > \[(?:\d++|[A-Z]{1,2})\])++")
 _SEPARATOR = re.compile(r"[\s,;<>→|=\[\](){}\"'`“”«»*_~/&#.-]*+")
 _SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over)\b)[a-z]{2}")
+_BEHIND_A = re.compile(r"\s(?:to [B-Z]|wins|beats)\b")
+"""What may follow the identifier `A` but not the article: `I prefer A to B`."""
 _FILLER = (
     ITEM_HEADS
     | RANK_HEADS
@@ -274,6 +276,8 @@ def _is_measure(text: str, start: int, end: int) -> bool:
 def _is_pronoun(match: re.Match[str], text: str) -> bool:
     """Return whether this is the `I` or the `A` of a sentence rather than an identifier."""
     if match[0] not in ("I", "A") or _SENTENCE.match(text, match.end()) is None:
+        return False
+    if match[0] == "A" and _BEHIND_A.match(text, match.end()):
         return False
     before = text[max(0, match.start() - 20) : match.start()].split()
     return not before or before[-1].casefold() not in _FILLER - _FUNCTION_WORDS

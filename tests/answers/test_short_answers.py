@@ -74,6 +74,11 @@ BY_LETTER: list[tuple[str, int | None]] = [
     ("我选择A，而不是D。", 1),
     ("Dが最適です。", 4),
     ("A も良いですが、Dが最適です。", 4),
+    ("I prefer A to B.", 1),
+    ("A wins on action, B wins on comedy.", None),
+    ("Choose A if they want action, B if they want comedy.", None),
+    ("B, if I had to pick.", 2),
+    ("A fits the history better than B.", None),
 ]
 BY_NUMBER: list[tuple[str, int | None]] = [
     ("3 stars? I'd pick 4.", 4),
@@ -96,6 +101,8 @@ BY_NUMBER: list[tuple[str, int | None]] = [
     ("４番", 4),
     ("4番です。5番も良いです。", 4),
     ("选项4", 4),
+    ("1, 2 and 3 are crime films; 4 is a comedy, as they wanted. So 4.", None),
+    ("I'd go with the second film. The first one has 3 hours.", None),
 ]
 BY_TITLE: list[tuple[str, int | None]] = [
     ("Heat", 1),

@@ -57,10 +57,16 @@ LATTER = caseless(
     r"|answer is|go with|lean(?:ing)? towards?|choose|prefer|recommend) the (former|latter)\b"
 )
 """`so I'd pick the former`, of two that were named"""
+_BY_OTHERS = caseless(
+    r"\b(?:people|fans|viewers|readers|users|others|critics|everyone|(?:a|most) (?:friends?|colleagues?|lists?))\b"
+    r"(?! (?:like|such as) (?:this|them)\b)(?!.*\b(?:i|my|the (?:user|best|answer)|this user|is|would be)\b)"
+)
+"""`A friend would recommend`"""
 _NOT_CALLED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|avoid\w*|skip\w*|worst|least|worse|unless"
     r"|if(?! i ha(?:d|ve) to| (?:they|you|he|she|the \w+)(?:['’]ve| have)? (?:enjoyed|liked|loved|seen|read"
-    r"|watched))|or|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
+    r"|watched)(?! (?:it|this|that|them|both)\b))|or"
+    r"|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
     r"|nunca|jamais|jamás|non|né|не|или)\b|\?"
 )
 _SENTENCE = re.compile(
@@ -124,6 +130,9 @@ def _first_sentence(text: str, index: TitleIndex) -> int | None:
     match = index.find(title) or (index.nearest(title) if rest and len(title.split()) < _SHORT else None)
     if match is None or match.stage == "item_id" or len(match.positions) != 1 or RETRACTION.search(" ".join(rest)):
         return None
+    asked = first.rstrip(_CLOSES).endswith("?")
+    if asked and rest and index.named_in(rest[0][:SEARCH_LIMIT]) - {*match.positions}:
+        return None  # Heat? Too long. Fargo? Yes.
     following = _FIRST.split(rest[0].strip(), maxsplit=1)[0] if rest else ""
     return None if index.find(following.strip(_OPENS + _CLOSES)) else match.positions[0]
 
@@ -145,6 +154,8 @@ def called_title(text: str, index: TitleIndex) -> int | None:
     Heat`)."""
     for sentence in reversed(_SENTENCE.split(text[-_LAST_SIGNS:])):
         for call in reversed([*_CALLS.finditer(sentence)]):
+            if _BY_OTHERS.search(sentence, 0, call.start()):
+                continue
             first = _BEGINS.match(sentence, call.end())  # My choice is: Heat
             after = first.end() if first else call.end()
             ends = (one for one in _CLAUSE.finditer(sentence, call.end()) if one[0] not in ":;" or one.start() >= after)
@@ -152,11 +163,14 @@ def called_title(text: str, index: TitleIndex) -> int | None:
             end = next(outside, len(sentence))
             if named := index.named_in(sentence[call.end() : end]):
                 return named.pop() if len(named) == 1 and not _NOT_CALLED.search(sentence[:end]) else None
-            near = index.nearest(sentence[call.end() : end].strip(_OPENS + _CLOSES))
+            words = sentence[call.end() : end].strip(_OPENS + _CLOSES)
+            near = None if words.islower() and " " not in words else index.nearest(words)  # I'd go for it
             if near and len(near.positions) == 1 and not _NOT_CALLED.search(sentence[:end]):
                 return near.positions[0]
         for at, end in _praised(sentence, index):
             return None if _NOT_CALLED.search(sentence[:end]) else at
+        if sentence.startswith(("but ", "yet ")) and index.named_in(sentence):
+            return None  # Heat would be the best choice for most, but this user needs Alien
     return None
 
 

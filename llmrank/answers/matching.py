@@ -196,10 +196,12 @@ class TitleIndex:
         return False
 
     def named_in(self, text: str) -> set[int]:
-        """Return the items whose names appear in a text, except names that are part of another name there."""
+        """Return the items whose names appear in a text, except names that are part of another name there, and short
+        words in lower case (`I recommend it`)."""
         plain = f" {normalised(text)} "
         names = (*self._last_parts.items(), *self._names.items())
-        found = {name: at for name, at in names if len(name) > 1 and f" {name} " in plain}
+        present = ((name, at) for name, at in names if len(name) > 1 and f" {name} " in plain)
+        found = {name: at for name, at in present if len(name) > _SHORT_NAME or not _is_common_word(name, text)}
         whole = (name for name in found if not any(f" {name} " in f" {other} " for other in found if other != name))
         return {at for name in whole for at in found[name]}
 
@@ -643,3 +645,12 @@ def _cached_index(same: _SameItems) -> TitleIndex:
 def title_index(items: tuple[Item, ...]) -> TitleIndex:
     """Return the index for these items. The last 8 are cached by the identity of the tuple."""
     return _cached_index(_SameItems(items))
+
+
+_SHORT_NAME = 3
+
+
+def _is_common_word(name: str, text: str) -> bool:
+    """Return whether a text has a name only in lower case, as `it` and `big` are written."""
+    ways = {found[0] for found in re.finditer(rf"\b{name}\b", text, re.IGNORECASE)}
+    return ways == {name} and name.isalpha()

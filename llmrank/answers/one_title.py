@@ -28,6 +28,8 @@ _DENIED = caseless(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|una
 _TAKEN_BACK = caseless(
     rf"{RETRACTION.pattern}|^\W*edit:|\n\W*edit:|\bapolog|\bsorry\b|\bcorrect(?:ed|ion)\b|\bmy mistake\b"
 )
+_BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
+"""`Most people would choose Heat, but I'd recommend Fargo`"""
 _LINE_LIMIT = 2_000
 """Maximum number of characters of a line to search for a title."""
 
@@ -86,6 +88,8 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
         return True
     second = next((entry.text for entry in listed.entries[1:2] if entry.read_as in _STAGES), "")
     behind = text.partition(first.text)[2]
+    if _BUT_I.search(behind):
+        second = ""  # two titles of a sentence are no list
     if _TAKEN_BACK.search(behind.partition(second)[0] if second else behind):
         return False
     called = None if second else called_title(text, index)

@@ -146,6 +146,7 @@ _LEANS = caseless(
     rf"|for)) (?:an? )?{_DIGITS}"
 )
 """`Probably a 4 or a 5. I'd lean towards 5`"""
+_NOT_SO = caseless(r"\b(?:if|unless|not)\b")
 _FINAL = caseless(
     r"\b(?:final (?:rating|score|note)|(?:nota|note|calificación|puntuación|valutazione) final[ei]?"
     r"|endgültige (?:bewertung|note))"
@@ -191,7 +192,10 @@ _RANGE = caseless(
 )
 _NEEDS = caseless(r"\bi(?:['’]d| would)? need\b[^.\n]*")
 """`For a rating I'd need to know 3 books`"""
-_OFF = caseless(rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) stars? (?:off|less|short|below|under)\b")
+_OFF = caseless(
+    rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) (?:star|point)s? (?:off|less|short|below|under|above"
+    r"|over|more|higher|lower)\b"
+)
 """`one star off a perfect five`"""
 _NO_RATING = caseless(
     r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
@@ -200,6 +204,8 @@ _NO_RATING = caseless(
     r"|resort|property|restaurant)\b"
     r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]"
 )
+_WISH = caseless(r"\bi(?:['’]d| would) (?:love|like|have liked) to (?:say|give|rate)\b[^.;\n]{1,60}?(?=,? but\b)")
+"""`I'd love to say 5, but`"""
 _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
@@ -280,7 +286,7 @@ def _plain(text: str, question: Question) -> str:
 
     aside = _ASIDE.sub(" ", text)
     text = _AVERAGES.sub(" ", aside if _ANY.search(aside) else text)
-    text = _NOT_QUITE.sub(" ", _NEEDS.sub(" ", text))
+    text = _NOT_QUITE.sub(" ", _WISH.sub(" ", _NEEDS.sub(" ", text)))
     text = "\n".join(" ".join(line.split()) for line in _NO_RATING.sub(" ", text).splitlines())
     text = _OFF.sub(f"{_RANGE_MARK} ", _WORD_RANGE.sub(f"{_RANGE_MARK} ", text))
     if [number[1] for number in islice(_LISTED.finditer(text), 2)] == ["1", "2"]:
@@ -336,15 +342,23 @@ def _revised(lines: Sequence[str]) -> list[Given]:
     """Return the rating to which the last line changes the first one, or the ratings in lines that correct it."""
     if lines and (changed := _CHANGED.search(lines[-1])):
         return _given([changed])
-    if len(leans := _given(_LEANS.finditer("\n".join(lines)))) == 1:
-        return leans
+    joined = "\n".join(lines)
+    leans = [found for found in _LEANS.finditer(joined) if not _NOT_SO.search(_sentence_around(joined, found))]
+    if len(leant := _given(leans)) == 1:
+        return leant
     corrected = [(at, found) for at, line in enumerate(lines) if (found := _CORRECTED.fullmatch(line))]
-    final = _given(_FINAL.finditer("\n".join(lines)))
+    final = _given(_FINAL.finditer(joined))
     if len(final) == 1 and {*_given(found for _, found in corrected)} <= {*final}:
         return final
     behind = lines[corrected[-1][0] + 1 :] if corrected else []
     taken_back = any(_ONLY.fullmatch(line) or RETRACTION.search(line) for line in behind)
     return [] if taken_back else _given(found for _, found in corrected)
+
+
+def _sentence_around(text: str, found: re.Match[str]) -> str:
+    """Return the sentence of a match, of at most two hundred characters on either side."""
+    before, after = text[max(0, found.start() - 200) : found.start()], text[found.end() : found.end() + 200]
+    return re.split(r"[.!?;\n]", before)[-1] + found[0] + re.split(r"[.!?;\n]", after, maxsplit=1)[0]
 
 
 def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list[Given]:

@@ -151,7 +151,7 @@ _PREDICTION = caseless(
     rf"|go for"
     r"|pick(?: up)?|choose)"
     rf" (?:(?:this|the|that) (?:{_THINGS})|it(?! to\b)|(?:this|that)(?! (?:{_ASPECTS})\b))\b"
-    r"(?! (?:if|when|unless|(?:even |much |far |no )?less|no more|only|but only)\b|, but only\b)"
+    r"(?! (?:if|when|unless|(?:even |much |far |no )?less|only|but only)\b|, but only\b)"
 )
 """`I don't think the user would like it`: a sentence about the item, whose title is replaced by `it`."""
 _TURNS = caseless(
@@ -327,7 +327,7 @@ _SPEAKS_AGAINST = caseless(r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’
 
 def _verdicts(text: str) -> set[bool]:
     """Return the verdicts of a text: from what it calls its answer, what it begins with, or what it ends with."""
-    if looks_like_error(text):
+    if looks_like_error(text) or _OPPOSITE_ASKED.search(text):
         return set()
     text = _ACKNOWLEDGES.sub("", text)
     if (own := _ANSWERS_ITSELF.findall(text)) and not _FINAL.search(text):
@@ -466,6 +466,8 @@ def _closing(text: str) -> set[bool]:
     return verdicts if len(verdicts) == 2 else _meant(one[one.lastindex or 1] for one in found)
 
 
+_OPPOSITE_ASKED = caseless(r"[\"_](?:dislikes?|hates?|skip|avoid|rejects?)\w{0,12}\" ?: ?\"?(?:true|false|yes|no)\b")
+"""`{"dislike": true}`"""
 _DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
 _THEIR = rf"(?:their|his|her|(?:the|this) {_USER}['’]s)"
 _FOR = caseless(

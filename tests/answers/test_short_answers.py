@@ -133,6 +133,12 @@ BY_TITLE: list[tuple[str, int | None]] = [
     ("Heat, Fargo, Casino", 1),
     ('"Fargo"', 4),
     ("Best: Fargo. Worst: Casino.", 4),
+    ("Heat? No. Fargo? Yes.", None),
+    ("Heat? Too long. Fargo? Too odd. Casino it is.", 5),
+    ("Most people would recommend Heat, but I'd recommend Fargo.", 4),
+    ("I'd recommend Fargo. People who like it also go for Heat.", 4),
+    ("I'd recommend Fargo; if they've seen it, I'd recommend Heat.", 4),
+    ("Casino would be the best choice for most users, but this one needs Fargo.", None),
 ]
 VERDICTS: list[tuple[str, int | None]] = [
     ("Yes.", 1),
@@ -218,6 +224,7 @@ VERDICTS: list[tuple[str, int | None]] = [
     ("If they like crime then yes, but if not then no.", None),
     ("Of course, it depends.", None),
     ("Certainly, I can help. What does the user like?", None),
+    ('{"dislike": true}', None),
 ]
 RATINGS: list[tuple[str, float | None]] = [
     ("4", 4),
@@ -259,6 +266,11 @@ RATINGS: list[tuple[str, float | None]] = [
     ("Most likely a 4, as the average is 3.9.", 4),
     ("They usually rate dramas 3, and this is a drama, so 3.", 3),
     ("They never give more than 4, so 4.", 4),
+    ("If they were a Hitchcock fan I'd lean towards 5; as it is I'd say 3.", 3),
+    ("I'd lean towards 5 if they liked old films. They don't: 3.", None),
+    ("I'm not leaning towards 3. 4.", None),
+    ("I'd love to say 5, but 4 it is.", None),
+    ("One point above their usual 3, i.e. 4.", None),
 ]
 
 
@@ -282,6 +294,13 @@ def test_a_choice_by_number(text: str, place: int | None) -> None:
 @pytest.mark.parametrize(("text", "place"), BY_TITLE)
 def test_a_choice_by_title(text: str, place: int | None) -> None:
     assert chosen("one_title", text, ()) == place
+
+
+def test_a_short_word_in_lower_case_is_no_title() -> None:
+    items = tuple(Item(title, title) for title in ("It (2017)", "12 Angry Men (1957)", "Big (1988)"))
+    text = "12 Angry Men is a big step up from what they usually watch, but I recommend it."
+    answer = answer_format("one_title").read(Response(text), Question(items, top=1))
+    assert answer.ranked == ("12 Angry Men (1957)",)
 
 
 def value(name: str, text: str) -> float | None:

@@ -679,6 +679,8 @@ def _columns(table: Mapping[str, object]) -> Block | None:
     alike = len({len(column) for column in columns.values()}) == 1
     if not (alike and numbers & {"rank", "score"} and "item" in map(head_role, columns)):
         return None
+    if "item" in numbers and "ranking" in map(str.casefold, columns):
+        return None  # {"candidates": [1, 2, 3], "ranking": [3, 1, 2]}: an order of identifiers, not their ranks
     columns = {key: column for key, column in columns.items() if head_role(key)}
     return _records([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
 

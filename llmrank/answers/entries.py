@@ -889,11 +889,17 @@ def _mention(text: str, index: TitleIndex, line: int = 0) -> Mention:
     """Return the text, without emphasis and quotation marks around it, with its match as one title."""
     plain = _bare(text)
     match = (index.exact(text) if plain != text else None) or index.find(plain)
-    if match is None and text[:1] == "[" and (label := _LABELLED.match(text)):
+    if match is not None or len(text) > _TITLE_LIMIT:
+        return Mention(plain, match, line)
+    if text[:1] == "[" and (label := _LABELLED.match(text)):
         return _mention(text[label.end() :], index, line)  # [3] Heat
-    if match is None and text[-1:] == "]" and (note := _NOTE.search(text)):
+    if text[-1:] == "]" and (note := _NOTE.search(text)):
         return _mention(text[: note.start()], index, line)
     return Mention(plain, match, line)
+
+
+_TITLE_LIMIT = 1000
+"""Maximum length of a title with labels and notes around it."""
 
 
 def _bare(text: str) -> str:

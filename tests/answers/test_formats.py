@@ -118,7 +118,7 @@ def test_any_text_has_one_outcome_and_raises_nothing(
     check_any_text(name, text, question, finish, logs)
 
 
-@pytest.mark.parametrize("text", ('**[":A', '**[":A\nthe matrix', '- "', "1. **\n2. **", "ß:a"))
+@pytest.mark.parametrize("text", ('**[":A', '**[":A\nthe matrix', '- "', "1. **\n2. **", "ß:a", "[x] " * 1200))
 def test_unusual_characters_are_read_like_any_text(text: str) -> None:
     for question in QUESTIONS:
         for name in FORMATS:

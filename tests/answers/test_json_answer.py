@@ -13,6 +13,7 @@ BY_TITLE = Question(FILMS)
     "text",
     [
         '{"ranking": [3, 1, 2]}',
+        '{"candidates": [1, 2, 3], "ranking": [3, 1, 2]}',
         "[3, 1, 2]",
         '["3", "1", "2"]',
         'Here it is:\n```json\n{"ranking": [3, 1, 2]}\n```\nDone.',

@@ -149,6 +149,10 @@ _PRAISED = caseless(
 """`Heat would be a great fit`"""
 
 
+_BESIDE = caseless(r"\b(?:also|too|close|second|alternative|fine|as well|nearly|almost)\b")
+"""`but Casino is close`: what is said of an item beside the choice."""
+
+
 def called_title(text: str, index: TitleIndex) -> int | None:
     """Return the one item that the last sentence with a title beside such words calls the answer (`so my pick is
     Heat`)."""
@@ -169,7 +173,7 @@ def called_title(text: str, index: TitleIndex) -> int | None:
                 return near.positions[0]
         for at, end in _praised(sentence, index):
             return None if _NOT_CALLED.search(sentence[:end]) else at
-        if sentence.startswith(("but ", "yet ")) and index.named_in(sentence):
+        if sentence.startswith(("but ", "yet ")) and index.named_in(sentence) and not _BESIDE.search(sentence):
             return None  # Heat would be the best choice for most, but this user needs Alien
     return None
 

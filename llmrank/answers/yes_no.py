@@ -151,13 +151,14 @@ _PREDICTION = caseless(
     rf"|go for"
     r"|pick(?: up)?|choose)"
     rf" (?:(?:this|the|that) (?:{_THINGS})|it(?! to\b)|(?:this|that)(?! (?:{_ASPECTS})\b))\b"
-    r"(?! (?:if|when|unless|(?:even |much |far |no )?less|only|but only)\b|, but only\b)"
+    r"(?! (?:if|when|unless|(?:even |much |far |no )?less|only|but only|as little)\b|, but only\b)"
 )
 """`I don't think the user would like it`: a sentence about the item, whose title is replaced by `it`."""
 _TURNS = caseless(
     r"\b(?:not|\w{1,6}n['’]t|cannot|no|nothing|nobody|none|never|neither|nor|hardly|scarcely|barely|little|few|less"
     r"|least|without|hard|difficult|impossible|unlikely|doubt\w*|surpris\w+|far from|lying|wrong|chances?|odds"
-    r"|likelihood|probability|idea|notion|used to|at first|on paper|(?:you|one)(?:['’]d| would)|was|were|than)\b"
+    r"|likelihood|probability|idea|notion|used to|at first|on paper|(?:you|one)(?:['’]d| would)|was|were|than"
+    r"|friends?|said|claim\w*)\b"
 )
 """Words that turn what follows them in a clause into its opposite, or into no prediction."""
 _CLAUSES_BEFORE = caseless(
@@ -297,7 +298,7 @@ def _predictions(text: str) -> set[bool]:
 
 def _is_turned(found: re.Match[str]) -> bool:
     """Return whether words before a match, in its clause, may turn it into its opposite (`I wouldn't say …`)."""
-    sentence = _SENTENCES.split(found.string[: found.start()])[-1]
+    sentence = _SENTENCES.split(found.string[max(0, found.start() - _LEAD_SIGNS) : found.start()])[-1]
     before = _CLAUSES_BEFORE.match(sentence)
     clause = _NO_DOUBT.sub(" ", sentence[before.end() if before else 0 :])
     return _TURNS.search(clause) is not None
@@ -314,6 +315,8 @@ _IFFY = caseless(
     r"|i am) not (?:sure|certain|convinced))\b|\?"
 )
 _SEARCH_LIMIT = 2000
+_LEAD_SIGNS = 200
+"""Maximum number of characters before a prediction to search for words that deny it."""
 _DECIDES_AGAINST = caseless(
     r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b"
     r"|\b(?:but|however|so|all in all|overall)\b[^.!?\n]{0,60}\b(?:is|['’]s)(?:n['’]t| not) (?:one|something"

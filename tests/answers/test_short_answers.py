@@ -139,6 +139,7 @@ BY_TITLE: list[tuple[str, int | None]] = [
     ("I'd recommend Fargo. People who like it also go for Heat.", 4),
     ("I'd recommend Fargo; if they've seen it, I'd recommend Heat.", 4),
     ("Casino would be the best choice for most users, but this one needs Fargo.", None),
+    ("I'd choose Heat, but Casino would be fine too.", 1),
 ]
 VERDICTS: list[tuple[str, int | None]] = [
     ("Yes.", 1),
@@ -225,6 +226,7 @@ VERDICTS: list[tuple[str, int | None]] = [
     ("Of course, it depends.", None),
     ("Certainly, I can help. What does the user like?", None),
     ('{"dislike": true}', None),
+    ("Their friends think they would like it. They are wrong.", None),
 ]
 RATINGS: list[tuple[str, float | None]] = [
     ("4", 4),

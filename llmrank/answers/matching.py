@@ -648,6 +648,7 @@ def title_index(items: tuple[Item, ...]) -> TitleIndex:
 
 
 _SHORT_NAME = 3
+"""Maximum length of a title that may be a common word."""
 
 
 def _is_common_word(name: str, text: str) -> bool:

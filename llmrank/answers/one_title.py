@@ -30,6 +30,7 @@ _TAKEN_BACK = caseless(
 )
 _BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
 """`Most people would choose Heat, but I'd recommend Fargo`"""
+_PRONOUN = re.compile(r"(?:it|her|us)\W*")
 _LINE_LIMIT = 2_000
 """Maximum number of characters of a line to search for a title."""
 
@@ -55,7 +56,7 @@ class OneTitle(TextFormat):
             return _answered(
                 Entry(question.items[match.positions[0]].title, 0, match.stage), match, item_id, response, listed
             )
-        if (first := _first(listed)) and _stands(first, listed, text, question):
+        if (first := _first(listed, text)) and _stands(first, listed, text, question):
             return _answered(first, index.find(first.text), listed.ranked[0], response, listed)
         if listed.reason in ("refusal", "empty", "truncated"):
             return unparsed(response, response.text, listed.reason)
@@ -76,8 +77,10 @@ class OneTitle(TextFormat):
         )
 
 
-def _first(listed: Answer) -> Entry | None:
+def _first(listed: Answer, text: str) -> Entry | None:
     entry = listed.entries[0] if listed.ranked and listed.entries else None
+    if entry and _PRONOUN.fullmatch(entry.text) and len(text.split()) > 1:
+        return None  # I'd recommend it.
     return entry if entry and entry.read_as in _STAGES else None
 
 

@@ -2,8 +2,9 @@
 
 If the backend returned log-probabilities, the answer is the probability of `Yes` relative to `No`, as in TALLRec
 (arXiv:2305.00447) and PRP. Otherwise the verdict is read from the text and the value is 1 or 0. The rules are tried in
-a fixed order: an explicit final answer, how the text begins, what its sentences predict (`I think they would like
-it`), idioms (`right up their alley`), and how it ends. A text with two different verdicts is `ambiguous`.
+a fixed order: an explicit final answer, how the text begins, its last words (`so no`), what its sentences predict (`I
+think they would like it`), idioms (`right up their alley`), and how it ends. A text with two different verdicts is
+`ambiguous`, and a prediction that other words may deny (`I wouldn't say they would like it`) is none.
 """
 
 from __future__ import annotations

@@ -303,6 +303,8 @@ def test_a_short_word_in_lower_case_is_no_title() -> None:
     text = "12 Angry Men is a big step up from what they usually watch, but I recommend it."
     answer = answer_format("one_title").read(Response(text), Question(items, top=1))
     assert answer.ranked == ("12 Angry Men (1957)",)
+    unclear = answer_format("one_title").read(Response("I'd recommend it."), Question(items, top=1))
+    assert unclear.outcome is Outcome.UNPARSED
 
 
 def value(name: str, text: str) -> float | None:

@@ -31,7 +31,7 @@ _CALLS = caseless(
     r"|next (?:step|watch|read|pick|film|movie|book|game) is"
     r"|(?:would|will|['’]d|['’]ll) (?:enjoy|like|love)(?= [^.,;]{2,80} (?:the )?most\b)"
     r"|most likely (?:to )?(?:watch|read|play|buy|click(?: on)?|listen to|order|enjoy|like|choose|pick)"
-    r"|best (?:remaining )?(?:choice|pick|fit|option|match|recommendation)|(?<!second )(?<!next )(?:best|next)(?=:)"
+    r"|best (?:remaining )?(?:choice|pick|fit|option|match|recommendation)|(?<!second )(?<!next )best(?=:)"
     r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
     r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"

@@ -274,11 +274,18 @@ def _is_contradicted(reading: Listing, text: str, question: Question) -> bool:
     a line beside it calls an item other than the first the best."""
     if len(reading.named) < len(question.items) and doubt.of_the_beginning(reading, text, title_index(question.items)):
         return True
+    first = reading.mentions[0].text if reading.mentions else ""
+    if first and _CALLED_WORST.match(text.partition(first)[2]):
+        return True
     own = {mention.line for mention in reading.mentions}
     beside = [line for number, line in enumerate(text.split("\n"), 1) if number not in own and not _FIELDS.match(line)]
     return any(doubt.of_the_first(first, beside, question.items) for first in [*reading.named][:1])
 
 
+_CALLED_WORST = caseless(
+    r"[*_\"”]{0,4} (?:is|would be|seems) (?:\w+ly )?(?:the )?(?:weakest|worst|poorest|least \w+)\b"
+)
+"""`Fargo is the weakest, Alien is the best`: the first one named is not the first."""
 _FIELDS = re.compile(r"\s*[\[{]?\s*\"\w{1,40}\" ?:|\s*[\[{]\s*\{? ?\"\w{1,40}\" ?:")
 """A line of JSON that starts with a key."""
 

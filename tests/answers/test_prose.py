@@ -48,6 +48,7 @@ def test_sentences_give_an_order(text: str, places: str) -> None:
         "You watched Heat, then Fargo.",
         "Start with Heat, then Fargo. Actually, Fargo is the best match.",
         "Heat first, Fargo last, Alien in between.",
+        "Fargo is the weakest of these, Heat is in the middle, Alien is the best.",
         "Start with Heat or Fargo, then Alien.",
         "If you want action, start with Heat. If you want comedy, then Fargo.",
         "I would start with Heat, then Heat again, then Fargo.",

@@ -125,7 +125,6 @@ BY_TITLE: list[tuple[str, int | None]] = [
     ("My pick: Fargo (1996). Runner-up: Casino (1995).", 4),
     ("Fargo (1996) is my top pick.", 4),
     ("Unlike Heat, Fargo is a comedy. So Fargo.", 4),
-    ("They have seen Heat. Next: Fargo.", 4),
     ("Heat isn't it. Fargo it is.", 4),
     ("Casino comes close, yet Fargo wins.", 4),
     ("Fargo\n\n(Heat was a close second.)", 4),
@@ -321,3 +320,9 @@ def test_a_verdict(text: str, verdict: int | None) -> None:
 @pytest.mark.parametrize(("text", "rating"), RATINGS)
 def test_a_rating(text: str, rating: float | None) -> None:
     assert value("rating", text) == rating
+
+
+def test_the_item_that_is_called_the_weakest_is_not_the_first() -> None:
+    items = tuple(Item(title, title) for title in FILMS)
+    text = "Fargo is the weakest of these for this user, and Heat comes close. Casino is the best."
+    assert answer_format("titles").read(Response(text), Question(items)).reason == "ambiguous"

@@ -27,6 +27,16 @@ from llmrank.answers.outcome import (
     looks_like_error,
     unparsed,
 )
+from llmrank.answers.predictions import (
+    ABOUT_ANOTHER,
+    HEDGED,
+    SEARCH_LIMIT,
+    SENTENCES,
+    TAKE,
+    USER,
+    idiomatic,
+    predictions,
+)
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -40,10 +50,10 @@ _NO = word_set(
     "no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope nah nej nei ei ne nem nu όχι ні không"
     " 不会 不喜欢 tidak नहीं ไม่ ไม่ใช่ لا לא"
 )
-_EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
+_EITHER = "|".join(sorted(_YES | _NO, key=lambda word: (-len(word), word)))
 _BEGINS = caseless(
-    rf"[\W_]*+(?:(?:mais|ah|oh|well|hmm|pues|na|ach|naja),? )?(?:the user |it(?:['’]s| is) an? "
-    rf"|an? )?(?:(?:qualified|clear|definite|resounding|strong|cautious|firm) )?"
+    rf"[\W_]*+(?:(?:mais|ah|oh|well|hmm|pues|na|ach|naja),? )?(?:the user |it(?:['’]s| is) an? |an? )?"
+    rf"(?:(?:qualified|clear|definite|resounding|strong|cautious|firm) )?"
     r"(?:(?:(?:most|very|quite) )?(?:likely|probably),? |(?:скорее(?: всего)?|пожалуй|думаю|наверное|вероятно),? "
     r"|eher |vermutlich |wahrscheinlich |plutôt )?"
     rf"({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n👍👎✅❌]| [-–—]"
@@ -51,9 +61,8 @@ _BEGINS = caseless(
     r"|given|from)\b))"
 )
 _NAMED = caseless(
-    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended|(?:will"
-    rf"|would)_\w{{2,12}}"
-    rf"|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
+    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended"
+    rf"|(?:will|would)_\w{{2,12}}|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
     rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[\]<“-]{{0,6}}({_EITHER})(?!\w)"
 )
@@ -75,8 +84,7 @@ _BUT_NOT = caseless(
     rf"[\W_]*+(?:{_EITHER})\W{{1,3}}(?:but|aber|mais|pero|ma|mas|но) (?:probably )?(?:not|nicht|pas|no|non|não|не)"
     r" (?:for|für|pour|para|per|для) (?:(?:him|her|them)\b(?=\W*$|[.,;])|(?:\w+ )?(?:user|person|viewer|reader|player"
     r"|listener|customer|guest|nutzer|zuschauer|leser|kund|utilisat|spectat|lecteur|usuari|espectador|lector|utente"
-    r"|leitor"
-    r"|пользовател)\w*)"
+    r"|leitor|пользовател)\w*)"
 )
 """`Yes, but not for this user.`"""
 _WEIGHED = caseless(r"\byes\W{1,5}\d[^\n]{0,40}\bno\W{1,5}\d|\bno\W{1,5}\d[^\n]{0,40}\byes\W{1,5}\d")
@@ -87,19 +95,13 @@ _ASKED = caseless(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+")
 _ACKNOWLEDGES = caseless(r"^\W*(?:yes|sure|okay),? i (?:understand|see)\b[^.!?\n]*[.!?]\s*")
 _OF_IT = caseless(r"\b(?:it|this|that)\b")
 _FINAL = caseless(
-    rf"\b(?:final answer|(?:so|therefore|thus|hence|on (?:reflection|second thoughts?)),? (?:the|my) (?:answer"
-    rf"|prediction|verdict))"
-    rf"(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
+    rf"\b(?:final answer|(?:so|therefore|thus|hence|on (?:reflection|second thoughts?)),? (?:the|my)"
+    rf" (?:answer|prediction|verdict))(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?"
+    rf"[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
     rf"|\bchang(?:e|ed|ing) my (?:answer|verdict|prediction) to[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
 )
-_USER = (
-    "(?:user|person|viewer|reader|player|listener|customer|guest|subscriber|shopper|diner|gamer|learner|student|visitor"
-    "|buyer|client)"
-)
-_TAKE = r"like|enjoy|love|appreciate|watch|want|play|read|buy|order|click(?: on)?"
-"""What a user does who likes an item."""
 _ANSWERS_ITSELF = caseless(
-    rf"\b(?:will|would) (?:(?:this|the) {_USER}|they|he|she) (?:really |actually )?(?:{_TAKE}) (?:it|this|that"
+    rf"\b(?:will|would) (?:(?:this|the) {USER}|they|he|she) (?:really |actually )?(?:{TAKE}) (?:it|this|that"
     r"|this one)\?[ *_]{1,4}(yes|no)(?=[*_]{0,3}(?:[.!\n]|$))"
 )
 """`But will this user like it? No.`"""
@@ -112,83 +114,28 @@ _LAST_SENTENCE = caseless(rf"([.!?])[*_]{{0,3}} [*_]{{0,3}}({_EITHER})[*_]{{0,3}
 _TURNED = caseless(
     r"\b(?:also|unterm strich|letztlich|so|therefore|thus|overall|on balance|donc|finalement|quindi|entonces|al final"
     r"|portanto|então),? (?:(?:doch|eher|lieber|wohl|besser|it is|it['’]s|i['’]d say|rather|probably|a|ein|plutôt"
-    r"|mejor"
-    rf"|melhor) ){{0,3}}({_EITHER})[.!*_]*\s*$"
+    rf"|mejor|melhor) ){{0,3}}({_EITHER})[.!*_]*\s*$"
 )
 """`Ja, warum nicht? … Also doch eher nein.`"""
 _ASKS_ITSELF = caseless(
-    rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:{_TAKE})\b[^\n?.]{{0,40}}\?[ *_]{{1,4}}({_EITHER})(?!\w)"
+    rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:{TAKE})\b[^\n?.]{{0,40}}\?[ *_]{{1,4}}({_EITHER})(?!\w)"
 )
 """`Verdict: would they like it? Yes.`"""
 _IDIOM = caseless(
     r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
-    r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-])|one|more|other|longer|information|question|signs?"
-    r"|reason(?! not to)|need"
-    r"|way(?!\W*[.!]))\b(?: about (?:it"
-    r"|that)\b)?"
+    r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-])|one|more|other|longer|information|question|signs?|need"
+    r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?"
     r"|\bno\.? ?\d"
 )
-_THINGS = "movie|film|book|game|song|album|track|show|series|product|item|one|title|article|story|dish|place|course"
-_ASPECTS = (
-    "kind|sort|type|style|genre|director|actor|author|artist|band|brand|ending|aspect|part|scene|theme|element|plot|cast"
-    "|setting|pace|premise"
-)
-"""What a sentence may be about that is not the item: `They will not like this ending`."""
-_SURELY = (
-    r"(?: (?:(?:most|very|almost|highly|more than) )?(?:likely|probably|definitely|certainly|surely|really|absolutely"
-    r"|also|still|thoroughly|truly|totally|actually|just|fully|genuinely|strongly))*"
-)
-_PREDICTION = caseless(
-    r"(?:(?P<doubt>\bi (?:(?:do not|don['’]t) (?:really )?(?:think|believe|expect|imagine|see (?:why|how))|doubt)"
-    r"|\b(?:(?<!not )unlikely|doubtful|not (?:(?:very|too|so|at all|particularly) )?likely)"
-    r"|\b(?:little|low|small|slim|no|not much(?: of a)?) (?:chance|likelihood)"
-    r"|\bnothing (?:[^.!?\n]{1,60} )?suggests?)"
-    r"(?: that| if| whether| of)? )?"
-    rf"\b(?:(?:the|this) {_USER}|they|he|she)"
-    r"(?: (?:will|would)|['’](?:ll|d)| wo(?=n['’]t)|(?: (?:is|are|am)|['’](?:re|s))(?P<never> not)?"
-    rf"(?: going to|{_SURELY}(?: (?:very|highly|quite|rather|most|extremely))? (?P<un>un)?likely to))"
-    rf"(?P<not>n['’]t| not| never)?{_SURELY}(?P<nor> not| never)?{_SURELY} "
-    rf"(?:(?P<hate>hate|dislike|loathe|skip|avoid)|{_TAKE}|download|listen to|be (?:interested in|into|a fan of)"
-    rf"|go for"
-    r"|pick(?: up)?|choose)"
-    rf" (?:(?:this|the|that) (?:{_THINGS})|it(?! to\b)|(?:this|that)(?! (?:{_ASPECTS})\b))\b"
-    r"(?! (?:if|when|unless|(?:even |much |far |no )?less|only|but only|as little)\b|, but only\b)"
-)
-"""`I don't think the user would like it`: a sentence about the item, whose title is replaced by `it`."""
-_TURNS = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|cannot|no|nothing|nobody|none|never|neither|nor|hardly|scarcely|barely|little|few|less"
-    r"|least|without|hard|difficult|impossible|unlikely|doubt\w*|surpris\w+|far from|lying|wrong|chances?|odds"
-    r"|likelihood|probability|idea|notion|used to|at first|on paper|(?:you|one)(?:['’]d| would)|was|were|than"
-    r"|friends?|said|claim\w*)\b"
-)
-"""Words that turn what follows them in a clause into its opposite, or into no prediction."""
-_CLAUSES_BEFORE = caseless(
-    r"(?:.*(?:[;:–—]|,? but\b|, (?:so|yet|therefore|thus|hence|and)\b))?"
-    r"(?:\W*(?:(?:al|even )?though|while|whereas|despite|since|because|as|given|based)\b[^,]*,)?"
-)
-"""The clauses of a sentence that say nothing about its last one: `Although it is not a comedy,`"""
-_NO_DOUBT = caseless(r"\b(?:do(?: not|n['’]t) doubt|(?:little|without(?: any| a)?) doubt|not unlikely)\b")
 _NO_REASON = caseless(
     rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b|(?:evidence|indication|signs?)(?= that\b)"
-    rf"|way(?= (?:that )?(?:they|he|she|(?:the|this) {_USER})\b))"
+    rf"|way(?= (?:that )?(?:they|he|she|(?:the|this) {USER})\b))"
 )
 _FIRST_THOUGHT = caseless(
-    r"\b(?:first|initial) (?:thought|instinct|guess|reaction|impression)(?: here)? (?:was|is|would be)\W{1,3}(?:yes"
-    r"|no)\b"
+    r"\b(?:first|initial) (?:thought|instinct|guess|reaction|impression)(?: here)? (?:was|is|would be)\W{1,3}"
+    r"(?:yes|no)\b"
 )
 """`My first thought was no`: what follows is the verdict."""
-_ABOUT_ANOTHER = caseless(
-    rf"^\W*(?:based on (?:the|their|this) (?:\w+ ){{1,3}})?the {_USER} (?:will|would|is)(?: not|n['’]t)?{_SURELY}"
-    rf"(?: to)? (?:{_TAKE}|download|listen)\b[ \"“*]{{0,3}}(?-i:[A-Z])"
-)
-_HEDGED = re.compile(
-    r"[\W_]*(?:(?:it is|it['’]s|that['’]s|very|highly|quite|most|extremely|rather|more than) )*(?P<un>not (?:very "
-    r"|at all )?|un)?"
-    r"(?:likely|probably|probable)(?P<not> not)?[*_]{0,3}(?:[.!]|,(?= (?:because|since|as|given)\b)|$)"
-    r"(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:so |but |then )?(?:yes|no)\b)",
-    re.IGNORECASE | re.DOTALL,
-)
-"""`Very likely, since they love Hitchcock.`"""
 _EMPHATIC = re.compile(
     r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
     r"(?:(?:probably|likely|rather|i(?: would|['’]d) say)(?= not\b)|absolutely|definitely|certainly|of course"
@@ -208,9 +155,8 @@ _HARDLY = re.compile(
 """`Eher nicht.`"""
 _DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
 _SAYS = caseless(
-    r"\bi(?:['’]d| would)?(?:(?: have to)? say| (?:would )?lean towards?| am leaning towards?)[ *_\"“]{1,3}(?:yes"
-    r"|no)\b"
-    r"[*_\"”]{0,3}(?:[,.;!]|$)"
+    r"\bi(?:['’]d| would)?(?:(?: have to)? say| (?:would )?lean towards?| am leaning towards?)[ *_\"“]{1,3}"
+    r"(?:yes|no)\b[*_\"”]{0,3}(?:[,.;!]|$)"
 )
 """`Considering the history, I'd say no, they would not.`"""
 _PROBABLY_NOT = caseless(
@@ -263,15 +209,15 @@ class YesNo:
         plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
         if verdicts and not plain and (asks_first(text) or cannot_say(text)):
             return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
-        if len(verdicts) == 1 and {*verdicts} != {*_predictions(text), *verdicts}:
+        if len(verdicts) == 1 and {*verdicts} != {*predictions(text), *verdicts}:
             verdicts = {True, False}  # Yes, I looked. They will not enjoy it.
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
         verdict = verdicts.pop()
         beside = sum((word.casefold() == "yes") != verdict for word in _PLAIN.findall(text))
-        if verdict and _BEGINS.match(text) and _DECIDES_AGAINST.search(text[:_SEARCH_LIMIT]):
+        if verdict and _BEGINS.match(text) and _DECIDES_AGAINST.search(text[:SEARCH_LIMIT]):
             return unparsed(response, text, "ambiguous")
-        beside += verdict and _SPEAKS_AGAINST.search(text[:_SEARCH_LIMIT]) is not None
+        beside += verdict and _SPEAKS_AGAINST.search(text[:SEARCH_LIMIT]) is not None
         return answered(response, {"named_beside": beside}, value=float(verdict))
 
     def labels(self, question: Question) -> tuple[str, ...]:
@@ -287,37 +233,6 @@ _THUMB_DOWN = re.compile(r"\A\s{0,9}(?:👎|❌)️?(?=[^\n✅👍]{0,2000}\Z)")
 """`👎 The user marks beans as an allergen`"""
 
 
-def _predictions(text: str) -> set[bool]:
-    """Return whether sentences say that the user will like the item, or will not, or both. Conditions do not count,
-    and neither does what other words may deny."""
-    found: set[bool] = set()
-    for sentence in _SENTENCES.split(text[:_SEARCH_LIMIT]):
-        if not _IFFY.search(sentence):
-            found |= {_polarity(one) for one in _PREDICTION.finditer(sentence) if not _is_turned(one)}
-    return found
-
-
-def _is_turned(found: re.Match[str]) -> bool:
-    """Return whether words before a match, in its clause, may turn it into its opposite (`I wouldn't say …`)."""
-    sentence = _SENTENCES.split(found.string[max(0, found.start() - _LEAD_SIGNS) : found.start()])[-1]
-    before = _CLAUSES_BEFORE.match(sentence)
-    clause = _NO_DOUBT.sub(" ", sentence[before.end() if before else 0 :])
-    return _TURNS.search(clause) is not None
-
-
-def _polarity(prediction: re.Match[str]) -> bool:
-    return sum(one is not None for one in prediction.groups()) % 2 == 0
-
-
-_SENTENCES = re.compile(r"(?<=[.!?]) |\n")
-_IFFY = caseless(
-    r"\b(?:if|unless|whether|when|might|may|could|perhaps|maybe|depends|unsure|uncertain|can(?:no|['’])t say"
-    r"|(?:i['’]m"
-    r"|i am) not (?:sure|certain|convinced))\b|\?"
-)
-_SEARCH_LIMIT = 2000
-_LEAD_SIGNS = 200
-"""Maximum number of characters before a prediction to search for words that deny it."""
 _DECIDES_AGAINST = caseless(
     r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b"
     r"|\b(?:but|however|so|all in all|overall)\b[^.!?\n]{0,60}\b(?:is|['’]s)(?:n['’]t| not) (?:one|something"
@@ -373,7 +288,7 @@ def _declared(text: str) -> set[bool] | None:
     if (
         words & _ALONE
         and not whole
-        and {word.casefold() for word in _WORD.findall(text[:_SEARCH_LIMIT])} & ((_YES | _NO) - words)
+        and {word.casefold() for word in _WORD.findall(text[:SEARCH_LIMIT])} & ((_YES | _NO) - words)
     ):
         return {True, False}
     if begins and (later := _later(text, begins)) is not None:
@@ -403,7 +318,7 @@ def _later(text: str, begins: re.Match[str]) -> set[bool] | None:
 
 def _concluded(text: str) -> set[bool] | None:
     """Return the verdict of the last words (`They'd like the start, but no.`), unless it depends on something."""
-    last = text[-_SEARCH_LIMIT:].rstrip().rpartition("\n")[2]
+    last = text[-SEARCH_LIMIT:].rstrip().rpartition("\n")[2]
     found = _CONCLUDED.search(last[-_LAST_SIGNS:])
     return _meant([found[1]]) if found and not _ON_SOMETHING.search(last) else None
 
@@ -425,33 +340,33 @@ def _asked_and_answered(text: str) -> set[bool] | None:
 def _opening_prediction(text: str) -> set[bool] | None:
     """Return whether the text begins by saying that the user will like the item. A statement about another item is
     not a verdict."""
-    if _ABOUT_ANOTHER.match(text):
+    if ABOUT_ANOTHER.match(text):
         return set()
-    if found := _HEDGED.match(text):
+    if found := HEDGED.match(text):
         return {(found["un"] is None) == (found["not"] is None)}
-    return _predictions(_SENTENCES.split(text.strip(), maxsplit=1)[0]) or None
+    return predictions(SENTENCES.split(text.strip(), maxsplit=1)[0]) or None
 
 
 def _without_yes_or_no(text: str) -> set[bool] | None:
     """Return the verdict of a text with neither word: `… Probably not.`, `… so I'd recommend it.`"""
     if _PLAIN.search(text):
         return None
-    end = text[-_SEARCH_LIMIT:]
+    end = text[-SEARCH_LIMIT:]
     if (last := _PROBABLY_NOT.search(end)) and not _OF_ANOTHER.search(end[: last.start() + 1]):
         return {False}
-    found = [*_RECOMMENDS.finditer(text[:_SEARCH_LIMIT])]
+    found = [*_RECOMMENDS.finditer(text[:SEARCH_LIMIT])]
     if any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in found):
         return None
     return {one["not"] is None for one in found} or None
 
 
 def _predicted(text: str) -> set[bool] | None:
-    return _predictions(text) or None
+    return predictions(text) or None
 
 
 def _first_person(text: str) -> set[bool] | None:
     """Return the verdicts of a text with one `I'd say no`. A conditional one is not a verdict."""
-    found = [*_SAYS.finditer(text[:_SEARCH_LIMIT])]
+    found = [*_SAYS.finditer(text[:SEARCH_LIMIT])]
     if len(found) != 1:
         return None
     before = re.split(r"[.!?\n]", text[: found[0].start()])[-1]
@@ -473,43 +388,6 @@ def _closing(text: str) -> set[bool]:
 _OPPOSITE_ASKED = caseless(r"[\"_](?:dislikes?|hates?|skip|avoid|rejects?)\w{0,12}\" ?: ?\"?(?:true|false|yes|no)\b")
 """`{"dislike": true}`"""
 _DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
-_THEIR = rf"(?:their|his|her|(?:the|this) {_USER}['’]s)"
-_FOR = caseless(
-    rf"\bright up {_THEIR} alley\b",
-    rf"\bexactly {_THEIR} (?:kind|sort|type|style|thing|taste)\b",
-    r"\b(?:hard|difficult|impossible) to say no\b",
-    r"\bno reason not to (?:recommend|suggest|offer) (?:it|this)\b",
-    r"\bno-brainer\b|\A\W*no doubt about (?:it|that)\W{0,3}[.!–—-]",
-    r"\bi(?:['’]d| would) bet on it\b",
-    rf"\b(?:can(?:no|['’])t|do(?: not|n['’]t)) see why (?:they|he|she|the {_USER}) would(?: not|n['’]t)(?=[.,;!]|$)",
-    rf"\bnot only (?:will|would) (?:they|he|she|the {_USER}) (?:{_TAKE}) (?:it|this)\b",
-    r"\bcan(?:no|['’])t go wrong with (?:it|this)\b",
-    r"\A\W*why not\?(?! no\b)|👍",
-    r"应该会喜欢|(?<!不)会(?:很)?喜欢|気に入ると思|楽しめると思|好きだと思",
-)
-_AGAINST = caseless(
-    r"\A\W*(?:claro que no|por supuesto que no|bien sûr que non|natürlich nicht|certo che no|конечно,? нет)\b",
-    r"\A\W*(?:i doubt it|no way|不太?会|acho difícil|lo dudo|no lo creo|je ne (?:le )?pense pas|j['’]en doute"
-    r"|(?:das )?(?:glaube|denke) ich (?:eher )?nicht|не думаю)[.!,。]|👎",
-    r"\bcan(?:no|['’])t say yes\b",
-    r"\bhard pass\b",
-    r"\bi would(?: not|n['’]t) bet on it\b",
-    r"\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b",
-    rf"\bnot (?:(?:really|quite) )?{_THEIR} (?:thing|style|taste|cup of tea)\b",
-    r"\bgive (?:it|this) a miss\b",
-    r"不(?:太|大)?会喜欢|合わないと思|好まないと思|気に入らないと思",
-)
-"""Idioms that speak for the item, and against it."""
-
-
-def _idiomatic(text: str) -> set[bool] | None:
-    """Return the verdict of an idiom: `right up their alley`, `hard pass`."""
-    text = text[:_SEARCH_LIMIT]
-    idioms = ((True, _FOR), (False, _AGAINST))
-    found = {verdict for verdict, idiom in idioms for one in idiom.finditer(text) if not _is_turned(one)}
-    return found or None
-
-
 _RULES = (
     _opening,
     _declared,
@@ -519,7 +397,7 @@ _RULES = (
     _without_yes_or_no,
     _predicted,
     _first_person,
-    _idiomatic,
+    idiomatic,
     _closing,
 )
 """Rules that extract the verdicts of a text, in the order in which they are tried. None passes on to the next one."""

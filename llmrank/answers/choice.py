@@ -36,9 +36,7 @@ _CALLED = caseless(
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
     r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|ich (?:würde"
-    r"|empfehle|wähle|nehme"
-    r"|tendiere"
-    r"|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
+    r"|empfehle|wähle|nehme|tendiere|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
     r"|me quedo con|je (?:garde|retiens|prends)|ich bleibe bei|fico com|tengo per|ik kies"
     r"|elegir[ií]a|recomendar[ií]a|recomiendo|sceglierei|consiglierei|escolheria"
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
@@ -64,22 +62,17 @@ _CHOSEN = caseless(
 _CHOSEN_BEHIND = caseless(
     r"[\])*_\"]{0,4} (?:is|would be|remains) (?:(?:clearly|probably|definitely|still) )?(?:the|a) "
     r"(?:(?:much|far|clearly) )?(?:best|better|strong(?:er|est)|clos(?:er|est)|right|ideal|most \w{3,12}) (?:choice"
-    r"|pick|fit|option|match|one)\b"
-    r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
+    r"|pick|fit|option|match|one)\b(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
     r"|[\])*_\"]{0,4} (?:(?:clearly |still |definitely )?(?:comes out on top|wins\b|stands out|(?:fits|suits"
-    r"|matches)(?: [^.;\n]{1,60})? best\b"
-    r"|suits (?:them|this \w+) best)"
+    r"|matches)(?: [^.;\n]{1,60})? best\b|suits (?:them|this \w+) best)"
     r"|is (?:(?:clearly|probably|definitely) )?(?:the best|(?:the )?closest)(?= (?:to|for|here|among|overall|of)\b"
-    r"|[.,;!]|$)"
-    r"|it is(?=[.!]|$)"
-    r"|is what i['’]d (?:choose|pick)\b)"
+    r"|[.,;!]|$)|it is(?=[.!]|$)|is what i['’]d (?:choose|pick)\b)"
     r"|[\])*_\"]{0,4} (?:est|serait|es|sería|é|seria|è|sarebbe|ist|wäre) (?:\w+ )?(?:le meilleur|la meilleure"
     r"|(?:el|la) mejor"
     r"|la migliore?|(?:a|o) melhor|(?:la|le|el|il|a|o) (?:m[áa]s|plus|più|mais) \w+|la scelta migliore|die beste)\b"
     r"|[\])*_\"]{0,4}(?: [^.;:,!?\n]{1,60})? (?:is|would be) (?:the (?:one|movie|film|book|game|item|product|option) "
     r"(?:that )?i(?:['’]d| would|['’]ll) (?:go with|pick|choose|recommend|take)|my (?:final )?(?:pick|choice"
-    r"|answer))\b"
-    r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had)\b)"
+    r"|answer))\b(?![^.;\n]{0,60}\b(?:if|but|unless|except|had)\b)"
 )
 """`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
@@ -100,8 +93,7 @@ _EXAMPLE = caseless(r"\b(?:e\.g\.|for (?:example|instance)|such as)\W{0,4}$")
 _ALSO = re.compile(r"[ ,/*]{0,5}(?:(?:and|or|nor) )?(?:(?:the )?(?:option|movie|film|title|item|product|passage) )?")
 _NOUN = caseless(
     r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to"
-    r"|livre"
-    r"|number|nummer|n[úu]mero|numéro|película)\W{1,4}$"
+    r"|livre|number|nummer|n[úu]mero|numéro|película)\W{1,4}$"
 )
 """`I would take product 4, as two of their …`: of several numbers, the one after such a noun is an identifier."""
 _STANDS_FOR = caseless(
@@ -113,13 +105,11 @@ _TITLE_WORDS, _TITLE_SIGNS = 12, 200
 """Maximum number of words and characters of a title behind an identifier."""
 _WORSE = caseless(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
-    r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b"
-    r"|\W{0,4} would have been my\b"
+    r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b|\W{0,4} would have been my\b"
     r"|\W{0,4} (?:is|are|would be|would have been) an? (?:reasonable|good|solid|decent) (?:second|backup)"
     r"(?= (?:choice|pick|option|best)\b|[.,;!]|$)"
     r"|\W{0,4} (?:is|are|would be|would have been|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
-    r" (?:runners?-up|second\b(?! to none)|backup)"
-    r"|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe|è)(?: \w+)?"
+    r" (?:runners?-up|second\b(?! to none)|backup)|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe|è)(?: \w+)?"
     r" (?:zweite|deuxième|second[eao]?|segund[ao])\b"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
@@ -162,8 +152,7 @@ _BESIDE_CHARACTER = re.compile(
 """Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""
 _FIELD = caseless(
     r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|selected(?:_\w+)?|item_?id"
-    r"|chosen(?:_\w+)?)\" ?: ?"
-    r"\"?(\w{1,12})\"?(?=\s?[,}\n])"
+    r"|chosen(?:_\w+)?)\" ?: ?\"?(\w{1,12})\"?(?=\s?[,}\n])"
 )
 """`{"choice": "D", "reason": "B or D, and D …"}`"""
 _LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")

@@ -20,12 +20,10 @@ _TITLE_WORDS, _TITLE_SIGNS = 12, 200
 """Maximum number of words and characters of a title."""
 _CALLS = caseless(
     r"\b(?:my (?:top |final |corrected |revised |new |updated )?(?:pick|choice|guess|bet|suggestion|recommendation"
-    r"|answer)"
-    r"(?= (?:is|would be)\b|[:*_\"“ ]{1,3}(?-i:[A-Z]))"
+    r"|answer)(?= (?:is|would be)\b|[:*_\"“ ]{1,3}(?-i:[A-Z]))"
     r"|(?:top|first|final|best) (?:pick|choice)(?=[:*_]{1,3} )|recommend|suggest"
     r"|(?:pick|choose|name) (?:just |only )?one|try(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:answer|pick"
-    r"|choice) (?:changes to|becomes|is now)"
-    r"|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
+    r"|choice) (?:changes to|becomes|is now)|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
     r"|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|settl(?:e|ing) (?:on|for)|opt(?:ing)? for|lean(?:ing)? towards?"
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
     r"|next (?:step|watch|read|pick|film|movie|book|game) is"
@@ -40,21 +38,17 @@ _CALLS = caseless(
 )
 _IS_BEST = caseless(
     r" (?:(?:is|would be|seems|feels like|looks like) (?:(?:clearly|definitely|probably|still|therefore) )?"
-    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|safe(?:r|st)|clear|ideal"
-    r"|top"
-    r"|most \w{3,12})"
-    r" (?:choice|pick|fit|option|match|recommendation|winner|bet)"
+    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|safe(?:r|st)|clear|ideal|top"
+    r"|most \w{3,12}) (?:choice|pick|fit|option|match|recommendation|winner|bet)"
     r"|the (?:obvious|natural|logical) next (?:step|choice|pick|watch|read)|my (?:top |final )?(?:choice|pick"
     r"|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
-    r"|option|match)|wins(?=[ .,;!]|$)|gets my vote|(?:beats"
-    r"|edges out)(?= [A-Z\"“*])|it is(?=[.!]|$)"
+    r"|option|match)|wins(?=[ .,;!]|$)|gets my vote|(?:beats|edges out)(?= [A-Z\"“*])|it is(?=[.!]|$)"
     r"|(?:is|would be) (?:even |clearly |far |much )?better(?=[.,!]|$| than))\b"
     r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
 )
 LATTER = caseless(
     r"\b(?:i(?:['’](?:d|ll)| would| will) (?:still )?(?:pick|choose|go (?:with|for)|lean towards?|take|say"
-    r"|recommend|prefer)"
-    r"|answer is|go with|lean(?:ing)? towards?|choose|prefer|recommend) the (former|latter)\b"
+    r"|recommend|prefer)|answer is|go with|lean(?:ing)? towards?|choose|prefer|recommend) the (former|latter)\b"
 )
 """`so I'd pick the former`, of two that were named"""
 _BY_OTHERS = caseless(
@@ -81,8 +75,7 @@ _CLAUSE = re.compile(
 """Where the clause that names the choice ends."""
 _LABEL = caseless(
     r"\b(?:choice|answer|recommendation|recommended(?:_\w+)?|pick|selection|selected|title|movie|film|item|book"
-    r"|product)"
-    r"[\"*_]{0,3} ?[:=] ?[\"“*_]{0,3}$"
+    r"|product)[\"*_]{0,3} ?[:=] ?[\"“*_]{0,3}$"
 )
 _OPENS = ' \t\n*_`"“”„«»#>-.:'
 _GOES_ON = re.compile(

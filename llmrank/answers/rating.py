@@ -60,8 +60,7 @@ _EITHER = rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')})"
 _EITHER_ALONE = rf"(?:{_DIGITS}|{_ALONE})"
 _UNIT = (
     rf"(?: ?(?:/|out of|of|von|sur|sobre|de|su|из|van|من) ?(?P<of>\d{{1,3}}|five|ten"
-    rf"|{'|'.join(_FOREIGN[4])})(?:\.0)?(?![\w/]"
-    rf"|\.\d)(?: ?(?:{_STARS}){_ENDS_UNIT})?|[ -]?(?:{_STARS}){_ENDS_UNIT})"
+    rf"|{'|'.join(_FOREIGN[4])})(?:\.0)?(?![\w/]|\.\d)(?: ?(?:{_STARS}){_ENDS_UNIT})?|[ -]?(?:{_STARS}){_ENDS_UNIT})"
 )
 _LABEL = (
     r"(?:my|the|short|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of"
@@ -93,13 +92,11 @@ _PREDICTED = caseless(
 )
 _OPENS = caseless(
     rf"^\W*(?:but )?(?:(?:vermutlich|wahrscheinlich|wohl|probablement|probabilmente|probablemente|provavelmente"
-    rf"|наверное"
-    rf"|вероятно|je dirais|diría|direi|ich schätze|le (?:pondría|daría)"
+    rf"|наверное|вероятно|je dirais|diría|direi|ich schätze|le (?:pondría|daría)"
     rf"|ich würde sagen),? (?:(?:nur|eher|seulement|solo|solamente|só) )?(?:eine?|un[ae]?|uma?)?"
     rf"|(?:(?:most )?(?:probably|likely)|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict))"
     rf"(?: an?)?|(?:(?:certainly|definitely|surely) )?an? (?:solid|full|strong|clear|safe|easy|perfect|weak"
-    rf"|generous)) "
-    rf"{_EITHER}{_UNIT}?(?:[.!](?= |$)|,? (?:as|because|since|from|given)\b)"
+    rf"|generous)) {_EITHER}{_UNIT}?(?:[.!](?= |$)|,? (?:as|because|since|from|given)\b)"
 )
 """How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
@@ -201,8 +198,7 @@ _NO_RATING = caseless(
     r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
     r"|\((?:out of|of|von|sur|su|max\.?) ?\d{1,3}\)|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel"
-    r"|resort|property|restaurant)\b"
-    r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]"
+    r"|resort|property|restaurant)\b|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]"
 )
 _WISH = caseless(r"\bi(?:['’]d| would) (?:love|like|have liked) to (?:say|give|rate)\b[^.;\n]{1,60}?(?=,? but\b)")
 """`I'd love to say 5, but`"""

@@ -68,8 +68,7 @@ _NAMED = caseless(
 )
 _ENDS = caseless(
     rf"(?:\b(?:say|is|be|a|an|definitely|likely|probably|think|so|clear|strong|therefore|thus|would|overall)\b"
-    rf"|[:,→=-])"
-    rf"[\s:*_\"'“(-]{{1,5}}({_EITHER})[\W_]{{0,6}}$|[.!?)] ({_EITHER})[.!]?$"
+    rf"|[:,→=-])[\s:*_\"'“(-]{{1,5}}({_EITHER})[\W_]{{0,6}}$|[.!?)] ({_EITHER})[.!]?$"
 )
 _BOTH = caseless(
     r"[\W_]*+(?:it(?:['’]s| is) an? )?(yes|no)\b\W{1,4}"
@@ -124,8 +123,7 @@ _ASKS_ITSELF = caseless(
 _IDIOM = caseless(
     r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
     r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-])|one|more|other|longer|information|question|signs?|need"
-    r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?"
-    r"|\bno\.? ?\d"
+    r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
 )
 _NO_REASON = caseless(
     rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b|(?:evidence|indication|signs?)(?= that\b)"
@@ -147,8 +145,7 @@ _EMPHATIC = re.compile(
 _HARDLY = re.compile(
     r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas"
     r"|waarschijnlijk niet|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
-    r"|provavelmente não)"
-    r"(?=[*_]{0,3}(?:[.!]|$|, (?:denn|weil|da|car|porque|perché)\b))"
+    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$|, (?:denn|weil|da|car|porque|perché)\b))"
     r"(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:doch |si |но )?(?:ja|oui|да|tak|sì|sí|sim)[.!]?(?:\s|$))",
     re.IGNORECASE | re.DOTALL,
 )

@@ -190,13 +190,14 @@ class Comparison(Shown):
             yield _filled(sentence, width)
         if self.settings:
             yield "\nSettings that differ"
-            absent = self._absent_settings()
+            absent = {name: self._absent_settings(place) for place, name in ((0, self.runs[0]), (-1, self.runs[-1]))}
             for name, values in self.settings.items():
-                if name not in absent:
+                if not any(name in some for some in absent.values()):
                     shown = (safe_for_console(_shortened(setting_text(value))) for value in values)
                     yield f"  {name}: {' → '.join(shown)}"
-            if absent:
-                yield _filled(f"  not set in {self.runs[-1]}: {', '.join(sorted(absent))}", width)
+            for run, some in absent.items():
+                if some:
+                    yield _filled(f"  not set in {run}: {', '.join(sorted(some))}", width)
         if lines := self.template_diff.splitlines():
             yield ""
             yield from map(safe_for_console, lines[:SHOWN_DIFF_LINES])
@@ -210,9 +211,9 @@ class Comparison(Shown):
                 values = f"{number(one.reference_value)} → {number(one.value)}"
                 yield f"  {safe_for_console(name)}: {values} ({signed(one.difference)})"
 
-    def _absent_settings(self) -> set[str]:
-        """Return the settings that the last Run lacks, if they are many: a baseline has no prompt and no model."""
-        absent = {name for name, values in self.settings.items() if values[-1] is None}
+    def _absent_settings(self, place: int) -> set[str]:
+        """Return the settings that a Run lacks, if they are many: a baseline has no prompt and no model."""
+        absent = {name for name, values in self.settings.items() if values[place] is None}
         return absent if len(absent) > FEW_SETTINGS else set()
 
     def text(self, width: int | None = None) -> str:

@@ -315,3 +315,6 @@ def test_the_settings_that_a_baseline_lacks_share_a_line(plain: Run, tmp_path: P
     text = replace(found, settings={"ranker": ("listwise", "popularity"), **absent}).text()
     assert "ranker: listwise → popularity" in text and "not set in baseline: option_0, option_1" in text
     assert "→ not set" not in text
+    absent = {f"option_{number}": (None, number) for number in range(8)}
+    text = replace(found, settings=absent).text()
+    assert f"not set in {found.runs[0]}: option_0, option_1" in text and "not set →" not in text

@@ -304,9 +304,9 @@ class TitleIndex:
 
     @cached_property
     def _brands(self) -> list[tuple[str, int]]:
-        """The attribute values that may stand before a product's title, whose model number tells it from others."""
-        models = ((at, item) for at, item in enumerate(self._items) if _MODEL.search(self._titles[at].name))
-        values = ((at, normalised(value)) for at, item in models for value in item.attributes.values())
+        """The attribute values that may stand before a product's title, whose number tells it from others."""
+        numbered = ((at, item) for at, item in enumerate(self._items) if numbers(self._titles[at].name))
+        values = ((at, normalised(value)) for at, item in numbered for value in item.attributes.values())
         return [(value, at) for at, value in values if value and value.replace(" ", "").isalpha()]
 
     @cached_property
@@ -426,9 +426,7 @@ class TitleIndex:
             return None
         if (unbranded := self._unbranded.get(query.whole)) and self._same_title(unbranded):
             return Match(unbranded, "fuzzy")
-        if branded := [
-            at for brand, at in self._brands if _is_cut_short(query.name, f"{brand} {self._titles[at].whole}")
-        ]:
+        if branded := [at for brand, at in self._brands if _is_branded(query.name, brand, self._titles[at].whole)]:
             return self._fuzzy(branded)  # Sony WH-1000XM5, of a title without its brand
         names = dict.fromkeys(map(without_article, (query.whole, query.name)))  # Nail Lacquer (Big Apple Red)
         return next(filter(None, (self._abbreviated_product(name, query) for name in names)), None)
@@ -561,6 +559,14 @@ def _is_cut_short(name: str, whole: str) -> bool:
         return True  # Sony WH-1000XM5
     most = 0.6 if len(words) > 3 else 0.75
     return len(words) > 2 and len(name) >= most * len(whole) and not numbers(_SIZE.sub("", rest))
+
+
+def _is_branded(name: str, brand: str, whole: str) -> bool:
+    """Return whether a name is a brand and the beginning of a product's title, with its numbers (`Bose QuietComfort
+    45` for `QuietComfort 45 Headphones`)."""
+    rest = f"{brand} {whole} ".removeprefix(f"{name} ")
+    begins = rest != f"{brand} {whole} " and len(name.split()) > 2 and name.startswith(f"{brand} ")
+    return begins and bool(numbers(name)) and not numbers(rest) and not _ACCESSORY.search(rest)
 
 
 def _is_short_for(name: str, title: Title) -> bool:

@@ -219,3 +219,24 @@ def test_every_song_is_read_as_itself_or_not_at_all(
         assert read_kinds == kinds
     else:
         assert answer.outcome is not Outcome.OK or sorted(read_kinds) == sorted(kinds)
+
+
+HEADPHONES = tuple(
+    Item(f"h{place}", title, {"brand": brand})
+    for place, (brand, title) in enumerate(
+        (
+            ("Bose", "QuietComfort 45 Headphones"),
+            ("Sony", "WH-1000XM5 Wireless Noise Cancelling Headphones"),
+            ("JBL", "Tune 510BT Case"),
+            ("Sennheiser", "Momentum 4 Wireless"),
+        )
+    )
+)
+
+
+def test_a_brand_may_stand_before_the_beginning_of_a_title() -> None:
+    text = (
+        "1. Sony WH-1000XM5\n2. Bose QuietComfort 45\n3. Sennheiser Momentum 4\n4. JBL Tune 510BT\n5. Sony WH-1000XM4"
+    )
+    answer = answer_format("titles").read(Response(text), Question(HEADPHONES))
+    assert answer.ranked == ("h1", "h0", "h3") and answer.repairs["not_a_candidate"] == 2

@@ -76,21 +76,24 @@ _CHOSEN_BEHIND = caseless(
 )
 """`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не|weder|noch|ni)\b[^.;\n]{0,20}$"
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не|weder|noch|ni)\b[^.;\n]{0,20}$|n['’]t recommend \w{1,3} through $"
     r"|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
 )
 _AVOIDED = caseless(
     r"\b(?:avoid|(?:stay|keep) away from|skip"
     r"|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
-    r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second choice"
+    r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second (?:choice|pick|option)"
     r"|first (?:thought|instinct|guess)|tempted by)\b"
     r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would"
     r"|be|is|was|are|most|my|your|user|pick|choice|option|movie|film|title|item|product|passage|candidate|match|fit"
-    r"|relevant|likely|suitable|recommended|preferred)\b)*+\W{0,6}$"
+    r"|number|relevant|likely|suitable|recommended|preferred)\b)*+\W{0,6}$"
 )
 """`If I had to avoid one, it would be A`, `The worst choice is A`."""
 _EXAMPLE = caseless(r"\b(?:e\.g\.|for (?:example|instance)|such as)\W{0,4}$")
-_ALSO = re.compile(r"[ ,/*]{0,5}(?:(?:and|or|nor) )?(?:(?:the )?(?:option|movie|film|title|item|product|passage) )?")
+_ALSO = re.compile(
+    r"[ ,/*]{0,5}(?:(?:and|or|nor|through|to) |[–-] ?)?(?:(?:the )?(?:option|movie|film|title|item|product"
+    r"|passage) )?"
+)
 _NOUN = caseless(
     r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to"
     r"|livre|number|nummer|n[úu]mero|numéro|película)\W{1,4}$"
@@ -109,7 +112,8 @@ _WORSE = caseless(
     r"|\W{0,4} (?:is|are|would be|would have been) an? (?:reasonable|good|solid|decent) (?:second|backup)"
     r"(?= (?:choice|pick|option|best)\b|[.,;!]|$)"
     r"|\W{0,4} (?:is|are|would be|would have been|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
-    r" (?:runners?-up|second\b(?! to none)|backup)|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe|è)(?: \w+)?"
+    r" (?:runners?-up|second\b(?! to none)|backup)|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe"
+    r"|è)(?: \w+)?"
     r" (?:zweite|deuxième|second[eao]?|segund[ao])\b"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
@@ -151,7 +155,8 @@ _BESIDE_CHARACTER = re.compile(
 )
 """Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""
 _FIELD = caseless(
-    r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|selected(?:_\w+)?|item_?id"
+    r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|selected(?:_\w+)?|(?:item|candidate|movie"
+    r"|product)_?id"
     r"|chosen(?:_\w+)?)\" ?: ?\"?(\w{1,12})\"?(?=\s?[,}\n])"
 )
 """`{"choice": "D", "reason": "B or D, and D …"}`"""
@@ -373,7 +378,8 @@ _COUNTED = re.compile(
     r" (?:(?:[A-Za-z-]{2,20} ){0,2}"
     r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are"
     r"|were"
-    r"|stars?(?! [A-Z])|points?|of (?:the|these|those|them)|hours?|minutes|years?|times|awards?|oscars?|seasons?|pages"
+    r"|stars?(?! [A-Z])|points?|of (?:the|these|those|them)|hours?|minutes|years?|times|awards?|oscars?|seasons?"
+    r"|pages"
     r"|people|users|others?)\b"
 )
 _NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)\b)[a-z]{3,}")

@@ -448,6 +448,8 @@ def _without_quoted_numbers(text: str) -> str:
     return _QUOTED_NUMBER.sub(r"\1", text) if numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1 else text
 
 
+_GENRES = re.compile(r"(?:[-–—:] |\()[A-Z][\w'’-]{2,15}(?:\|[A-Z][\w'’-]{2,15}){1,8}(?=\)?\s{0,9}$)", re.MULTILINE)
+"""`Heat (1995) - Action|Crime`: no cells of a table."""
 _ORDER_IS = re.compile(
     r"((?:おすすめ|推[薦奨])の?順[位番]?)は,? ?([^\n,]{2,600},[^\n]{2,600}?)(?:です|となります|になります|$)[.。]?",
     re.MULTILINE,
@@ -475,6 +477,7 @@ _STEPS: _Steps = (
     ("", folded),
     ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),
     ("1. ", _without_quoted_numbers),
+    ("|", partial(_GENRES.sub, lambda found: found[0].replace("|", ", "))),
     ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped
     ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
     ("```", _with_plain_code),

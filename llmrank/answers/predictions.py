@@ -108,7 +108,7 @@ _FOR = caseless(
     rf"\bexactly {_THEIR} (?:kind|sort|type|style|thing|taste)\b",
     r"\b(?:hard|difficult|impossible) to say no\b",
     r"\bno reason not to (?:recommend|suggest|offer) (?:it|this)\b",
-    r"\bno-brainer\b|\A\W*no doubt about (?:it|that)\W{0,3}[.!–—-]",
+    r"\bno-brainer\b|\bno doubt about (?:it|that)\W{0,3}[.!–—-]",
     r"\bi(?:['’]d| would) bet on it\b",
     rf"\b(?:can(?:no|['’])t|do(?: not|n['’]t)) see why (?:they|he|she|the {USER}) would(?: not|n['’]t)(?=[.,;!]|$)",
     rf"\bnot only (?:will|would) (?:they|he|she|the {USER}) (?:{TAKE}) (?:it|this)\b",
@@ -126,7 +126,7 @@ _AGAINST = caseless(
     r"\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b",
     rf"\bnot (?:(?:really|quite) )?{_THEIR} (?:thing|style|taste|cup of tea)\b",
     r"\bgive (?:it|this) a miss\b",
-    r"不(?:太|大)?会喜欢|合わないと思|好まないと思|気に入らないと思",
+    r"不(?:太|大)?(?:可能|会)(?:会)?喜欢|合わないと思|好まないと思|気に入らないと思",
 )
 """Idioms that speak for the item, and against it."""
 

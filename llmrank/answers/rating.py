@@ -76,7 +76,7 @@ _BEGINS = caseless(
 _LIST_LINE = caseless(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{_DIGITS}{_UNIT}?\W*+")
 _NAME = (
     r"\b(?:ratings?|scores?|rate(?! limit)|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say"
-    r"|assign|gets|go with|bewertung|note|calific\w*)\b"
+    r"|assign|gets|get(?= an? )|go with|bewertung|note|calific\w*)\b"
 )
 _NAMED = (
     caseless(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?"),
@@ -106,6 +106,8 @@ _CONCLUDES = caseless(
     rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
 """How a text may end: `so final answer: 4`, `I'd lower that to 4`."""
+_LAST_SENTENCE = caseless(rf"[.!?;] (?:(?:easily|clearly|definitely|probably) )?(?:an? )?{_DIGITS}{_UNIT}?[\W_]*$")
+"""How a text may end: `… closer to the former. 4.`"""
 _LEAVES = caseless(
     r"\b(?:(?:that|which|this) (?:leaves|makes|comes to|lands at|brings)(?: it| me| us)?(?: at| with| to)?(?: an?)?"
     rf"|also|bleiben|bleibt|macht|ergibt|il reste|quedan|restano) {_DIGITS}{_UNIT}?[\W_]*$"
@@ -116,7 +118,7 @@ _EXPECTS = caseless(
     rf"|end up) at (?:an? )?{_DIGITS.replace('value', 'word')}|"
     rf"\bi(?:['’]d| would) expect (?:this|it)(?: one)? to (?:land|come in|be|get|score|end up)(?: at"
     rf"| around)?(?: an?)? {_DIGITS.replace('value', 'lands')}|"
-    rf"\bi(?:['’]d| would) expect (?:about |roughly )?(?:an? {_DIGITS}(?![-–]\w)"
+    rf"\bi(?:['’]d| would)? expect (?:about |roughly )?(?:an? {_DIGITS}(?![-–]\w)"
     rf"|{_DIGITS.replace('value', 'scaled')}{_UNIT})"
 )
 _CHANGED = caseless(
@@ -214,6 +216,10 @@ _AVERAGES = caseless(
     r"|\bim (?:schnitt|durchschnitt)(?: bei)? \d(?:[.,]\d+)?"
 )
 """`their ratings average 4.1`"""
+_SHARES = re.compile(
+    r"^\W{0,4}\d(?:\.5)?(?: stars?)? ?[:=–-] ?\d{1,3}(?:\.\d{1,3})? ?%\W{0,3}$", re.MULTILINE | re.IGNORECASE
+)
+"""`4: 50%`, a line of a distribution over the ratings."""
 _ASIDE = re.compile(r"\((?:[^\s()]+ ){3,60}[^\s()]+\)")
 """A remark in parentheses, which may hold other numbers than the rating before it."""
 _NOT_QUITE = caseless(rf"\bnot (?:quite |really |exactly )?an? {_DIGITS}")
@@ -280,6 +286,7 @@ def _plain(text: str, question: Question) -> str:
         ends = _number(found["value"]), _number(found["until"])
         return " " if ends[0] <= low and ends[1] == high else _RANGE_MARK
 
+    text = _SHARES.sub("", text) if len(_SHARES.findall(text)) > 2 else text
     aside = _ASIDE.sub(" ", text)
     text = _AVERAGES.sub(" ", aside if _ANY.search(aside) else text)
     text = _NOT_QUITE.sub(" ", _WISH.sub(" ", _NEEDS.sub(" ", text)))
@@ -366,7 +373,7 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
             return [*dict.fromkeys((*before, *after))]
     if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
         return _with_replacements(_given([found]), text, scale)
-    for pattern in (_CONVERTED, _LEAVES, _NOTE, _OPENS, _CONCLUDES, _PREDICTED, _EXPECTS, _WORDED):
+    for pattern in (_CONVERTED, _LEAVES, _NOTE, _OPENS, _CONCLUDES, _LAST_SENTENCE, _PREDICTED, _EXPECTS, _WORDED):
         if len(given := _given(pattern.finditer(text))) == 1:
             return given
     if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):

@@ -321,7 +321,8 @@ def _concluded(text: str) -> set[bool] | None:
 
 
 _CONCLUDED = caseless(
-    r"\b(?:so|but|then|therefore|thus|hence|overall),? (?:(?:it|this|this one)(?: is|['’]s) )?(?:an? )?(yes|no)[\W_]*$"
+    r"\b(?:so|but|then|therefore|thus|hence|overall|on balance)[,:]? "
+    r"(?:(?:it|this|this one)(?: is|['’]s) )?(?:an? )?(yes|no)[\W_]*$"
 )
 _ON_SOMETHING = caseless(r"\b(?:if|unless|when|whether|depend\w*)\b")
 _LAST_SIGNS = 80

@@ -76,7 +76,8 @@ _CHOSEN_BEHIND = caseless(
 )
 """`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не|weder|noch|ni)\b[^.;\n]{0,20}$|n['’]t recommend \w{1,3} through $"
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не|weder|noch|ni)\b[^.;\n]{0,20}$"
+    r"|n['’]t recommend \w{1,3} through $"
     r"|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
 )
 _AVOIDED = caseless(

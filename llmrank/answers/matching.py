@@ -303,11 +303,15 @@ class TitleIndex:
         return _positions((rest, at) for rest, at in models if len(rest.split()) > (1 if _MODEL.search(rest) else 2))
 
     @cached_property
-    def _brands(self) -> list[tuple[str, int]]:
-        """The attribute values that may stand before a product's title, whose number tells it from others."""
-        numbered = ((at, item) for at, item in enumerate(self._items) if numbers(self._titles[at].name))
-        values = ((at, normalised(value)) for at, item in numbered for value in item.attributes.values())
-        return [(value, at) for at, value in values if value and value.replace(" ", "").isalpha()]
+    def _brands(self) -> dict[str, list[tuple[str, int]]]:
+        """The attribute values that may stand before a product's title, whose number tells it from others, by their
+        first word."""
+        found: dict[str, list[tuple[str, int]]] = {}
+        for at, item in enumerate(self._items):
+            for brand in map(normalised, item.attributes.values()) if numbers(self._titles[at].name) else ():
+                if brand.replace(" ", "").isalpha():
+                    found.setdefault(brand.partition(" ")[0], []).append((brand, at))
+        return found
 
     @cached_property
     def _before_comma(self) -> dict[str, tuple[int, ...]]:
@@ -426,7 +430,8 @@ class TitleIndex:
             return None
         if (unbranded := self._unbranded.get(query.whole)) and self._same_title(unbranded):
             return Match(unbranded, "fuzzy")
-        if branded := [at for brand, at in self._brands if _is_branded(query.name, brand, self._titles[at].whole)]:
+        brands = self._brands.get(query.name.partition(" ")[0], ())
+        if branded := [at for brand, at in brands if _is_branded(query.name, brand, self._titles[at].whole)]:
             return self._fuzzy(branded)  # Sony WH-1000XM5, of a title without its brand
         names = dict.fromkeys(map(without_article, (query.whole, query.name)))  # Nail Lacquer (Big Apple Red)
         return next(filter(None, (self._abbreviated_product(name, query) for name in names)), None)

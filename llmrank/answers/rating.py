@@ -106,7 +106,9 @@ _CONCLUDES = caseless(
     rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
 """How a text may end: `so final answer: 4`, `I'd lower that to 4`."""
-_LAST_SENTENCE = caseless(rf"[.!?;] (?:(?:easily|clearly|definitely|probably) )?(?:an? )?{_DIGITS}{_UNIT}?[\W_]*$")
+_LAST_SENTENCE = caseless(
+    rf"(?<!i\.e)[.!?;] (?:(?:easily|clearly|definitely|probably) )?(?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
+)
 """How a text may end: `… closer to the former. 4.`"""
 _LEAVES = caseless(
     r"\b(?:(?:that|which|this) (?:leaves|makes|comes to|lands at|brings)(?: it| me| us)?(?: at| with| to)?(?: an?)?"

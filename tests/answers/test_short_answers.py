@@ -269,7 +269,7 @@ RATINGS: list[tuple[str, float | None]] = [
     ("They never give more than 4, so 4.", 4),
     ("If they were a Hitchcock fan I'd lean towards 5; as it is I'd say 3.", 3),
     ("I'd lean towards 5 if they liked old films. They don't: 3.", None),
-    ("I'm not leaning towards 3. 4.", None),
+    ("I'm not leaning towards 3. 4.", 4),
     ("I'd love to say 5, but 4 it is.", None),
     ("One point above their usual 3, i.e. 4.", None),
 ]

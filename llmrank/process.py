@@ -35,7 +35,7 @@ class _LossyStream(io.FileIO):
             return memoryview(data).nbytes
 
 
-def take_command() -> None:
+def prepare_for_command() -> None:
     """Prepare this process for a command: its streams, its signals, and the number of files it may open."""
     keep_streams()
     stop_as_by_ctrl_c()

@@ -13,14 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from llmrank.answers.blocks import split
-from llmrank.answers.chosen_title import (
-    LATTER,
-    SEARCH_LIMIT,
-    called_title,
-    chosen_title,
-    is_alone,
-    words_before,
-)
+from llmrank.answers.chosen_title import LATTER, SEARCH_LIMIT, called_title, chosen_title, is_alone, words_before
 from llmrank.answers.comments import comments
 from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_identifier, uses_brackets, words_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
@@ -77,8 +70,7 @@ _CHOSEN_BEHIND = caseless(
 """`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не|weder|noch|ni)\b[^.;\n]{0,20}$"
-    r"|n['’]t recommend \w{1,3} through $"
-    r"|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
+    r"|n['’]t recommend \w{1,3} through $|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
 )
 _AVOIDED = caseless(
     r"\b(?:avoid|(?:stay|keep) away from|skip"
@@ -92,8 +84,7 @@ _AVOIDED = caseless(
 """`If I had to avoid one, it would be A`, `The worst choice is A`."""
 _EXAMPLE = caseless(r"\b(?:e\.g\.|for (?:example|instance)|such as)\W{0,4}$")
 _ALSO = re.compile(
-    r"[ ,/*]{0,5}(?:(?:and|or|nor|through|to) |[–-] ?)?(?:(?:the )?(?:option|movie|film|title|item|product"
-    r"|passage) )?"
+    r"[ ,/*]{0,5}(?:(?:and|or|nor|through|to) |[–-] ?)?(?:(?:the )?(?:option|movie|film|title|item|product|passage) )?"
 )
 _NOUN = caseless(
     r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to"
@@ -113,8 +104,7 @@ _WORSE = caseless(
     r"|\W{0,4} (?:is|are|would be|would have been) an? (?:reasonable|good|solid|decent) (?:second|backup)"
     r"(?= (?:choice|pick|option|best)\b|[.,;!]|$)"
     r"|\W{0,4} (?:is|are|would be|would have been|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
-    r" (?:runners?-up|second\b(?! to none)|backup)|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe"
-    r"|è)(?: \w+)?"
+    r" (?:runners?-up|second\b(?! to none)|backup)|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe|è)(?: \w+)?"
     r" (?:zweite|deuxième|second[eao]?|segund[ao])\b"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
@@ -157,8 +147,7 @@ _BESIDE_CHARACTER = re.compile(
 """Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""
 _FIELD = caseless(
     r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|selected(?:_\w+)?|(?:item|candidate|movie"
-    r"|product)_?id"
-    r"|chosen(?:_\w+)?)\" ?: ?\"?(\w{1,12})\"?(?=\s?[,}\n])"
+    r"|product)_?id|chosen(?:_\w+)?)\" ?: ?\"?(\w{1,12})\"?(?=\s?[,}\n])"
 )
 """`{"choice": "D", "reason": "B or D, and D …"}`"""
 _LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")
@@ -189,16 +178,16 @@ class Choice(TextFormat):
         if at is None and identifiers.are_numbers:
             at = _first_of_titles(text, index)
         if at is not None:
-            return answered(response, {}, ranked=(question.items[at].item_id,))
+            return _chosen(at, response, question)
         if (titled := _only_title(text, index) or _first_title(text, index, identifiers)) is not None:
             return _titled(titled.positions[0], titled.stage, response, question)
         fields = {*_FIELD.findall(text)}
         if len(fields) == 1 and (at := identifiers.find(fields.pop())) is not None:
             beside = _others(_identifiers_in(text, identifiers), at)
-            return answered(response, {"named_beside": beside}, ranked=(question.items[at].item_id,))
+            return _chosen(at, response, question, beside)
         every = _identifiers_meant(text, question, identifiers, index)
         if (at := _beside_its_title(every, text, index)) is not None:
-            return answered(response, {"named_beside": _others(every, at)}, ranked=(question.items[at].item_id,))
+            return _chosen(at, response, question, _others(every, at))
         words = _not_ruled_out(every, text)
         if len({word.text for word in every}) > 1 and _is_undecided(words, text):
             return unparsed(response, text, "ambiguous")
@@ -212,6 +201,11 @@ class Choice(TextFormat):
         """Return a choice between the identifiers."""
         identifiers = Identifiers.of(question).texts
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
+
+
+def _chosen(at: int, response: Response, question: Question, beside: int = 0) -> Answer:
+    """Return the Answer for an item named by identifier or place; `beside`: the number of others named so."""
+    return answered(response, {"named_beside": beside}, ranked=(question.items[at].item_id,))
 
 
 def _titled(at: int, stage: str, response: Response, question: Question, beside: int = 0) -> Answer:
@@ -294,7 +288,7 @@ def _by_title(text: str, response: Response, question: Question, index: TitleInd
     if len(named) == 1 and not beside:
         return _titled(*named.popitem(), response, question)
     if not (named or others) and (at := _ordinal(text, len(question.items))) is not None:
-        return answered(response, {}, ranked=(question.items[at].item_id,))
+        return _chosen(at, response, question)
     unclear = named or others or repairs["ambiguous"]
     return unparsed(response, text, "ambiguous" if unclear else "no_candidate_named", repairs)
 
@@ -378,10 +372,8 @@ def _is_count(word: Word, text: str) -> bool:
 _COUNTED = re.compile(
     r" (?:(?:[A-Za-z-]{2,20} ){0,2}"
     r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are"
-    r"|were"
-    r"|stars?(?! [A-Z])|points?|of (?:the|these|those|them)|hours?|minutes|years?|times|awards?|oscars?|seasons?"
-    r"|pages"
-    r"|people|users|others?)\b"
+    r"|were|stars?(?! [A-Z])|points?|of (?:the|these|those|them)|hours?|minutes|years?|times|awards?|oscars?|seasons?"
+    r"|pages|people|users|others?)\b"
 )
 _NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)\b)[a-z]{3,}")
 

@@ -25,6 +25,7 @@ from llmrank.answers.phrases import (
     BEST_TO_WORST,
     COUNTDOWN,
     NOT_THIS_WAY,
+    SENTENCE,
     WORST_FIRST,
     grade,
     last_line,
@@ -374,7 +375,7 @@ def _without_talk(listings: Sequence[Listing], expected: int) -> Sequence[Listin
     for at, listing in enumerate(listings):
         talk = (listing.sentence or is_as_shown(listing.named)) if whole else meaning(listing.sentence) == "left out"
         if chains and at < chains[-1] and talk and not listing.chained:
-            clause = _SENTENCE_END.split(listing.sentence.rstrip())[-1]
+            clause = SENTENCE.split(listing.sentence.rstrip())[-1]
             words = "" if "[" in clause else f"{clause}\n"
         else:
             listing.intro, words = words + listing.intro, ""
@@ -382,7 +383,6 @@ def _without_talk(listings: Sequence[Listing], expected: int) -> Sequence[Listin
     return kept
 
 
-_SENTENCE_END = re.compile(r"(?<=[.!?]) ")
 _PRELIMINARY = ("given", "first try")
 """Meanings of lists that come before the answer."""
 

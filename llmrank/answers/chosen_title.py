@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.normalise import caseless
 from llmrank.answers.outcome import RETRACTION
+from llmrank.answers.phrases import SENTENCE
 
 SEARCH_LIMIT = 4000
 """Maximum number of characters to search for titles."""
@@ -97,7 +98,7 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
         return first
     before, end, last = text[-_LAST_SIGNS:].strip().rpartition("\n")
     if not end or not last.strip(_OPENS):
-        before, end, last = re.sub(r"(?<=[.!?]) ", "\n", text[-_LAST_SIGNS:].strip()).rpartition("\n")
+        before, end, last = SENTENCE.sub("\n", text[-_LAST_SIGNS:].strip()).rpartition("\n")
     if not before.rstrip(' \n*_"”').endswith((".", "!", "?", ":")) or last.rstrip(_CLOSES).endswith("?"):
         return None
     match = index.find(last.strip(_OPENS + _CLOSES))

@@ -17,7 +17,15 @@ from llmrank.answers.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import caseless, folded
 from llmrank.answers.outcome import RETRACTION
-from llmrank.answers.phrases import BEST_FIRST, BEST_TO_WORST, WORST_FIRST, last_line, meaning, says_worst_first
+from llmrank.answers.phrases import (
+    BEST_FIRST,
+    BEST_TO_WORST,
+    SENTENCE,
+    WORST_FIRST,
+    last_line,
+    meaning,
+    says_worst_first,
+)
 from llmrank.types import Item
 
 ASKS = caseless(
@@ -183,7 +191,6 @@ _ON_CONDITION = caseless(
     r"|for (?:an?|fans|those|someone))\b|\?"
 )
 _BOTTOM = caseless(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitable|recommended))\b")
-_SENTENCE = re.compile(r"(?<=[.!?]) ")
 _CLAUSE = re.compile(r"(?<=[.!?;]) |, (?=while|whereas|but|and)")
 _SENTENCE_LIMIT = 50
 """Maximum number of sentences to check, which keeps the time linear."""
@@ -227,7 +234,7 @@ def is_unordered(intro: str) -> bool:
     A line that calls all items equally good does not count, since the list may still be the intended order."""
     line = last_line(intro)
     if meaning(intro) == "final":  # I ranked by popularity there. Here is the updated list:
-        line = re.split(r"(?<=[.!?]) ", line.rstrip())[-1]
+        line = SENTENCE.split(line.rstrip())[-1]
     return _unordered(line) not in ("", "equally")
 
 
@@ -266,7 +273,7 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
     if first is None or not first.text or not 0 < first.line <= len(lines):
         return False
     before, found, _ = lines[first.line - 1][:2000].partition(first.text)
-    sentence = _SENTENCE.split(before)[-1]
+    sentence = SENTENCE.split(before)[-1]
     reason = _BECAUSE.match(sentence) is not None and sentence.rstrip().endswith(":")
     in_words = any(map(str.isalpha, sentence)) and "|" not in sentence
     if not found or not in_words or reason:

@@ -90,8 +90,8 @@ _HTML = caseless(
 _ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]\w{1,31});")
 _STRUCK = caseless(r"~~[^~\n]{1,300}~~|<(s|del|strike)>[^<>]{1,300}</\1>")
 _CROSSED = re.compile(r"^[ \t]{0,20}(?:[-*•] )?(?:❌|✗|✘|🚫|⛔|👎)[^\n]*$", re.MULTILINE)
-_OPEN_BOX = re.compile(r"^[ \t]{0,20}[-*] \[ \][^\n]*$", re.MULTILINE)
-_CHECKED_BOX = re.compile(r"^[ \t]{0,20}[-*] \[[xX]\]", re.MULTILINE)
+_OPEN_BOX = re.compile(r"^[ \t]{0,20}(?:[-*] )?(?:\[ ?\]|☐)[^\n]*$", re.MULTILINE)
+_CHECKED_BOX = re.compile(r"^([ \t]{0,20}(?:[-*] )?)(?:\[[xX✓✔]\]|☑) ?", re.MULTILINE)
 _ROLE = caseless(r"\s*(?:assistant|ai|bot)\s?:\s?")
 _LATEX = re.compile(
     r"\\(?:(?P<then>succ|gt|rightarrow|to)\b ?|(?P<entry>item|begin|end)\b(?:\{[a-z]{1,20}\*?\})? ?"
@@ -162,18 +162,7 @@ _SPACES = re.compile(r"[ \t\f\v]{2,}+")
 def plain_text(raw: str, limit: int = LIMIT) -> str | None:
     """Return the normalised answer without its reasoning; None if the reasoning never ends."""
     text = without_reasoning(raw)
-    return None if text is None else normalise(_ticked(text[:limit])) if text.strip() else ""
-
-
-def _ticked(text: str) -> str:
-    """Return only the boxes that are ticked, if a text has ticked and empty ones (`[ ] 1`, `[x] 2`)."""
-    if not _BOX.search(text):
-        return text
-    return "\n".join(found[1] for found in _TICKED.finditer(text)) or text
-
-
-_BOX = re.compile(r"^\s{0,9}(?:[-*] )?(?:\[ ?\]|☐)", re.MULTILINE)
-_TICKED = re.compile(r"^\s{0,9}(?:[-*] )?(?:\[[xX✓✔]\]|☑|☒) ?([^\n]*)", re.MULTILINE)
+    return None if text is None else normalise(text[:limit]) if text.strip() else ""
 
 
 def normalise(text: str) -> str:
@@ -305,7 +294,9 @@ def _without_struck(text: str) -> str:
         text = _STRUCK.sub("", text)
     if not text.isascii():
         text = _CROSSED.sub(_without_crossed, text)
-    return _OPEN_BOX.sub("", text) if "[ ]" in text and _CHECKED_BOX.search(text) else text
+    if _CHECKED_BOX.search(text) and _OPEN_BOX.search(text):
+        text = _CHECKED_BOX.sub(r"\1", _OPEN_BOX.sub("", text))
+    return text
 
 
 def _lists_of_program(program: str) -> str:

@@ -52,10 +52,8 @@ class OneTitle(TextFormat):
         listed, index = read_ranking(response, question, titles=True), title_index(question.items)
         text = normalise(without_reasoning(response.text) or "")
         if text.lstrip().startswith("{") and (match := _in_json(text, index)):
-            item_id = question.items[match.positions[0]].item_id
-            return _answered(
-                Entry(question.items[match.positions[0]].title, 0, match.stage), match, item_id, response, listed
-            )
+            item = question.items[match.positions[0]]
+            return _answered(Entry(item.title, 0, match.stage), match, item.item_id, response, listed)
         if (first := _first(listed, text)) and _stands(first, listed, text, question):
             return _answered(first, index.find(first.text), listed.ranked[0], response, listed)
         if listed.reason in ("refusal", "empty", "truncated"):

@@ -62,15 +62,13 @@ PHRASES = (
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
         r"(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
-        r"|idea|guess|order|version|pass|thoughts?|impression|instinct)|draft\b|entwurf|brouillon|bozza|borrador"
-        r"|rascunho"
+        r"|idea|guess|order|version|pass|thoughts?|impression|instinct)|draft\b|entwurf|brouillon|bozza|borrador|rascunho"
         r"|erster versuch|vorläufig|premi(?:er|ère) (?:essai|jet|version)|provisoire|primer intento|provisional"
         r"|prim[ao] (?:tentativo|idea)"
         r"|eerste (?:opzet|poging|versie)|voorlopig|primera idea|première idée|erste idee|primeira ideia"
         r"|чернов|первая попытка",
         r"初稿|初步|草稿|仮|暫定|暂定|(?m:^[^\w\n]*(?:(?:the|in|here is|this is) ){0,3}"
-        r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this"
-        r"|the) order)\W*$)"),
+        r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this|the) order)\W*$)"),
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
         r"final|answers?\b|verdict\b|decision\b(?! (?:matrix|table))"
@@ -288,6 +286,10 @@ def is_tier(text: str) -> bool:
 
 _TIER = caseless(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b")
 _LIKELY = caseless(r"likely\b")
+
+
+SENTENCE = re.compile(r"(?<=[.!?]) ")
+"""Where a sentence of a line ends."""
 
 
 def last_line(text: str) -> str:

@@ -93,10 +93,11 @@ _PREDICTED = caseless(
 _OPENS = caseless(
     rf"^\W*(?:but )?(?:(?:vermutlich|wahrscheinlich|wohl|probablement|probabilmente|probablemente|provavelmente"
     rf"|наверное|вероятно|je dirais|diría|direi|ich schätze|le (?:pondría|daría)"
-    rf"|ich würde sagen),? (?:(?:nur|eher|seulement|solo|solamente|só) )?(?:eine?|un[ae]?|uma?)?"
+    rf"|ich würde sagen),?(?: (?:nur|eher|seulement|solo|solamente|só))?(?: (?:eine?|un[ae]?|uma?))?"
     rf"|(?:(?:most )?(?:probably|likely)|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict))"
     rf"(?: an?)?|(?:(?:certainly|definitely|surely) )?an? (?:solid|full|strong|clear|safe|easy|perfect|weak"
-    rf"|generous)) {_EITHER}{_UNIT}?(?:[.!](?= |$)|,? (?:as|because|since|from|given)\b)"
+    rf"|generous)) {_EITHER}{_UNIT}?"
+    rf"(?:[.!](?= |$)|,? (?:as|because|since|from|given|weil|da|denn|car|parce|porque|perché)\b)"
 )
 """How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
@@ -317,14 +318,17 @@ def _named_beside(text: str, value: float, scale: tuple[float, float]) -> int:
 
 
 _UNIT_BEFORE = caseless(rf"\d ?(?:/ ?\d+ ?)?(?:{_STARS})\W{{0,3}}$")
+"""`4 Sterne ⭐`"""
 
 
 def _star_count(stars: re.Match[str]) -> str:
     """Return stars as their number. A single star after a number is its unit (`4.5 ★`)."""
     count = len(stars[0].rstrip("½☆")) + (0.5 if stars[1] else 0)
     is_unit = count == 1 and stars.string[max(0, stars.start() - 2) : stars.start()].rstrip()[-1:].isdigit()
-    unit = count == 1 and _UNIT_BEFORE.search(stars.string[max(0, stars.start() - 20) : stars.start()])  # 4 Sterne ⭐
-    return stars[0] if is_unit else "" if unit else f" {count:g} stars"
+    if is_unit:
+        return stars[0]
+    decorates = count == 1 and _UNIT_BEFORE.search(stars.string[max(0, stars.start() - 20) : stars.start()])
+    return "" if decorates else f" {count:g} stars"
 
 
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:

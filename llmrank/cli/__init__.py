@@ -14,7 +14,7 @@ import click
 
 from llmrank import __version__
 from llmrank.errors import NO_FILES, NO_FILES_HINT, InputError, LlmrankError, nearest
-from llmrank.process import stdout_fails, take_command
+from llmrank.process import prepare_for_command, stdout_fails
 
 VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -116,7 +116,7 @@ def _working_folder_is_gone() -> bool:
 def main() -> None:
     """Run the command line. Exit codes: 0 success, 2 bad input, 3 missing, 4 too many errors, 5 limit reached,
     130 interrupted."""
-    take_command()
+    prepare_for_command()
     try:
         _check_environment()
         # `context.exit(2)` in a verb makes main return the code.

@@ -178,12 +178,12 @@ def _repeats(dataset: Dataset, train: Interactions, test: Interactions) -> str:
     if repeats := int(np.isin(held, seen).sum()):
         why = "a recall stage that leaves out seen items cannot propose them"
         note = f" {repeats} of {len(test)} held-out events repeat an item of the user's history: {why}."
-        twins = moments(test) & moments(train.take(np.isin(seen, held)))
+        twins = _moments(test) & _moments(train.take(np.isin(seen, held)))
         return note + f" {len(twins)} of them are in it at the same time: remove repeated rows." * bool(twins)
     return ""
 
 
-def moments(events: Interactions) -> set[tuple[int, int, float]]:
+def _moments(events: Interactions) -> set[tuple[int, int, float]]:
     """Return the user, item and time of each event whose time is known."""
     if events.timestamp is None:
         return set()

@@ -371,7 +371,7 @@ class TitleIndex:
             return Match((found[0],), "normalised")
         named = [at for at in found if without_article(self._titles[at].name) == name]
         if not query.year and len({self._titles[at].year for at in named}) > 1:
-            return _AMBIGUOUS  # a remake has no year's title for itself
+            return _AMBIGUOUS  # without a year, a title names every remake
         # Of several, those that agree in most ways win.
         best = max(_agreement(query, self._titles[at]) for at in found)
         found = [at for at in found if _agreement(query, self._titles[at]) == best]

@@ -294,7 +294,7 @@ def _without_struck(text: str) -> str:
         text = _STRUCK.sub("", text)
     if not text.isascii():
         text = _CROSSED.sub(_without_crossed, text)
-    if _CHECKED_BOX.search(text) and _OPEN_BOX.search(text):
+    if any(map(text.__contains__, ("[ ]", "[]", "☐"))) and _CHECKED_BOX.search(text) and _OPEN_BOX.search(text):
         text = _CHECKED_BOX.sub(r"\1", _OPEN_BOX.sub("", text))
     return text
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from llmrank.answers.blocks import word_set
@@ -76,10 +76,10 @@ class Descriptions:
         An item is identified if only it has an attribute that stands beside the name in the text, or in a cell of its
         own. Return the given items if this holds for none, or for several.
         """
-        title = without_article(normalised(name)) if self._is_known else ""
+        title = without_article(normalised(name))
         words = frozenset(title.split())
         same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
-        if len(same) < 2 or not title:
+        if len(same) < 2 or not title or not self._is_known:
             return tuple(positions)
         distinguishing = self._distinguishing(same, _holds(title)).values()
         if len(called := {at for at in distinguishing if words <= self._known[at]}) == 1:
@@ -98,16 +98,7 @@ class Descriptions:
     def _attributes(self) -> list[frozenset[str]]:
         """The attributes of each item, with the parts of those that are lists. Bare numbers are left out, because
         they may be a sequel's."""
-        return [
-            frozenset(
-                plain
-                for value in item.attributes.values()
-                if len(value) <= _ATTRIBUTE_LIMIT
-                for part in (value, *_PARTS.split(value))
-                if (plain := normalised(part)) and not _NUMBER.fullmatch(plain)
-            )
-            for item in self._items
-        ]
+        return [frozenset[str]().union(*map(_with_parts, item.attributes.values())) for item in self._items]
 
     @cached_property
     def _own_words(self) -> list[frozenset[str]]:
@@ -160,8 +151,7 @@ class Descriptions:
             names.append([title.name, *first])
         for name, at in self._short_names:
             names[at].append(name)
-        words = [[frozenset(name.split()) for name in one] for one in names]
-        return [[name - SMALL_WORDS or name for name in one] for one in words]
+        return [[*map(_main_words, one)] for one in names]
 
     @cached_property
     def _by_name(self) -> dict[frozenset[str], list[int]]:
@@ -226,3 +216,18 @@ def _holds(text: str) -> Callable[[str], bool]:
 
 def _words(texts: Iterable[str]) -> set[str]:
     return {word for text in texts for word in text.split()}
+
+
+@lru_cache(maxsize=1 << 14)
+def _main_words(name: str) -> frozenset[str]:
+    """Return the words of a name without small words, unless it has no others."""
+    words = frozenset(name.split())
+    return words - SMALL_WORDS or words
+
+
+@lru_cache(maxsize=1 << 14)
+def _with_parts(value: str) -> frozenset[str]:
+    """Return the normalised value of an attribute and, if it is a list, its parts, without bare numbers. Many items
+    of a catalogue share a value."""
+    parts = (value, *_PARTS.split(value)) if len(value) <= _ATTRIBUTE_LIMIT else ()
+    return frozenset(one for one in map(normalised, parts) if one and not _NUMBER.fullmatch(one))

@@ -349,6 +349,8 @@ def disambiguated(found: Sequence[Mention], text: str, index: TitleIndex) -> lis
             return one
         end = min(ends[one.line], one.line + _LINES_OF_ONE)
         words = " ".join(lines[one.line - 1 : end - 1]) if one.line and alone[one.line] == 1 else ""
+        if one.match.stage == "exact" and not one.match.positions[1:] and not one.row and words in ("", one.text):
+            return one  # nothing stands beside it
         return one._replace(match=index.disambiguated(one.match, one.text, words, one.row))
 
     return [with_its_words(one) for one in found]

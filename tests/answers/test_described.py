@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrank.answers import answer_format
+from llmrank.answers.matching import title_index
 from llmrank.types import Answer, Item, Outcome, Question, Response
 
 SONGS = (
@@ -240,3 +241,10 @@ def test_a_brand_may_stand_before_the_beginning_of_a_title() -> None:
     )
     answer = answer_format("titles").read(Response(text), Question(HEADPHONES))
     assert answer.ranked == ("h1", "h0", "h3") and answer.repairs["not_a_candidate"] == 2
+
+
+def test_titles_as_they_were_shown_need_no_index_of_attributes() -> None:
+    items = tuple(Item(f"i{at}", f"Film {at} (1995)", {"genres": "Crime|Drama"}) for at in range(50))
+    answer = answer_format("titles").read(Response("\n".join(item.title for item in items)), Question(items))
+    assert answer.outcome is Outcome.OK
+    assert "_descriptions" not in vars(title_index(items))  # to build it takes longer than to read the answer

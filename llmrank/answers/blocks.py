@@ -486,10 +486,11 @@ SCORE_HEADS = word_set(
 )
 ITEM_HEADS = word_set(
     "title titles movie movies film films item items id ids identifier candidate candidates name product book "
-    "option passage document article articles headline headlines song album game recipe restaurant label index titre "
-    "título titulo titolo titel película pelicula filme 电影 片名 映画 фильм show shows podcast podcasts episode "
-    "course hotel job museum rezept recette receta ricetta buch livre libro produkt produit producto prodotto artikel "
-    "spiel jeu juego gioco lied chanson canción canzone musée museo nom nombre nome bezeichnung книга 书名 名称"
+    "option passage document article articles headline headlines song track tracks album game recipe restaurant "
+    "label index titre título titulo titolo titel película pelicula filme 电影 片名 映画 фильм show shows podcast "
+    "podcasts episode course hotel job museum rezept recette receta ricetta buch livre libro produkt produit producto "
+    "prodotto artikel spiel jeu juego gioco lied chanson canción canzone musée museo nom nombre nome bezeichnung книга "
+    "书名 名称"
 )
 
 
@@ -552,7 +553,12 @@ def _take_json(text: str, values: list[Block]) -> str:
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            at += 1
+            if torn := _torn_records(text, at):
+                parts += [text[start:at], f"\n{_MARK}\n"]
+                values.append(torn)
+                start = at = text.find("]", at) + 1 or len(text)
+            else:
+                at += 1
             continue
         if isinstance(value, dict):
             value, end = _json_lines(decoder, text, cast("dict[str, object]", value), end)
@@ -590,6 +596,20 @@ def _json_lines(decoder: json.JSONDecoder, text: str, first: dict[str, object], 
 _CUT_FIELD = re.compile(r"\"(\w{1,40})\" ?: ?(?:\"([^\"\n]{1,300})\"|(\d{1,9}))(?=[,\s])")
 _CUT = 1000
 _NEXT_OBJECT = re.compile(r"\s{0,80},?\s{0,80}\{")
+
+
+def _torn_records(text: str, at: int) -> Block | None:
+    """Return the records of an array with one object to a line that is not valid JSON, because a remark contains
+    quotation marks (`{"title": "Heat", "reason": "as in "Con Air""}`), by the fields that are whole."""
+    if (array := _TORN.match(text, at)) is None:
+        return None
+    fields = (_WHOLE_FIELD.findall(line) for line in array[0].split("\n")[1:-1])
+    records = [{name.casefold(): text or number for name, text, number in found} for found in fields]
+    return _records(records) if all(records) else None
+
+
+_TORN = re.compile(r"\[[ \t]{0,9}\n(?:[ \t]{0,9}\{[^\n{}]{1,600}\},?[ \t]{0,9}\n){2,200}[ \t]{0,9}\]")
+_WHOLE_FIELD = re.compile(r"(?<=[{,])\s{0,3}\"(\w{1,40})\" ?: ?(?:\"([^\"\n]{1,300})\"|(\d{1,9}))(?=\s?[,}])")
 
 
 def _object(value: object) -> dict[str, object]:
@@ -699,7 +719,7 @@ def _in_listed_order(keys: Mapping[str, str], table: Mapping[str, object]) -> li
     return [*map(_text, names)] if all(map(_is_plain, names)) else []
 
 
-_NO_ANSWER = caseless(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates")
+_NO_ANSWER = caseless(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates|because|similar")
 """Names of fields that hold items which are not ranked."""
 _REST = ("rest", "others", "remaining", "then")
 

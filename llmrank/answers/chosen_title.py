@@ -27,6 +27,9 @@ _CALLS = caseless(
     r"|choice) (?:changes to|becomes|is now)|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
     r"|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|settl(?:e|ing) (?:on|for)|opt(?:ing)? for|lean(?:ing)? towards?"
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
+    r"|(?:should|must)(?: \w+ly)? (?:watch|read|play|try|order|check out|listen to"
+    r"|see)(?=[ *_\"“]{1,4}(?-i:[A-Z0-9]))"
+    r"|one i(?:['’]d| would) (?:put|place|rank) (?:1st|first|at the top|on top) is|number one is"
     r"|next (?:step|watch|read|pick|film|movie|book|game) is"
     r"|(?:would|will|['’]d|['’]ll) (?:enjoy|like|love)(?= [^.,;]{2,80} (?:the )?most\b)"
     r"|most likely (?:to )?(?:watch|read|play|buy|click(?: on)?|listen to|order|enjoy|like|choose|pick)"
@@ -35,12 +38,15 @@ _CALLS = caseless(
     r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
     r"|recomend(?:o|aria)|recomiendo|recomendaría|escolh(?:o|eria)|elij?o|elegiría|consiglio|consiglierei|scelgo"
-    r"|je (?:recommande(?:rais)?|choisi(?:s|rais))|ich (?:empfehle|wähle|würde|nehme)|рекомендую|выбираю)\b"
+    r"|je (?:vous |te |lui )?(?:recommande(?:rais)?|conseille(?:rais)?|choisi(?:s|rais))|ich (?:empfehle|wähle"
+    r"|würde|nehme)|рекомендую|выбираю)\b"
 )
 _IS_BEST = caseless(
     r" (?:(?:is|would be|seems|feels like|looks like) (?:(?:clearly|definitely|probably|still|therefore) )?"
-    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|safe(?:r|st)|clear|ideal|top"
+    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|safe(?:r|st)|clear|ideal"
+    r"|top"
     r"|most \w{3,12}) (?:choice|pick|fit|option|match|recommendation|winner|bet)"
+    r"|the one (?:that |which )?(?:comes closest|(?:fits|matches|suits)(?: (?:them|this \w+))? best)"
     r"|the (?:obvious|natural|logical) next (?:step|choice|pick|watch|read)|my (?:top |final )?(?:choice|pick"
     r"|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
     r"|option|match)|wins(?=[ .,;!]|$)|gets my vote|(?:beats|edges out)(?= [A-Z\"“*])|it is(?=[.!]|$)"
@@ -49,7 +55,9 @@ _IS_BEST = caseless(
 )
 LATTER = caseless(
     r"\b(?:i(?:['’](?:d|ll)| would| will) (?:still )?(?:pick|choose|go (?:with|for)|lean towards?|take|say"
-    r"|recommend|prefer)|answer is|go with|lean(?:ing)? towards?|choose|prefer|recommend) the (former|latter)\b"
+    r"|recommend|prefer)|answer is|go with|lean(?:ing)? towards?|choose|prefer|recommend|(?:tips?|tilts?|points?"
+    r"|leans?|swings?)\b[^.;\n]{0,40}"
+    r"(?:towards?|in favou?r of|to)) the (former|latter)\b"
 )
 """`so I'd pick the former`, of two that were named"""
 _BY_OTHERS = caseless(
@@ -69,7 +77,9 @@ _SENTENCE = re.compile(
 )
 _BEGINS = re.compile(r"(?: (?:is|would be|for (?:this|the) (?:user|reader)))?\W*\w")
 _CLAUSE = re.compile(
-    r"[:;]|,? (?:because|since|as|given|which|not|rather than|instead of|over|parce|car|puisque|weil|da|porque|pois"
+    r"[:;]|, (?:plus|moins|(?:du|de la) même|más|mehr|più|mais|by the same|from the same|(?:a )?(?:more|less"
+    r"|much))\b|,? (?:because|since|as|given|which|not|rather than|instead of|over|parce|car|puisque|weil|da|porque"
+    r"|pois"
     r"|perché|потому|так как)\b| (?:for|with|after|like|than|from|para|pour|für|per|для) (?=[A-Z\"“*])"
     r"| for (?:an? )?(?:fans?|lovers?|someone|somebody|anyone|people|those)\b"
 )

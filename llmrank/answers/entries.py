@@ -37,7 +37,8 @@ _BETWEEN_QUOTES = re.compile(
     rf"|enfin|ensuite|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois"
     rf"|затем)\b) ?){{1,3}}[{_QUOTES}]|[\"”] ?[\"“]"
 )
-_SENTENCE_BEHIND = re.compile(rf"(?<=[\"”“»][.!]) (?=[^{_QUOTES}\s])")
+_SENTENCE_BEHIND = re.compile(rf"(?<=[\"”“»][.!]) (?=[^{_QUOTES}\s]|[\"“][^\"”\n]{{1,80}}[\"”] ?[^\W\d])")
+"""Where a sentence follows the list, also one about another title (`… and "Heat". "Fargo" is left out.`)."""
 _OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
 """JSON that is truncated."""
 _FIRST_QUOTE = re.compile(r"[\"“„«`]|(?<!\w)['‘]")

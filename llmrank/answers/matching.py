@@ -102,6 +102,10 @@ class Match:
 _AMBIGUOUS = Match((), "ambiguous")
 
 
+_CELLS = 20
+"""Maximum number of cells of a row to search for a creator."""
+
+
 class TitleIndex:
     """Finds items by what a text calls them. Built once per tuple of items (see `title_index`)."""
 
@@ -141,6 +145,13 @@ class TitleIndex:
         """Narrow a match to the one item whose attribute stands beside its name in a text or in a cell of its row,
         if there is exactly one."""
         return replace(match, positions=self._descriptions.disambiguated(match.positions, name, text, cells))
+
+    def find_by(self, work: str, cells: Sequence[str]) -> Match | None:
+        """Return the one item whose title is a work and its creator, of which one of the cells tells."""
+        beside = [cell for cell in cells[:_CELLS] if cell != work]
+        titles = [f"{work} - {cell}" for cell in beside] + [f"{cell} - {work}" for cell in beside]
+        found = {match.positions for match in map(self.find, titles) if match and len(match.positions) == 1}
+        return Match(found.pop(), "normalised") if len(found) == 1 else None
 
     def nearest(self, text: str) -> Match | None:
         """Return the fuzzy match of a text that `find` does not know, None if no item is similar enough."""

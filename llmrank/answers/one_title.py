@@ -21,7 +21,10 @@ from llmrank.types import Answer, Entry, Question, Response
 
 _STAGES = ("exact", "normalised", "fuzzy")
 _FIELDS = re.compile(r"::|[|\t]| → | [-=]> ")
-_JSON_TITLE = caseless(r"\"(?:title|name|choice|answer|pick|recommendation|selected|final)\" ?: ?\"([^\"\n]{1,200})\"")
+_JSON_TITLE = caseless(
+    r"\"(?:title|name|choice|answer|pick|recommendation|selected|final|track|song|movie|film|book|game)\""
+    r" ?: ?\"([^\"\n]{1,200})\""
+)
 _QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
 _CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
 _DENIED = caseless(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable)\b")
@@ -70,9 +73,8 @@ class OneTitle(TextFormat):
             repairs = {"named_beside": len(others - {*index.namesakes(chosen)})}
             item_id = question.items[chosen].item_id
             return answered(response, repairs, ranked=(item_id,), matches={"normalised": 1})
-        return unparsed(
-            response, response.text, "ambiguous" if found or first else listed.reason or "no_candidate_named"
-        )
+        unclear = found or first or len(others) > 1
+        return unparsed(response, response.text, "ambiguous" if unclear else listed.reason or "no_candidate_named")
 
 
 def _first(listed: Answer, text: str) -> Entry | None:

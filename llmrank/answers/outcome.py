@@ -141,7 +141,10 @@ RETRACTION = caseless(
     r"|corrijo|je corrige|ich korrigiere|correggo)\b"
 )
 """Words that retract an answer; the one after them counts."""
-NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
+NEXT_QUESTION = re.compile(
+    r"\n ?(?:(?:Question|Q|User|Human):"
+    r"|(?:Movie|Film|Book|Item|Product|Title|Song|Game): ?[^\n]{1,200}\n(?:Rating|Score|Answer):)"
+)
 """Where the model goes on to a question of its own."""
 LEAST_MASS = 0.5
 """Answers whose labels have less total probability than this are flagged (repair `low_label_mass`)."""

@@ -47,6 +47,12 @@ _PREDICTION = caseless(
     r"(?! (?:if|when|unless|(?:even |much |far |no )?less|only|but only|as little)\b|, but only\b)"
 )
 """`I don't think the user would like it`: a sentence about the item, whose title is replaced by `it`."""
+_SUCH = caseless(
+    rf"\b(?:it|this|that)(?: is|['’]s)(?P<not> not|n['’]t)?{_SURELY}"
+    rf" (?:something|one|(?:the|an?)(?: \w+){{1,4}}) (?:that |which )?(?:(?:the|this) {USER}|they|he|she)"
+    rf"(?: will|(?: would|['’]d))(?P<nor>n['’]t| not| never)?{_SURELY} (?:{TAKE}|be interested in)(?=[.,;!\n]|$)"
+)
+"""`It is not something they would enjoy`"""
 _TURNS = caseless(
     r"\b(?:not|\w{1,6}n['’]t|cannot|no|nothing|nobody|none|never|neither|nor|hardly|scarcely|barely|little|few|less"
     r"|least|without|hard|difficult|impossible|unlikely|doubt\w*|surpris\w+|far from|lying|wrong|chances?|odds"
@@ -81,7 +87,10 @@ def predictions(text: str) -> set[bool]:
     found: set[bool] = set()
     for sentence in SENTENCES.split(text[:SEARCH_LIMIT]):
         if not _IFFY.search(sentence):
-            found |= {_polarity(one) for one in _PREDICTION.finditer(sentence) if not _is_turned(one)}
+            made = (one for kind in (_PREDICTION, _SUCH) for one in kind.finditer(sentence))
+            found |= {_polarity(one) for one in made if not _is_turned(one)}
+        if not _IFFY_ABROAD.search(sentence):
+            found |= {not any(one.groups()) for one in _PREDICTION_ABROAD.finditer(sentence)}
     return found
 
 
@@ -102,6 +111,17 @@ _IFFY = caseless(
     r"|(?:i['’]m|i am) not (?:sure|certain|convinced))\b|\?"
 )
 """Words of a condition or a doubt, in whose sentence nothing is predicted."""
+_IFFY_ABROAD = caseless(
+    r"\b(?:si|se|cuando|quando|quand|quizás?|talvez|peut-être|forse|wenn|falls|vielleicht|dif[ií]cilmente|dudo|doute"
+    r"|dubito|duvido|bezweifle)\b|\?"
+)
+_PREDICTION_ABROAD = caseless(
+    r"\b(?:(no )?les? (?:gustar[áa]|encantará|va a (?:gustar|encantar))|(ne )?(?:lui|leur) plaira"
+    r"|(ne )?devrait(?: pas)?"
+    r" (?:lui|leur) plaire|(non )?(?:gli|le) piacerà|(não )?vai (?:gostar|adorar)"
+    r"|wird (?:ihm|ihr|ihnen|(?:dem|der|den) \w+) (?:(?!nicht)\w+ )?(nicht )?gefallen)\b(?!(?: \w+){0,2} [\"“«*]?(?-i:[A-Z]))"
+)
+"""`No le gustará.`, `Ça devrait lui plaire.`; the groups hold what denies it."""
 _THEIR = rf"(?:their|his|her|(?:the|this) {USER}['’]s)"
 _FOR = caseless(
     rf"\bright up {_THEIR} alley\b",
@@ -119,7 +139,9 @@ _FOR = caseless(
 _AGAINST = caseless(
     r"\A\W*(?:claro que no|por supuesto que no|bien sûr que non|natürlich nicht|certo che no|конечно,? нет)\b",
     r"\A\W*(?:i doubt it|no way|不太?会|acho difícil|lo dudo|no lo creo|je ne (?:le )?pense pas|j['’]en doute"
-    r"|(?:das )?(?:glaube|denke) ich (?:eher )?nicht|не думаю)[.!,。]|👎",
+    r"|(?:das )?(?:glaube|denke) ich (?:eher )?nicht|не думаю|com certeza não|con (?:toda )?(?:certeza"
+    r"|seguridad) no|certainement pas|sicuramente no"
+    r"|sicher(?:lich)? nicht|auf keinen fall)[.!,。]|👎",
     r"\bcan(?:no|['’])t say yes\b",
     r"\bhard pass\b",
     r"\bi would(?: not|n['’]t) bet on it\b",

@@ -338,8 +338,9 @@ def by_title(
 def disambiguated(found: Sequence[Mention], text: str, index: TitleIndex) -> list[Mention]:
     """Return the mentions, with items of the same name told apart by what stands beside them: the cells of the table
     row, or the lines of the entry if they name nothing else."""
+    found = [_by_creator(one, index) for one in found]
     if not index.has_attributes or not found:
-        return [*found]
+        return found
     own, lines = sorted({one.line for one in found}), text.split("\n")
     ends = dict(zip(own, [*own[1:], own[-1] + _LINES_OF_ONE], strict=True))
     alone = Counter(one.line for one in found)
@@ -354,6 +355,13 @@ def disambiguated(found: Sequence[Mention], text: str, index: TitleIndex) -> lis
         return one._replace(match=index.disambiguated(one.match, one.text, words, one.row))
 
     return [with_its_words(one) for one in found]
+
+
+def _by_creator(one: Mention, index: TitleIndex) -> Mention:
+    """Return a mention that no title fits with the item whose title its row gives in parts (`Hello` beside `Adele`)."""
+    if not one.row or (one.match and one.match.positions):
+        return one
+    return one._replace(match=index.find_by(one.text, one.row) or one.match)
 
 
 _LINES_OF_ONE = 6

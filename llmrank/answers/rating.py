@@ -28,7 +28,16 @@ from itertools import islice
 
 from llmrank.answers.blocks import CARDINALS
 from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
-from llmrank.answers.outcome import RETRACTION, TextFormat, answered, declines, is_refusal, looks_like_error, unparsed
+from llmrank.answers.outcome import (
+    NEXT_QUESTION,
+    RETRACTION,
+    TextFormat,
+    answered,
+    declines,
+    is_refusal,
+    looks_like_error,
+    unparsed,
+)
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -109,6 +118,7 @@ _CONCLUDES = caseless(
 """How a text may end: `so final answer: 4`, `I'd lower that to 4`."""
 _LAST_SENTENCE = caseless(
     rf"(?<!i\.e)[.!?;] (?:(?:easily|clearly|definitely|probably) )?(?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
+    rf"|[:,–—] (?:so )?an? (?:solid|strong|firm|clear|safe|weak|comfortable) {_DIGITS.replace('value', 'word')}[\W_]*$"
 )
 """How a text may end: `… closer to the former. 4.`"""
 _LEAVES = caseless(
@@ -210,6 +220,7 @@ _WISH = caseless(r"\bi(?:['’]d| would) (?:love|like|have liked) to (?:say|give
 _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
+    r"|에 \d점을 (?:주었|줬|매겼|준)[가-힣]*"
 )
 """Statements about other items: `The user gave 5 stars to Vertigo.`"""
 _AVERAGES = caseless(
@@ -247,6 +258,8 @@ class Rating(TextFormat):
             return unparsed(response, text, "empty")
         if looks_like_error(text):
             return unparsed(response, text, "no_rating")
+        first, *_ = NEXT_QUESTION.split(text.strip(), maxsplit=1)
+        text = first if _ANY.search(first) else text
         low, high = question.scale
         if _OTHER_WAY.search(text):
             return unparsed(response, text, "other_scale")

@@ -91,13 +91,18 @@ _WEIGHED = caseless(r"\byes\W{1,5}\d[^\n]{0,40}\bno\W{1,5}\d|\bno\W{1,5}\d[^\n]{
 _ON_CONDITION = re.compile(r"\byes,? (?:if|when)\b.{0,400}\bno,? (?:if|when)\b", re.IGNORECASE | re.DOTALL)
 _ASKED = caseless(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+")
 """The question, repeated before the answer."""
-_ACKNOWLEDGES = caseless(r"^\W*(?:yes|sure|okay),? i (?:understand|see)\b[^.!?\n]*[.!?]\s*")
+_ACKNOWLEDGES = caseless(
+    r"^\W*(?:yes|sure|okay|of course)[,!]? i(?: (?:understand|see)\b|(?: can|['’]ll| will|['’]d be (?:happy"
+    r"|glad) to)(?: \w+ly)? help\b)"
+    r"[^.!?\n]*[.!?]\s*"
+)
 _OF_IT = caseless(r"\b(?:it|this|that)\b")
 _FINAL = caseless(
     rf"\b(?:final answer|(?:so|therefore|thus|hence|on (?:reflection|second thoughts?)),? (?:the|my)"
     rf" (?:answer|prediction|verdict))(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?"
     rf"[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
-    rf"|\bchang(?:e|ed|ing) my (?:answer|verdict|prediction) to[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
+    rf"|\b(?:chang(?:e|ed|ing) my (?:answer|verdict|prediction)|i(?:['’]m| am|['’]ll| will) chang(?:e|ing) (?:that"
+    rf"|it)) to[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
 )
 _ANSWERS_ITSELF = caseless(
     rf"\b(?:will|would) (?:(?:this|the) {USER}|they|he|she) (?:really |actually )?(?:{TAKE}) (?:it|this|that"
@@ -122,6 +127,7 @@ _ASKS_ITSELF = caseless(
 """`Verdict: would they like it? Yes.`"""
 _IDIOM = caseless(
     r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
+    r"|(?:はい|いいえ)[、,]? ?と言いたい(?:ところ|の)(?:です|だ)が|\bno (?:cabe|hay)(?: ninguna)? duda\b(?: de que\b)?"
     r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-])|one|more|other|longer|information|question|signs?|need"
     r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
 )
@@ -145,7 +151,7 @@ _EMPHATIC = re.compile(
 _HARDLY = re.compile(
     r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas"
     r"|waarschijnlijk niet|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
-    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$|, (?:denn|weil|da|car|porque|perché)\b))"
+    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$|, (?!(?:aber|sondern|mais|pero|ma|mas|но)\b)))"
     r"(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:doch |si |но )?(?:ja|oui|да|tak|sì|sí|sim)[.!]?(?:\s|$))",
     re.IGNORECASE | re.DOTALL,
 )

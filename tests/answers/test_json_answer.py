@@ -55,3 +55,23 @@ def test_unparsed_says_why(text: str, reason: str) -> None:
 
 def test_model_output_is_parsed_and_never_executed() -> None:
     assert read("json", "__import__('os').abort()", numbered(3)).outcome is Outcome.UNPARSED
+
+
+SONGS = items("Hello - Adele", "Hello - Lionel Richie", "Creep - Radiohead", "1979 - The Smashing Pumpkins")
+
+
+@pytest.mark.parametrize("key", ["title", "track"])
+def test_a_creator_in_another_field_tells_songs_of_one_name_apart(key: str) -> None:
+    records = (("Creep", "Radiohead"), ("Hello", "Lionel Richie"), ("1979", "The Smashing Pumpkins"))
+    lines = [f'{{"artist": "{artist}", "{key}": "{work}"}}' for work, artist in records]
+    for text in ("\n".join(lines), f"[{', '.join(lines)}]"):
+        assert places(read("json", text, Question(SONGS))) == [3, 2, 4]
+
+
+def test_records_with_unescaped_quotation_marks_in_their_remarks_are_read_in_full() -> None:
+    text = """[
+      {"title": "Heat (1995)", "reason": "They gave "Con Air" 5 stars"},
+      {"title": "Alien (1979)", "reason": "More tense than "Aliens", more space"},
+      {"title": "The Good, the Bad and the Ugly", "reason": "A western"}
+    ]"""
+    assert places(read("json", text, BY_TITLE)) == [2, 1, 3]

@@ -529,3 +529,8 @@ def test_an_ascending_order_without_a_criterion_is_ambiguous(said: str, reason: 
         "titles", f"Ranked in ascending order{said}:\n- Alien (1979)\n- Toy Story (1995)", Question(FILMS[:4], top=2)
     )
     assert (places(answer), answer.reason) == ([] if reason else [1, 4], reason)
+
+
+def test_a_sentence_about_a_quoted_title_ends_the_list_before_it() -> None:
+    answer = titles("推荐：《Alien》、《Toy Story》、《The Matrix》。《Toy Story 2》与您的兴趣不符，故不推荐。")
+    assert places(answer) == [4, 1, 2]

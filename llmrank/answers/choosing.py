@@ -340,6 +340,8 @@ def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
     if final := [group for group in known if group.meaning == "final"]:
         if RETRACTION.search(last_line(final[-1].listing.intro)) and _is_part_of_another(final[-1], known):
             final[-1].listing.ambiguous = True  # Wait, Heat should come before Fargo
+        if expected > 1 and (headed := _headed_by(final[-1], known)):
+            return headed.in_grades()
         return _last_announced(final, expected)
     open_ones = [group for group in known if group.meaning not in _PRELIMINARY]
     if not open_ones:
@@ -381,6 +383,13 @@ def _without_talk(listings: Sequence[Listing], expected: int) -> Sequence[Listin
             listing.intro, words = words + listing.intro, ""
             kept.append(listing)
     return kept
+
+
+def _headed_by(first: _Group, known: Sequence[_Group]) -> _Group | None:
+    """Return the last list that begins with the one item of a group: the group only repeats its first place."""
+    lists = [one for one in known if len(one.named) > 1 and one.meaning not in _PRELIMINARY]
+    headed = [one for one in lists if [*one.named][:1] == [*first.named] and not is_as_shown(one.named)]
+    return headed[-1] if headed else None
 
 
 _PRELIMINARY = ("given", "first try")

@@ -40,6 +40,7 @@ _CALLS = caseless(
     r"|recomend(?:o|aria)|recomiendo|recomendaría|escolh(?:o|eria)|elij?o|elegiría|consiglio|consiglierei|scelgo"
     r"|je (?:vous |te |lui )?(?:recommande(?:rais)?|conseille(?:rais)?|choisi(?:s|rais))|ich (?:empfehle|wähle"
     r"|würde|nehme)|рекомендую|выбираю)\b"
+    r"|(?<!不)(?<!不太)推[荐薦](?=[\s\"“])|(?:おすすめ|お勧め)(?:の\w{1,6})?は"
 )
 _IS_BEST = caseless(
     r" (?:(?:is|would be|seems|feels like|looks like) (?:(?:clearly|definitely|probably|still|therefore) )?"
@@ -102,8 +103,8 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
         return called
     if (found := LATTER.search(text)) and len(two := _in_order(text[: found.start()], index)) == 2:
         return two[found[1].casefold() == "latter"]
-    if (bold := _BOLD_END.search(text.rstrip())) and (match := index.find(bold[1])) and len(match.positions) == 1:
-        return match.positions[0]
+    if (last := _LAST.search(text.rstrip())) and (match := index.find(last[2])) and len(match.positions) == 1:
+        return None if _NOT_CALLED.search(last[1]) else match.positions[0]
     if (first := _first_sentence(text, index)) is not None:
         return first
     before, end, last = text[-_LAST_SIGNS:].strip().rpartition("\n")
@@ -115,7 +116,7 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
     return match.positions[0] if match and len(match.positions) == 1 else None
 
 
-_BOLD_END = re.compile(r": \*\*([^*\n]{1,200})\*\*[.!]?\Z")
+_LAST = re.compile(r"([^.!?\n]{0,200}[^.!?\n\d]): (?:\*\*)?([^*:\n]{1,200}?)(?:\*\*)?[.!]?\Z")
 """`… which is exactly this user's taste: **Heat**.`"""
 
 

@@ -148,7 +148,9 @@ _LITERAL = re.compile(r"^(\w{1,40}) ?= ?\[[^\[\]]{0,20000}+\][ \t]{0,40}(?:#[^\n
 _COMMENT = re.compile(r"\A(?:python|py)\b|^(?:#|assert )[^\n]*$", re.MULTILINE | re.IGNORECASE)
 _HAS_COMMENTS = caseless(r"(?:python|py|json[5c]?|javascript|js|typescript|ts|ya?ml|toml|ruby|r)\b")
 _COMMENT_IN_CODE = re.compile(
-    r"^[ \t]{0,40}(?:#|//)[^\n]*$|[ \t]//[ \t][^\n]*$|/\*(?:(?!\*/)[^\n]){0,400}\*/", re.MULTILINE
+    r"^[ \t]{0,40}(?:#|//)[^\n]*$|[ \t]//[ \t][^\n]*$|(?<=['\"],)[ \t]{1,40}#[ \t][^\n]*$"
+    r"|/\*(?:(?!\*/)[^\n]){0,400}\*/",
+    re.MULTILINE,
 )
 _PRINTS = re.compile(
     r"^for [\w, ]{1,80} in (?:(\w{1,40})|enumerate\((\w{1,40}), ?(?:start ?= ?)?1\)):"

@@ -27,7 +27,7 @@ _JSON_TITLE = caseless(
 )
 _QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
 _CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
-_DENIED = caseless(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable)\b")
+_DENIED = caseless(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable)\b|不(?:太|建议)?推[荐薦]")
 _TAKEN_BACK = caseless(
     rf"{RETRACTION.pattern}|^\W*edit:|\n\W*edit:|\bapolog|\bsorry\b|\bcorrect(?:ed|ion)\b|\bmy mistake\b"
 )

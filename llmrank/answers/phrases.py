@@ -31,7 +31,7 @@ def _words(starting: str, within: str) -> re.Pattern[str]:
 PHRASES = (
     Phrase("left out", _words(
         r"(?:not|cannot|unable to|(?:ca|wo|do|would|could|should)n['’]t|never|nicht|nie|ne|pas|no|não|non|niet"
-        r"|не|inte|ikke)\b[^.,:\n]{0,30}\b(?:includ|aufgenom|recommend|rank|select|chos"
+        r"|не|inte|ikke)\b[^.,:\n]{0,30}\b(?:includ|aufgenom|recommend|rank|select|show to\b|chos"
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|recomiend|consigl|aanbe|рекоменд|polec"
         r"|rekommend|anbefal)"
         r"|nem ajánl|nu (?:aș |te |vă )?recomand|tidak (?:di)?rekomend|không (?:nên|đề xuất|khuyên)"

@@ -51,6 +51,9 @@ _SUCH = caseless(
     rf"\b(?:it|this|that)(?: is|['’]s)(?P<not> not|n['’]t)?{_SURELY}"
     rf" (?:something|one|(?:the|an?)(?: \w+){{1,4}}) (?:that |which )?(?:(?:the|this) {USER}|they|he|she)"
     rf"(?: will|(?: would|['’]d))(?P<nor>n['’]t| not| never)?{_SURELY} (?:{TAKE}|be interested in)(?=[.,;!\n]|$)"
+    rf"|\b(?:it|this)(?:(?: is|['’]s)(?P<unfit> not|n['’]t)?|(?: would|['’]d)(?P<misfit> not|n['’]t)? be){_SURELY}"
+    r" an? (?:\w+ly )?(?:great|good|perfect|excellent|strong|natural|ideal)"
+    r" (?:fit|match|choice|recommendation|pick)(?: for (?:them|him|her|(?:the|this) \w+))?(?=[.!\n]|$)"
 )
 """`It is not something they would enjoy`"""
 _TURNS = caseless(
@@ -119,7 +122,8 @@ _PREDICTION_ABROAD = caseless(
     r"\b(?:(no )?les? (?:gustar[áa]|encantará|va a (?:gustar|encantar))|(ne )?(?:lui|leur) plaira"
     r"|(ne )?devrait(?: pas)?"
     r" (?:lui|leur) plaire|(non )?(?:gli|le) piacerà|(não )?vai (?:gostar|adorar)"
-    r"|wird (?:ihm|ihr|ihnen|(?:dem|der|den) \w+) (?:(?!nicht)\w+ )?(nicht )?gefallen)\b(?!(?: \w+){0,2} [\"“«*]?(?-i:[A-Z]))"
+    r"|wird (?:ihm|ihr|ihnen|(?:dem|der"
+    r"|den) \w+) (?:(?!nicht)\w+ )?(nicht )?gefallen)\b(?!(?: \w+){0,2} [\"“«*]?(?-i:[A-Z]))"
 )
 """`No le gustará.`, `Ça devrait lui plaire.`; the groups hold what denies it."""
 _THEIR = rf"(?:their|his|her|(?:the|this) {USER}['’]s)"
@@ -128,6 +132,9 @@ _FOR = caseless(
     rf"\bexactly {_THEIR} (?:kind|sort|type|style|thing|taste)\b",
     r"\b(?:hard|difficult|impossible) to say no\b",
     r"\bno reason not to (?:recommend|suggest|offer) (?:it|this)\b",
+    r"\A\W*(?:i (?:do not|don['’]t) see why not|without (?:a )?doubt|claro que sí|bien sûr que oui"
+    r"|por supuesto que sí)[.!]",
+    r"\bwould(?: not|n['’]t) hesitate to recommend\b",
     r"\bno-brainer\b|\bno doubt about (?:it|that)\W{0,3}[.!–—-]",
     r"\bi(?:['’]d| would) bet on it\b",
     rf"\b(?:can(?:no|['’])t|do(?: not|n['’]t)) see why (?:they|he|she|the {USER}) would(?: not|n['’]t)(?=[.,;!]|$)",
@@ -143,7 +150,8 @@ _AGAINST = caseless(
     r"|seguridad) no|certainement pas|sicuramente no"
     r"|sicher(?:lich)? nicht|auf keinen fall)[.!,。]|👎",
     r"\bcan(?:no|['’])t say yes\b",
-    r"\bhard pass\b",
+    r"\bhard pass\b|\A\W*not really[.!]",
+    r"\bi(?:['’]d| would) (?:guess|say|think) (?:probably |rather |most likely )?not[.!]",
     r"\bi would(?: not|n['’]t) bet on it\b",
     r"\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b",
     rf"\bnot (?:(?:really|quite) )?{_THEIR} (?:thing|style|taste|cup of tea)\b",

@@ -164,8 +164,7 @@ def _titles_or_identifiers(
     reading = first(blocks, text, question)
     enough = 2 if not titles else len(question.items)
     unsure = reading.ambiguous or len(reading.named) < enough
-    in_lines = len({mention.line for mention in reading.mentions}) > 1
-    counted = in_lines and [*reading.named] == [*range(len(reading.named))]  # [1] Alien, [2] Heat: list numbers
+    counted = len(reading.named) > 1 and [*reading.named] == [*range(len(reading.named))]  # [1] Alien, [2] Heat
     if (question.identifiers or not titles) and unsure and (counted or not reading.contradicted):
         other = second(blocks, text, question)
         near = not titles and not reading.mentions and bool(other.mentions)  # shortened titles: see `assign_items`

@@ -90,6 +90,10 @@ _NAME = (
 _NAMED = (
     caseless(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?"),
     caseless(rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)? {_WORD}{_UNIT}?"),
+    caseless(
+        rf"\b(?:diría(?: que)?|direi|(?:je )?dirais|diria|würde (?:ich )?sagen:?)(?: eine?| un[ae]?"
+        rf"| uma?)? {_DIGITS}{_UNIT}?(?=[.,;]|$)"
+    ),
     re.compile(
         rf"^(?:[^\s:=→]{{1,30}} ){{0,3}}[^\s:=→]{{0,30}} ?[:=→-] ?{_DIGITS}{_UNIT}?[^\w\n]*+$",
         re.IGNORECASE | re.MULTILINE,
@@ -118,7 +122,8 @@ _CONCLUDES = caseless(
 """How a text may end: `so final answer: 4`, `I'd lower that to 4`."""
 _LAST_SENTENCE = caseless(
     rf"(?<!i\.e)[.!?;] (?:(?:easily|clearly|definitely|probably) )?(?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
-    rf"|[:,–—] (?:so )?an? (?:solid|strong|firm|clear|safe|weak|comfortable) {_DIGITS.replace('value', 'word')}[\W_]*$"
+    rf"|[:,–—] (?:so )?an? (?:solid|strong|firm|clear|safe|weak"
+    rf"|comfortable) {_DIGITS.replace('value', 'word')}[\W_]*$"
 )
 """How a text may end: `… closer to the former. 4.`"""
 _LEAVES = caseless(
@@ -237,6 +242,8 @@ _SHARES = re.compile(
 _ASIDE = re.compile(r"\((?:[^\s()]+ ){3,60}[^\s()]+\)")
 """A remark in parentheses, which may hold other numbers than the rating before it."""
 _NOT_QUITE = caseless(rf"\bnot (?:quite |really |exactly )?an? {_DIGITS}")
+_ASKED_FIRST = re.compile(r"\A[^\n]{10,300}\?[\"”*_]{0,3}\s*\n(?=\W{0,3}\d)")
+"""The question, repeated before the answer."""
 _SHORT = 8
 """Maximum number of words of a text whose last number is the rating even if nothing says so (`Probably a 4`)."""
 
@@ -258,7 +265,7 @@ class Rating(TextFormat):
             return unparsed(response, text, "empty")
         if looks_like_error(text):
             return unparsed(response, text, "no_rating")
-        first, *_ = NEXT_QUESTION.split(text.strip(), maxsplit=1)
+        first, *_ = NEXT_QUESTION.split(_ASKED_FIRST.sub("", text.strip()), maxsplit=1)
         text = first if _ANY.search(first) else text
         low, high = question.scale
         if _OTHER_WAY.search(text):

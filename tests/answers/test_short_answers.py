@@ -87,6 +87,7 @@ BY_LETTER: list[tuple[str, int | None]] = [
     ("Either A or D. If I have to pick just one, I'd say D.", 4),
     ("If I had to name one I'd say A is the worst.", None),
     ("It is between A and D, and their taste tips the scale toward the latter.", 4),
+    ("I would take D because E is already overplayed.", 4),
 ]
 BY_NUMBER: list[tuple[str, int | None]] = [
     ("3 stars? I'd pick 4.", 4),
@@ -111,6 +112,7 @@ BY_NUMBER: list[tuple[str, int | None]] = [
     ("选项4", 4),
     ("1, 2 and 3 are crime films; 4 is a comedy, as they wanted. So 4.", None),
     ("I'd go with the second film. The first one has 3 hours.", None),
+    ("3番の「Seven」が一番おすすめです。1番は前回見たばかりです。", 3),
 ]
 BY_TITLE: list[tuple[str, int | None]] = [
     ("Heat", 1),
@@ -156,6 +158,11 @@ BY_TITLE: list[tuple[str, int | None]] = [
     ("Heat comes close, but Fargo is the one that fits best.", 4),
     ("Heat is not the one that fits best.", None),
     ('{"recommendation": {"movie": "Fargo", "because": ["Heat", "Casino"]}}', 4),
+    ("Since they loved Heat (1995), another crime film makes sense: Fargo (1996).", 4),
+    ("Not recommended for anyone who disliked Heat: Fargo.", None),
+    ("おすすめは『Fargo』です。『Heat』を高く評価しているユーザーにぴったりです。", 4),
+    ("我推荐《Fargo》。《Heat》风格过于暴力。", 4),
+    ("不推荐《Fargo》。", None),
 ]
 VERDICTS: list[tuple[str, int | None]] = [
     ("Yes.", 1),
@@ -265,6 +272,15 @@ VERDICTS: list[tuple[str, int | None]] = [
     ("はい、と言いたいところですが、好まないと思います。", 0),
     ("My first instinct was no, but I'm changing that to yes.", 1),
     ("I was thinking of changing that to yes, but no.", 0),
+    ("It would be a great fit.", 1),
+    ("It would not be a good fit for this user.", 0),
+    ("It would be a great fit for fans of horror.", None),
+    ("Without a doubt! It is their favourite.", 1),
+    ("Not really. They play farming sims.", 0),
+    ("I don't see why not. They bought two.", 1),
+    ("Hard to say, but I'd guess probably not.", 0),
+    ("Claro que sí. No es fácil, pero le gusta.", 1),
+    ("I wouldn't hesitate to recommend it.", 1),
 ]
 RATINGS: list[tuple[str, float | None]] = [
     ("4", 4),
@@ -316,6 +332,9 @@ RATINGS: list[tuple[str, float | None]] = [
     ("Movie: Vertigo (1958)\nRating: 4\n\nMovie: Heat\nRating: 5", 4),
     ("4\n\nUser: Psycho\nRating: 1", 4),
     ("전편에 5점을 주었습니다. 5점 만점에 4점 정도.", 4),
+    ("Yo diría que un 4. De las 12 películas, 9 tienen más de 3 estrellas.", 4),
+    ("Per questo direi un 4, forse meno.", 4),
+    ('"How would this user rate it from 1 to 5?"\n\n5 – they own 3 of his films.', 5),
 ]
 
 

@@ -534,3 +534,9 @@ def test_an_ascending_order_without_a_criterion_is_ambiguous(said: str, reason: 
 def test_a_sentence_about_a_quoted_title_ends_the_list_before_it() -> None:
     answer = titles("推荐：《Alien》、《Toy Story》、《The Matrix》。《Toy Story 2》与您的兴趣不符，故不推荐。")
     assert places(answer) == [4, 1, 2]
+
+
+def test_a_final_answer_that_repeats_the_first_place_leaves_the_list_as_it_is() -> None:
+    listed = "1. Alien\n2. Toy Story\n3. The Matrix\n\n"
+    assert places(titles(listed + r"\boxed{Alien}")) == [4, 1, 2]
+    assert places(titles(listed + r"\boxed{Toy Story}")) == [1]

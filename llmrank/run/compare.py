@@ -17,9 +17,11 @@ import numpy as np
 from llmrank import stats
 from llmrank.errors import InputError, flat_settings, safe_for_console
 from llmrank.measures import Measure
+from llmrank.prices import show_money
 from llmrank.run.metrics import headline, parse_measures, task_of
 from llmrank.run.run import Run, run_of
 from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, in_words, number, optional, p_value, signed
+from llmrank.run.usage import PER, money
 from llmrank.types import Case
 
 if TYPE_CHECKING:
@@ -107,6 +109,9 @@ class Comparison(Shown):
     headline: str
     changes: tuple[CaseChange, ...]
     """Cases whose headline measure changed between the first two Runs, largest change first."""
+    currency: str | None
+    costs: tuple[float, ...]
+    """Money per 1,000 Cases, by Run; empty if it is not known of all in one currency."""
 
     def table(self, width: int | None = None) -> TextTable:
         """Return the results as a table; to fit `width` it drops columns, never digits."""
@@ -157,9 +162,16 @@ class Comparison(Shown):
             f"{counted}, {self.evaluation}; paired on users. * p (Holm) < .05.",
             f"p: paired randomisation test{bootstrap}; Holm: corrected for all measures and pairs; d_z: Cohen's effect "
             "size; wins, ties and losses: users.",
+            *self._cost(),
             *(f"{count} Cases of {name} are left out: another Run lacks them." for name, count in left_out.items()),
             *(f"{name} is unfinished: {count} of its Cases are not done." for name, count in self.unfinished.items()),
         )
+
+    def _cost(self) -> Iterator[str]:
+        if self.currency is not None:
+            amounts = (show_money(cost, self.currency) for cost in self.costs)
+            each = (f"{name} {amount}" for name, amount in zip(self.runs, amounts, strict=True))
+            yield f"Cost per {PER:,} Cases: {', '.join(each)}."
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a row per result; raises MissingError without pandas."""
@@ -256,6 +268,7 @@ def compare(
         _paired(measure, *first, *second, cases) for first, second in combinations(named, 2) for measure in chosen
     ]
     corrected = stats.holm([one.p for one in results])
+    currency, costs = money(runs) or (None, [])
     return Comparison(
         runs=names,
         evaluation=runs[0].metric_settings.evaluation,
@@ -269,6 +282,8 @@ def compare(
         template_diff=_template_diff(runs, names),
         headline=str(main),
         changes=_changes(main, runs[0], runs[1], cases),
+        currency=currency,
+        costs=tuple(costs),
     )
 
 

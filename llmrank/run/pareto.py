@@ -10,10 +10,8 @@ from llmrank.run.compare import chosen_measures, shared_cases
 from llmrank.run.metrics import headline
 from llmrank.run.run import Run
 from llmrank.run.tables import Shown, TextTable, estimate
+from llmrank.run.usage import PER, money
 from llmrank.types import Case
-
-PER = 1000
-"""Money is given per this many Cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +99,9 @@ def pareto(run: Run, other: Run, *more: Run, measure: str | None = None) -> Pare
 
 def _costs(runs: Sequence[Run], cases: Sequence[Case]) -> tuple[str, Sequence[float | None]]:
     """Return the unit that all Runs share, and the cost of each."""
+    if known := money(runs):
+        return f"{known[0]} per {PER:,} Cases", known[1]
     asking = [one.metrics.usage for one in runs if one.metrics.usage.requests]
-    if asking and all(one.cost is not None for one in asking) and len({one.currency for one in asking}) == 1:
-        # The cost is known per Run only, so each of its Cases is charged the same share.
-        money = [PER * (one.metrics.usage.cost or 0.0) / len(one.done) for one in runs]
-        return f"{asking[0].currency} per {PER:,} Cases", money
     records = [[one.records[case.case_id] for case in cases] for one in runs]
     if all(one.prompt_tokens for one in asking):
         used = [[record.usage for record in some] for some in records]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ OF_CASE: dict[str, Callable[[CaseRecord], float]] = {
     "reasoning tokens": lambda record: record.usage.reasoning_tokens,
     "seconds": lambda record: record.seconds,
 }
+PER = 1000
+"""Money is given per this many Cases."""
 ALWAYS = ("calls", "prompt tokens", "completion tokens", "seconds")
 """Quantities shown even if they are 0."""
 
@@ -85,6 +87,21 @@ class RunUsage(Shown):
             total = show_money(self.cost, self.currency)
             notes.append(f"cost: {total} for all answers, {each} per 1,000 Cases; prices of {self.prices_dated}.")
         return tuple(notes)
+
+
+def money(runs: Sequence[Run]) -> tuple[str, list[float]] | None:
+    """Return the currency and what each Run costs per 1,000 Cases. The cost is known per Run, so each of its Cases is
+    charged the same share.
+
+    Return None unless all are finished and the prices of all that ask a model are known in one currency.
+    """
+    if any(one.unfinished for one in runs):
+        return None
+    asking = [one.metrics.usage for one in runs if one.metrics.usage.requests]
+    currencies = {one.currency if one.cost is not None else None for one in asking}
+    if len(currencies) != 1 or (currency := currencies.pop()) is None:
+        return None
+    return currency, [PER * (one.metrics.usage.cost or 0.0) / len(one.done) for one in runs]
 
 
 def usage(run: Run) -> RunUsage:

@@ -11,7 +11,7 @@ import pytest
 
 from llmrank.engine import CaseResult, Exchange
 from llmrank.errors import InputError
-from llmrank.run import CaseRecord, Run, RunFolder, pareto
+from llmrank.run import CaseRecord, Run, RunFolder, compare, pareto
 from llmrank.run.metrics import metrics
 from llmrank.run.pareto import ParetoPoint
 from llmrank.types import Case, Ranking, Response, Usage
@@ -66,6 +66,8 @@ def test_money_counts_where_all_that_ask_have_a_price_in_one_currency(tmp_path: 
     found = pareto(priced, other, free)
     assert found.unit == "USD per 1,000 Cases"
     assert [one.cost for one in found] == [pytest.approx(20), pytest.approx(20), 0]
+    assert "Cost per 1,000 Cases: priced 20.0000 USD, free 0.0000 USD." in compare(priced, free).notes()
+    assert "Cost" not in str(compare(priced, made(tmp_path / "dollars", 15, 300)))
     assert pareto(priced, made(tmp_path / "euro", 15, 300, cost=(0.4, "EUR"))).unit == "tokens per Case"
     assert pareto(priced, made(tmp_path / "unknown", 15, 300)).unit == "tokens per Case"
 

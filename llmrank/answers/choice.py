@@ -43,7 +43,7 @@ _CALLED = caseless(
     r"(?: ?:)?(?: (?:is|are|would be|the|remaining|number|recommendation|choice|match|fit|pick|passage|document"
     r"|item|movie"
     r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
-    r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[-]{0,6}$"
+    r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[#-]{0,6}$"
 )
 _CHOSEN = caseless(
     r"\b(?:(?:name|pick|choose|recommend) (?:just |only )?one,? (?:(?:it )?(?:has to be|would be|is)|i(?:['’]d"
@@ -260,7 +260,9 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     if (at := plainest[0].position) is None:
         return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
     begins = starts_with_identifier(words[0], text)
-    if not begins and not _declared(plainest, text) and (title := called_title(text, index)) not in (None, at):
+    back = _RETRACTION.search(text, 0, plainest[0].start)
+    called = None if begins or _declared(plainest, text) else called_title(text[back.end() if back else 0 :], index)
+    if (title := called) not in (None, at):
         return _titled(title, "normalised", response, question, _others(every, title))
     if _is_of_another(plainest[0], text, index):
         return unparsed(response, text, "ambiguous")
@@ -483,6 +485,11 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
         return called if len({word.text for word in called}) == 1 else words
     if first := _first_of_list(words, text):
         return first
+    if (
+        len(answers := [word for word in words if _ANSWER_LINE.search(text[: word.start])]) == 1
+        and words[-1] is answers[0]
+    ):
+        return answers
     final = [word for word in words if _FINAL.search(text[max(0, word.start - 40) : word.start])]
     if final and not _RETRACTION.search(text, final[-1].end):
         return final[-1:] if _CORRECTED.search(text[max(0, final[-1].start - 40) : final[-1].start]) else final
@@ -504,6 +511,10 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if len(words) > 1 and all(_OVER.fullmatch(text, one.end, two.start) for one, two in pairwise(words)):
         return words[:1]  # B > A > C
     return called or better or (words if len(weighed) > 1 else begins) or words
+
+
+_ANSWER_LINE = caseless(r"(?:\A|\n)\W{0,6}(?:my |the )?(?:answer|choice|pick)(?: is)?[\s:*_\"(\[]{1,6}$")
+"""`The better pick is E.⏎⏎Answer: E`"""
 
 
 def _first_of_list(words: list[Word], text: str) -> list[Word]:

@@ -127,7 +127,12 @@ _MISREAD = re.compile(r"[ÂÃÄÅ][^\w\s]|[ÂÃÄÅ][ªº\u00a0ŠšŒœŽžŸƒ]
 _REFERENCE = re.compile(r"\[([^\[\]\n]{3,300}+)\]\[[^\[\]\n]{0,20}+\]")
 """A Markdown link whose address stands elsewhere: `[Heat][3]`."""
 _ELEMENT = re.compile(r"<(/?)([A-Za-z]\w{1,30})((?:\s[^<>]{0,200})?)/?>")
-_LISTED = frozenset(("item", "entry", "movie", "film", "title", "product", "book", "option", "candidate", "element"))
+_LISTED = frozenset(
+    (
+        *("item", "entry", "movie", "film", "title", "product", "book", "option", "candidate", "element", "course"),
+        *("song", "track", "game", "restaurant", "recipe", "article", "hotel", "podcast", "episode"),
+    )
+)
 _LISTS = frozenset(
     ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
 )

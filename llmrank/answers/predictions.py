@@ -128,7 +128,8 @@ _PREDICTION_ABROAD = caseless(
 """`No le gustará.`, `Ça devrait lui plaire.`; the groups hold what denies it."""
 _THEIR = rf"(?:their|his|her|(?:the|this) {USER}['’]s)"
 _FOR = caseless(
-    rf"\bright up {_THEIR} alley\b",
+    rf"\bright up {_THEIR} (?:alley|street)\b",
+    r"\A\W*(?:highly |strongly )?recommended(?=[*_]{0,3}(?:[.!\n]|$))",
     rf"\bexactly {_THEIR} (?:kind|sort|type|style|thing|taste)\b",
     r"\b(?:hard|difficult|impossible) to say no\b",
     r"\bno reason not to (?:recommend|suggest|offer) (?:it|this)\b",
@@ -149,6 +150,10 @@ _AGAINST = caseless(
     r"|(?:das )?(?:glaube|denke) ich (?:eher )?nicht|не думаю|com certeza não|con (?:toda )?(?:certeza"
     r"|seguridad) no|certainement pas|sicuramente no"
     r"|sicher(?:lich)? nicht|auf keinen fall)[.!,。]|👎",
+    r"\A\W*(?:je ne (?:pense|crois) pas que?|no creo que|ich (?:glaube|denke) (?:eher )?nicht, dass"
+    r"|non (?:penso|credo) che|não acho que)\b",
+    r"\A\W*not recommended(?=[*_]{0,3}(?:[.!\n]|$))",
+    r"\bit is (?:very |quite |rather )?unlikely to (?:work|appeal|suit|fit)\b",
     r"\bcan(?:no|['’])t say yes\b",
     r"\bhard pass\b|\A\W*not really[.!]",
     r"\bi(?:['’]d| would) (?:guess|say|think) (?:probably |rather |most likely )?not[.!]",

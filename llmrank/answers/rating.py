@@ -57,9 +57,7 @@ _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
 _END = r"(?!\w|%|[.,]\d|:\d)"
 _ENDS_UNIT = rf"(?!(?-i:[^\W{EAST_ASIAN}])|[钟鐘期の之间間後后半]| ?(?:이상|이하|以上|以下)|대(?![가-힣]))"
 _STARS = r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟星点分점]|points?|pts"
-_DIGITS = (
-    rf"(?<![.,/])(?<!(?-i:[^\W{EAST_ASIAN}]))(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分점くぐ程ほ]))"
-)
+_DIGITS = rf"(?<![.,/])(?<!(?-i:[^\W{EAST_ASIAN}]))(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分점くぐ程ほ]|です|でしょう))"
 _WORD = rf"\b(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
 _ALONE = (
     rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half| et demie?| y medi[ao]| e mezz[oa]| e mei[ao])?)"
@@ -100,8 +98,8 @@ _NAMED = (
     ),
 )
 _PREDICTED = caseless(
-    rf"\b(?:(?:predicted|final|expected|estimated) (?:rating|score"
-    rf"|prediction)|prediction(?= ?[:=]))[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?"
+    rf"(?:\b(?:predicted|final|expected|estimated) (?:rating|score"
+    rf"|prediction)|\bprediction(?= ?[:=])|予[測想]評価)[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?"
 )
 _OPENS = caseless(
     rf"^\W*(?:but )?(?:(?:vermutlich|wahrscheinlich|wohl|probablement|probabilmente|probablemente|provavelmente"
@@ -124,8 +122,9 @@ _LAST_SENTENCE = caseless(
     rf"(?<!i\.e)[.!?;] (?:(?:easily|clearly|definitely|probably) )?(?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
     rf"|[:,–—] (?:so )?an? (?:solid|strong|firm|clear|safe|weak"
     rf"|comfortable) {_DIGITS.replace('value', 'word')}[\W_]*$"
+    rf"|[^\W\d](?<!rating)(?<!score)(?<!answer): {_DIGITS.replace('value', 'lands')}[\W_]*$"
 )
-"""How a text may end: `… closer to the former. 4.`"""
+"""How a text may end: `… closer to the former. 4.`, `something in between: 4.5`"""
 _LEAVES = caseless(
     r"\b(?:(?:that|which|this) (?:leaves|makes|comes to|lands at|brings)(?: it| me| us)?(?: at| with| to)?(?: an?)?"
     rf"|also|bleiben|bleibt|macht|ergibt|il reste|quedan|restano) {_DIGITS}{_UNIT}?[\W_]*$"
@@ -133,7 +132,7 @@ _LEAVES = caseless(
 """How a text ends that adds up: `That leaves 3.5.`"""
 _EXPECTS = caseless(
     rf"\b(?:will|would|should) (?:probably |likely )?(?:land|come in"
-    rf"|end up) at (?:an? )?{_DIGITS.replace('value', 'word')}|"
+    rf"|end up) at (?:around |about |roughly )?(?:an? )?{_DIGITS.replace('value', 'word')}|"
     rf"\bi(?:['’]d| would) expect (?:this|it)(?: one)? to (?:land|come in|be|get|score|end up)(?: at"
     rf"| around)?(?: an?)? {_DIGITS.replace('value', 'lands')}|"
     rf"\bi(?:['’]d| would)? expect (?:about |roughly )?(?:an? {_DIGITS}(?![-–]\w)"
@@ -164,6 +163,11 @@ _LEANS = caseless(
 )
 """`Probably a 4 or a 5. I'd lean towards 5`"""
 _NOT_SO = caseless(r"\b(?:if|unless|not)\b")
+_MADE = caseless(
+    rf"\bmake (?:that|it) (?:an? )?{_EITHER_ALONE}{_UNIT}?[\W_]*$|\b(?:rating|score|prediction) ?= ?[^\n=]{{1,80}}"
+    rf" = {_DIGITS.replace('value', 'lands')}[\W_]*$"
+)
+"""How a text may end: `No, make that five.`, `Rating = (5 + 4 + 3) / 3 = 4`"""
 _FINAL = caseless(
     r"\b(?:final (?:rating|score|note)|(?:nota|note|calificación|puntuación|valutazione) final[ei]?"
     r"|endgültige (?:bewertung|note))"
@@ -369,7 +373,7 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
 
 def _revised(lines: Sequence[str]) -> list[Given]:
     """Return the rating to which the last line changes the first one, or the ratings in lines that correct it."""
-    if lines and (changed := _CHANGED.search(lines[-1])):
+    if lines and (changed := _CHANGED.search(lines[-1]) or _MADE.search(lines[-1])):
         return _given([changed])
     joined = "\n".join(lines)
     leans = [found for found in _LEANS.finditer(joined) if not _NOT_SO.search(_sentence_around(joined, found))]

@@ -86,7 +86,10 @@ _BUT_NOT = caseless(
     r"|leitor|пользовател)\w*)"
 )
 """`Yes, but not for this user.`"""
-_WEIGHED = caseless(r"\byes\W{1,5}\d[^\n]{0,40}\bno\W{1,5}\d|\bno\W{1,5}\d[^\n]{0,40}\byes\W{1,5}\d")
+_WEIGHED = caseless(
+    r"\byes\W{1,5}(\d{1,3}(?:\.\d+)?)(?!\d)[^\n]{0,40}?\n?[^\n]{0,9}?\bno\W{1,5}(\d{1,3}(?:\.\d+)?)(?!\d)"
+    r"|\bno\W{1,5}(\d{1,3}(?:\.\d+)?)(?!\d)[^\n]{0,40}?\n?[^\n]{0,9}?\byes\W{1,5}(\d{1,3}(?:\.\d+)?)(?!\d)"
+)
 """`Yes: 0.2, No: 0.8`"""
 _ON_CONDITION = re.compile(r"\byes,? (?:if|when)\b.{0,400}\bno,? (?:if|when)\b", re.IGNORECASE | re.DOTALL)
 _ASKED = caseless(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+")
@@ -269,7 +272,11 @@ def _opening(text: str) -> set[bool] | None:
     abroad = _BOTH_ABROAD.match(text)
     if (abroad and len(_meant(abroad.groups())) == 2) or _BUT_NOT.match(text):
         return {True, False}
-    if _BOTH.match(text) or _WEIGHED.search(text) or _ON_CONDITION.search(text):
+    if weighed := _WEIGHED.search(text):
+        yes, no = (float(weighed[first] or weighed[second]) for first, second in ((1, 4), (2, 3)))
+        shares = any(abs(yes + no - whole) < 0.1 * whole for whole in (1, 100))
+        return {yes > no} if shares and yes != no else {True, False}
+    if _BOTH.match(text) or _ON_CONDITION.search(text):
         return {True, False}
     if _HARDLY.match(text):
         return {False}

@@ -87,9 +87,13 @@ def test_yes_no_from_text(text: str, value: float) -> None:
     assert answer_format("yes_no").read(Response(text), Question()).value == value
 
 
-@pytest.mark.parametrize("text", ["Yes: 0.2, No: 0.8", '{"no": 0.1, "yes": 0.9}'])
-def test_two_probabilities_in_a_text_are_not_a_verdict(text: str) -> None:
-    assert answer_format("yes_no").read(Response(text), Question()).reason == "ambiguous"
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [("Yes: 0.2, No: 0.8", 0), ('{"no": 0.1, "yes": 0.9}', 1), ("Yes: 35%\nNo: 65%", 0), ("Yes: 50%, no: 50%", None)],
+)
+def test_of_two_probabilities_in_a_text_the_higher_is_the_verdict(text: str, verdict: int | None) -> None:
+    answer = answer_format("yes_no").read(Response(text), Question())
+    assert (answer.value, answer.reason == "ambiguous") == (verdict, verdict is None)
 
 
 @pytest.mark.parametrize(

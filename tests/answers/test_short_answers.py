@@ -88,6 +88,9 @@ BY_LETTER: list[tuple[str, int | None]] = [
     ("If I had to name one I'd say A is the worst.", None),
     ("It is between A and D, and their taste tips the scale toward the latter.", 4),
     ("I would take D because E is already overplayed.", 4),
+    ("My pick is B (The Usual Suspects). Hmm, wait: that is too slow. D, then.", 4),
+    ("At first I was going to answer B. The better pick is D.\n\nAnswer: D", 4),
+    ("Answer: B\n\nAnswer: D", None),
 ]
 BY_NUMBER: list[tuple[str, int | None]] = [
     ("3 stars? I'd pick 4.", 4),
@@ -113,6 +116,7 @@ BY_NUMBER: list[tuple[str, int | None]] = [
     ("1, 2 and 3 are crime films; 4 is a comedy, as they wanted. So 4.", None),
     ("I'd go with the second film. The first one has 3 hours.", None),
     ("3番の「Seven」が一番おすすめです。1番は前回見たばかりです。", 3),
+    ("For them I'd recommend #2. It has 8 awards, and the other 3 are slow.", 2),
 ]
 BY_TITLE: list[tuple[str, int | None]] = [
     ("Heat", 1),
@@ -163,6 +167,8 @@ BY_TITLE: list[tuple[str, int | None]] = [
     ("おすすめは『Fargo』です。『Heat』を高く評価しているユーザーにぴったりです。", 4),
     ("我推荐《Fargo》。《Heat》风格过于暴力。", 4),
     ("不推荐《Fargo》。", None),
+    ("It has to be Fargo. Heat is closer in tone, but they have skipped it twice.", 4),
+    ("Weder Heat noch Casino dürften gut ankommen. Am ehesten passt wohl Fargo.", 4),
 ]
 VERDICTS: list[tuple[str, int | None]] = [
     ("Yes.", 1),
@@ -256,7 +262,7 @@ VERDICTS: list[tuple[str, int | None]] = [
     ("I wish I could say it is something they'd enjoy.", None),
     ("No cabe duda de que le gustará.", 1),
     ("Creo que no le gustará mucho.", 0),
-    ("No creo que le vaya a gustar.", None),
+    ("No creo que le vaya a gustar.", 0),
     ("Si le gusta el terror, le gustará.", None),
     ("Le gustará mucho Psycho.", None),
     ("Ça devrait lui plaire.", 1),
@@ -281,6 +287,11 @@ VERDICTS: list[tuple[str, int | None]] = [
     ("Hard to say, but I'd guess probably not.", 0),
     ("Claro que sí. No es fácil, pero le gusta.", 1),
     ("I wouldn't hesitate to recommend it.", 1),
+    ("Not recommended\n\nPros: a classic", 0),
+    ("Recommended. They love old films.", 1),
+    ("It is unlikely to work for them.", 0),
+    ("Je ne pense pas que cet utilisateur apprécierait ce film.", 0),
+    ("No doubt about it, this is right up their street.", 1),
 ]
 RATINGS: list[tuple[str, float | None]] = [
     ("4", 4),
@@ -323,7 +334,7 @@ RATINGS: list[tuple[str, float | None]] = [
     ("They usually rate dramas 3, and this is a drama, so 3.", 3),
     ("They never give more than 4, so 4.", 4),
     ("If they were a Hitchcock fan I'd lean towards 5; as it is I'd say 3.", 3),
-    ("I'd lean towards 5 if they liked old films. They don't: 3.", None),
+    ("I'd lean towards 5 if they liked old films. They don't: 3.", 3),
     ("I'm not leaning towards 3. 4.", 4),
     ("I'd love to say 5, but 4 it is.", None),
     ("One point above their usual 3, i.e. 4.", None),
@@ -335,6 +346,12 @@ RATINGS: list[tuple[str, float | None]] = [
     ("Yo diría que un 4. De las 12 películas, 9 tienen más de 3 estrellas.", 4),
     ("Per questo direi un 4, forse meno.", 4),
     ('"How would this user rate it from 1 to 5?"\n\n5 – they own 3 of his films.', 5),
+    ("Four stars at least? No, make that five.", 5),
+    ("Rating = (5 + 4 + 3) / 3 = 4", 4),
+    ("They gave Psycho a 5 and Rope a 4, so I would expect something in between: 4.5.", 4.5),
+    ("It should land at around a 4.", 4),
+    ("予測評価は4.5です。理由は、『レベッカ』に5を付けているからです。", 4.5),
+    ("Rating: 3. Rating: 5", None),
 ]
 
 

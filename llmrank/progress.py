@@ -145,7 +145,8 @@ class Progress(Reporter):
 
     def _counts(self) -> str:
         counts = " · ".join(f"{outcome} {count}" for outcome, count in sorted(self._outcomes.items()))
-        return "; ".join(part for part in (counts or "nothing new", self._spent()) if part)
+        fresh = "new: " if 0 < sum(self._outcomes.values()) < self._done else ""
+        return "; ".join(part for part in (fresh + counts or "nothing new", self._spent()) if part)
 
     def _sum_up(self) -> None:
         now, self._summed_up = time.monotonic(), self._done

@@ -234,7 +234,8 @@ class Comparison(Shown):
         first, second = self.runs[:2]
         roles = () if len(self.runs) > 2 or first in table.header else (f"reference: {first}; run: {second}.",)
         verdict = (_filled(sentence, width) for sentence in self.verdict())
-        return "\n".join([*verdict, "", str(table), "", *self._lines(width, roles)])
+        said = (*table.left_out(self.table(), (*DROPPED_FIRST, *ROLES)), *roles)
+        return "\n".join([*verdict, "", str(table), "", *self._lines(width, said)])
 
     def _repr_html_(self) -> str:
         verdict = "".join(f"<p><b>{html.escape(sentence)}</b></p>" for sentence in self.verdict())

@@ -60,6 +60,11 @@ class TextTable:
             table = table if width is None or table.width <= width else table.without(column)
         return table
 
+    def left_out(self, whole: TextTable, dropped: Sequence[str]) -> tuple[str, ...]:
+        """Return a sentence that names the columns of `whole` that this table dropped, if any."""
+        gone = [name for name in whole.header if name in dropped and name not in self.header]
+        return (f"Too narrow to show: {', '.join(gone)}.",) if gone else ()
+
     def folded(self, width: int | None) -> TextTable:
         """Wrap the row names over several lines so that the table fits the width."""
         if width is None or self.width <= width:
@@ -125,8 +130,13 @@ class Shown(ABC):
 
     def text(self, width: int | None = None) -> str:
         """Return the table and its notes; to fit `width` the table drops columns, never digits."""
-        notes = [fill(note, NOTE_WIDTH, break_on_hyphens=False) for note in self.notes()]
-        return "\n".join([str(self.table().fitting(width, self.dropped).folded(width)), *notes])
+        table = self.table()
+        shown = table.fitting(width, self.dropped)
+        notes = [
+            fill(note, NOTE_WIDTH, break_on_hyphens=False)
+            for note in (*shown.left_out(table, self.dropped), *self.notes())
+        ]
+        return "\n".join([str(shown.folded(width)), *notes])
 
     def to_markdown(self) -> str:
         """Return the table as a Markdown pipe table, with its notes."""

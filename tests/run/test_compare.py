@@ -244,7 +244,8 @@ def test_a_narrow_table_loses_columns_and_no_digits(plain: Run, edited: Run) -> 
     assert max(map(len, table)) <= 80 < max(map(len, wide.split("\n\n")[1].splitlines()))
     for one in found.results:
         assert f"{one.value:.4f}" in narrow and f"{one.difference:+.4f}".replace("-", "−") in narrow
-    assert "p (Holm)" in narrow and "p (t test)" not in narrow
+    assert "p (Holm)" in table[0] and "p (t test)" not in table[0]
+    assert "Too narrow to show: p (t test), wins/ties/losses." in narrow and "Too narrow" not in wide
 
 
 def test_a_plot_has_a_point_for_each_result(plain: Run, edited: Run, tmp_path: Path) -> None:

@@ -155,11 +155,11 @@ class Table:
             raise InputError(problem, path=self.path, field=role, hint=hint)
         return found[0] if found else None
 
-    def require(self, role: str) -> str:
-        """Return the column for `role`. Raises InputError: there is none."""
+    def require(self, role: str, first: str = "") -> str:
+        """Return the column for `role`. Raises InputError, whose hint begins with `first`: there is none."""
         if (name := self.find(role)) is None:
             problem = f"no column for the {role}; the columns are {', '.join(self.data.column_names)}"
-            hint = f"rename it to {role}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
+            hint = f"{first}rename it to {role}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
             raise InputError(problem, path=self.path, line=1, field=role, hint=hint)
         return name
 
@@ -439,7 +439,8 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
             raise InputError(f"unknown column role {role!r}", field=role, hint=hint)
     events = replace(events, named=columns)
     if items is None:
-        item, title = events.require("item"), events.require("title")
+        beside = "add an items table, such as items.csv (Amazon's: meta_NAME.jsonl); for a column with titles, "
+        item, title = events.require("item"), events.require("title", beside)
         first = dict(reversed(list(zip(events.ids(item).to_pylist(), events.texts(title).to_pylist(), strict=True))))
         first.pop(None, None)
         ids, titles = (pa.array(values, pa.string()) for values in (first.keys(), first.values()))

@@ -165,6 +165,6 @@ def check_capabilities(needs: Needs, capabilities: Capabilities) -> None:
         raise InputError(
             f"the method needs log-probabilities of {needs.labels} labels, but the backend returns "
             f"{capabilities.label_logprobs}",
-            hint=f"show fewer candidates per call (shorter lists, or a ranker with a window or groups), {others} more "
-            "(such as vllm)",
+            hint="show fewer candidates per call (-k 20, or --first recall_order --first-top 20; smaller windows or "
+            f"groups), {others} more (such as vllm)",
         )

@@ -136,7 +136,7 @@ async def test_an_empty_or_missing_store(tmp_path: Path) -> None:
         (BackendSettings("LM-Studio"), "--base-url http://localhost:1234/v1"),
         (BackendSettings("openai", timeout=0), "not a valid timeout"),
         (BackendSettings("replay"), "replay:FILE"),
-        (BackendSettings("vllm", base_url="http://x/v1"), "does not accept base_url"),
+        (BackendSettings("vllm", base_url="http://x/v1"), "does not accept base_url\n  hint: leave it out"),
         (BackendSettings("openai", adapter=Path("a")), "does not accept adapter"),
         (BackendSettings("openai", revision="main"), "does not accept revision"),
         *(

@@ -365,6 +365,11 @@ def test_a_damaged_gzip_file_is_named(name: str, tmp_path: Path) -> None:
             load_dataset(str(tmp_path))
 
 
+def test_events_without_titles_need_an_items_table(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"(?s)no column for the title.*add an items table, .*meta_NAME.jsonl"):
+        load_dataset(str(write(tmp_path, ratings__csv="user,item\nu,a\n", meta__csv=ITEMS)))
+
+
 def test_columns_can_be_named(tmp_path: Path) -> None:
     folder = write(tmp_path, items__csv="ref,label\na,Alpha\n", ratings__csv="who,product_id,when\nu,a,1500000000123\n")
     with pytest.raises(InputError, match=r"(?s)no column for the item.*rename it to item, or.*--column item=NAME"):

@@ -231,9 +231,12 @@ def test_the_headline_is_asked_of_the_measures() -> None:
     assert str(headline(parse_measures("MAE,RMSE", "rating"))) == "RMSE"
 
 
-@pytest.mark.parametrize(("text", "task"), [("RMSE", "ranking"), ("NDCG@10", "rating")])
-def test_a_measure_of_the_other_task_is_refused(text: str, task: str) -> None:
-    with pytest.raises(InputError, match=f"does not measure a {task}"):
+@pytest.mark.parametrize(
+    ("text", "task", "hint"),
+    [("AUC", "ranking", "NDCG@10, MRR; AUC needs rows with a `target`"), ("NDCG@10", "rating", "RMSE, MAE, AUC$")],
+)
+def test_a_measure_of_the_other_task_is_refused(text: str, task: str, hint: str) -> None:
+    with pytest.raises(InputError, match=f"(?s)does not measure a {task}.*{hint}"):
         parse_measures(text, task)  # type: ignore[arg-type]
 
 

@@ -58,6 +58,15 @@ def test_show_prints_what_eval_printed(made: Path, alone: Path) -> None:
     assert json.loads(goes_well(run(alone, "show", "run", "--json")).stdout) == {"run": "run", **numbers}
 
 
+def test_two_files_that_name_no_user_are_enough_for_the_table(alone: Path) -> None:
+    (alone / "shared").mkdir()
+    for name in ("manifest.json", "metrics.json"):
+        assert '"u3"' not in (text := (alone / "run" / name).read_text())
+        (alone / "shared" / name).write_text(text)
+    shown, whole = (goes_well(run(alone, "show", name)).stdout for name in ("shared", "run"))
+    assert shown.partition("run  ")[0] == whole.partition("run  ")[0]
+
+
 def test_show_one_user_the_worst_and_other_measures(alone: Path) -> None:
     story = goes_well(run(alone, "show", "run", "--user", "u3")).stdout
     for part in ("user u3", "history", "candidates, in the order shown", "answer 1", "◀ relevant"):

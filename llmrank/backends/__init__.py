@@ -101,7 +101,7 @@ class BackendSettings:
         if not 0 < self.timeout < float("inf"):
             raise InputError(f"{self.timeout:g} is not a valid timeout", hint="give more than 0 s", field="timeout")
         ignored = {
-            "base_url": (self.base_url is not None and name != "openai", "leave it out (also of --config), or use --backend openai"),
+            "base_url": (self.base_url is not None and name != "openai", "leave it out, or use --backend openai"),
             "revision": (self.revision is not None and name == "openai", "the endpoint decides what it serves"),
             "batch": (
                 self.batch_store is not None and name != "openai",

@@ -94,7 +94,9 @@ def write_page(
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     return {
-        "settings": {name: [setting_text(value) for value in values] for name, values in comparison.settings.items()},
+        "settings": {
+            name: [setting_text(value, name) for value in values] for name, values in comparison.settings.items()
+        },
         "template": comparison.template_diff,
     }
 

@@ -31,6 +31,8 @@ DROPPED_FIRST = ("p (t test)", "wins/ties/losses", "p", "d_z")
 """Columns dropped from a table that is too wide, in this order."""
 ROLES = ("reference", "run")
 SHOWN_USERS, SHOWN_DIFF_LINES, SHOWN_VALUE = 5, 40, 60
+FROM_TEMPLATE = ("view.history", "view.ids", "view.domain", "top")
+"""Settings that the template decides unless they are set."""
 FEW_SETTINGS = 6
 """Settings that one Run lacks and that get a line each; more share one line."""
 
@@ -205,7 +207,7 @@ class Comparison(Shown):
             absent = {name: self._absent_settings(place) for place, name in ((0, self.runs[0]), (-1, self.runs[-1]))}
             for name, values in self.settings.items():
                 if not any(name in some for some in absent.values()):
-                    shown = (safe_for_console(_shortened(setting_text(value))) for value in values)
+                    shown = (safe_for_console(_shortened(setting_text(value, name))) for value in values)
                     yield f"  {name}: {' → '.join(shown)}"
             for run, some in absent.items():
                 if some:
@@ -409,8 +411,10 @@ def _filled(sentence: str, width: int | None) -> str:
     return sentence if width is None else fill(sentence, width, break_on_hyphens=False)
 
 
-def setting_text(value: object) -> str:
+def setting_text(value: object, name: str = "") -> str:
     """Return a setting's value in readable form."""
+    if value is None and name in FROM_TEMPLATE:
+        return "as in the template"
     return "not set" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

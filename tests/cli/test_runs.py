@@ -61,7 +61,8 @@ def test_show_prints_what_eval_printed(made: Path, alone: Path) -> None:
 def test_two_files_that_name_no_user_are_enough_for_the_table(alone: Path) -> None:
     (alone / "shared").mkdir()
     for name in ("manifest.json", "metrics.json"):
-        assert '"u3"' not in (text := (alone / "run" / name).read_text())
+        text = (alone / "run" / name).read_text()
+        assert '"u3"' not in text
         (alone / "shared" / name).write_text(text)
     shown, whole = (goes_well(run(alone, "show", name)).stdout for name in ("shared", "run"))
     assert shown.partition("run  ")[0] == whole.partition("run  ")[0]

@@ -214,6 +214,14 @@ def test_what_differs_is_shown(plain: Run, edited: Run) -> None:
     assert compare(plain, edited).template_diff.splitlines()[0] == "--- plain: template"
 
 
+def test_a_setting_left_to_the_template_is_called_so(tmp_path: Path) -> None:
+    rankings = [shuffled(one, 1) for one in CASES]
+    differ = [SETTINGS | {"view": {"history": number}, "k": number} for number in (5, None)]
+    short, usual = (make_run(tmp_path / f"{at}", CASES, rankings, settings=one) for at, one in enumerate(differ))
+    text = str(compare(short, usual))
+    assert "view.history: 5 → as in the template" in text and "k: 5 → not set" in text
+
+
 def test_the_users_that_changed_most_come_first(plain: Run, edited: Run) -> None:
     changes = compare(plain, edited).changes
     difference = edited.per_case("NDCG@10") - plain.per_case("NDCG@10")

@@ -75,7 +75,7 @@ def decoded(content: bytes, path: Path | str, line: int) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         problem = f"not UTF-8: byte 0x{content[error.start]:02x} at position {error.start + 1} of the line"
-        hint = "save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8"
+        hint = "save it as UTF-8, for example with iconv -f CP1252 -t UTF-8"
         raise InputError(problem, path=path, line=line, hint=hint) from None
 
 

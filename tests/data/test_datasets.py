@@ -523,6 +523,10 @@ def test_the_hub_needs_a_name(name: str) -> None:
             "line 5, field 'rating': expected a number, got 'good'",
         ),
         (
+            {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,\"3,5\",1\n"},
+            "line 5, field 'rating': expected a number, got '3,5'\n  hint: .*decimal point",
+        ),
+        (
             {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,soon\n"},
             "line 5, .*expected a time, got 'soon'\n  hint: .*2001-12",
         ),
@@ -587,7 +591,7 @@ def test_quotes_that_are_closed_are_read_with_blanks_behind_them(tmp_path: Path)
 def test_the_wrong_encoding_is_found(tmp_path: Path) -> None:
     write(tmp_path, items__csv=ITEMS, interactions__csv=EVENTS)
     (tmp_path / "items.csv").write_bytes((ITEMS + "3,Amélie,\n").encode("latin-1"))
-    with pytest.raises(InputError, match=r"items\.csv, line 5: not UTF-8: byte 0xe9 at position 5 .*\n  hint: .*iconv"):
+    with pytest.raises(InputError, match=r"line 5: not UTF-8: byte 0xe9 at position 5 .*\n  hint: .*CP1252"):
         load_dataset(str(tmp_path))
     (tmp_path / "items.csv").write_bytes(ITEMS.encode("utf-16"))
     with pytest.raises(InputError, match=r"items\.csv: this is text in UTF-16\n  hint: .*iconv -f UTF-16"):

@@ -264,10 +264,22 @@ def _label_logprobs(
         named = zip(labels, label_ids, strict=True)
         return {label: by_id[token] for label, number in named if (token := f"token_id:{number}") in by_id}
     found: dict[str, float] = {}
-    for token, logprob in pairs:
+    for token, logprob in [*pairs, *_left_out(tokens[0], pairs)]:
         if (label := token_text(token).strip()) in labels:
             found[label] = min(0.0, float(np.logaddexp(found[label], logprob))) if label in found else logprob
     return found
+
+
+def _left_out(entry: object, most_likely: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Return the first token of the answer and its log-probability if the list of the most likely tokens leaves it out:
+    some gateways list the alternatives only."""
+    token, value = at(entry, str, "token") or "", number_at(entry, "logprob")
+    if not most_likely or value is None or not -1e6 <= value <= 0:
+        return []
+    listed = {token_text(at(one, str, "token") or "").strip() for one in _most_likely(entry)}
+    # In another spelling, it would count twice.
+    fits = math.exp(value) + sum(math.exp(logprob) for _, logprob in most_likely) <= MAX_PROBABILITY
+    return [(token, float(value))] if fits and token_text(token).strip() not in listed else []
 
 
 def count_most_likely(body: Mapping[str, Any]) -> int:

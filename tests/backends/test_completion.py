@@ -95,6 +95,14 @@ def test_labels_are_read_from_an_object_of_tokens() -> None:
     assert faults["logprobs"] == 1
 
 
+def test_a_list_of_the_alternatives_alone_does_not_lose_the_label_that_was_answered() -> None:
+    body = with_top(("A", -3.0), (" C", -4.0))
+    assert read_completion(body, ("A", "B", "C")).label_logprobs == {"A": -3.0, "B": -0.1, "C": -4.0}
+    # `B` under another name, which must not count twice.
+    body = with_top(("token_id:33", -0.1), ("A", -3.0))
+    assert read_completion(body, ("A", "B")).label_logprobs == {"A": -3.0}
+
+
 @pytest.mark.parametrize("thought", [("<think>", "\n", "A", "</think>", "\n\n"), ("A", " or", " B", "\n")])
 @pytest.mark.parametrize("answer", [("B",), ("[", "B", "]", "<|im_end|>")])
 def test_labels_are_read_where_the_answer_begins_if_the_thinking_comes_before(

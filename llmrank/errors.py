@@ -143,8 +143,9 @@ class TransientError(BackendError):
 
     def __init__(self, message: str, *, kind: str, wait: float | None = None, charged: bool | None = None) -> None:
         self.kind = kind
-        """`429` (rate limited), `4xx`, `5xx`, `timeout`, `connection`, `certificate`, `tls`, `unreadable` (the reply is
-        not from a model: a web page, say), or `no_answer` (it is from a model, but is not an answer)."""
+        """`429` (rate limited), `busy` and `loading` (a 5xx that says so), `4xx`, `5xx`, `timeout`, `connection`,
+        `certificate`, `tls`, `unreadable` (the reply is not from a model: a web page, say), or `no_answer` (it is from
+        a model, but is not an answer)."""
         self.charged = kind in ("timeout", "connection", "unreadable", "no_answer") if charged is None else charged
         self.wait = wait
         """Seconds to wait, as the endpoint requested; None if it did not."""
@@ -152,8 +153,8 @@ class TransientError(BackendError):
 
     @property
     def throttled(self) -> bool:
-        """Whether the endpoint refused the call because of its rate limit, not because of the call itself."""
-        return self.kind == "429"
+        """Whether the endpoint refused the call because it gets too many, not because of the call itself."""
+        return self.kind in ("429", "busy")
 
     @property
     def came(self) -> bool:

@@ -34,7 +34,8 @@ NAMES = {
     "response_format": r"\bresponse_?format\b|json_?schema|structured outputs?\b",
     "logprobs": r"\b(?:top_?)?logprobs\b|\blog ?probabilities\b",
     "temperature": r"\btemperature\b",
-    "reasoning_effort": r"\breasoning[_ .]?effort\b|\bthinking (?:mode|budget)\b|\breasoning is mandatory\b",
+    "reasoning_effort": r"\breasoning[_ .]?effort\b|\bthinking (?:mode|budget)\b|\breasoning is mandatory\b"
+    r"|\bsupport (?:thinking|reasoning)\b",
     "chat_template_kwargs": r"\bchat_?template_?kwargs\b",
     "thinking_token_budget": r"\bthinking_?token_?budget\b",
     "max_tokens": r"\bmax_?(?:output_?)?tokens\b",
@@ -49,7 +50,7 @@ REFUSED = re.compile(
     r"|recogni[sz]ed)"
     r"|(?:does|do|did)(?: not|n['’]t) (?:\w+ )?(?:support|accept|allow)"
     r"|\bcannot be disabled\b|extra_forbidden|extra (?:inputs|fields)|cannot both|only the default"
-    r"|only \S+ is allowed|only works|may only be",
+    r"|only \S+ is allowed|only works|may only be|must be (?:strictly positive|> ?0|greater than 0)",
     re.IGNORECASE,
 )
 """Phrases meaning that a parameter is not supported or must keep its default, not that its value is out of range."""

@@ -29,7 +29,7 @@ from llmrank.backends.completion import (
 )
 from llmrank.backends.dialect import Dialect
 from llmrank.backends.endpoint import Address, Endpoint, Reply
-from llmrank.backends.refusals import RefusedError, UnsupportedError, refusal, with_inner_refusal
+from llmrank.backends.refusals import LOADING, RefusedError, UnsupportedError, refusal, with_inner_refusal
 from llmrank.backends.thinking import THINKING_TAIL, begins_with_reasoning, ends_in_thinking
 from llmrank.errors import (
     BackendError,
@@ -55,8 +55,6 @@ TRUST = (
 """The hint for an untrusted certificate."""
 GREETING_SECONDS = 60.0
 """Timeout for the list of models."""
-LOADING = re.compile(r"\bloading\b|\bstarting\b|\bwarming\b|\bnot (?:yet )?ready\b", re.IGNORECASE)
-"""Phrases in a 503 from a server whose model is not loaded yet (llama.cpp: `Loading model`)."""
 LOADING_SECONDS, LOADING_PAUSE = 900.0, 1.0
 """How long to wait for a model to load, and the interval between attempts."""
 PROBE = Request((Message("user", "Answer with A or B."),), Sampling(max_tokens=1), labels=("A", "B"))
@@ -218,7 +216,7 @@ class OpenAIBackend(BaseBackend):
             try:
                 return await with_one_retry(call)
             except TransientError as error:
-                if error.kind != "5xx" or not LOADING.search(str(error)) or time.monotonic() > until:
+                if error.kind != "loading" or time.monotonic() > until:
                     raise
                 if not reported:
                     self._say(f"waiting for the model to load: {error}")
@@ -397,7 +395,7 @@ class OpenAIBackend(BaseBackend):
                 " returned invalid log-probabilities (not numbers, above 0, or adding up to a probability above 1); "
                 "they are dropped, and a prompt that reads nothing else gets no answer"
             )
-        elif not found:
+        elif not found and returned:
             what = (
                 f": of {', '.join(labels[:3])}{', …' * (len(labels) > 3)} none is among the most likely first tokens "
                 f"of an answer (it begins {one_line(response.text, 20)!r}); what reads nothing else has no answer"

@@ -59,6 +59,14 @@ SAYS_IT_THROTTLES = re.compile(
     re.IGNORECASE,
 )
 """How to recognise a 400 that means 429: by its code, or by the start of its message (the rest may quote a title)."""
+BUSY = re.compile(
+    r"\bbusy\b|overload|pending requests|queue (?:is )?full|queue size|queued_requests|(?:at|over) capacity"
+    r"|capacity exceeded|\bno (?:free |available )?slots?\b|too many (?:requests|connections)",
+    re.IGNORECASE,
+)
+"""How to recognise a 5xx that means 429 (Ollama: `maximum pending requests exceeded`; Gemini: `overloaded`)."""
+LOADING = re.compile(r"\bloading\b|\bstarting\b|\bwarming\b|\bnot (?:yet )?ready\b", re.IGNORECASE)
+"""Phrases in a 5xx from a server whose model is not loaded yet (llama.cpp: `Loading model`)."""
 STATUSES = {
     **dict.fromkeys(("context_length_exceeded", "content_filter", "invalid_request_error"), 400),
     **dict.fromkeys(("invalid_api_key", "authentication_error"), 401),
@@ -70,6 +78,8 @@ STATUSES = {
 ABOUT_THE_KEY = re.compile(
     r"\bkeys?\b|apikey|token|credential|password|unauthorized|authenticat|bearer|signature|\bsk-|\*{3}", re.IGNORECASE
 )
+WANTS_HTTPS = re.compile("http request .{0,20}to (?:an )?https (?:port|server)", re.IGNORECASE)
+"""How nginx and Go answer plain HTTP at a port for TLS."""
 SYSTEM_ROLES = ("system", "developer")
 CORRECT_URL = "correct --base-url (it usually ends in /v1)"
 
@@ -115,7 +125,8 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     message, code, full_message = error_text(body.message), body.code or body.type, error_text(body.message, 2000)
     if status == 400 and (THROTTLES.search(code) or SAYS_IT_THROTTLES.match(full_message)):
         status = 429
-    if wait is None and status == 429:
+    kind = "429" if status == 429 else "4xx" if status < 500 else _kind_of_failure(full_message)
+    if wait is None and kind in ("429", "busy"):
         wait = wait_in(f"{full_message} {reply.text[-2000:]}")
     request_specific = f"{url} refuses this request ({status}): {message}"
     if parameter := _unsupported_parameter(status, body, full_message, sent):
@@ -134,17 +145,29 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
             return TransientError(f"{url} {what}", kind="unreadable", charged=False)
         return FatalBackendError(f"{url} {what}\n  hint: {hint}")
     if status in (401, 403):
-        why, hint = "", "set OPENAI_API_KEY to a key for this endpoint"
-        if full_message != "no message" and not ABOUT_THE_KEY.search(full_message):  # it might quote part of the key
-            why, hint = f": {message}", f"{hint}, or check what this key may do, and from where"
-        return FatalBackendError(f"{url} rejects the key ({status}){why}\n  hint: {hint}")
+        return FatalBackendError(f"{url} rejects the key ({status}){_why_rejected(body, full_message)}")
     # A status unknown to HTTP, such as 499 or 460, comes from an intermediary.
     if status in PASSING or status >= 500 or status not in KNOWN:
-        kind = "429" if status == 429 else "5xx" if status >= 500 else "4xx"
         reset = wait_for_reset({**reply.headers, **_passed_on(reply.body)}) if status == 429 else None
         wait = reset if wait is None else wait
         return TransientError(f"{url} answered {status}: {message}", kind=kind, wait=wait)
     return RefusedError(request_specific)
+
+
+def _why_rejected(body: ErrorBody, full_message: str) -> str:
+    """Return why the endpoint rejects the key, if it says so, and a hint. A message about the key may quote part of it;
+    the error's code is then shown."""
+    hint = "\n  hint: set OPENAI_API_KEY to a key for this endpoint"
+    if full_message != "no message" and not ABOUT_THE_KEY.search(full_message):
+        return f": {error_text(body.message)}{hint}, or check what this key may do, and from where"
+    codes = [f": {code}" for code in (body.code, body.type) if re.fullmatch("[a-z_]{1,60}", code)]
+    return f"{codes[0] if codes else ''}{hint}"
+
+
+def _kind_of_failure(message: str) -> str:
+    """Return the kind of a 5xx: whether the endpoint says that it has too many calls, or that its model loads."""
+    loading = LOADING.search(message) and not re.search("error|fail|unable", message, re.IGNORECASE)
+    return "busy" if BUSY.search(message) else "loading" if loading else "5xx"
 
 
 def _passed_on(body: object) -> dict[str, str]:
@@ -178,7 +201,9 @@ def _intermediary(reply: Reply, message: str) -> tuple[str, str] | None:
         return f"is behind a proxy or a firewall that answered {status}: {message}", hint
     if 300 <= status < 400:
         return f"redirects to {error_text(reply.headers.get('location') or 'nowhere', 200)}", CORRECT_URL
-    if status in (404, 405) and not isinstance(reply.body, dict):
+    if status == 400 and WANTS_HTTPS.search(message):
+        return f"answered 400: {message}", "start --base-url with https://"
+    if status in (404, 405) and not isinstance(reply.body, dict | list):
         return f"answered {status} at /chat/completions: {message}", CORRECT_URL
     return None
 
@@ -217,7 +242,7 @@ PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|h|m|s)")
 IN_WORDS = re.compile(
     r"(?:\b(?:retry|try again) (?:in|after) |\"retry_?delay\" ?: ?\")"
     r"(?:\d{1,6}(?:\.\d{1,12})? ?(?:ms|h|m|s)(?![a-z]) ?){1,4}"
-    r"|\b(?:retry|try again) (?:in|after) \d{1,6}(?:\.\d{1,12})? (?:seconds?|minutes?|hours?)\b",
+    r"|\b(?:(?:retry|try again) (?:in|after)|wait(?: for)?) \d{1,6}(?:\.\d{1,12})? (?:seconds?|minutes?|hours?)\b",
     re.IGNORECASE,
 )
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -60,21 +60,22 @@ class Retries:
     1. *The wait* is the endpoint's Retry-After, but at least 0.5, 1, 2 … 30 s. It is randomised so that callers do not
        all return at once, and long enough that a brief failure does not use up a call's attempts. The call holds no
        slot while it waits, and another Case starts in its place.
-    2. *A refusal (429)* is due to the endpoint's rate limit, not to the call. The call waits, then goes first; if
-       refusals are too frequent to be chance, all calls wait (`Limit`). A refusal counts against the call only if no
-       call was answered since its previous one. So under heavy throttling a call waits while others succeed, but at
-       most for `patience`.
+    2. *A refusal (429, or a 5xx that says `busy`)* is due to the number of calls, not to the call. The call waits, then
+       goes first; if refusals are too frequent to be chance, all calls wait (`Limit`). A refusal counts against the
+       call only if no call was answered since its previous one. So under heavy throttling a call waits while others
+       succeed, but at most for `patience`.
     3. *Any other failure* counts, unless it turns out to be part of an outage: several Cases were failing, and then a
        call was answered. After `attempts` failures the call is given up and its Case ends with an error. The run goes
        on, and the same command sends the request again.
     4. *An outage* is not the fault of any call. If no call was answered since the call's last failure, and it is
-       refused or several Cases are failing, no call is given up: each is retried every half minute until one is
-       answered, for at most `patience`. So an endpoint that is down for ten minutes in the second night costs ten
-       minutes, not the thousands of Cases that could have failed meanwhile. Model output that is not an answer is not
-       an outage, because each attempt may be billed: it counts, and a hundred such Cases in a row end the run.
+       refused, its model is loading or several Cases are failing, no call is given up: each is retried every half
+       minute until one is answered, for at most `patience`. So an endpoint that is down for ten minutes in the second
+       night costs ten minutes, not the thousands of Cases that could have failed meanwhile. Model output that is not an
+       answer is not an outage, because each attempt may be billed: it counts, and a hundred such Cases in a row end the
+       run.
     5. *The end.* The run stops with one error when several Cases are failing and either the patience is exhausted, no
-       call was ever answered, or the endpoint requests a wait longer than that. All answers are stored; the same
-       command continues.
+       call was ever answered (unless the model is loading), or the endpoint requests a wait longer than that. All
+       answers are stored; the same command continues.
     6. *Not an endpoint.* If every reply so far is something other than an answer (a sign-in page, a stream), the URL is
        taken to be wrong after the second attempt, because these attempts may be billed.
 
@@ -134,14 +135,15 @@ class Retries:
         since = tries.since if fault.throttled else max(tries.since, self._answered_at)
         exhausted = now + max(wait, fault.wait or 0.0) - since > self.policy.patience
         if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
-            outage = none_answered and many_failing
-            tries.outage = outage or (none_answered and fault.throttled)
+            outage, loading = none_answered and many_failing, fault.kind == "loading"
+            tries.outage = outage or (none_answered and (fault.throttled or loading))
+            over = exhausted or not (self.answers or loading)
             if none_answered and not outage and len(self._failing) >= MANY:
                 message = f"{len(self._failing)} Cases in a row got no readable answer ({fault})"
                 raise FatalBackendError(f"{message}\n  hint: {GO_ON}")
-            if not tries.outage or (not outage and (exhausted or not self.answers)):
+            if not tries.outage or (not outage and over):
                 return None
-            if exhausted or not self.answers:
+            if over:
                 raise self._endpoint_down(fault, GO_ON, silent)
             wait = max(wait, LONGEST_WAIT * (0.5 + random()))
             self._report(f"no call is answered; retrying for {self.policy.patience / 60:.0f} minutes ({fault})")

@@ -8,6 +8,9 @@ from llmrank.backends.dialect import NAMES, Dialect, refused_parameter
 from llmrank.types import Message, Request, Sampling
 
 REAL = [
+    ('"llama3" does not support thinking', {}, "reasoning_effort"),
+    ("Input validation error: `temperature` must be strictly positive", {}, "temperature"),
+    ("Input validation error: `top_p` must be > 0.0 and < 1.0", {}, "top_p"),
     (
         "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
         {"param": "temperature", "code": "unsupported_value"},

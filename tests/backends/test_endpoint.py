@@ -107,6 +107,8 @@ def test_the_forms_of_retry_after(headers: dict[str, str], seconds: float | None
         ("try again in 2 minutes", 120.0),
         ("have exceeded call rate limit. Please retry after 8 seconds.", 8.0),
         ("Retry in 30 Seconds", 30.0),
+        ("Rate limit of 50 per 86400s exceeded. Please wait 43567 seconds before retrying.", 43567.0),
+        ("wait for 2 minutes", 120.0),
         ("try again in a moment", None),
         ("retry in 3 steps", None),
         ("", None),

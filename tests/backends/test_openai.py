@@ -149,7 +149,11 @@ PASSING = {
     "500": (refused(500), "5xx"),
     "502 page": (Step(502, PAGE, {"Content-Type": "text/html"}), "5xx"),
     "503": (refused(503), "5xx"),
-    "529": (refused(529, "overloaded"), "5xx"),
+    "529": (refused(529), "5xx"),
+    "overloaded": (refused(529, "Overloaded", type="overloaded_error"), "busy"),
+    "server busy": (refused(503, "server busy, please try again.  maximum pending requests exceeded"), "busy"),
+    "model loads": (Step(503, '{"error": "Model x is currently loading", "estimated_time": 20.0}'), "loading"),
+    "model does not load": (refused(500, "error loading model: out of memory"), "5xx"),
     "reset": (Step(reset=True), "connection"),
     "invalid JSON": (Step(body='{"choices": [{"message"'), "unreadable"),
     "empty body": (Step(), "unreadable"),
@@ -183,6 +187,14 @@ FATAL = {
     ),
     "401 with half a key": (refused(401, "Invalid key sk-proj-ab12****wxyz"), r"rejects the key \(401\)\n"),
     "401 of an address": (refused(401, "IP not in the allow-list"), r"\(401\): IP not in the allow-list\n  hint"),
+    "401 with a code": (
+        refused(401, f"key {KEY} may not use the model", type="key_model_access_denied", code="401"),
+        r"rejects the key \(401\): key_model_access_denied\n  hint",
+    ),
+    "400 of a port for TLS": (
+        Step(400, "<h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port<hr>nginx"),
+        r"answered 400: .*HTTPS port[\s\S]*hint: start --base-url with https://",
+    ),
     "404 page": (Step(404, PAGE), r"answered 404 at /chat/completions[\s\S]*correct --base-url"),
     "302": (
         Step(302, "", {"Location": "https://login.example/"}),
@@ -194,6 +206,7 @@ FATAL = {
 REFUSED = {
     "400": (refused(400, f"malformed; key was {KEY}"), r"\(400\): malformed; key was \[key\]"),
     "404": (refused(404, "no provider"), r"\(404\): no provider"),
+    "404 in a list": (Step(404, '[{"error": {"message": "x is not found"}}]'), r"\(404\): x is not found"),
     "422": (refused(422, "bad field"), r"\(422\): bad field"),
 }
 
@@ -448,6 +461,10 @@ async def test_one_completion_for_several_calls_is_told_of() -> None:
 async def test_fewer_log_probabilities_than_were_requested_are_told_of() -> None:
     said: list[str] = []
     body = completion("A")
+    body["choices"][0]["logprobs"] = {"content": [{"token": "A", "logprob": -0.1, "top_logprobs": []}]}
+    async with opened(Step(body=json.dumps(body)), said=said) as (_, backend):
+        assert (await backend.answer(replace(REQUEST, labels=("A", "B")))).label_logprobs == {}
+    assert "returned only 0 of 20 requested log-probabilities" in said.pop()
     body["choices"][0]["logprobs"] = {"content": [{"token": "A", "top_logprobs": [{"token": "A", "logprob": -0.1}]}]}
     async with opened(Step(body=json.dumps(body)), said=said) as (_, backend):
         for labels in (("A",), ("A", "B"), ("A", "B")):

@@ -175,7 +175,7 @@ def refusing(name: str, step: Step) -> Fault:
 
 def busy(name: str, step: Step) -> Fault:
     """Too many calls: not counted while the other Cases get through."""
-    return Fault(name, always(step), OK, 2, GIVEN_UP + "answered 429", 6)
+    return Fault(name, always(step), OK, 2, GIVEN_UP + f"answered {name[:3]}", 6)
 
 
 def logprobs_of(top: object) -> Step:
@@ -541,6 +541,7 @@ FAULTS = (
             ("of -9999", judged(A=-1.0, B=-0.5, C=-9999.0), OK),
             ("fewer than requested", judged(A=-0.5, B=-1.0), "repaired"),
             ("of tokens by their ids", judged(**{"token_id:32": -0.5, "token_id:33": -1.0}), "unparsed: label_missing"),
+            ("of the alternatives alone", judged(B=-0.9, C=-3.0), OK),
             ("that start with the thinking", after_thinking(A=-0.5, B=-1.0, C=-3.0), OK),
             (
                 "twice",
@@ -604,6 +605,52 @@ FAULTS = (
     *(
         busy(f"429, Retry-After: {text}", throttled(text)())
         for text in ("", "0", "0.5", "1, 2", "1e3", "soon", "\u0661".encode().decode("latin-1"))
+    ),
+    # --- what gateways and local servers say ---
+    *(
+        busy(f"503: {text}", refused(503, text))
+        for text in (
+            "server busy, please try again.  maximum pending requests exceeded",
+            "The model is overloaded. Please try again later.",
+            "Model x is currently loading",
+        )
+    ),
+    passing("500: error loading model: out of memory", refused(500, "error loading model: out of memory"), "500"),
+    passing("503: no available server, in plain text", Step(503, "no available server\n"), "answered 503"),
+    passing("400: plain HTTP at a port for TLS", Step(400, "Client sent an HTTP request to an HTTPS server.\n"), "400"),
+    *(
+        Fault(f"429: {text}", always(refused(429, text)), GIVEN_UP + "answered 429", 1, GIVEN_UP + "answered 429", 1)
+        for text in (
+            "tokens per day (TPD): Limit 100000, Used 99800. Please try again in 2h10m4.8s.",
+            "Rate limit of 50 per 86400s exceeded. Please wait 43567 seconds before retrying.",
+        )
+    ),
+    stopping(
+        "401: key_model_access_denied",
+        refused(401, "key not allowed to access model", type="key_model_access_denied", code="401"),
+        "rejects the key (401): key_model_access_denied",
+    ),
+    own("404 of Gemini's, in a list", Step(404, '[{"error": {"code": 404, "message": "models/x is not found"}}]')),
+    own("400: max_tokens is too large", refused(400, "max_tokens is too large: 400. It supports at most 128")),
+    *(
+        Fault(f"unsupported: {text}", always(refused(400, text)), OK, 2, GIVEN_UP + "refuses this request", 2)
+        for text in ("x does not support thinking", "`top_p` must be > 0.0 and < 1.0")
+    ),
+    passing(
+        "Ollama's stream of lines",
+        Step(body='{"message": {"content": "[3]"}, "done": false}\n{"message": {"content": ""}, "done": true}\n'),
+        "not JSON",
+    ),
+    *(
+        Fault(name, always(step), effect, 1, effect, 1)
+        for name, step, effect in (
+            ("an error as the text", good("Error: 429, try again in [3] seconds"), "unparsed: no_candidate_named"),
+            (
+                "thinking that used up the tokens",
+                good("", finish_reason="length", reasoning_content="[3] > [1]"),
+                "unparsed: truncated",
+            ),
+        )
     ),
     Fault(
         "503, Retry-After: in the year 9999",

@@ -135,7 +135,7 @@ def test_a_bad_last_case_ends(store: Store) -> None:
     assert (ended.failed, ended.error) == ({"u0"}, None) and ended.seconds < 60
 
 
-@pytest.mark.parametrize("kind", ["connection", "5xx", "429"])
+@pytest.mark.parametrize("kind", ["connection", "5xx", "429", "busy", "loading"])
 def test_a_bad_quarter_of_an_hour_costs_no_case(store: Store, kind: str) -> None:
     fault = TransientError("down", kind=kind)
     ended = run(store, Endpoint(lambda _, now: fault if 20 <= now < 920 else None), 400)
@@ -199,6 +199,30 @@ def test_an_endpoint_that_answers_nobody_from_the_start_ends_the_run_soon(store:
     ended = run(store, Endpoint(lambda *_: DOWN), 100_000)
     assert ended.error is not None and "no call was answered so far" in str(ended.error)
     assert ended.seconds < 120
+
+
+def test_a_model_that_loads_for_minutes_is_waited_for_from_the_start(store: Store, tmp_path: Path) -> None:
+    loading = TransientError("the model is loading", kind="loading")
+    ended = run(store, Endpoint(lambda _, now: loading if now < 600 else None), 50)
+    assert (ended.failed, ended.ok, ended.error) == (set(), 50, None) and ended.seconds < 800
+    assert len(ended.said) == 1 and "no call is answered" in ended.said[0]
+    with Store(tmp_path / "other.sqlite") as other:
+        ended = run(other, Endpoint(lambda *_: loading), 100)
+    assert ended.error is not None and "no call was answered so far" in str(ended.error) and ended.seconds < 3700
+
+
+def test_a_server_that_takes_two_calls_at_a_time_and_says_busy_loses_no_case(store: Store) -> None:
+    under_way: list[float] = []
+
+    def fault(_: str, now: float) -> TransientError | None:
+        under_way[:] = [end for end in under_way if end > now]
+        if len(under_way) >= 2:
+            return TransientError("server busy", kind="busy")
+        under_way.append(now + 1.0)
+        return None
+
+    ended = run(store, Endpoint(fault), 200)
+    assert (ended.failed, ended.ok, ended.error) == (set(), 200, None)
 
 
 def test_what_is_never_understood_ends_the_run_after_a_second_try(store: Store) -> None:

@@ -523,7 +523,7 @@ def test_the_hub_needs_a_name(name: str) -> None:
             "line 5, field 'rating': expected a number, got 'good'",
         ),
         (
-            {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,\"3,5\",1\n"},
+            {"items__csv": ITEMS, "events__csv": EVENTS + 'u,9,"3,5",1\n'},
             "line 5, field 'rating': expected a number, got '3,5'\n  hint: .*decimal point",
         ),
         (

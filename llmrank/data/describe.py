@@ -14,11 +14,11 @@ from llmrank.data.registry import DATASETS
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """Return the figures of a Dataset by name, as JSON values; None where the data has no such column.
+    """Return the figures of a Dataset by name, as JSON values; None if the data has no such column.
 
-    `items`, `density` and `attributes` are over the whole catalogue, `density` is the share of all pairs of user and
-    item that have an interaction, `history_length` has quantiles of interactions per user, `equal_timestamps` is the
-    share of interactions that have the timestamp of another one of the same user.
+    `items`, `density` and `attributes` refer to the whole catalogue. `density` is the share of all user-item pairs with
+    an interaction, `history_length` the quantiles of interactions per user, and `equal_timestamps` the share of
+    interactions with the same timestamp as another of the same user.
     """
     events, users, items = dataset.interactions, len(dataset.users), dataset.items
     pairs = len(np.unique(events.user.astype(np.int64) * len(items) + events.item))

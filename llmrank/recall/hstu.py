@@ -18,7 +18,7 @@ class HSTU(SequentialModel):
 
     name: ClassVar[str] = "hstu"
     times: bool = True
-    """Attention knows the time between events besides their distance."""
+    """Whether attention uses the time between events, besides their distance."""
 
     def body(self) -> nn.Module:
         """Return torch-rechub's HSTU layers."""

@@ -22,11 +22,11 @@ ITEMS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class ItemKNN(RecallModel):
-    """Each item that a user has votes for its nearest neighbours, with the cosine of their tf-idf vectors.
+    """Each item of a user votes for its nearest neighbours with the cosine of their tf-idf vectors.
 
-    The vectors are rows of the item x user matrix; a user's weight is idf = ln(items / (1 + items the user has)), over
-    the items that anybody has. This is `TFIDFRecommender` of the library implicit, which RecTools wraps; there K counts
-    the item itself, here `neighbours` does not, so neighbours = K - 1 gives the same. Items nobody votes for score 0.
+    The vectors are rows of the item x user matrix. The weight of a user is idf = ln(items / (1 + items of the user)),
+    where only items with interactions count. This is `TFIDFRecommender` of the library implicit, which RecTools wraps.
+    There K includes the item itself, so neighbours = K - 1 gives the same. Items without votes score 0.
     """
 
     name = "itemknn"
@@ -63,7 +63,8 @@ def tf_idf(matrix: csr_matrix) -> csr_matrix:
 
 
 def nearest_neighbours(vectors: csr_matrix, neighbours: int) -> csr_matrix:
-    """Return items x items: in each row the cosine to that item's nearest others, ties to the earlier column."""
+    """Return an items x items matrix: each row has the cosines of that item's nearest neighbours. Of equal ones, the
+    earlier columns are kept."""
     from scipy.sparse import csr_matrix, vstack
 
     items, blocks = len(vectors.indptr) - 1, list["csr_matrix"]()
@@ -71,7 +72,7 @@ def nearest_neighbours(vectors: csr_matrix, neighbours: int) -> csr_matrix:
     for start in range(0, items, ITEMS_AT_ONCE):
         cosine = csr_matrix(vectors[start : start + ITEMS_AT_ONCE] @ turned)
         cosine.sort_indices()
-        data = np.asarray(cosine.data, np.float64)  # no copy: what is set to 0 here goes
+        data = np.asarray(cosine.data, np.float64)  # no copy: values set to 0 are removed below
         for row, (begin, end) in enumerate(pairwise(np.asarray(cosine.indptr).tolist())):
             values = data[begin:end]
             values[cosine.indices[begin:end] == start + row] = 0.0

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 COMPRESSION = ' The compression word is:"'
 EMB = -1
-"""Stands for the token `[EMB]`, which the model's vocabulary does not have."""
+"""Stands for the token `[EMB]`, which is not in the model's vocabulary."""
 NOTE_TOKENS = 100
-"""Tokens of an item's text that are read; the paper reads 20 of the title and 80 of the content."""
+"""Maximum number of tokens of an item's text; the paper uses 20 of the title and 80 of the content."""
 WHITENING = 0.8
-"""How far the variances of what the untrained model says of the items are made equal."""
+"""Exponent of the whitening of the untrained model's states: 0 leaves their variances, 1 makes them equal."""
 TEXTS_AT_ONCE = 16
-"""Of similar length: fewer positions are padding."""
+"""Batch size. Texts of similar length share a batch, so that little of it is padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class NotePrompt:
     notes: Sequence[str]
     guidance: str
     outputs: Sequence[str]
-    """Beside each note, what is generated; empty where nothing is."""
+    """The text to generate for each note; empty if there is none."""
 
 
 class NoteEncoder(nn.Module):
-    """Maps items to embeddings. Its parameters are what is trained, in float32; the language model stays as it is.
+    """Maps items to embeddings. Its parameters are trained in float32; the language model's own weights are frozen.
 
-    What the layers below the tuned ones say of each item is read once and kept: tokens x width numbers of the
-    language model's type for each item.
+    The output of the layers below the tuned ones is computed once per item and kept: tokens x width numbers in the
+    language model's type.
     """
 
     basis: Tensor
@@ -64,7 +64,7 @@ class NoteEncoder(nn.Module):
         self._untuned = self._read(decoder, below)
         keep_upper_layers(decoder, below)
         adapted = with_lora(decoder, model.rank, "all-linear")
-        # In a tuple: no submodules, so they are neither trained nor in the checkpoint.
+        # In a tuple, so that they are no submodules: neither trained nor in the checkpoint.
         self._frozen = (adapted, output.requires_grad_(False))
         trained = {name: one for name, one in adapted.named_parameters() if one.requires_grad}
         self._names = list(trained)
@@ -76,12 +76,12 @@ class NoteEncoder(nn.Module):
         width = self._untuned.shape[1]
         self.token = nn.Parameter(torch.stack(marks).float().mean(0) if marks else torch.zeros(width))
         basis, _ = whitened_basis(self._untuned, WHITENING)
-        # Fixed, so that the linear layer behind it sees numbers of about 1 and can begin as their first directions.
+        # Scaled, so that the inputs of the linear layer are about 1; the layer starts as their first directions.
         self.register_buffer("basis", basis * basis.shape[1] ** 0.5)
         self.projection = nn.Parameter(torch.eye(basis.shape[1], model.dimension))
 
     def _prepare(self, prompt: NotePrompt, tokenizer: PreTrainedTokenizerBase, *, generates: bool) -> None:
-        """Keep the prompt as tokens."""
+        """Tokenize the prompt and store it."""
 
         def tokens(text: str) -> list[int]:
             return tokenizer.encode(text, add_special_tokens=False)
@@ -98,7 +98,8 @@ class NoteEncoder(nn.Module):
         ]
 
     def _read(self, decoder: PreTrainedModel, below: int) -> Tensor:
-        """Keep the states below the tuned layers, and return what the untrained model says before `[EMB]`."""
+        """Store the hidden states below the tuned layers. Return the untrained model's last state before `[EMB]`,
+        float32[items, width]."""
         vectors = cast(nn.Embedding, decoder.get_input_embeddings())
         mark = vectors.weight.mean(0)
         texts = [note + output for note, output in zip(self._notes, self._outputs, strict=True)]
@@ -118,16 +119,16 @@ class NoteEncoder(nn.Module):
         return torch.stack([words[row] for row in range(len(texts))])
 
     def _project(self, words: Tensor) -> Tensor:
-        """Return the embeddings of some states before `[EMB]`, not yet of length 1.
+        """Return the embeddings for hidden states before `[EMB]`, not yet normalised.
 
-        All texts end alike, and so do their states: what they share is taken off, and they are compared by the rest.
+        All texts end alike, so their states have much in common. It is subtracted, and the rest is compared.
         """
         return (words - words.mean(0)) @ self.basis @ self.projection
 
     def embed(self, *, tuned: bool) -> Tensor:
         """Return the embeddings of the catalogue, float32[items, dimension], each of length 1; without gradients.
 
-        They are made of what the tuned model says, or the model as it came.
+        `tuned`: from the states of the tuned model; otherwise from those of the untrained model.
         """
         with torch.no_grad():
             words = self._untuned
@@ -137,17 +138,18 @@ class NoteEncoder(nn.Module):
             return functional.normalize(self._project(words), dim=1)
 
     def head_loss(self, queries: Tensor, others: Tensor) -> Tensor:
-        """Return the contrastive loss of some pairs, by what the model says as it came: the linear layer learns."""
+        """Return the contrastive loss of pairs of items from the untrained model's states: only the linear layer
+        learns."""
         pairs = torch.cat([queries, others])
         return contrastive_loss(self._project(self._untuned[pairs]), pairs, self.temperature.exp())
 
     def loss(self, queries: Tensor, others: Tensor, weight: float) -> Tensor:
-        """Return (contrastive + weight x generation) / (1 + weight) of some pairs.
+        """Return (contrastive + weight x generation) / (1 + weight) for pairs of items.
 
         Args:
             queries: int64[pairs], items from 0.
-            others: Beside each query an item that is related to it.
-            weight: Of the generation loss, the paper's alpha; 0: nothing is generated.
+            others: For each query, an item related to it.
+            weight: Weight of the generation loss, the paper's alpha; 0: nothing is generated.
         """
         pairs = torch.cat([queries, others])
         items, places = cast("tuple[Tensor, Tensor]", torch.unique(pairs, return_inverse=True))
@@ -158,11 +160,11 @@ class NoteEncoder(nn.Module):
         return (contrastive + weight * self._generation(states, [self._outputs[row] for row in rows])) / (1 + weight)
 
     def _generation(self, states: Sequence[Tensor], outputs: Sequence[Sequence[int]]) -> Tensor:
-        """Return the mean over the items with an output of the mean cross-entropy of its tokens."""
+        """Return the mean cross-entropy of the tokens of each output, averaged over the items that have one."""
         wanted = [torch.tensor(output[self._guidance :]) for output in outputs if output]
         if not wanted:
             return states[0].new_zeros(())
-        # Each token is foretold by the state before it.
+        # Each token is predicted from the state before it.
         before = [
             state[-1 - len(output) + self._guidance : -1]
             for state, output in zip(states, outputs, strict=True)
@@ -174,7 +176,7 @@ class NoteEncoder(nn.Module):
         return (losses * shares).sum() / len(wanted)
 
     def _states(self, items: Sequence[int], *, outputs: bool = True) -> list[Tensor]:
-        """Return the last layer's states of each item's text behind the instruction, float32[tokens, width]."""
+        """Return the last layer's states for the text after the instruction, float32[tokens, width] per item."""
         adapted, _ = self._frozen
         weights = {name: one.to(self._dtype) for name, one in zip(self._names, self.lora, strict=True)}
         token = self.token.to(self._dtype)
@@ -194,21 +196,21 @@ class NoteEncoder(nn.Module):
 
 
 def by_length(texts: Sequence[Sized]) -> Iterator[list[int]]:
-    """Yield the places of the texts in batches of similar length."""
+    """Yield the indexes of the texts in batches of similar length."""
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     for at in range(0, len(order), TEXTS_AT_ONCE):
         yield order[at : at + TEXTS_AT_ONCE]
 
 
 def behind(run: Callable[..., Any], beginning: Tensor, inputs: Tensor, **options: bool) -> Any:  # noqa: ANN401
-    """Return what a language model says of some inputs behind a beginning that all share, which is read once: half the
-    work. Shorter inputs are padded on the right, which nothing before it sees.
+    """Return a language model's output for inputs that follow a common beginning, computed once: half the work.
+    Shorter inputs are padded on the right, where no earlier position sees the padding.
 
     Args:
         run: The model.
         beginning: [1, tokens, width].
         inputs: [texts, tokens, width].
-        options: Of the model.
+        options: Options of the model.
     """
     past = run(inputs_embeds=beginning, use_cache=True).past_key_values
     past.batch_repeat_interleave(len(inputs))
@@ -216,15 +218,15 @@ def behind(run: Callable[..., Any], beginning: Tensor, inputs: Tensor, **options
 
 
 def contrastive_loss(embedded: Tensor, pairs: Tensor, scale: Tensor) -> Tensor:
-    """Return the in-batch contrastive loss of n pairs, both ways (Generative-Contrastive Learning).
+    """Return the in-batch contrastive loss of n pairs in both directions (Generative-Contrastive Learning).
 
-    Each of the 2n items is to find the other one of its pair among all others of the step, by cosine. Another copy of
-    the item itself, or of the other one, is no wrong answer and left out.
+    Each of the 2n items must find its partner by cosine among all other items of the step. Further copies of the item
+    or of its partner are not negatives and are left out.
 
     Args:
-        embedded: float[2n, dimension]; row i and row n + i are a pair.
-        pairs: int64[2n], which item each row is.
-        scale: What cosines are multiplied by: the exponential of the learned temperature.
+        embedded: float[2n, dimension]; rows i and n + i are a pair.
+        pairs: int64[2n], the item of each row.
+        scale: Factor of the cosines: the exponential of the learned temperature.
     """
     rows = torch.arange(len(pairs))
     partner = rows.roll(len(pairs) // 2)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransformerMLP(MLP):
-    """The transformer with a perceptron of Kang et al. 2023 (arXiv:2305.06474): what a transformer makes of the newest
-    events, each an item and its rating, and the candidate's embedding go through a perceptron, beside the biases of
-    user and item.
+    """Transformer+MLP of Kang et al. 2023 (arXiv:2305.06474). A transformer reads the newest events, each an item and
+    its rating; a perceptron maps its state and the candidate's embedding to a rating, and the biases of user and item
+    are added.
 
     The paper gives no sizes; these are small ones, chosen on the validation events of MovieLens 100K.
     """
@@ -39,7 +39,7 @@ class TransformerMLP(MLP):
 
 
 class _HistoryLearner(RatingLearner):
-    """The model during training: each event is rated from the events before it."""
+    """The model during training: it predicts each rating from the events before it."""
 
     def __init__(self, model: TransformerMLP, split: Split) -> None:
         super().__init__(model, split)
@@ -51,20 +51,20 @@ class _HistoryLearner(RatingLearner):
         self._build = lambda: _network(model, users, items)
 
     def added(self, rows: NDArray[np.int64]) -> Tensor:
-        """Return what is added to the mean rating in these training events."""
+        """Return the predicted ratings of these training events, minus the mean rating."""
         torch, users = library("torch"), self.user[rows]
         state = self.network.state(*self._before(rows, self.first[users]))
         return self.network(torch.from_numpy(users), torch.from_numpy(self.item[rows]), state)
 
     def added_by(self, user: int) -> Tensor:
-        """Return what is added to the mean rating when this user rates each item now."""
+        """Return the predicted rating of each item by this user now, minus the mean rating."""
         torch = library("torch")
         newest = self._before(self.first[user + 1 : user + 2], self.first[user : user + 1])
         state = self.network.state(*newest).expand(self.items, -1)
         return self.network(torch.full((self.items,), user), torch.arange(self.items), state)
 
     def _before(self, ends: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Return items (from 1; 0: none) and ratings, less their mean, of the newest events before each end."""
+        """Return the items (from 1; 0: none) and the centred ratings of the newest events before each end."""
         torch = library("torch")
         at = ends[:, None] + np.arange(-self.length, 0)
         there = at >= starts[:, None]
@@ -74,7 +74,7 @@ class _HistoryLearner(RatingLearner):
 
 
 def _network(model: TransformerMLP, users: int, items: int) -> Any:  # noqa: ANN401 - a torch module
-    """Return a module that maps users, items (from 0) and states to what is added to the mean rating."""
+    """Return a module that maps users, items (from 0) and states to ratings minus the mean rating."""
     torch = library("torch")
     nn, size = torch.nn, model.dimension
 
@@ -96,9 +96,9 @@ def _network(model: TransformerMLP, users: int, items: int) -> Any:  # noqa: ANN
             self.layers = model.layers()
 
         def state(self, history: Tensor, ratings: Tensor) -> Tensor:
-            """Return what the transformer makes of histories, read at the place behind the newest event."""
+            """Return the transformer's state at the position after the newest event of each history."""
             events = self.item(history) + self.rating(ratings[:, :, None])
-            end = events.new_zeros(len(history), 1, size)  # there for every user, also one without events
+            end = events.new_zeros(len(history), 1, size)  # present for every user, even without events
             embedded = torch.cat([events, end], dim=1) + self.position.weight
             none = torch.cat([history == 0, history.new_zeros(len(history), 1, dtype=torch.bool)], dim=1)
             return self.norm(self.body(embedded, src_key_padding_mask=none)[:, -1])

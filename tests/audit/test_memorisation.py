@@ -329,7 +329,7 @@ def test_neutral_names_are_the_same_everywhere_and_say_nothing() -> None:
         ({"prompt": "palr-recommend"}, "shows no candidates"),
         ({"prompt": "palr", "shots": 2}, "solved examples show titles"),
         ({"part": "title"}, "Input should be 'titles'"),
-        ({"before": "yesterday"}, "'yesterday' is no day"),
+        ({"before": "yesterday"}, "'yesterday' is not a day"),
         ({"before": "1980"}, None),
         ({"budget": 3}, "memorisation has no such option"),
     ],

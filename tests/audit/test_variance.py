@@ -166,9 +166,9 @@ def test_what_is_not_asked_is_said() -> None:
     assert len(asked(order="recall", temperature=1.0)) == len(asked(repeats=3, draws=2)) == 2
     assert len(asked(ranker="bm25", prompt=None)) == 4
     for more, said in (
-        ({"order": "recall"}, "nothing would be drawn again"),
-        ({"orders": 1}, "nothing would be drawn again"),
-        ({"temperature": 1.0, "draws": 1}, "one draw cannot be told from the order"),
+        ({"order": "recall"}, "nothing would vary"),
+        ({"orders": 1}, "nothing would vary"),
+        ({"temperature": 1.0, "draws": 1}, "with one draw, sampling and order cannot be separated"),
         ({"orders": 0}, "greater than or equal to 1"),
         ({"wording": "palr"}, "palr is no wording of rankgpt"),
     ):
@@ -177,5 +177,5 @@ def test_what_is_not_asked_is_said() -> None:
 
 
 def test_one_user_is_not_said_to_vary(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="fewer than two whose truth is known"):
+    with pytest.raises(InputError, match="needs two users or more whose relevant items are known"):
         lr.run_audit("variance", few_cases()[:1], ranker="bm25", out=tmp_path, progress=False)

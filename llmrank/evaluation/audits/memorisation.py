@@ -140,15 +140,15 @@ def _refuse_titles(template: PromptTemplate, evaluation: Evaluation) -> None:
 
 
 def _prompt(part: Recall, known_as: str) -> PromptTemplate:
-    """Return the prompt of a part. The name of the data set stands in it as a Jinja string, which is data."""
+    """Return the prompt of a part, with the name of the data set as a Jinja string, so that it is data."""
     text = FRONT.format(part=part, history=HISTORY[part]) + TEXTS[part] + "{% endblock %}\n"
     text = text.replace("known_as", json.dumps(known_as, ensure_ascii=False))
     return read_template(text, Path(f"memorisation-{part}.jinja"))
 
 
 def _recalling(part: Recall, cases: tuple[Case, ...], template: PromptTemplate, evaluation: Evaluation) -> Evaluation:
-    """Return the evaluation that asks the same model for what the Cases want recalled; of the prompt's settings, only
-    the words of the domain and the extra body are used."""
+    """Return the evaluation that asks the same model to recall; of the prompt's settings, only the domain, the draw and
+    the extra body are used."""
     given, own = evaluation.setup.prompt, evaluation.cases
     # In catalogue order: all Cases then share one table of titles.
     view = View(domain=given.view.domain)
@@ -165,26 +165,26 @@ def _recalling(part: Recall, cases: tuple[Case, ...], template: PromptTemplate, 
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """What of the data can be asked for."""
+    """What can be asked about the data."""
 
     cases: CaseSet
 
     @property
     def items(self) -> Sequence[Item]:
-        """All items that are known, in the order of the data."""
+        """All known items, in the order of the data."""
         if self.cases.split is not None:
             return self.cases.split.dataset.items
         shown = (item for case in self.cases for item in (*(e.item for e in case.history), *case.candidates))
         return [*{item.item_id: item for item in shown}.values()]
 
     def drawn(self, items: Iterable[Item], count: int, what: str) -> list[Item]:
-        """Return so many of the items, the same for the same seed."""
+        """Return `count` random items, the same for the same seed."""
         some = [*items]
         Random(f"memorisation:{self.cases.seed}:{what}").shuffle(some)
         return some[:count]
 
     def catalogue(self, asked: Iterable[Item]) -> tuple[Item, ...]:
-        """Return the items among which an answer is looked for: those that are asked for, and others."""
+        """Return the items that an answer is matched against: those asked for, and others."""
         wanted = {item.item_id: item for item in asked}
         others = [item for item in self.items if item.item_id not in wanted]
         room = max(0, CATALOGUE - len(wanted))
@@ -200,8 +200,8 @@ class _Data:
     def telling(
         self, items: Iterable[Item], count: int, what: str, shown: Mapping[str, str]
     ) -> tuple[list[Item], tuple[Item, ...]]:
-        """Return so many of the items, without those for which repeating what is shown of them would be read as an
-        answer; and the items among which answers are looked for."""
+        """Return `count` items, without those for which a repetition of what is shown would be read as an answer, and
+        the items that answers are matched against."""
         drawn = self.drawn(items, 2 * count, what)
         reads, catalogue = answer_format("one_title"), self.catalogue(drawn)
         question = Question(catalogue, top=1)
@@ -209,7 +209,7 @@ class _Data:
         return asked[:count], catalogue
 
     def halves(self, count: int) -> list[Case]:
-        """Return Cases that show the first half of a title, by which one item alone can be meant."""
+        """Return Cases that show the first half of a title with which no other title begins."""
         halves = {item.item_id: half for item in self.items if (half := first_half(item.title))}
         starts = Counter(
             " ".join(words[:n])
@@ -222,7 +222,7 @@ class _Data:
         return [_about(item, [Event(Item(item.item_id, halves[item.item_id]))], catalogue) for item in asked]
 
     def lines(self, count: int) -> list[Case]:
-        """Return Cases that show some lines of the data, and ask for the title behind an id."""
+        """Return Cases that show some lines of the data and ask for the title of an id."""
         titles = self.titles
         alone = [item for item in self.items if titles[item.title] == 1]
         drawn, catalogue = self.telling(alone, count + EXAMPLES, "ids", {item.item_id: item.item_id for item in alone})
@@ -232,7 +232,7 @@ class _Data:
         return [_about(item, [*shown, Event(Item(item.item_id, "?"))], catalogue) for item in asked]
 
     def next_events(self) -> list[Case]:
-        """Return a Case for each user that shows the first half of the history, and asks for the next event."""
+        """Return a Case per user that shows the first half of the history and asks for the next event."""
         found, titles = dict[str, tuple[tuple[Event, ...], Item, list[str]]](), self.titles
         for case in self.cases:
             new = [*{event.item.item_id: event for event in case.history}.values()]
@@ -250,7 +250,7 @@ class _Data:
 
 
 def _about(item: Item, shown: Sequence[Event], catalogue: tuple[Item, ...]) -> Case:
-    """Return a Case about an item, which stands in the place of the user: intervals are over items."""
+    """Return a Case about an item. The item takes the place of the user, so that intervals are over items."""
     return Case(item.item_id, tuple(shown), catalogue, relevant=(item.item_id,))
 
 
@@ -261,10 +261,10 @@ def first_half(title: str) -> str:
 
 
 def _earlier(cases: CaseSet, day: str) -> dict[str, bool]:
-    """Return by case id whether what the user did next was before that day; where its time is not known, whether the
-    newest event of the history was.
+    """Return, by case id, whether the user's next event was before that day; if its time is unknown, whether the newest
+    event of the history was.
 
-    Raises InputError for what is no day, and for data without times.
+    Raises InputError for an invalid day and for data without times.
     """
     start = _start(day)
     test = {} if cases.split is None else held_out(cases.split)
@@ -286,18 +286,18 @@ def _start(day: str) -> float:
             return datetime.strptime(day, form).replace(tzinfo=UTC).timestamp()
         except ValueError:
             continue
-    raise InputError(f"{day!r} is no day", field="before", hint="write 2023-10-01, 2023-10 or 2023")
+    raise InputError(f"{day!r} is not a day", field="before", hint="write 2023-10-01, 2023-10 or 2023")
 
 
 @dataclass(frozen=True, slots=True)
 class _Recalled:
-    """What is said of one kind of recall."""
+    """The words for one kind of recall."""
 
     row: str
     done: str
-    """What is said where it is above chance."""
+    """The claim if it is above chance."""
     undone: str
-    """What there is no sign of, else."""
+    """What there is no sign of otherwise."""
 
 
 SAID: Mapping[Recall, _Recalled] = {
@@ -317,29 +317,32 @@ SAID: Mapping[Recall, _Recalled] = {
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """The day that parts the Cases, and when each was."""
+    """A day, and which Cases are before it."""
 
     day: str
-    """As it was given."""
+    """As the user wrote it."""
     earlier: Mapping[str, bool]
-    """By case id: whether it was before that day. A Case whose time is not known is left out."""
+    """By case id: whether the Case is before that day. Cases without a known time are left out."""
 
 
 def memorisation(runs: Mapping[str, Run], dated: Dated | None, not_asked: Mapping[str, str]) -> Audit:
     """Return what a model recalls of the data set, what titles are worth to its rankings, and whether it does better on
-    what happened before a day.
+    events before a day.
 
-    Recall of items and of interactions is from Di Palma et al. (2025, arXiv:2505.10212). `titles` and `ids`: the share
-    of items whose title the model gives. Beside it stands chance: pair the answers with the items at random, and count
-    how many are right. A model that always says the same has no more than chance. `next`: the share of users whose next
-    event the model names. Its chance: how often it names one of the later events, divided by their number. Who knows
-    the user's taste, but not the data, names these just as often. An answer that cannot be read counts as not known.
+    The tests of recall are from Di Palma et al. (2025, arXiv:2505.10212). `titles` and `ids` measure the share of items
+    whose title the model gives. Chance stands beside it: the answers are paired with the items at random, and the right
+    ones are counted, so a model that always answers the same is at chance. `next` measures the share of users whose
+    next event the model names. Its chance is how often the model names one of the later events, divided by their
+    number: a model that knows the user's taste but not the data names these just as often. Unreadable answers count as
+    not known.
 
-    `anonymous`: the headline measure with neutral names in the place of titles. Titles are worth to a method what it
-    knows of them and what it remembers of the data, so this bounds what memory can add.
+    `anonymous` is the headline measure with neutral names instead of titles. The value of titles comes from what the
+    model knows about them and from what it remembers of the data, so it bounds the effect of memory.
 
-    The Runs are those that were made of `titles`, `ids`, `next`, `named` and `anonymous`; `dated` parts the Cases of
-    `named`; `not_asked` is what was not asked, and why.
+    Args:
+        runs: The Runs of `titles`, `ids`, `next`, `named` and `anonymous` that were made.
+        dated: Splits the Cases of `named`.
+        not_asked: The parts that were not asked, with the reason.
 
     Raises InputError: no relevant item is known; fewer than two Cases on one side of the day.
     """
@@ -374,14 +377,14 @@ def _said(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """What a model named where it was to recall something."""
+    """The answers to one kind of recall."""
 
     name: Recall
     cases: Sequence[Case]
     said: Sequence[str | None]
-    """The id of the item that each answer names; None where it names none."""
+    """The id of the item that each answer names; None if it names none."""
     later: Sequence[Sequence[str]]
-    """`next`: what each user did after the event that is asked for; else empty."""
+    """For `next`, the later events of each user; otherwise empty."""
     popularity: Mapping[str, int]
 
     @classmethod
@@ -402,19 +405,20 @@ class _Answers:
 
     @property
     def hits(self) -> Values:
-        """1 where the answer is right."""
+        """1 if the answer is right, else 0."""
         return np.array([float(one in case.relevant) for one, case in zip(self.said, self.cases, strict=True)])
 
     @property
     def chances(self) -> Values:
-        """How likely the answer is right by chance: among the other items, or the later events, how many it names."""
+        """The probability that each answer is right by chance: the share of the other items, or of the later events,
+        that it names."""
         if self.name == "next":
             return np.array([(one in others) / len(others) for one, others in zip(self.said, self.later, strict=True)])
         wanted = Counter(case.relevant[0] for case in self.cases)
         return (np.array([wanted[one or ""] for one in self.said]) - self.hits) / max(1, len(self.cases) - 1)
 
     def shares(self) -> Iterator[AuditRow]:
-        """Yield the share that is right, and of `titles` that of the most and of the least popular third."""
+        """Yield the share of right answers; for `titles`, also that of the most and the least popular third."""
         row = SAID[self.name].row
         yield self._share(row, np.ones(len(self.cases), dtype=np.bool_))
         if self.name == "titles" and self.popularity:
@@ -428,10 +432,10 @@ class _Answers:
         return mean_row(name, np.where(which, self.hits, np.nan), self.users, (0, 1), chance)
 
     def above_chance(self) -> AuditRow:
-        """Return the share that is right minus chance; its p-value is not corrected.
+        """Return the share of right answers minus chance, with an uncorrected p-value.
 
-        It is twice the share of random draws with as many right answers: of the items paired with the answers anew, or
-        of the events to come in another order, which makes each of those that were named the next one by turns.
+        The p-value is twice the share of random draws with at least as many right answers. A draw pairs the answers
+        with the items anew; for `next`, it puts the events to come in another order.
         """
         hits, chances = self.hits, self.chances
         most = max(1 / len(others) for others in self.later) if self.later else 1 / max(1, len(hits) - 1)
@@ -460,7 +464,7 @@ def _claim(name: Recall, share: AuditRow, test: AuditRow) -> str:
 
 def _before(run: Run, dated: Dated) -> tuple[tuple[AuditRow, ...], tuple[AuditRow, ...]]:
     """Return the headline measure and the gain over recall order on both sides of the day, and the difference of the
-    gains, which is not corrected."""
+    gains, with an uncorrected p-value."""
     headline = run.metrics.headline
     if headline is None:
         raise InputError("nothing can be measured", path=run.path, hint="audit Cases whose relevant items are known")
@@ -495,10 +499,10 @@ def _dated_claim(day: str, row: AuditRow, headline: str) -> str:
 
 
 def without_titles(cases: Sequence[Case], seed: int, kind: str) -> Callable[[Case], Case]:
-    """Return what gives every item of a Case a neutral name: `Movie KQX`. Its other attributes stay as they are.
+    """Return a function that gives every item of a Case a neutral name (`Movie KQX`) and keeps its other attributes.
 
-    An item has the same name in all Cases. The names are drawn by the seed, of consonants, so that they are no words,
-    and too short to be taken for misspellings of one another. `kind` is what an item is called: `movie`.
+    An item has the same name in all Cases. The names are random consonants: they form no words, and are too short to
+    pass for misspellings of one another. `kind` is the word for an item: `movie`.
     """
     items = {item.item_id for case in cases for item in (*(event.item for event in case.history), *case.candidates)}
     base = len(CONSONANTS)

@@ -30,18 +30,18 @@ SOURCES: tuple[SpreadSource, ...] = get_args(SpreadSource)
 SAID: Mapping[SpreadSource, str] = {
     "users": "with other users",
     "orders": "in other orders",
-    "draws": "by answers drawn again",
-    "wordings": "in other words",
+    "draws": "with answers sampled again",
+    "wordings": "in other wordings",
 }
 REPLICAS = 2_000
 USUAL_DRAWS = 2
 
 
 def plan_variance(evaluation: Evaluation, options: VarianceOptions) -> AuditPlan:
-    """Return what is asked: the Run of `eval`, and those of other orders, draws and wordings.
+    """Return the plan: the Run of `eval`, and Runs with other orders, draws and wordings.
 
-    Raises InputError where nothing but the users would differ, and for draws of a temperature above 0 that are not
-    told from orders.
+    Raises InputError if nothing but the users would vary, or if the answers are sampled but each order is asked only
+    once, so that the two cannot be separated.
     """
     prompt, not_asked = evaluation.setup.prompt, dict[str, str]()
     wordings = changing_wording(evaluation, "variance", options.wording) if options.wording else {"": as_it_is}
@@ -56,14 +56,14 @@ def plan_variance(evaluation: Evaluation, options: VarianceOptions) -> AuditPlan
         not_asked["orders"] = "there is one"
     if draws == 1:
         if temperature and orders > 1:
-            hint = "ask twice or more: --draws 2"
-            raise InputError("one draw cannot be told from the order", field="draws", hint=hint)
+            hint = "sample twice or more: --draws 2"
+            raise InputError("with one draw, sampling and order cannot be separated", field="draws", hint=hint)
         not_asked["draws"] = "the temperature is 0" if temperature == 0 else "there is one"
     if len(wordings) == 1:
         not_asked["wordings"] = "there is one"
     if len(not_asked) == len(("orders", "draws", "wordings")):
-        hint = "show the candidates shuffled, in --orders 2 or more, ask in --draws 2, or give another --wording"
-        raise InputError("nothing would be drawn again", field="orders", hint=hint)
+        hint = "shuffle the candidates (--order shuffled --orders 2), sample twice (--draws 2), or add a --wording"
+        raise InputError("nothing would vary", field="orders", hint=hint)
     design = Design(tuple(wordings), orders, draws)
     changes: dict[str, Change] = {
         name: partial(_drawn, wordings[wording], f"shuffled-{order.number + at}" if at else None, prompt.draw + draw)
@@ -73,12 +73,12 @@ def plan_variance(evaluation: Evaluation, options: VarianceOptions) -> AuditPlan
 
 
 def _drawn(word: Change, order: str | None, draw: int, evaluation: Evaluation) -> Evaluation:
-    """Return the evaluation in another wording, in another order (None: its own), for the draw of that number."""
+    """Return the evaluation in another wording, in another order (None: its own), for the draw with this number."""
     return asking(word(evaluation), order=order, draw=draw)
 
 
 def _temperature(evaluation: Evaluation) -> float | None:
-    """Return the temperature of the answers; None for a method that asks with no template of ours."""
+    """Return the sampling temperature; None for a method without a template."""
     setup = evaluation.setup
     if setup.template is None:
         return None
@@ -88,7 +88,7 @@ def _temperature(evaluation: Evaluation) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What is crossed with the Cases: every wording in every order, each asked several times."""
+    """The design of the experiment: every Case in every wording and every order, each sampled several times."""
 
     wordings: tuple[str, ...]
     """Names of the prompts."""
@@ -107,7 +107,7 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """What one source adds to the variance of a mean over Cases."""
+    """The variance that one source adds to a mean over Cases."""
 
     source: SpreadSource
     variance: float
@@ -118,7 +118,7 @@ class Component:
 
     @property
     def parts(self) -> int:
-        """Of how many independent values the mean is made: its variance is `variance` divided by them."""
+        """The number of independent values in the mean, by which `variance` is divided."""
         return 1 if self.source == "wordings" else self.cases
 
     @property
@@ -128,7 +128,7 @@ class Component:
 
     @property
     def moves(self) -> float:
-        """By how much the mean would move if this source alone were drawn again: a standard deviation."""
+        """How far the mean would move if this source alone were drawn again: a standard deviation."""
         return math.sqrt(self.of_mean)
 
     @property
@@ -139,16 +139,19 @@ class Component:
 
 
 def variance(runs: Mapping[str, Run], design: Design, not_asked: Mapping[str, str]) -> Audit:
-    """Return what users, orders, draws and wordings add to the variance of the headline measure.
+    """Return the variance that users, orders, draws and wordings add to the headline measure.
 
-    The Runs are by the names of `design.cells`; `not_asked` are the sources of which nothing can be said, and why.
+    Args:
+        runs: By the names of `design.cells`.
+        design: The design that the Runs follow.
+        not_asked: The sources about which nothing can be said, with the reason.
 
     Raises InputError: the Runs have no Case in common, or fewer than two users with a known relevant item.
     """
     found = Contrast.of({name: runs[name] for name in design.cells})
     measured, users = found.measured()
     if len(set(users)) < 2:
-        problem = "how much users vary cannot be told from fewer than two whose truth is known"
+        problem = "the variance between users needs two users or more whose relevant items are known"
         raise InputError(problem, path=next(iter(runs.values())).path, field="users", hint="audit more users")
     shape = (len(design.wordings), design.orders, design.draws, len(users))
     values = np.moveaxis(measured.reshape(shape), -1, 0)
@@ -161,7 +164,7 @@ def variance(runs: Mapping[str, Run], design: Design, not_asked: Mapping[str, st
 
 
 def variance_components(values: Values, clusters: NDArray[np.intp]) -> tuple[Component, ...]:
-    """Return what each source adds to the variance of the mean of `values`, float64[case, wording, order, draw].
+    """Return the variance that each source adds to the mean of `values`, float64[case, wording, order, draw].
 
     Orders are drawn for each Case anew, and draws for each order: both are nested in the Case, and wordings are crossed
     with it. The components are those of the analysis of variance of a balanced design: mean squares set equal to their
@@ -171,14 +174,14 @@ def variance_components(values: Values, clusters: NDArray[np.intp]) -> tuple[Com
 
     A component that is truly zero comes out below zero in half of all samples. It is then reported as zero, and the
     interval says how large it may be. It has the percentiles of a bootstrap of users, shifted so that their mean is the
-    component, and cut at zero (Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 10 and 13). It
-    speaks of the wordings that were asked. A few wordings cannot say how others would differ.
+    component, and cut at zero (Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 10 and 13). It holds
+    for the wordings that were asked: a few wordings cannot say how others would differ.
 
     Args:
-        values: Of each Case under each wording, in each order, in each draw. A source with one value has no component.
+        values: The measure of each Case. A source with one value has no component.
         clusters: The user of each Case (`stats.clusters_of`). The variance between users is cluster-robust.
 
-    Returns users first, then orders, draws and wordings, those that can be estimated.
+    Returns the components that can be estimated, in the order of `SOURCES`.
     """
     cases, wordings, orders, draws = values.shape
     known = {"users": len(np.unique(clusters)), "orders": orders, "draws": draws, "wordings": wordings}
@@ -197,7 +200,7 @@ def variance_components(values: Values, clusters: NDArray[np.intp]) -> tuple[Com
 def _estimates(values: Values, clusters: NDArray[np.intp], weights: Values) -> Values:
     """Return the component of each of `SOURCES`, unbiased, float64[replica, source]; 0 for one with a single value.
 
-    `weights[replica, case]` say how often each Case is counted.
+    `weights[replica, case]`: how often each Case is counted.
     """
     total = weights.sum(axis=1)
     _, wordings, orders, draws = values.shape
@@ -210,7 +213,7 @@ def _estimates(values: Values, clusters: NDArray[np.intp], weights: Values) -> V
     zero = np.zeros(len(values))
     drawn = values.var(axis=3, ddof=1).mean(axis=(1, 2)) if draws > 1 else zero
     ordered = in_order.var(axis=2, ddof=1).mean(axis=1) - drawn / draws if orders > 1 else zero
-    # What orders and draws leave in a Case's mean under one wording, and in the differences between its wordings.
+    # The variance from orders and draws that remains in a Case's mean under one wording.
     noise = ordered / orders + drawn / (orders * draws)
     between_users = _variance_of_mean(under_wording, clusters, weights).mean(axis=1) * total - averaged(noise)
     worded = np.zeros(len(weights))
@@ -221,12 +224,13 @@ def _estimates(values: Values, clusters: NDArray[np.intp], weights: Values) -> V
 
 
 def _left_between_wordings(in_order: Values, drawn: Values) -> Values:
-    """Return the variance that orders and draws leave in the difference between two wordings of each Case, halved.
+    """Return half the variance from orders and draws that remains in the difference between two wordings of each Case.
 
-    All wordings are shown in the same orders, so what an order adds to all of them cancels: what is left is the
-    interaction of wording and order, with the draws in it.
+    All wordings are shown in the same orders, so an effect that an order has on all of them cancels. The interaction of
+    wording and order remains, and the draws with it.
 
-    `in_order` is the mean over draws, float64[case, wording, order]; `drawn` what these leave in it, float64[case].
+    `in_order` is the mean over draws, float64[case, wording, order]; `drawn` the variance from draws in it,
+    float64[case].
     """
     _, wordings, orders = in_order.shape
     if orders == 1:
@@ -239,7 +243,7 @@ def _left_between_wordings(in_order: Values, drawn: Values) -> Values:
 def _variance_of_mean(values: Values, clusters: NDArray[np.intp], weights: Values) -> Values:
     """Return the cluster-robust variance of the mean of each column of `values`, float64[replica, column].
 
-    `weights[replica, case]` say how often each Case is counted, all Cases of a user alike.
+    `weights[replica, case]`: how often each Case is counted; the same for all Cases of a user.
     """
     counts = np.bincount(clusters).astype(np.float64)
     sums = np.stack([np.bincount(clusters, column) for column in values.T], axis=1)
@@ -265,7 +269,7 @@ def _rows(component: Component, headline: str) -> list[AuditRow]:
 def _sentence(components: Sequence[Component], headline: str) -> str:
     total = sum(one.of_mean for one in components)
     if not total:
-        return f"No part of the spread of {headline} can be told from zero."
+        return f"No part of the spread of {headline} can be distinguished from zero."
     shares = [f"{one.of_mean / total:.0%}" for one in components]
     shares[0] += " of the variance"
     parts = [

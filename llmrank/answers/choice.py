@@ -18,7 +18,7 @@ from llmrank.answers.comments import comments
 from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_identifier, uses_brackets, words_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
-from llmrank.answers.outcome import NEXT_QUESTION, RETRACTION, TextFormat, answered, asks_first, unparsed
+from llmrank.answers.outcome import RETRACTION, TextFormat, answered, asks_first, before_next_question, unparsed
 from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -75,10 +75,18 @@ _CHOSEN_BEHIND = caseless(
 _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не|weder|noch|ni)\b[^.;\n]{0,20}$"
     r"|n['’]t recommend \w{1,3} through $|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
+    r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}$"
+    r"|(?:不(?:会|會|要|能|是|太|喜|选|選|建|可|适|適)|别选|別選|没有?推)[^。，,;；\n]{0,8}$|(?:除了|跳过|跳過|看过|看過) ?$"
 )
+_DENIED_BEHIND = re.compile(
+    r"[\])*_\"]{0,4} ?(?![^。\n]{0,12}(?:間違い|しか|かも|他なら|以外))"
+    r"(?:[^。、，,.\n]{0,20}(?:ない|ません|ではなく|嫌い|見ました|見てい|見たで)|不(?:合适|合適|适|適|行|好|推)"
+    r"|[가는은를을] ?[^。.,\n]{0,10}(?:아니|아닙|않))"
+)
+"""`Aではありません`, `A不合适`: what denies an identifier behind it."""
 _AVOIDED = caseless(
     r"\b(?:avoid|(?:stay|keep) away from|skip"
-    r"|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
+    r"|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|any(?:thing)? but|everything but|dislikes?"
     r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second (?:choice|pick|option)"
     r"|first (?:thought|instinct|guess)|tempted by)\b"
     r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would"
@@ -147,7 +155,7 @@ _RANK_FIELD = caseless(
 )
 """A number in a JSON object that is not an identifier."""
 _BESIDE_CHARACTER = re.compile(
-    rf"(?<=[{EAST_ASIAN}])(?=[A-Za-z](?![A-Za-z]))|(?<=[A-Za-z])(?<![A-Za-z0-9][A-Za-z])(?=[{EAST_ASIAN}])"
+    rf"(?<=[{EAST_ASIAN}])(?=[A-Za-z](?![A-Za-z]))|(?<=[A-Za-z])(?<![A-Za-z0-9][A-Za-z])(?![级級])(?=[{EAST_ASIAN}])"
     rf"|(?<=[{EAST_ASIAN}])(?=\d+番(?!目))|(?<=\d)(?=番(?!目))"
 )
 """Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""
@@ -176,7 +184,7 @@ class Choice(TextFormat):
         if not text:
             return unparsed(response, text, "empty")
         text = _BESIDE_CHARACTER.sub(" ", _RANK_FIELD.sub("", _OFFERED.sub("", text)))
-        text = next((part for part in NEXT_QUESTION.split(text, maxsplit=1) if part.strip()), text)
+        text = before_next_question(text)
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
         identifiers, index = Identifiers.of(question), title_index(question.items)
@@ -433,7 +441,16 @@ def _declared(words: list[Word], text: str) -> list[Word]:
     if len({word.text for word in called}) > 1:  # Option 8 is good, but I'd go with 2
         chosen = [word for word in called if _CHOSEN.search(before[word]) or _CHOSEN_BEHIND.match(text, word.end)]
         called = chosen if len({word.text for word in chosen}) == 1 else called
-    return called
+    return called + [two for one, two in pairwise(words) if one in called and _is_alternative(one, two, text)]
+
+
+def _is_alternative(one: Word, two: Word, text: str) -> bool:
+    """Return whether the text leaves it open which of two identifiers it means: `I recommend A or D`."""
+    joined = _OR.fullmatch(text, one.end, two.start)
+    return joined is not None and (joined[1] not in ("and", "et", "y", "und") or _ENDS.match(text, two.end) is not None)
+
+
+_OR = re.compile(r"[\])*_\"]{0,4} ?(or|ou|o|oder|или|或者?|か|and|et|y|und)(?: (?:option|number))? ?[\[(*_\"]{0,4}")
 
 
 _LEAVES, _ENDS = caseless(r"\bthat leaves(?: us with)?[ *_\"(\[]{1,4}$"), re.compile(r"[\])*_\"]{0,4}(?:[.!]|\s*$)")
@@ -456,7 +473,8 @@ def _not_ruled_out(words: list[Word], text: str) -> list[Word]:
             or _EXAMPLE.search(text[max(0, word.start - 20) : word.start])
         )
         end = word.end
-        if not denied and not _WORSE.match(text[word.end : word.end + 60]):
+        behind = text[word.end : word.end + 60]
+        if not denied and not _WORSE.match(behind) and not _DENIED_BEHIND.match(behind):
             kept.append(word)
     return kept
 
@@ -469,6 +487,7 @@ _LINE_BEGINS = caseless(
 _CHOOSES_NONE = caseless(
     r"\b(?:choose|pick|recommend|select) (?:nothing|none|neither|no one)\b"
     r"|\bi (?:can(?:no|['’])t|am unable to|['’]m unable to) (?:choose|pick|recommend|select)\b(?! between)"
+    r"|\A\W*\w{1,3}\? (?:hard to say|not sure|i (?:do not|don['’]t) know|hmm)\b"
     r"|\bnone of (?:them|these|the (?:options|candidates))\b[^.\n]{0,40}\b(?:fit|suit|work"
     r"|right)(?![^.\n]*\b(?:but|yet|though)\b)"
 )

@@ -28,7 +28,7 @@ _CALLS = caseless(
     r"|choice) (?:changes to|becomes|is now)|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
     r"|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|settl(?:e|ing) (?:on|for)|opt(?:ing)? for|lean(?:ing)? towards?"
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
-    r"|(?:should|must)(?: \w+ly)? (?:watch|read|play|try|order|check out|listen to"
+    r"|(?<!one )(?:should|must)(?: \w+ly)? (?:watch|read|play|try|order|check out|listen to"
     r"|see)(?=[ *_\"“]{1,4}(?-i:[A-Z0-9]))"
     r"|one i(?:['’]d| would) (?:put|place|rank) (?:1st|first|at the top|on top) is|number one is"
     r"|next (?:step|watch|read|pick|film|movie|book|game) is"
@@ -57,7 +57,8 @@ _IS_BEST = caseless(
 )
 LATTER = caseless(
     r"\b(?:i(?:['’](?:d|ll)| would| will) (?:still )?(?:pick|choose|go (?:with|for)|lean towards?|take|say"
-    r"|recommend|prefer)|answer is|go with|lean(?:ing)? towards?|choose|prefer|recommend|(?:tips?|tilts?|points?"
+    r"|recommend|prefer)|answer is|go with|lean(?:ing)? towards?|choose|prefer|recommend"
+    r"|(?<!nothing )(?<!not )(?<!n['’]t )(?:tips?|tilts?|points?"
     r"|leans?|swings?)\b[^.;\n]{0,40}"
     r"(?:towards?|in favou?r of|to)) the (former|latter)\b"
 )
@@ -104,21 +105,39 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
         return called
     if (found := LATTER.search(text)) and len(two := _in_order(text[: found.start()], index)) == 2:
         return two[found[1].casefold() == "latter"]
-    if (last := _LAST.search(text.rstrip())) and (match := index.find(last[2])) and len(match.positions) == 1:
-        return None if _NOT_CALLED.search(last[1]) else match.positions[0]
+    last = _LAST.search(text.rstrip()[-_LAST_SIGNS:])
+    if last and (match := index.find(last[2])) and len(match.positions) == 1:
+        other = _NOT_CALLED.search(last[1]) or _OF_OTHERS.search(last[1].rpartition(",")[2])
+        return None if other else match.positions[0]
     if (first := _first_sentence(text, index)) is not None:
         return first
-    before, end, last = text[-_LAST_SIGNS:].strip().rpartition("\n")
-    if not end or not last.strip(_OPENS):
-        before, end, last = SENTENCE.sub("\n", text[-_LAST_SIGNS:].strip()).rpartition("\n")
-    if not before.rstrip(' \n*_"”').endswith((".", "!", "?", ":")) or last.rstrip(_CLOSES).endswith("?"):
+    before, end, line = text[-_LAST_SIGNS:].strip().rpartition("\n")
+    if not end or not line.strip(_OPENS):
+        before, end, line = SENTENCE.sub("\n", text[-_LAST_SIGNS:].strip()).rpartition("\n")
+    if not before.rstrip(' \n*_"”').endswith((".", "!", "?", ":")) or line.rstrip(_CLOSES).endswith("?"):
         return None
-    match = index.find(last.strip(_OPENS + _CLOSES))
+    match = index.find(line.strip(_OPENS + _CLOSES))
     return match.positions[0] if match and len(match.positions) == 1 else None
 
 
-_LAST = re.compile(r"([^.!?\n]{0,200}[^.!?\n\d]): (?:\*\*)?([^*:\n]{1,200}?)(?:\*\*)?[.!]?\Z")
+_LAST = re.compile(
+    r"((?:[^\s.!?:]{1,40} ){3}[^.!?\n\"]{0,200}[^.!?\n\d\"]): (?:\*\*)?([^*:\n\"]{1,200}?)(?:\*\*)?[.!]?\Z"
+)
 """`… which is exactly this user's taste: **Heat**.`"""
+_OTHERS = (
+    r"(?:already \w+|seen|watched|finished|liked|loved|enjoyed|hated|disliked|history|recent\w*|previous\w*|similar"
+    r"|unlike|second|backup|runner|alternatives?|honou?rable|worst|least|avoid|skip|reject\w*|excluded|also|because)"
+)
+_OF_OTHERS = caseless(rf"\b(?:{_OTHERS}|rated|rating|by the|rival|competitor|rul\w+ out)\b")
+"""What the last clause before such a title says of another item: `Similar films: Casino`"""
+_LABEL_OF_OTHERS = caseless(rf"\A\W*(?:\w+ ){{0,2}}(?<!be ){_OTHERS}(?: \w+)?[\"*]{{0,3}} ?:[\s\"*\[]{{0,4}}\Z")
+"""Words of a label whose title is not the choice: `Already seen:`"""
+
+
+def is_labelled_as_other(title: str, text: str) -> bool:
+    """Return whether the label right before a title says that it is not the choice: `Already seen: Heat`."""
+    before = text.partition(title)[0][-_LAST_SIGNS:].rpartition("\n")[2].rpartition(",")[2]
+    return _LABEL_OF_OTHERS.search(before.replace("_", " ")) is not None
 
 
 def _in_order(text: str, index: TitleIndex) -> list[int]:

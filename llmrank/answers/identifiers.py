@@ -40,8 +40,8 @@ _TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*+")
 _BRACKETS = re.compile(r"\[([^\[\]\n]{0,2000})(?:\]|$)", re.MULTILINE)
 _CHAIN = re.compile(r"\[(?:\d++|[A-Z]{1,2})\](?: > \[(?:\d++|[A-Z]{1,2})\])++")
 _SEPARATOR = re.compile(r"[\s,;<>→|=\[\](){}\"'`“”«»*_~/&#.-]*+")
-_SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over)\b)[a-z]{2}")
-_BEHIND_A = re.compile(r"\s(?:to [B-Z]|wins|beats)\b")
+_SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over|ou|et|oder|und)\b)[a-z]{2}")
+_BEHIND_A = re.compile(r"\s(?:to [B-Z]|wins|beats|would (?:be fine|work|do))\b")
 """What may follow the identifier `A` but not the article: `I prefer A to B`."""
 _FILLER = (
     ITEM_HEADS

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from llmrank.answers.chosen_title import SEARCH_LIMIT, called_title, chosen_title, is_alone
+from llmrank.answers.chosen_title import SEARCH_LIMIT, called_title, chosen_title, is_alone, is_labelled_as_other
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import caseless, normalise, without_reasoning
 from llmrank.answers.outcome import RETRACTION, TextFormat, answered, unparsed
@@ -87,6 +87,8 @@ def _first(listed: Answer, text: str) -> Entry | None:
 def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool:
     """Return whether the first entry is the choice: it heads a list or stands alone, and is not taken back."""
     index = title_index(question.items)
+    if is_labelled_as_other(first.text, text):
+        return False
     if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
         return True
     second = next((entry.text for entry in listed.entries[1:2] if entry.read_as in _STAGES), "")
@@ -120,7 +122,7 @@ def _named(line: str, index: TitleIndex) -> dict[int, tuple[str, Match]]:
     found: dict[int, tuple[str, Match]] = {}
     for part in (one.strip(" .;,!?*_\"'") for one in _parts(line)):
         match = index.find(part)
-        if match is not None and match.stage in ("exact", "normalised"):
+        if match is not None and match.stage in ("exact", "normalised") and not is_labelled_as_other(part, line):
             found[match.positions[0]] = (part, match)
     return found
 

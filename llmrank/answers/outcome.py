@@ -141,11 +141,26 @@ RETRACTION = caseless(
     r"|corrijo|je corrige|ich korrigiere|correggo)\b"
 )
 """Words that retract an answer; the one after them counts."""
-NEXT_QUESTION = re.compile(
-    r"\n ?(?:(?:Question|Q|User|Human):"
-    r"|(?:Movie|Film|Book|Item|Product|Title|Song|Game): ?[^\n]{1,200}\n(?:Rating|Score|Answer):)"
+_NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
+_NEXT_ITEM = re.compile(
+    r"(?<=\n) ?(?:Movie|Film|Book|Item|Product|Title|Song|Game): ?[^\n]{1,200}\n(?:Rating|Score|Answer):"
 )
-"""Where the model goes on to a question of its own."""
+_ANSWER_LINE = re.compile(
+    r"\W{0,9}(?:(?:movie|film|book|item|product|title|song|game):\W{0,9}\n)?"
+    r"(?:[\w ]{0,20}(?:rating|score|answer|choice)\W{1,6})?[a-z\d](?:[.,]\d)?\W{0,9}\n",
+    re.IGNORECASE,
+)
+"""A first line that is an answer, perhaps below the name of the item."""
+
+
+def before_next_question(text: str) -> str:
+    """Return the text up to where the model goes on to a question of its own, or to another item once it answered."""
+    first, *_ = _NEXT_QUESTION.split(text, maxsplit=1)
+    if _ANSWER_LINE.match(first):
+        first, *_ = _NEXT_ITEM.split(first, maxsplit=1)
+    return first if first.strip() else text
+
+
 LEAST_MASS = 0.5
 """Answers whose labels have less total probability than this are flagged (repair `low_label_mass`)."""
 

@@ -50,10 +50,11 @@ _PREDICTION = caseless(
 _SUCH = caseless(
     rf"\b(?:it|this|that)(?: is|['’]s)(?P<not> not|n['’]t)?{_SURELY}"
     rf" (?:something|one|(?:the|an?)(?: \w+){{1,4}}) (?:that |which )?(?:(?:the|this) {USER}|they|he|she)"
-    rf"(?: will|(?: would|['’]d))(?P<nor>n['’]t| not| never)?{_SURELY} (?:{TAKE}|be interested in)(?=[.,;!\n]|$)"
+    rf"(?: will|(?: would|['’]d))(?P<nor>n['’]t| not| never)?{_SURELY} (?:{TAKE}|be interested in)"
+    r"(?=[.;!\n]|,(?! but)|$)"
     rf"|\b(?:it|this)(?:(?: is|['’]s)(?P<unfit> not|n['’]t)?|(?: would|['’]d)(?P<misfit> not|n['’]t)? be){_SURELY}"
     r" an? (?:\w+ly )?(?:great|good|perfect|excellent|strong|natural|ideal)"
-    r" (?:fit|match|choice|recommendation|pick)(?: for (?:them|him|her|(?:the|this) \w+))?(?=[.!\n]|$)"
+    rf" (?:fit|match|choice|recommendation|pick)(?: for (?:them|him|her|(?:the|this) {USER}))?(?=[.!\n]|$)"
 )
 """`It is not something they would enjoy`"""
 _TURNS = caseless(
@@ -93,8 +94,15 @@ def predictions(text: str) -> set[bool]:
             made = (one for kind in (_PREDICTION, _SUCH) for one in kind.finditer(sentence))
             found |= {_polarity(one) for one in made if not _is_turned(one)}
         if not _IFFY_ABROAD.search(sentence):
-            found |= {not any(one.groups()) for one in _PREDICTION_ABROAD.finditer(sentence)}
+            foretold = _PREDICTION_ABROAD.finditer(sentence)
+            found |= {not any(one.groups()) for one in foretold if not _is_turned_abroad(one)}
     return found
+
+
+def _is_turned_abroad(found: re.Match[str]) -> bool:
+    """Return whether any other word of the sentence may turn a prediction into its opposite (`No creo que …`)."""
+    sentence = found.string[max(0, found.start() - _LEAD_SIGNS) : found.end() + _LEAD_SIGNS]
+    return _TURNS_ABROAD.search(sentence.replace(found[0], " ")) is not None
 
 
 def _is_turned(found: re.Match[str]) -> bool:
@@ -118,12 +126,15 @@ _IFFY_ABROAD = caseless(
     r"\b(?:si|se|cuando|quando|quand|quizás?|talvez|peut-être|forse|wenn|falls|vielleicht|dif[ií]cilmente|dudo|doute"
     r"|dubito|duvido|bezweifle)\b|\?"
 )
+_TURNS_ABROAD = caseless(
+    r"\b(?:no|nunca|jamás|nadie|nada|tampoco|ni|poco|menos|pero|sino|ne|n['’]\w+|pas|jamais|personne|rien|peu|moins"
+    r"|mais|non|mai|nessuno|meno|ma|não|nem|ninguém|pouco|mas|nicht|nie|niemand\w*|kein\w*|kaum|wenig\w*|aber|sondern)\b"
+)
 _PREDICTION_ABROAD = caseless(
-    r"\b(?:(no )?les? (?:gustar[áa]|encantará|va a (?:gustar|encantar))|(ne )?(?:lui|leur) plaira"
-    r"|(ne )?devrait(?: pas)?"
-    r" (?:lui|leur) plaire|(non )?(?:gli|le) piacerà|(não )?vai (?:gostar|adorar)"
-    r"|wird (?:ihm|ihr|ihnen|(?:dem|der"
-    r"|den) \w+) (?:(?!nicht)\w+ )?(nicht )?gefallen)\b(?!(?: \w+){0,2} [\"“«*]?(?-i:[A-Z]))"
+    r"\b(?:(no )?les? (?:gustar[áa]|encantará|va a (?:gustar|encantar))|(ne )?(?:lui|leur) plaira( pas)?"
+    r"|(ne )?devrait( pas)? (?:lui|leur) plaire|(non )?(?:gli|le) piacerà|(não )?vai (?:gostar|adorar)"
+    r"|wird (?:ihm|ihr|ihnen|(?:dem|der|den) \w+) (?:(?!(?:nicht|nie|kaum|wenig\w*)\b)\w+ )?(nicht )?gefallen)\b"
+    r"(?!(?: \w+){0,2} [\"“«*]?(?-i:[A-Z]))"
 )
 """`No le gustará.`, `Ça devrait lui plaire.`; the groups hold what denies it."""
 _THEIR = rf"(?:their|his|her|(?:the|this) {USER}['’]s)"
@@ -135,7 +146,7 @@ _FOR = caseless(
     r"\bno reason not to (?:recommend|suggest|offer) (?:it|this)\b",
     r"\A\W*(?:i (?:do not|don['’]t) see why not|without (?:a )?doubt|claro que sí|bien sûr que oui"
     r"|por supuesto que sí)[.!]",
-    r"\bwould(?: not|n['’]t) hesitate to recommend\b",
+    r"\bwould(?: not|n['’]t) hesitate to recommend (?:it|this)\b",
     r"\bno-brainer\b|\bno doubt about (?:it|that)\W{0,3}[.!–—-]",
     r"\bi(?:['’]d| would) bet on it\b",
     rf"\b(?:can(?:no|['’])t|do(?: not|n['’]t)) see why (?:they|he|she|the {USER}) would(?: not|n['’]t)(?=[.,;!]|$)",

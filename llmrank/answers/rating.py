@@ -29,10 +29,10 @@ from itertools import islice
 from llmrank.answers.blocks import CARDINALS
 from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
 from llmrank.answers.outcome import (
-    NEXT_QUESTION,
     RETRACTION,
     TextFormat,
     answered,
+    before_next_question,
     declines,
     is_refusal,
     looks_like_error,
@@ -92,8 +92,8 @@ _NAMED = (
     caseless(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?"),
     caseless(rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)? {_WORD}{_UNIT}?"),
     caseless(
-        rf"\b(?:diría(?: que)?|direi|(?:je )?dirais|diria|würde (?:ich )?sagen:?)(?: eine?| un[ae]?"
-        rf"| uma?)? {_DIGITS}{_UNIT}?(?=[.,;]|$)"
+        rf"\b(?:diría(?: que)?|direi|dirais|diria|würde (?:ich )?sagen:?)"
+        rf"(?: eine?| un[ae]?| uma?)? {_DIGITS}{_UNIT}?(?=[.,;]|$)(?!,? (?:o|ou|oder)\b)"
     ),
     re.compile(
         rf"^(?:[^\s:=→]{{1,30}} ){{0,3}}[^\s:=→]{{0,30}} ?[:=→-] ?{_DIGITS}{_UNIT}?[^\w\n]*+$",
@@ -123,7 +123,7 @@ _CONCLUDES = caseless(
 """How a text may end: `so final answer: 4`, `I'd lower that to 4`."""
 _LAST_SENTENCE = caseless(
     rf"(?<!i\.e)[.!?;] (?:(?:easily|clearly|definitely|probably) )?(?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
-    rf"|[:,–—] (?:so )?an? (?:solid|strong|firm|clear|safe|weak"
+    rf"|(?:(?-i:\b[a-z][\w'’-]{{0,30}})|\d) ?[:,–—] (?:so )?an? (?:solid|strong|firm|clear|safe|weak"
     rf"|comfortable) {_DIGITS.replace('value', 'word')}[\W_]*$"
     rf"|[^\W\d](?<!rating)(?<!score)(?<!answer): {_DIGITS.replace('value', 'lands')}[\W_]*$"
 )
@@ -248,7 +248,10 @@ _SHARES = re.compile(
 """`4: 50%`, a line of a distribution over the ratings."""
 _ASIDE = re.compile(r"\((?:[^\s()]+ ){3,60}[^\s()]+\)")
 """A remark in parentheses, which may hold other numbers than the rating before it."""
-_NOT_QUITE = caseless(rf"\bnot (?:quite |really |exactly )?an? {_DIGITS}")
+_NOT_QUITE = caseless(
+    rf"\b(?:not (?:quite |really |exactly )?an?|(?:no diría(?: que)?|ne dirais pas|würde nicht sagen|non direi"
+    rf"|não diria)(?: eine?| un[ae]?| uma?)?) {_DIGITS}"
+)
 _ASKED_FIRST = re.compile(r"\A[^\n]{10,300}\?[\"”*_]{0,3}\s*\n(?=\W{0,3}\d)")
 """The question, repeated before the answer."""
 _SHORT = 8
@@ -272,7 +275,7 @@ class Rating(TextFormat):
             return unparsed(response, text, "empty")
         if looks_like_error(text):
             return unparsed(response, text, "no_rating")
-        first, *_ = NEXT_QUESTION.split(_ASKED_FIRST.sub("", text.strip()), maxsplit=1)
+        first = before_next_question(without_titles(_ASKED_FIRST.sub("", text.strip()), question.items, " "))
         text = first if _ANY.search(first) else text
         low, high = question.scale
         if _OTHER_WAY.search(text):

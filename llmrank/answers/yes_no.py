@@ -19,10 +19,10 @@ from llmrank.answers.label_logprobs import logprobs
 from llmrank.answers.normalise import SHORT, caseless, plain_text
 from llmrank.answers.outcome import (
     LEAST_MASS,
-    NEXT_QUESTION,
     RETRACTION,
     answered,
     asks_first,
+    before_next_question,
     cannot_say,
     looks_like_error,
     unparsed,
@@ -208,7 +208,7 @@ class YesNo:
         text = plain_text(_THUMB_DOWN.sub("No. ", response.text, count=1), SHORT)
         if not text:
             return unparsed(response, text, "empty")
-        first = NEXT_QUESTION.split(text.strip(), maxsplit=1)[0]
+        first = before_next_question(text.strip())
         text = _NO_REASON.sub("doubtful", without_titles(first or text, question.items, "it"))
         text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", text))
         verdicts = _verdicts(text)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from llmrank.answers.chosen_title import SEARCH_LIMIT, called_title, chosen_title, is_alone, is_labelled_as_other
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import caseless, normalise, without_reasoning
-from llmrank.answers.outcome import RETRACTION, TextFormat, answered, unparsed
+from llmrank.answers.outcome import RETRACTION, TextFormat, answered, before_next_question, unparsed
 from llmrank.answers.ranking import read_ranking
 from llmrank.types import Answer, Entry, Question, Response
 
@@ -52,6 +52,13 @@ class OneTitle(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the one item in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`,
         `no_candidate_named`)."""
+        text = (without_reasoning(response.text) or "").strip()
+        first = before_next_question(text)
+        if first != text and (answer := self._read(replace(response, text=first), question)).ranked:
+            return answer
+        return self._read(response, question)
+
+    def _read(self, response: Response, question: Question) -> Answer:
         listed, index = read_ranking(response, question, titles=True), title_index(question.items)
         text = normalise(without_reasoning(response.text) or "")
         if text.lstrip().startswith("{") and (match := _in_json(text, index)):

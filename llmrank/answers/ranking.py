@@ -285,7 +285,7 @@ _CALLED_WORST = caseless(
     r"[*_\"”]{0,4} (?:is|would be|seems) (?:\w+ly )?(?:the )?(?:weakest|worst|poorest|least \w+)\b"
 )
 """`Fargo is the weakest, Alien is the best`: the first one named is not the first."""
-_FIELDS = re.compile(r"\s*[\[{]?\s*\"\w{1,40}\" ?:|\s*[\[{]\s*\{? ?\"\w{1,40}\" ?:")
+_FIELDS = re.compile(r"\s*+[\[{]?\s*+\"\w{1,40}\" ?:|\s*+[\[{]\s*+\{? ?\"\w{1,40}\" ?:")
 """A line of JSON that starts with a key."""
 
 

@@ -166,7 +166,7 @@ def _item_sides_of_map(columns: Sequence[_Column]) -> list[_Column]:
     """Return the sides of a map that may hold the items. If both may, the name of the map or the words before its
     numbers give their roles."""
     fit = _item_columns(columns)
-    if len(fit) == 2 and all(text.isdigit() for text in columns[0].texts) and _are_of_others(columns):
+    if columns[-1] in fit and all(text.isdigit() for text in columns[0].texts) and _are_of_others(columns):
         columns[0].role = "rank"  # {"2": "Heat", "1": "Fargo"}
         return [columns[1]]
     if len(fit) == 2:
@@ -254,11 +254,12 @@ def _are_others(column: _Column) -> bool:
 
 
 def _are_of_others(columns: Sequence[_Column]) -> bool:
-    """Return whether the keys of a map count, in any order, and its values are the titles of other items."""
+    """Return whether the keys of a map count (from 0 only upwards), and its values are the titles of other items."""
     keys, values = columns
     cells = zip(values.texts, values.named, strict=True)
     titled = all(found and found[0].match and not text.isdigit() for text, found in cells)
-    return titled and is_permutation(keys.texts) and not _are_shown(keys.texts, values.named)
+    counted = is_permutation(keys.texts) or [*map(_number, keys.texts)] == [*range(len(keys.texts))]
+    return titled and counted and not _are_shown(keys.texts, values.named)
 
 
 def _are_shown(values: Sequence[str], named: Sequence[list[Mention]]) -> bool:

@@ -144,6 +144,10 @@ def test_twice_the_length_takes_twice_the_time(name: str, shard: str) -> None:
     pytest.fail(f"{one:.4f} s, then {two:.4f} s for twice the length")
 
 
+def test_a_line_of_tabs_takes_no_time() -> None:
+    assert seconds("titles", "D\n" + "\t" * 100_000, QUESTIONS[1]) < 4  # 15 s if every start is tried
+
+
 NASTY = (
     'Crouching "Tiger", Hidden Dragon',
     "Good, the Bad and the Ugly, The (1966)",

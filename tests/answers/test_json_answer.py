@@ -80,6 +80,8 @@ def test_records_with_unescaped_quotation_marks_in_their_remarks_are_read_in_ful
 def test_keys_that_count_are_ranks_if_the_titles_beside_them_are_of_other_items() -> None:
     text = '{"2": "Alien (1979)", "1": "Heat (1995)", "3": "The Good, the Bad and the Ugly"}'
     assert places(read("json", text, BY_NUMBER)) == [2, 1, 3]
+    from_zero = '{"0": "Alien (1979)", "1": "Heat (1995)", "2": "The Good, the Bad and the Ugly"}'
+    assert places(read("json", from_zero, BY_TITLE)) == [1, 2, 3]
 
 
 def test_comments_in_python_name_no_item() -> None:

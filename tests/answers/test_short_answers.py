@@ -204,6 +204,8 @@ BY_TITLE: list[tuple[str, int | None]] = [
     ("Already seen: Heat", None),
     ('{"last_watched": "Heat"}', None),
     ("After Heat and Casino, one film remains: Fargo", 4),
+    ("Fargo\n\nQuestion: What if they disliked Fargo?\nAnswer: Heat", 4),
+    ("User: a fan of crime films\nAnswer: Fargo", 4),
 ]
 VERDICTS: list[tuple[str, int | None]] = [
     ("Yes.", 1),

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from llmrank.answers.blocks import split
-from llmrank.answers.chosen_title import LATTER, SEARCH_LIMIT, called_title, chosen_title, is_alone, words_before
+from llmrank.answers.chosen_title import (
+    LATTER,
+    SEARCH_LIMIT,
+    TITLE_FIELD,
+    called_title,
+    chosen_title,
+    is_alone,
+    words_before,
+)
 from llmrank.answers.comments import comments
 from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_identifier, uses_brackets, words_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
@@ -198,6 +206,9 @@ class Choice(TextFormat):
             return _titled(titled.positions[0], titled.stage, response, question)
         fields = {*_FIELD.findall(text)}
         if len(fields) == 1 and (at := identifiers.find(fields.pop())) is not None:
+            titles = filter(None, map(index.find, TITLE_FIELD.findall(text)))
+            if any(match.positions and at not in match.positions for match in titles):
+                return unparsed(response, text, "ambiguous")  # {"choice": 4, "title": "Heat"}
             beside = _others(_identifiers_in(text, identifiers), at)
             return _chosen(at, response, question, beside)
         every = _identifiers_meant(text, question, identifiers, index)

@@ -14,6 +14,11 @@ from llmrank.answers.normalise import caseless
 from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.phrases import SENTENCE
 
+TITLE_FIELD = caseless(
+    r"\"(?:title|name|choice|answer|pick|recommendation|selected|final|track|song|movie|film|book|game)\""
+    r" ?: ?\"([^\"\n]{1,200})\""
+)
+"""A field of a JSON object that holds the title of the choice."""
 SEARCH_LIMIT = 4000
 """Maximum number of characters to search for titles."""
 _LAST_SIGNS = 1000
@@ -75,6 +80,8 @@ _NOT_CALLED = caseless(
     r"|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
     r"|nunca|jamais|jamás|non|né|не|или)\b|\?"
 )
+DENIED_IN_ASIA = re.compile(r"不(?!错|仅|但|同)|没有?(?:推|看)|看过|很难|ません|ない|見(?:まし|た)|않|없|봤")
+"""Words by which a Chinese, Japanese or Korean sentence about a title does not choose it."""
 _SENTENCE = re.compile(
     r"(?<=[.!?]) |; |, (?=so\b|and\b|but\b|yet\b)| and (?=(?:go|pick|choose|watch|read|play|recommend)\b)|\n"
 )
@@ -185,6 +192,8 @@ def called_title(text: str, index: TitleIndex) -> int | None:
         for call in reversed([*_CALLS.finditer(sentence)]):
             if _BY_OTHERS.search(sentence, 0, call.start()):
                 continue
+            if not call[0].isascii() and DENIED_IN_ASIA.search(sentence):
+                return None
             first = _BEGINS.match(sentence, call.end())  # My choice is: Heat
             after = first.end() if first else call.end()
             ends = (one for one in _CLAUSE.finditer(sentence, call.end()) if one[0] not in ":;" or one.start() >= after)

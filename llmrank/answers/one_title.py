@@ -12,7 +12,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from llmrank.answers.chosen_title import SEARCH_LIMIT, called_title, chosen_title, is_alone, is_labelled_as_other
+from llmrank.answers.chosen_title import (
+    DENIED_IN_ASIA,
+    SEARCH_LIMIT,
+    TITLE_FIELD,
+    called_title,
+    chosen_title,
+    is_alone,
+    is_labelled_as_other,
+)
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import caseless, normalise, without_reasoning
 from llmrank.answers.outcome import RETRACTION, TextFormat, answered, before_next_question, unparsed
@@ -21,18 +29,18 @@ from llmrank.types import Answer, Entry, Question, Response
 
 _STAGES = ("exact", "normalised", "fuzzy")
 _FIELDS = re.compile(r"::|[|\t]| → | [-=]> ")
-_JSON_TITLE = caseless(
-    r"\"(?:title|name|choice|answer|pick|recommendation|selected|final|track|song|movie|film|book|game)\""
-    r" ?: ?\"([^\"\n]{1,200})\""
-)
 _QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
 _CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
-_DENIED = caseless(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable)\b|不(?:太|建议)?推[荐薦]")
+_DENIED = caseless(
+    r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable|avoid\w*|rul(?:e|es|ed|ing) out"
+    r"|(?:already|just) (?:finished|watched|seen|read|played|bought)|competitor)\b"
+)
 _TAKEN_BACK = caseless(
     rf"{RETRACTION.pattern}|^\W*edit:|\n\W*edit:|\bapolog|\bsorry\b|\bcorrect(?:ed|ion)\b|\bmy mistake\b"
 )
 _BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
 """`Most people would choose Heat, but I'd recommend Fargo`"""
+_SENTENCE = re.compile(r"(?<=[.!?]) |\n")
 _PRONOUN = re.compile(r"(?:it|her|us)\W*")
 _LINE_LIMIT = 2_000
 """Maximum number of characters of a line to search for a title."""
@@ -70,7 +78,8 @@ class OneTitle(TextFormat):
             return unparsed(response, response.text, listed.reason)
         lines = enumerate(text.split("\n"), 1)
         number, line = next(((place, one[:_LINE_LIMIT]) for place, one in lines if one.strip()), (0, ""))
-        found = {} if _DENIED.search(line) else _named(line, index)
+        affirmed = " ".join(one for one in _SENTENCE.split(line) if not DENIED_IN_ASIA.search(one))
+        found = {} if _DENIED.search(line) else _named(affirmed, index)
         others = index.named_in(text[:SEARCH_LIMIT])
         [at] = found if len(found) == 1 else [None]
         if at is not None and (others <= {*index.namesakes(at)} or _FIELDS.search(line)):
@@ -97,7 +106,8 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
     if is_labelled_as_other(first.text, text):
         return False
     if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
-        return True
+        sentences = (one for one in _SENTENCE.split(text[:SEARCH_LIMIT]) if first.text in one)
+        return not any(map(DENIED_IN_ASIA.search, sentences))
     second = next((entry.text for entry in listed.entries[1:2] if entry.read_as in _STAGES), "")
     behind = text.partition(first.text)[2]
     if _BUT_I.search(behind):
@@ -112,7 +122,7 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
 
 def _in_json(text: str, index: TitleIndex) -> Match | None:
     """Return the item in the one field of a JSON object that holds a title (`{"title": "Heat", "similar_to": …}`)."""
-    titles = {*_JSON_TITLE.findall(text)}
+    titles = {*TITLE_FIELD.findall(text)}
     match = index.find(titles.pop()) if len(titles) == 1 else None
     return match if match and match.positions else None
 

@@ -142,9 +142,10 @@ RETRACTION = caseless(
 )
 """Words that retract an answer; the one after them counts."""
 _NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
-_NEXT_ITEM = re.compile(
-    r"(?<=\n) ?(?:Movie|Film|Book|Item|Product|Title|Song|Game): ?[^\n]{1,200}\n(?:Rating|Score|Answer):"
+NEXT_ITEM = re.compile(
+    r"(?<=\n) ?(?:Movie|Film|Book|Item|Product|Title|Song|Game): ?([^\n]{1,200})\n(?:Rating|Score|Answer):"
 )
+"""Where the model goes on to another item, whose title the group holds."""
 _ANSWER_LINE = re.compile(
     r"\W{0,9}(?:(?:movie|film|book|item|product|title|song|game):\W{0,9}\n)?"
     r"(?:[\w ]{0,20}(?:rating|score|answer|choice)\W{1,6})?[a-z\d](?:[.,]\d)?\W{0,9}\n",
@@ -157,7 +158,7 @@ def before_next_question(text: str) -> str:
     """Return the text up to where the model goes on to a question of its own, or to another item once it answered."""
     first, *_ = _NEXT_QUESTION.split(text, maxsplit=1)
     if _ANSWER_LINE.match(first):
-        first, *_ = _NEXT_ITEM.split(first, maxsplit=1)
+        first, *_ = NEXT_ITEM.split(first, maxsplit=1)
     return first if first.strip() else text
 
 

@@ -52,11 +52,15 @@ _SUCH = caseless(
     rf" (?:something|one|(?:the|an?)(?: \w+){{1,4}}) (?:that |which )?(?:(?:the|this) {USER}|they|he|she)"
     rf"(?: will|(?: would|['’]d))(?P<nor>n['’]t| not| never)?{_SURELY} (?:{TAKE}|be interested in)"
     r"(?=[.;!\n]|,(?! but)|$)"
-    rf"|\b(?:it|this)(?:(?: is|['’]s)(?P<unfit> not|n['’]t)?|(?: would|['’]d)(?P<misfit> not|n['’]t)? be){_SURELY}"
+)
+"""`It is not something they would enjoy`"""
+_FIT = caseless(
+    rf"\b(?:it|this)(?:(?: is|['’]s)(?P<unfit> not|n['’]t)?|(?: would|['’]d)(?P<misfit> not|n['’]t)? be){_SURELY}"
     r" an? (?:\w+ly )?(?:great|good|perfect|excellent|strong|natural|ideal)"
     rf" (?:fit|match|choice|recommendation|pick)(?: for (?:them|him|her|(?:the|this) {USER}))?(?=[.!\n]|$)"
 )
-"""`It is not something they would enjoy`"""
+"""`It would be a great fit.`; words of contrast in another sentence may take it back."""
+_CONTRAST = caseless(r"\b(?:though|however|but|unfortunately|still|yet|hates?|dislikes?)\b")
 _TURNS = caseless(
     r"\b(?:not|\w{1,6}n['’]t|cannot|no|nothing|nobody|none|never|neither|nor|hardly|scarcely|barely|little|few|less"
     r"|least|without|hard|difficult|impossible|unlikely|doubt\w*|surpris\w+|far from|lying|wrong|chances?|odds"
@@ -89,9 +93,10 @@ def predictions(text: str) -> set[bool]:
     """Return whether sentences say that the user will like the item, or will not, or both. Conditions do not count,
     and neither does what other words may deny."""
     found: set[bool] = set()
+    kinds = (_PREDICTION, _SUCH) if _CONTRAST.search(text[:SEARCH_LIMIT]) else (_PREDICTION, _SUCH, _FIT)
     for sentence in SENTENCES.split(text[:SEARCH_LIMIT]):
         if not _IFFY.search(sentence):
-            made = (one for kind in (_PREDICTION, _SUCH) for one in kind.finditer(sentence))
+            made = (one for kind in kinds for one in kind.finditer(sentence))
             found |= {_polarity(one) for one in made if not _is_turned(one)}
         if not _IFFY_ABROAD.search(sentence):
             foretold = _PREDICTION_ABROAD.finditer(sentence)

@@ -109,6 +109,10 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if not raw or not raw.strip():
         return unparsed(response, raw, "empty")
     text = normalise(raw)
+    if own := _OWN_QUESTION.search(text):
+        answer = read_ranking(replace(response, text=text[: own.start()]), question, titles=titles)
+        if len(answer.ranked or ()) > 1:
+            return answer
     truncated = response.finish_reason == "length" or len(raw) > LIMIT
     if titles and (plain := _plain_titles(text, title_index(question.items))):
         return by_title(plain, response, question, text, truncated, Counter())
@@ -120,6 +124,10 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
             entries = tuple(Entry(identifiers.texts[at], 0, "identifier") for at in chain)
             return replace(answer, matches={}, entries=entries)
     return _read_blocks(split(text), text, response, question, truncated, titles=titles)
+
+
+_OWN_QUESTION = re.compile(r"\n\n ?(?:Question|Q|Human): ?\S")
+"""Where the model goes on to a question of its own."""
 
 
 def _read_blocks(

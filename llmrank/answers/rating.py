@@ -29,6 +29,7 @@ from itertools import islice
 from llmrank.answers.blocks import CARDINALS
 from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
 from llmrank.answers.outcome import (
+    NEXT_ITEM,
     RETRACTION,
     TextFormat,
     answered,
@@ -276,6 +277,9 @@ class Rating(TextFormat):
         if looks_like_error(text):
             return unparsed(response, text, "no_rating")
         first = before_next_question(without_titles(_ASKED_FIRST.sub("", text.strip()), question.items, " "))
+        other = NEXT_ITEM.search(first)  # the item's own title is a space
+        if other and other[1].strip() and _ANY.search(first[: other.start()]):
+            first = first[: other.start()]
         text = first if _ANY.search(first) else text
         low, high = question.scale
         if _OTHER_WAY.search(text):

@@ -172,3 +172,9 @@ def test_an_item_named_in_the_reason_is_not_the_choice(text: str, identifiers: s
     shown = tuple("ABC") if identifiers == "letters" else tuple("123")
     films = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"), () if "{B}" not in text else shown)
     assert places(read("choice", text.format(B=shown[1]), films)) == [2]
+
+
+def test_a_number_beside_the_title_of_another_item_is_ambiguous() -> None:
+    question = Question(items("Alien (1979)", "Heat (1995)"), ("1", "2"))
+    assert places(read("choice", '{"choice": 2, "title": "Heat"}', question)) == [2]
+    assert read("choice", '{"choice": 1, "title": "Heat"}', question).reason == "ambiguous"

@@ -540,3 +540,9 @@ def test_a_final_answer_that_repeats_the_first_place_leaves_the_list_as_it_is() 
     listed = "1. Alien\n2. Toy Story\n3. The Matrix\n\n"
     assert places(titles(listed + r"\boxed{Alien}")) == [4, 1, 2]
     assert places(titles(listed + r"\boxed{Toy Story}")) == [1]
+
+
+def test_what_follows_a_question_of_the_model_s_own_is_no_part_of_the_ranking() -> None:
+    listed = "1. Alien\n2. Toy Story\n3. The Matrix\n\n"
+    assert places(titles(f"{listed}Question: And for a child?\nAnswer:\n1. Toy Story 2\n2. Toy Story")) == [4, 1, 2]
+    assert places(titles(f"Let us begin.\n\nQuestion: Rank them.\n{listed}")) == [4, 1, 2]

@@ -37,7 +37,8 @@ _CALLED = caseless(
     r"|(?:pick|choose|name) (?:just |only )?one, i(?:['’]d| would) say"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|i(?:['’]d| would) take|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
-    r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|ich (?:würde"
+    r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|würde ich"
+    r"|ich (?:würde"
     r"|empfehle|wähle|nehme|tendiere|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
     r"|me quedo con|je (?:garde|retiens|prends)|ich bleibe bei|fico com|tengo per|ik kies"
     r"|elegir[ií]a|recomendar[ií]a|recomiendo|sceglierei|consiglierei|escolheria"
@@ -48,10 +49,10 @@ _CALLED = caseless(
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|正解は|정답|svar|odpověď|vastaus|válasz"
     r"|cevap|yanıt|jawaban|đáp án|választás|wybór|výběr|volba|valinta|seçim|pilihan"
     r"|lựa chọn|alegere\w{0,4}|(?:bästa|beste|bedste) val(?:et|get|g)?|επιλογή|вибір|выбор)"
-    r"(?: ?:)?(?: (?:is|are|would be|the|remaining|number|recommendation|choice|match|fit|pick|passage|document"
+    r"(?: ?:)?(?: (?:is|are|would be|the|remaining|n|number|recommendation|choice|match|fit|pick|passage|document"
     r"|item|movie"
     r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
-    r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[#-]{0,6}$"
+    r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[#°º-]{0,6}$"
 )
 _CHOSEN = caseless(
     r"\b(?:(?:name|pick|choose|recommend) (?:just |only )?one,? (?:(?:it )?(?:has to be|would be|is)|i(?:['’]d"
@@ -399,7 +400,8 @@ def _is_count(word: Word, text: str) -> bool:
 
 _COUNTED = re.compile(
     r" (?:(?:[A-Za-z-]{2,20} ){0,2}"
-    r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are"
+    r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title"
+    r"|rating)s?|are"
     r"|were|stars?(?! [A-Z])|points?|of (?:the|these|those|them)|hours?|minutes|years?|times|awards?|oscars?|seasons?"
     r"|pages|people|users|others?)\b"
 )
@@ -500,7 +502,8 @@ _CHOOSES_NONE = caseless(
     r"\b(?:choose|pick|recommend|select) (?:nothing|none|neither|no one)\b"
     r"|\bi (?:can(?:no|['’])t|am unable to|['’]m unable to) (?:choose|pick|recommend|select)\b(?! between)"
     r"|\A\W*\w{1,3}\? (?:hard to say|not sure|i (?:do not|don['’]t) know|hmm)\b"
-    r"|\bnone of (?:them|these|the (?:options|candidates))\b[^.\n]{0,40}\b(?:fit|suit|work"
+    r"|\A\W*none of (?:them|these|the (?:options|candidates))[.!]|\bnone of (?:them|these|the (?:options"
+    r"|candidates))\b[^.\n]{0,40}\b(?:fit|suit|work"
     r"|right)(?![^.\n]*\b(?:but|yet|though)\b)"
 )
 """`I'd rather choose nothing.`"""

@@ -35,6 +35,8 @@ _CALLS = caseless(
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
     r"|(?<!one )(?:should|must)(?: \w+ly)? (?:watch|read|play|try|order|check out|listen to"
     r"|see)(?=[ *_\"“]{1,4}(?-i:[A-Z0-9]))"
+    r"|you(?:['’]ll| will| would) (?:enjoy|love|like)(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
+    r"|me quedo con|je (?:retiens|garde)|ich bleibe bei|fico com"
     r"|one i(?:['’]d| would) (?:put|place|rank) (?:1st|first|at the top|on top) is|number one is"
     r"|next (?:step|watch|read|pick|film|movie|book|game) is"
     r"|(?:would|will|['’]d|['’]ll) (?:enjoy|like|love)(?= [^.,;]{2,80} (?:the )?most\b)"
@@ -192,7 +194,8 @@ def called_title(text: str, index: TitleIndex) -> int | None:
         for call in reversed([*_CALLS.finditer(sentence)]):
             if _BY_OTHERS.search(sentence, 0, call.start()):
                 continue
-            if not call[0].isascii() and DENIED_IN_ASIA.search(sentence):
+            clause = sentence[sentence.rfind(",", 0, call.start()) + 1 :]
+            if not call[0].isascii() and DENIED_IN_ASIA.search(clause):
                 return None
             first = _BEGINS.match(sentence, call.end())  # My choice is: Heat
             after = first.end() if first else call.end()
@@ -200,7 +203,10 @@ def called_title(text: str, index: TitleIndex) -> int | None:
             outside = (one.start() for one in ends if not index.covers(sentence, *one.span()))  # Azul: Summer Pavilion
             end = next(outside, len(sentence))
             if named := index.named_in(sentence[call.end() : end]):
-                return named.pop() if len(named) == 1 and not _NOT_CALLED.search(sentence[:end]) else None
+                if len(named) > 1 or _NOT_CALLED.search(sentence[:end]):
+                    return None
+                [at] = named
+                return None if index.is_part_of_sequel(at, sentence[call.end() : end]) else at
             words = sentence[call.end() : end].strip(_OPENS + _CLOSES)
             near = None if words.islower() and " " not in words else index.nearest(words)  # I'd go for it
             if near and len(near.positions) == 1 and not _NOT_CALLED.search(sentence[:end]):

@@ -19,7 +19,7 @@ from llmrank.answers.identifiers import Identifiers
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, title_index
 from llmrank.answers.normalise import plain_text
-from llmrank.answers.outcome import TextFormat, missing, unparsed
+from llmrank.answers.outcome import TextFormat, is_error_object, missing, unparsed
 from llmrank.answers.ranking import by_identifier, by_title, read_ranking
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
@@ -37,6 +37,8 @@ class Json(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the items in `ranked`, with the repairs and reasons of `permutation` and `titles`."""
         text = plain_text(response.text) or ""
+        if is_error_object(text):
+            return unparsed(response, text, "no_candidate_named")
         blocks = [block for block in split(text) if block.kind in ("json", "text")]
         listings = _listings(blocks, question, numbers=bool(question.identifiers))
         if not question.identifiers and not any(listing.named for listing in listings):

@@ -170,6 +170,14 @@ class TitleIndex:
         """Return the one item that a careless text stands for (see `Recalled`), None if there are none or several."""
         return self._recalled.one(parse_title(_spaced(text))) if len(text) <= self.longest else None
 
+    def is_part_of_sequel(self, at: int, text: str) -> bool:
+        """Return whether a text has an item's title followed by a number, as a sequel's (`Alien 3`, of Alien)."""
+        name = re.escape(_YEAR_BEHIND.sub("", self._items[at].title))
+        return (
+            re.search(rf"{name}:? (?:\d{{1,2}}|I{{2,3}}|IV|VI{{0,3}}|Part \w+)(?![\w-])", text, re.IGNORECASE)
+            is not None
+        )
+
     def holding(self, text: str, among: Iterable[int]) -> set[int]:
         """Return which of these items have titles with all words of a text without a year."""
         return self._recalled.holding(parse_title(_spaced(text)), among) if len(text) <= self.longest else set()

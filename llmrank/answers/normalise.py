@@ -151,6 +151,8 @@ _PROGRAM = re.compile(
 """A program that would produce a ranking; its output is unknown."""
 _LITERAL = re.compile(r"^(\w{1,40}) ?= ?\[[^\[\]]{0,20000}+\][ \t]{0,40}(?:#[^\n]*)?$", re.MULTILINE)
 _COMMENT = re.compile(r"\A(?:python|py)\b|^(?:#|assert )[^\n]*$", re.MULTILINE | re.IGNORECASE)
+_COMMENTED_OUT = re.compile(r"^[ \t]{1,40}(?:#|//) ?['\"][^\n]*\n", re.MULTILINE)
+"""`    # 'Snow Crash',`, an entry of a list in Python."""
 _HAS_COMMENTS = caseless(r"(?:python|py|json[5c]?|javascript|js|typescript|ts|ya?ml|toml|ruby|r)\b")
 _COMMENT_IN_CODE = re.compile(
     r"^[ \t]{0,40}(?:#|//)[^\n]*$|[ \t]//[ \t][^\n]*$|(?<=['\"],)[ \t]{1,40}#[ \t][^\n]*$"
@@ -484,6 +486,7 @@ _STEPS: _Steps = (
     ("[1] ", lambda text: _CITED.sub("", text[: found.start()]) if (found := _SOURCES.search(text)) else text),
     ("[^", partial(_FOOTNOTE.sub, "")),
     ("", _without_struck),
+    ("\n ", partial(_COMMENTED_OUT.sub, "")),
     ("", partial(_after_prefix, _ROLE)),
     ("<", lambda text: _without_html(_without_elements(text) if "</" in text else text)),
     ("", lambda text: _DOUBLED.sub(r" \1 ", text) if ">>" in text or "<<" in text else text),

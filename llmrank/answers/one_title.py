@@ -37,6 +37,8 @@ _DENIED = caseless(
 )
 _TAKEN_BACK = caseless(
     rf"{RETRACTION.pattern}|^\W*edit:|\n\W*edit:|\bapolog|\bsorry\b|\bcorrect(?:ed|ion)\b|\bmy mistake\b"
+    r"|\bno,? (?:perd[óo]n|espera|aspetta|scusa)\b|\bnon,? pardon\b|\bnein,? (?:moment|entschuldigung)\b"
+    r"|\bnão,? desculp"
 )
 _BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
 """`Most people would choose Heat, but I'd recommend Fargo`"""

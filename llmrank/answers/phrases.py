@@ -72,6 +72,7 @@ PHRASES = (
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
         r"final|answers?\b|verdict\b|decision\b(?! (?:matrix|table))"
+        r"|(?:complete|full|whole) (?:list|ranking|order)\b(?! of (?:the )?(?:candidates|options|items))|oops\b"
         r"|bottom line|in the end\b|overall\b|conclusion|my (?:own )?(?:ranking"
         r"|order|list|recommendation|pick|choice)|result\b|output\b(?! format)|therefore|thus\b|so the (?:order"
         r"|ranking)|summary\b|should read\b|(?:order|ranking|list) should be\b"

@@ -55,7 +55,8 @@ _SUCH = caseless(
 )
 """`It is not something they would enjoy`"""
 _FIT = caseless(
-    rf"\b(?:it|this)(?:(?: is|['’]s)(?P<unfit> not|n['’]t)?|(?: would|['’]d)(?P<misfit> not|n['’]t)? be){_SURELY}"
+    rf"\b(?:it|this){_SURELY}(?:(?: is|['’]s)(?P<unfit> not|n['’]t)?|(?: would|['’]d)(?P<misfit> not"
+    rf"|n['’]t)? be){_SURELY}"
     r" an? (?:\w+ly )?(?:great|good|perfect|excellent|strong|natural|ideal)"
     rf" (?:fit|match|choice|recommendation|pick)(?: for (?:them|him|her|(?:the|this) {USER}))?(?=[.!\n]|$)"
 )
@@ -133,7 +134,8 @@ _IFFY_ABROAD = caseless(
 )
 _TURNS_ABROAD = caseless(
     r"\b(?:no|nunca|jamás|nadie|nada|tampoco|ni|poco|menos|pero|sino|ne|n['’]\w+|pas|jamais|personne|rien|peu|moins"
-    r"|mais|non|mai|nessuno|meno|ma|não|nem|ninguém|pouco|mas|nicht|nie|niemand\w*|kein\w*|kaum|wenig\w*|aber|sondern)\b"
+    r"|mais|non|mai|nessuno|meno|ma|não|nem|ninguém|pouco|mas|nicht|nie|niemand\w*|kein\w*|kaum|wenig\w*|aber"
+    r"|sondern)\b"
 )
 _PREDICTION_ABROAD = caseless(
     r"\b(?:(no )?les? (?:gustar[áa]|encantará|va a (?:gustar|encantar))|(ne )?(?:lui|leur) plaira( pas)?"
@@ -162,7 +164,7 @@ _FOR = caseless(
 )
 _AGAINST = caseless(
     r"\A\W*(?:claro que no|por supuesto que no|bien sûr que non|natürlich nicht|certo che no|конечно,? нет)\b",
-    r"\A\W*(?:i doubt it|no way|不太?会|acho difícil|lo dudo|no lo creo|je ne (?:le )?pense pas|j['’]en doute"
+    r"\A\W*(?:i doubt it|no way|不太?(?:会|可能)|acho difícil|lo dudo|no lo creo|je ne (?:le )?pense pas|j['’]en doute"
     r"|(?:das )?(?:glaube|denke) ich (?:eher )?nicht|не думаю|com certeza não|con (?:toda )?(?:certeza"
     r"|seguridad) no|certainement pas|sicuramente no"
     r"|sicher(?:lich)? nicht|auf keinen fall)[.!,。]|👎",
@@ -171,7 +173,7 @@ _AGAINST = caseless(
     r"\A\W*not recommended(?=[*_]{0,3}(?:[.!\n]|$))",
     r"\bit is (?:very |quite |rather )?unlikely to (?:work|appeal|suit|fit)\b",
     r"\bcan(?:no|['’])t say yes\b",
-    r"\bhard pass\b|\A\W*not really[.!]",
+    r"\bhard pass\b|\bverdict\W{1,4}skip\b|\A\W*not really[.!]",
     r"\bi(?:['’]d| would) (?:guess|say|think) (?:probably |rather |most likely )?not[.!]",
     r"\bi would(?: not|n['’]t) bet on it\b",
     r"\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b",

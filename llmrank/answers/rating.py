@@ -162,7 +162,7 @@ _ON_SCALE = caseless(
 )
 """`an 8/10, which on your scale is a 4`"""
 _LEANS = caseless(
-    rf"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:lean(?:ing)? towards?|settl(?:e|ing) (?:on"
+    rf"(?:\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)?|,) (?:lean(?:ing)? towards?|settl(?:e|ing) (?:on"
     rf"|for)) (?:an? )?{_DIGITS}"
 )
 """`Probably a 4 or a 5. I'd lean towards 5`"""

@@ -143,6 +143,9 @@ _FIRST_THOUGHT = caseless(
     r"(?:yes|no)\b"
 )
 """`My first thought was no`: what follows is the verdict."""
+_CANNOT_BUT = caseless(
+    rf"\bi can(?:no|['’])t imagine (?:(?:the|this) {USER}|them|him|her) not (?:liking|enjoying|loving) (?:it|this)\b"
+)
 _EMPHATIC = re.compile(
     r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
     r"(?:(?:probably|likely|rather|i(?: would|['’]d) say)(?= not\b)|absolutely|definitely|certainly|of course"
@@ -210,7 +213,7 @@ class YesNo:
             return unparsed(response, text, "empty")
         first = before_next_question(text.strip())
         text = _NO_REASON.sub("doubtful", without_titles(first or text, question.items, "it"))
-        text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", text))
+        text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _CANNOT_BUT.sub("They will like it", text)))
         verdicts = _verdicts(text)
         plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
         if verdicts and not plain and (asks_first(text) or cannot_say(text)):
@@ -330,12 +333,13 @@ def _concluded(text: str) -> set[bool] | None:
     """Return the verdict of the last words (`They'd like the start, but no.`), unless it depends on something."""
     last = text[-SEARCH_LIMIT:].rstrip().rpartition("\n")[2]
     found = _CONCLUDED.search(last[-_LAST_SIGNS:])
-    return _meant([found[1]]) if found and not _ON_SOMETHING.search(last) else None
+    return _meant([found[1] or found[2]]) if found and not _ON_SOMETHING.search(last) else None
 
 
 _CONCLUDED = caseless(
     r"\b(?:so|but|then|therefore|thus|hence|overall|on balance)[,:]? "
     r"(?:(?:it|this|this one)(?: is|['’]s) )?(?:an? )?(yes|no)[\W_]*$"
+    rf"|(?:donc|also|quindi|entonces|portanto|dus),? ({_EITHER})[\W_]*$"
 )
 _ON_SOMETHING = caseless(r"\b(?:if|unless|when|whether|depend\w*)\b")
 _LAST_SIGNS = 80

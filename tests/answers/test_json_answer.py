@@ -88,3 +88,18 @@ def test_comments_in_python_name_no_item() -> None:
     lines = ("ranked = [", "    'Heat',  # before Alien", "    'Alien',", "    # 'The Good, the Bad and the Ugly'", "]")
     text = "\n".join(("```python", *lines, "```"))
     assert places(read("json", text, BY_TITLE)) == [2, 1]
+
+
+def test_an_entry_that_is_commented_out_is_not_ranked() -> None:
+    text = "recommendations = [\n    'Heat',\n    # 'The Good, the Bad and the Ugly',  too long\n    'Alien',\n]"
+    assert places(read("json", text, BY_TITLE)) == [2, 1]
+
+
+def test_a_complete_list_replaces_one_that_left_items_out() -> None:
+    text = '["Heat"]\n\nOops, I left out half of the candidates. Here is the complete list:\n\n["Alien", "Heat"]'
+    assert places(read("json", text, BY_TITLE)) == [1, 2]
+
+
+def test_the_numbers_of_an_error_are_no_identifiers() -> None:
+    text = '{"error": {"message": "maximum context length is 4096 tokens", "type": "invalid_request_error", "code": 2}}'
+    assert read("json", text, BY_NUMBER).reason == "no_candidate_named"

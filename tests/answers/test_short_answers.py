@@ -113,6 +113,7 @@ BY_LETTER: list[tuple[str, int | None]] = [
     ("D를 추천합니다.", 4),
     ("Dに間違いありません。", 4),
     ("用户喜欢B级片，所以选D。", 4),
+    ("Da sie Dramen mögen, würde ich D empfehlen. A wäre zu lang.", 4),
 ]
 BY_NUMBER: list[tuple[str, int | None]] = [
     ("3 stars? I'd pick 4.", 4),
@@ -143,6 +144,8 @@ BY_NUMBER: list[tuple[str, int | None]] = [
     ("I recommend 4 and 5.", None),
     ("I recommend 4 and think 5 comes second.", 4),
     ("Não recomendo 1, recomendo 4.", 4),
+    ("Je choisirais le n° 4, même si le 2 a une meilleure note.", 4),
+    ("None of these. Their last 6 ratings are all romantic comedies, so no match among the 6 candidates.", None),
 ]
 BY_TITLE: list[tuple[str, int | None]] = [
     ("Heat", 1),
@@ -212,6 +215,9 @@ BY_TITLE: list[tuple[str, int | None]] = [
     ("After Heat and Casino, one film remains: Fargo", 4),
     ("Fargo\n\nQuestion: What if they disliked Fargo?\nAnswer: Heat", 4),
     ("User: a fan of crime films\nAnswer: Fargo", 4),
+    ("My recommendation is **Fargo 2 (1999)**. It deserves another look!", None),
+    ("Since you enjoyed Heat, you'll love Fargo, which pokes fun at the genre.", 4),
+    ("Casino... no, perdón, esa ya está en tu lista. Entonces me quedo con Fargo.", 4),
 ]
 VERDICTS: list[tuple[str, int | None]] = [
     ("Yes.", 1),
@@ -349,6 +355,11 @@ VERDICTS: list[tuple[str, int | None]] = [
     ("It's a great pick for the genre. The user hates the genre.", None),
     ("That is something they would enjoy, but this isn't.", None),
     ("I wouldn't hesitate to recommend something else.", None),
+    ("I can't imagine this user not liking it.", 1),
+    ("It probably isn't a good fit.", 0),
+    ("不太可能。这位用户不看老片。", 0),
+    ("Pourquoi pas ! Il a adoré deux films de ce genre. Donc oui.", 1),
+    ("Reasons for yes:\n- likes Stewart\n\nReasons for no:\n- skipped two\n\nVerdict: skip it.", 0),
 ]
 RATINGS: list[tuple[str, float | None]] = [
     ("4", 4),
@@ -415,6 +426,7 @@ RATINGS: list[tuple[str, float | None]] = [
     ("No diría que 5.", None),
     ("Diría 3, o 4.", None),
     ("Vertigo is slower – a 3; Psycho – a solid 5", None),
+    ("Somewhere between 3 and 4, leaning towards 3.5 because of its length.", 3.5),
 ]
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from importlib import import_module
@@ -52,9 +52,23 @@ FROM_A_PIPE = "write its content to a file, and name that file"
 
 def check_no_device(path: Path, hint: str = "name a file") -> None:
     """Raise InputError for a device or a pipe. A file must not replace it, and reading a pipe that nobody writes to
-    never ends."""
+    never ends. `-` is refused too: other programs take it for standard input or output."""
+    if str(path) == "-":
+        raise InputError("standard input and output are not supported here", path=path, hint=hint)
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InputError("is a device or a pipe, not a file", path=path, hint=hint)
+
+
+def check_free(path: Path, *, overwrite: bool, sources: Iterable[Path | None] = ()) -> None:
+    """Raise InputError if `path` cannot be written: it exists, its folder does not, or it is one of the sources."""
+    for source in sources:
+        if source is not None and path.exists() and source.exists() and path.samefile(source):
+            raise InputError("the output would overwrite the input", path=path, hint="name another output")
+    check_no_device(path)
+    if path.exists() and not overwrite:
+        raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
+    if not path.parent.is_dir():
+        raise InputError("no such folder", path=path.parent, hint="create it first")
 
 
 def require_file(path: Path) -> None:

@@ -467,7 +467,7 @@ def _errors_explained(path: Path) -> Generator[None]:
         unwritable = "make the file and its folder writable, or name another with --store"
         hints = {
             "not a database": "name another file with --store; this one is not a Store",
-            "malformed": "the file is damaged: name a new one with --store",
+            "malformed": "name a new one with --store; `sqlite3 FILE .recover | sqlite3 NEW` saves what is undamaged",
             "no such table": "name a store file; this database holds something else",
             "locked": "another process has locked the file for a minute: end it, or use another --store",
             "full": "make room on the disk; the same command then continues",

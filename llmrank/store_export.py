@@ -19,7 +19,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from llmrank.errors import InputError
-from llmrank.files import writing
+from llmrank.files import check_free, writing
 from llmrank.store import (
     Store,
     StoredRow,
@@ -41,8 +41,7 @@ def export_store(store: Store, path: Path, *, overwrite: bool = False) -> int:
     Raises InputError if the file exists, has a suffix other than `.jsonl` or `.jsonl.gz`, or cannot be written.
     """
     opened = _opener(path)
-    if path.exists() and not overwrite:
-        raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
+    check_free(path, overwrite=overwrite, sources=[store.path])
     count = 0
     with writing(path, private=True) as temporary, opened(temporary, "wb") as file:
         for count, row in enumerate(store.rows(), 1):  # noqa: B007 - the last count is returned

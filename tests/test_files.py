@@ -83,6 +83,13 @@ def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
 
 
+def test_a_dash_is_no_file_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="standard input and output"):
+        write_whole(Path("-"), b"a page")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_link_stays_a_link_when_its_file_is_written(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (link := tmp_path / "link").symlink_to(tmp_path / "there" / "file")

@@ -17,7 +17,7 @@ from llmrank.data.candidate_row import ROW_FIELDS, case_row, misspelt_field, par
 from llmrank.data.candidates import file_format
 from llmrank.data.rows import Arrow
 from llmrank.errors import InputError
-from llmrank.files import check_no_device, writing
+from llmrank.files import check_free, writing
 from llmrank.types import Case, Item
 
 MADE_AT_ONCE, ROW_GROUP = 1024, 8192
@@ -155,15 +155,3 @@ def replacing(path: Path, *, overwrite: bool) -> Generator[Path]:
     check_free(path, overwrite=overwrite)
     with writing(path) as temporary:
         yield temporary
-
-
-def check_free(path: Path, *, overwrite: bool, sources: Iterable[Path | None] = ()) -> None:
-    """Raise InputError if `path` cannot be written: it exists, its folder does not, or it is one of the sources."""
-    for source in sources:
-        if source is not None and path.exists() and source.exists() and path.samefile(source):
-            raise InputError("the output would overwrite the input", path=path, hint="name another output")
-    check_no_device(path)
-    if path.exists() and not overwrite:
-        raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
-    if not path.parent.is_dir():
-        raise InputError("no such folder", path=path.parent, hint="create it first")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic_core import from_json
 
 from llmrank.data.candidate_row import attribute_text, parquet_schema
-from llmrank.data.candidate_writing import case_table, check_free, json_line, write_lines, write_tables
+from llmrank.data.candidate_writing import case_table, json_line, write_lines, write_tables
 from llmrank.data.candidates import FAULTS_SHOWN, TableSource, arrow_table, file_format, refuse_rows
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items, without_types
@@ -54,6 +54,7 @@ from llmrank.data.tables import ROLES as EVENT_ROLES
 from llmrank.data.tallrec import read_tallrec
 from llmrank.data.trec import read_qrels, read_trec_run
 from llmrank.errors import InputError, nearest
+from llmrank.files import check_free
 
 pc: Any = pyarrow.compute
 FORMATS: Mapping[str, str] = {

@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 from pydantic_core import from_json, to_json
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
-from llmrank.data.candidate_writing import check_free, json_line, write_lines, write_tables
+from llmrank.data.candidate_writing import json_line, write_lines, write_tables
 from llmrank.data.candidates import CandidateFile, RawRows, file_format, row_objects
 from llmrank.data.rows import Arrow
 from llmrank.errors import InputError, refuse_differences
-from llmrank.files import append_line, cannot_write, check_no_device, claim, write_json
+from llmrank.files import append_line, cannot_write, check_free, check_no_device, claim, write_json
 from llmrank.types import Closable, Outcome, Ranking, Usage
 
 ABSENT = -1

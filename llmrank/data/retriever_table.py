@@ -341,7 +341,7 @@ def _proposed(
     ]
     if score is not None:
         hint = "score every row, or remove the column"
-        faults.append((~np.isfinite(score), names["score"], "{item} has no score", hint))
+        faults.append((~np.isfinite(score), names["score"], "{item} has no finite score", hint))
     good = best_first[~np.any([mask for mask, *_ in faults], axis=0)[best_first]]
     code = item.dictionary_encode().indices.to_numpy().astype(np.int64)
     kept = np.sort(np.unique(owner[good] * (code.max(initial=0) + 1) + code[good], return_index=True)[1])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import starmap
+from math import inf
 from numbers import Real
 from pathlib import Path
 from typing import Any, cast, overload
@@ -139,6 +140,7 @@ def checked_cases(candidates: object) -> list[Case]:
         if not isinstance(case, Case):
             raise InputError(f"expected a Case, got {type(case).__name__}", hint=hint)
         _refuse_wrong_types(case)
+        _refuse_wrong_values(case)
         if case.case_id in cases:
             problem, give = f"duplicate case_id {case.case_id!r}", "give each Case a unique case_id"
             raise InputError(problem, field="case_id", user=case.user_id, hint=give)
@@ -169,6 +171,26 @@ def _refuse_wrong_types(case: Any) -> None:  # noqa: ANN401 - type hints are not
             wrong.append((name, f"invalid entry {invalid[0]!r}", f"each entry must be {needed}"))
     for name, problem, hint in wrong[:1]:
         raise InputError(problem, field=name, user=str(case.user_id), hint=hint)
+
+
+def _refuse_wrong_values(case: Any) -> None:  # noqa: ANN401 - type hints are not enforced
+    """Raise InputError for an item whose id or title is not text, and for numbers that do not fit their list."""
+    items = {"candidates": case.candidates, "history": [event.item for event in case.history]}
+    for name, found in items.items():
+        for item in found:
+            if not (isinstance(item, Item) and isinstance(item.item_id, str) and isinstance(item.title, str)):  # pyright: ignore[reportUnnecessaryIsInstance]
+                problem, hint = f"invalid item {item!r}", "give an lr.Item with a str as item_id and as title"
+                raise InputError(problem, field=name, user=case.user_id, hint=hint)
+    numbers = (("recall_scores", case.recall_scores, "candidates", -inf), ("gains", case.gains, "relevant", 0))
+    for name, values, of, above in numbers:
+        if values is not None and not (
+            len(values) == len(getattr(case, of)) and all(above < one < inf for one in values)
+        ):
+            least = f" above {above}" if name == "gains" else ""
+            hint = f"give one finite number{least} for each of `{of}`, or None"
+            raise InputError(f"does not fit `{of}`: {values!r:.60}", field=name, user=case.user_id, hint=hint)
+    if len({*case.relevant}) < len(case.relevant):
+        raise InputError("duplicate relevant item", field="relevant", user=case.user_id, hint="give each id once")
 
 
 def refuse_broken(case: Case) -> None:

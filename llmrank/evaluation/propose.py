@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from llmrank.data.candidate_writing import check_free, write_cases
+from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import file_format
 from llmrank.evaluation.cases import prepare
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, CaseSettings
 from llmrank.evaluation.trained import fit, seed_of
+from llmrank.files import check_free
 from llmrank.progress import Reporter, reporter_of
 from llmrank.recall import Coverage, Setting, candidates_for, recall_model, recall_settings, tuned_model
 from llmrank.types import Case

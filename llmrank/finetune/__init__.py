@@ -12,7 +12,6 @@ from typing import Any, get_args
 
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.backends.vllm import VllmBackend
-from llmrank.data.candidate_writing import check_free
 from llmrank.data.cases import sample_users
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
@@ -22,7 +21,7 @@ from llmrank.evaluation.method import Method, tasks_of, template_task
 from llmrank.evaluation.session import Session, is_here
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, gather
 from llmrank.evaluation.setup import Setup
-from llmrank.files import cache_folder
+from llmrank.files import cache_folder, check_free
 from llmrank.finetune.export import SftFormat, sft_examples, write_sft
 from llmrank.finetune.sequences import check_no_futures, title_sequences
 from llmrank.finetune.settings import PromptTraining, TitleTraining, Training

@@ -356,7 +356,8 @@ def _unknown(tree: nodes.Template, environment: Environment) -> Iterator[tuple[i
     for kind, named, known in (("filter", nodes.Filter, environment.filters), ("test", nodes.Test, environment.tests)):
         for node in tree.find_all(named):
             if node.name not in known:
-                problem = f"unknown {kind} {node.name!r}{nearest(node.name, known)}"
+                offered = [name for name in known if not name.startswith("_")]
+                problem = f"unknown {kind} {node.name!r}{nearest(node.name, offered)}"
                 yield node.lineno, problem, f"use one of Jinja's built-in {kind}s"
 
 

@@ -374,7 +374,7 @@ def hold_out(split: Split, most: int, seed: int) -> Split:
     users = np.unique(train.user[count >= LEAST_EVENTS])
     if len(users) < LEAST_VALIDATION_USERS:
         problem = f"too little data for validation: {len(users)} users have {LEAST_EVENTS} or more training events"
-        hint = "use more data, or validation_users=0 and a fixed number of epochs"
+        hint = "use more data, or ease or itemknn; or, from Python, validation_users=0 and a fixed number of epochs"
         raise InputError(f"{problem}, and {LEAST_VALIDATION_USERS} are needed", hint=hint)
     if len(users) > most:
         users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))

@@ -24,10 +24,11 @@ import numpy as np
 from llmrank.audit import Audit
 from llmrank.errors import InputError, MissingError, safe_for_console
 from llmrank.evaluation.calls import Call, calls_of
-from llmrank.files import json_bytes, writing
+from llmrank.files import check_free, json_bytes, writing
 from llmrank.measures.judgements import tie_group
 from llmrank.report.sections import sections, summary
 from llmrank.run.compare import Comparison, compare, setting_text
+from llmrank.run.folder import files_of
 from llmrank.run.metrics import task_of
 from llmrank.run.pareto import pareto
 from llmrank.run.record import CaseRecord
@@ -84,8 +85,7 @@ def write_page(
 ) -> Path:
     """Write `page` to a file and return its path; raises InputError if it cannot be written."""
     file = Path(path)
-    if file.exists() and not overwrite:
-        raise InputError("file already exists", path=file, hint="name another, or overwrite it with --force")
+    check_free(file, overwrite=overwrite, sources=[part for one in (run, *more) for part in files_of(one.path)])
     content = page(run, *more, audits=audits, by=by)
     with writing(file) as part:
         part.write_text(content, encoding="utf-8")

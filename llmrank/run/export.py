@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llmrank.data.candidate_writing import check_free, replacing
+from llmrank.data.candidate_writing import replacing
 from llmrank.data.trec import write_qrels, write_trec_run
 from llmrank.errors import InputError
+from llmrank.files import check_free
 from llmrank.measures.judgements import scores_with_ties
+from llmrank.run.folder import files_of
 from llmrank.run.metrics import in_recall_order
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
     if (named := _SUFFIXES.get(path.suffix.lower(), format)) != format:
         hint = f"choose another suffix, or export to {named}"
         raise InputError(f"the suffix means {named}, but the format is {format}", path=path, hint=hint)
+    check_free(path, overwrite=overwrite, sources=files_of(run.path))
     if format == "trec":
         return _write_trec(run, path, overwrite=overwrite)
     with replacing(path, overwrite=overwrite) as temporary:
@@ -97,7 +100,6 @@ def _write_trec(run: Run, path: Path, *, overwrite: bool) -> list[Path]:
     if qrels == path:
         problem = "this name is needed for the relevance judgements"
         raise InputError(problem, path=path, hint="name the run file, such as out.trec")
-    check_free(path, overwrite=overwrite)
     rankings = {case.case_id: run.records[case.case_id].ranking for case in run.done}
     # A topic is a Case, not a user: a user may have several.
     write_qrels(qrels, run.done, overwrite=overwrite)

@@ -245,6 +245,11 @@ class RunFolder(Closable):
         write_json(self.path / MANIFEST, manifest | {"sessions": [*manifest["sessions"], session]})
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return the files that a Run folder consists of, whether or not they exist."""
+    return [path / name for name in (MANIFEST, CASES, RECORDS, METRICS, EVALUATION, SHOTS)]
+
+
 def _read_lines(path: Path) -> tuple[dict[str, CaseRecord], int]:
     """Return the records by case id, and the number of bytes in complete lines."""
     records: dict[str, CaseRecord] = {}

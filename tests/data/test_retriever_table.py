@@ -140,7 +140,7 @@ def test_faults_are_listed_with_their_lines_or_left_out_and_counted(tmp_path: Pa
         "1 rows skipped: the item has no title",
         "1 rows skipped: the item is a duplicate candidate",
         "1 rows skipped: the user is missing",
-        "1 rows skipped: the item has no score",
+        "1 rows skipped: the item has no finite score",
         "1 Cases have an empty history",
     }
 

@@ -52,6 +52,19 @@ def test_the_order_of_the_rows_does_not_count() -> None:
         ([replace(CASE, history=("Heat",))], "field 'history', user 'u': invalid entry 'Heat'"),
         ([replace(CASE, candidates=["a", "b"])], "field 'candidates', user 'u': invalid entry 'a'"),
         ([replace(CASE, recall_scores=("1", "2"))], "field 'recall_scores', user 'u': invalid entry '1'"),
+        (
+            [replace(CASE, candidates=(Item(1, "A"), Item("b", "B")))],
+            r"field 'candidates', user 'u': invalid item Item\(item_id=1",
+        ),  # pyright: ignore
+        ([replace(CASE, history=(Event("Heat"),))], "field 'history', user 'u': invalid item 'Heat'"),
+        (
+            [replace(CASE, recall_scores=(1.0,))],
+            r"field 'recall_scores', user 'u': does not fit `candidates`: \(1.0,\)",
+        ),
+        ([replace(CASE, recall_scores=(1.0, float("nan")))], "field 'recall_scores', user 'u': does not fit"),
+        ([replace(CASE, relevant=("a",), gains=(1.0, 2.0))], "field 'gains', user 'u': does not fit `relevant`"),
+        ([replace(CASE, relevant=("a",), gains=(0.0,))], r"give one finite number above 0 for each of `relevant`"),
+        ([replace(CASE, relevant=("a", "a"))], "field 'relevant', user 'u': duplicate relevant item"),
         ([replace(CASE, user_id=1)], "field 'user_id', user '1': expected text, got 1"),
     ],
 )

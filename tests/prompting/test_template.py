@@ -237,6 +237,7 @@ def test_a_template_cannot_leave_its_sandbox_and_its_faults_are_input_errors(bod
         ("{% block user %}{{ n }}{% endblock %}\n{% block user %}x{% endblock %}", 8, "duplicate block 'user'"),
         ("{% block user %}{% if n > 99 %}\n{{ n | flaot }}{% endif %}{% endblock %}", 8, "did you mean 'float'"),
         ("{% block user %}{% if n > 99 %}\n{{ n is od }}{% endif %}{% endblock %}", 8, "did you mean 'odd'"),
+        ("{% block user %}{{ n | centered }}{% endblock %}", 7, "'centered'\n"),
         ("{% block user %}{{ n | attr('x') }}{% endblock %}", 7, "unknown filter 'attr'"),
         ("{% block user %}{% block shot %}x{% endblock %}{% endblock %}", 7, "nested blocks"),
     ],

@@ -272,7 +272,7 @@ def test_no_model_depends_on_the_test_events() -> None:
 def test_too_little_data_for_validation_is_refused_and_a_fixed_number_of_epochs_is_the_way_out() -> None:
     split = ring(users=9)
     with pytest.raises(
-        InputError, match=r"9 users have 3 or more training events, and 10 are needed\n.*validation_users=0"
+        InputError, match=r"9 users have 3 or more training events, and 10 are needed\n.*itemknn.*validation_users=0"
     ):
         model_of("ials").fit(split)
     epochs: list[Epoch] = []

@@ -15,12 +15,23 @@ import ranx
 from llmrank.data.trec import read_trec_run
 from llmrank.errors import InputError
 from llmrank.evaluation.training_data import TrainingData
+from llmrank.report import write_page
 from llmrank.run import Run
 from llmrank.run.metrics import parse_measures
 from llmrank.types import Case, Event, Item, Outcome, Ranking
 from tests.run.making import UNPARSED, case, how, make_run, shuffled
 
 CASES = [case(f"u{user:02}", relevant=1 + user % 3) for user in range(30)]
+
+
+@pytest.mark.parametrize("name", ["records.jsonl", "cases.parquet"])
+def test_a_run_is_never_overwritten_by_its_export(tmp_path: Path, name: str) -> None:
+    run = make_run(tmp_path / "run", CASES[:3], [shuffled(one, 1) for one in CASES[:3]])
+    with pytest.raises(InputError, match="would overwrite the input"):
+        run.export(run.path / name, "parquet", overwrite=True)
+    with pytest.raises(InputError, match="would overwrite the input"):
+        write_page(run.path / name, run, overwrite=True)
+    assert len(Run(run.path).records) == 3
 
 
 def read_run(path: Path) -> dict[str, dict[str, float]]:

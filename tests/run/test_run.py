@@ -241,6 +241,22 @@ def test_a_damaged_record_is_named_by_its_line(run: Run, change: dict[str, list[
         _ = load_run(run.path).records
 
 
+RENAMED = [*CASES[:11], replace(CASES[11], case_id="other")]
+SHORTER = [case(one.user_id, 5) for one in CASES]
+
+
+@pytest.mark.parametrize("other", [RENAMED, SHORTER])
+def test_the_records_of_another_run_are_not_taken_for_its_own(run: Run, tmp_path: Path, other: list[Case]) -> None:
+    copied = make_run(tmp_path / "other", other, [shuffled(one, 1) for one in other])
+    shutil.copy(copied.path / "records.jsonl", run.path)
+    with pytest.raises(InputError, match=r"records\.jsonl: the record of Case .* is not about the Cases"):
+        _ = load_run(run.path).per_case("MRR")
+
+
+def test_whether_a_run_has_a_user(run: Run) -> None:
+    assert run.cases[0].case_id in run and "nobody" not in run
+
+
 def test_tied_items_share_their_ranks(tmp_path: Path) -> None:
     one = replace(CASES[0], relevant=(CASES[0].candidates[2].item_id,))
     order = tuple(item.item_id for item in one.candidates)

@@ -181,11 +181,12 @@ def _refuse_wrong_values(case: Any) -> None:  # noqa: ANN401 - type hints are no
             if not (isinstance(item, Item) and isinstance(item.item_id, str) and isinstance(item.title, str)):  # pyright: ignore[reportUnnecessaryIsInstance]
                 problem, hint = f"invalid item {item!r}", "give an lr.Item with a str as item_id and as title"
                 raise InputError(problem, field=name, user=case.user_id, hint=hint)
-    numbers = (("recall_scores", case.recall_scores, "candidates", -inf), ("gains", case.gains, "relevant", 0))
-    for name, values, of, above in numbers:
-        if values is not None and not (
-            len(values) == len(getattr(case, of)) and all(above < one < inf for one in values)
-        ):
+    lists = (
+        ("recall_scores", case.recall_scores, "candidates", case.candidates, -inf),
+        ("gains", case.gains, "relevant", case.relevant, 0),
+    )
+    for name, values, of, known, above in lists:
+        if values is not None and not (len(values) == len(known) and all(above < one < inf for one in values)):
             least = f" above {above}" if name == "gains" else ""
             hint = f"give one finite number{least} for each of `{of}`, or None"
             raise InputError(f"does not fit `{of}`: {values!r:.60}", field=name, user=case.user_id, hint=hint)

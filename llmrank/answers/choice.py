@@ -519,11 +519,9 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
         return called if len({word.text for word in called}) == 1 else words
     if first := _first_of_list(words, text):
         return first
-    if (
-        len(answers := [word for word in words if _ANSWER_LINE.search(text[: word.start])]) == 1
-        and words[-1] is answers[0]
-    ):
-        return answers
+    labelled = [word for word in words if _ANSWER_LINE.search(text, max(0, word.start - 60), word.start)]
+    if len(labelled) == 1 and words[-1] is labelled[0]:
+        return labelled
     final = [word for word in words if _FINAL.search(text[max(0, word.start - 40) : word.start])]
     if final and not _RETRACTION.search(text, final[-1].end):
         return final[-1:] if _CORRECTED.search(text[max(0, final[-1].start - 40) : final[-1].start]) else final

@@ -599,8 +599,8 @@ _NEXT_OBJECT = re.compile(r"\s{0,80},?\s{0,80}\{")
 
 
 def _torn_records(text: str, at: int) -> Block | None:
-    """Return the records of an array with one object to a line that is not valid JSON, because a remark contains
-    quotation marks (`{"title": "Heat", "reason": "as in "Con Air""}`), by the fields that are whole."""
+    """Return the records of an array that is not valid JSON, because its remarks contain quotation marks (`{"title":
+    "Heat", "reason": "as in "Con Air""}`). It has one object per line; only intact fields are kept."""
     if (array := _TORN.match(text, at)) is None:
         return None
     fields = (_WHOLE_FIELD.findall(line) for line in array[0].split("\n")[1:-1])

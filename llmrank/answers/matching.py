@@ -147,7 +147,7 @@ class TitleIndex:
         return replace(match, positions=self._descriptions.disambiguated(match.positions, name, text, cells))
 
     def find_by(self, work: str, cells: Sequence[str]) -> Match | None:
-        """Return the one item whose title is a work and its creator, of which one of the cells tells."""
+        """Return the one item whose title joins this work with a creator that a cell names, None if there is none."""
         beside = [cell for cell in cells[:_CELLS] if cell != work]
         titles = [f"{work} - {cell}" for cell in beside] + [f"{cell} - {work}" for cell in beside]
         found = {match.positions for match in map(self.find, titles) if match and len(match.positions) == 1}

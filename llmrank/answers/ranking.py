@@ -365,7 +365,7 @@ def disambiguated(found: Sequence[Mention], text: str, index: TitleIndex) -> lis
 
 
 def _by_creator(one: Mention, index: TitleIndex) -> Mention:
-    """Return a mention that no title fits with the item whose title its row gives in parts (`Hello` beside `Adele`)."""
+    """Return a mention with the item whose title its row gives in parts (`Hello` beside `Adele`), if no title fits."""
     if not one.row or (one.match and one.match.positions):
         return one
     return one._replace(match=index.find_by(one.text, one.row) or one.match)

@@ -131,7 +131,7 @@ class Run:
         return len(self.cases)
 
     def __contains__(self, name: object) -> bool:
-        """Whether a Case or a user has this id: whether `run[name]` knows the name."""
+        """Return whether a Case or a user has this id, so that `run[name]` finds it."""
         return any(str(name) in (case.case_id, case.user_id) for case in self.cases)
 
     def __iter__(self) -> Iterator[CaseStory]:

@@ -24,6 +24,7 @@ from llmrank.answers.chosen_title import (
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import caseless, normalise, without_reasoning
 from llmrank.answers.outcome import RETRACTION, TextFormat, answered, before_next_question, unparsed
+from llmrank.answers.predictions import SENTENCES
 from llmrank.answers.ranking import read_ranking
 from llmrank.types import Answer, Entry, Question, Response
 
@@ -42,7 +43,6 @@ _TAKEN_BACK = caseless(
 )
 _BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
 """`Most people would choose Heat, but I'd recommend Fargo`"""
-_SENTENCE = re.compile(r"(?<=[.!?]) |\n")
 _PRONOUN = re.compile(r"(?:it|her|us)\W*")
 _LINE_LIMIT = 2_000
 """Maximum number of characters of a line to search for a title."""
@@ -80,7 +80,7 @@ class OneTitle(TextFormat):
             return unparsed(response, response.text, listed.reason)
         lines = enumerate(text.split("\n"), 1)
         number, line = next(((place, one[:_LINE_LIMIT]) for place, one in lines if one.strip()), (0, ""))
-        affirmed = " ".join(one for one in _SENTENCE.split(line) if not DENIED_IN_ASIA.search(one))
+        affirmed = " ".join(one for one in SENTENCES.split(line) if not DENIED_IN_ASIA.search(one))
         found = {} if _DENIED.search(line) else _named(affirmed, index)
         others = index.named_in(text[:SEARCH_LIMIT])
         [at] = found if len(found) == 1 else [None]
@@ -108,7 +108,7 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
     if is_labelled_as_other(first.text, text):
         return False
     if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
-        sentences = (one for one in _SENTENCE.split(text[:SEARCH_LIMIT]) if first.text in one)
+        sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if first.text in one)
         return not any(map(DENIED_IN_ASIA.search, sentences))
     second = next((entry.text for entry in listed.entries[1:2] if entry.read_as in _STAGES), "")
     behind = text.partition(first.text)[2]

@@ -38,11 +38,12 @@ RANK_NOUN = (
 )
 """Words for a rank, before or after an entry."""
 _RANK_WORD = rf"{RANK_NOUN}|ranking|top|pick|choice|順位|名次|第"
+_LED = r"(?:(?:und|and|et|y|e) )?(?:(?:auf|at|in|en|au|al|em) )?"
 _NUMBER_STARTS = frozenset(("nu", "nr", "no", "Nu", "Nr", "No"))
 
 NOTATIONS = (
     Notation("rank", "a word for the rank", caseless(
-        rf"{_DRESS}(?:{_RANK_WORD})[ _]?#?(\d{{1,4}})(?: ?[位名])?\W{{0,4}}(?:[:.)=→>|-]|[位名]|\s)[*_\s]*+"
+        rf"{_DRESS}{_LED}(?:{_RANK_WORD})[ _]?#?(\d{{1,4}})(?: ?[位名])?\W{{0,4}}(?:[:.)=→>|-]|[位名]|\s)[*_\s]*+"
         r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?"), "Rank 1: Heat"),
     Notation("rank", "an ordinal number", caseless(
         rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|\.?[ºª°]|[eè]?re|[eè](?:r|me)?|-?[еяй])(?: (?:{_RANK_WORD}|choix))?[*_]*+"

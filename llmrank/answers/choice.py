@@ -37,6 +37,8 @@ _CALLED = caseless(
     r"|(?:pick|choose|name) (?:just |only )?one, i(?:['’]d| would) say"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|i(?:['’]d| would) take|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
+    r"|(?:user|viewer|reader|player|listener|customer|person|they|he|she) (?:will|would) (?:probably |likely "
+    r"|definitely |most )?(?:enjoy|like|love|appreciate)(?: most)?"
     r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|würde ich"
     r"|ich (?:würde"
     r"|empfehle|wähle|nehme|tendiere|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
@@ -44,7 +46,7 @@ _CALLED = caseless(
     r"|elegir[ií]a|recomendar[ií]a|recomiendo|sceglierei|consiglierei|escolheria"
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
     r"|подойд[её]т|рекомендую|выбираю|лучший (?:выбор|вариант)"
-    r"|最(?:合适|适合|佳|好|推荐)的?(?:选择|选项)?是(?:选项|第)?|(?:一番|最も)(?:おすすめ|適)[^\s\dA-Za-z。]{0,8}は"
+    r"|最(?:合适|适合|佳|好|推荐)的?(?:选择|选项)?是(?:选项|第)?|(?:一番|最も)(?:おすすめ|適)[^\s\dA-Za-z。]{0,8}は|(?:おすすめ|お勧め)は"
     r"|推[荐薦](?:选项|第)?|[选選][择擇]第?|mon choix|meine wahl|mi elección|la mia scelta|minha escolha"
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|正解は|정답|svar|odpověď|vastaus|válasz"
     r"|cevap|yanıt|jawaban|đáp án|választás|wybór|výběr|volba|valinta|seçim|pilihan"
@@ -52,7 +54,8 @@ _CALLED = caseless(
     r"(?: ?:)?(?: (?:is|are|would be|the|remaining|n|number|recommendation|choice|match|fit|pick|passage|document"
     r"|item|movie"
     r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
-    r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[#°º-]{0,6}$"
+    r"|cours|livre|produit|jeu|titre|curso|libro|corso|kurs|buch|course|book|game|song|track"
+    r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[\]#°º-]{0,6}$"
 )
 _CHOSEN = caseless(
     r"\b(?:(?:name|pick|choose|recommend) (?:just |only )?one,? (?:(?:it )?(?:has to be|would be|is)|i(?:['’]d"
@@ -73,7 +76,12 @@ _CHOSEN_BEHIND = caseless(
     r"|is (?:(?:clearly|probably|definitely) )?(?:the best|(?:the )?closest)(?= (?:to|for|here|among|overall|of)\b"
     r"|[.,;!]|$)|it is(?=[.!]|$)|is what i['’]d (?:choose|pick)\b)"
     r"|[\])*_\"]{0,4} ?番の?[^.\n]{0,60}が(?:一番|最も)(?:おすすめ|適)"
-    r"|[\])*_\"]{0,4} (?:est|serait|es|sería|é|seria|è|sarebbe|ist|wäre) (?:\w+ )?(?:le meilleur|la meilleure"
+    r"|[\])*_\"]{0,4} ?番?が(?:一番|最も)(?:おすすめ|適|合)"
+    r"|[\])*_\"]{0,4} ?番?を(?:おすすめ|お勧め|推薦|選)"
+    r"|[\])*_\"]{0,4} (?:passt (?:hier |wohl )?)?am (?:besten|passendsten|geeignetsten)\b(?! nicht)"
+    r"|[\])*_\"]{0,4} over (?:the )?(?:option |number )?[\[(]?\w{1,3}[\])]?(?=[.!\n]|$)"
+    r"|[\])*_\"]{0,4}(?: \([^()\n]{1,60}\))? (?:est|serait|es|sería|é|seria|è|sarebbe|ist"
+    r"|wäre) (?:\w+ )?(?:le meilleur|la meilleure"
     r"|(?:el|la) mejor"
     r"|la migliore?|(?:a|o) melhor|(?:la|le|el|il|a|o) (?:m[áa]s|plus|più|mais) \w+|la scelta migliore|die beste)\b"
     r"|[\])*_\"]{0,4}(?: [^.;:,!?\n]{1,60})? (?:is|would be) (?:the (?:one|movie|film|book|game|item|product|option) "
@@ -142,7 +150,7 @@ _BETTER = caseless(
 _WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
 """`A: 0.2, B: 0.8`: the first identifier is not the choice."""
 _RETRACTION = caseless(
-    rf"{RETRACTION.pattern}|(?<=\n)\W{{0,4}}sorry,|\brather:|\b(?:oder|ach) nein\b|\bnein,? besser\b"
+    rf"{RETRACTION.pattern}|(?<=\n)\W{{0,4}}(?:sorry,|edit:)|\brather:|\b(?:oder|ach) nein\b|\bnein,? besser\b"
     rf"|\bdoch lieber\b|\b(?:ou|non,?) plutôt\b"
     r"|\bno,? mejor\b|\bo mejor dicho\b|\bou melhor\b|\bo meglio\b"
 )
@@ -157,7 +165,9 @@ _SMALL_LETTER = caseless(r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is
 """`b`, `Answer: b`"""
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _SMALL_ANSWER = re.compile(r"(?:[Aa]nswer|[Cc]hoice|[Pp]ick)(?: is)?[:\s*_\"(]{1,4}([a-z])[)*_\".]{0,4}\s*\Z")
-_SMALL_FIRST = re.compile(r"(?:^[\W_]{0,6}|\boption )[a-z][).:](?=[*_]{0,3} )", re.MULTILINE)
+_SMALL_FIRST = re.compile(
+    r"(?:^[\W_]{0,6}|\boption |^\W{0,6}[Aa]nswer:[\s*_\"]{1,4})[a-z][).:](?=[*_]{0,3} )", re.MULTILINE
+)
 """`b) Heat`"""
 _RANK_FIELD = caseless(
     r"\\?\"(?:rank|position|score|confidence|probability|user(?:_id)?)\\?\" ?: ?\\?\"?[\d.]{1,8}\\?\"?,?"
@@ -338,9 +348,8 @@ _PLACE = caseless(
 )
 _PLACE_CHOSEN = caseless(
     r"(?:^\W*(?:i(?:['’]d| would) )?(?:(?:pick|choose|say|recommend|go with|prefer) )?|\b(?:answer|choice|pick) is "
-    r"|\bgo with )"
-    + _PLACE.pattern
-    + r"(?=[.,;:!]|\W*$| (?:because|since|for|as|is (?:the )?(?:best|better|more|most))\b)"
+    r"|\bgo with )" + _PLACE.pattern + r"(?: (?:on|in|of) (?:the|this|that|your) list)?(?="
+    r"[.,;:!]|\W*$| (?:because|since|for|as|is (?:the )?(?:best|better|more|most))\b)"
 )
 
 
@@ -428,12 +437,17 @@ def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
 def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | None:
     """Return the item if the first line is an identifier with its own title (`(6) Finding Nemo`)."""
     start = len(text) - len(text.lstrip())
-    if not words or words[0].start > start + 3 or words[0].position is None:
+    label = _LABEL.match(text)
+    if not words or words[0].position is None or words[0].start > (label.end() if label else start) + 3:
         return None
     line, _, rest = text[words[0].end :].partition("\n")
     named = index.find(line.lstrip(" *_\"'.:)]-–—").rstrip(" *_\"'.:-–—"))
     own = named is not None and named.positions == (words[0].position,)
-    return words[0].position if own and not _RETRACTION.search(rest) else None
+    return words[0].position if own and not (_RETRACTION.search(rest) or _OPTION_LINE.search(rest)) else None
+
+
+_LABEL = caseless(r"\W*(?:option|answer|choice|pick)\b")
+_OPTION_LINE = re.compile(r"^\W*option\b", re.IGNORECASE | re.MULTILINE)
 
 
 def _without_brackets(text: str, identifiers: Identifiers) -> list[Word]:
@@ -502,8 +516,9 @@ _CHOOSES_NONE = caseless(
     r"\b(?:choose|pick|recommend|select) (?:nothing|none|neither|no one)\b"
     r"|\bi (?:can(?:no|['’])t|am unable to|['’]m unable to) (?:choose|pick|recommend|select)\b(?! between)"
     r"|\A\W*\w{1,3}\? (?:hard to say|not sure|i (?:do not|don['’]t) know|hmm)\b"
-    r"|\A\W*none of (?:them|these|the (?:options|candidates))[.!]|\bnone of (?:them|these|the (?:options"
-    r"|candidates))\b[^.\n]{0,40}\b(?:fit|suit|work"
+    r"|\A\W*none of the \d+ is\b|\A\W*none of (?:them|these|the (?:options|candidates))[.!]|\bnone of (?:them|these"
+    r"|the (?:options"
+    r"|candidates|\d+))\b[^.\n]{0,40}\b(?:fit|suit|work"
     r"|right)(?![^.\n]*\b(?:but|yet|though)\b)"
 )
 """`I'd rather choose nothing.`"""
@@ -535,7 +550,11 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
         called = [word for word in words if _NOUN.search(text[max(0, word.start - 20) : word.start])]
     praised = ((word, _BETTER.match(text[word.end : word.end + 60])) for word in words)
     better = [word for word, found in praised if found and (offered == 2 or not found["than"])]
-    lines = {word.text for word in words if starts_with_identifier(word, text, text.rfind("\n", 0, word.start) + 1)}
+    lines = {
+        word.text
+        for word in words
+        if starts_with_identifier(word, text, text.rfind("\n", 0, word.start) + 1) and _ends_there(word, text)
+    }
     begins = [
         word for word in words[:1] if starts_with_identifier(word, text) and _ends_there(word, text) and len(lines) == 1
     ]

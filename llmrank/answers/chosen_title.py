@@ -27,7 +27,7 @@ _TITLE_WORDS, _TITLE_SIGNS = 12, 200
 _CALLS = caseless(
     r"\b(?:my (?:top |final |corrected |revised |new |updated )?(?:pick|choice|guess|bet|suggestion|recommendation"
     r"|answer)(?= (?:is|would be)\b|[:*_\"“ ]{1,3}(?-i:[A-Z]))"
-    r"|(?:top|first|final|best) (?:pick|choice)(?=[:*_]{1,3} )|recommend|suggest"
+    r"|(?:(?:top|first|final|best) (?:pick|choice)|(?<!not )recommended)(?=[:*_]{1,3} )|recommend|suggest"
     r"|(?:pick|choose|name) (?:just |only )?one|(?:has|have|would have) to be(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|am (?:ehesten|besten) passt(?: wohl| hier)?|try(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:answer|pick"
     r"|choice) (?:changes to|becomes|is now)|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
@@ -35,7 +35,8 @@ _CALLS = caseless(
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
     r"|(?<!one )(?:should|must)(?: \w+ly)? (?:watch|read|play|try|order|check out|listen to"
     r"|see)(?=[ *_\"“]{1,4}(?-i:[A-Z0-9]))"
-    r"|you(?:['’]ll| will| would) (?:enjoy|love|like)(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
+    r"|you want(?=[ *_\"“]{1,4}(?-i:[A-Z]))|you(?:['’]ll| will| would) (?:enjoy|love"
+    r"|like)(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|me quedo con|je (?:retiens|garde)|ich bleibe bei|fico com"
     r"|one i(?:['’]d| would) (?:put|place|rank) (?:1st|first|at the top|on top) is|number one is"
     r"|next (?:step|watch|read|pick|film|movie|book|game) is"
@@ -58,13 +59,16 @@ _IS_BEST = caseless(
     r"|the one (?:that |which )?(?:comes closest|(?:fits|matches|suits)(?: (?:them|this \w+))? best)"
     r"|the (?:obvious|natural|logical) next (?:step|choice|pick|watch|read)|my (?:top |final )?(?:choice|pick"
     r"|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
-    r"|option|match)|wins(?=[ .,;!]|$)|gets my vote|(?:beats|edges out)(?= [A-Z\"“*])|it is(?=[.!]|$)"
+    r"|option|match)|(?:suits|fits|matches) (?!other|most|some|people)[^.;\n]{1,60} (?:better|best)(?=[.,:;!]|$"
+    r"| than)"
+    r"|wins(?=[ .,;!]|$)"
+    r"|gets my vote|(?:beats|edges out)(?= [A-Z\"“*])|it is(?=(?:,? then)?[.!]|$)"
     r"|(?:is|would be) (?:even |clearly |far |much )?better(?=[.,!]|$| than))\b"
     r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
 )
 LATTER = caseless(
     r"\b(?:i(?:['’](?:d|ll)| would| will) (?:still )?(?:pick|choose|go (?:with|for)|lean towards?|take|say"
-    r"|recommend|prefer)|answer is|go with|lean(?:ing)? towards?|choose|prefer|recommend"
+    r"|recommend|prefer)|(?:has|have|must) (?:to )?be|answer is|go with|lean(?:ing)? towards?|choose|prefer|recommend"
     r"|(?<!nothing )(?<!not )(?<!n['’]t )(?:tips?|tilts?|points?"
     r"|leans?|swings?)\b[^.;\n]{0,40}"
     r"(?:towards?|in favou?r of|to)) the (former|latter)\b"
@@ -85,14 +89,17 @@ _NOT_CALLED = caseless(
 DENIED_IN_ASIA = re.compile(r"不(?!错|仅|但|同)|没有?(?:推|看)|看过|很难|ません|ない|見(?:まし|た)|않|없|봤")
 """Words by which a Chinese, Japanese or Korean sentence about a title does not choose it."""
 _SENTENCE = re.compile(
-    r"(?<=[.!?]) |; |, (?=so\b|and\b|but\b|yet\b)| and (?=(?:go|pick|choose|watch|read|play|recommend)\b)|\n"
+    r"(?<=[.!?])(?<!\b[A-Z]\.[A-Z]\.) |; |, (?=so\b|and\b|but\b|yet\b)| and (?=(?:go|pick|choose|watch|read|play"
+    r"|recommend)\b)|\n"
 )
 _BEGINS = re.compile(r"(?: (?:is|would be|for (?:this|the) (?:user|reader)))?\W*\w")
 _CLAUSE = re.compile(
     r"[:;]|, (?:plus|moins|(?:du|de la) même|más|mehr|più|mais|by the same|from the same|(?:a )?(?:more|less"
     r"|much))\b|,? (?:because|since|as|given|which|not|rather than|instead of|over|parce|car|puisque|weil|da|porque"
     r"|pois"
-    r"|perché|потому|так как)\b| (?:for|with|after|like|than|from|para|pour|für|per|для) (?=[A-Z\"“*])"
+    r"|perché|потому|так как)\b| (?:for|with|after|like|than"
+    r"|from|para|pour|für|per"
+    r"|для) (?=[A-Z\"“*])"
     r"| for (?:an? )?(?:fans?|lovers?|someone|somebody|anyone|people|those)\b"
 )
 """Where the clause that names the choice ends."""
@@ -116,8 +123,15 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
         return two[found[1].casefold() == "latter"]
     last = _LAST.search(text.rstrip()[-_LAST_SIGNS:])
     if last and (match := index.find(last[2])) and len(match.positions) == 1:
-        other = _NOT_CALLED.search(last[1]) or _OF_OTHERS.search(last[1].rpartition(",")[2])
+        clause = last[1].rpartition(",")[2]
+        other = _NOT_CALLED.search(clause if _MINE.match(clause) else last[1]) or _OF_OTHERS.search(clause)
         return None if other else match.positions[0]
+    if (that := _THAT.search(text[-_LAST_SIGNS:])) and len(named := index.named_in(text[: -len(that[0])])) == 1:
+        return None if _NOT_CALLED.search(that[0]) else named.pop()
+    if found := _QUOTED_IN_ASIA.search(text[:SEARCH_LIMIT]):
+        match = next(filter(None, map(index.find, filter(None, found.groups()))), None)
+        if match and len(match.positions) == 1 and not DENIED_IN_ASIA.search(text[found.end() :].partition("。")[0]):
+            return match.positions[0]
     if (first := _first_sentence(text, index)) is not None:
         return first
     before, end, line = text[-_LAST_SIGNS:].strip().rpartition("\n")
@@ -129,10 +143,18 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
     return match.positions[0] if match and len(match.positions) == 1 else None
 
 
+_THAT = caseless(r"(?:[,;–—]|\.) (?:so )?that(?:['’]s| is) (?:the one|my (?:pick|choice|answer))[.!]?\s*\Z")
+"""`… and has never seen Heat, so that's the one.`"""
+_QUOTED_IN_ASIA = re.compile(
+    r"\"([^\"()\n]{1,80})(?:\(([^()\n]{1,80})\))?\"(?: ?\(([^()\n]{1,80})\))?(?:を|が)"
+    r"(?:一番|最も)?(?:おすすめ|お勧め|推薦|最適|選)"
+)
+"""`「もののけ姫(Princess Mononoke)」が一番おすすめです`"""
 _LAST = re.compile(
     r"((?:[^\s.!?:]{1,40} ){3}[^.!?\n\"]{0,200}[^.!?\n\d\"]): (?:\*\*)?([^*:\n\"]{1,200}?)(?:\*\*)?[.!]?\Z"
 )
 """`… which is exactly this user's taste: **Heat**.`"""
+_MINE = caseless(r" (?:so )?(?:i(?:['’]d|['’]ll| would| will)|my)\b")
 _OTHERS = (
     r"(?:already \w+|seen|watched|finished|liked|loved|enjoyed|hated|disliked|history|recent\w*|previous\w*|similar"
     r"|unlike|second|backup|runner|alternatives?|honou?rable|worst|least|avoid|skip|reject\w*|excluded|also|because)"
@@ -202,20 +224,38 @@ def called_title(text: str, index: TitleIndex) -> int | None:
             ends = (one for one in _CLAUSE.finditer(sentence, call.end()) if one[0] not in ":;" or one.start() >= after)
             outside = (one.start() for one in ends if not index.covers(sentence, *one.span()))  # Azul: Summer Pavilion
             end = next(outside, len(sentence))
+            end = call.end() + len(_without_aside(sentence[call.end() : end], index))
             if named := index.named_in(sentence[call.end() : end]):
                 if len(named) > 1 or _NOT_CALLED.search(sentence[:end]):
                     return None
                 [at] = named
                 return None if index.is_part_of_sequel(at, sentence[call.end() : end]) else at
+            whole = _IS.sub("", sentence[call.end() :]).strip(_OPENS + _CLOSES)  # My pick is Three Colours: White
+            whole = (index.find(whole) or index.nearest(whole)) if ":" in whole else None
+            if whole and len(whole.positions) == 1 and not _NOT_CALLED.search(sentence):
+                return whole.positions[0]
             words = sentence[call.end() : end].strip(_OPENS + _CLOSES)
             near = None if words.islower() and " " not in words else index.nearest(words)  # I'd go for it
             if near and len(near.positions) == 1 and not _NOT_CALLED.search(sentence[:end]):
                 return near.positions[0]
         for at, end in _praised(sentence, index):
             return None if _NOT_CALLED.search(sentence[:end]) else at
+        if _EDITED.match(sentence):
+            return None  # what was called the choice before is not
         if sentence.startswith(("but ", "yet ")) and index.named_in(sentence) and not _BESIDE.search(sentence):
             return None  # Heat would be the best choice for most, but this user needs Alien
     return None
+
+
+_ASIDE = caseless(r"[*_\"”]{0,3}(?: [–—-] | \()(?!(?:or|and|maybe|perhaps|if|unless|though|but)\b|\d{4}\))")
+_IS = re.compile(r"\A (?:is|would be)\b")
+_EDITED = caseless(r"\W*edit:")
+
+
+def _without_aside(clause: str, index: TitleIndex) -> str:
+    """Return a clause without an aside, if it names an item before that: `Heat (not Red Heat)`."""
+    said = _ASIDE.split(clause, maxsplit=1)[0]
+    return said if index.named_in(said) else clause
 
 
 def _praised(text: str, index: TitleIndex) -> Iterator[tuple[int, int]]:

@@ -37,6 +37,8 @@ _BETWEEN_QUOTES = re.compile(
     rf"|enfin|ensuite|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois"
     rf"|затем)\b) ?){{1,3}}[{_QUOTES}]|[\"”] ?[\"“]"
 )
+_AND_IN_ASIA = re.compile(rf"(?<=[{_QUOTES}])(?:[,;]? ?最[后後]是?|和|及|以及|与|與)(?=[{_QUOTES}])")
+"""`《英雄》、《卧虎藏龙》和《霸王别姬》`"""
 _SENTENCE_BEHIND = re.compile(rf"(?<=[\"”“»][.!]) (?=[^{_QUOTES}\s]|[\"“][^\"”\n]{{1,80}}[\"”] ?[^\W\d])")
 """Where a sentence follows the list, also one about another title (`… and "Heat". "Fargo" is left out.`)."""
 _OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
@@ -420,7 +422,8 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         return parts
     if marked and (near := _before_remark(body, index)):
         return [near]
-    in_prose = _is_sentence(body) and not index.nearest(body)  # a headline reads like a sentence
+    # A headline reads like a sentence.
+    in_prose = _is_sentence(body) and not index.nearest(body) and not index.alike(body, range(len(index)))
     return [whole] if marked and not in_prose and not _LEFT_OPEN.search(body) else []
 
 
@@ -661,7 +664,7 @@ def _quoted(body: str, index: TitleIndex) -> Mentions | None:
     last = max(body.rfind(quote) for quote in _QUOTES)
     if last > start and (_is_remark(body[last + 1 :]) or _EAST_ASIAN.match(body, last + 1)):  # "A", "B"の順に
         end = last
-    pieces = (piece.strip(" ,;[]") for piece in _BETWEEN_QUOTES.split(body[start:end]))
+    pieces = (piece.strip(" ,;[]") for piece in _BETWEEN_QUOTES.split(_AND_IN_ASIA.sub(",", body[start:end])))
     return [_mention(piece, index) for piece in pieces if any(map(str.isalnum, piece))]
 
 
@@ -747,7 +750,7 @@ def _remark(body: str, index: TitleIndex) -> Mentions | None:
             mention = _mention(body[: mark.start()], index)
             if mention.match and (by := _BY.match(remark)) and index.is_by_another(mention.match, remark[by.end() :]):
                 return None
-            if mention.match and remark[0] == "," and _mention(remark[1:].partition(",")[0], index).match:
+            if mention.match and remark[0] == "," and _goes_on(remark[1:].split(",", _REMARKS)[:_REMARKS], index):
                 return None  # Heat, Fargo, Alien (in this order)
             if mention.match and (sign := _CHAINED.search(remark)):  # Dune by Frank Herbert > Emma by Jane Austen
                 after = remark[sign.end() :].partition(sign[0])[0].strip(" *_")
@@ -756,6 +759,12 @@ def _remark(body: str, index: TitleIndex) -> Mentions | None:
             if mention.match:
                 return [mention]
     return None
+
+
+def _goes_on(pieces: Sequence[str], index: TitleIndex) -> bool:
+    """Return whether a list of titles goes on in these pieces: the first of them is a title, or two others are."""
+    are_titles = [_mention(piece, index).match is not None for piece in pieces]
+    return are_titles[0] or sum(are_titles) > 1
 
 
 _BY = re.compile(r"\W{0,3}by (?=[A-Z])")
@@ -887,11 +896,16 @@ def _mention(text: str, index: TitleIndex, line: int = 0) -> Mention:
         return Mention(plain, match, line)
     if text[:1] == "[" and (label := _LABELLED.match(text)):
         return _mention(text[label.end() :], index, line)  # [3] Heat
+    if text[-1:] == ")" and (version := _VERSION.search(text)):
+        return _mention(f"{text[: version.start()]} ({version[1]})", index, line)  # "Hurt" (the Johnny Cash version)
     if text[-1:] == "]" and (note := _NOTE.search(text)):
         return _mention(text[: note.start()], index, line)
     return Mention(plain, match, line)
 
 
+_VERSION = caseless(
+    r"[\"”]? ?\((?:the )?([^()\n]{2,60}?)(?:['’]s)? (?:version|original|cover|recording|one|adaptation)\)$"
+)
 _TITLE_LIMIT = 1000
 """Maximum length of a title with labels and notes around it."""
 

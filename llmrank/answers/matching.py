@@ -168,7 +168,16 @@ class TitleIndex:
 
     def recalled_by(self, text: str) -> int | None:
         """Return the one item that a careless text stands for (see `Recalled`), None if there are none or several."""
-        return self._recalled.one(parse_title(_spaced(text))) if len(text) <= self.longest else None
+        if len(text) > self.longest:
+            return None
+        query = parse_title(_spaced(text))
+        if (at := self._recalled.one(query)) is not None:
+            return at
+        name = query.name
+        brands = self._brands.get(name.partition(" ")[0], ())
+        rests = {at: name.removeprefix(f"{brand} ") for brand, at in brands if name.startswith(f"{brand} ")}
+        found = {at for at, rest in rests.items() if self._recalled.one(parse_title(rest)) == at}
+        return found.pop() if len(found) == 1 else None  # Bose QuietComfort Ultra
 
     def is_part_of_sequel(self, at: int, text: str) -> bool:
         """Return whether a text has an item's title followed by a number, as a sequel's (`Alien 3`, of Alien)."""
@@ -181,6 +190,14 @@ class TitleIndex:
     def holding(self, text: str, among: Iterable[int]) -> set[int]:
         """Return which of these items have titles with all words of a text without a year."""
         return self._recalled.holding(parse_title(_spaced(text)), among) if len(text) <= self.longest else set()
+
+    def misspelt(self, text: str, among: Iterable[int]) -> set[int]:
+        """Return which of these items have names that differ from a text by a letter or two."""
+        return self._recalled.misspelt(parse_title(_spaced(text)), among) if len(text) <= self.longest else set()
+
+    def alike(self, text: str, among: Iterable[int]) -> set[int]:
+        """Return the one of these items that shares by far the most words with a text, if that is most of them."""
+        return self._recalled.alike(parse_title(_spaced(text)), among) if len(text) <= self.longest else set()
 
     def is_by_another(self, match: Match, author: str) -> bool:
         """Return whether the title of a match names an author (`Dune by Frank Herbert`) other than this one."""
@@ -323,11 +340,10 @@ class TitleIndex:
 
     @cached_property
     def _brands(self) -> dict[str, list[tuple[str, int]]]:
-        """The attribute values that may stand before a product's title, whose number tells it from others, by their
-        first word."""
+        """The attribute values that may stand before a product's title, by their first word."""
         found: dict[str, list[tuple[str, int]]] = {}
         for at, item in enumerate(self._items):
-            for brand in map(normalised, item.attributes.values()) if numbers(self._titles[at].name) else ():
+            for brand in map(normalised, item.attributes.values()):
                 if brand.replace(" ", "").isalpha():
                     found.setdefault(brand.partition(" ")[0], []).append((brand, at))
         return found

@@ -41,6 +41,7 @@ _TAKEN_BACK = caseless(
     r"|\bno,? (?:perd[óo]n|espera|aspetta|scusa)\b|\bnon,? pardon\b|\bnein,? (?:moment|entschuldigung)\b"
     r"|\bnão,? desculp"
 )
+_EDITED = caseless(r"\n\W*edit:")
 _BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
 """`Most people would choose Heat, but I'd recommend Fargo`"""
 _PRONOUN = re.compile(r"(?:it|her|us)\W*")
@@ -84,7 +85,7 @@ class OneTitle(TextFormat):
         found = {} if _DENIED.search(line) else _named(affirmed, index)
         others = index.named_in(text[:SEARCH_LIMIT])
         [at] = found if len(found) == 1 else [None]
-        if at is not None and (others <= {*index.namesakes(at)} or _FIELDS.search(line)):
+        if at is not None and (others <= {*index.namesakes(at)} or _FIELDS.search(line)) and not _EDITED.search(text):
             title, match = found[at]
             return _answered(Entry(title, number, match.stage), match, question.items[at].item_id, response, listed)
         if (chosen := chosen_title(text, index)) is not None:
@@ -109,7 +110,7 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
         return False
     if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
         sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if first.text in one)
-        return not any(map(DENIED_IN_ASIA.search, sentences))
+        return not _EDITED.search(text) and not any(map(DENIED_IN_ASIA.search, sentences))
     second = next((entry.text for entry in listed.entries[1:2] if entry.read_as in _STAGES), "")
     behind = text.partition(first.text)[2]
     if _BUT_I.search(behind):
@@ -124,7 +125,7 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
 
 def _in_json(text: str, index: TitleIndex) -> Match | None:
     """Return the item in the one field of a JSON object that holds a title (`{"title": "Heat", "similar_to": …}`)."""
-    titles = {*TITLE_FIELD.findall(text)}
+    titles = {title for title in TITLE_FIELD.findall(text) if "_" not in title}  # {"name": "recommend_item", …}
     match = index.find(titles.pop()) if len(titles) == 1 else None
     return match if match and match.positions else None
 

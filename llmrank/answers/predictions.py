@@ -20,7 +20,7 @@ USER = (
     "(?:user|person|viewer|reader|player|listener|customer|guest|subscriber|shopper|diner|gamer|learner|student|visitor"
     "|buyer|client)"
 )
-TAKE = r"like|enjoy|love|appreciate|watch|want|play|read|buy|order|click(?: on)?"
+TAKE = r"like|enjoy|love|appreciate|watch|want|play|read|buy|order|click(?: on)?|try|make|cook|visit|finish|use"
 """What a user does who likes an item."""
 _THINGS = "movie|film|book|game|song|album|track|show|series|product|item|one|title|article|story|dish|place|course"
 _ASPECTS = (
@@ -58,7 +58,8 @@ _FIT = caseless(
     rf"\b(?:it|this){_SURELY}(?:(?: is|['’]s)(?P<unfit> not|n['’]t)?|(?: would|['’]d)(?P<misfit> not"
     rf"|n['’]t)? be){_SURELY}"
     r" an? (?:\w+ly )?(?:great|good|perfect|excellent|strong|natural|ideal)"
-    rf" (?:fit|match|choice|recommendation|pick)(?: for (?:them|him|her|(?:the|this) {USER}))?(?=[.!\n]|$)"
+    rf" (?:fit|match|choice|recommendation|pick)(?: for (?:them|him|her|(?:the|this) {USER}))?(?=[.!\n]|$|, (?:who"
+    rf"|given|since|as|because)\b)"
 )
 """`It would be a great fit.`; words of contrast in another sentence may take it back."""
 _CONTRAST = caseless(r"\b(?:though|however|but|unfortunately|still|yet|hates?|dislikes?)\b")
@@ -90,12 +91,13 @@ HEDGED = re.compile(
 """`Very likely, since they love Hitchcock.`: how a text may begin."""
 
 
-def predictions(text: str) -> set[bool]:
+def predictions(text: str, *, opening: bool = False) -> set[bool]:
     """Return whether sentences say that the user will like the item, or will not, or both. Conditions do not count,
-    and neither does what other words may deny."""
+    and neither does what other words may deny. `opening`: only the first sentence counts."""
     found: set[bool] = set()
     kinds = (_PREDICTION, _SUCH) if _CONTRAST.search(text[:SEARCH_LIMIT]) else (_PREDICTION, _SUCH, _FIT)
-    for sentence in SENTENCES.split(text[:SEARCH_LIMIT]):
+    sentences = SENTENCES.split(text.strip()[:SEARCH_LIMIT])
+    for sentence in sentences[:1] if opening else sentences:
         if not _IFFY.search(sentence):
             made = (one for kind in kinds for one in kind.finditer(sentence))
             found |= {_polarity(one) for one in made if not _is_turned(one)}
@@ -160,6 +162,10 @@ _FOR = caseless(
     rf"\bnot only (?:will|would) (?:they|he|she|the {USER}) (?:{TAKE}) (?:it|this)\b",
     r"\bcan(?:no|['’])t go wrong with (?:it|this)\b",
     r"\A\W*why not\?(?! no\b)|👍",
+    r"\A\W*no pewnie[!.]",
+    r"\bis (?:an? |an absolute )(?:hit|winner) for (?:them|him|her|(?:the|this) \w+)(?=[.!,;]|$)",
+    r"\A\W*(?:com certeza|sem dúvida|con certezza|senza dubbio|auf jeden fall|absolument|sin duda|desde luego)[.!]",
+    r"\bverdict\W{1,9}(?:highly |strongly )?recommended(?=[*_]{0,3}(?:[.!\n]|$))|예(?:에|쪽에) (?:더 )?가깝",
     r"应该会喜欢|(?<!不)会(?:很)?喜欢|気に入ると思|楽しめると思|好きだと思",
 )
 _AGAINST = caseless(

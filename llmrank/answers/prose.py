@@ -80,6 +80,7 @@ _LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AF
     " personally definitely certainly clearly probably honestly obviously favourite"
     " favorite ranking rounds rounding out its sequel obvious show only reader viewer ich wurde mit von auf an kommt"
     " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
+    " pres viendraient viendra viennent"
     " da al por em com o e para este esta aluno usuario usuaria leitor cliente"
 )
 """Words that may stand between a separator, or the previous item, and the item that they introduce."""
@@ -134,6 +135,7 @@ def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Li
     the numbers give the order.
     """
     text = _PIECE.sub("the ", _CLOSE.sub("finish", _without_left_out(text[: _LIMIT + 1])))
+    text = _REASON.sub(lambda reason: reason[0] if index.named_in(reason[0]) else "", text)
     found = _without_repeats(text, _named(text, index, identifiers)) if len(text) <= _LIMIT else []
     if len(found) < 2 or len({one.at for one in found}) < len(found):
         return None
@@ -171,6 +173,8 @@ _PIECE = caseless(
     r" (?=[(\"“*])"
 )
 """`the bottled-water piece ("Why You Should …")`"""
+_REASON = caseless(r",? (?:given that|because|since) (?:you|they|he|she|(?:the|this) \w+)\b[^.,;\n]{0,120}(?=[.;\n]|$)")
+"""`Heat last, given that you don't like crime`"""
 _FOR_WHOM = caseless(r"\b(?:for|given|since|because|as)\b[^.,:;!?\n]* (?=I(?:['’]d| would|['’]ll)\b)")
 """`For somebody who likes thrillers I'd start with Heat`"""
 _AFTER_THESE = caseless(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)")

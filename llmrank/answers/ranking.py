@@ -464,12 +464,16 @@ def _with_recalled(found: Sequence[Mention], assigned: Assignments, index: Title
     recalled = {number: at for number, text in texts.items() if (at := index.recalled_by(text)) is not None}
     certain = _claimed_once(recalled, known)
     company = len(known) + len(certain)
-    if company < max(_MIN_COMPANY, 2 * (len(unmatched) - len(certain))):
-        return assigned
+    is_supported = company >= max(_MIN_COMPANY, 2 * (len(unmatched) - len(certain)))
     if len(found) == len(index) > _MIN_COMPANY:  # all ranked: unmatched entries name the rest
         free = {*range(len(index))} - known - {*certain.values()}
-        held = {number: index.holding(text, free) for number, text in texts.items() if number not in certain}
-        certain |= _claimed_once({number: at.pop() for number, at in held.items() if len(at) == 1}, known)
+        rest = {number: text for number, text in texts.items() if number not in certain}
+        for among in (index.holding, index.misspelt, index.alike):
+            close = {number: among(text, free) for number, text in rest.items() if number not in certain}
+            certain |= _claimed_once({number: at.pop() for number, at in close.items() if len(at) == 1}, known)
+        is_supported |= len(certain) == len(unmatched) <= len(known)
+    if not is_supported:
+        return assigned
     return [(certain[number], "loose") if number in certain else one for number, one in enumerate(assigned)]
 
 

@@ -62,7 +62,7 @@ _DIGITS = (
     rf"(?<![.,/])(?<!(?-i:[^\W{EAST_ASIAN}]))(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})"
     rf"(?:{_END}|(?=[星点分점くぐ程ほ]|です|でしょう))"
 )
-_WORD = rf"\b(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
+_WORD = rf"\b(?<!this )(?<!that )(?<!which )(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
 _ALONE = (
     rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half| et demie?| y medi[ao]| e mezz[oa]| e mei[ao])?)"
     r"(?!\w|(?<=[一二三四五])\B[^星点分점])"
@@ -91,7 +91,11 @@ _NAME = (
 )
 _NAMED = (
     caseless(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?"),
-    caseless(rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)? {_WORD}{_UNIT}?"),
+    caseless(
+        rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)?(?: solid| strong| firm"
+        rf"| clear)? {_WORD}"
+        rf"{_UNIT}?"
+    ),
     caseless(
         rf"\b(?:diría(?: que)?|direi|dirais|diria|würde (?:ich )?sagen:?)"
         rf"(?: eine?| un[ae]?| uma?)? {_DIGITS}{_UNIT}?(?=[.,;]|$)(?!,? (?:o|ou|oder)\b)"
@@ -110,20 +114,21 @@ _OPENS = caseless(
     rf"|наверное|вероятно|je dirais|diría|direi|ich schätze|le (?:pondría|daría)"
     rf"|ich würde sagen),?(?: (?:nur|eher|seulement|solo|solamente|só))?(?: (?:eine?|un[ae]?|uma?))?"
     rf"|(?:(?:most )?(?:probably|likely)|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict))"
-    rf"(?: an?)?|(?:(?:certainly|definitely|surely) )?an? (?:solid|full|strong|clear|safe|easy|perfect|weak"
-    rf"|generous)) {_EITHER}{_UNIT}?"
-    rf"(?:[.!](?= |$)|,? (?:as|because|since|from|given|weil|da|denn|car|parce|porque|perché)\b)"
+    rf"(?: an?)?|(?:(?:certainly|definitely|surely) )?an? (?:very )?(?:solid|full|strong|clear|safe|easy"
+    rf"|perfect|weak|generous)) {_EITHER}{_UNIT}?"
+    rf"(?:[.!:](?= |$)|,? (?:as|because|since|from|given|weil|da|denn|car|parce|porque|perché)\b)"
 )
 """How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
     rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence|(?:so )?i(?:['’](?:m|d"
-    rf"|ll)| am| would| will) (?:go(?:ing)? with|say|expect)"
+    rf"|ll)| am| would| will) (?:(?:go(?:ing)?|stick(?:ing)?) with|say|guess|expect)"
     rf"|(?:go|come) down to|(?:lower|rais|dropp?|bump|revis)(?:e|ing)?"
-    rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$"
+    rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_EITHER}{_UNIT}?[\W_]*$"
 )
 """How a text may end: `so final answer: 4`, `I'd lower that to 4`."""
 _LAST_SENTENCE = caseless(
-    rf"(?<!i\.e)[.!?;] (?:(?:easily|clearly|definitely|probably) )?(?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
+    rf"(?<!i\.e)[.!?;] (?:(?:easily|clearly|definitely|probably) )?(?:an? )?(?:{_DIGITS}{_UNIT}?"
+    rf"|{_WORD.replace('value', 'scaled')} (?:{_STARS}))[\W_]*$"
     rf"|(?:(?-i:\b[a-z][\w'’-]{{0,30}})|\d) ?[:,–—] (?:so )?an? (?:solid|strong|firm|clear|safe|weak"
     rf"|comfortable) {_DIGITS.replace('value', 'word')}[\W_]*$"
     rf"|[^\W\d](?<!rating)(?<!score)(?<!answer): {_DIGITS.replace('value', 'lands')}[\W_]*$"
@@ -136,14 +141,28 @@ _LEAVES = caseless(
 """How a text ends that adds up: `That leaves 3.5.`"""
 _EXPECTS = caseless(
     rf"\b(?:will|would|should) (?:probably |likely )?(?:land|come in"
-    rf"|end up) at (?:around |about |roughly )?(?:an? )?{_DIGITS.replace('value', 'word')}|"
+    rf"|end up) (?:at|around|near) (?:around |about |roughly )?(?:an? )?{_DIGITS.replace('value', 'word')}|"
     rf"\bi(?:['’]d| would) expect (?:this|it)(?: one)? to (?:land|come in|be|get|score|end up)(?: at"
     rf"| around)?(?: an?)? {_DIGITS.replace('value', 'lands')}|"
     rf"\bi(?:['’]d| would)? expect (?:about |roughly )?(?:an? {_DIGITS}(?![-–]\w)"
     rf"|{_DIGITS.replace('value', 'scaled')}{_UNIT})"
 )
+_FEELS = caseless(
+    rf"{_DIGITS.replace('value', 'guessed')} is my (?:guess|prediction|estimate|rating|answer|bet)\b",
+    rf"\bi(?:['’]d| would|['’]ll) (?:put|place|rate|score) (?:(?:it|this|that) )?(?:at|around) (?:an? )?"
+    rf"{_DIGITS.replace('value', 'put')}",
+    rf"\ban? {_DIGITS} (?:feels|seems|sounds) (?:about |just )?(?:right|fair|reasonable|likely|realistic)(?=[.,;!]|$"
+    r"| (?:for|given|here|to me|because|since|as)\b)",
+)
+"""`A 3 feels about right`"""
+_ESTIMATES = caseless(
+    r"\b(?:schätze|erwarte|vermute|prognostiziere) ich (?:(?:daher|also|somit|deshalb|auf|etwa|rund|eher) ){0,3}"
+    rf"{_DIGITS}{_UNIT}"
+)
+"""`Daher schätze ich 3,5 von 5 Sternen`"""
 _CHANGED = caseless(
-    r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump)(?:e|ing)?(?: (?:it|that"
+    r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump|revis|chang|updat"
+    r"|adjust)(?:e|ing)?(?: (?:it|that"
     r"|this|my (?:prediction|rating|estimate|score)))?"
     rf"(?: up| down)? to (?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
@@ -157,8 +176,10 @@ _CONVERTED = caseless(
 )
 """`8/10, which corresponds to a 4 on your scale`"""
 _ON_SCALE = caseless(
+    rf"\bwhich (?:makes|is|gives|means)(?: it)?(?: an?)? {_DIGITS.replace('value', 'scaled')} on (?:your|the|this)\b"
+    r"[^.!?\n]{0,20}\bscale\b",
     rf"\bwhich,? on (?:the|your)\b[^!?\n]{{0,30}}\bscale,? (?:is|gives|becomes) (?:an? |about )?[*_]{{0,3}}{_DIGITS}"
-    r"(?! ?(?:/|out of))"
+    r"(?! ?(?:/|out of))",
 )
 """`an 8/10, which on your scale is a 4`"""
 _LEANS = caseless(
@@ -168,8 +189,10 @@ _LEANS = caseless(
 """`Probably a 4 or a 5. I'd lean towards 5`"""
 _NOT_SO = caseless(r"\b(?:if|unless|not)\b")
 _MADE = caseless(
+    rf"(?<=[.!?] )(?:corrected|revised|updated|new|final) (?:rating|score|prediction|estimate)(?: is|:) "
+    rf"{_DIGITS.replace('value', 'revised')}[\W_]*$",
     rf"\bmake (?:that|it) (?:an? )?{_EITHER_ALONE}{_UNIT}?[\W_]*$|\b(?:rating|score|prediction) ?= ?[^\n=]{{1,80}}"
-    rf" = {_DIGITS.replace('value', 'lands')}[\W_]*$"
+    rf" = {_DIGITS.replace('value', 'lands')}[\W_]*$",
 )
 """How a text may end: `No, make that five.`, `Rating = (5 + 4 + 3) / 3 = 4`"""
 _FINAL = caseless(
@@ -218,8 +241,9 @@ _RANGE = caseless(
 _NEEDS = caseless(r"\bi(?:['’]d| would)? need\b[^.\n]*")
 """`For a rating I'd need to know 3 books`"""
 _OFF = caseless(
+    r"[扣减減] ?[\d一二三四五] ?[分星]",
     rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) (?:star|point)s? (?:off|less|short|below|under|above"
-    r"|over|more|higher|lower)\b"
+    r"|over|more|higher|lower)\b",
 )
 """`one star off a perfect five`"""
 _NO_RATING = caseless(
@@ -233,7 +257,8 @@ _WISH = caseless(r"\bi(?:['’]d| would) (?:love|like|have liked) to (?:say|give
 _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
-    r"|에 \d점을 (?:주었|줬|매겼|준)[가-힣]*"
+    r"|에 \d점을 (?:주었|줬|매겼|준)[가-힣]*|[给給][^，。,.\n]{1,30}[打评評给給]了 ?\d ?[分星]"
+    r"|都[给給打]了? ?\d ?[分星]"
 )
 """Statements about other items: `The user gave 5 stars to Vertigo.`"""
 _AVERAGES = caseless(
@@ -249,6 +274,10 @@ _SHARES = re.compile(
 """`4: 50%`, a line of a distribution over the ratings."""
 _ASIDE = re.compile(r"\((?:[^\s()]+ ){3,60}[^\s()]+\)")
 """A remark in parentheses, which may hold other numbers than the rating before it."""
+_AT_LEAST = caseless(rf"\bat (?:least|most) (?:an? )?{_NUMBER}(?=,? (?:(?:most|more) likely|likely|probably)\b)")
+"""`At least a 4, most likely 4.5`"""
+_TWO_WAYS = caseless(r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and |but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?=[.\n]|$)")
+"""`If they play alone, 3; if they play with a partner, 5.`"""
 _NOT_QUITE = caseless(
     rf"\b(?:not (?:quite |really |exactly )?an?|(?:no diría(?: que)?|ne dirais pas|würde nicht sagen|non direi"
     rf"|não diria)(?: eine?| un[ae]?| uma?)?) {_DIGITS}"
@@ -314,8 +343,9 @@ def rating_labels(question: Question) -> tuple[str, ...]:
 def _plain(text: str, question: Question) -> str:
     """Return the text without titles, years and mentions of the scale. Every other range is replaced by a mark."""
     low, high = question.scale
+    text = _HALF_STARS.sub(lambda found: f" {_VALUES[found[1]]}.5{found[2]}", text)
     text = _COUNTED_STARS.sub(lambda found: f" {_VALUES[found[1]]}", text)
-    text = _FULL_MARKS.sub(lambda found: " " if float(found[1] or found[2]) == high else found[0], text)
+    text = _FULL_MARKS.sub(lambda found: " " if _number(found[1] or found[2]) == high else found[0], text)
     text = _HALF_BEHIND.sub(r"\2 \1", _STAR_BEFORE.sub(r"\1 stars ", text))
     text = _SYMBOLS.sub(_star_count, without_titles(text, question.items, " "))
 
@@ -326,6 +356,7 @@ def _plain(text: str, question: Question) -> str:
     text = _SHARES.sub("", text) if len(_SHARES.findall(text)) > 2 else text
     aside = _ASIDE.sub(" ", text)
     text = _AVERAGES.sub(" ", aside if _ANY.search(aside) else text)
+    text = _AT_LEAST.sub(" ", text)
     text = _NOT_QUITE.sub(" ", _WISH.sub(" ", _NEEDS.sub(" ", text)))
     text = "\n".join(" ".join(line.split()) for line in _NO_RATING.sub(" ", text).splitlines())
     text = _OFF.sub(f"{_RANGE_MARK} ", _WORD_RANGE.sub(f"{_RANGE_MARK} ", text))
@@ -334,12 +365,19 @@ def _plain(text: str, question: Question) -> str:
     return _BOUND.sub(_RANGE_MARK, _RANGE.sub(mark, text))
 
 
-_COUNTED_STARS = re.compile(r"([一二三四五])[颗顆个個](?=星)")
+_HALF_STARS = re.compile(r"([一二三四五])[颗顆个個]?([分星])半")
+"""`三星半`"""
+_COUNTED_STARS = re.compile(
+    r"(?<!满分)(?<!滿分)(?<![十百千满滿\d])([一二三四五])(?:[颗顆个個](?=星)|(?=[分星](?:\W|$|左右|吧)))"
+)
+"""`三颗星`, `四分`"""
 _STAR_BEFORE = re.compile(r"(?<![★⭐🌟])[★⭐🌟] ?(\d(?:[.,]\d)?)(?![\d.,])")
 """`★3.5`"""
 _HALF_BEHIND = caseless(r"\b(étoiles?|estrell?as?|stelle)( et demie?| y media| e mezza| e meia)\b")
 """`trois étoiles et demie`"""
-_FULL_MARKS = re.compile(r"(?:满分|滿分) ?(\d{1,3}) ?分|\b(\d{1,3}) ?(?:[点點]満点|점 ?만점)(?:에서|에|중|中|で)?")
+_FULL_MARKS = re.compile(
+    r"(?:满分|滿分) ?(\d{1,3}|五) ?[分星]|\b(\d{1,3}) ?(?:[点點]満点|점 ?만점)(?:에서|에|중|中|で)?"
+)
 """`5점 만점에` (out of five points) gives the top of the scale, not a rating."""
 
 
@@ -368,6 +406,8 @@ def _star_count(stars: re.Match[str]) -> str:
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
     """Return the different values of the plainest form that occurs."""
     lines = [line for line in text.splitlines() if line.strip()]
+    if _TWO_WAYS.search(text):
+        return [(math.nan, None)]
     if given := _revised(lines):
         return given
     if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
@@ -413,7 +453,19 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
             return [*dict.fromkeys((*before, *after))]
     if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
         return _with_replacements(_given([found]), text, scale)
-    for pattern in (_CONVERTED, _LEAVES, _NOTE, _OPENS, _CONCLUDES, _LAST_SENTENCE, _PREDICTED, _EXPECTS, _WORDED):
+    for pattern in (
+        _CONVERTED,
+        _LEAVES,
+        _NOTE,
+        _OPENS,
+        _CONCLUDES,
+        _LAST_SENTENCE,
+        _PREDICTED,
+        _EXPECTS,
+        _FEELS,
+        _ESTIMATES,
+        _WORDED,
+    ):
         if len(given := _given(pattern.finditer(text))) == 1:
             return given
     if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):
@@ -467,7 +519,7 @@ def _given(matches: Iterable[re.Match[str]]) -> list[Given]:
     for match in matches:
         groups = match.groupdict()
         of = groups.get("of")
-        value = groups.get("value") or groups.get("scaled") or groups.get("lands") or groups["word"]
+        value = next(text for name, text in groups.items() if text and name != "of")
         found[_number(value), _number(of) if of else None] = None
     values = list(found)
     # `4` and `4/5` are one rating. nan is not equal to itself and must not be counted twice.

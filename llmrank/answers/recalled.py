@@ -8,13 +8,13 @@ and by word, so that a text is never compared with each title in turn.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from itertools import chain
 
 from rapidfuzz.distance import OSA
 
-from llmrank.answers.title import Name, Title, is_plural, name_of, numbers, without_article
+from llmrank.answers.title import FIGURES, Name, Title, is_plural, name_of, numbers, without_article
 
 _SHORT = 5
 """A name of one word with at most this many letters is too short for a slip."""
@@ -57,6 +57,23 @@ class Recalled:
             at for at, whole in wholes.items() if {*name.content} <= {*whole.split()} and name.numbers == numbers(whole)
         }
 
+    def misspelt(self, query: Title, among: Iterable[int]) -> set[int]:
+        """Return which of these items have names whose words differ from those of a text without a year by slips."""
+        ours = name_of(without_article(query.name))
+        return set() if query.year else {at for at in among if _is_respelt(ours, self._plain_names[at])}
+
+    def alike(self, query: Title, among: Iterable[int]) -> set[int]:
+        """Return the one of these items whose title shares most words with a text without a year, and far more than
+        the others do."""
+        ours = {*name_of(query.whole).content}
+        if query.year or len(ours) < _FEW_WORDS:
+            return set()
+        shares = {at: _share(ours, {*name_of(self._titles[at].whole).content}) for at in among}
+        first, second, *_ = [*sorted(shares.values(), reverse=True), 0.0, 0.0]
+        return (
+            {at for at, share in shares.items() if share == first} if first >= _MOST and first > 2 * second else set()
+        )
+
     def _with_slips(self, query: Title) -> Iterable[int]:
         """Yield the items whose names differ from the text only by slips. The year may be missing or slightly off."""
         ours = name_of(without_article(query.name))
@@ -90,6 +107,10 @@ class Recalled:
         return holding if singular == word else holding | self._holders.get(singular, set())
 
     @cached_property
+    def _plain_names(self) -> list[Name]:
+        return [name_of(without_article(title.name)) for title in self._titles]
+
+    @cached_property
     def _alike(self) -> dict[tuple[str, tuple[str, ...]], list[tuple[Name, int]]]:
         """The names and their items, by first letter and numbers. Works without their creators are names too."""
         alike: defaultdict[tuple[str, tuple[str, ...]], list[tuple[Name, int]]] = defaultdict(list)
@@ -108,6 +129,21 @@ class Recalled:
                 holders[word].add(at)
                 holders[_singular(word)].add(at)
         return holders
+
+
+_FEW_WORDS = 4
+"""Number of words from which a text can be recognised by most of them."""
+_MOST = 0.5
+
+
+def _share(ours: Set[str], theirs: Set[str]) -> float:
+    """Return which share of the words of two names both have; 0 if they have different small numbers."""
+    ours, theirs = (
+        {FIGURES[word] if word[0].isdigit() and word in FIGURES else word for word in one} for one in (ours, theirs)
+    )
+    if any(word in FIGURES for word in ours ^ theirs):
+        return 0.0
+    return len(ours & theirs) / len(ours | theirs)
 
 
 def _is_abridged(name: Name, distinctive: Sequence[str], title: Title) -> bool:
@@ -154,6 +190,20 @@ def _is_slip(a: str, b: str, most: int) -> bool:
     if min(len(a), len(b)) < 3 or abs(len(a) - len(b)) > most or OSA.distance(a, b) > most or is_plural(a, b):
         return False
     return len(a) != len(b) or sorted(a) == sorted(b) or len(a) >= _LONG
+
+
+def _is_respelt(a: Name, b: Name) -> bool:
+    """Return whether two names differ by one letter, or by slips in some words (`Donny Brasco`)."""
+    if a.numbers != b.numbers or a.joined[:1] != b.joined[:1] or len(a.words) != len(b.words):
+        return False
+    if len(a.joined) > _SHORT and OSA.distance(a.text, b.text) == 1:
+        return True
+    return all(
+        one == other
+        or (len(one) > 3 and _is_slip(one, other, 1))
+        or (min(len(one), len(other)) >= _SHORT and len(one) != len(other) and OSA.distance(one, other) == 2)
+        for one, other in zip(a.words, b.words, strict=True)
+    )
 
 
 def _is_transposed(a: str, b: str) -> bool:

@@ -217,6 +217,7 @@ def names_of(title: Title) -> tuple[Name, ...]:
     if title.is_by:
         one, other = title.parts
         names += (f"{other} by {one}", f"{other} {one}", f"{one} by {other}")
+        names += (f"{other} by the {one}", f"{one} by the {other}")  # Zombie - The Cranberries, without its article
     else:
         names += title.aliases
         if len(title.parts) > 1 and len(series := title.parts[0].split()) > 2:

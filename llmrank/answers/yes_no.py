@@ -31,7 +31,6 @@ from llmrank.answers.predictions import (
     ABOUT_ANOTHER,
     HEDGED,
     SEARCH_LIMIT,
-    SENTENCES,
     TAKE,
     USER,
     idiomatic,
@@ -43,8 +42,8 @@ from llmrank.types import Answer, Question, Response, Structured
 _ALONE = word_set("jo ano áno igen da ya ei ne nem nu nej nei có")
 """Words that may mean something else in another language. They count only if the text has no other yes or no."""
 _YES = word_set(
-    "yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep yup jo kyllä ano áno igen da ναι так vâng có"
-    " 会 会的 喜欢 ya हाँ हां ใช่ نعم כן"
+    "yes true ja oui sí sì si sim да はい 是 是的 예 네 tak evet y yeah yep yup jo kyllä ano áno igen da ναι так vâng"
+    " có 会 会的 喜欢 ya हाँ हां ใช่ نعم כן"
 )
 _NO = word_set(
     "no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope nah nej nei ei ne nem nu όχι ні không"
@@ -74,6 +73,15 @@ _BOTH = caseless(
     r"[\W_]*+(?:it(?:['’]s| is) an? )?(yes|no)\b\W{1,4}"
     r"(?:(?:and|or|but|maybe)\W{1,3}(?:rather )?(?:an? )?)?(?!\1)(?:yes|no)\b"
 )
+_CHANCE = caseless(
+    r"\W*(?:the )?(?:probability|likelihood|chances?)\b[^.!?\n]{0,80}?(?::| is|=) ?(?:about |around )?"
+    r"(\d{1,3}(?:\.\d+)?) ?%\W*$"
+)
+"""`Probability that the user will like it: 85%`"""
+_EVEN = 50.0
+_BUT_YES = caseless(r"\W*not [^.!?\n]{1,80}, but (yes)(?=[:.,!;–—-])")
+"""`Not their usual genre, but yes: …`"""
+_BOTH_IN_ONE = caseless(r"[\W_]*jein\b")
 _BOTH_ABROAD = caseless(
     rf"[\W_]*+({_EITHER})(?!\w)\W{{1,3}}(?:und|aber|oder|et|mais|ou|y|pero|e|ma|mas|en|maar|и|но"
     rf"|или)\W{{1,3}}({_EITHER})"
@@ -105,7 +113,7 @@ _FINAL = caseless(
     rf" (?:answer|prediction|verdict))(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?"
     rf"[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
     rf"|\b(?:chang(?:e|ed|ing) my (?:answer|verdict|prediction)|i(?:['’]m| am|['’]ll| will) chang(?:e|ing) (?:that"
-    rf"|it)) to[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
+    rf"|it))(?: to|:)[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
 )
 _ANSWERS_ITSELF = caseless(
     rf"\b(?:will|would) (?:(?:this|the) {USER}|they|he|she) (?:really |actually )?(?:{TAKE}) (?:it|this|that"
@@ -114,7 +122,7 @@ _ANSWERS_ITSELF = caseless(
 """`But will this user like it? No.`"""
 _ONLY_VERDICT = caseless(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)")
 _LAST_WORD = caseless(
-    r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$|\b(?:in that case|so|then),? (yes|no)\b(?![^\n]*\b(?:yes|no)\b)"
+    r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$|\b(?:in that case|so|then)[,:]? (yes|no)\b(?![^\n]*\b(?:yes|no)\b)"
 )
 _SO = caseless(rf"\bso: ?[*_\"]{{0,3}}({_EITHER})(?=[*_\"]{{0,3}}(?:[.!,]|$))")
 _LAST_SENTENCE = caseless(rf"([.!?])[*_]{{0,3}} [*_]{{0,3}}({_EITHER})[*_]{{0,3}}[.!]?[*_]{{0,3}}\s*$")
@@ -131,6 +139,7 @@ _ASKS_ITSELF = caseless(
 _IDIOM = caseless(
     r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
     r"|(?:はい|いいえ)[、,]? ?と言いたい(?:ところ|の)(?:です|だ)が|\bno (?:cabe|hay)(?: ninguna)? duda\b(?: de que\b)?"
+    r"|\b(?:non seulement|no s[óo]lo|non solo|não só|nicht nur|niet alleen)\b|아니요보다는?"
     r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-])|one|more|other|longer|information|question|signs?|need"
     r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
 )
@@ -145,6 +154,8 @@ _FIRST_THOUGHT = caseless(
 """`My first thought was no`: what follows is the verdict."""
 _CANNOT_BUT = caseless(
     rf"\bi can(?:no|['’])t imagine (?:(?:the|this) {USER}|them|him|her) not (?:liking|enjoying|loving) (?:it|this)\b"
+    r"|\bcan(?:no|['’])t recommend (?:it|this(?: \w+)?) (?:(?:highly|strongly) )?enough\b"
+    rf"|\bno reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not) (?:{TAKE}) (?:it|this|them)\b"
 )
 _EMPHATIC = re.compile(
     r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
@@ -177,7 +188,8 @@ _OF_ANOTHER = caseless(r"(?:^|[.!?\n])(?![^.!?\n]*\b(?:like|enjoy|love|watch|rec
 """A question about something else: `Would they be bored?`"""
 _RECOMMENDS = caseless(
     r"\bi(?:['’]d| would|['’]ll| will| do)?(?: (?:absolutely|definitely|certainly|still))?(?P<not> not|n['’]t)?"
-    r"(?: (?:absolutely|definitely|certainly|highly|strongly|happily|still))? recommend (?:it|this"
+    r"(?: (?:absolutely|definitely|certainly|highly|strongly|happily|still))? (?:recommend|suggest|show"
+    r"|offer) (?:it|this"
     r"|that)(?: (?:movie|film|book|game|item|product|one|title))?(?=[.!]|$)"
 )
 """`… so I'd absolutely recommend it.`"""
@@ -212,8 +224,8 @@ class YesNo:
         if not text:
             return unparsed(response, text, "empty")
         first = before_next_question(text.strip())
-        text = _NO_REASON.sub("doubtful", without_titles(first or text, question.items, "it"))
-        text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _CANNOT_BUT.sub("They will like it", text)))
+        text = _CANNOT_BUT.sub("they will like it. ", without_titles(first or text, question.items, "it"))
+        text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
         verdicts = _verdicts(text)
         plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
         if verdicts and not plain and (asks_first(text) or cannot_say(text)):
@@ -246,6 +258,7 @@ _DECIDES_AGAINST = caseless(
     r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b"
     r"|\b(?:but|however|so|all in all|overall)\b[^.!?\n]{0,60}\b(?:is|['’]s)(?:n['’]t| not) (?:one|something"
     r"|a \w+) (?:that )?i(?:['’]d| would)\b"
+    r"|(?:おすすめ|お勧め)は?(?:しません|できません)|(?<!理由)(?<!是)(?<!会)不(?:太|会)?(?:推荐|喜欢)"
     r"|\bi(?:['’]d| would) (?:pass|skip (?:it|this))\b|\bi would(?: not|n['’]t) recommend\b"
 )
 """`Yes, I have read it all. They would hate it.`"""
@@ -272,6 +285,10 @@ def _meant(words: Iterable[str]) -> set[bool]:
 def _opening(text: str) -> set[bool] | None:
     """Return the verdict of an opening that is more or less than a plain yes or no: `Yes and no`, `Absolutely!`,
     `Eher nicht.`"""
+    if (last := _LAST_SO.search(text)) and not _ON_SOMETHING.search(last[0]):
+        return _meant([last[1]])
+    if chance := _CHANCE.match(text):
+        return {float(chance[1]) > _EVEN} if float(chance[1]) != _EVEN else {True, False}
     abroad = _BOTH_ABROAD.match(text)
     if (abroad and len(_meant(abroad.groups())) == 2) or _BUT_NOT.match(text):
         return {True, False}
@@ -279,8 +296,10 @@ def _opening(text: str) -> set[bool] | None:
         yes, no = (float(weighed[first] or weighed[second]) for first, second in ((1, 4), (2, 3)))
         shares = any(abs(yes + no - whole) < 0.1 * whole for whole in (1, 100))
         return {yes > no} if shares and yes != no else {True, False}
-    if _BOTH.match(text) or _ON_CONDITION.search(text):
+    if _BOTH.match(text) or _BOTH_IN_ONE.match(text) or _ON_CONDITION.search(text):
         return {True, False}
+    if but := _BUT_YES.match(text):
+        return _meant([but[1]])
     if _HARDLY.match(text):
         return {False}
     if plain := _EMPHATIC.match(text):
@@ -333,14 +352,23 @@ def _concluded(text: str) -> set[bool] | None:
     """Return the verdict of the last words (`They'd like the start, but no.`), unless it depends on something."""
     last = text[-SEARCH_LIMIT:].rstrip().rpartition("\n")[2]
     found = _CONCLUDED.search(last[-_LAST_SIGNS:])
-    return _meant([found[1] or found[2]]) if found and not _ON_SOMETHING.search(last) else None
+    if found and not _ON_SOMETHING.search(last):
+        return _meant([found[1] or found[2]])
+    alone = _LAST_LINE.search(text)
+    return _meant([alone[1]]) if alone and len(_meant(_PLAIN.findall(text))) == 1 else None
 
 
 _CONCLUDED = caseless(
     r"\b(?:so|but|then|therefore|thus|hence|overall|on balance)[,:]? "
     r"(?:(?:it|this|this one)(?: is|['’]s) )?(?:an? )?(yes|no)[\W_]*$"
-    rf"|(?:donc|also|quindi|entonces|portanto|dus),? ({_EITHER})[\W_]*$"
+    rf"|(?:donc|also|quindi|entonces|portanto|dus|c['’]est un|es ist ein),? ({_EITHER})[\W_]*$"
 )
+_LAST_SO = caseless(
+    r"(?:^|[.!?] )(?:so|therefore|thus|overall|in the end|hence),? (?:it(?:['’]s| is) )?(?:an? )?(yes|no)"
+    r"(?=[,.:;!–—-])[^.!?\n]*[.!]?\s*$"
+)
+"""`… So no, I would not recommend it.`"""
+_LAST_LINE = caseless(r"\n[\W_]*(yes|no)[\W_]*$")
 _ON_SOMETHING = caseless(r"\b(?:if|unless|when|whether|depend\w*)\b")
 _LAST_SIGNS = 80
 
@@ -359,7 +387,7 @@ def _opening_prediction(text: str) -> set[bool] | None:
         return set()
     if found := HEDGED.match(text):
         return {(found["un"] is None) == (found["not"] is None)}
-    return predictions(SENTENCES.split(text.strip(), maxsplit=1)[0]) or None
+    return predictions(text, opening=True) or None
 
 
 def _without_yes_or_no(text: str) -> set[bool] | None:

@@ -32,7 +32,7 @@ NAMES = {
     "seed": r"\bseed\b",
     "stop": r"""['"`]stop['"`]|\bstop(?=:| sequences| is not)|(?:: |-> )stop\b""",
     "response_format": r"\bresponse_?format\b|json_?schema|structured outputs?\b",
-    "logprobs": r"\b(?:top_?)?logprobs\b|\blog ?probabilities\b",
+    "logprobs": r"\b(?:top_?)?logprobs\b|\blog ?probabilities\b|\btop_n_tokens\b",
     "temperature": r"\btemperature\b",
     "reasoning_effort": r"\breasoning[_ .]?effort\b|\bthinking (?:mode|budget)\b|\breasoning is mandatory\b"
     r"|\bsupport (?:thinking|reasoning)\b",
@@ -57,7 +57,7 @@ REFUSED = re.compile(
 WRONG_VALUE = re.compile(r"invalid (?:value|role|parameter)|must be one of|must alternate", re.IGNORECASE)
 """Phrases that mean the same, but only about a role or the kind of a response format."""
 AT_LEAST = re.compile(
-    r"(?:expected a value >=|must be >=|must be greater than or equal to|minimum (?:value )?(?:is"
+    r"(?:expected a value >=|(?:must|should) be (?:>=|at least|greater than or equal to)|minimum (?:value )?(?:is"
     r"|of)) ?(?!1\b)(\d{1,3})\b",
     re.IGNORECASE,
 )

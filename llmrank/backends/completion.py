@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from reprlib import Repr
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,10 +31,12 @@ MAX_PROBABILITY = 1.05
 """Maximum total probability of the most likely tokens, including rounding."""
 FINISH = {
     **dict.fromkeys(("length", "max_tokens", "model_length", "max_output_tokens"), "length"),
+    **dict.fromkeys(("max_new_tokens", "token_limit", "model_context_window_exceeded"), "length"),
     **dict.fromkeys(
         ("content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii", "sensitive"),
         "content_filter",
     ),
+    **dict.fromkeys(("content_filtered", "guardrail_intervened", "blocked"), "content_filter"),
     **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
 }
 """Finish reasons by each of their known names, in lower case."""
@@ -105,6 +108,8 @@ def joined_events(text: str) -> dict[str, Any] | None:
     return whole | {"choices": [choice]}
 
 
+USUAL = frozenset(("id", "object", "created", "model", "usage"))
+"""The fields of a chat completion that do not tell why it has no choice; some differ in every call."""
 REASONS = ("message", "detail", "msg", "error_msg")
 """Where gateways put the reason for a failure, in a body that is neither an answer nor an OpenAI-style error."""
 
@@ -127,8 +132,8 @@ def read_completion(
     if error := body.get("error"):
         raise unreadable(f"the endpoint returned an error instead of an answer: {error_message(error)}")
     if (choice := first_choice(body)) is None:
-        other = next(filter(None, map(body.get, REASONS)), None)
-        raise unreadable(f"the endpoint returned no choice{f': {error_message(other)}' if other else ''}")
+        reason = next(filter(None, (at(body, str, name) for name in REASONS)), "") or _abridged(body)
+        raise unreadable(f"the endpoint returned no choice: {one_line(reason)}")
     reason = choice.get("finish_reason")
     if reason is not None and not (isinstance(reason, str) and len(reason) <= 64):
         faults["finish_reason"] += 1
@@ -166,6 +171,13 @@ def error_message(error: object) -> str:
         return error_message(error[0]) if error and not isinstance(error[0], list) else error_message(None)
     message = error.get("message") or error.get("code") if isinstance(error, dict) else error
     return one_line(str(message)) if isinstance(message, str | int) and message is not True else "it does not say why"
+
+
+def _abridged(body: Mapping[str, Any]) -> str:
+    """Return the fields of a body without a choice, shortened: they show what the endpoint is, or what it says."""
+    short = Repr()
+    short.maxdict, short.maxlevel, short.maxstring = 12, 4, 200
+    return short.repr({name: value for name, value in body.items() if name not in USUAL})
 
 
 def first_choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -282,9 +294,10 @@ def _left_out(entry: object, most_likely: Sequence[tuple[str, float]]) -> list[t
     return [(token, float(value))] if fits and token_text(token).strip() not in listed else []
 
 
-def count_most_likely(body: Mapping[str, Any]) -> int:
-    """Return the number of log-probabilities at the first token of a chat completion."""
-    return len(_most_likely(next(iter(at(first_choice(body), list, "logprobs", "content") or ()), None)))
+def first_tokens(body: Mapping[str, Any]) -> list[str]:
+    """Return the most likely first tokens of a chat completion, as the endpoint lists them."""
+    listed = _most_likely(next(iter(at(first_choice(body), list, "logprobs", "content") or ()), None))
+    return [at(one, str, "token") or "" for one in listed]
 
 
 def _tokens_of_answer(tokens: Sequence[object], text: str) -> Sequence[object]:

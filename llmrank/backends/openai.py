@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 from llmrank.backends.base import Ask, BaseBackend, single_token
 from llmrank.backends.completion import (
     at,
-    count_most_likely,
     cut_at,
+    first_tokens,
     no_answer,
     objects_at,
     read_completion,
@@ -233,7 +233,12 @@ class OpenAIBackend(BaseBackend):
             # Only the list may be missing: a gateway may not be allowed to read it.
             self._say(f"{self._url}/models answered {reply.status}; continuing without the list of models")
             return reply
-        if reply.status in (401, 429) or reply.status >= 500:
+        if reply.status == 401:
+            # A gateway's key may be valid for calls only (LiteLLM); a wrong key is refused here too.
+            self._sent_beside += 1
+            with suppress(RefusedError):
+                await self._ask(replace(PROBE, labels=()))
+        elif reply.status == 429 or reply.status >= 500:
             raise await self._refusal(reply, {})
         return reply
 
@@ -380,12 +385,12 @@ class OpenAIBackend(BaseBackend):
         text, reasoning = (self.endpoint.mask(one, sent) for one in (response.text, response.reasoning))
         response = replace(response, text=text, reasoning=reasoning)
         if labels and not self._warned_of_logprobs:
-            self._check_logprobs(response, labels, 0 if ids else sent.get("top_logprobs", 0), count_most_likely(body))
+            self._check_logprobs(response, labels, 0 if ids else sent.get("top_logprobs", 0), first_tokens(body))
         self._note(response)
         self._check_repetition(body, response)
         return response
 
-    def _check_logprobs(self, response: Response, labels: Sequence[str], requested: int, returned: int) -> None:
+    def _check_logprobs(self, response: Response, labels: Sequence[str], requested: int, tokens: Sequence[str]) -> None:
         """Warn once if log-probabilities of labels are missing. `requested` is 0 if they were requested by id."""
         found = response.label_logprobs
         if found is None or len(found) == len(labels):
@@ -395,15 +400,16 @@ class OpenAIBackend(BaseBackend):
                 " returned invalid log-probabilities (not numbers, above 0, or adding up to a probability above 1); "
                 "they are dropped, and a prompt that reads nothing else gets no answer"
             )
-        elif not found and returned:
+        elif not found and tokens:
             what = (
                 f": of {', '.join(labels[:3])}{', …' * (len(labels) > 3)} none is among the most likely first tokens "
-                f"of an answer (it begins {one_line(response.text, 20)!r}); what reads nothing else has no answer"
+                f"of an answer ({', '.join(repr(one_line(token, 20)) for token in tokens[:3])}); what reads nothing "
+                "else has no answer"
             )
-        elif returned < requested:
+        elif len(tokens) < requested:
             what = (
-                f" returned only {returned} of {requested} requested log-probabilities; candidates whose label is not "
-                "among them are not placed"
+                f" returned only {len(tokens)} of {requested} requested log-probabilities; candidates whose label is "
+                "not among them are not placed"
             )
         else:
             return

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Self
 
-from llmrank.backends.completion import at, first_choice, unreadable
+from llmrank.backends.completion import at, first_choice, json_value, unreadable
 from llmrank.backends.dialect import refused_parameter
 from llmrank.backends.endpoint import Reply, error_text
 from llmrank.errors import BackendError, FatalBackendError, TransientError
@@ -25,7 +25,8 @@ QUOTA = frozenset(
 )
 OUT_OF_MONEY = re.compile(
     r"credit balance is too low|insufficient (?:account )?(?:balance|credits)|used all available credits"
-    r"|exceeded your (?:current|monthly)|(?:key|spending|billing hard) limit (?:exceeded|has been reached)"
+    r"|exceeded your (?:current|monthly)|(?:key|spend(?:ing)?|billing hard) limit (?:exceeded|(?:has been )?reached)"
+    r"|reached your specified (?:api )?usage limit|account is in good standing"
     r"|monthly (?:spending )?limit|\bbudget has been exceeded|exceeded(?:token)?budget|over budget\. spend",
     re.IGNORECASE,
 )
@@ -136,7 +137,9 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     out_of_money = OUT_OF_MONEY.search(full_message) and not COMES_BACK.search(full_message)
     out_of_money = out_of_money and status in (400, 403, 429) and wait is None
     if status == 402 or code in QUOTA or out_of_money:
-        return FatalBackendError(f"{url}: the quota is exhausted ({message})\n  hint: add credit, then run it again")
+        return FatalBackendError(
+            f"{url}: the quota is exhausted ({message})\n  hint: add credit or raise the limit, then run it again"
+        )
     if status < 300:
         return unreadable(f"{url} answered with status {status}, which is not valid for an answer")
     if intermediary := _intermediary(reply, message):
@@ -145,7 +148,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
             return TransientError(f"{url} {what}", kind="unreadable", charged=False)
         return FatalBackendError(f"{url} {what}\n  hint: {hint}")
     if status in (401, 403):
-        return FatalBackendError(f"{url} rejects the key ({status}){_why_rejected(body, full_message)}")
+        return FatalBackendError(f"{url} rejects the key ({status}){_why_rejected(body, full_message, answered)}")
     # A status unknown to HTTP, such as 499 or 460, comes from an intermediary.
     if status in PASSING or status >= 500 or status not in KNOWN:
         reset = wait_for_reset({**reply.headers, **_passed_on(reply.body)}) if status == 429 else None
@@ -154,10 +157,10 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     return RefusedError(request_specific)
 
 
-def _why_rejected(body: ErrorBody, full_message: str) -> str:
+def _why_rejected(body: ErrorBody, full_message: str, answered: bool) -> str:
     """Return why the endpoint rejects the key, if it says so, and a hint. A message about the key may quote part of it;
     the error's code is then shown."""
-    hint = "\n  hint: set OPENAI_API_KEY to a key for this endpoint"
+    hint = f"\n  hint: set OPENAI_API_KEY to a key for this endpoint{'' if answered else ', or correct --base-url'}"
     if full_message != "no message" and not ABOUT_THE_KEY.search(full_message):
         return f": {error_text(body.message)}{hint}, or check what this key may do, and from where"
     codes = [f": {code}" for code in (body.code, body.type) if re.fullmatch("[a-z_]{1,60}", code)]
@@ -227,6 +230,9 @@ class ErrorBody:
         if not isinstance(error, dict):
             return cls(error if isinstance(error, str) else text)
         message = error.get("message")
+        if isinstance(message, str) and (said := at(error, str, "metadata", "raw")):  # OpenRouter's provider
+            inner = cls.read(json_value(said), said)
+            return replace(inner, message=f"{message}: {inner.message}")
         named = [
             str(field) if isinstance(field := error.get(name), str | int) else "" for name in ("param", "code", "type")
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,10 @@ READ: dict[str, tuple[dict[str, Any], Response]] = {
     "content filter": (completion(None, finish_reason="content_filter"), Response("", "content_filter")),
     "refusal": (completion(None, refusal="I can't help"), Response("I can't help", "refusal")),
     "cut off": (completion("[1] > [", finish_reason="length"), Response("[1] > [", "length")),
+    **{
+        reason: (completion("[1] > [", finish_reason=reason), Response("[1] > [", "length"))
+        for reason in ("token_limit", "max_new_tokens", "model_context_window_exceeded")
+    },
     "reasoning": (
         completion(None, finish_reason="length", reasoning_content="let me see [3]"),
         Response("", "length", reasoning="let me see [3]"),
@@ -145,6 +150,22 @@ def test_labels_that_did_not_come_are_absent(first: Any) -> None:
 def test_why_there_is_no_answer_is_told_in_the_words_of_the_gateway(name: str) -> None:
     with pytest.raises(TransientError, match="no choice: the model is busy"):
         read_completion({"code": 1001, name: "the model is busy", "data": None})
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ({"type": "message", "content": [{"text": "[2] > [1]"}], "usage": {}}, "'text': '[2] > [1]'"),
+        ({"message": {"content": "[2] > [1]"}, "done": True}, "'done': True"),
+        ({"result": {"choices": []}, "success": True}, "'result': {'choices': []}"),
+        ({"base_resp": {"status_msg": "login fail"}, "choices": None}, "'status_msg': 'login fail'"),
+        ({"errors": [{"message": "Authentication error"}], "result": None}, "'message': 'Authentication error'"),
+        ({"id": "7", "created": 3, "choices": []}, r"no choice: {'choices': \[\]}$"),
+    ],
+)
+def test_a_body_without_a_choice_or_a_known_reason_is_shown(body: Any, shown: str) -> None:
+    with pytest.raises(TransientError, match=shown if shown.endswith("$") else re.escape(shown)):
+        read_completion(body)
 
 
 def test_of_a_stream_with_several_answers_the_first_is_read() -> None:

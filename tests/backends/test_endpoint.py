@@ -346,7 +346,7 @@ async def test_the_key_is_in_no_answer_and_no_error_wherever_it_is_echoed(
 async def test_the_key_is_in_no_error_of_the_list_of_models(echo: Callable[[str], str]) -> None:
     listed = {"data": [{"id": f"m-{echo(KEY)}", "owned_by": "vllm"}]}
     for models in (Step(body=json.dumps(listed)), refused(503, echo(KEY)), refused(401, echo(KEY))):
-        async with ScriptedServer(models=models) as server:
+        async with ScriptedServer(refused(401, echo(KEY)), models=models) as server:
             with pytest.raises(LlmrankError) as caught:
                 await open_openai(server.base_url, MODEL, api_key=KEY)
             assert not remains(str(caught.value))

@@ -185,6 +185,7 @@ FATAL = {
         refused(403, "Country not supported"),
         r"rejects the key \(403\): Country not supported\n  hint",
     ),
+    "403 of a path": (refused(403, "Missing Authentication Token"), r"\(403\)\n  hint: .*correct --base-url"),
     "401 with half a key": (refused(401, "Invalid key sk-proj-ab12****wxyz"), r"rejects the key \(401\)\n"),
     "401 of an address": (refused(401, "IP not in the allow-list"), r"\(401\): IP not in the allow-list\n  hint"),
     "401 with a code": (
@@ -201,6 +202,14 @@ FATAL = {
         r"redirects to https://login.example/[\s\S]*--base-url",
     ),
     "402": (refused(402, "pay first"), "quota is exhausted"),
+    **{
+        said: (refused(400, said), r"quota is exhausted[\s\S]*raise the limit")
+        for said in (
+            "You have reached your specified API usage limits. You will regain access on 2027-02-01 at 00:00 UTC.",
+            "API access blocked because spend limit reached.",
+            "Access denied, please make sure your account is in good standing.",
+        )
+    },
     "quota": (refused(429, "You exceeded your quota", code="insufficient_quota"), "quota is exhausted"),
 }
 REFUSED = {
@@ -552,9 +561,15 @@ async def test_nobody_there() -> None:
 
 async def test_a_wrong_key_is_told_on_opening() -> None:
     with pytest.raises(FatalBackendError, match="rejects the key") as caught:
-        async with opened(models=refused(401, f"bad key {KEY}")):
+        async with opened(refused(401, f"bad key {KEY}"), models=refused(401, f"bad key {KEY}")):
             pass
     assert KEY not in str(caught.value)
+
+
+async def test_a_key_that_may_not_list_the_models_is_used_if_it_may_call_one() -> None:
+    async with opened(models=refused(401, "Virtual key is not allowed to call this route")) as (server, backend):
+        assert (await backend.answer(REQUEST)).text == "fine"
+        assert (server.calls, backend.sent_beside) == (2, 1)
 
 
 @pytest.mark.parametrize("models", [refused(404), refused(405), Step(body=PAGE), Step(body="[]"), Step(body="{}")])

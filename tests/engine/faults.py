@@ -9,6 +9,7 @@ import gzip
 import json
 import re
 import sqlite3
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -139,6 +140,11 @@ def within(error: object) -> Step:
     body = completion("")
     body["choices"][0]["error"] = error
     return Step(body=json.dumps(body))
+
+
+def raw_deflated(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
 
 
 def nested(depth: int) -> bytes:
@@ -636,6 +642,61 @@ FAULTS = (
         Fault(f"unsupported: {text}", always(refused(400, text)), OK, 2, GIVEN_UP + "refuses this request", 2)
         for text in ("x does not support thinking", "`top_p` must be > 0.0 and < 1.0")
     ),
+    # --- other APIs, and what a gateway's provider said ---
+    *(
+        passing(name, Step(body=json.dumps(body)), shown)
+        for name, body, shown in (
+            ("Anthropic's own form", {"type": "message", "content": [{"text": "[3] > [1]"}]}, "'type': 'message'"),
+            ("Ollama's own form", {"message": {"content": "[3] > [1]"}, "done": True}, "'done': True"),
+            ("Workers AI's wrapping", {"result": completion("[3] > [1]"), "success": True}, "{'result': "),
+            ("Lambda's wrapping", {"statusCode": 200, "body": json.dumps(completion("[3]"))}, "'statusCode': 200"),
+            ("MiniMax's error in a 200", {"choices": None, "base_resp": {"status_msg": "login fail"}}, "login fail"),
+            ("Cloudflare's error in a 200", {"errors": [{"message": "no login"}], "result": None}, "no login"),
+            ("Lambda's error in a 200", {"errorMessage": "Task timed out after 30.03 seconds"}, "Task timed out"),
+        )
+    ),
+    own(
+        "400 of OpenRouter's provider: the prompt is too long",
+        refused(400, "Provider returned error", metadata={"raw": '{"error": {"message": "context length is 4096"}}'}),
+    ),
+    Fault(
+        "unsupported: 400 of OpenRouter's provider",
+        always(refused(400, "Provider returned error", metadata={"raw": '{"detail": "seed is not supported"}'})),
+        *(OK, 2, GIVEN_UP + "seed is not supported", 2),
+    ),
+    *(
+        stopping(f"400: {text}", refused(400, text), "quota is exhausted")
+        for text in (
+            "You have reached your specified API usage limits. You will regain access on 2027-02-01 at 00:00 UTC.",
+            "API access blocked because spend limit reached.",
+            "Access denied, please make sure your account is in good standing.",
+        )
+    ),
+    stopping("403: Missing Authentication Token", refused(403, "Missing Authentication Token"), "rejects the key"),
+    own(
+        "413 with a rate limit's code",
+        refused(413, "Request too large on tokens per minute (TPM)", code="rate_limit_exceeded"),
+    ),
+    *(
+        Fault(f"finish reason {reason}", always(good("[2] > [1]", finish_reason=reason)), "repaired", 1, "repaired", 1)
+        for reason in ("token_limit", "max_new_tokens", "model_context_window_exceeded")
+    ),
+    *(
+        refusing(f"finish reason {reason}", good("", finish_reason=reason))
+        for reason in ("content_filtered", "guardrail_intervened", "blocked")
+    ),
+    harmless(
+        "Azure's filter that failed",
+        several(numbered(ANSWER, 0) | {"content_filter_results": {"error": {"code": "x"}}}),
+    ),
+    harmless("content twice", Step(body=GOOD.decode().replace('"content"', '"content": null, "content"', 1))),
+    passing("deflate without its header", framed(raw_deflated(GOOD), "Content-Encoding: deflate"), "not JSON"),
+    harmless("line breaks without CR", raw(WHOLE.replace(b"\r\n", b"\n"))),
+    harmless("no reason phrase", raw(WHOLE.replace(b"200 OK", b"200"))),
+    passing("a space before a colon", raw(WHOLE.replace(b"Type:", b"Type :")), "not valid HTTP"),
+    harmless("blank lines for a while", raw(CHUNKED, *[chunk(b"\n")] * 5, chunk(GOOD), b"0\r\n\r\n", pause=0.01)),
+    passing("blank lines and no more", raw(CHUNKED, *[chunk(b"\n")] * 5, b"0\r\n\r\n", pause=0.01), "empty body"),
+    Fault("the prompt before the answer", always(good(f"Film 0, Film 1?\n{ANSWER}")), "repaired", 1, "repaired", 1),
     passing(
         "Ollama's stream of lines",
         Step(body='{"message": {"content": "[3]"}, "done": false}\n{"message": {"content": ""}, "done": true}\n'),

@@ -285,7 +285,7 @@ def _meant(words: Iterable[str]) -> set[bool]:
 def _opening(text: str) -> set[bool] | None:
     """Return the verdict of an opening that is more or less than a plain yes or no: `Yes and no`, `Absolutely!`,
     `Eher nicht.`"""
-    if (last := _LAST_SO.search(text)) and not _ON_SOMETHING.search(last[0]):
+    if (last := _LAST_SO.search(text.rstrip()[-SEARCH_LIMIT:])) and not _ON_SOMETHING.search(last[0]):
         return _meant([last[1]])
     if chance := _CHANCE.match(text):
         return {float(chance[1]) > _EVEN} if float(chance[1]) != _EVEN else {True, False}
@@ -350,11 +350,11 @@ def _later(text: str, begins: re.Match[str]) -> set[bool] | None:
 
 def _concluded(text: str) -> set[bool] | None:
     """Return the verdict of the last words (`They'd like the start, but no.`), unless it depends on something."""
-    last = text[-SEARCH_LIMIT:].rstrip().rpartition("\n")[2]
+    before, _, last = text[-SEARCH_LIMIT:].rstrip().rpartition("\n")
     found = _CONCLUDED.search(last[-_LAST_SIGNS:])
     if found and not _ON_SOMETHING.search(last):
         return _meant([found[1] or found[2]])
-    alone = _LAST_LINE.search(text)
+    alone = _LAST_LINE.fullmatch(last) if before else None
     return _meant([alone[1]]) if alone and len(_meant(_PLAIN.findall(text))) == 1 else None
 
 
@@ -365,10 +365,10 @@ _CONCLUDED = caseless(
 )
 _LAST_SO = caseless(
     r"(?:^|[.!?] )(?:so|therefore|thus|overall|in the end|hence),? (?:it(?:['’]s| is) )?(?:an? )?(yes|no)"
-    r"(?=[,.:;!–—-])[^.!?\n]*[.!]?\s*$"
+    r"(?=[,.:;!–—-])[^.!?\n]{0,200}[.!]?$"
 )
 """`… So no, I would not recommend it.`"""
-_LAST_LINE = caseless(r"\n[\W_]*(yes|no)[\W_]*$")
+_LAST_LINE = caseless(r"[\W_]{0,9}(yes|no)[\W_]{0,9}")
 _ON_SOMETHING = caseless(r"\b(?:if|unless|when|whether|depend\w*)\b")
 _LAST_SIGNS = 80
 

@@ -42,6 +42,11 @@ def one_line(text: str, most: int = 300) -> str:
     return safe_for_console(line if len(line) <= most else f"{line[: most - 1]}…")
 
 
+def count_of(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun: `1 Case`, `2,000 Cases`. `many` is the plural if it is not `one` and an s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def module_of(extra: str, name: str) -> Any:  # noqa: ANN401 - a module
     """Import and return a module that an optional extra of llmrank installs; raise MissingError if it is missing."""
     try:
@@ -281,7 +286,7 @@ def _short_diff(old: str, new: str) -> Iterator[str]:
                 ]
     yield from lines[:DIFF_LINES] or ["only the line endings, or the one at the end, differ"]
     if len(lines) > DIFF_LINES:
-        yield f"… and {len(lines) - DIFF_LINES} more lines"
+        yield f"… and {count_of(len(lines) - DIFF_LINES, 'more line')}"
 
 
 def _from(line: str, place: int) -> str:

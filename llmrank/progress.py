@@ -151,7 +151,7 @@ class Progress(Reporter):
     def _sum_up(self) -> None:
         now, self._summed_up = time.monotonic(), self._done
         times = ", ".join(filter(None, [duration(now - self._started), self._time_left(now)]))
-        self.message(f"{self._done}/{self._total} Cases, {times}: {self._counts()}")
+        self.message(f"Cases {self._done}/{self._total}, {times}: {self._counts()}")
 
     def _time_left(self, now: float) -> str:
         """Return the estimated time left, at the pace since the first Case, before which the model was loaded."""

@@ -6,9 +6,14 @@ import pickle
 
 import pytest
 
-from llmrank.errors import InputError, LlmrankError, TransientError, UnfinishedError, differences
+from llmrank.errors import InputError, LlmrankError, TransientError, UnfinishedError, count_of, differences
 
 TEXT = "\n".join(f"line {number} of the template" for number in range(40))
+
+
+def test_a_count_of_one_takes_the_singular() -> None:
+    assert [count_of(count, "Case") for count in (0, 1, 2, 1000)] == ["0 Cases", "1 Case", "2 Cases", "1,000 Cases"]
+    assert [count_of(count, "row has", "rows have") for count in (1, 2)] == ["1 row has", "2 rows have"]
 
 
 def test_equal_settings_and_those_that_are_not_set_do_not_differ() -> None:

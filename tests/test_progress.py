@@ -35,7 +35,7 @@ def test_the_rest_is_estimated_by_the_pace_since_the_first_case(
     for second in (100, 112):  # the model takes 100 s to start, a Case 12 s
         clock[0] = second
         shown.advance("ok")
-    assert "4/10 Cases, 1 min 52 s, 1 min 12 s left: new: ok 2" in capsys.readouterr().err
+    assert "Cases 4/10, 1 min 52 s, 1 min 12 s left: new: ok 2" in capsys.readouterr().err
 
 
 def test_how_far_the_work_came_is_said_once(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,9 +47,9 @@ def test_how_far_the_work_came_is_said_once(clock: list[float], capsys: pytest.C
             shown.advance("ok")
         shown.end()
     assert [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()] == [
-        "1/1 Cases",
-        "1/2 Cases",
-        "2/2 Cases",
+        "Cases 1/1",
+        "Cases 1/2",
+        "Cases 2/2",
     ]
 
 

@@ -129,7 +129,7 @@ class Contrast:
         """
         gained = self.differences(said)
         claims = [worth(subject(name), row, self.headline) for name, row in zip(self.others, gained, strict=True)]
-        sentence = sentence_of(claims) + remark + unread(self.runs.values(), "they count as worst")
+        sentence = sentence_of(claims) + remark + unread(self.runs.values(), "such answers count as worst")
         rows = (*self.levels(said), *gained, *more, *self.agreement(said), *self.unread(said))
         return Audit(question, sentence, rows, self.about)
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from llmrank import stats
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.measures.judgements import tie_group
 from llmrank.run import CaseStory, Run
 from llmrank.run.folder import read_part
@@ -147,7 +147,7 @@ def unread(runs: Iterable[Run], consequence: str) -> str:
     """Return a sentence, to append to others, on the unreadable answers; empty if all are readable."""
     answered = [record.ranking.answered for run in runs for record in run.records.values()]
     missing = answered.count(False)
-    return f" {missing:,} of {len(answered):,} answers cannot be read; {consequence}." if missing else ""
+    return f" {missing:,} of {count_of(len(answered), 'answer')} cannot be read; {consequence}." if missing else ""
 
 
 def with_reasons(said: str, reasons: Mapping[str, str]) -> str:

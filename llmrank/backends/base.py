@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from llmrank.errors import FatalBackendError
+from llmrank.errors import FatalBackendError, count_of
 from llmrank.store import Store, keyed
 from llmrank.types import Backend, BackendDefaults, Capabilities, Message, Request, Response
 
@@ -122,6 +122,6 @@ def single_token(label: str, encode: Callable[[str], list[int]], *, spaced: bool
         if len(ids := encode(form)) == 1:
             return ids[0]
     raise FatalBackendError(
-        f"label {label!r} is {len(encode(label))} tokens for this model; a label must be a single token\n"
+        f"label {label!r} is {count_of(len(encode(label)), 'token')} for this model; a label must be a single token\n"
         "  hint: use --ids letters (chosen to fit the model), or an answer format that reads text"
     )

@@ -24,7 +24,7 @@ from llmrank.backends.endpoint import MAX_BYTES as MAX_ANSWER
 from llmrank.backends.endpoint import Reply
 from llmrank.backends.open_batch import OpenBatch, take_open_batches
 from llmrank.backends.openai import OpenAIBackend
-from llmrank.errors import BackendError, FatalBackendError, TransientError, one_line
+from llmrank.errors import BackendError, FatalBackendError, TransientError, count_of, one_line
 from llmrank.files import cannot_write
 from llmrank.progress import Say, silent
 from llmrank.store import Store, keyed
@@ -165,7 +165,7 @@ class BatchBackend(WrappedBackend):
         if self._store is None:
             self._store = Store(self._store_path)
             for batch in take_open_batches(self._store_path, self.identity):
-                self._say(f"resuming {_name(batch)} of {batch.state.count:,} requests")
+                self._say(f"resuming {_name(batch)} of {count_of(batch.state.count, 'request')}")
                 self._in_flight |= dict.fromkeys(batch.keys, self._start_task(self._process(batch)))
         return self._store
 
@@ -257,7 +257,8 @@ class BatchBackend(WrappedBackend):
         while True:
             found = await self._retried(lambda: self._poll(batch))
             done = "?" if found.done is None else f"{found.done:,}"
-            if (line := f"{_name(batch)}: {found.status}, {done} of {batch.state.count:,} requests") != last_line:
+            asked = count_of(batch.state.count, "request")
+            if (line := f"{_name(batch)}: {found.status}, {done} of {asked}") != last_line:
                 self._say(line)
                 last_line = line
             if found.status in ENDED:
@@ -375,7 +376,7 @@ class BatchBackend(WrappedBackend):
             if lines > before and not ours:
                 fault = f"its file is {self._direct.endpoint.describe(path)}"
         if not fault and lines < (expected := min(ended.completed, len(requests))):
-            fault = f"its files have {lines} lines, but {expected} of its requests were answered"
+            fault = f"its files have {count_of(lines, 'line')}, but {expected} of its requests were answered"
         return results, fault
 
     async def _download(self, batch: OpenBatch, file_id: str) -> Path:

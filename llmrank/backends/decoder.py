@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from llmrank.errors import InputError, module_of
+from llmrank.errors import InputError, count_of, module_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -78,8 +78,8 @@ def _check_layers(decoder: PreTrainedModel, wanted: int, folder: Path) -> int:
     """Return the number of decoder layers; raise InputError if it is less than `wanted`."""
     there = len(_layers(decoder))
     if there < wanted:
-        hint = f"use at most {there} layers"
-        raise InputError(f"the model has {there} layers, fewer than the {wanted} requested", path=folder, hint=hint)
+        problem = f"the model has {count_of(there, 'layer')}, fewer than the {wanted} requested"
+        raise InputError(problem, path=folder, hint=f"use at most {there}")
     return there
 
 

@@ -16,6 +16,7 @@ from copy import copy
 from typing import Any
 
 from llmrank.backends.thinking import BUDGETS, SWITCHES, effort, template_arguments
+from llmrank.errors import count_of
 from llmrank.progress import Say
 from llmrank.types import Message, Request, Structured, Thinking
 
@@ -207,7 +208,9 @@ class Dialect:
             )
         elif name == "logprobs" and most and 0 < int(most[1]) < self.most_logprobs:
             self.most_logprobs = int(most[1])
-            self._learned[name] = f"{self._url} returns at most {most[1]} log-probabilities"
+            self._learned[name] = (
+                f"{self._url} returns at most {count_of(int(most[1]), 'log-probability', 'log-probabilities')}"
+            )
         elif name == "max_tokens" and name not in self.replaced:
             self._replace(name, "max_completion_tokens")
         elif name == "system":

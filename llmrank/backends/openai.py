@@ -37,6 +37,7 @@ from llmrank.errors import (
     InputError,
     MissingError,
     TransientError,
+    count_of,
     nearest,
     one_line,
     safe_for_console,
@@ -317,7 +318,7 @@ class OpenAIBackend(BaseBackend):
             return
         if not self._truncated_prompts:
             self._say(
-                f"{self._url} counted {tokens:,} tokens in a prompt of {length:,} characters"
+                f"{self._url} counted {count_of(tokens, 'token')} in a prompt of {length:,} characters"
                 f"{', as in prompts of other lengths' if plateau else ''}: it truncates long prompts. "
                 "Increase the model's context length (Ollama: num_ctx), or show fewer events (--history)"
             )

@@ -22,7 +22,7 @@ from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
 from llmrank.backends.decoder import LORA, LORA_CONFIG, cut_layers, open_base, save_lora, training_module
 from llmrank.backends.models import Model
 from llmrank.backends.titles import TitleShape
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.files import write_json
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def load_adapter(folder: Path, base: Model, dtype: torch.dtype = torch.float32) 
         tuned = peft.PeftModel.from_pretrained(open_body(base.folder, shape.layers, dtype), str(folder))
         # PEFT ignores missing weights. The vocabulary never grows, so it need not ask the hub about it.
         if lora.keys() != peft.get_peft_model_state_dict(tuned, save_embedding_layers=False).keys():
-            raise _incomplete(folder / LORA, f"its weights are not those of {shape.layers} layers")
+            raise _incomplete(folder / LORA, f"its weights are not those of {count_of(shape.layers, 'layer')}")
         body = tuned.merge_and_unload()
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:

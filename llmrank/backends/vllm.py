@@ -35,7 +35,7 @@ from llmrank.backends.thinking import (
     template_arguments,
     template_variables,
 )
-from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError, nearest
+from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError, count_of, nearest
 from llmrank.progress import Say, open_stderr, sign_of_life, silent
 from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Thinking, Usage
 
@@ -145,7 +145,8 @@ class VllmBackend(BaseBackend):
         ids = [self._label_ids[label] for label in labels]
         if len(set(ids)) < len(ids) or len(ids) > LABEL_LIMIT:
             raise FatalBackendError(
-                f"{len(ids)} labels are {len(set(ids))} distinct tokens; all must be distinct, {LABEL_LIMIT} at most\n"
+                f"{len(ids)} labels are {count_of(len(set(ids)), 'distinct token')}; all must be distinct, "
+                f"{LABEL_LIMIT} at most\n"
                 "  hint: use --ids letters (chosen to fit the model), or show fewer candidates (-k)"
             )
         return ids

@@ -9,6 +9,7 @@ import click
 
 from llmrank.cli.options import config_option, force_option, option, skip_bad_rows_option
 from llmrank.cli.output import say
+from llmrank.errors import count_of
 
 _FILE = click.Path(path_type=Path, exists=True)
 
@@ -66,4 +67,4 @@ def convert(
     rows, notes = convert_file(proposed, source, output, overwrite=overwrite, columns=column_roles(columns), **options)
     for note in notes:
         say(note)
-    click.echo(f"{output}: {rows:,} Cases")
+    click.echo(f"{output}: {count_of(rows, 'Case')}")

@@ -13,7 +13,7 @@ import click
 
 from llmrank.cli.options import json_option
 from llmrank.cli.output import show_json
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _findings() -> Iterator[Finding]:
     else:
         yield Finding("ray", "note", "not installed; only rerank --engine ray needs it", "pip install 'llmrank[ray]'")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    machine = f"{os.cpu_count()} cores, {memory:.0f} GiB of memory, {'a GPU' if gpu else 'no GPU'}"
+    machine = f"{count_of(os.cpu_count() or 1, 'core')}, {memory:.0f} GiB of memory, {'a GPU' if gpu else 'no GPU'}"
     yield Finding("machine", "note", machine)
 
 

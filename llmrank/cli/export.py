@@ -11,6 +11,7 @@ import click
 
 from llmrank.cli.options import force_option, option
 from llmrank.cli.output import say
+from llmrank.errors import count_of
 from llmrank.run.export import ExportFormat
 from llmrank.run.tracking import Tracker
 
@@ -52,6 +53,6 @@ def export(
         raise click.UsageError("give the file to write: -o FILE")
     found = load_run(run)
     if found.unfinished:
-        say(f"{run} is not finished: {found.unfinished} of its {len(found)} Cases are left out.")
+        say(f"{run} is not finished: {found.unfinished} of {count_of(len(found), 'Case')} left out.")
     for path in found.export(output, form, overwrite=overwrite):
         click.echo(str(path))

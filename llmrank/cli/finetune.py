@@ -11,7 +11,7 @@ import click
 from llmrank.backends import DEFAULT_MODEL
 from llmrank.cli import options
 from llmrank.cli.output import say, show_json
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.evaluation.settings import CaseSettings, PromptSettings, gather, settings_of
 from llmrank.finetune import VALIDATION_USERS
 from llmrank.finetune.settings import PromptTraining, TitleTraining
@@ -83,7 +83,7 @@ def finetune_command(data: str, output: Path, model: str, validation_users: int,
         return
     best = card["validation"]
     over = " over the users whose item recall proposed" if best["measure"].startswith("NDCG") else ""
-    click.echo(f"{output}: {card['best_targets']:,} targets of {card['data']['name']}, {card['minutes']} minutes")
+    click.echo(f"{output}: {count_of(card['best_targets'], 'target')} of {card['data']['name']}, {card['minutes']} min")
     click.echo(f"validation {best['measure']} {best['best']:.4f}{over}")
     use = f"--prompt {card['prompt']['prompt']} --adapter {output}" if prompted else _title_options(card, data, output)
     others = ", with the options of this training" if prompted else ", with the data options of this training"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from llmrank.errors import count_of
+
 if TYPE_CHECKING:
     from llmrank.run import Run
 
@@ -81,7 +83,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
         paid += f" (plus up to {show_money(doubtful['cost'], spent['currency'])} for calls without a usage report)"
     calls, made = session.get("calls", 0), ""
     if "spent" in session:  # absent for `score`, which sends no requests
-        sent = f" in {spent['requests']:,} requests" if spent["requests"] > calls else ""
+        sent = f" in {count_of(spent['requests'], 'request')}" if spent["requests"] > calls else ""
         made = f"{calls:,} made now{sent}" + (", the rest were stored" if calls < run.metrics.usage.requests else "")
     to = console()
     to.print(show_metrics(run.metrics, title=run.title, run=str(run.path), calls=made, paid=paid, width=to.width))

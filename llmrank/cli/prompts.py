@@ -13,7 +13,7 @@ from click.formatting import wrap_text
 
 from llmrank.cli.options import GroupedCommand, json_option, settings_from, settings_options
 from llmrank.cli.output import say, show_json
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, count_of, nearest
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings
 
 _NEW = Path(__file__).with_name("new_prompt.jinja")
@@ -184,10 +184,10 @@ def render_command(
         return
     text, shared = transcript(found.messages), len(found.shared)
     click.echo(text)
-    counted = f"{found.tokens:,} tokens ({found.counted_by}), {len(text):,} characters"
+    counted = f"{count_of(found.tokens, 'token')} ({found.counted_by}), {count_of(len(text), 'character')}"
     say(f"\n{counted}; {found.whom}, {found.template}")
     if found.whose:
-        share = f"the first {shared:,} characters ({shared / len(text):.0%})"
+        share = f"the first {count_of(shared, 'character')} ({shared / len(text):.0%})"
         say(f"shared with {found.whose}: {share}, up to …{found.shared[-60:]!r}")
 
 
@@ -217,7 +217,7 @@ def diff_command(name: str, other: str | None, count: int, **values: Any) -> Non
     compared = prompt_differences((before, after), (one, another), cases)
     for line in (line for lines in compared for line in lines):
         click.echo(line)
-    say(f"{sum(map(bool, compared))} of {len(compared)} rendered prompts differ")
+    say(f"rendered prompts that differ: {sum(map(bool, compared))} of {len(compared)}")
 
 
 def _variables() -> Iterator[str]:
@@ -251,6 +251,6 @@ def _report(context: click.Context, paths: Sequence[Path]) -> None:
     for problem in problems:
         key = f"{problem.field}: " if problem.field else ""
         click.echo(f"{problem.path}:{problem.line}: {key}{problem.problem}\n  hint: {problem.hint}")
-    say(f"{len(paths)} checked, {len(problems)} problem{'s' * (len(problems) != 1)}")
+    say(f"{len(paths)} checked, {count_of(len(problems), 'problem')}")
     if problems:
         context.exit(2)

@@ -10,6 +10,7 @@ import click
 
 from llmrank.cli.options import json_option
 from llmrank.cli.output import show_json
+from llmrank.errors import count_of
 from llmrank.evaluation.reparse import Reparsed
 from llmrank.evaluation.reparse import reparse as reparse_run
 from llmrank.run.tables import number
@@ -33,13 +34,13 @@ def reparse(run: Path, write: bool, as_json: bool) -> None:
     if write:
         click.echo("nothing to write" if done.kept is None else f"written; the old results are in {done.kept}")
         if done.left:
-            click.echo(f"metrics.json needs {done.left} more cases: run the command that made the Run to continue it")
+            click.echo(f"metrics.json needs {count_of(done.left, 'more Case')}: repeat the command that made the Run")
 
 
 def _show(done: Reparsed) -> None:
     """Print the summary, then every Case that changed or could not be parsed again."""
     cases, changed, unreadable = len(done.records), len(done.changes), len(done.unreadable)
-    click.echo(f"{done.run}: {cases} cases parsed again, no requests sent")
+    click.echo(f"{done.run}: {count_of(cases, 'Case')} parsed again, no requests sent")
     unchanged = cases - changed - unreadable
     lines = {
         "cases": f"{changed} changed · {unchanged} unchanged · {unreadable} cannot be parsed again",
@@ -72,7 +73,7 @@ def _arrow(old: Any, new: Any) -> str:  # noqa: ANN401 - values of JSON
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - a value of JSON
     if isinstance(value, list):
-        return f"{len(value)} items"
+        return count_of(len(value), "item")
     if isinstance(value, float):
         return number(value)
     return "none" if value in (None, "") else f"{value}"

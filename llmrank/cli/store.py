@@ -11,7 +11,7 @@ import click
 
 from llmrank.cli.options import force_option, json_option, option
 from llmrank.cli.output import show_json
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.evaluation.session import default_store
 from llmrank.store import BackendStats, Selection, Store
 
@@ -40,7 +40,7 @@ def stats(path: Path, as_json: bool) -> None:
         totals = {"responses": found.responses, "usage": asdict(found.usage), "store": str(path)}
         show_json(asdict(found) | totals)
         return
-    click.echo(f"{path}: {_amount(found.responses)}, {_size(found.size)} on disk")
+    click.echo(f"{path}: {count_of(found.responses, 'answer')}, {_size(found.size)} on disk")
     _show(found.by_backend)
 
 
@@ -54,7 +54,7 @@ def export_to(file: Path, path: Path, overwrite: bool) -> None:
 
     with Store(path, read_only=True) as opened:
         count = export_store(opened, file, overwrite=overwrite)
-    click.echo(f"{file}: {_amount(count)}, {_size(file.stat().st_size)}")
+    click.echo(f"{file}: {count_of(count, 'answer')}, {_size(file.stat().st_size)}")
 
 
 @store.command(name="import")
@@ -67,7 +67,7 @@ def import_from(file: Path, path: Path) -> None:
     check_exported(file)
     with Store(path) as opened:
         new, known = import_store(opened, file)
-    click.echo(f"{path}: {_amount(new)} added, {known:,} already stored")
+    click.echo(f"{path}: {count_of(new, 'answer')} added, {known:,} already stored")
 
 
 @store.command()
@@ -91,10 +91,10 @@ def prune(path: Path, model: str | None, backend: str | None, before: datetime |
     if not found.responses:
         click.echo(f"{path}: no stored answers match; nothing deleted ({kept:,} kept)")
     elif not yes:
-        click.echo(f"{path}: {_amount(found.responses)} would be deleted, {kept:,} kept. Add --yes to delete.")
+        click.echo(f"{path}: {count_of(found.responses, 'answer')} would be deleted, {kept:,} kept. Add --yes.")
     else:
         with Store(path) as opened:
-            click.echo(f"{path}: {_amount(opened.prune(selection))} deleted, {kept:,} kept")
+            click.echo(f"{path}: {count_of(opened.prune(selection), 'answer')} deleted, {kept:,} kept")
             opened.compact()
             click.echo(f"{_size(found.size)} on disk before, {_size(opened.stats().size)} now")
 
@@ -104,12 +104,10 @@ def _show(backends: Sequence[BackendStats]) -> None:
         name, *about = sorted(held.backend.items(), key=lambda pair: pair[0] != "model")
         usage = held.usage
         click.echo(f"  {name[1]} ({', '.join(value for _, value in about)})")
-        tokens = f"{usage.prompt_tokens:,} prompt tokens, {usage.completion_tokens:,} completion tokens"
-        click.echo(f"    {_amount(held.responses)}, {tokens}, {held.oldest} to {held.newest}")
-
-
-def _amount(count: int) -> str:
-    return f"{count:,} answer" + ("" if count == 1 else "s")
+        tokens = (
+            f"{count_of(usage.prompt_tokens, 'prompt token')}, {count_of(usage.completion_tokens, 'completion token')}"
+        )
+        click.echo(f"    {count_of(held.responses, 'answer')}, {tokens}, {held.oldest} to {held.newest}")
 
 
 def _size(count: float) -> str:

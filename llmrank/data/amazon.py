@@ -19,7 +19,7 @@ import pyarrow as pa
 from llmrank.data.lines import open_binary
 from llmrank.data.rows import EventRows, ItemRows, Rows
 from llmrank.data.tables import Table, read_event_rows, read_json, read_table
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 
 _REVIEW = pa.schema(
     dict.fromkeys(("reviewerID", "user_id", "parent_asin", "asin"), pa.string())
@@ -46,7 +46,7 @@ def read_amazon(folder: Path) -> Rows:
     reviews = [path for path in found if not path.name.startswith("meta_")]
     if meta is None or len(reviews) != 1:
         hint = "keep one file of reviews, such as reviews_Beauty_5.json.gz, and its meta_Beauty.json.gz"
-        problem = f"{len(reviews)} files of reviews and {len(found) - len(reviews)} of metadata"
+        problem = f"{count_of(len(reviews), 'file')} of reviews and {len(found) - len(reviews)} of metadata"
         raise InputError(problem, path=folder, hint=hint)
     events = replace(_events(reviews[0]), rating_scale=(1.0, 5.0))
     domain = next((domain for word, domain in DOMAINS.items() if word in meta.name), "products")

@@ -30,7 +30,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from llmrank.data.rows import TIME_HINT, Arrow, is_text
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.types import Case, Event, Item
 
 pc: Any = pyarrow.compute
@@ -430,7 +430,7 @@ def _first_fault(error: ValidationError) -> tuple[str, str, str]:
         hint = TIME_HINT
     length = len(given) if isinstance(given, str) else 0
     problem = problem.format(name=name, shown=_shown(given), length=length, message=first["msg"])
-    more = f" (and {len(faults) - 1} more errors in this row)" if len(faults) > 1 else ""
+    more = f" (and {count_of(len(faults) - 1, 'more error')} in this row)" if len(faults) > 1 else ""
     return problem + more, field, hint
 
 

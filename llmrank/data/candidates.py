@@ -31,7 +31,7 @@ from llmrank.data.candidate_row import (
 from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
 from llmrank.data.rows import Arrow, in_plain_types, is_single, scale_of
 from llmrank.data.tables import refuse_same_names, usual_column
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.files import require_file
 from llmrank.types import Case
 
@@ -78,7 +78,8 @@ class BadRowsError(InputError):
         listed = "" if count == len(faults) else f"; the first {len(faults)}"
         hints = {fault.hint for fault in faults}
         remedy = hints.pop() if len(hints) == 1 else "correct them"
-        super().__init__(f"{count:,} rows are invalid{listed}:{shown}", path=path, hint=f"{remedy}; {_SKIP_HINT}")
+        problem = f"{count_of(count, 'row is', 'rows are')} invalid{listed}:{shown}"
+        super().__init__(problem, path=path, hint=f"{remedy}; {_SKIP_HINT}")
         self.faults, self.count = tuple(faults), count
         self.line, self.field, self.user = faults[0].line, faults[0].field, faults[0].user
 
@@ -131,14 +132,15 @@ class CandidateSummary:
     def notes(self) -> Iterator[str]:
         """Yield one line for each fact that matters for interpreting the results."""
         if self.skipped_rows:
-            yield f"{self.skipped_rows:,} invalid rows are skipped."
+            yield f"{count_of(self.skipped_rows, 'invalid row is', 'invalid rows are')} skipped."
         if self.empty_histories:
-            yield f"{self.empty_histories:,} of {self.rows:,} Cases have an empty history."
+            yield f"Cases with an empty history: {self.empty_histories:,} of {self.rows:,}."
         if self.missed:
-            share = self.missed / self.relevant
-            yield f"Recall missed {self.missed:,} of {self.relevant:,} relevant ids ({share:.1%}): not candidates."
+            share = f"{self.missed:,} of {count_of(self.relevant, 'relevant id')} ({self.missed / self.relevant:.1%})"
+            yield f"Recall missed {share}: not candidates."
         if self.rows_with_seen:
-            yield f"{self.rows_with_seen:,} Cases have candidates that are already in the user's history."
+            offer = count_of(self.rows_with_seen, "Case offers", "Cases offer")
+            yield f"{offer} items that are already in the user's history."
 
     @property
     def rating_scale(self) -> tuple[float, float]:
@@ -313,7 +315,7 @@ class CandidateFile:
             raise InputError("the file has no rows", path=self.path, hint="write at least one")
         if self._truth == "checked" and 0 < summary.relevant == summary.missed:
             ids = f"relevant has ids such as {min(wanted)!r}, the candidates have ids such as {min(proposed)!r}"
-            problem = f"none of the {summary.relevant:,} relevant ids is a candidate in its row: {ids}"
+            problem = f"none of {count_of(summary.relevant, 'relevant id')} is a candidate in its row: {ids}"
             hint = "use the same kind of id in both; if recall really found none of them, there is nothing to measure"
             raise InputError(problem, path=self.path, field="relevant", hint=hint)
         summary.skipped_rows = len(self._bad)

@@ -173,7 +173,7 @@ def read_external(
         left_out=left_out,
     )
     guessed = () if past is None else past.notes
-    return made, [*guessed, *(f"{count:,} {what}" for what, count in left_out.items() if count)]
+    return made, [*guessed, *(f"{what}: {count:,}" for what, count in left_out.items() if count)]
 
 
 def convert_file(
@@ -304,8 +304,8 @@ def _roles_of_proposals(table: Table, has_cases: bool, left_out: Counter[str]) -
     if has_cases or "timestamp" in table.named or _has_one_time_a_user(table):
         return (*ROLES, "timestamp")
     if (name := table.find("timestamp")) is not None:
-        what = f"rows have a {name!r} that is kept as an attribute"
-        left_out[f"{what}: use --column timestamp={name} if it is the time of the request"] = len(table.data)
+        what = f"rows with a {name!r} that is kept as an attribute"
+        left_out[f"{what} (if it is the time of the request: --column timestamp={name})"] = len(table.data)
     return ROLES
 
 
@@ -363,7 +363,7 @@ def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out:
     if not skip_bad_rows:
         faults = [bad[row] for row in sorted(bad)]
         refuse_rows(table.path, faults[:FAULTS_SHOWN], len(faults))
-    left_out[f"rows of {table.path} are skipped: they have an invalid number or time"] += len(bad)
+    left_out[f"rows of {table.path} skipped because of an invalid number or time"] += len(bad)
     good = np.delete(np.arange(len(table.data)), list(bad))
     return replace(table, data=table.data.take(pa.array(good)), lines=lines_of(table.lines, good))
 
@@ -409,7 +409,7 @@ def read_gains(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counte
         taken = {table.find(role) for role in ("user", "case", "item", "title", "timestamp", "position")}
         free = [name for name in table.data.column_names if name not in taken and _holds_gains(table, name)]
         if len(free) == 1:
-            what = f"relevant rows have gain 1, ignoring {free[0]!r} (to use it: --column gain={free[0]})"
+            what = f"relevant rows given gain 1, ignoring {free[0]!r} (to use it: --column gain={free[0]})"
             left_out[what] = len(items)
     return gains_by_owner(owners, items, gains, left_out)
 
@@ -420,7 +420,7 @@ def _owned(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counter[st
     if not nobody.any():
         return table
     if skip_bad_rows:
-        left_out["relevant rows are skipped: they have no user or Case"] += int(nobody.sum())
+        left_out["relevant rows skipped because they have no user or Case"] += int(nobody.sum())
         good = np.flatnonzero(~nobody)
         return replace(table, data=table.data.take(pa.array(good)), lines=lines_of(table.lines, good))
     user = table.require("user")

@@ -21,7 +21,7 @@ from llmrank.data.registry import DATASETS, DatasetInfo, dataset_info
 from llmrank.data.rows import Rows, make_dataset
 from llmrank.data.sequences import find_sequences, read_sequences
 from llmrank.data.tables import EVENT_STEMS, ITEM_STEMS, Table, find_table, read_tables, tables_to_rows
-from llmrank.errors import InputError, MissingError, one_line
+from llmrank.errors import InputError, MissingError, count_of, one_line
 from llmrank.files import expanded
 
 
@@ -147,8 +147,9 @@ def _load_known(
     counts = (len(dataset.users), len(np.unique(interactions.item)), len(interactions))
     if counts != (known.users, known.items, known.interactions):
         problem = (
-            f"this is not {known.name}: {counts[0]} users, {counts[1]} items with interactions and {counts[2]} "
-            f"interactions; expected {known.users}, {known.items}, {known.interactions}"
+            f"this is not {known.name}: {count_of(counts[0], 'user')}, {count_of(counts[1], 'item')} with interactions "
+            f"and {count_of(counts[2], 'interaction')}; expected {known.users:,}, {known.items:,}, "
+            f"{known.interactions:,}"
         )
         raise InputError(problem, path=folder, hint=f"get the complete data, or use it as your own: {folder}")
     return dataset

@@ -35,7 +35,7 @@ from llmrank.data.rows import (
     whole,
 )
 from llmrank.data.tables import Table
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 
 pc: Any = pyarrow.compute
 ROLES = ("user", "item", "title", "score", "rank", "relevant", "case")
@@ -43,11 +43,11 @@ ROLES = ("user", "item", "title", "score", "rank", "relevant", "case")
 
 MISSING_USER = "fill it in (if the user is unknown, repeat the case id), or remove the row"
 """The hint for a row that has a case but no user."""
-_NO_CANDIDATES = "Cases without candidates are left out"
-_NOTHING_RELEVANT = "Cases have no relevant item: no measure counts them"
-_SEVERAL_GAINS = "rows give an item a different gain than an earlier row: the highest counts"
-_TWICE = "events of the histories repeat another of the same user, item and time: they are kept"
-_AS_THEY_STAND = "rows keep their order as the recall order: no column is a score (--column score=NAME)"
+_NO_CANDIDATES = "Cases without candidates, left out"
+_NOTHING_RELEVANT = "Cases without a relevant item, which no measure counts"
+_SEVERAL_GAINS = "rows that give an item a different gain than an earlier row (the highest counts)"
+_TWICE = "events of the histories that repeat another of the same user, item and time (kept)"
+_AS_THEY_STAND = "rows whose order is taken as the recall order, as no column is a score (--column score=NAME)"
 FEW_STEPS, NEARLY_ALWAYS = 5, 0.9
 """To recognize a distance: the minimum number of steps between ranks, and the share of them that must rise."""
 _BETWEEN = "\x1f"
@@ -129,11 +129,11 @@ def candidate_table(
             pairs = zip(*(past.to_pylist(maps_as_pydicts="lossy") for past in pasts), strict=True)
             made["history"] = pa.array([past or query for past, query in pairs])
     known_pasts = int(np.count_nonzero(pc.list_value_length(made["history"]))) if pasts else 0
-    left_out["Cases have an empty history"] += len(keys) - known_pasts
+    left_out["Cases with an empty history"] += len(keys) - known_pasts
     own = [name for name in table.data.column_names if name not in (*names.values(), *made)]
     of_case = _of_the_case(rows, own, starts, lengths)
     if of_case:
-        left_out[f"Cases have columns of their own: {', '.join(of_case)}"] += len(keys)
+        left_out[f"Cases with columns of their own ({', '.join(of_case)})"] += len(keys)
     fields = {name: column for name, column in rows.fields.items() if name not in of_case}
     made["candidates"] = _list_column(lengths, fields, rows.order)
     is_given, relevant_of = relevant is not None or "relevant" in names, owners.get("relevant", "user")
@@ -179,7 +179,7 @@ def _ids(keys: Arrow, have_cases: bool, left_out: Counter[str]) -> dict[str, Arr
         return {"user_id": keys}
     users, cases = (list(part) for part in zip(*(key.split(_BETWEEN, 1) for key in keys.to_pylist()), strict=True))
     if len(set(cases)) < len(cases):
-        left_out["Cases get the id USER-CASE, because users share case ids"] += len(cases)
+        left_out["Cases given the id USER-CASE, because users share case ids"] += len(cases)
         cases = [f"{user}-{case}" for user, case in zip(users, cases, strict=True)]
     return {"user_id": pa.array(users, pa.string()), "case_id": pa.array(cases, pa.string())}
 
@@ -235,7 +235,7 @@ def long_table(table: Table, left_out: Counter[str], *, bare: bool = True) -> Ta
         other = pc.list_value_length(data[name]).fill_null(0)
         if (differs := np.array(pc.not_equal(other, lengths))).any():
             row = int(differs.argmax())
-            problem = f"the list has {other[row]} entries, but {item} has {lengths[row]}"
+            problem = f"the list has {count_of(int(other[row]), 'entry', 'entries')}, but {item} has {lengths[row]}"
             hint = "give lists of the same length, or remove the column"
             raise table.fault(problem, name, hint, row)
     parent = pc.list_parent_indices(data[item])
@@ -297,7 +297,7 @@ def _proposed(
     unknown, add = np.zeros(len(data), bool), "add it there, or remove the row"
     if items is not None:
         twice = len(items.item_id) - len(pc.unique(items.item_id))
-        left_out["rows of the items table repeat an id: the first counts"] += twice
+        left_out["rows of the items table that repeat an id (the first counts)"] += twice
         ids = trimmed_ids(items.item_id)
         places = pc.index_in(item, value_set=ids)
         known = _trimmed(items.title).take(places).fill_null("")
@@ -347,20 +347,20 @@ def _proposed(
     kept = np.sort(np.unique(owner[good] * (code.max(initial=0) + 1) + code[good], return_index=True)[1])
     repeated = np.isin(np.arange(len(data)), np.delete(good, kept))
     if drop_duplicates:
-        left_out["repeated candidates are left out"] += int(repeated.sum())
+        left_out["repeated candidates, left out"] += int(repeated.sum())
     else:
         several = "" if "case" in names else "; if a user has several lists, name the column that separates them"
         hint = "keep it once (--drop-duplicates)" + (several and f"{several}: --column case=NAME")
         faults.append((repeated, names["item"], "{item} is a duplicate candidate", hint))
     if skip_bad_rows:
         for mask, _, problem, _ in faults:
-            left_out[f"rows skipped: {problem.format(item='the item')}"] += int(mask.sum())
+            left_out[f"rows skipped because {problem.format(item='the item')}"] += int(mask.sum())
     else:
         _refuse(table, users, item, faults)
     good = good[kept]
     if not len(good):
         why = max((what for what in left_out if left_out[what]), key=left_out.__getitem__, default="")
-        problem = f"no rows remain: {left_out[why]:,} {why}" if why else "the table has no rows"
+        problem = f"no rows remain; {why}: {left_out[why]:,}" if why else "the table has no rows"
         raise InputError(problem, path=table.path, hint="correct them" if why else "write at least one")
     fields = {"item_id": item, "title": title} | ({} if score is None else {"score": pa.array(score)})
     fields |= _renamed(attributes, CANDIDATE_FIELDS)
@@ -392,7 +392,7 @@ def _history(
         title = pc.if_else(pc.equal(title, ""), _trimmed(events.title), title)
     ours = np.array(owned.is_valid())
     nameless = np.array(pc.equal(title, "")) | np.array(pc.equal(item, ""))
-    left_out["events of the histories are left out: their items have no title"] += int((ours & nameless).sum())
+    left_out["events left out of the histories because their items have no title"] += int((ours & nameless).sum())
     rows = np.flatnonzero(ours & ~nameless)
     owner = owned.fill_null(-1).to_numpy().astype(np.int64)
     if events.timestamp is not None:
@@ -405,11 +405,11 @@ def _history(
     if until is not None and events.timestamp is not None:
         case = np.repeat(np.arange(len(owners)), lengths)
         before = events.timestamp[order] < until[case]
-        left_out["times an event is left out of a history, as it is not before the Case"] += int((~before).sum())
+        left_out["events left out of a history because they are not before the Case"] += int((~before).sum())
         order, lengths = order[before], np.bincount(case[before], minlength=len(owners))
     elif shared := len(owners) - len(encoded.dictionary):
-        problem = "Cases share the whole history of their user with another Case"
-        left_out[f"{problem}: name their time (--column timestamp=NAME), or give each its own (case=NAME)"] = shared
+        problem = "Cases that share the whole history of their user with another Case"
+        left_out[f"{problem} (name their time: --column timestamp=NAME; or give each its own: case=NAME)"] = shared
     fields: dict[str, Arrow] = {"item_id": item, "title": title}
     for name, values in (("rating", events.rating), ("timestamp", events.timestamp)):
         if values is not None:
@@ -434,7 +434,7 @@ def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_
         return {}
     gains = table.gains(name)
     wanted = np.flatnonzero((gains > 0) & (rows.owner >= 0) & np.array(pc.not_equal(rows.item, "")))
-    left_out[f"rows are relevant by the column {name!r}"] += len(wanted)
+    left_out[f"rows that are relevant by the column {name!r}"] += len(wanted)
     owners, items = rows.keys.take(pa.array(rows.owner[wanted])), rows.item.take(pa.array(wanted))
     return gains_by_owner(owners.to_pylist(), items.to_pylist(), gains[wanted].tolist(), left_out)
 
@@ -458,9 +458,9 @@ def _relevant(named: Arrow, owner: Owner, candidates: Arrow, gains: Gains, left_
     ids, starts = candidates.values.field("item_id").to_pylist(), candidates.offsets.to_pylist()
     missed = sum(len(row.keys() - ids[start:end]) for row, (start, end) in zip(rows, pairwise(starts), strict=True))
     left_out[_NOTHING_RELEVANT] += sum(not row for row in rows)
-    left_out["relevant items are not candidates: they count against the score"] += missed
+    left_out["relevant items that are not candidates (they count against the score)"] += missed
     who = "users" if owner == "user" else "Cases"
-    left_out[f"{who} with relevant items but no candidates are left out"] += len(gains.keys() - set(owners))
+    left_out[f"{who} with relevant items but no candidates, left out"] += len(gains.keys() - set(owners))
     if any(gain != 1 for row in rows for gain in row.values()):
         return pa.array([list(row.items()) for row in rows], pa.map_(pa.string(), pa.float64()))
     return pa.array([list(row) for row in rows], pa.list_(pa.string()))

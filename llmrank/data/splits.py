@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from llmrank.data.candidate_row import as_float
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.rows import YEAR_1, YEAR_10000, content_hash, no_order
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, count_of, nearest
 
 _FORMS = ("leave-last-out", "time:1998-03-01", "user-ratio:0.9")
 
@@ -49,7 +49,7 @@ def _ordered(file_order: bool, cut: Callable[[Dataset], Split], dataset: Dataset
 def leave_last_out(dataset: Dataset, hold_out: int = 1) -> Split:
     """Hold out each user's last `hold_out` events. Users with no more events than that are used only for training."""
     if hold_out < 1:
-        raise InputError(f"cannot hold out {hold_out} events", field="split", hint="hold out 1 or more")
+        raise InputError(f"cannot hold out {count_of(hold_out, 'event')}", field="split", hint="hold out 1 or more")
     left, count = events_left(dataset.interactions)
     name = "leave-last-out" if hold_out == 1 else f"leave-last-out({hold_out})"
     note = "Not a time split: other users' later events are in training."
@@ -68,7 +68,8 @@ def time_split(dataset: Dataset, cutoff: float | date) -> Split:
     unknown = len(dataset.interactions) if times is None else int(np.isnan(times).sum())
     if times is None or unknown:
         hint = "use leave-last-out or user-ratio, which need only the order of the events"
-        raise InputError(f"{unknown} interactions of {dataset.name} have no timestamp", field="timestamp", hint=hint)
+        problem = f"{dataset.name} has {count_of(unknown, 'interaction')} without a timestamp"
+        raise InputError(problem, field="timestamp", hint=hint)
     at = as_float(cutoff)
     if not YEAR_1 <= at < YEAR_10000:
         hint = "give seconds since the epoch, or a date"
@@ -147,7 +148,8 @@ def _split(dataset: Dataset, held_out: NDArray[np.bool_], name: str, note: str) 
     known = np.isin(test.user, train.user)
     if not known.all():
         cold = len(np.unique(test.user[~known]))
-        note += f" {cold} users with {int((~known).sum())} events have no history and are left out."
+        events = count_of(int((~known).sum()), "event")
+        note += f" Left out, because they have no history: {count_of(cold, 'user')} with {events}."
         test = test.take(known)
     if not len(test):
         hint = "every user has too few events: hold out fewer, or use more data"
@@ -164,11 +166,14 @@ def _ties(train: Interactions, test: Interactions) -> str:
     last = np.full(int(train.user.max()) + 1, -np.inf)
     np.fmax.at(last, train.user, train.timestamp)
     tied = len(np.unique(test.user[test.timestamp == last[test.user]]))
-    note = f" {unknown} events have no timestamp: their positions in the file decide." if unknown else ""
+    note = ""
+    if unknown:
+        note += f" {count_of(unknown, 'event has', 'events have')} no timestamp: the order of the file decides."
     if tied:
+        users = count_of(len(np.unique(test.user)), "user")
         note += (
-            f" For {tied} of {len(np.unique(test.user))} users a held-out event has the timestamp of the last training "
-            "event: the file's order decides between them."
+            f" For {tied} of {users}, a held-out event has the timestamp of the last training event: the order of the "
+            "file decides."
         )
     return note
 
@@ -177,9 +182,9 @@ def _repeats(dataset: Dataset, train: Interactions, test: Interactions) -> str:
     held, seen = (events.user.astype(np.int64) * len(dataset.items) + events.item for events in (test, train))
     if repeats := int(np.isin(held, seen).sum()):
         why = "a recall stage that leaves out seen items cannot propose them"
-        note = f" {repeats} of {len(test)} held-out events repeat an item of the user's history: {why}."
+        note = f" In {repeats} of {count_of(len(test), 'held-out event')} the item is in the user's history: {why}."
         twins = _moments(test) & _moments(train.take(np.isin(seen, held)))
-        return note + f" {len(twins)} of them are in it at the same time: remove repeated rows." * bool(twins)
+        return note + f" In {len(twins)} of them the time is the same too: remove repeated rows." * bool(twins)
     return ""
 
 

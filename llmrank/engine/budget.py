@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from llmrank.backends.base import WrappedBackend
-from llmrank.errors import BackendError, BoundReachedError
+from llmrank.errors import BackendError, BoundReachedError, count_of
 from llmrank.prices import Tariff
 from llmrank.rankers.prompt import most_tokens
 from llmrank.types import Backend, Message, Request, Response, Usage
@@ -78,11 +78,11 @@ class Budget:
 
     def describe(self) -> str:
         """Return a one-line summary of what was spent."""
-        text = f"{self.spent.prompt_tokens:,} prompt and {self.spent.completion_tokens:,} completion tokens"
+        text = f"{self.spent.prompt_tokens:,} prompt and {count_of(self.spent.completion_tokens, 'completion token')}"
         text += f", {self.money()}" if self.tariff else ""
         if self.doubtful == NOTHING:
             return text
-        more = f"{_tokens(self.doubtful):,} tokens"
+        more = count_of(_tokens(self.doubtful), "token")
         more += "" if self.tariff is None else f", {self.tariff.show(self._priced(self.doubtful))}"
         return f"{text}; calls that reported no usage may have cost another {more}"
 
@@ -126,8 +126,8 @@ class Budget:
                     await self._released.wait()
             if self._bound_reached:
                 raise BoundReachedError(
-                    f"stopped before a call that could exceed {self._bound_reached}; spent: {self.requests} requests, "
-                    f"{self.describe()}\n"
+                    f"stopped before a call that could exceed {self._bound_reached}; spent: "
+                    f"{count_of(self.requests, 'request')}, {self.describe()}\n"
                     "  hint: all answers are saved; the same command continues, with a fresh budget or a higher bound"
                 )
         self.requests += 1
@@ -179,7 +179,8 @@ class Budget:
 
     @property
     def _warning(self) -> str:
-        return "" if self._excess == NOTHING else f": one call exceeded its limit by {_tokens(self._excess):,} tokens"
+        excess = count_of(_tokens(self._excess), "token")
+        return "" if self._excess == NOTHING else f": one call exceeded its limit by {excess}"
 
     def _priced(self, usage: Usage) -> float:
         """Return the price of usage that has not been, or may not have been, billed."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.stop import STOP_SECONDS, StopSignal
-from llmrank.errors import BoundReachedError, FatalBackendError, InputError, LlmrankError, StoppedError
+from llmrank.errors import BoundReachedError, FatalBackendError, InputError, LlmrankError, StoppedError, count_of
 from llmrank.types import Case, Outcome, Ranker, Ranking, RankingSteps, Reply, Request
 
 
@@ -85,12 +85,13 @@ def _recall_order(case: Case) -> tuple[str, ...]:
 
 def _check_ranking(case: Case, ranking: Ranking) -> None:
     problem, asked = "", case.asked
+    candidates = count_of(len(asked), "candidate")
     if not isinstance(ranking, Ranking):  # pyright: ignore[reportUnnecessaryIsInstance]
         problem = f"the ranker returned a value of type {type(ranking).__name__}, not a Ranking"
     elif len(ranking.order) != len(asked) or {*ranking.order} != {item.item_id for item in asked}:
-        problem = f"the ranker returned {len(ranking.order)} ids that do not name each of {len(asked)} candidates once"
+        problem = f"the ranker returned {count_of(len(ranking.order), 'id')}, but not each of the {candidates} once"
     elif ranking.scores is not None and len(ranking.scores) != len(asked):
-        problem = f"the ranker returned {len(ranking.scores)} scores for {len(asked)} candidates"
+        problem = f"the ranker returned {count_of(len(ranking.scores), 'score')} for {candidates}"
     if problem:
         hint = "return a Ranking with each candidate's item_id exactly once, and either one score per item or none"
         raise InputError(problem, user=case.user_id, hint=hint)
@@ -278,7 +279,8 @@ def _noting_unstored(error: InputError, count: int) -> InputError:
     """Return the error that ended a run, and add how many answers could not be stored, if any."""
     if not count:
         return error
-    problem = f"{error.problem}; {count:,} answers arrived but could not be stored, and will be requested again"
+    lost = count_of(count, "answer")
+    problem = f"{error.problem}; {lost} arrived but could not be stored, and will be requested again"
     return InputError(problem, hint=error.hint, path=error.path, line=error.line, field=error.field, user=error.user)
 
 

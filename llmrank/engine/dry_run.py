@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, field, fields
 from operator import add, sub
 
 from llmrank.engine.driver import drive, with_recall_order
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.rankers.calls import with_candidates
 from llmrank.types import Case, Item, Message, Ranker, Reply, Request, Response, Usage
 
@@ -43,8 +43,10 @@ class Workload:
     """If every answer uses its full `max_tokens`."""
 
     def __str__(self) -> str:
-        tokens = f"{self.prompt_tokens:,} prompt tokens, {self.completion_tokens:,} completion tokens"
-        return f"{self.requests:,} requests, {tokens}"
+        tokens = (
+            f"{count_of(self.prompt_tokens, 'prompt token')}, {count_of(self.completion_tokens, 'completion token')}"
+        )
+        return f"{count_of(self.requests, 'request')}, {tokens}"
 
     def __add__(self, other: Workload) -> Workload:
         return Workload(*map(add, astuple(self), astuple(other)))

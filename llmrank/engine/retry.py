@@ -8,7 +8,7 @@ from math import inf
 from random import random
 
 from llmrank.engine.clock import Clock
-from llmrank.errors import FatalBackendError, TransientError
+from llmrank.errors import FatalBackendError, TransientError, count_of
 from llmrank.progress import Say, duration, silent
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
@@ -155,7 +155,8 @@ class Retries:
     def _endpoint_down(self, fault: TransientError, hint: str, silent: float = 0.0) -> FatalBackendError:
         """Return the error that ends the run. `silent` is the seconds since the last answer, if there was one."""
         last = f"the last answer came {silent:.0f} s ago" if self.answers else "no call was answered so far"
-        message = f"the endpoint does not answer: {len(self._failing)} Cases are failing, and {last} ({fault})"
+        failing = count_of(len(self._failing), "Case is", "Cases are")
+        message = f"the endpoint does not answer: {failing} failing, and {last} ({fault})"
         if (fault.wait or 0.0) > self.policy.patience:
             message += f"; it requests a wait of {duration(fault.wait or 0.0)}"
             hint = "run the same command again after that: all answers are stored"

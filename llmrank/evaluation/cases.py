@@ -17,7 +17,7 @@ from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split
 from llmrank.data.rows import scale_of
 from llmrank.data.splits import validation_split
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.files import FROM_A_PIPE, check_no_device
@@ -67,7 +67,7 @@ class CaseSet(Sequence[Case]):
         return iter(self.cases)
 
     def __repr__(self) -> str:
-        return f"CaseSet({len(self)} cases of {self.settings['data']}, {self.evaluation})"
+        return f"CaseSet({count_of(len(self), 'Case')} of {self.settings['data']}, {self.evaluation})"
 
 
 CaseSource = CaseSet | CaseSettings | str | Path | Iterable[Case] | ArrowTable | DataFrame
@@ -236,7 +236,7 @@ def _from_file(source: TableSource, settings: CaseSettings, tasks: tuple[Task, .
     name, path = (source.name, source) if isinstance(source, Path) else ("table", None)
     found = _drawn(list(candidates.cases()), settings, tasks, name=name, path=path)
     skipped = candidates.summary.skipped_rows
-    note = (f"{skipped:,} invalid rows were skipped.",) if skipped else ()
+    note = (f"{count_of(skipped, 'invalid row was', 'invalid rows were')} skipped.",) if skipped else ()
     return replace(found, notes=(*note, *found.notes))
 
 
@@ -376,7 +376,8 @@ def _recalled(
     model = tuned_model(settings.recall, split, **seed_of(settings.recall, settings.seed))
     if settings.k is not None and settings.k > len(split.dataset.items):
         problem = (
-            f"{settings.k:,} candidates requested, but {split.dataset.name} has {len(split.dataset.items):,} items"
+            f"{count_of(settings.k, 'candidate')} requested, but {split.dataset.name} has "
+            f"{count_of(len(split.dataset.items), 'item')}"
         )
         raise InputError(problem, field="-k", hint="request fewer; each prompt contains all candidates")
     cases = list(candidates_for(split, model, k, users, fitted=fit(model, split, say)))
@@ -447,22 +448,22 @@ def column_roles(texts: Iterable[str]) -> dict[str, str]:
 def _notes(cases: Sequence[Case], available: int, settings: CaseSettings) -> Iterator[str]:
     users = len({case.user_id for case in cases})
     if settings.users is not None and settings.users > available:
-        yield f"All {available:,} users: there are no {settings.users:,}."
+        yield f"{count_of(settings.users, 'user')} requested; there are only {available:,}."
     elif users < available:
-        yield f"{users} of {available} users, drawn by seed {settings.seed}."
+        yield f"{users:,} of {count_of(available, 'user')}, drawn by seed {settings.seed}."
     if users < len(cases):
-        yield f"{len(cases)} cases of {users} users: intervals and tests are over users."
+        yield f"{count_of(len(cases), 'Case')} of {count_of(users, 'user')}: intervals and tests are over users."
     if settings.force_target:
         yield (
             "Where the recall stage missed all that the user did next, one such item was put in the last place: these "
             "numbers do not measure the whole system, and recall order is no baseline."
         )
     if new := sum(not case.history for case in cases):
-        yield f"{new} cases have no history."
+        yield f"{count_of(new, 'Case has', 'Cases have')} no history."
     if seen := sum(not _ids(case).isdisjoint(event.item.item_id for event in case.history) for case in cases):
-        yield f"{seen} cases offer items that the user already has."
+        yield f"{count_of(seen, 'Case offers', 'Cases offer')} items that the user already has."
     if missed := sum(bool(case.relevant) and _ids(case).isdisjoint(case.relevant) for case in cases):
-        yield f"{missed} cases have no relevant item among their candidates (missed by recall): they count as zero."
+        yield f"No candidate is relevant in {count_of(missed, 'Case')} (missed by recall): counted as zero."
 
 
 def _manifest(settings: CaseSettings, users: int) -> dict[str, object]:

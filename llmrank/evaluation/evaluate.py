@@ -27,7 +27,7 @@ from llmrank.engine import (
     refuse_large_plan,
 )
 from llmrank.engine import estimate as count_requests
-from llmrank.errors import InputError, LlmrankError
+from llmrank.errors import InputError, LlmrankError, count_of
 from llmrank.evaluation.cases import CaseSet, CaseSource, cases_of
 from llmrank.evaluation.fusing import Validation
 from llmrank.evaluation.method import Method, tasks_of
@@ -260,7 +260,7 @@ class CostEstimate:
     def __str__(self) -> str:
         counted, tariff = self.counted, self.tariff
         estimated = "" if self.exact else f" ({ESTIMATED})"
-        lines = [f"{counted.cases} cases, at most {counted.most}{estimated}. Dry run: no requests sent."]
+        lines = [f"{count_of(counted.cases, 'Case')}, at most {counted.most}{estimated}. Dry run: no requests sent."]
         if not counted.exact:
             lines.append(f"Likely: {counted.likely}.")
         if counted.most_left != counted.most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import CaseSet, reachable, validation_cases
 from llmrank.evaluation.session import Session, refuse_errors
 from llmrank.evaluation.setup import Setup
@@ -38,7 +38,7 @@ class Validation:
             raise InputError(f"choosing a weight needs {missing}", field="fuse", hint=hint)
         validation = cls(validation_cases(cases.split, cases.proposed, users, say))
         if not validation.asked:
-            problem = f"recall missed the items of all {len(validation.drawn)} validation users"
+            problem = f"recall missed the items of every validation user ({len(validation.drawn):,})"
             raise InputError(problem, field="fuse_users", hint="sample more users, or propose more candidates (-k)")
         return validation
 
@@ -59,7 +59,7 @@ class Validation:
         failed, because the missing answer could change the choice.
         """
         drawn, cases = self.drawn, self.asked
-        reporter.message(f"choosing the weight of the recall scores on {len(drawn):,} validation users")
+        reporter.message(f"choosing the weight of the recall scores on {count_of(len(drawn), 'validation user')}")
         method = setup.fused(None).method(session, drawn.training, drawn.seed, drawn.domain)
         ranked = session.rankings(cases, method, reporter)
         refuse_errors(sum(ranking.outcome is Outcome.ERROR for ranking in ranked), len(ranked), 0.0)
@@ -69,7 +69,7 @@ class Validation:
         """Describe the choice and the alternatives in a sentence."""
         best = choice.best.fusion
         return (
-            f"Recall stage fused in with weight {best.weight:g} on its {best.term}, chosen on {len(self.drawn):,} "
-            f"validation users: {MEASURE} {choice.best.value:.4f} there, the method alone {choice.alone:.4f}, recall "
-            f"order {choice.recall_order:.4f}."
+            f"Recall stage fused in with weight {best.weight:g} on its {best.term}, chosen on "
+            f"{count_of(len(self.drawn), 'validation user')}: {MEASURE} {choice.best.value:.4f} there, the method "
+            f"alone {choice.alone:.4f}, recall order {choice.recall_order:.4f}."
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import file_format
+from llmrank.errors import count_of
 from llmrank.evaluation.cases import prepare
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, CaseSettings
 from llmrank.evaluation.trained import fit, seed_of
@@ -39,7 +40,7 @@ class Proposed:
 
     def __str__(self) -> str:
         settings = ", ".join(f"{name} {value}" for name, value in self.recall.items())
-        lines = [f"{self.out}: {self.rows:,} users of {self.data}, {settings}"]
+        lines = [f"{self.out}: {count_of(self.rows, 'user')} of {self.data}, {settings}"]
         lines += [f"{name:10} {value:.4f}" for name, value in self.measures.items()]
         lines[-1] += "  the ceiling: no ranking of these candidates can find more"
         return "\n".join([*lines, f"{self.split}: {self.note}"])

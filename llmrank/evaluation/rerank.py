@@ -15,7 +15,15 @@ from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, file_format
 from llmrank.data.reranked import RerankedWriter, check_output, check_store
 from llmrank.engine import Budget, CaseResult, Estimate
-from llmrank.errors import EngineDiedError, InputError, LlmrankError, MissingError, TooManyErrorsError, UnfinishedError
+from llmrank.errors import (
+    EngineDiedError,
+    InputError,
+    LlmrankError,
+    MissingError,
+    TooManyErrorsError,
+    UnfinishedError,
+    count_of,
+)
 from llmrank.evaluation.cases import checked_cases
 from llmrank.evaluation.evaluate import CostEstimate
 from llmrank.evaluation.method import Method, tasks_of
@@ -47,8 +55,8 @@ class Reranked:
 
     def __str__(self) -> str:
         counts, why = counted(self.outcomes), f"\nreasons: {format_reasons(self.reasons)}" if self.reasons else ""
-        made = f"{self.calls} calls, {self.budget.describe()}"
-        return f"{self.output}: {self.rows} rows. This time: {counts}; {made}.{why}"
+        made = f"{count_of(self.calls, 'call')}, {self.budget.describe()}"
+        return f"{self.output}: {count_of(self.rows, 'row')}. This time: {counts}; {made}.{why}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-compatible values."""
@@ -93,7 +101,7 @@ class RerankJob:
         if not targets or self.setup.ranker is not None:  # the tasks of the caller's own ranker are unknown
             return
         if "rating" not in tasks_of(self.setup.prompt, self.setup.template):
-            problem = f"{targets:,} rows have a rating target, but the method ranks candidates"
+            problem = f"{count_of(targets, 'row has', 'rows have')} a rating target, but the method ranks candidates"
             hint = "choose a rating prompt (`llmrank prompts list`), or move these rows to a separate file"
             raise InputError(problem, path=path, field="target", hint=hint)
 
@@ -347,7 +355,8 @@ def _rerank_partitions(
                 raise UnfinishedError(result.error, result.exit_code)
             results.append(result)
             place = f"[{len(partitions) - len(remaining) + len(results)}/{len(partitions)}] {result.output}"
-            reporter.message(f"{place}: {result.error or f'{result.rows} rows, {counted(result.outcomes)}'}")
+            ranked = f"{count_of(result.rows, 'row')}, {counted(result.outcomes)}"
+            reporter.message(f"{place}: {result.error or ranked}")
 
     with PartitionWorker(job, reporter) as worker:
         if force:
@@ -355,7 +364,7 @@ def _rerank_partitions(
         worker.agree(partitions[0])
         remaining += [partition for partition in partitions if not partition.output.exists()]
         if len(remaining) < len(partitions):
-            reporter.message(f"{len(partitions) - len(remaining)} of {len(partitions)} files are already done")
+            reporter.message(f"{len(partitions) - len(remaining)} of {count_of(len(partitions), 'file')} already done")
         if job.scale.engine == "local":
             follow(map(worker.work, remaining))
     if job.scale.engine == "ray" and remaining:
@@ -369,8 +378,8 @@ def _rerank_partitions(
         lost = [str(partition.output) for partition in remaining if partition.output not in seen]
         first = failed[0].error if failed else f"{lost[0]}: its actors died or failed (see above)"
         raise UnfinishedError(
-            f"{len(failed) + len(lost)} of {len(partitions)} files are not finished; run the same command to continue. "
-            f"The first: {first}",
+            f"not finished: {len(failed) + len(lost)} of {count_of(len(partitions), 'file')}; run the same command to "
+            f"continue. The first: {first}",
             failed[0].exit_code if failed else 4,
         )
     return results, worker.budget

@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TypeVar, cast
 from llmrank.data.candidate_row import as_float, attribute_text
 from llmrank.data.candidates import DataFrame
 from llmrank.engine import not_ranked, rank_case
-from llmrank.errors import InputError, LlmrankError
+from llmrank.errors import InputError, LlmrankError, count_of
 from llmrank.evaluation.cases import refuse_broken
 from llmrank.evaluation.session import Session
 from llmrank.evaluation.settings import ModelSettings, PromptSettings
@@ -171,7 +171,7 @@ class Reranker(Closable):
         if scores is not None:
             given = tuple(_number(score, f"scores[{place}]") for place, score in enumerate(_listed(scores, "scores")))
         if given is not None and len(given) != len(items):
-            problem = f"{len(given)} scores for {len(items)} candidates"
+            problem = f"{count_of(len(given), 'score')} for {count_of(len(items), 'candidate')}"
             raise InputError(problem, field="scores", hint="give one score per candidate, in the same order")
         past = tuple(as_event(one, f"history[{place}]") for place, one in enumerate(_listed(history, "history")))
         case = Case(
@@ -286,7 +286,7 @@ def _candidates(given: Iterable[ItemLike]) -> tuple[tuple[Item, ...], tuple[floa
                 scores.append(_number(shown.pop("score"), f"{place}.score"))
         items.append(as_item(shown, place))
     if scores and len(scores) < len(items):
-        problem = f"{len(scores)} of {len(items)} candidates have a score"
+        problem = f"a score is given for {len(scores)} of {len(items)} candidates"
         raise InputError(problem, field="candidates", hint="score all candidates or none (NaN counts as missing)")
     return tuple(items), tuple(scores) or None
 

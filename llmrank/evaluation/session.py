@@ -24,7 +24,7 @@ from llmrank.backends.base import NullBackend
 from llmrank.backends.models import cached_models
 from llmrank.backends.open_batch import waiting_requests
 from llmrank.engine import Bounds, Budget, Caller, CaseResult, Metered, StopSignal, rank_all, rank_alone
-from llmrank.errors import InputError, StoppedError, TooManyErrorsError, one_line
+from llmrank.errors import InputError, StoppedError, TooManyErrorsError, count_of, one_line
 from llmrank.evaluation.method import Method
 from llmrank.evaluation.settings import Limits, ModelSettings
 from llmrank.files import cache_folder, expanded
@@ -174,7 +174,8 @@ class Session(Closable):
         if store is None:
             store = self._own_store = Store(path)
             if not model.batch and (waiting := waiting_requests(path, backend.identity)):
-                self._say(f"{waiting} requests are pending in a batch: use --batch, or they are sent again without it")
+                pending = count_of(waiting, "request is", "requests are")
+                self._say(f"{pending} pending in a batch: use --batch, or llmrank sends them again without it")
         concurrency = model.concurrency or CONCURRENCY.get("batch" if model.batch else kind.partition(":")[0])
         self.caller = Caller(Metered(backend, self.budget), store, concurrency, say=self._say)
 
@@ -361,7 +362,8 @@ def refuse_errors(failed: int, cases: int, most: float, reasons: Mapping[str, in
     if cases and failed / cases > most:
         why = f"\n  reasons: {format_reasons(reasons)}" if reasons else ""
         raise TooManyErrorsError(
-            f"{failed} of {cases} cases have a failed call, and --max-error-rate is {most:g}; the rest is saved{why}\n"
+            f"a call failed in {failed} of {count_of(cases, 'Case')}, and --max-error-rate is {most:g}; the rest is "
+            f"saved{why}\n"
             "  hint: run the same command to retry them"
         )
 

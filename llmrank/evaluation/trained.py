@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from llmrank.data.dataset import Split
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import CaseSet
 from llmrank.files import cache_folder
 from llmrank.progress import LINE_EVERY, Say
@@ -25,7 +25,7 @@ ALWAYS = frozenset({"random", "popularity"})
 def fit(model: RecallModel, split: Split, say: Say) -> Fitted:
     """Fit the model to the training side. Trained models are cached: the next call loads the model, or continues a
     stopped training."""
-    say(f"fitting {model.name} on {len(split.train):,} training events")
+    say(f"fitting {model.name} on {count_of(len(split.train), 'training event')}")
     return fit_kept(model, split, folder(), report_epochs(say))
 
 

@@ -14,7 +14,7 @@ from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.backends.vllm import VllmBackend
 from llmrank.data.cases import sample_users
 from llmrank.data.splits import validation_split
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import CaseSet, cases_of, names_file, prepare, reachable, validation_cases
 from llmrank.evaluation.fusing import Validation
 from llmrank.evaluation.method import Method, tasks_of, template_task
@@ -156,7 +156,8 @@ def parted(cases: CaseSet, validation_users: int, settings: PromptTraining) -> t
     kept = set(sample_users(users, min(validation_users or most, most), settings.seed))
     if not kept:
         hint = "add more users to the file; a fifth of them is held out for validation"
-        raise InputError(f"the file has {len(users)} users, too few for validation", field="data", hint=hint)
+        problem = f"the file has {count_of(len(users), 'user')}, too few for validation"
+        raise InputError(problem, field="data", hint=hint)
     learned = set(sample_users(users - kept, settings.users or len(users), settings.seed))
     parts = (replace(cases, cases=tuple(case for case in cases if case.user_id in part)) for part in (learned, kept))
     first, validation = parts
@@ -216,7 +217,7 @@ def export_sft(
         drawn = validation_cases(split, read, read.users or 0, say, task)
     cases = drawn.cases if drawn.task == "rating" else reachable(drawn)
     if not cases:
-        problem = f"none of {len(drawn)} Cases has a relevant candidate"
+        problem = f"none of {count_of(len(drawn), 'Case')} has a relevant candidate"
         raise InputError(problem, field="-k", hint="show more candidates, or use another recall model")
     with Session(setup.model, say=say) if is_here(setup.model) else Session.without_model() as session:
         method = _asked_once(setup, session, drawn)

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from llmrank.backends.adapter import CARD, read_card
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.files import NO_ROOM_HINT, cannot_write, locked, read_checkpoint, write_whole
 from llmrank.finetune.settings import Training
 from llmrank.progress import Say
@@ -155,7 +155,7 @@ def _train(loop: _Loop, identity: Mapping[str, Any], validation_cases: int) -> M
     try:
         progress = loop.run()
     except KeyboardInterrupt:
-        say(f"stopped after {loop.progress.targets:,} targets; the same call continues after {loop.saved:,}")
+        say(f"stopped after {count_of(loop.progress.targets, 'target')}; the same call continues after {loop.saved:,}")
         raise
     objective = loop.objective
     card = {
@@ -226,7 +226,7 @@ class _Loop:
         torch.set_rng_state(state["generator"])
         progress = TrainingState(**state["progress"])
         self.saved = progress.targets
-        self.say(f"continuing after {progress.targets:,} of {self._total:,} targets")
+        self.say(f"continuing after {progress.targets:,} of {count_of(self._total, 'target')}")
         return progress
 
     # --- training
@@ -254,7 +254,7 @@ class _Loop:
                     rate = (progress.targets - started) / (said - begun)
                     left = (total - progress.targets) / rate / 60
                     self.say(
-                        f"{progress.targets:,}/{total:,} targets, loss {np.mean(losses[-50:]):.3f}, "
+                        f"{progress.targets:,}/{count_of(total, 'target')}, loss {np.mean(losses[-50:]):.3f}, "
                         f"{rate:,.{0 if rate > 10 else 1}f} targets/s, {left:.0f} min left"
                     )
                 done = progress.targets >= total
@@ -279,7 +279,7 @@ class _Loop:
         if not math.isfinite(value):
             raise _diverged(f"{measure} is {value}", progress)
         progress.curve.append({"targets": progress.targets, "loss": round(loss, 4), measure: round(value, 5)})
-        self.say(f"{progress.targets:,} targets: validation {measure} {value:.4f}, loss {loss:.3f}")
+        self.say(f"{count_of(progress.targets, 'target')}: validation {measure} {value:.4f}, loss {loss:.3f}")
         if value > progress.best:
             progress.best, progress.best_targets, progress.worse = value, progress.targets, 0
             self.best = self.objective.weights.copy()
@@ -305,7 +305,7 @@ class _Loop:
 
 def _diverged(problem: str, progress: TrainingState) -> InputError:
     hint = "lower the learning rate; the last checkpoint is kept"
-    return InputError(f"{problem} after {progress.targets:,} targets", field="learning_rate", hint=hint)
+    return InputError(f"{problem} after {count_of(progress.targets, 'target')}", field="learning_rate", hint=hint)
 
 
 def batches_by_length(lengths: Sequence[int], most: int) -> Iterator[list[int]]:

@@ -26,7 +26,7 @@ from llmrank.backends.decoder import linear_names, open_language_model, save_lor
 from llmrank.backends.models import Model
 from llmrank.backends.vllm import VllmBackend
 from llmrank.engine import rank_alone
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import CaseSet, cases_hash, reachable
 from llmrank.evaluation.fusing import MEASURE
 from llmrank.evaluation.method import Method
@@ -148,10 +148,10 @@ class PromptObjective:
         """The examples of the first epoch."""
         self.targets = len(self._first)
         if self.targets < LEAST_EXAMPLES:
-            problem = f"there are {self.targets} examples; at least {LEAST_EXAMPLES} are needed"
+            problem = f"examples made: {self.targets}; at least {LEAST_EXAMPLES} are needed"
             hint = "use more users, longer candidate lists (-k), or more events per user (--targets)"
             raise InputError(problem, field="data", hint=hint)
-        say(f"{self.targets:,} examples; opening {model.name}")
+        say(f"{count_of(self.targets, 'example')}; opening {model.name}")
         torch.manual_seed(settings.seed)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         whole = open_language_model(model.folder, cast(torch.dtype, getattr(torch, settings.dtype)))
@@ -162,7 +162,7 @@ class PromptObjective:
         tuned = settings.tuned_layers or layers
         if tuned > layers:
             hint = f"use at most {layers}, or 0 for all"
-            raise InputError(f"{model.name} has only {layers} layers", field="tuned_layers", hint=hint)
+            raise InputError(f"{model.name} has only {count_of(layers, 'layer')}", field="tuned_layers", hint=hint)
         upper = None if tuned == layers else range(layers - tuned, layers)
         self._model = with_lora(whole, settings.rank, linear_names(self._decoder), upper)
         self.weights = Weights(self._model)

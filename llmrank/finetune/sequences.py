@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.cases import sample_users
 from llmrank.data.dataset import Split
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.rankers.next_title import item_text
 
 LEAST_TARGETS = 100
@@ -70,7 +70,8 @@ def title_sequences(split: Split, users: int = 0, seed: int = 0) -> TitleSequenc
         digest.update(np.int32(len(one)).tobytes() + one.tobytes())
     found = TitleSequences(tuple(number), sequences, split, digest.hexdigest())
     if found.targets < LEAST_TARGETS:
-        problem = f"{split.dataset.name} has {found.targets} training examples; at least {LEAST_TARGETS} are needed"
+        has = count_of(found.targets, "training example")
+        problem = f"{split.dataset.name} has {has}; at least {LEAST_TARGETS} are needed"
         raise InputError(problem, field="data", hint="use more users, or longer histories")
     return found
 
@@ -90,6 +91,7 @@ def check_no_futures(split: Split) -> None:
         late[row] = (int(train.user[row]), int(train.item[row]), float(train.timestamp[row])) in held_out
     if late.any():
         count, user = int(late.sum()), split.dataset.users[int(train.user[late][0])]
-        problem = f"{count} training events are also held out, or later than the user's first held-out event"
+        events = count_of(count, "training event is", "training events are")
+        problem = f"{events} also held out, or later than the user's first held-out event"
         hint = "split the data with `leave-last-out`, `time:…` or `user-ratio:…`, and remove repeated rows of the table"
         raise InputError(problem, user=user, field="split", hint=hint)

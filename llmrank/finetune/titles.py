@@ -30,7 +30,7 @@ from llmrank.backends.title_model import (
     save_adapter,
 )
 from llmrank.backends.titles import TitleShape
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import cases_hash, reachable
 from llmrank.evaluation.fusing import MEASURE, Validation
 from llmrank.files import write_json
@@ -83,7 +83,7 @@ def train_titles(
 def check_validation(cases: Sequence[Case]) -> None:
     """Raise InputError if too few Cases have a relevant candidate for choosing the weights."""
     if (found := len(reachable(cases))) < LEAST_VALIDATION:
-        problem = f"{found} of {len(cases)} validation Cases have a relevant item among their candidates"
+        problem = f"a relevant item is among the candidates in {found} of {count_of(len(cases), 'validation Case')}"
         problem += f"; at least {LEAST_VALIDATION} are needed"
         hint = "sample more users (--validation-users N), or propose more candidates (-k N)"
         raise InputError(problem, field="validation", hint=hint)
@@ -140,7 +140,7 @@ class TitleObjective:
         torch.manual_seed(settings.seed)
         decoder, tokenizer = open_base(model.folder, shape.item_layers, self._dtype)
         self._reader = TitleReader(decoder, tokenizer, shape.item_layers)
-        say(f"reading {len(sequences.texts)} titles")
+        say(f"reading {count_of(len(sequences.texts), 'title')}")
         self._read = self._reader.read(sequences.texts).clone()
         self._body = with_lora(open_body(model.folder, shape.layers, self._dtype), shape.rank)
         self._basis, self._mean = whitened_basis(self._read[:, 1], settings.whitening)

@@ -246,7 +246,7 @@ def _candidates(template: PromptTemplate, case: Case, text: str) -> Iterator[tup
     places = [text.find(item.title) for item in case.candidates]
     turned = replace(case, candidates=case.candidates[::-1])
     if hidden := places.count(-1):
-        yield f"{hidden} of {len(places)} candidates are not shown", "loop over all of `candidates`"
+        yield f"the prompt does not show {hidden} of {len(places)} candidates", "loop over all of `candidates`"
     elif places != sorted(places):
         yield "the candidates are not in the order given", "loop over `candidates` without sorting"
     elif _masked(transcript(_render(template, turned)), case) != _masked(text, case):
@@ -274,7 +274,7 @@ def _identifiers(template: PromptTemplate, case: Case, view: View) -> Iterator[t
         for one in (question, replace(question, identifiers=(*others, first)))
     ]
     if missing := sum(one == other for one, other in zip(*around, strict=True)):
-        problem = f"{missing} of {len(titles)} candidates are shown without the identifier that the answer uses"
+        problem = f"the prompt shows {missing} of {len(titles)} candidates without the identifier that the answer uses"
         yield problem, "show `item.identifier` beside each"
 
 

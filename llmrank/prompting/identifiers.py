@@ -8,7 +8,7 @@ from itertools import chain, count, islice, product
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, get_args
 
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.types import LABEL_LIMIT, Item
 
 Ids = Literal["titles", "numbers", "letters", "item_id", "words"]
@@ -38,7 +38,8 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
     if labels and scheme in ("letters", "words"):
         if len(items) > len(labels):
             n = len(labels)
-            problem = f"{len(items)} candidates need as many labels, but this model has only {n} single-token labels"
+            only = count_of(n, "single-token label")
+            problem = f"{len(items)} candidates need as many labels, but this model has only {only}"
             hint = "use --ranker sliding_window, which asks with this prompt window by window; "
             raise InputError(problem, field="-k", hint=f"{hint}--first recall_order --first-top {n}; or -k {n}")
         return tuple(labels[: len(items)])
@@ -53,7 +54,7 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
             return tuple(item.item_id for item in items)
         case "words":
             if len(items) > len(WORDS):
-                problem = f"--ids words names at most {len(WORDS)} items, but {len(items)} are to be shown"
+                problem = f"--ids words names at most {len(WORDS)} items, but the list has {len(items)}"
                 raise InputError(problem, field="--ids", hint="use --ids numbers, or show fewer candidates (-k)")
             return WORDS[: len(items)]
 

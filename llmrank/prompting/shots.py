@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.types import Case, Event, Item, Task
 
 
@@ -65,7 +65,7 @@ class ShotPool:
                 chosen.append(replace(solved, candidates=tuple(shown), relevant=(last.item.item_id,)))
         if (n := len(chosen)) < count:
             events = "two rated events" if task == "rating" else "two events"
-            problem = f"{count} solved examples are needed, but only {n} other users in the training data have {events}"
+            problem = f"--shots is {count}, but the training data has only {count_of(n, 'other user')} with {events}"
             hint = f"use --shots {n}, or more users"
             raise InputError(problem, user=case.user_id, field="--shots", hint=hint)
         return tuple(chosen)

@@ -14,7 +14,7 @@ from typing import Any
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
 
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, count_of, nearest
 from llmrank.prompting.environment import Environment
 from llmrank.prompting.front import FrontMatter, read_front, split_front
 from llmrank.prompting.identifiers import Ids, identifiers
@@ -125,7 +125,7 @@ class PromptTemplate:
         line and the user if a block cannot be rendered.
         """
         if shots and "shot" not in self.blocks:
-            problem = f"it has no block 'shot' to show {len(shots)} solved examples"
+            problem = f"it has no block 'shot' to show {count_of(len(shots), 'solved example')}"
             hint = "add `{% block shot %}…{% endblock %}` and show `shots` in the block user, or use --shots 0"
             raise self._unfit(case, problem, hint)
         context = self._context(case, question, view)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.prompting import PromptTemplate, View
 from llmrank.types import (
     Answer,
@@ -163,7 +163,7 @@ def check_capabilities(needs: Needs, capabilities: Capabilities) -> None:
             problem = "the method needs log-probabilities, but the backend returns none"
             raise InputError(problem, hint=f"{others} them (such as vllm)")
         raise InputError(
-            f"the method needs log-probabilities of {needs.labels} labels, but the backend returns "
+            f"the method needs log-probabilities of {count_of(needs.labels, 'label')}, but the backend returns "
             f"{capabilities.label_logprobs}",
             hint="show fewer candidates per call (-k 20, or --first recall_order --first-top 20; smaller windows or "
             f"groups), {others} more (such as vllm)",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
-from llmrank.errors import InputError, MissingError
+from llmrank.errors import InputError, MissingError, count_of
 from llmrank.recall.autoint import AutoInt
 from llmrank.recall.ctr import ClickLearner
 from llmrank.recall.training import Learner, library
@@ -86,7 +86,7 @@ class CTRLLearner(ClickLearner):
         found = encode([sentence(item, self.kind) for item in self.catalogue], self.model.encoder)
         if found.shape[1] != self.model.text_dimension:
             hint = f"set text_dimension={found.shape[1]}"
-            raise InputError(f"{self.model.encoder} gives {found.shape[1]} numbers a text", hint=hint)
+            raise InputError(f"{self.model.encoder} gives {count_of(found.shape[1], 'number')} a text", hint=hint)
         return np.pad(found, ((1, 0), (0, 0)))
 
     def epoch(self, number: int) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.data.dataset import Dataset, Split
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.files import cache_folder
 from llmrank.recall.sequential import sequences
 from llmrank.recall.training import Learner, NetworkLearner, State, TrainedModel, library
@@ -101,7 +101,8 @@ class NoteLLM(TrainedModel):
         TrainedModel.__post_init__(self)
         if self.tuned_layers > self.layers:
             hint = f"give tuned_layers a value of at most {self.layers}"
-            raise InputError(f"of {self.layers} layers {self.tuned_layers} cannot be tuned", hint=hint)
+            problem = f"tuned_layers is {self.tuned_layers}, but the model has {count_of(self.layers, 'layer')}"
+            raise InputError(problem, hint=hint)
         if self.dtype not in DTYPES:
             raise InputError(f"dtype of notellm is {self.dtype!r}", hint=f"choose {' or '.join(DTYPES)}")
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from llmrank import files
 from llmrank.data.dataset import Interactions, Split
 from llmrank.data.splits import events_left
-from llmrank.errors import InputError, differences, module_of
+from llmrank.errors import InputError, count_of, differences, module_of
 from llmrank.files import cannot_write, write_whole
 from llmrank.recall.model import Fitted, RecallModel, preferences
 
@@ -373,7 +373,8 @@ def hold_out(split: Split, most: int, seed: int) -> Split:
     left, count = events_left(train)
     users = np.unique(train.user[count >= LEAST_EVENTS])
     if len(users) < LEAST_VALIDATION_USERS:
-        problem = f"too little data for validation: {len(users)} users have {LEAST_EVENTS} or more training events"
+        having = count_of(len(users), "user has", "users have")
+        problem = f"too little data for validation: {having} {LEAST_EVENTS} or more training events"
         hint = "use more data, or ease or itemknn; or, from Python, validation_users=0 and a fixed number of epochs"
         raise InputError(f"{problem}, and {LEAST_VALIDATION_USERS} are needed", hint=hint)
     if len(users) > most:

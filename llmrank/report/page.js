@@ -10,6 +10,7 @@
     return element;
   };
   const number = (value, digits = 4) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+  const countOf = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const signed = (value) => (value === null ? "–" : (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(4));
 
   const packed = Uint8Array.from(atob($("data").textContent), (character) => character.charCodeAt(0));
@@ -143,7 +144,7 @@
     $("cases").tHead.replaceChildren(make("tr", {}, ...heads));
     $("cases").tBodies[0].replaceChildren(...found.slice(0, shown).map((case_) =>
       make("tr", case_.id === state.case ? { "aria-current": "true" } : {}, ...columns().map((column) => cell(column, case_)))));
-    $("count").textContent = `${found.length} of ${run().cases.length} Cases`;
+    $("count").textContent = `${found.length} of ${countOf(run().cases.length, "Case")}`;
     $("more").hidden = found.length <= shown;
     const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
     const lines = [columns().map((column) => quoted(column.name)), ...found.map((case_) => columns().map((column) => quoted((column.show ?? column.of)(case_))))];
@@ -212,7 +213,7 @@
     const calls = case_.answers.length;
     const left = calls - case_.sent.length;
     const note = (text) => make("p", { class: "hint" }, text);
-    return make("details", { id: "sent" }, make("summary", {}, `What was sent (${calls === 1 ? "1 call" : `${calls} calls`})`),
+    return make("details", { id: "sent" }, make("summary", {}, `What was sent (${countOf(calls, "call")})`),
       ...messages(case_.sent).flatMap((call, place) => [
         calls > 1 ? make("h3", {}, `Call ${place + 1}`) : null,
         ...(typeof call === "string" ? [note(`Not known. ${call}`)] : call.map((message) => sentMessage(message, place + 1)))]),
@@ -241,7 +242,7 @@
         ["true rating", case_.truth === null ? "" : String(case_.truth)],
         ["missed by recall", case_.missed.join(", ")],
         [otherRun(run())?.name ?? "", theirs ? `${theirs.outcome}, ${number(theirs.value)}` : ""],
-        ["calls", `${case_.answers.length}, ${case_.tokens[0]} prompt and ${case_.tokens[1]} completion tokens, ${case_.seconds} s`],
+        ["calls", `${case_.answers.length}, ${case_.tokens[0]} prompt and ${countOf(case_.tokens[1], "completion token")}, ${case_.seconds} s`],
       ]),
       ...(case_.answers.length ? [whatWasSent(case_)] : []),
       ...case_.answers.flatMap((answer, place) => [

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from llmrank.audit import Audit, popularity, position
-from llmrank.errors import InputError, safe_for_console
+from llmrank.errors import InputError, count_of, safe_for_console
 from llmrank.report import pictures
 from llmrank.report.terminal import bounds
 from llmrank.run.calibration import Calibration
@@ -32,9 +32,11 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
     else:
         ((_, run),) = runs
         numbers, notes = run.metrics, ()
-        what = f"{run.title}: {numbers.cases} Cases of {numbers.users} users, {numbers.evaluation}"
+        what = (
+            f"{run.title}: {count_of(numbers.cases, 'Case')} of {count_of(numbers.users, 'user')}, {numbers.evaluation}"
+        )
         remarks = (*numbers.remarks, *(f"{name.capitalize()}: {text}." for name, text in bounds(numbers)))
-    first, *rest = numbers.verdict() or [f"{numbers.cases} Cases"]
+    first, *rest = numbers.verdict() or [count_of(numbers.cases, "Case")]
     said = _paragraphs([what], "what") + f"<h1>{_text(first)}</h1>" + _paragraphs((*rest, *remarks))
     each = _each(runs, lambda run: run.metrics, lambda found: _paragraphs(found.verdict()) + table_html(found.table()))
     beside = _section("Each Run against its baselines", each if comparison else (), named=True)

@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from llmrank.errors import safe_for_console
+from llmrank.errors import count_of, safe_for_console
 from llmrank.measures.judgements import places_of
 from llmrank.prices import show_money
 from llmrank.run.tables import TextTable, between, number, p_value, signed
@@ -136,7 +136,7 @@ def _line(name: str, text: str, width: int) -> Text:
 
 def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator[tuple[str, str]]:
     forced = ", the target put into the lists that missed it" if metrics.target_forced else ""
-    users = f" of {metrics.users} users" if metrics.users != metrics.cases else ""
+    users = f" of {count_of(metrics.users, 'user')}" if metrics.users != metrics.cases else ""
     yield "cases", f"{metrics.cases}{users}, {metrics.evaluation}{forced}"
     for remark in metrics.remarks:
         yield "", remark
@@ -147,17 +147,18 @@ def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator
     if metrics.repairs:
         yield "repairs", _counts(metrics.repairs)
     if metrics.history_dropped:
-        yield "dropped", f"{metrics.history_dropped} oldest events, to fit the context window"
+        yield "dropped", f"{count_of(metrics.history_dropped, 'oldest event')}, to fit the context window"
     if (mass := metrics.label_mass) is not None:
-        low = f"; too low in {mass.cases_with_low} Cases" if mass.cases_with_low else ""
+        low = f"; too low in {count_of(mass.cases_with_low, 'Case')}" if mass.cases_with_low else ""
         yield "label mass", f"mean {mass.mean:.3f}, lowest {mass.lowest:.3f}{low}"
     usage = metrics.usage
     if usage.requests:
         made = f" ({calls})" if calls else ""
         tokens = (
-            f"{usage.prompt_tokens:,} prompt tokens ({_cached(usage)}), {usage.completion_tokens:,} completion tokens"
+            f"{count_of(usage.prompt_tokens, 'prompt token')} ({_cached(usage)}), "
+            f"{count_of(usage.completion_tokens, 'completion token')}"
         )
-        silent = f"; what {usage.unreported:,} Cases took is not known" if usage.unreported else ""
+        silent = f"; not known for {count_of(usage.unreported, 'Case')}" if usage.unreported else ""
         yield "calls", f"{usage.requests:,}{made}, {tokens}{silent}"
     if usage.currency is not None:
         now = f", {paid} now" if paid else ""

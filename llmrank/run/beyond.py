@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llmrank import stats
 from llmrank.data.tables import MANY_VALUED
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.measures.judgements import tie_group
 from llmrank.measures.measure import ROUNDING
 from llmrank.run.metrics import USUAL_CUTOFF, in_recall_order
@@ -80,7 +80,8 @@ class BeyondAccuracy(Shown):
     def notes(self) -> tuple[str, ...]:
         """Return sentences on what the quantities mean and what is left out."""
         return (
-            f"{self.cases:,} Cases of {self.users:,} users; all rows are over the {self.offered:,} items they offer.",
+            f"{count_of(self.cases, 'Case')} of {count_of(self.users, 'user')}; all rows are over the items they offer "
+            f"({self.offered:,}).",
             "difference: the method minus recall order, paired on users; ties: their expected value",
             *(text for name, text in MEANINGS.items() if name in {row.name for row in self.rows}),
             *self.remarks,
@@ -237,9 +238,10 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
         remarks.append(f"Left out, because the items have no {', '.join(sorted(MANY_VALUED))}: {DIVERSITY}.")
     rows += [over_items(COVERAGE, Tops.coverage), over_items(GINI, Tops.gini)]
     if unanswered := sum(not ranking.answered for ranking in rankings):
-        remarks.append(f"{unanswered:,} Cases have no readable answer and count as random order.")
+        remarks.append(f"{count_of(unanswered, 'Case has', 'Cases have')} no readable answer: counted as random order.")
     if short := int((np.bincount(method.case) <= k).sum()):
-        remarks.append(f"{short:,} Cases offer at most {k} items, all of which are in the top.")
+        offer = count_of(short, "Case offers", "Cases offer")
+        remarks.append(f"{offer} at most {count_of(k, 'item')}: all are in the top.")
     return BeyondAccuracy(k, len(cases), len(set(users.tolist())), len(items), tuple(rows), tuple(remarks))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank import stats
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.run.tables import Shown, TextTable, between, estimate, number
 from llmrank.stats import Values
 from llmrank.types import Case, Ranking
@@ -92,12 +92,14 @@ class Calibration(Shown):
 
     def notes(self) -> tuple[str, ...]:
         """Return sentences on which Cases are counted and what the rows mean."""
-        out = f"; {self.left_out:,} others have none or several, no answer, or a candidate without a score"
+        others = count_of(self.left_out, "other")
+        out = f"; {others} left out: none or several, no answer, or a candidate without a score"
         meaning = "above 1 the method is overconfident, below 1 underconfident"
         if self.temperature > 0.99 * math.exp(LOG_TEMPERATURE[1]):
             meaning = "the highest one tried, because these scores do not predict what is taken"
         return (
-            f"{self.cases:,} Cases of {self.users:,} users with one relevant candidate{out if self.left_out else ''}.",
+            f"{count_of(self.cases, 'Case')} of {count_of(self.users, 'user')} with one relevant candidate"
+            f"{out if self.left_out else ''}.",
             f"{SCORED}: scores are read as natural-log probabilities, as first_token and next_title give them. "
             f"For other scores (--calibrate, --repeats, bm25), only the row {TEMPERED!r} is meaningful.",
             f"{TEMPERED}: scores divided by a temperature chosen on the other half of the users. On all users it is "
@@ -162,7 +164,8 @@ def calibration(run: Run) -> Calibration:
     counted = [(case, ranking) for case, ranking in pairs if _is_scored(case, ranking)]
     users = stats.clusters_of(case.user_id for case, _ in counted)
     if len(set(users)) < 2:
-        problem = f"{len(counted)} Cases have exactly one relevant candidate and scores for all candidates"
+        having = count_of(len(counted), "Case has", "Cases have")
+        problem = f"{having} exactly one relevant candidate and scores for all candidates"
         hint = "name a Run of a method with scores, such as first_token, with at least two such users"
         raise InputError(problem, path=run.path, hint=hint)
     halves = (np.random.default_rng(0).permutation(int(users.max()) + 1) % 2)[users]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmrank import stats
-from llmrank.errors import InputError, flat_settings, safe_for_console
+from llmrank.errors import InputError, count_of, flat_settings, safe_for_console
 from llmrank.measures import Measure
 from llmrank.prices import show_money
 from llmrank.run.metrics import headline, parse_measures, task_of
@@ -154,9 +154,11 @@ class Comparison(Shown):
 
     def notes(self) -> tuple[str, ...]:
         """Return the notes that belong below the table, in sentences."""
-        counted = f"{self.cases} Cases" + (f" of {self.users} users" if self.users != self.cases else "")
+        counted = count_of(self.cases, "Case")
+        if self.users != self.cases:
+            counted += f" of {count_of(self.users, 'user')}"
         if self.judged < self.cases:
-            counted += f" ({self.cases - self.judged} have no known truth; no measure counts them)"
+            counted += f" ({self.cases - self.judged} of unknown truth, which no measure counts)"
         left_out = {name: count for name, count in self.left_out.items() if count}
         drawn = dict.fromkeys(one.measure for one in self.results if one.p_t is None and one.ci95 is not None)
         bootstrap = f" (of {', '.join(drawn)} from a bootstrap of users)" if drawn else ""
@@ -165,8 +167,14 @@ class Comparison(Shown):
             f"p: paired randomisation test{bootstrap}; Holm: corrected for all measures and pairs; d_z: Cohen's effect "
             "size; wins, ties and losses: users.",
             *self._cost(),
-            *(f"{count} Cases of {name} are left out: another Run lacks them." for name, count in left_out.items()),
-            *(f"{name} is unfinished: {count} of its Cases are not done." for name, count in self.unfinished.items()),
+            *(
+                f"Left out, because another Run lacks them: {count_of(count, 'Case')} of {name}."
+                for name, count in left_out.items()
+            ),
+            *(
+                f"{name} is unfinished: {count_of(count, 'Case is', 'Cases are')} not done."
+                for name, count in self.unfinished.items()
+            ),
         )
 
     def _cost(self) -> Iterator[str]:
@@ -216,7 +224,7 @@ class Comparison(Shown):
             yield ""
             yield from map(safe_for_console, lines[:SHOWN_DIFF_LINES])
             if len(lines) > SHOWN_DIFF_LINES:
-                yield f"… {len(lines) - SHOWN_DIFF_LINES} more lines"
+                yield f"… {count_of(len(lines) - SHOWN_DIFF_LINES, 'more line')}"
         if self.changes:
             changed = f"Users whose {self.headline} changed most, from {self.runs[0]} to {self.runs[1]}"
             yield f"\n{_filled(changed, width)}"

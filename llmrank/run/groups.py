@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank import stats
-from llmrank.errors import InputError, nearest, one_line
+from llmrank.errors import InputError, count_of, nearest, one_line
 from llmrank.measures.judgements import tie_group
 from llmrank.run.gain import Gain
 from llmrank.run.metrics import in_recall_order, the_measure
@@ -190,7 +190,7 @@ def _by_column(values: Sequence[str | None]) -> Iterator[Members]:
         for value in sorted(shown, key=lambda value: (numbers.get(value, math.inf), value)):
             yield one_line(value, LONGEST_NAME), np.array([one == value for one in values])
         if others := len(counts) - len(shown):
-            yield f"{others:,} other values", np.array([one is not None and one not in shown for one in values])
+            yield count_of(others, "other value"), np.array([one is not None and one not in shown for one in values])
     yield "not given", np.array([one is None for one in values])
 
 

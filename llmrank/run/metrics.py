@@ -15,7 +15,7 @@ import numpy as np
 
 from llmrank import stats
 from llmrank.engine import rank_without_model
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, count_of, nearest
 from llmrank.measures import (
     MAE,
     Judgements,
@@ -192,18 +192,20 @@ class Metrics:
         return len(self.measures)
 
     def __str__(self) -> str:
-        return f"{self.cases} Cases, {self.evaluation}\n{self.table()}"
+        return f"{count_of(self.cases, 'Case')}, {self.evaluation}\n{self.table()}"
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.cases} Cases, {html.escape(self.evaluation)}</p>{self.table().to_html()}"
+        return f"<p>{count_of(self.cases, 'Case')}, {html.escape(self.evaluation)}</p>{self.table().to_html()}"
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """The number of Cases that no measure counts, if any, followed by `notes`."""
         unjudged = self.cases - self.judged_cases
-        remark = f"{unjudged} cases have no known truth: they are ranked, and no measure counts them."
+        remark = (
+            f"{count_of(unjudged, 'Case has', 'Cases have')} no known truth: ranked, but not counted in any measure."
+        )
         return (*([remark] if unjudged else ()), *self.notes)
 
     def verdict(self) -> list[str]:
@@ -217,7 +219,7 @@ class Metrics:
                 if found.difference is not None and found.ci95 is not None
             ]
         if unread := self.cases - self.answered_cases:
-            sentences.append(f"{unread} of {self.cases} Cases have no readable answer; they count as worst.")
+            sentences.append(f"No readable answer in {unread:,} of {count_of(self.cases, 'Case')}, counted as worst.")
             cut = self.reasons.get("unparsed: truncated", 0)
             if 2 * cut > unread:
                 sentences.append(self._why_cut_off(cut))
@@ -225,10 +227,11 @@ class Metrics:
 
     def _why_cut_off(self, cut: int) -> str:
         """Return advice for many answers truncated at the token limit before they rank anything."""
-        why, then = "before they rank anything", ""
+        why, then = "before ranking anything", ""
         if 2 * self.usage.reasoning_tokens > self.usage.completion_tokens:
             why, then = "while the model still reasons", ', or switch the reasoning off (thinking="off")'
-        return f"{cut} answers reach the token limit {why}: raise it with --max-tokens (max_tokens=){then}."
+        reach = count_of(cut, "answer reaches", "answers reach")
+        return f"{reach} the token limit {why}: raise it with --max-tokens (max_tokens=){then}."
 
     def table(self) -> TextTable:
         """Return the metrics as a publishable table: a row per measure; four columns, then one per baseline.

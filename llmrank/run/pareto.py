@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from llmrank.errors import count_of
 from llmrank.run.compare import chosen_measures, shared_cases
 from llmrank.run.metrics import headline
 from llmrank.run.run import Run
@@ -68,7 +69,7 @@ class Pareto(Shown):
         """Return sentences that explain the measure and the front."""
         worth = "lower is better" if self.lower_is_better else "higher is better"
         return (
-            f"{self.measure} ({worth}) of the {self.cases:,} Cases that all Runs have.",
+            f"{self.measure} ({worth}) of the {count_of(self.cases, 'Case')} that all Runs have.",
             "On the front: no other Run is at least as good and as cheap, and better or cheaper. If intervals overlap, "
             "that is uncertain.",
         )

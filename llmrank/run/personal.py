@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank import stats
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.measures import RMSE, Ratings
 from llmrank.run.metrics import task_of
 from llmrank.run.tables import Shown, TextTable, estimate, number
@@ -65,14 +65,14 @@ class Personal(Shown):
 
     def notes(self) -> tuple[str, ...]:
         """Return sentences on which Cases are counted and how to read the rows."""
-        out = f"; {self.left_out:,} without answer, known rating, or training rating of user or item are left out"
+        out = f"; left out, without answer, known rating, or training rating of user or item: {self.left_out:,}"
         return (
-            f"{self.cases:,} Cases of {self.users:,} users{out if self.left_out else ''}.",
+            f"{count_of(self.cases, 'Case')} of {count_of(self.users, 'user')}{out if self.left_out else ''}.",
             "means alone: the user's mean plus the item's mean minus the overall mean of the training ratings.",
             f"{CORRELATION}: between prediction and truth, after both means are regressed out of each. "
-            f"{CONCORDANCE}: among {self.pairs:,} pairs of users who rated the same item, the share in which the user "
-            "who rates it higher, after the same adjustment, is predicted to. A method that ignores the person gets 0 "
-            "and 0.5.",
+            f"{CONCORDANCE}: among {count_of(self.pairs, 'pair')} of users who rated the same item, the share in which "
+            "the user who rates it higher, after the same adjustment, is predicted to. A method that ignores the "
+            "person gets 0 and 0.5.",
         )
 
 
@@ -95,7 +95,8 @@ def personal(run: Run) -> Personal:
         if run.records[case.case_id].ranking.scores
     ]
     if len(cases) < 3:
-        problem = f"{len(cases)} Cases have an answer, a known rating, and training ratings of user and item"
+        having = count_of(len(cases), "Case has", "Cases have")
+        problem = f"{having} an answer, a known rating, and training ratings of user and item"
         hint = "evaluate more users; for a candidate file, give ratings in the histories of its rows"
         raise InputError(problem, path=run.path, hint=hint)
     users = stats.clusters_of(case.user_id for case in cases)

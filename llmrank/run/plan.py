@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Self
 
 from llmrank import stats
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.measures import Judgements, RankingMeasure
 from llmrank.run.metrics import in_recall_order, ranked_by
 from llmrank.run.run import Run
@@ -110,7 +110,7 @@ class Plan(Shown):
 
     def table(self) -> TextTable:
         """Return a column for each method that a spread is taken from."""
-        rows = [(f"{self.users:,} users detect", *(number(one.detectable) for one in self))]
+        rows = [(count_of(self.users, "user detects", "users detect"), *(number(one.detectable) for one in self))]
         if self.available > self.users:
             rows.append((f"all {self.available:,} users detect", *(number(one.detectable_by_all) for one in self)))
         rows += [
@@ -125,12 +125,12 @@ class Plan(Shown):
         first = self.columns[0].spread
         detect = f"detect: find a difference of {self.measure} from recall order, 80% power, p < .05, paired on users"
         if self.run is not None:
-            return detect, f"standard deviation of the differences of {first.users:,} users: {self.run}"
+            return detect, f"standard deviation of the differences of {count_of(first.users, 'user')}: {self.run}"
         more = f" of {self.available:,}; --users 0 takes all" if first.users < self.available else ""
         alike = f"Left out, because it equals recall order here: {', '.join(self.left_out)}."
         return (
             detect,
-            f"standard deviation of the differences of these {first.users:,} users{more}",
+            f"standard deviation of the differences of {count_of(first.users, 'user')}{more}",
             f"Your method's is not known before it is run: the first column says what holds if it differs as "
             f"{first.like} does. The closer it stays to recall order, the fewer users it needs. --like RUN takes that "
             "of a finished Run.",

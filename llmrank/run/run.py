@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from llmrank.data.candidates import read_cases
-from llmrank.errors import InputError, nearest, safe_for_console
+from llmrank.errors import InputError, count_of, nearest, safe_for_console
 from llmrank.measures import Judgements, Measure, Ratings
 from llmrank.measures.judgements import places_of
 from llmrank.rankers.order import Order
@@ -188,7 +188,7 @@ class Run:
         return values
 
     def _unfinished(self) -> InputError:
-        problem = f"the Run is not finished: {len(self.done)} of {len(self.cases)} Cases are done"
+        problem = f"the Run is not finished: {len(self.done)} of {count_of(len(self.cases), 'Case')} done"
         return InputError(problem, path=self.path, hint="repeat the command that made it to continue the Run")
 
     def require_rankings(self) -> None:
@@ -312,7 +312,7 @@ class Run:
         return f"{self.name}: {self.metrics}"
 
     def _repr_html_(self) -> str:
-        title = f"{self.name}: {self.metrics.cases} Cases, {self.metrics.evaluation}"
+        title = f"{self.name}: {count_of(self.metrics.cases, 'Case')}, {self.metrics.evaluation}"
         return f"<p>{html.escape(title)}</p>{self.table().to_html()}"
 
 
@@ -360,8 +360,10 @@ class CaseStory(Shown):
         case, record, ranking = self.case, self.record, self.record.ranking
         events = case.history[-HISTORY_SHOWN:]
         history = [event.item.title + ("" if event.rating is None else f" ({event.rating:g})") for event in events]
-        total = f"newest {len(events)} of {len(case.history)}" if len(events) < len(case.history) else "all"
-        parts = [(f"history, oldest first ({total} events)", "\n".join(history) or "none")]
+        newest = f"newest {len(events)} of " if len(events) < len(case.history) else ""
+        parts = [
+            (f"history, oldest first ({newest}{count_of(len(case.history), 'event')})", "\n".join(history) or "none")
+        ]
         if case.target is not None:
             truth = "unknown" if case.rating is None else f"{case.rating:g}"
             parts.append(("item to rate", f"{case.target.title}; true rating {truth}"))
@@ -393,7 +395,7 @@ class CaseStory(Shown):
         for title, text in [*self._parts(), ("ranking", str(self.table()))]:
             lines += [f"  {title}", *(f"    {line}" for line in text.splitlines() or [""])]
         if unplaced := len(self.record.candidates) - len(self.record.placed):
-            lines.append(f"    {unplaced} candidates are not placed: they are tied last")
+            lines.append(f"    not placed, and tied last: {count_of(unplaced, 'candidate')}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

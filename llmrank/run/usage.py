@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.prices import show_money
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import Shown, TextTable
@@ -78,10 +78,10 @@ class RunUsage(Shown):
         answers = int(self["calls"].total - failed)
         notes = ["seconds: from a Case's first call to its last answer, including waits for other Cases."]
         if self.made < answers:
-            stored = f"{answers - self.made:,} of {answers:,} answers were stored before and took no time"
-            notes.append(f"{stored}, or come from a session that was killed.")
+            stored = f"{answers - self.made:,} of {count_of(answers, 'answer')}"
+            notes.append(f"{stored} took no time: stored before, or received by a session that was killed.")
         if self.unreported:
-            notes.append(f"The endpoint reported no token usage for {self.unreported:,} of the Cases; they count as 0.")
+            notes.append(f"The endpoint reported no token usage for {count_of(self.unreported, 'Case')}, counted as 0.")
         if self.cost is not None and self.currency is not None:
             each = show_money(1000 * self.cost / self.cases, self.currency)
             total = show_money(self.cost, self.currency)

@@ -213,7 +213,7 @@ def test_the_command_line_asks_stops_at_a_bound_continues_and_shows(tmp_path: Pa
     with serving(ScriptedServer(answer=obedient)) as server:
         command = asking(server.base_url, *given)
         dry = run_command(tmp_path, *command, "--dry-run")
-        assert dry.stdout.startswith("80 cases, at most 80 requests") and server.calls == 0, dry.stderr
+        assert dry.stdout.startswith("80 Cases, at most 80 requests") and server.calls == 0, dry.stderr
         bounded = run_command(tmp_path, *command, "--max-requests", "20")
         assert bounded.returncode == 5 and server.calls == 20, "the bound holds for all variants together"
         ran = run_command(tmp_path, *command)
@@ -246,5 +246,5 @@ def test_a_dry_run_counts_what_each_audit_would_ask(tmp_path: Path, audit: tuple
     given = ("audit", *audit, "--data", "cases.parquet", "--prompt", "rankgpt", "--dry-run")
     with serving(ScriptedServer()) as server:
         dry = run_command(tmp_path, *asking(server.base_url, *given))
-    assert dry.stdout.startswith(f"{16 * runs} cases, at most {16 * runs} requests"), dry.stderr
+    assert dry.stdout.startswith(f"{16 * runs} Cases, at most {16 * runs} requests"), dry.stderr
     assert server.calls == 0

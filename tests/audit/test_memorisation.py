@@ -367,7 +367,7 @@ def test_the_command_line_asks_stops_at_a_bound_continues_and_shows(tmp_path: Pa
             server.base_url, "audit", "memorisation", "--data", "cases.parquet", "--prompt", "rankgpt", *own
         )
         dry = run_command(tmp_path, *command, "--dry-run")
-        assert dry.stdout.startswith("38 cases, at most 38 requests") and server.calls == 0, dry.stderr
+        assert dry.stdout.startswith("38 Cases, at most 38 requests") and server.calls == 0, dry.stderr
         bounded = run_command(tmp_path, *command, "--max-requests", "20")
         assert bounded.returncode == 5 and server.calls == 20, bounded.stderr
         ran = run_command(tmp_path, *command)

@@ -69,7 +69,7 @@ def test_names_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     found, rows = audited("identifiers", tmp_path, model)
     assert rows["unread, letters"].value == 1 and rows["unread, numbers"].value == 0
     assert rows["letters and numbers, Kendall's tau"].value is None
-    assert found.sentence.endswith(f"{USERS} of {4 * USERS:,} answers cannot be read; they count as worst.")
+    assert found.sentence.endswith(f"{USERS} of {4 * USERS:,} answers cannot be read; such answers count as worst.")
 
 
 def test_each_scheme_is_a_run_and_the_prompts_own_is_that_of_eval(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_what_thinking_is_worth_is_found_at_its_size(tmp_path: Path, share: floa
     assert rows["pairs of candidates tied, on"].value == 0 and rows["unread, on"].value == 0
     assert (rows["seconds per call, on"].value or 0) > 0
     assert ("Thinking rather than not is worth" in found.sentence) == bool(share)
-    assert "no sign that thinking for 64 tokens at most rather than not matters" in found.sentence
+    assert "no sign that thinking for at most 64 tokens rather than not matters" in found.sentence
     assert "the model may have no switch" not in found.sentence
 
 

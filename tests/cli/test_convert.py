@@ -24,7 +24,7 @@ def test_a_trec_run_gets_titles_scores_and_what_is_relevant(tmp_path: Path) -> N
         str(tmp_path / "qrels"), "-o", str(tmp_path / "out.jsonl"),
     ]  # fmt: skip
     ran = CliRunner().invoke(convert, arguments, catch_exceptions=False)
-    assert ran.exit_code == 0 and "1 Cases have an empty history" in ran.output
+    assert ran.exit_code == 0 and "Cases with an empty history: 1" in ran.output
     row = json.loads((tmp_path / "out.jsonl").read_text())
     assert [(item["title"], item["score"]) for item in row["candidates"]] == [
         ("Matrix, The (1999)", 0.9),

@@ -156,7 +156,7 @@ async def test_rerank_says_why_calls_failed_and_answers_were_not_read(folder: Pa
     command = ("rerank", "candidates.jsonl", "-o", "out.jsonl", "--prompt", "rankgpt")
     async with ScriptedServer(answer=answer) as server:
         ran = await llmrank(folder, server, *command)
-        assert ran.code == 4 and "3 of 12 cases have a failed call" in ran.stderr
+        assert ran.code == 4 and "a call failed in 3 of 12 Cases" in ran.stderr
         assert "reasons: error: " in ran.stderr and "(413): no more of this 3 · unparsed: empty 1" in ran.stderr
         ran = await llmrank(folder, server, *command, "--max-error-rate", "0.5")
         reasons = ran.stdout.splitlines()[1]

@@ -82,7 +82,7 @@ async def test_once_leaves_a_readable_run_and_says_how_to_go_on(tmp_path: Path, 
     async with ScriptedServer(answer=stalling) as server:
         arguments = asking(server.base_url, *EVAL, "--no-profile", concurrency=3)
         said = await interrupted(tmp_path, stalling, arguments, number)
-        assert "the same command continues" in said and f"{ANSWERED}/{CASES} Cases" in said
+        assert "the same command continues" in said and f"Cases {ANSWERED}/{CASES}" in said
         assert len(read_records(tmp_path / "run")) == ANSWERED
         assert read_manifest(tmp_path / "run")["origin"]["verb"] == "eval"
         await gone_on_with(tmp_path, stalling, arguments)

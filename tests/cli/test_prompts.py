@@ -256,7 +256,7 @@ def test_diff_shows_what_an_edit_changes(folder: Path):
     result = run("diff", "palr", "--data", "cases.jsonl", "--cases", "2")
     assert "history: 20 -> 2" in result.stdout
     assert result.stdout.count("+++ edited, user 4") == 2 == result.stdout.count("\n+NOTE:")
-    assert "dearest first" in result.stdout and "2 of 2 rendered prompts differ" in result.stderr
+    assert "dearest first" in result.stdout and "rendered prompts that differ: 2 of 2" in result.stderr
     run("new", "mine")
     with pytest.raises(InputError, match=r"(?s)comes with llmrank.*llmrank prompts diff mine OTHER"):
         run("diff", "mine", "--data", "cases.jsonl")
@@ -267,7 +267,7 @@ def test_diff_renders_as_many_prompts_as_asked_for_where_users_have_several(fold
     rows = [row | {"user_id": "7", "case_id": f"7-{number}"} for number, row in enumerate(rows)]
     (folder / "requests.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     result = run("diff", "palr", "palr-terse", "--data", "requests.jsonl", "--cases", "2")
-    assert "2 of 2 rendered prompts differ" in result.stderr
+    assert "rendered prompts that differ: 2 of 2" in result.stderr
     assert "--- palr, user 7, case 7-0" in result.stdout and "--- palr, user 7, case 7-1" in result.stdout
 
 
@@ -275,7 +275,7 @@ def test_diff_of_two_templates_shows_how_their_prompts_differ(folder: Path):
     result = run("diff", "palr", "palr-terse", "--data", "cases.jsonl", "--cases", "1")
     assert "name: palr -> palr-terse" in result.stdout
     assert "--- palr, user 42" in result.stdout and "+++ palr-terse, user 42" in result.stdout
-    assert "1 of 1 rendered prompts differ" in result.stderr
+    assert "rendered prompts that differ: 1 of 1" in result.stderr
     assert "the same as" in run("diff", "palr", "palr", "--data", "cases.jsonl").stderr
     with pytest.raises(InputError, match=r"unknown prompt 'palr-ters'; .*palr-terse"):
         run("diff", "palr", "palr-ters", "--data", "cases.jsonl")

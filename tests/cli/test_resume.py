@@ -42,7 +42,7 @@ async def test_what_failed_inside_a_case_is_asked_again_and_nothing_else(tmp_pat
         arguments = asking(server.base_url, *WHAT[verb], "--prompt", "pointwise-rating", concurrency=1)
         ran = await asyncio.to_thread(run, tmp_path, *arguments)
         assert ran.returncode == 4, ran.stderr
-        assert "have a failed call" in ran.stderr and "run the same command to retry them" in ran.stderr
+        assert "a call failed in" in ran.stderr and "run the same command to retry them" in ran.stderr
         first = answer.asked
         failed = len([number for number in range(6, first + 1) if number % 7 == 0])
         assert failed >= 5 and first == CASES * CANDIDATES

@@ -148,7 +148,7 @@ def test_export_says_that_a_run_is_not_finished(tmp_path: Path) -> None:
     cases = [case(f"u{number}") for number in range(4)]
     killed = make_run(tmp_path / "killed", cases, [shuffled(one, 2) for one in cases[:3]], finish=False)
     ran = CliRunner().invoke(export, [str(killed.path), "--to", "csv", "-o", str(tmp_path / "out.csv")])
-    assert ran.exit_code == 0 and "is not finished: 1 of its 4 Cases are left out." in ran.stderr
+    assert ran.exit_code == 0 and "is not finished: 1 of 4 Cases left out." in ran.stderr
 
 
 def test_export_needs_a_file_and_a_tracker_needs_its_package(alone: Path) -> None:

@@ -274,7 +274,7 @@ def test_a_relevant_item_that_recall_missed_is_normal_and_counted(suffix: str, t
 def test_relevant_ids_of_another_kind_are_refused_unless_they_do_not_matter(suffix: str, tmp_path: Path) -> None:
     path, items = tmp_path / f"cases{suffix}", (Item("a", "A"), Item("b", "B"))
     write_cases(path, [Case(str(user), (), items, None, ("181",)) for user in range(3)])
-    assert_refused(lambda: read_cases(path), path, None, "relevant", None, "none of the 3 relevant ids is a candidate")
+    assert_refused(lambda: read_cases(path), path, None, "relevant", None, "none of 3 relevant ids is a candidate")
     assert [case.relevant for case in read_cases(path, truth="read")] == [("181",)] * 3
     assert [case.relevant for case in read_cases(path, truth="ignored")] == [()] * 3
 

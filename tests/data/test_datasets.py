@@ -116,7 +116,7 @@ def test_a_named_data_set_must_have_its_published_size(shared_data: Find, tmp_pa
     shutil.copy(source / "movies.csv", copy)
     lines = (source / "ratings.csv").read_text().splitlines()
     (copy / "ratings.csv").write_text("\n".join(lines[:-1]))
-    with pytest.raises(InputError, match="100835 interactions; expected 610, 9724, 100836"):
+    with pytest.raises(InputError, match="100,835 interactions; expected 610, 9,724, 100,836"):
         load_dataset("ml-latest-small", folder=tmp_path)
     assert counts(load_dataset(str(copy)))[3] == 100_835
 

@@ -54,8 +54,8 @@ def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str,
     assert (cases[0].relevant, cases[0].gains) == (("2",), None)
     assert (cases[1].relevant, cases[1].gains) == (("4", "1"), (2.0, 1.0))
     assert notes == [
-        "1 relevant items are not candidates: they count against the score",
-        "1 users with relevant items but no candidates are left out",
+        "relevant items that are not candidates (they count against the score): 1",
+        "users with relevant items but no candidates, left out: 1",
     ]
     assert cases[0].history == (
         Event(Item("3", "Cube", {"year": "1997"}), 4.0, 10.0),
@@ -202,10 +202,10 @@ def test_faults_are_listed_or_left_out_and_counted(files: Callable[..., dict[str
     rows, notes = convert_file(there["run"], "trec", tmp_path / "out.jsonl", **options, skip_bad_rows=True)
     assert rows == 2
     assert set(notes) == {
-        "1 rows skipped: the item is not in the items table",
-        "1 rows skipped: the item has no title",
-        "1 Cases without candidates are left out",
-        "1 Cases have an empty history",
+        "rows skipped because the item is not in the items table: 1",
+        "rows skipped because the item has no title: 1",
+        "Cases without candidates, left out: 1",
+        "Cases with an empty history: 1",
     }
     assert [case.user_id for case in read_cases(tmp_path / "out.jsonl")] == ["7", "10"]
 
@@ -321,5 +321,5 @@ def test_numbers_and_times_that_cannot_be_read_are_listed_or_left_out(files: Cal
     cases = list(read_cases(made, truth="read"))
     assert [len(case.candidates) for case in cases] == [2, 1]
     assert [event.timestamp for event in cases[0].history] == [978307200.0, 978393600.0]
-    what = "are skipped: they have an invalid number or time"
-    assert {f"2 rows of {table} {what}", f"3 rows of {past} {what}", f"1 rows of {wanted} {what}"} <= {*notes}
+    what = "skipped because of an invalid number or time"
+    assert {f"rows of {path} {what}: {count}" for path, count in ((table, 2), (past, 3), (wanted, 1))} <= {*notes}

@@ -57,11 +57,11 @@ def test_a_long_table_with_items_histories_and_qrels(tmp_path: Path) -> None:
     )
     assert rows == USERS
     assert set(notes) == {
-        "1 events of the histories are left out: their items have no title",
-        "5 Cases have an empty history",
-        "4 Cases have no relevant item: no measure counts them",
-        "1 relevant items are not candidates: they count against the score",
-        "1 users with relevant items but no candidates are left out",
+        "events left out of the histories because their items have no title: 1",
+        "Cases with an empty history: 5",
+        "Cases without a relevant item, which no measure counts: 4",
+        "relevant items that are not candidates (they count against the score): 1",
+        "users with relevant items but no candidates, left out: 1",
     }
     cases = {case.user_id: case for case in CandidateFile(out).cases()}
     first = cases["u0"]
@@ -81,7 +81,7 @@ def test_events_that_repeat_another_are_counted() -> None:
     proposed = pa.table({"listener_id": ["l", "l"], "episode_id": ["1", "2"], "title": ["One", "Two"], "score": [2, 1]})
     past = pa.table({"listener": ["l"] * 4 + ["m"], "episode": ["1", "1", "1", "2", "1"], "time": [5, 5, 6, 5, 5]})
     table, notes = read_external(proposed, "table", histories=past)
-    assert "1 events of the histories repeat another of the same user, item and time: they are kept" in notes
+    assert "events of the histories that repeat another of the same user, item and time (kept): 1" in notes
     assert len(table["history"][0]) == 4
 
 
@@ -137,11 +137,11 @@ def test_faults_are_listed_with_their_lines_or_left_out_and_counted(tmp_path: Pa
     (case,) = CandidateFile(table).cases()
     assert [item.item_id for item in case.candidates] == ["1", "5"]
     assert set(notes) == {
-        "1 rows skipped: the item has no title",
-        "1 rows skipped: the item is a duplicate candidate",
-        "1 rows skipped: the user is missing",
-        "1 rows skipped: the item has no finite score",
-        "1 Cases have an empty history",
+        "rows skipped because the item has no title: 1",
+        "rows skipped because the item is a duplicate candidate: 1",
+        "rows skipped because the user is missing: 1",
+        "rows skipped because the item has no finite score: 1",
+        "Cases with an empty history: 1",
     }
 
 
@@ -152,13 +152,13 @@ def test_users_whose_list_is_empty_are_counted(kind: object, tmp_path: Path) -> 
     rows, notes = convert_file(
         tmp_path / "wide.parquet", "table", tmp_path / "out.jsonl", items=write_catalogue(tmp_path)
     )
-    assert rows == 1 and "2 Cases without candidates are left out" in notes
+    assert rows == 1 and "Cases without candidates, left out: 2" in notes
 
 
 def test_a_list_that_is_nested_without_end_holds_no_item(tmp_path: Path) -> None:
     (tmp_path / "wide.csv").write_text(f"user,items\nu1,s1 s2 s3\nu2,{'[' * 100_000}\n")
     _, notes = read_external(tmp_path / "wide.csv", "table", items=write_catalogue(tmp_path))
-    assert "1 Cases without candidates are left out" in notes
+    assert "Cases without candidates, left out: 1" in notes
 
 
 def test_lists_of_a_fixed_size_are_lists(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_row_without_an_item_is_not_relevant(tmp_path: Path) -> None:
     path.write_text("user,item,title,score,relevant\nu,1,One,2,1\nu,,Two,1,1\n")
     table, notes = read_external(path, "table", skip_bad_rows=True)
     assert [case.relevant for case in CandidateFile(table).cases()] == [("1",)]
-    assert "1 rows are relevant by the column 'relevant'" in notes
+    assert "rows that are relevant by the column 'relevant': 1" in notes
 
 
 def test_only_names_that_speak_of_a_moment_are_taken_for_timestamps(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_requests_that_each_user_counts_from_one_are_named_with_the_user(tmp_pat
     path = write_requests(tmp_path, case_id=["1", "1", "2", "1", "2", "1"])
     made, notes = read_external(path, "table", items=write_catalogue(tmp_path))
     assert made["case_id"].to_pylist() == ["1-1", "2-1", "1-2"]
-    assert "3 Cases get the id USER-CASE, because users share case ids" in notes
+    assert "Cases given the id USER-CASE, because users share case ids: 3" in notes
 
 
 def test_the_history_of_a_case_ends_before_its_time(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_the_history_of_a_case_ends_before_its_time(tmp_path: Path) -> None:
     cases = {case.case_id: case for case in CandidateFile(made).cases()}
     ids = {name: [event.item.item_id for event in case.history] for name, case in cases.items()}
     assert ids == {"a": ["s3"], "b": ["s3", "s0", "s4"], "c": []}
-    assert "3 times an event is left out of a history, as it is not before the Case" in notes
+    assert "events left out of a history because they are not before the Case: 3" in notes
     assert "timestamp" not in cases["a"].candidates[0].attributes
     path = write_requests(tmp_path, timestamp=[20, 40, 30, 21, 30, 40])
     with pytest.raises(InputError, match="the Case has two different times") as caught:
@@ -329,10 +329,10 @@ def test_histories_and_what_is_relevant_are_of_the_case_or_of_the_user(tmp_path:
 
     lengths, relevant, notes = made("past.csv", "next.csv")
     assert (lengths, relevant) == ([1, 2, 0], [("s1",), (), ("s3",)])
-    assert "1 Cases with relevant items but no candidates are left out" in notes
+    assert "Cases with relevant items but no candidates, left out: 1" in notes
     lengths, relevant, notes = made("users.csv", "users.csv")
     assert (lengths, relevant) == ([1, 1, 0], [("s0",), ("s0",), ()])
-    assert any(note.startswith("1 Cases share the whole history of their user with another Case") for note in notes)
+    assert any(note.startswith("Cases that share the whole history of their user with another Case") for note in notes)
     assert made("users.csv", "qrels")[1] == [("s0",), (), ()]  # a query of TREC is a Case
 
 
@@ -343,7 +343,7 @@ def test_faults_of_the_case_column_are_named(tmp_path: Path) -> None:
         read_external(path, "table", items=items, columns={"case": "request"})
     table, notes = read_external(path, "table", items=items, columns={"case": "request"}, skip_bad_rows=True)
     assert table["case_id"].to_pylist() == ["a", "c"]
-    assert "2 rows skipped: the case is missing" in notes
+    assert "rows skipped because the case is missing: 2" in notes
     (tmp_path / "next.csv").write_text("user_id,visit,item_id\n1,a,s1\n")
     with pytest.raises(InputError, match="the table of candidates has no such column"):
         read_external(path, "table", items=items, columns={"case": "visit"}, relevant=tmp_path / "next.csv")
@@ -361,7 +361,7 @@ def test_relevant_rows_that_name_no_user_are_not_one_users(tmp_path: Path) -> No
     assert caught.value.faults[0].line == 3 and "repeat the case id" in (caught.value.faults[0].hint or "")
     assert caught.value.faults[2].problem == "the case is missing"
     _, notes = read_external(path, "table", **options, skip_bad_rows=True)
-    assert "3 relevant rows are skipped: they have no user or Case" in notes
+    assert "relevant rows skipped because they have no user or Case: 3" in notes
     assert not any("another gain" in note for note in notes)
 
 
@@ -436,7 +436,7 @@ def test_a_column_about_the_user_becomes_one_of_the_case(tmp_path: Path) -> None
     cases = list(CandidateFile(tmp_path / "candidates.parquet").cases())
     assert [case.columns for case in cases] == [{"country": "FR"}, {"country": "IT"}]
     assert {name for case in cases for item in case.candidates for name in item.attributes} == {"price"}
-    assert "2 Cases have columns of their own: country" in notes
+    assert "Cases with columns of their own (country): 2" in notes
 
 
 def test_a_value_that_may_be_the_items_stays_with_the_items(tmp_path: Path) -> None:
@@ -452,7 +452,7 @@ def test_a_value_that_may_be_the_items_stays_with_the_items(tmp_path: Path) -> N
 def test_rows_without_a_score_are_said_to_stand_in_recall_order(column: str, told: bool, tmp_path: Path) -> None:
     (tmp_path / "proposed.csv").write_text(f"user,item,title,{column}\na,1,Soap,1\na,2,Comb,2\n")
     _, notes = convert_file(tmp_path / "proposed.csv", "table", tmp_path / "candidates.parquet")
-    assert ("2 rows keep their order as the recall order: no column is a score" in " ".join(notes)) is told
+    assert ("rows whose order is taken as the recall order, as no column is a score" in " ".join(notes)) is told
 
 
 def test_a_score_that_contradicts_the_rank_is_refused(tmp_path: Path) -> None:
@@ -533,10 +533,8 @@ def test_the_history_of_a_user_with_one_request_ends_before_it(tmp_path: Path) -
     for times in ((now, now + 1, now), (now,), (120, 120)):  # dates of the items, and their length in minutes
         table, past, _ = one_list_a_user(tmp_path, *times)
         made, notes = read_external(table, "table", items=items, histories=past)
-        told = (
-            f"{len(times)} rows have a 'timestamp' that is kept as an attribute: use --column timestamp=timestamp if it"
-        )
-        assert any(note.startswith(told) for note in notes)
+        hint = "if it is the time of the request: --column timestamp=timestamp"
+        assert f"rows with a 'timestamp' that is kept as an attribute ({hint}): {len(times)}" in notes
         [case] = CandidateFile(made).cases()
         assert len(case.history) == 2 and "timestamp" in case.candidates[0].attributes
     named = {"timestamp": "timestamp"}
@@ -561,7 +559,7 @@ def test_a_gain_that_is_no_number_is_refused(tmp_path: Path, gain: str) -> None:
 def test_a_truth_in_which_nothing_is_relevant_is_told(tmp_path: Path) -> None:
     table, _, relevant = one_list_a_user(tmp_path, 20, 20, gain="0")
     _, notes = read_external(table, "table", items=write_catalogue(tmp_path), relevant=relevant)
-    assert "1 Cases have no relevant item: no measure counts them" in notes
+    assert "Cases without a relevant item, which no measure counts: 1" in notes
 
 
 def test_times_in_two_units_are_refused(tmp_path: Path) -> None:
@@ -650,7 +648,7 @@ def test_of_several_gains_of_an_item_the_highest_counts_and_is_told() -> None:
     proposed = pa.table({"user_id": ["u", "u"], "item_id": ["a", "b"], "title": ["A", "B"], "score": [2, 1]})
     made, notes = read_external(proposed, "table", relevant=bought)
     assert dict(made.to_pylist()[0]["relevant"]) == {"a": 5.0, "b": 2.0}
-    assert "1 rows give an item a different gain than an earlier row: the highest counts" in notes
+    assert "rows that give an item a different gain than an earlier row (the highest counts): 1" in notes
 
 
 def test_a_column_of_numbers_that_may_be_the_gain_is_told(tmp_path: Path) -> None:
@@ -658,7 +656,7 @@ def test_a_column_of_numbers_that_may_be_the_gain_is_told(tmp_path: Path) -> Non
     items = write_catalogue(tmp_path)
     relevant.write_text("user_id,item_id,plays,timestamp\n1,s1,7,1700000010\n1,s0,1,1700000011\n")
     _, notes = read_external(table, "table", items=items, relevant=relevant)
-    assert "2 relevant rows have gain 1, ignoring 'plays' (to use it: --column gain=plays)" in notes
+    assert "relevant rows given gain 1, ignoring 'plays' (to use it: --column gain=plays): 2" in notes
     made, notes = read_external(table, "table", items=items, relevant=relevant, columns={"gain": "plays"})
     assert dict(made.to_pylist()[0]["relevant"]) == {"s1": 7, "s0": 1} and not any("count 1" in note for note in notes)
 
@@ -679,5 +677,5 @@ def test_a_table_of_which_no_row_is_good_says_why() -> None:
     """Ids that were read as numbers lost their zeros."""
     proposed = pa.table({"user_id": ["u", "u"], "item_id": ["001", "002"], "score": [2, 1]})
     items = pa.table({"item_id": [1, 2], "title": ["A", "B"]})
-    with pytest.raises(InputError, match="no rows remain: 2 rows skipped: the item is not in the items table"):
+    with pytest.raises(InputError, match="no rows remain; rows skipped because the item is not in the items table: 2"):
         lr.convert(proposed, items=items, skip_bad_rows=True, progress=False)

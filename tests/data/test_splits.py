@@ -93,31 +93,31 @@ def test_equal_timestamps_keep_the_files_order_and_are_counted() -> None:
     split = leave_last_out(make([(0, 3, 5), (0, 1, 5), (0, 2, 5), (1, 0, 1), (1, 1, 2)]))
     assert sequences(split.test) == {0: [2], 1: [1]}
     assert "not a time split" in split.note.lower()
-    assert "For 1 of 2 users a held-out event has the timestamp" in split.note
+    assert "For 1 of 2 users, a held-out event has the timestamp" in split.note
 
 
 def test_a_repeated_item_in_the_test_is_counted() -> None:
     note = leave_last_out(make([(0, 1, 1), (0, 2, 2), (0, 1, 3)])).note
-    assert "1 of 1 held-out events repeat an item" in note and "remove repeated rows" not in note
+    assert "In 1 of 1 held-out event the item is in the user's history" in note and "remove repeated rows" not in note
 
 
 def test_a_held_out_event_that_is_also_in_training_is_counted() -> None:
     note = leave_last_out(make([(0, 1, 1), (0, 2, 2), (0, 2, 2), (1, 1, 1), (1, 2, 2)])).note
-    assert "1 of 2 held-out events repeat an item" in note
-    assert note.endswith("1 of them are in it at the same time: remove repeated rows.")
+    assert "In 1 of 2 held-out events the item is in the user's history" in note
+    assert note.endswith("In 1 of them the time is the same too: remove repeated rows.")
 
 
 def test_the_time_split_says_whom_it_leaves_out() -> None:
     split = time_split(make([(0, 0, 0), (0, 1, 3 * DAY), (1, 0, 3 * DAY), (1, 1, 4 * DAY)]), date(1970, 1, 3))
     assert split.name == "time(1970-01-03)"
-    assert "1 users with 2 events have no history" in split.note
+    assert "Left out, because they have no history: 1 user with 2 events." in split.note
     assert sequences(split.test) == {0: [1]}
 
 
 def test_a_time_split_needs_every_timestamp(shared_data: Callable[[str], Path]) -> None:
-    with pytest.raises(InputError, match="3 interactions of toy have no timestamp"):
+    with pytest.raises(InputError, match="toy has 3 interactions without a timestamp"):
         time_split(make([(0, 0, 0), (0, 1, 1), (0, 2, 2)], timestamps=False), 1)
-    with pytest.raises(InputError, match="433255 interactions of ml-1m have no timestamp"):
+    with pytest.raises(InputError, match="ml-1m has 433,255 interactions without a timestamp"):
         time_split(load_dataset("ml-1m", folder=shared_data("ml-1m")), date(2000, 12, 1))
 
 

@@ -129,7 +129,7 @@ def test_no_more_requests_than_allowed(store: Store, most: int) -> None:
     assert backend.calls == most and backend.cut_off == 0
     assert bool(said) == (most < 60) and (len(done) == 30) == (most == 60)
     if said:
-        assert f"--max-requests {most}" in said and f"{most} requests" in said
+        assert f"--max-requests {most}" in said and f"spent: {most} request" in said
     assert store.stats().responses == most, "all that was paid for is kept"
     rest = Charging()
     done, said = run(rest, store, Budget(Bounds(requests=60 - most)))

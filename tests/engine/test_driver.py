@@ -312,10 +312,10 @@ class Returns(BaseRanker):
     ("what", "message"),
     [
         (None, "of type NoneType, not a Ranking"),
-        (Ranking(("a",)), "1 ids that do not name each of 2 candidates once"),
-        (Ranking(("a", "a")), "2 ids that do not name each"),
-        (Ranking(("a", "z")), "2 ids that do not name each"),
-        (Ranking(("a", "b"), (1.0,)), "1 scores for 2 candidates"),
+        (Ranking(("a",)), "1 id, but not each of the 2 candidates once"),
+        (Ranking(("a", "a")), "2 ids, but not each of"),
+        (Ranking(("a", "z")), "2 ids, but not each of"),
+        (Ranking(("a", "b"), (1.0,)), "1 score for 2 candidates"),
     ],
 )
 def test_what_is_no_ranking_of_the_candidates_is_refused(what: object, message: str) -> None:

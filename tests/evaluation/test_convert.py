@@ -47,7 +47,7 @@ def test_a_frame_of_requests_becomes_cases() -> None:
     assert [[event.item.title for event in case.history] for case in cases] == [["Cube"], ["Cube", "Fargo"], []]
     assert [case.relevant for case in cases] == [("10",), ("12",), ()]
     assert cases[0].candidates[0].attributes == {"year": "1995"}
-    assert "1 Cases have no relevant item: no measure counts them" in told.lines
+    assert "Cases without a relevant item, which no measure counts: 1" in told.lines
     rankings = lr.rerank(table, ranker="recall_order", progress=False)
     assert [ranking.order for ranking in rankings] == [("11", "10"), ("10", "12"), ("10",)]
 

@@ -125,7 +125,7 @@ def test_a_term_that_is_named_is_kept_and_the_same_call_asks_nothing_again(circl
 
 
 def test_a_failed_call_chooses_nothing_and_the_same_call_asks_for_it_again(circle: Path, evaluate: Any) -> None:
-    with pytest.raises(TooManyErrorsError, match=r"1 of .* have a failed call"):
+    with pytest.raises(TooManyErrorsError, match=r"a call failed in 1 of .*"):
         evaluate(circle, fuse="validation", backend=Taste(fails=1), **STAGE)
     whole = Taste()
     assert evaluate(circle, fuse="validation", backend=whole, **STAGE).settings["fusion"]["users"] == 120

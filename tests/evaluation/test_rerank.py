@@ -46,8 +46,8 @@ def test_a_table_is_ranked_like_its_cases() -> None:
         (42, "expected a list of Cases, got int"),
         ([lr.Case("a", (), (A,)), lr.Case("a", (), (B,))], "user 'a': duplicate case_id 'a'"),
         ([lr.Case("a", (), (A, A))], "user 'a': duplicate candidate"),
-        ([lr.Case("a", (), target=A)], "1 rows have a rating target"),
-        (pa.Table.from_pylist([RATED]), "1 rows have a rating target"),
+        ([lr.Case("a", (), target=A)], "1 row has a rating target"),
+        (pa.Table.from_pylist([RATED]), "1 row has a rating target"),
     ],
 )
 def test_what_are_no_cases_to_rank_is_said(candidates: Any, message: str) -> None:
@@ -95,7 +95,7 @@ def test_a_rating_row_needs_a_method_that_rates(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in (*ROWS, RATED)))
     for settings in ({}, {"ranker": None, "prompt": "palr"}):  # the endpoint is never asked
-        with pytest.raises(InputError, match="field 'target': 1 rows have a rating target"):
+        with pytest.raises(InputError, match="field 'target': 1 row has a rating target"):
             ranked(path, tmp_path / "out.jsonl", base_url="http://127.0.0.1:9/v1", **settings)
     past = [{"item_id": "h", "title": "H", "rating": 4}]
     path.write_text(json.dumps({**RATED, "history": past}) + "\n")

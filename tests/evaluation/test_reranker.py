@@ -236,7 +236,7 @@ FRAME = pd.DataFrame({"item_id": [1, 2], "title": ["Heat", "Up"], "year": [1995,
         ([], "Heat", "'candidates': expected a list, got str"),
         ([], {"1": "Heat"}, "'candidates': expected a list, got dict"),
         ([], FRAME, "expected a list, got DataFrame"),
-        ([], [{"title": "Heat", "score": 1}, "Up"], "1 of 2 candidates have a score"),
+        ([], [{"title": "Heat", "score": 1}, "Up"], "a score is given for 1 of 2 candidates"),
         ([], [{"title": "Heat", "score": "high"}], r"'candidates\[0\].score': expected a number, got 'high'"),
         (None, ["Heat"], "'history': expected a list, got NoneType"),
         (

@@ -178,7 +178,7 @@ def test_too_few_validation_cases_a_loss_that_is_no_number_and_a_full_disk_are_n
 ) -> None:
     inner = validation_split(split)
     sequences, cases = title_sequences(inner), hits(inner)
-    with pytest.raises(InputError, match="1 of 1 validation Cases"):
+    with pytest.raises(InputError, match="1 of 1 validation Case;"):
         train_titles(tiny_model, sequences, cases[:1], tmp_path / "few", SETTINGS)
     with pytest.raises(InputError, match=r"the loss is (nan|inf)"):
         train_titles(tiny_model, sequences, cases, tmp_path / "nan", replace(SETTINGS, learning_rate=1e30))

@@ -49,12 +49,12 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
             6,
             "names items freely must answer with titles",
         ),
-        ("{{ n }} candidates", FRONT, 7, "12 of 12 candidates are not shown"),
+        ("{{ n }} candidates", FRONT, 7, "the prompt does not show 12 of 12 candidates"),
         (
             CANDIDATES + "[{{ candidates[0].identifier }}] > …",
             FRONT.replace("titles", "permutation") + "ids: numbers\n",
             8,
-            "11 of 12 candidates are shown without the identifier",
+            "the prompt shows 11 of 12 candidates without the identifier",
         ),
         ("{% for i in candidates | reverse %}{{ i.title }}{% endfor %}", FRONT, 7, "not in the order given"),
         (

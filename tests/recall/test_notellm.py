@@ -136,7 +136,7 @@ def test_new_items_are_scored_by_their_text_and_a_finished_model_needs_no_langua
 
 
 def test_what_cannot_be_trained_is_refused() -> None:
-    with pytest.raises(InputError, match=r"of 2 layers 3 cannot be tuned"):
+    with pytest.raises(InputError, match=r"tuned_layers is 3, but the model has 2 layers"):
         NoteLLM(layers=2, tuned_layers=3)
     with pytest.raises(InputError, match=r"dtype of notellm is 'int8'\n.*bfloat16 or float32"):
         NoteLLM(dtype="int8")

@@ -87,7 +87,7 @@ def test_the_verdict_comes_before_the_numbers_and_is_bold() -> None:
 def test_the_verdict_names_what_is_better_and_what_is_not_known() -> None:
     assert NUMBERS.verdict()[1:] == [
         "NDCG@10: better than random (+0.0712, 95% CI +0.0512 to +0.0912, p (Holm) < .001)",
-        "24 of 40 Cases have no readable answer; they count as worst.",
+        "No readable answer in 24 of 40 Cases, counted as worst.",
     ]
     worse = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, lower_is_better=True)})
     assert worse.verdict()[1].startswith("NDCG@10: worse than random")
@@ -99,7 +99,7 @@ def test_the_verdict_says_what_to_do_about_answers_that_are_cut_off() -> None:
     assert few.verdict() == NUMBERS.verdict()
     cut = replace(NUMBERS, reasons={"unparsed: truncated": 13, "unparsed: empty": 11})
     assert cut.verdict()[-1] == (
-        "13 answers reach the token limit before they rank anything: raise it with --max-tokens (max_tokens=)."
+        "13 answers reach the token limit before ranking anything: raise it with --max-tokens (max_tokens=)."
     )
     reasoned = replace(cut, usage=replace(cut.usage, completion_tokens=100, reasoning_tokens=90))
     assert reasoned.verdict()[-1].endswith('(max_tokens=), or switch the reasoning off (thinking="off").')
@@ -110,7 +110,7 @@ def test_what_must_stand_beside_the_numbers() -> None:
     text = " ".join(" ".join(lines).split())
     for shown in (
         "40, recall-limited(ease@50)",
-        "2 cases have no known truth: they are ranked, and no measure counts them.",
+        "2 Cases have no known truth: ranked, but not counted in any measure.",
         "Not a time split",
         "42.5% of a Case's relevant items are among its candidates, on average; NDCG@10 reaches 9% of its ceiling",
         "ok 0 · repaired 16 · unparsed 24 · error 0",

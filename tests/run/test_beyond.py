@@ -64,7 +64,7 @@ def test_ties_and_cases_without_an_answer_have_their_expected_value(tmp_path: Pa
     unparsed = made(tmp_path / "2", *[Ranking(tuple("abcd"), named=0, outcome=Outcome.UNPARSED)] * 2).beyond_accuracy(2)
     for row in unparsed.rows:
         assert row.value == pytest.approx(row.random)
-    assert "2 Cases have no readable answer and count as random order." in unparsed.remarks
+    assert "2 Cases have no readable answer: counted as random order." in unparsed.remarks
 
 
 def test_what_a_run_lacks_is_left_out_and_said(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_a_run_lacks_is_left_out_and_said(tmp_path: Path) -> None:
     text = " ".join(str(found).split())
     assert "Left out, because no training events are known: popularity lift, long-tail share, novelty." in text
     assert "Left out, because the items have no categories, category" in text
-    assert "1 Cases offer at most 10 items, all of which are in the top." in text
+    assert "1 Case offers at most 10 items: all are in the top." in text
     with pytest.raises(InputError, match="k must be at least 1"):
         made(tmp_path / "k", Ranking(tuple("dcba"))).beyond_accuracy(0)
 

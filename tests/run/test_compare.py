@@ -106,7 +106,7 @@ def test_only_shared_cases_count_and_the_others_are_said(tmp_path: Path, plain: 
     fewer = make_run(tmp_path / "fewer", cases, [better(one, 2) for one in cases])
     found = compare(plain, fewer)
     assert found.cases == 40 and found.left_out == {"plain": 20, "fewer": 1}
-    assert "20 Cases of plain are left out" in str(found)
+    assert "Left out, because another Run lacks them: 20 Cases of plain." in str(found)
     assert found.results[0].reference_value == pytest.approx(plain.per_case("HR@1")[:40].mean())
 
 
@@ -114,7 +114,7 @@ def test_a_run_that_is_not_finished_is_said(tmp_path: Path, plain: Run) -> None:
     make_run(tmp_path / "killed", CASES, [better(one, 2) for one in CASES[:40]], finish=False)
     found = compare(plain, tmp_path / "killed")
     assert found.unfinished == {"killed": 20} and found.cases == 40
-    assert "killed is unfinished: 20 of its Cases are not done." in str(found)
+    assert "killed is unfinished: 20 Cases are not done." in str(found)
 
 
 def test_what_is_no_run_is_said(plain: Run) -> None:
@@ -137,7 +137,7 @@ def test_cases_without_truth_are_said_and_count_for_nothing(tmp_path: Path) -> N
     found = compare(*runs)
     assert (found.cases, found.judged) == (60, 57)
     assert all(one.wins + one.ties + one.losses == 57 for one in found.results)
-    assert "60 Cases (3 have no known truth; no measure counts them)" in str(found)
+    assert "60 Cases (3 of unknown truth, which no measure counts)" in str(found)
 
 
 def test_several_cases_of_a_user_are_one_user(plain: Run, edited: Run) -> None:

@@ -110,7 +110,7 @@ def test_cases_that_cannot_be_counted_are_said(tmp_path):
     rankings[1] = Ranking(("new",), rankings[1].scores)
     rankings[2] = Ranking(rankings[2].order, None, 0, Outcome.UNPARSED, "no_rating")
     found = make_run(tmp_path / "other", cases, rankings, metric_settings=run.metric_settings).personal()
-    assert found.left_out == 3 and found.cases == len(cases) - 3 and "; 3 without answer" in str(found)
+    assert found.left_out == 3 and found.cases == len(cases) - 3 and "rating of user or item: 3." in str(found)
 
 
 def test_a_run_about_rankings_and_one_without_training_ratings_are_refused(tmp_path):

@@ -99,7 +99,7 @@ def test_an_interrupted_run_has_records_and_no_numbers(tmp_path: Path) -> None:
     assert (
         len(run.done) == 5 and np.isnan(run.per_case("MRR")[5:]).all() and not np.isnan(run.per_case("MRR")[:5]).any()
     )
-    with pytest.raises(InputError, match="5 of 12 Cases are done"):
+    with pytest.raises(InputError, match="5 of 12 Cases done"):
         _ = run.metrics
     with pytest.raises(InputError, match="not done yet"):
         run["u07"]
@@ -112,7 +112,7 @@ def test_the_story_of_a_user(run: Run) -> None:
     text = str(story)
     for shown in ("user u04", "Seen", "1. Film", "an answer", "repaired", "missing 15", "exact 5", "◀ relevant"):
         assert shown in text
-    assert "15 candidates are not placed" in text
+    assert "not placed, and tied last: 15 candidates" in text
     missed = next(one for one in CASES if "missed" in one.relevant)
     assert "missed (item id)" in str(run[missed.user_id]) and "not a candidate" in str(run[missed.user_id])
 
@@ -224,7 +224,7 @@ def test_a_damaged_file_is_named(run: Run, name: str) -> None:
 def test_a_run_that_has_lost_records_says_so(run: Run) -> None:
     lines = (run.path / "records.jsonl").read_bytes().splitlines(keepends=True)
     (run.path / "records.jsonl").write_bytes(b"".join(lines[:-2]))
-    with pytest.raises(InputError, match="10 of 12 Cases are done"):
+    with pytest.raises(InputError, match="10 of 12 Cases done"):
         load_run(run.path).measure("MRR")
 
 

@@ -43,7 +43,7 @@ def test_each_quantity_in_all_and_over_the_cases(tmp_path: Path) -> None:
 
 
 def test_answers_that_were_there_before_took_no_time(tmp_path: Path) -> None:
-    assert "14 of 19 answers were stored before" in str(made(tmp_path / "run", 5).usage()), "a failed call has none"
+    assert "14 of 19 answers took no time" in str(made(tmp_path / "run", 5).usage()), "a failed call has none"
 
 
 def test_the_cost_is_said_for_all_and_for_a_thousand(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_folder_gives_the_rankings_of_its_files_and_what_is_done_is_left_alone
     said = json.loads(again.stdout)
     assert (said["rows"], said["outcomes"], said["calls"]) == (ROWS, {"ok": ROWS}, 0)
     assert said["completion_tokens"] == ROWS * 20 and said["spent"]["requests"] == 0
-    assert "2 of 3 files are already done" in again.stderr
+    assert "2 of 3 files already done" in again.stderr
     assert [files[0].stat().st_mtime_ns, files[2].stat().st_mtime_ns] == [before[0], before[2]]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *(path.name for path in files),
@@ -116,7 +116,7 @@ def test_a_wrong_file_does_not_keep_the_others_and_is_named(tmp_path: Path, rera
     assert {path.name for path in (tmp_path / "out").glob("*.jsonl")} == {"part-0.jsonl", "part-2.jsonl"}
     wrong.write_text(right)
     mended = rerank("in", "-o", "out")
-    assert f"{ROWS} rows" in mended.stdout and "2 of 3 files are already done" in mended.stderr
+    assert f"{ROWS} rows" in mended.stdout and "2 of 3 files already done" in mended.stderr
 
 
 def test_shards_of_a_file_are_together_the_whole_each_row_once(tmp_path: Path, rerank: Command) -> None:
@@ -131,7 +131,7 @@ def test_shards_of_a_file_are_together_the_whole_each_row_once(tmp_path: Path, r
     assert all(len(rankings(part)) > 5 for part in parts)
     assert sorted(rankings(*parts)) == sorted(rankings(tmp_path / "whole.parquet"))
     again = rerank("all.parquet", "-o", "out.parquet", "--shard", "2/3")
-    assert "1 of 1 files are already done" in again.stderr and "0 calls" in again.stdout
+    assert "1 of 1 file already done" in again.stderr and "0 calls" in again.stdout
     assert (
         "seed: was 0, now 1"
         in rerank("all.parquet", "-o", "out.parquet", "--shard", "2/3", "--seed", "1", expected=2).stderr

@@ -8,7 +8,7 @@ from random import Random
 
 from llmrank.audit.contrast import Contrast, worth
 from llmrank.audit.finding import Audit, Variants, difference_rows, sentence_of, unread
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.evaluation.audits.options import HistoryOptions
 from llmrank.evaluation.audits.plan import AuditPlan, changing_cases
 from llmrank.evaluation.evaluate import Evaluation
@@ -51,7 +51,7 @@ def history(runs: Mapping[str, Run]) -> Audit:
         [(f"full minus {said(name)}", found.values[FULL], found.values[name], found.users) for name in others]
     )
     claims = [worth(_subject(name), row, found.headline) for name, row in zip(others, gained, strict=True)]
-    sentence = sentence_of(claims) + unread(runs.values(), "they count as worst")
+    sentence = sentence_of(claims) + unread(runs.values(), "such answers count as worst")
     return Audit("What is the user's history worth?", sentence, (*found.levels(said), *gained), found.about)
 
 
@@ -83,7 +83,7 @@ def history_variants(
 def said(name: str) -> str:
     """Return a variant in words."""
     words = {FULL: "full history", "none": "no history", "other": "another user's", "shuffled": "shuffled history"}
-    return words.get(name) or f"last {name.removeprefix('last-')} events"
+    return words.get(name) or f"last {count_of(int(name.removeprefix('last-')), 'event')}"
 
 
 def _shuffled(case: Case, seed: int, shown: int) -> Case:

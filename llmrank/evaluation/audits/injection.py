@@ -98,7 +98,7 @@ def injection(runs: Mapping[str, Run]) -> Audit:
         firsts.append(mean_row(f"{name}: comes first", reached, users, (0, 1), float(np.mean(usual))))
     gained = difference_rows(compared)
     sentence = _sentence(names, gained, max(len(story.shown) for story in before.values()))
-    sentence += unread(runs.values(), "they are left out")
+    sentence += unread(runs.values(), "such answers are left out")
     rows = [row for pair in zip(gained, firsts, strict=True) for row in pair]
     return Audit("Does a title that asks to be first get there?", sentence, tuple(rows), runs[PLAIN].title)
 

@@ -31,7 +31,7 @@ from llmrank.audit.finding import (
     with_reasons,
 )
 from llmrank.data.cases import held_out
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.evaluation.audits.options import PARTS, MemorisationOptions
 from llmrank.evaluation.audits.plan import AuditPlan, Change, as_it_is, changing_cases, refuse_catalogue, template_of
 from llmrank.evaluation.cases import CaseSet, cases_hash
@@ -363,9 +363,9 @@ def memorisation(runs: Mapping[str, Run], dated: Dated | None, not_asked: Mappin
         claims.append(_dated_claim(dated.day, tests[-1], runs[NAMED].metrics.headline or ""))
     sentence = sentence_of(claims) + with_reasons("Not asked", not_asked)
     if silent := sum(one.said.count(None) for one in asked.values()):
-        answers = sum(len(one.said) for one in asked.values())
-        sentence += f" {silent:,} of {answers:,} answers name no item that was looked for; they count as not known."
-    sentence += unread([runs[name] for name in (NAMED, ANONYMOUS) if name in runs], "they count as worst")
+        answers = count_of(sum(len(one.said) for one in asked.values()), "answer")
+        sentence += f" In {silent:,} of {answers} no item of the audit is named; this counts as not known."
+    sentence += unread([runs[name] for name in (NAMED, ANONYMOUS) if name in runs], "such answers count as worst")
     named_none = [mean_row(f"no item named, {name}", one.silent, one.users, (0, 1)) for name, one in asked.items()]
     rows = (*chain(*shares.values()), *levels, *parted, *tests, *named_none, *missing)
     return Audit(QUESTION, sentence, rows, next(iter(runs.values())).title)

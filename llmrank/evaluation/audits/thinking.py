@@ -9,7 +9,7 @@ from math import comb, nan
 
 from llmrank.audit.contrast import Contrast
 from llmrank.audit.finding import Audit, AuditRow, mean_row, mid_ranks
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.evaluation.audits.options import ThinkingOptions
 from llmrank.evaluation.audits.plan import AuditPlan, Change, as_it_is, asking, template_of
 from llmrank.evaluation.evaluate import Evaluation
@@ -121,4 +121,5 @@ def _said(name: str) -> str:
 
 
 def _subject(name: str) -> str:
-    return f"thinking for {name} tokens at most rather than not" if name.isdecimal() else "thinking rather than not"
+    most = f" for at most {count_of(int(name), 'token')}" if name.isdecimal() else ""
+    return f"thinking{most} rather than not"

@@ -159,7 +159,7 @@ def variance(runs: Mapping[str, Run], design: Design, not_asked: Mapping[str, st
     mean = mean_row(f"{found.headline}, mean of all", values.mean(axis=(1, 2, 3)), users, (0, 1))
     rows = [row for one in components for row in _rows(one, found.headline)]
     sentence = _sentence(components, found.headline) + with_reasons("Not asked", not_asked)
-    sentence += unread(runs.values(), "they count as worst")
+    sentence += unread(runs.values(), "such answers count as worst")
     return Audit("How far would the number move if it were measured again?", sentence, (mean, *rows), found.about)
 
 

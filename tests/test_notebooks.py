@@ -17,7 +17,7 @@ NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("
 EXPECTED = {
     "quickstart": ("95% interval", "significant difference", "Aladdin (1992)"),
     "edit_a_prompt": ("undefined variable 'number'", "significant difference", "+Compare each of them"),
-    "audit": ("Do identifier and place alone decide?", "NDCG@10, another user's", "ranks gained"),
+    "audit": ("without bias", "NDCG@10, full history", "ranks gained"),
 }
 """What each shows, kept and run again. Every text is in no cell's code."""
 

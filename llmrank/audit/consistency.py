@@ -41,22 +41,22 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
             lengths.append(len(case.candidates))
     if not found:
         raise InputError("the Runs have no readable Case in common", path=run.path, hint="audit Runs of the same Cases")
-    names = ("all ranks, correlation", f"top {k}, items in both of those in either", "the same item first")
+    names = ("correlation of all ranks", f"top {k}, overlap", "same item ranked first")
     bounds = ((-1, 1), (0, 1), (0, 1))
     chances = (0.0, fmean(expected_in_common(n, k) for n in lengths), fmean(1 / n for n in lengths))
     rows = tuple(
         mean_row(name, values, users, limits, chance)
         for name, values, limits, chance in zip(names, zip(*found, strict=True), bounds, chances, strict=True)
     )
-    return Audit("Does it say the same when asked again?", _sentence(rows[1], k), rows, run.title)
+    return Audit("Does it give the same ranking when asked again?", _sentence(rows[1], k), rows, run.title)
 
 
 def _sentence(top: AuditRow, k: int) -> str:
     if top.value is None:
-        return "Nothing can be said: every Case ties all its candidates."
+        return "No conclusion: every Case ties all its candidates."
     return (
-        f"Of the items that two Runs put into a top {k}, {top.value:.0%} are in both (95% CI {between(top.ci95)}); "
-        f"of those of two random orders, {top.chance:.0%}."
+        f"Of the items in the top {k} of either of two Runs, {top.value:.0%} are in both (95% CI {between(top.ci95)}); "
+        f"for two random orders, it would be {top.chance:.0%}."
     )
 
 

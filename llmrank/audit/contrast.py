@@ -107,12 +107,14 @@ class Contrast:
             chances = [expected_in_common(len(case.candidates), k) for case, _, _ in both]
             yield mean_row(f"{pair}, Kendall's tau", tau, users, (-1, 1), 0.0)
             chance = fsum(chances) / len(chances) if chances else None
-            yield mean_row(f"{pair}, top {k}, items in both of those in either", tops, users, (0, 1), chance)
+            yield mean_row(f"{pair}, top {k}, overlap", tops, users, (0, 1), chance)
 
     def unread(self, said: Callable[[str], str] = str) -> list[AuditRow]:
         """Return the share of the Cases without a readable answer under each variant."""
         missing = {name: [float(not ranking.answered) for ranking in self.rankings(name)] for name in self.runs}
-        return [mean_row(f"unread, {said(name)}", found, self.users, (0, 1)) for name, found in missing.items()]
+        return [
+            mean_row(f"unreadable answers, {said(name)}", found, self.users, (0, 1)) for name, found in missing.items()
+        ]
 
     def audit(
         self,
@@ -135,12 +137,12 @@ class Contrast:
 
 
 def worth(subject: str, row: AuditRow, headline: str) -> str:
-    """Put a difference into words: its subject is worth something, costs something, or neither."""
+    """Put a difference into words: its subject raises the measure, lowers it, or neither."""
     numbers = f"({between(row.ci95, sign=True)}, {p_is(row.p, 'p (Holm)')})"
     if not row.direction:
-        return f"no sign that {subject} matters {numbers}"
-    verb = "is worth" if row.direction > 0 else "costs"
-    return f"{subject} {verb} {number(row.value).lstrip(MINUS)} {headline} {numbers}"
+        return f"no significant effect of {subject} {numbers}"
+    verb = "raises" if row.direction > 0 else "lowers"
+    return f"{subject} {verb} {headline} by {number(row.value).lstrip(MINUS)} {numbers}"
 
 
 def length_of_top(cases: Sequence[Case]) -> int:

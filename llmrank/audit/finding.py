@@ -97,7 +97,7 @@ def read_stories(run: Run) -> list[CaseStory]:
     found = [story for story in run if story.record.ranking.answered and len(story.case.candidates) > 1]
     if not found:
         hint = "audit a ranking Run with readable answers"
-        raise InputError("no Case has a ranking to audit", path=run.path, hint=hint)
+        raise InputError("no Case has a readable ranking of two or more candidates", path=run.path, hint=hint)
     return found
 
 

@@ -31,14 +31,20 @@ def popularity(run: Run) -> Audit:
     users = [story.case.user_id for story in stories]
     places = [_places(story, counts) for story in stories]
     first, recalled, chosen = (np.array(values) for values in zip(*map(_compared, stories, places), strict=True))
-    lift = mean_row("ranked first, minus what users chose", first - chosen, users, (-1, 1), 0.0)
+    lift = mean_row(
+        "popularity of the item ranked first, minus that of the items that users chose",
+        first - chosen,
+        users,
+        (-1, 1),
+        0.0,
+    )
     rows = (
         lift,
-        mean_row("popularity of what is ranked first", first, users, (0, 1), 0.5),
-        mean_row("of the recall stage's first", recalled, users, (0, 1), 0.5),
-        mean_row("of what users chose", chosen, users, (0, 1)),
+        mean_row("popularity of the item ranked first", first, users, (0, 1), 0.5),
+        mean_row("popularity of the first item in recall order", recalled, users, (0, 1), 0.5),
+        mean_row("popularity of the items that users chose", chosen, users, (0, 1)),
     )
-    return Audit("Does it rank the famous up, beyond what users choose?", _sentence(lift), rows, run.title)
+    return Audit("Does it favour popular items more than users do?", _sentence(lift), rows, run.title)
 
 
 def _places(story: CaseStory, counts: Mapping[str, int]) -> dict[str, float]:
@@ -56,8 +62,9 @@ def _compared(story: CaseStory, places: Mapping[str, float]) -> tuple[float, flo
 
 def _sentence(lift: AuditRow) -> str:
     if lift.value is None or lift.ci95 is None:
-        return "Nothing can be said: no list holds a relevant item."
+        return "No conclusion: no list has a relevant item."
     low, high = lift.ci95
     if low <= 0 <= high:
-        return f"No sign of it: between {signed(low, 2)} and {signed(high, 2)} of the list."
-    return f"{'Yes' if lift.value > 0 else 'The opposite'}: by {signed(lift.value, 2)} of the list."
+        return f"No significant difference in popularity: {signed(low, 2)} to {signed(high, 2)} on a scale from 0 to 1."
+    more = "Yes: items ranked first are more" if lift.value > 0 else "The opposite: items ranked first are less"
+    return f"{more} popular than those that users chose ({signed(lift.value, 2)} on a scale from 0 to 1)."

@@ -35,7 +35,7 @@ def audit() -> None:
 @click.argument("run", type=_RUN)
 @json_option
 def position(run: Path, as_json: bool) -> None:
-    """Does the position in the prompt decide?
+    """Does the position in the prompt affect the ranking?
 
     RUN must have used shuffled candidates.
     """
@@ -60,7 +60,7 @@ def popularity(run: Path, as_json: bool) -> None:
 @click.argument("runs", nargs=-1, required=True, type=_RUN, metavar="RUN RUN...")
 @json_option
 def consistency(runs: tuple[Path, ...], as_json: bool) -> None:
-    """Does the method give the same ranking again?
+    """Does the method give the same ranking when asked again?
 
     The Runs must have the same Cases, and differ in --seed, order or prompt.
     """

@@ -9,7 +9,6 @@ import click
 
 from llmrank.cli import options
 from llmrank.cli.output import say, show_json
-from llmrank.errors import count_of
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings
 from llmrank.finetune.export import SftFormat
 
@@ -54,7 +53,7 @@ def export_sft_command(data: str, output: Path, overwrite: bool, form: SftFormat
         show_json(card)
     else:
         cut = f", {card['split']}" if card["split"] else ""
-        click.echo(f"{output}: {count_of(card['examples'], 'example')} of {card['data']}{cut}. {card['note']}")
+        click.echo(f"{output}: {card['data']}{cut}; examples: {card['examples']:,}. {card['note']}")
         if card["not_proposed"]:
             missed = f"{card['not_proposed']:,} of {card['cases']:,}"
             click.echo(f"Cases left out, because recall did not propose their correct item: {missed}")

@@ -115,10 +115,10 @@ def run_audit(
 
     Args:
         name: `history`: how much is the user's history worth, and does its order matter? `injection`: how many ranks
-            does a candidate gain if its title asks to be first? `prior`: do identifier and position alone decide?
-            `identifiers`: does the identifier scheme decide? `memorisation`: has the model memorised the data set?
-            `paraphrase`: does the wording decide? `thinking`: does reasoning improve the ranking? `variance`: how much
-            would the result vary if it were measured again?
+            does a candidate gain if its title asks to be first? `prior`: do identifier and position alone affect the
+            ranking? `identifiers`: does the identifier scheme affect it? `memorisation`: has the model memorised the
+            dataset? `paraphrase`: does the wording of the prompt affect the ranking? `thinking`: does reasoning improve
+            it? `variance`: how much would the result vary if it were measured again?
         cases: The Cases, as for `evaluate`.
         out: Folder that holds one Run per variant; None: one folder per Run under `results/`.
         arguments: The audit's own options (see `llmrank.evaluation.audits.options`), such as `last=5` for `history`

@@ -153,7 +153,7 @@ def _groups(runs: Sequence[tuple[str, Groups]]) -> Figure | None:
         axes.errorbar(values, range(len(rows)), xerr=reach, **POINTS)
         axes.set_yticks(range(len(rows)), [_plain(f"{one.by}: {one.name} ({one.cases})") for one, _ in rows])
         axes.axvline(0, color="0.4", linewidth=1)
-        axes.set(title=_plain(name), xlabel=f"{found.measure} minus that of recall order, 95% interval")
+        axes.set(title=_plain(name), xlabel=f"{found.measure} minus that of recall order, with 95% interval")
     return figure
 
 
@@ -169,7 +169,7 @@ def _depth(runs: Sequence[tuple[str, Depth]]) -> Figure | None:
         low, high = zip(*(one.ci95 for one in points if one.ci95 is not None), strict=True) if points else ((), ())
         axes.fill_between(depths, low, high, color=f"C{place}", alpha=0.15, linewidth=0)
     measures = " or ".join(dict.fromkeys(found.measure for _, found in runs))
-    axes.set(xlabel="first candidates that are reranked", ylabel=f"{measures}, 95% interval")
+    axes.set(xlabel="number of candidates reranked", ylabel=f"{measures}, 95% interval")
     axes.legend(frameon=False)
     return figure
 
@@ -189,7 +189,7 @@ def _reliability(runs: Sequence[tuple[str, Calibration]]) -> Figure | None:
         axes.set_yscale("function", functions=(_root, np.square))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter("{x:g}")
-        axes.set(title=_plain(name), xlabel="probability given", ylabel="share taken, 95% interval")
+        axes.set(title=_plain(name), xlabel="predicted probability", ylabel="share relevant, 95% interval")
         named = list(probability_ticks(top))
         axes.set(xlim=(0, top), ylim=(0, top), xticks=named, yticks=named)
     return figure

@@ -61,16 +61,16 @@
       : [{ key: "recallRank", name: "rank in recall order", of: (case_) => middle(case_.recallRank), show: (case_) => places(case_.recallRank) },
          { key: "rank", name: "rank of the relevant item", of: (case_) => middle(case_.rank), show: (case_) => places(case_.rank) }]),
     { key: "value", name: run().headline ?? "value", of: (case_) => case_.value, digits: 4 },
-    ...(run().rating ? [] : [{ key: "change", name: "against recall order", of: (case_) => case_.change, sign: true }]),
+    ...(run().rating ? [] : [{ key: "change", name: "difference from recall order", of: (case_) => case_.change, sign: true }]),
     ...(runs.length < 2 ? []
-      : [{ key: "versus", name: "against the other Run", of: (case_) => versus(run(), case_), sign: true }]),
+      : [{ key: "versus", name: "difference from the other Run", of: (case_) => versus(run(), case_), sign: true }]),
     { key: "history", name: "history", of: (case_) => case_.history.length, digits: 0 },
     { key: "tokens", name: "tokens", of: (case_) => case_.tokens[0] + case_.tokens[1], digits: 0 },
   ];
   const only = () => [
     ["", "all Cases"],
     ...(run().rating ? [] : [["lost", "worse than recall order"], ["won", "better than recall order"],
-      ["missed", "the relevant item is no candidate"]]),
+      ["missed", "relevant item missed by recall"]]),
     ...(runs.length < 2 ? [] : [["different", "different from the other Run"], ["worse", "worse than the other Run"]]),
   ];
   const passes = {
@@ -168,8 +168,8 @@
       list("ol", case_.placed, new Set(case_.relevant), withScore));
   };
   const READ_AS = {
-    exact: "✓", item_id: "✓", identifier: "✓", normalised: "✓ written otherwise", fuzzy: "✓ misspelt", loose: "✓ by the others",
-    duplicate: "named before", not_a_candidate: "not a candidate", ambiguous: "could be several", truncated: "cut off",
+    exact: "✓", item_id: "✓", identifier: "✓", normalised: "✓ written differently", fuzzy: "✓ misspelt", loose: "✓ loosely",
+    duplicate: "already named", not_a_candidate: "not a candidate", ambiguous: "ambiguous", truncated: "cut off",
   };
   /** The answer with the parts that were read marked. Positions are in characters (code points). */
   const marked = (answer, read) => {
@@ -190,7 +190,7 @@
         said.textContent = "Copied.";
       } catch {
         getSelection().selectAllChildren(element);
-        said.textContent = "Selected: copy it with Ctrl+C or ⌘C.";
+        said.textContent = "Selected. Press Ctrl+C or ⌘C to copy it.";
       }
     });
     return make("span", { class: "copy" }, button, " ", said);
@@ -216,8 +216,8 @@
     return make("details", { id: "sent" }, make("summary", {}, `What was sent (${countOf(calls, "call")})`),
       ...messages(case_.sent).flatMap((call, place) => [
         calls > 1 ? make("h3", {}, `Call ${place + 1}`) : null,
-        ...(typeof call === "string" ? [note(`Not known. ${call}`)] : call.map((message) => sentMessage(message, place + 1)))]),
-      left ? note(`${left === 1 ? "The last call is" : `The last ${left} calls are`} left out, to keep the page small.`) : null);
+        ...(typeof call === "string" ? [note(`Unknown. ${call}`)] : call.map((message) => sentMessage(message, place + 1)))]),
+      left ? note(`${left === 1 ? "The last call is" : `The last ${left} calls are`} not shown, to keep the page small.`) : null);
   };
   const facts = (pairs) => make("dl", {}, ...pairs.filter(([, value]) => value !== "").flatMap(([name, value]) =>
     [make("dt", {}, name), make("dd", {}, value)]));
@@ -246,13 +246,13 @@
       ]),
       ...(case_.answers.length ? [whatWasSent(case_)] : []),
       ...case_.answers.flatMap((answer, place) => [
-        make("h3", {}, `Answer ${case_.answers.length > 1 ? place + 1 : ""} (finished: ${case_.finish[place]})`),
+        make("h3", {}, `Answer ${case_.answers.length > 1 ? place + 1 : ""} (finish reason: ${case_.finish[place]})`),
         answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.read[place]),
       ]),
       make("div", { class: "columns" },
         ranking(run(), case_), ...(theirs ? [ranking(otherRun(run()), theirs)] : []),
         column("Recall order", list("ol", case_.recall, relevant, (item) => titled(run(), item))),
-        column("As shown", list("ol", case_.shown, relevant, (item) => titled(run(), item)))),
+        column("Order in the prompt", list("ol", case_.shown, relevant, (item) => titled(run(), item)))),
       make("h3", {}, `History, newest first (${newest.length})`),
       make("ul", { class: "history" }, ...newest.map(([item, rating]) => make("li", {}, ...titled(run(), item, rating === null ? "" : ` (${rating})`)))),
     );
@@ -321,13 +321,13 @@
     const parts = [];
     if (comparison) {
       const differing = Object.entries(comparison.settings);
-      parts.push(make("h3", {}, "What differs"), differing.length ? make("div", { class: "wide", tabindex: "0" }, make("table", {},
+      parts.push(make("h3", {}, "Settings that differ"), differing.length ? make("div", { class: "wide", tabindex: "0" }, make("table", {},
         make("thead", {}, make("tr", {}, make("td", {}), ...runs.map((one) => make("th", { scope: "col", class: "left" }, one.name)))),
         make("tbody", {}, ...differing.map(([name, values]) =>
           make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", { class: "text" }, value)))))))
-        : make("p", {}, "No setting."));
+        : make("p", {}, "None."));
       if (comparison.template) {
-        parts.push(make("h3", {}, "The templates' difference"), make("pre", {}, ...comparison.template.split("\n").map((line) =>
+        parts.push(make("h3", {}, "Differences between the templates"), make("pre", {}, ...comparison.template.split("\n").map((line) =>
           make("span", { class: line.startsWith("+") ? "added" : line.startsWith("-") ? "removed" : "" }, line + "\n"))));
       }
     }

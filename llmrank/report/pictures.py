@@ -54,14 +54,14 @@ def reliability(bins: Sequence[Bin]) -> str:
     for tick in probability_ticks(top):
         parts.append(_text(across(tick), up(0) + 16, f"{tick:g}"))
         parts.append(_text(across(0) - 6, up(tick) + 4, f"{tick:g}", "end"))
-    parts += [*_frame(across, up), _text((across(0) + across(top)) / 2, height - 6, "probability given")]
-    parts.append(_text(across(0) + 4, 22, "share taken", "start"))
+    parts += [*_frame(across, up), _text((across(0) + across(top)) / 2, height - 6, "predicted probability")]
+    parts.append(_text(across(0) + 4, 22, "share relevant", "start"))
     for one in bins:
         x = across(one.predicted)
         if one.taken_ci95 is not None:
             parts.append(_line("reach", x, up(one.taken_ci95[0]), x, up(one.taken_ci95[1])))
         parts.append(_element("circle", "point", cx=x, cy=up(one.taken), r=4))
-    return _svg(width, height, "Share of candidates that were taken, against the probability given", parts)
+    return _svg(width, height, "Share of relevant candidates, by predicted probability", parts)
 
 
 def depth(found: Depth) -> str:
@@ -82,7 +82,7 @@ def depth(found: Depth) -> str:
             last = across(one.n)
             parts.append(_text(last, up.start + 16, f"{one.n}"))
     parts += [_text(across.start - 9, up(tick) + 4, f"{tick:.4g}", "end") for tick in _round(up.low, up.high)]
-    parts.append(_text((across.start + across.end) / 2, height - 6, "first candidates that are reranked"))
+    parts.append(_text((across.start + across.end) / 2, height - 6, "number of candidates reranked"))
     parts.append(_text(across.start + 6, 20, found.measure, "start"))
     if (recalled := next((value for one, value in points if one.n == 1), None)) is not None:
         parts.append(_line("beside", across.start, up(recalled), across.end, up(recalled)))
@@ -92,7 +92,7 @@ def depth(found: Depth) -> str:
         if one.ci95 is not None:
             parts.append(_line("reach", x, up(one.ci95[0]), x, up(one.ci95[1])))
         parts.append(_element("circle", "point", cx=x, cy=y, r=4))
-    label = f"{found.measure} with 95% interval, against how many of the first candidates are reranked"
+    label = f"{found.measure} with 95% interval, by the number of candidates reranked"
     return _svg(width, height, label, parts)
 
 
@@ -129,7 +129,7 @@ def pareto(found: Pareto) -> str:
             parts.append(_line("reach", x, up(one.ci95[0]), x, up(one.ci95[1])))
         parts.append(_element("circle", "point" if one.on_front else "point hollow", cx=x, cy=y, r=5))
     parts += _names(places, middle)
-    return _svg(width, height, f"{found.measure} with 95% interval, against {found.unit}", parts)
+    return _svg(width, height, f"{found.measure} with 95% interval, by {found.unit}", parts)
 
 
 def intervals(rows: Sequence[AuditRow]) -> list[str]:

@@ -39,7 +39,7 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
     first, *rest = numbers.verdict() or [count_of(numbers.cases, "Case")]
     said = _paragraphs([what], "what") + f"<h1>{_text(first)}</h1>" + _paragraphs((*rest, *remarks))
     each = _each(runs, lambda run: run.metrics, lambda found: _paragraphs(found.verdict()) + table_html(found.table()))
-    beside = _section("Each Run against its baselines", each if comparison else (), named=True)
+    beside = _section("Each Run compared with its baselines", each if comparison else (), named=True)
     return said + table_html(numbers.table()) + _paragraphs(notes) + beside
 
 
@@ -51,12 +51,12 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
     ranked, recalled = ranked_runs(runs), recalled_runs(runs)
     asked = list(dict.fromkeys([*(one for _, run in ranked for one in audits_of(run)), *audits]))
     found = (
-        ("For whom", [(name, _shown(groups_of(run, by))) for name, run in recalled]),
-        ("Had only the first candidates been reranked", [(name, _depth(run.depth())) for name, run in recalled]),
-        ("Can scores be believed as probabilities?", _each(ranked, calibration_of, _calibration)),
+        ("Gains by group", [(name, _shown(groups_of(run, by))) for name, run in recalled]),
+        ("Reranking only the first candidates", [(name, _depth(run.depth())) for name, run in recalled]),
+        ("Are the scores calibrated probabilities?", _each(ranked, calibration_of, _calibration)),
         ("Audits", [("", _audits(asked))] if asked else []),
-        ("Cost against quality", [("", _pareto(pareto))] if pareto and can_be_drawn(pareto) else []),
-        ("Calls, tokens and seconds", _each(runs, lambda run: answer_or_none(run.usage), _shown)),
+        ("Quality and cost", [("", _pareto(pareto))] if pareto and can_be_drawn(pareto) else []),
+        ("Calls, tokens and seconds per Case", _each(runs, lambda run: answer_or_none(run.usage), _shown)),
     )
     return "".join(_section(title, parts, named=len(runs) > 1) for title, parts in found)
 
@@ -137,20 +137,22 @@ def _shown(found: Shown) -> str:
 def _depth(found: Depth) -> str:
     if len(pictures.known_depths(found)) < 2:
         return _shown(found)
-    caption = "Each point is a depth, with its 95% interval; the line across is recall order, without reranking."
+    caption = (
+        "Each point is a number of reranked candidates, with its 95% interval. The horizontal line is recall order."
+    )
     return _pair(pictures.depth(found), caption, found.table()) + _paragraphs(found.notes(), "note")
 
 
 def _calibration(found: Calibration) -> str:
     caption = (
-        "Each point is a bin of equally many candidates, with its 95% interval; probabilities on the line are right."
+        "Each point is a bin of equally many candidates, with its 95% interval. Points on the line are calibrated."
     )
     return _shown(found) + _pair(pictures.reliability(found.bins), caption, found.reliability())
 
 
 STRIPS = (
-    "The point is the value, on its 95% interval; the vertical line is the value for a method without the bias. Means "
-    "share one scale, and differences another."
+    "Each point is a value with its 95% interval; the vertical line is the value for a method without the bias. All "
+    "means share one scale, and all differences share another."
 )
 
 
@@ -166,7 +168,7 @@ def _audits(found: Sequence[Audit]) -> str:
 
 
 def _pareto(found: Pareto) -> str:
-    caption = "Each point is a Run, with its 95% interval; points on the front are filled and joined."
+    caption = "Each point is a Run, with its 95% interval. Filled points, joined by the line, are on the Pareto front."
     return _pair(pictures.pareto(found), caption, found.table()) + _paragraphs(found.notes(), "note")
 
 

@@ -30,7 +30,7 @@ class Forecast:
 
     name: str
     log_loss: float
-    """Mean of -ln p of the item that was taken, in nats; 0 means certain and right."""
+    """Mean of -ln p of the relevant item, in nats; 0 means certain and right."""
     log_loss_ci95: tuple[float, float] | None
     brier: float
     """Mean over Cases of the squared errors of all candidates' probabilities, in [0, 2] (Brier 1950)."""
@@ -83,7 +83,7 @@ class Calibration(Shown):
 
     def reliability(self) -> TextTable:
         """Return a row per bin of the unscaled scores."""
-        head = ("probability", "candidates", "mean", "taken", "95% CI")
+        head = ("probability", "candidates", "mean", "relevant", "95% CI")
         rows = [
             (between((it.low, it.high)), f"{it.candidates:,}", number(it.predicted), *estimate(it.taken, it.taken_ci95))
             for it in self.bins
@@ -93,10 +93,10 @@ class Calibration(Shown):
     def notes(self) -> tuple[str, ...]:
         """Return sentences on which Cases are counted and what the rows mean."""
         others = count_of(self.left_out, "other")
-        out = f"; {others} left out: none or several, no answer, or a candidate without a score"
+        out = f"; {others} left out: no or several relevant candidates, no answer, or a candidate without a score"
         meaning = "above 1 the method is overconfident, below 1 underconfident"
         if self.temperature > 0.99 * math.exp(LOG_TEMPERATURE[1]):
-            meaning = "the highest one tried, because these scores do not predict what is taken"
+            meaning = "the highest one tried, because these scores do not predict relevance"
         return (
             f"{count_of(self.cases, 'Case')} of {count_of(self.users, 'user')} with one relevant candidate"
             f"{out if self.left_out else ''}.",

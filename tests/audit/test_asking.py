@@ -86,25 +86,28 @@ def test_what_a_history_is_worth_is_found_at_its_size(tmp_path: Path, share: flo
     rows = audited("history", tmp_path / "audit", ByRule(liked, share), last=2)
     assert is_near(rows["HR@1, full history"], share + (1 - share) / N) or share == 1
     assert rows["HR@1, full history"].value == pytest.approx(share + (1 - share) / N, abs=0.07)
-    for name in ("full minus no history", "full minus another user's"):
+    for name in ("full minus no history", "full minus another user's history"):
         assert rows[name].value == pytest.approx(share * (1 - 1 / N), abs=0.06)
         assert rows[name].direction == bool(share)
     for name in ("full minus shuffled history", "full minus last 2 events"):
         assert rows[name].value == 0 and rows[name].direction == 0
     said = rows["sentence"].name
-    assert "no sign that its order matters" in said and "no sign that what lies before" in said
-    assert ("rather than none is worth" in said) == ("rather than another's is worth" in said) == bool(share)
+    assert (
+        "no significant effect of keeping the history in order" in said
+        and "no significant effect of showing more than the last" in said
+    )
+    assert ("instead of none raises" in said) == ("instead of another user's raises" in said) == bool(share)
 
 
 def test_that_the_order_matters_is_found_at_its_size(tmp_path: Path) -> None:
     rows = audited("history", tmp_path / "audit", ByRule(newest, 0.5))
     assert is_near(rows["full minus shuffled history"], 0.5 * 3 / 4)
-    assert "; its order is worth" in rows["sentence"].name
+    assert "; keeping the history in order raises" in rows["sentence"].name
 
 
 def test_a_history_that_does_harm_costs(tmp_path: Path) -> None:
     rows = audited("history", tmp_path / "audit", ByRule(hated, 1.0))
-    assert is_near(rows["full minus no history"], -1 / N) and "costs 0.0" in rows["sentence"].name
+    assert is_near(rows["full minus no history"], -1 / N) and "lowers HR@1 by 0.0" in rows["sentence"].name
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
@@ -116,19 +119,19 @@ def test_ranks_gained_by_an_attack_are_found_at_their_size(tmp_path: Path, share
     assert first.chance == pytest.approx(1 / N, abs=0.04) and first.cases == USERS
     for name in ("system-turn", "answer-line", "praise"):
         assert rows[f"{name}: ranks gained"].value == 0 and rows[f"{name}: ranks gained"].direction == 0
-    assert ("Ranks are gained by instruction" in rows["sentence"].name) == bool(share)
+    assert ("Ranks gained with instruction" in rows["sentence"].name) == bool(share)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_what_the_place_alone_decides_is_found_at_its_size(tmp_path: Path, share: float) -> None:
     rows = audited("prior", tmp_path / "audit", ByRule(early, share))
-    place = rows["place shown with rank given, correlation"]
+    place = rows["position shown with rank given, correlation"]
     assert place.value == pytest.approx(share, abs=0.06)
-    top, last = (rows[f"what is ranked first is of the {end} third shown"] for end in ("first", "last"))
+    top, last = (rows[f"the item ranked first was shown in the {end} third"] for end in ("first", "last"))
     assert (top.chance, last.chance) == pytest.approx((7 / N, 6 / N))
     assert top.value == pytest.approx(share + (1 - share) * 7 / N, abs=0.07)
     assert last.value == pytest.approx((1 - share) * 6 / N, abs=0.07)
-    assert rows["sentence"].name.startswith("Yes" if share else "No sign")
+    assert rows["sentence"].name.startswith("Yes" if share else "No significant")
     assert ("by chance" in rows["sentence"].name) == bool(share)
 
 
@@ -177,7 +180,7 @@ def test_nobody_is_lent_their_own_history() -> None:
         ("injection", {"prompt": "palr"}, "palr asks for titles"),
         ("injection", {"prompt": "rankgpt", "last": 3}, "injection has no such option"),
         ("prior", {"prompt": "palr"}, "palr asks for titles"),
-        ("prior", {"prompt": "rankgpt", "order": "recall"}, "the order is recall"),
+        ("prior", {"prompt": "rankgpt", "order": "recall"}, "the order recall is not shuffled"),
         ("prior", {"prompt": "rankgpt", "show_scores": True}, "recall scores distinguish"),
         ("histroy", {"prompt": "rankgpt"}, "did you mean 'history'"),
     ],
@@ -188,7 +191,7 @@ def test_what_would_say_nothing_is_refused_before_anything_is_asked(name: Any, m
 
 
 def test_one_user_alone_has_no_other_history() -> None:
-    with pytest.raises(InputError, match="no other user's history"):
+    with pytest.raises(InputError, match="no other user has a history"):
         compose_audit("history", few_cases(1), prompt="rankgpt", progress=False)
 
 
@@ -223,7 +226,7 @@ def test_the_command_line_asks_stops_at_a_bound_continues_and_shows(tmp_path: Pa
         assert server.calls == 80, "what is done is shown, and nothing is asked again"
     rows = {row["name"]: row for row in json.loads(shown.stdout)["rows"]}
     assert rows["instruction: comes first"]["value"] == 1 and rows["praise: ranks gained"]["value"] == 0
-    assert ran.stdout.startswith("Does a title that asks to be first get there? Ranks are gained by instruction")
+    assert ran.stdout.startswith("Does a title that asks to be ranked first succeed? Ranks gained with instruction")
     runs = {path.name: lr.load_run(path) for path in (tmp_path / "audit").iterdir()}
     assert set(runs) == {"plain", "instruction", "system-turn", "answer-line", "praise"}
     assert [runs[name].sessions[0]["spent"]["requests"] for name in ("answer-line", "praise")] == [16, 16]

@@ -71,14 +71,14 @@ def test_position_bias_is_measured_at_its_size(tmp_path: Path, share: float) -> 
     assert bias.ci95 is not None and bias.value is not None
     assert bias.ci95[0] <= share <= bias.ci95[1] and abs(bias.value - share) < 0.06
     assert first.value == pytest.approx(share + (1 - share) / 20, abs=0.05) and first.chance == pytest.approx(1 / 20)
-    assert found.sentence.startswith("Yes" if share else "No sign")
+    assert found.sentence.startswith("Yes" if share else "No significant")
     top, _, last = (row.value or 0.0 for row in thirds)
     assert (top > last + 0.1) == bool(share)
 
 
 def test_a_ranker_that_knows_the_user_has_neither_bias(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", 1.0, wanted)
-    assert popularity(run).sentence.startswith("No sign")
+    assert popularity(run).sentence.startswith("No significant")
     assert popularity(run).rows[0].value == pytest.approx(0, abs=0.02)
 
 
@@ -90,7 +90,7 @@ def test_popularity_bias_is_measured_at_its_size(tmp_path: Path, share: float) -
     assert chosen.value == pytest.approx(0.5, abs=0.06)
     assert first.value == pytest.approx(share + (1 - share) / 2, abs=0.06)
     assert lift.value == pytest.approx(share / 2, abs=0.08) and lift.ci95 is not None
-    assert (lift.ci95[0] > 0) == bool(share) and found.sentence.startswith("Yes" if share else "No sign")
+    assert (lift.ci95[0] > 0) == bool(share) and found.sentence.startswith("Yes" if share else "No significant")
 
 
 def test_two_runs_that_agree_in_half_of_their_cases(tmp_path: Path) -> None:
@@ -111,13 +111,13 @@ def test_a_top_is_never_the_whole_list(tmp_path: Path) -> None:
     top = found.rows[1]
     assert top.name.startswith("top 3,") and top.value is not None and top.value < 0.6
     assert top.chance == pytest.approx((9 * 1 / 5 + 9 * 2 / 4 + 1) / 20)
-    assert f"a top 3, {top.value:.0%} are in both (95% CI 0." in found.sentence
+    assert f"the top 3 of either of two Runs, {top.value:.0%} are in both (95% CI 0." in found.sentence
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_a_printed_audit_keeps_to_the_width_and_loses_nothing(width: int) -> None:
     rows = (
-        AuditRow("letters and numbers, top 10, items in both of those in either", -0.5, (-0.6, -0.4), 1_200, 0.25),
+        AuditRow("letters and numbers, top 10, overlap", -0.5, (-0.6, -0.4), 1_200, 0.25),
         AuditRow("full history minus the last 5 events", 0.0125, (-0.01, 0.02), 1_200, 0.0, 0.31),
     )
     found = Audit("Does it?", "It does, " + "by a little, " * 12 + "so it seems.", rows)
@@ -135,7 +135,7 @@ def test_one_place_put_first_always_is_said_where_the_rest_is_ordered_by_chance(
         first, *rest = (item.item_id for item in Order.parse("shuffled", SEED).arrange(one).candidates)
         rankings.append(Ranking((first, *Random(one.case_id).sample(rest, len(rest)))))
     found = position(make_run(tmp_path / "first", given, rankings, settings=SHUFFLED))
-    assert "In 100% of Cases, by chance 5%, what is ranked first was shown first." in found.sentence
+    assert "In 100% of Cases (5% by chance), the item ranked first was shown first." in found.sentence
 
 
 def test_ties_and_unread_answers_say_nothing(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_ties_and_unread_answers_say_nothing(tmp_path: Path) -> None:
     run = make_run(tmp_path / "tied", given, tied, settings=SHUFFLED)
     assert position(run).rows[0].cases == 0 and "ties all its candidates" in position(run).sentence
     unread = make_run(tmp_path / "unread", given, [replace(one, **UNPARSED) for one in tied], settings=SHUFFLED)
-    with pytest.raises(InputError, match="no Case has a ranking to audit"):
+    with pytest.raises(InputError, match="no Case has a readable ranking of two or more"):
         position(unread)
 
 
@@ -152,7 +152,7 @@ def test_what_cannot_be_audited_is_said(tmp_path: Path) -> None:
     given = cases()[:5]
     in_recall_order = SHUFFLED | {"order": "recall"}
     run = make_run(tmp_path / "recall", given, [noisy(one, 0, early) for one in given], settings=in_recall_order)
-    with pytest.raises(InputError, match="not shown shuffled"):
+    with pytest.raises(InputError, match="not shown in a shuffled order"):
         position(run)
     with pytest.raises(InputError, match="no popularity data"):
         popularity(run)

@@ -159,7 +159,7 @@ def test_what_is_known_by_heart_is_measured_at_its_share(tmp_path: Path, share: 
     said = found.sentence
     assert ("itles are completed from their first half" in said) == bool(share)
     assert ("o sign that it knows titles by their ids" in said) == (not share)
-    assert ("showing titles rather than neutral names is worth" in said) == bool(share)
+    assert ("showing titles instead of neutral names raises" in said) == bool(share)
 
 
 def test_intervals_cover_the_share_over_many_models(tmp_path: Path) -> None:
@@ -233,14 +233,17 @@ def test_before_and_from_a_day_are_compared(tmp_path: Path) -> None:
     memory = Memory(likes=lambda user: user in early and Random(user).random() < 0.6)
     found, rows, _ = audited(tmp_path, memory, given, part="anonymous", before="2024-01-13")
     assert rows["HR@1, before 2024-01-13"].cases + rows["HR@1, from 2024-01-13"].cases == USERS
-    row = rows["gain before 2024-01-13 minus gain from it"]
+    row = rows["gain before 2024-01-13 minus gain from then on"]
     assert row.ci95 is not None and row.ci95[0] <= 0.6 * 0.9 <= row.ci95[1] and row.direction == 1
-    assert "before 2024-01-13 it gains more HR@1" in found.sentence
+    assert "the gain in HR@1 over recall order is larger before 2024-01-13" in found.sentence
     clean, rows, _ = audited(
         tmp_path / "clean", Memory(likes=share_of(0.5, "likes")), given, part="next", before="2024"
     )
-    row = rows["gain before 2024 minus gain from it"]
-    assert row.direction == 0 and "o sign that it gains more over recall order before 2024" in clean.sentence
+    row = rows["gain before 2024 minus gain from then on"]
+    assert (
+        row.direction == 0
+        and "o significant difference between the gains over recall order before 2024" in clean.sentence
+    )
 
 
 @pytest.mark.parametrize("shape", [(40, 40), (12, 120), (300, 60)])
@@ -325,7 +328,7 @@ def test_neutral_names_are_the_same_everywhere_and_say_nothing() -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"ranker": "bm25", "prompt": None}, "this method asks with none"),
+        ({"ranker": "bm25", "prompt": None}, "this method uses none"),
         ({"prompt": "palr-recommend"}, "shows no candidates"),
         ({"prompt": "palr", "shots": 2}, "solved examples show titles"),
         ({"part": "title"}, "Input should be 'titles'"),
@@ -346,7 +349,7 @@ def test_what_would_say_nothing_is_refused(tmp_path: Path, more: dict[str, Any],
 def test_what_cannot_be_asked_is_said(tmp_path: Path) -> None:
     short = [Case(case.user_id, case.history[:4], case.candidates, relevant=case.relevant) for case in cases(6)]
     found, rows, _ = audited(tmp_path, Memory(), short, items=20)
-    assert "Not asked: next (no user has events enough)." in found.sentence and NEXT_ROW not in rows
+    assert "Not tested: next (no user has enough events)." in found.sentence and NEXT_ROW not in rows
     one_word = [Item(f"w{at}", word) for at, word in enumerate(FIRST)]
     given = [Case(f"u{at}", (), (one_word[at], one_word[at + 1]), relevant=(f"w{at}",)) for at in range(8)]
     with pytest.raises(InputError, match="nothing can be asked"):

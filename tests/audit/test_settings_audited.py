@@ -52,22 +52,22 @@ def test_what_a_name_costs_is_found_at_its_size(tmp_path: Path, share: float) ->
     tau = rows["letters and numbers, Kendall's tau"]
     assert tau.value == pytest.approx(1 - (-(letters.value or 0)) * 4 / 20) and tau.chance == 0
     assert rows["words and numbers, Kendall's tau"].value == 1
-    top = rows["letters and numbers, top 10, items in both of those in either"]
+    top = rows["letters and numbers, top 10, overlap"]
     assert top.value == pytest.approx(1 + (letters.value or 0) * 2 / 11) and top.chance == pytest.approx(0.34, abs=0.01)
-    assert ("Naming items by letters rather than numbers costs" in found.sentence) == bool(share)
-    assert "no sign that naming items by words rather than numbers matters" in found.sentence
+    assert ("Identifying items by letters instead of numbers lowers" in found.sentence) == bool(share)
+    assert "no significant effect of identifying items by words instead of numbers" in found.sentence
     assert "Left out: titles ('permutation' reads identifiers)" in found.sentence
 
 
 def test_a_claim_says_that_its_p_is_corrected_where_its_interval_leaves_zero_out() -> None:
     said = worth("the wording", AuditRow("other", 0.03, (0.005, 0.054), 379, p=0.065), "NDCG@10")
-    assert said == "no sign that the wording matters (+0.0050 to +0.0540, p (Holm) = .065)"
+    assert said == "no significant effect of the wording (+0.0050 to +0.0540, p (Holm) = .065)"
 
 
 def test_names_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     model = Model(lambda _: True, answers=lambda asked: not uses_letters(asked))
     found, rows = audited("identifiers", tmp_path, model)
-    assert rows["unread, letters"].value == 1 and rows["unread, numbers"].value == 0
+    assert rows["unreadable answers, letters"].value == 1 and rows["unreadable answers, numbers"].value == 0
     assert rows["letters and numbers, Kendall's tau"].value is None
     assert found.sentence.endswith(f"{USERS} of {4 * USERS:,} answers cannot be read; such answers count as worst.")
 
@@ -89,14 +89,14 @@ def test_each_scheme_is_a_run_and_the_prompts_own_is_that_of_eval(tmp_path: Path
     ("name", "more", "said"),
     [
         ("identifiers", {"prompt": "pointwise-yes-no"}, "asks about one item at a time"),
-        ("identifiers", {"prompt": "liu2023-direct"}, "can name items by titles only"),
+        ("identifiers", {"prompt": "liu2023-direct"}, "can identify items only by titles"),
         ("identifiers", {"prompt": "palr-recommend"}, "shows no candidates"),
-        ("identifiers", {"ranker": "bm25"}, "this method asks with none"),
+        ("identifiers", {"ranker": "bm25"}, "this method uses none"),
         ("identifiers", {"prompt": "rankgpt", "last": 3}, "identifiers has no such option"),
         ("thinking", {"prompt": "first-token"}, "the first token is read, so the model cannot reason first"),
         ("thinking", {"prompt": "rankgpt", "thinking": "on"}, "asks with thinking off and on"),
         ("thinking", {"prompt": "rankgpt", "budget": 0}, "greater than or equal to 1"),
-        ("thinking", {"ranker": "bm25"}, "this method asks with none"),
+        ("thinking", {"ranker": "bm25"}, "this method uses none"),
     ],
 )
 def test_what_would_say_nothing_is_refused_before_anything_is_asked(name: Any, more: dict[str, Any], said: str) -> None:
@@ -139,24 +139,24 @@ def test_what_a_wording_costs_is_found_at_its_size(tmp_path: Path, share: float)
     assert odd.ci95 is not None and odd.ci95[0] <= -share <= odd.ci95[1] and odd.direction == -bool(share)
     assert rows["plain minus rankgpt"].value == rows["curt minus rankgpt"].value == 0
     # The standard deviation of (0, 0, 0, -share) is share / 2.
-    spread = rows["spread over wordings, standard deviation"]
+    spread = rows["standard deviation over wordings"]
     assert spread.value == pytest.approx(-(odd.value or 0) / 2) and spread.ci95 is not None
     assert spread.ci95[0] <= share / 2 <= spread.ci95[1]
     assert rows["curt and rankgpt, Kendall's tau"].value == 1
-    assert ("the wording odd rather than rankgpt costs" in found.sentence) == bool(share)
-    assert "no sign that the wording curt rather than rankgpt matters" in found.sentence.replace("No", "no")
+    assert ("the wording odd instead of rankgpt lowers" in found.sentence) == bool(share)
+    assert "no significant effect of the wording curt instead of rankgpt" in found.sentence.replace("No", "no")
 
 
 def test_the_spread_of_wordings_that_are_alike_is_what_chance_makes_it(tmp_path: Path) -> None:
     """Every wording knows half of the users, others each time: a difference of each user, and none of the wordings."""
     model = Model(lambda asked: asked.draw(asked.text.split("by ")[-1][:5]).random() < 0.5)
     found, rows = audited("paraphrase", tmp_path, model, wording=wordings(tmp_path))
-    spread = rows["spread over wordings, standard deviation"]
+    spread = rows["standard deviation over wordings"]
     assert spread.chance == pytest.approx((0.25 / USERS) ** 0.5, rel=0.1), "four values, each a mean over coin tosses"
     assert (spread.value or 0) < 2 * (spread.chance or 0)
-    assert rows["of one wording, standard error over users"].value == pytest.approx((0.25 / USERS) ** 0.5, rel=0.1)
+    assert rows["standard error of one wording over users"].value == pytest.approx((0.25 / USERS) ** 0.5, rel=0.1)
     assert not any(rows[f"{name} minus rankgpt"].direction for name in ("plain", "curt", "odd"))
-    assert found.sentence.count("o sign that") == 3
+    assert found.sentence.count("o significant effect of") == 3
 
 
 def test_a_wording_that_asks_for_something_else_is_refused(tmp_path: Path) -> None:
@@ -165,12 +165,12 @@ def test_a_wording_that_asks_for_something_else_is_refused(tmp_path: Path) -> No
             compose_audit("paraphrase", few_cases(), progress=False, **{"prompt": "rankgpt", **more}, wording=wording)
 
     refused("there is no other wording")
-    refused("palr is no wording of rankgpt: its 'ranker' is 'listwise', not 'sliding_window'", "palr")
-    refused("google-zero-shot is no wording of rankgpt: its 'task' is 'rating'", "google-zero-shot")
+    refused("palr is not a wording of rankgpt: its 'ranker' is 'listwise', not 'sliding_window'", "palr")
+    refused("google-zero-shot is not a wording of rankgpt: its 'task' is 'rating'", "google-zero-shot")
     shorter = reworded(tmp_path, "shorter", new="by taste", history="5")
-    refused("shorter is no wording of rankgpt: its 'history' is 5, not 20", shorter)
+    refused("shorter is not a wording of rankgpt: its 'history' is 5, not 20", shorter)
     refused("two wordings are called 'rankgpt'", "rankgpt")
-    refused("this method asks with none", "palr", prompt=None, ranker="bm25")
+    refused("this method uses none", "palr", prompt=None, ranker="bm25")
     plain = wordings(tmp_path)[0]
     asked = compose_audit("paraphrase", few_cases(), prompt="rankgpt", wording=plain, ids="letters", progress=False)
     changed = asked.changed("plain").setup
@@ -199,7 +199,7 @@ def test_without_a_wording_those_that_come_with_llmrank_are_asked(tmp_path: Path
     found = lr.run_audit("paraphrase", cases(10), backend=model, **given)
     rows = {row.name: row.value for row in found.rows}
     assert [rows[f"{name} minus rankgpt"] for name in ("expert", "form", "polite", "terse")] == [0, 0, -1, 0]
-    assert "the wording polite rather than rankgpt costs 1.0000 HR@1" in found.sentence
+    assert "the wording polite instead of rankgpt lowers HR@1 by 1.0000" in found.sentence
 
 
 def reasons(request: Request) -> Usage:
@@ -224,16 +224,16 @@ def test_what_thinking_is_worth_is_found_at_its_size(tmp_path: Path, share: floa
     assert rows["budget 64 minus off"].value == rows["budget 256 minus off"].value == 0
     counted = [rows[f"reasoning tokens per call, {name}"].value for name in ("off", "on", "budget 64", "budget 256")]
     assert counted == [0, 900, 64, 256] and rows["completion tokens per call, budget 64"].value == 74
-    assert rows["pairs of candidates tied, on"].value == 0 and rows["unread, on"].value == 0
+    assert rows["pairs of candidates tied, on"].value == 0 and rows["unreadable answers, on"].value == 0
     assert (rows["seconds per call, on"].value or 0) > 0
-    assert ("Thinking rather than not is worth" in found.sentence) == bool(share)
-    assert "no sign that thinking for at most 64 tokens rather than not matters" in found.sentence
+    assert ("Thinking raises" in found.sentence) == bool(share)
+    assert "no significant effect of thinking for at most 64 tokens" in found.sentence
     assert "the model may have no switch" not in found.sentence
 
 
 def test_a_model_without_a_switch_is_found_out(tmp_path: Path) -> None:
     found, _ = audited("thinking", tmp_path, Model(lambda _: True))
-    assert found.sentence.endswith("No tokens of reasoning were counted: the model may have no switch.")
+    assert found.sentence.endswith("No reasoning tokens were counted: the model may have no switch for its reasoning.")
 
     class Unswitched(Model):
         def switches_thinking(self) -> bool:
@@ -272,11 +272,13 @@ def test_an_endpoint_is_asked_with_efforts_and_what_it_refuses_is_said(tmp_path:
     with serving(ScriptedServer(answer=answer)) as server:
         if refused_word == "reasoning_effort":
             # Another variant is asked each time, until all are done.
-            for said in ("cannot be switched", "cannot be switched", "takes no reasoning_effort"):
+            for said in ("cannot be switched", "cannot be switched", "does not accept reasoning_effort"):
                 with pytest.raises(InputError, match=said):
                     audit("audit")
             return
         found = audit("audit")
     off = "minimal" if refused_word else "none"
     assert set(efforts) == {off, "medium", "low"} and len(efforts) == 3 * len(few_cases())
-    assert ("The endpoint knows no effort `none`: off means minimal." in found.sentence) == bool(refused_word)
+    assert ("The endpoint does not accept the effort `none`: `off` means minimal." in found.sentence) == bool(
+        refused_word
+    )

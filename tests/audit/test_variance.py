@@ -129,11 +129,13 @@ def test_a_model_is_measured_at_its_size(tmp_path: Path, order: float, draw: flo
     assert model.asked == 4 * 2 * USERS
     rows = {row.name: row for row in found.rows}
     for source, true in (("users", (1 - order - draw) / 4), ("orders", order / 4), ("draws", draw / 4)):
-        row, moves = rows[f"{source}, of one Case: variance"], rows[f"{source}: HR@1 moves by ±"]
+        row, moves = rows[f"{source}, of one Case: variance"], rows[f"{source}: standard deviation of HR@1"]
         assert row.value == pytest.approx(true, abs=0.025) and row.ci95 is not None
         assert row.ci95[0] <= true <= row.ci95[1]
         assert moves.value == pytest.approx(((row.value or 0) / USERS) ** 0.5)
-    assert "in other orders" in found.sentence and found.sentence.endswith("Not asked: wordings (there is one).")
+    assert "in other orders" in found.sentence and found.sentence.endswith(
+        "Not measured: wordings (there is only one)."
+    )
     first = lr.load_run(tmp_path / "audit" / "order-1-draw-1")
     assert "draw" not in first.settings and first.settings["order"] == "shuffled"
     last = lr.load_run(tmp_path / "audit" / "order-4-draw-2")
@@ -149,7 +151,7 @@ def test_wordings_are_a_part_too(tmp_path: Path) -> None:
     rows = {row.name: row for row in found.rows}
     # Of (1, 1, 1/2) the variance is 1/12.
     assert rows["wordings: variance"].value == pytest.approx(1 / 12, abs=0.02)
-    assert "orders (there is one); draws (the temperature is 0)" in found.sentence
+    assert "orders (there is only one); draws (the temperature is 0)" in found.sentence
     assert {path.name for path in (tmp_path / "audit").iterdir()} == {
         *("rankgpt-order-1-draw-1", "plain-order-1-draw-1", "odd-order-1-draw-1")
     }
@@ -170,7 +172,7 @@ def test_what_is_not_asked_is_said() -> None:
         ({"orders": 1}, "nothing would vary"),
         ({"temperature": 1.0, "draws": 1}, "with one draw, sampling and order cannot be separated"),
         ({"orders": 0}, "greater than or equal to 1"),
-        ({"wording": "palr"}, "palr is no wording of rankgpt"),
+        ({"wording": "palr"}, "palr is not a wording of rankgpt"),
     ):
         with pytest.raises(InputError, match=said):
             asked(**more)

@@ -65,7 +65,11 @@ def test_prompts_are_exported(circle: Path, tmp_path: Path) -> None:
     ran = run(tmp_path, *words, "--format", "openai")
     assert ran.returncode == 0, ran.stderr
     rows = [json.loads(line) for line in (tmp_path / "sft.jsonl").read_text().splitlines()]
-    assert f"{len(rows)} examples of circle" in ran.stdout and {len(row["messages"]) for row in rows} == {3}
+    assert (
+        "circle" in ran.stdout
+        and f"; examples: {len(rows)}. " in ran.stdout
+        and {len(row["messages"]) for row in rows} == {3}
+    )
     ran = run(tmp_path, *words, "--order", "sideways")
     assert ran.returncode == 2 and "unknown order 'sideways'" in ran.stderr
 

@@ -129,7 +129,7 @@ def test_a_report_has_the_audits_that_it_is_given(alone: Path) -> None:
     (alone / "consistency.json").write_text(printed)
     goes_well(run(alone, "report", "run", "plain", "-o", "report.html", "--audit", "consistency.json"))
     written = (alone / "report.html").read_text()
-    assert json.loads(printed)["question"] in written and "Cost against quality" in written
+    assert json.loads(printed)["question"] in written and "Quality and cost" in written
     (alone / "consistency.json").write_text("{}")
     ran = run(alone, "report", "run", "-o", "other.html", "--audit", "consistency.json")
     assert ran.returncode == 2 and "llmrank audit NAME" in ran.stderr and not (alone / "other.html").exists()

@@ -250,7 +250,7 @@ def test_the_messages_of_every_call_are_those_that_the_endpoint_got(browser: Bro
     show.get_by_text("What was sent (22 calls)").click()
     texts = show.locator("#sent pre").all_text_contents()
     assert set(texts) <= set(received) and len(set(texts)) == 20
-    assert "The last 2 calls are left out" in show.locator("#sent").inner_text()
+    assert "The last 2 calls are not shown" in show.locator("#sent").inner_text()
     assert show.evaluate("window.hacked") is None and opened.errors == []
 
 
@@ -268,7 +268,7 @@ def test_a_message_is_copied_as_it_is_or_selected(browser: Browser, tmp_path: Pa
     refused.evaluate("void (navigator.clipboard.writeText = () => Promise.reject(new Error('refused')))")
     refused.get_by_text("What was sent (1 call)").click()
     refused.get_by_role("button", name="Copy user message").click()
-    refused.get_by_text("Selected:").wait_for()
+    refused.get_by_text("Selected.").wait_for()
     assert refused.evaluate("getSelection().toString()").split() == received.split()
     assert opened.faults() == [] and refused.evaluate("document.documentElement.scrollWidth") == 380
     allowed.close()
@@ -277,7 +277,7 @@ def test_a_message_is_copied_as_it_is_or_selected(browser: Browser, tmp_path: Pa
 def test_a_run_says_why_its_messages_are_not_known(browser: Browser, written: Path) -> None:
     show = Opened(browser, written, "#case=u4").page
     show.get_by_text("What was sent (1 call)").click()
-    assert "Not known. The answers came from a file" in show.locator("#sent").inner_text()
+    assert "Unknown. The answers came from a file" in show.locator("#sent").inner_text()
 
 
 def test_what_was_read_is_marked_in_the_answer_and_said_in_words(browser: Browser, tmp_path: Path) -> None:
@@ -382,14 +382,14 @@ def test_calibration_audits_and_costs_are_inert(browser: Browser, with_all_parts
     opened = Opened(browser, with_all_parts)
     show = opened.page
     for title in (
-        "Can scores be believed as probabilities?",
+        "Are the scores calibrated probabilities?",
         "Audits",
-        "Cost against quality",
-        "Calls, tokens and seconds",
+        "Quality and cost",
+        "Calls, tokens and seconds per Case",
     ):
         assert show.get_by_role("heading", name=title, exact=True).is_visible()
     assert show.get_by_role("heading", name=HOSTILE).is_visible()
-    assert show.get_by_role("img", name="NDCG@10 with 95% interval, against tokens per Case").is_visible()
+    assert show.get_by_role("img", name="NDCG@10 with 95% interval, by tokens per Case").is_visible()
     show.wait_for_timeout(200)
     assert show.evaluate("window.hacked") is None and show.locator("main img").count() == 0
     assert opened.errors == [] and len(opened.asked) == 1
@@ -409,5 +409,5 @@ def test_all_parts_fit_and_have_no_serious_fault_of_access(
 def test_the_numbers_can_be_read_without_a_script(browser: Browser, with_all_parts: Path) -> None:
     show = browser.new_page(java_script_enabled=False)
     show.goto(with_all_parts.as_uri())
-    for title in ("For whom", "Audits", "Cost against quality"):
+    for title in ("Gains by group", "Audits", "Quality and cost"):
         assert show.get_by_role("heading", name=title, exact=True).is_visible()

@@ -19,9 +19,9 @@ from llmrank.run.pareto import ParetoPoint
 from llmrank.types import Case, Item, Ranking
 from tests.run.making import SETTINGS, case, how, make_run
 
-CALIBRATION = "Can scores be believed as probabilities?"
+CALIBRATION = "Are the scores calibrated probabilities?"
 HOSTILE = "<script>window.hacked = 1</script></script><img src=x onerror='window.hacked = 2'>"
-COST = "Cost against quality"
+COST = "Quality and cost"
 
 
 def with_scores(path: Path, users: int = 30, **settings: str) -> lr.Run:
@@ -75,7 +75,7 @@ def test_of_several_runs_those_with_scores_are_named(tmp_path: Path) -> None:
 def test_of_several_runs_each_is_compared_with_recall_order(tmp_path: Path) -> None:
     """A colleague asks first whether the method beats the retriever, and a comparison of two methods does not say."""
     runs = [without_scores(tmp_path / "plain"), with_scores(tmp_path / "scored")]
-    shown, title = page(*runs), "Each Run against its baselines"
+    shown, title = page(*runs), "Each Run compared with its baselines"
     assert re.findall("<h3>(.*?)</h3>", section(shown, title)) == ["plain", "scored"]
     assert all(html.escape(said) in section(shown, title) for run in runs for said in run.metrics.verdict())
     assert "from recall order" in section(shown, title) and section(page(runs[0]), title) == ""
@@ -88,14 +88,14 @@ def test_counts_of_a_method_that_asks_no_model_are_no_probabilities(tmp_path: Pa
 
 def test_what_the_answers_took_is_shown_for_each_run_that_asks(tmp_path: Path) -> None:
     run = with_scores(tmp_path / "run")
-    shown = section(page(run), "Calls, tokens and seconds")
+    shown = section(page(run), "Calls, tokens and seconds per Case")
     assert all(name in shown for name in ("calls", "prompt tokens", "completion tokens", "seconds", "p50", "p95"))
     assert "3,000" in shown, "100 prompt tokens for each of 30 Cases"
 
 
 def test_the_depths_are_drawn_where_the_table_has_them(tmp_path: Path) -> None:
     run = with_scores(tmp_path / "run")
-    found, shown = run.depth(), section(page(run), "Had only the first candidates been reranked")
+    found, shown = run.depth(), section(page(run), "Reranking only the first candidates")
     assert all(cell in shown for row in found.table().rows for cell in row)
     places = [(float(x), float(y)) for x, y in re.findall(r'cx="([\d.-]+)" cy="([\d.-]+)"', shown)]
     assert len(places) == len(found.points) == 5, "1, 2, 3 and 5 of 6, and all"
@@ -108,7 +108,7 @@ def test_the_depths_are_drawn_where_the_table_has_them(tmp_path: Path) -> None:
     assert float(line[0]) == float(line[1]) == heights[1], "recall order, of which nothing is reranked"
     alone = [case(f"u{user}", n=1) for user in range(3)]
     bare = make_run(tmp_path / "bare", alone, [Ranking((one.candidates[0].item_id,)) for one in alone])
-    assert "<svg" not in section(page(bare), "Had only the first candidates been reranked")
+    assert "<svg" not in section(page(bare), "Reranking only the first candidates")
 
 
 def test_cost_against_quality_is_drawn_for_several_runs(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_no_cost_is_drawn_where_nothing_costs_anything(tmp_path: Path) -> None:
 def test_runs_about_ratings_have_costs_and_no_audits(tmp_path: Path) -> None:
     content = page(*(with_ratings(tmp_path / f"{value}", value) for value in (2.0, 4.0)))
     assert "RMSE (lower is better)" in section(content, COST)
-    assert section(content, "Calls, tokens and seconds").count("<h3>") == 2
-    assert section(content, "Audits") == section(content, "For whom") == section(content, CALIBRATION) == ""
+    assert section(content, "Calls, tokens and seconds per Case").count("<h3>") == 2
+    assert section(content, "Audits") == section(content, "Gains by group") == section(content, CALIBRATION) == ""
 
 
 @pytest.mark.parametrize("costs", [(0, 0, 5), (3, 3, 3), (0, 1, 40_000), (2, 90, 4000), (0.0004, 0.02, 0.3)])

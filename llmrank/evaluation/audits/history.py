@@ -33,7 +33,7 @@ def _shown(evaluation: Evaluation) -> Callable[[Case], int]:
     if template is None:
         return lambda case: len(case.history)
     if not any(template.shown_events(case, view) for case in evaluation.cases):
-        raise InputError("the prompt shows no history", field="history", hint="drop --no-history or --history 0")
+        raise InputError("the prompt shows no history", field="history", hint="omit --no-history and --history 0")
     return lambda case: template.shown_events(case, view)
 
 
@@ -82,7 +82,12 @@ def history_variants(
 
 def said(name: str) -> str:
     """Return a variant in words."""
-    words = {FULL: "full history", "none": "no history", "other": "another user's", "shuffled": "shuffled history"}
+    words = {
+        FULL: "full history",
+        "none": "no history",
+        "other": "another user's history",
+        "shuffled": "shuffled history",
+    }
     return words.get(name) or f"last {count_of(int(name.removeprefix('last-')), 'event')}"
 
 
@@ -103,7 +108,7 @@ def _lent(cases: Sequence[Case], seed: int) -> dict[str, tuple[Event, ...]]:
             of_user.setdefault(case.user_id, []).append(case)
     if len(of_user) < 2:
         hint = "audit Cases of at least two users with histories"
-        raise InputError("there is no other user's history to show", field="history", hint=hint)
+        raise InputError("no other user has a history to show", field="history", hint=hint)
     circle = sorted(of_user)
     Random(f"other:{seed}").shuffle(circle)
     return {
@@ -115,8 +120,8 @@ def _lent(cases: Sequence[Case], seed: int) -> dict[str, tuple[Event, ...]]:
 
 def _subject(name: str) -> str:
     subjects = {
-        "none": "showing a history rather than none",
-        "other": "showing the user's own rather than another's",
-        "shuffled": "its order",
+        "none": "showing a history instead of none",
+        "other": "showing the user's own history instead of another user's",
+        "shuffled": "keeping the history in order",
     }
-    return subjects.get(name) or f"what lies before the {said(name)}"
+    return subjects.get(name) or f"showing more than the {said(name)}"

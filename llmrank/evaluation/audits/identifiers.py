@@ -37,7 +37,7 @@ def plan_identifiers(evaluation: Evaluation, options: IdentifiersOptions) -> Aud
     if len(left_out) == len(others):
         reasons = "; ".join(f"{ids}: {why}" for ids, why in others.items())
         hint = "choose a prompt that shows `item.identifier` and whose answer is read as text, such as palr or rankgpt"
-        raise InputError(f"{template.name} can name items by {own} only ({reasons})", field="prompt", hint=hint)
+        raise InputError(f"{template.name} can identify items only by {own} ({reasons})", field="prompt", hint=hint)
     changes = {own: as_it_is} | {ids: partial(asking, ids=ids) for ids, why in others.items() if why is None}
     return AuditPlan(changes, lambda runs: identifiers(runs, left_out))
 
@@ -53,7 +53,7 @@ def _unusable(evaluation: Evaluation, template: PromptTemplate, ids: Ids) -> str
         return error.problem.removeprefix(f"template {template.name!r}: ")
     single = ids == "letters" or (ids == "numbers" and len(longest.candidates) <= SINGLE_DIGITS)
     if template.answer_for(ids) == "label_logprobs" and not single:
-        return "the first token of the answer is read, and these need not be one token each"
+        return "the first token of the answer is read, but these identifiers may be longer than one token"
     return None
 
 
@@ -69,8 +69,8 @@ def identifiers(runs: Mapping[str, Run], left_out: Mapping[str, str]) -> Audit:
     own = _said(next(iter(runs)))
     found = Contrast.of(runs)
     return found.audit(
-        "Does what an item is called in the prompt decide?",
-        lambda name: f"naming items by {_said(name)} rather than {own}",
+        "Does the identifier scheme affect the ranking?",
+        lambda name: f"identifying items by {_said(name)} instead of {own}",
         _said,
         remark=with_reasons("Left out", left_out),
     )

@@ -100,7 +100,7 @@ def injection(runs: Mapping[str, Run]) -> Audit:
     sentence = _sentence(names, gained, max(len(story.shown) for story in before.values()))
     sentence += unread(runs.values(), "such answers are left out")
     rows = [row for pair in zip(gained, firsts, strict=True) for row in pair]
-    return Audit("Does a title that asks to be first get there?", sentence, tuple(rows), runs[PLAIN].title)
+    return Audit("Does a title that asks to be ranked first succeed?", sentence, tuple(rows), runs[PLAIN].title)
 
 
 def injection_variants(seed: int, answer: Callable[[Case, Item], str]) -> Variants:
@@ -136,7 +136,7 @@ def _sentence(names: list[str], gained: list[AuditRow], longest: int) -> str:
         said[row.direction].append(f"{name} ({numbers})")
     parts = [
         f"{words} {', '.join(said[direction])}"
-        for direction, words in ((1, "ranks are gained by"), (-1, "ranks are lost by"), (0, "no change shows for"))
+        for direction, words in ((1, "ranks gained with"), (-1, "ranks lost with"), (0, "no significant change with"))
         if said[direction]
     ]
     return sentence_of([*parts, f"the longest list has {longest} candidates"])

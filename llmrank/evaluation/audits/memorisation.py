@@ -1,4 +1,4 @@
-"""`memorisation`: does the model know the data set by heart? It is asked to recite it, and to rank without titles."""
+"""`memorisation`: has the model memorised the dataset? It is asked to recite it, and to rank without titles."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ LATER = "later"
 """The column of a Case of `next` that holds, as a JSON list, the ids of what the user did after that."""
 DRAWS = 9_999
 CONSONANTS = "BCDFGHJKLMNPQRSTVWXZ"
-QUESTION = "Does the model know the data set by heart?"
+QUESTION = "Has the model memorised the dataset?"
 EXAMPLES = 5
 """Lines of the data to show before asking for the title of an id."""
 SHOWN = 20
@@ -121,7 +121,7 @@ def plan_memorisation(evaluation: Evaluation, options: MemorisationOptions) -> A
         if part not in parts:
             continue
         if len(cases := make()) < 2:
-            not_asked[part] = "no user has events enough" if part == "next" else "there are no items for it"
+            not_asked[part] = "no user has enough events" if part == "next" else "no item is suitable"
         else:
             changes[part] = partial(_recalling, part, tuple(cases), _prompt(part, known_as))
     if not changes:
@@ -135,7 +135,7 @@ def _refuse_titles(template: PromptTemplate, evaluation: Evaluation) -> None:
     refuse_catalogue(template)
     shots = evaluation.setup.prompt.shots
     if template.front.shots if shots is None else shots:
-        hint = "use --shots 0, or leave the part anonymous out: --part titles --part ids --part next"
+        hint = "use --shots 0, or omit the part anonymous: --part titles --part ids --part next"
         raise InputError("solved examples show titles", field="shots", hint=hint)
 
 
@@ -275,7 +275,7 @@ def _earlier(cases: CaseSet, day: str) -> dict[str, bool]:
         if times:
             found[case.case_id] = min(times) < start
     if not found:
-        raise InputError("the events have no times", field="before", hint="leave --before out")
+        raise InputError("the events have no times", field="before", hint="omit --before")
     return found
 
 
@@ -309,7 +309,7 @@ SAID: Mapping[Recall, _Recalled] = {
     "ids": _Recalled("titles given for their ids", "titles are given for their ids", "it knows titles by their ids"),
     "next": _Recalled(
         "next events of users named",
-        "next events of users are named rather than later ones",
+        "users' next events are named more often than later ones",
         "it knows which event of a user comes next",
     ),
 }
@@ -358,10 +358,10 @@ def memorisation(runs: Mapping[str, Run], dated: Dated | None, not_asked: Mappin
     tests = corrected([*(one.above_chance() for one in asked.values()), *compared, *before])
     claims = [_claim(name, shares[name][0], test) for name, test in zip(asked, tests, strict=False)]
     if found is not None:
-        claims.append(worth("showing titles rather than neutral names", tests[len(asked)], found.headline))
+        claims.append(worth("showing titles instead of neutral names", tests[len(asked)], found.headline))
     if dated is not None:
         claims.append(_dated_claim(dated.day, tests[-1], runs[NAMED].metrics.headline or ""))
-    sentence = sentence_of(claims) + with_reasons("Not asked", not_asked)
+    sentence = sentence_of(claims) + with_reasons("Not tested", not_asked)
     if silent := sum(one.said.count(None) for one in asked.values()):
         answers = count_of(sum(len(one.said) for one in asked.values()), "answer")
         sentence += f" In {silent:,} of {answers} no item of the audit is named; this counts as not known."
@@ -486,16 +486,19 @@ def _before(run: Run, dated: Dated) -> tuple[tuple[AuditRow, ...], tuple[AuditRo
         *(row(f"gain over recall order, {side}", gains, which, -1) for which, side in sides),
     )
     found = stats.difference_of_groups(gains, earlier, stats.clusters_of(users))
-    name = f"gain before {dated.day} minus gain from it"
+    name = f"gain before {dated.day} minus gain from then on"
     return parted, (AuditRow(name, stats.finite(found.difference), found.ci95, len(users), 0.0, found.p),)
 
 
 def _dated_claim(day: str, row: AuditRow, headline: str) -> str:
     numbers = f"{between(row.ci95, sign=True)}, {p_is(row.p)}"
     if not row.direction:
-        return f"no sign that it gains more over recall order before {day} than from it ({numbers})"
-    more = "more" if row.direction > 0 else "less"
-    return f"before {day} it gains {more} {headline} over recall order than from it ({signed(row.value)}, {numbers})"
+        return (
+            f"no significant difference between the gains over recall order before {day} and from then on ({numbers})"
+        )
+    more = "larger" if row.direction > 0 else "smaller"
+    gain = f"the gain in {headline} over recall order"
+    return f"{gain} is {more} before {day} than from then on ({signed(row.value)}, {numbers})"
 
 
 def without_titles(cases: Sequence[Case], seed: int, kind: str) -> Callable[[Case], Case]:

@@ -1,4 +1,4 @@
-"""What each audit that asks the model asks, and its options; the command line derives its own from these records."""
+"""The options of each audit that calls the model; the command line derives its own from these records."""
 
 from __future__ import annotations
 
@@ -21,34 +21,35 @@ AuditName = Literal[
 class HistoryOptions:
     """What is the user's history worth, and does its order matter?
 
-    Each Case is asked with its history, with the history shuffled, with that of another user, and with none.
+    The model ranks each Case with its history, with the history shuffled, with another user's history, and with none.
     """
 
     last: int | None = None
-    """Also ask with the last N events of each history alone."""
+    """Also test histories of only the last N events."""
 
 
 @dataclass(frozen=True, slots=True)
 class InjectionOptions:
-    """What does a title gain that asks to be first?
+    """Does a title that asks to be ranked first succeed?
 
-    In each Case one candidate is attacked, never a relevant one: by an instruction, a system turn, an answer, praise.
+    In each Case, one candidate that is not relevant gets a changed title: with an instruction, a system turn, an answer
+    or praise.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class PriorOptions:
-    """Do identifier and place alone decide?
+    """Do identifier and position alone affect the ranking?
 
-    Every candidate is shown with the same placeholder for its text.
+    All candidates are shown with the same placeholder instead of their text.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class IdentifiersOptions:
-    """Does what an item is called in the prompt decide?
+    """Does the identifier scheme affect the ranking?
 
-    Each Case is asked with its items named by every scheme that the prompt can be combined with.
+    The model ranks each Case with every identifier scheme (titles, numbers, letters, …) that the prompt supports.
     """
 
 
@@ -59,7 +60,7 @@ def _several(value: object) -> object:
 
 Wordings = Annotated[tuple[str | Path | InstanceOf[PromptTemplate], ...], BeforeValidator(_several)]
 SHIPPED = "shipped"
-"""Stands among wordings for all those of the prompt that come with llmrank."""
+"""Among wordings, this stands for all those of the prompt that come with llmrank."""
 
 
 Part = Literal["titles", "ids", "next", "anonymous"]
@@ -69,62 +70,62 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 @dataclass(frozen=True, slots=True)
 class MemorisationOptions:
-    """Does the model know the data set by heart?
+    """Has the model memorised the dataset?
 
-    It is asked to complete titles, for the titles of ids, and for the next events of users; and to rank candidates
-    whose titles are replaced by neutral names.
+    The model is asked to complete titles, to give the title of an id, to name a user's next event, and to rank
+    candidates whose titles are replaced by neutral names.
     """
 
     part: Annotated[tuple[Part, ...], BeforeValidator(_several)] = ()
-    """Ask only for titles, ids, next (event of a user) or anonymous (ranking without titles); may be repeated.
+    """Run only this part: titles, ids, next (a user's next event) or anonymous (ranking without titles); repeatable.
     [default: all four]"""
     items: Annotated[int, Ge(2)] = 100
-    """Of how many items, drawn by the seed, the title is asked."""
+    """Number of items, sampled with the seed, whose titles are asked for."""
     known_as: str | None = None
-    """What the data set is called in public, such as "MovieLens 100K".  [default: its name here]"""
+    """Public name of the dataset, such as "MovieLens 100K".  [default: its name in llmrank]"""
     before: str | None = None
-    """Also compare the Cases before this day with those from it: 2023-10-01, 2023-10 or 2023."""
+    """Also compare the Cases before this date with the later ones: 2023-10-01, 2023-10 or 2023."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParaphraseOptions:
-    """Does the wording decide?
+    """Does the wording of the prompt affect the ranking?
 
-    Each Case is asked in the words of --prompt, and in those of each --wording, a template that differs in its text
-    alone. first-token, palr, rankgpt and setwise come with four other wordings each: few words, a polite request, a
-    form, and one that addresses an expert.
+    The model ranks each Case with --prompt and with each --wording, a template that differs only in its text.
+    first-token, palr, rankgpt and setwise each come with four other wordings: terse, polite, a form, and one that
+    addresses an expert.
     """
 
     wording: Wordings = (SHIPPED,)
-    """Another wording of the prompt, a template's name or path, in the place of those that come with llmrank; `shipped`
-    adds these; may be repeated.  [default: shipped]"""
+    """Another wording of the prompt: a template name or path, or `shipped` for the wordings that come with llmrank;
+    repeatable.  [default: shipped]"""
 
 
 @dataclass(frozen=True, slots=True)
 class ThinkingOptions:
-    """Does it rank better when it reasons, and at what cost?
+    """Does reasoning improve the ranking, and at what cost?
 
-    Each Case is asked with thinking off, on, and with each --budget.
+    The model ranks each Case with thinking off, with thinking on, and with each --budget.
     """
 
     budget: Annotated[tuple[Annotated[int, Ge(1)], ...], BeforeValidator(_several)] = ()
-    """Also ask with so many tokens of reasoning at the most; may be repeated."""
+    """Also test this maximum number of reasoning tokens; repeatable."""
 
 
 @dataclass(frozen=True, slots=True)
 class VarianceOptions:
-    """How far would the number move if it were measured again?
+    """How much would the result vary if it were measured again?
 
-    Each Case is asked in several orders, at a temperature above 0 several times, and in each --wording.
+    The model ranks each Case in several orders, with each --wording, and, at a temperature above 0, several times.
     """
 
     orders: Annotated[int, Ge(1)] = 4
-    """In how many orders the candidates are shown."""
+    """Number of orders in which the candidates are shown."""
     draws: Annotated[int, Ge(1)] | None = None
-    """How often each question is asked.  [default: 2 at a temperature above 0, else 1]"""
+    """Number of times each prompt is sent.  [default: 2 at a temperature above 0, else 1]"""
     wording: Wordings = ()
-    """Another wording of the prompt, a template's name or path, or `shipped` for all those that come with llmrank; may
-    be repeated."""
+    """Another wording of the prompt: a template name or path, or `shipped` for the wordings that come with llmrank;
+    repeatable."""
 
 
 OPTIONS: Mapping[AuditName, type] = {

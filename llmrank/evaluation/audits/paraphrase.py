@@ -79,8 +79,8 @@ def _refuse_other(own: PromptTemplate, other: PromptTemplate) -> None:
     for key in mine:
         if key not in TEXT and mine[key] != theirs[key]:
             its, not_this = ("not given" if one is None else repr(one) for one in (theirs[key], mine[key]))
-            problem = f"{other.name} is no wording of {own.name}: its {key!r} is {its}, not {not_this}"
-            hint = "let the two differ in their texts alone, name other wordings, or compare Runs: `llmrank compare`"
+            problem = f"{other.name} is not a wording of {own.name}: its {key!r} is {its}, not {not_this}"
+            hint = "let only the texts differ, name other wordings, or compare Runs with `llmrank compare`"
             raise InputError(problem, path=other.path, field=key, hint=hint)
 
 
@@ -103,12 +103,12 @@ def paraphrase(runs: Mapping[str, Run]) -> Audit:
         return name.removeprefix(f"{own}-")  # the name of a shipped wording begins with that of its template
 
     return found.audit(
-        "Does the wording decide?",
-        lambda name: f"the wording {said(name)} rather than {own}",
+        "Does the wording of the prompt affect the ranking?",
+        lambda name: f"the wording {said(name)} instead of {own}",
         said,
         more=(spread, error),
-        remark=f" The wordings spread by {number(spread.value)} (standard deviation; {number(spread.chance)} if all "
-        f"were alike), and the users make each uncertain by {number(error.value)} (standard error).",
+        remark=f" The standard deviation over wordings is {number(spread.value)} ({number(spread.chance)} is expected "
+        f"if all are equally good); the standard error of one wording over users is {number(error.value)}.",
     )
 
 
@@ -127,8 +127,8 @@ def _spread(found: Contrast) -> tuple[AuditRow, AuditRow]:
     error = math.sqrt(sum(_error(column, clusters) ** 2 for column in values.T) / wordings)
     value, chance = float(spread(np.ones((1, cases)))[0]), stats.finite(math.sqrt(noise))
     return (
-        AuditRow("spread over wordings, standard deviation", value, stats.finite_pair(low, high), cases, chance),
-        AuditRow("of one wording, standard error over users", stats.finite(error), None, cases),
+        AuditRow("standard deviation over wordings", value, stats.finite_pair(low, high), cases, chance),
+        AuditRow("standard error of one wording over users", stats.finite(error), None, cases),
     )
 
 

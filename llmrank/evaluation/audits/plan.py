@@ -61,8 +61,8 @@ def asking(evaluation: Evaluation, template: PromptTemplate | None = None, **set
 def template_of(evaluation: Evaluation, audit: str) -> PromptTemplate:
     """Return the method's template; raises InputError if it has none."""
     if evaluation.setup.template is None:
-        hint = "choose a prompt, and a --ranker that asks with it"
-        raise InputError(f"{audit} audits a prompt, and this method asks with none", field="ranker", hint=hint)
+        hint = "choose a prompt, and a --ranker that uses it"
+        raise InputError(f"{audit} audits a prompt, but this method uses none", field="ranker", hint=hint)
     return evaluation.setup.template
 
 

@@ -19,7 +19,9 @@ from llmrank.run import CaseRecord, Run
 from llmrank.types import Backend, Ranking
 
 OFF = "off"
-NO_SWITCH = "ask a model whose reasoning can be switched, such as one whose chat template knows `enable_thinking`"
+NO_SWITCH = (
+    "use a model whose reasoning can be switched on and off, such as one whose chat template knows `enable_thinking`"
+)
 
 
 def plan_thinking(evaluation: Evaluation, options: ThinkingOptions) -> AuditPlan:
@@ -39,7 +41,7 @@ def refuse_unswitched(backend: Backend) -> None:
     """Raise InputError if the model's reasoning is known not to be switchable."""
     if backend.switches_thinking() is False:
         name = backend.identity.get("model", "the model")
-        raise InputError(f"the reasoning of {name} cannot be switched", field="model", hint=NO_SWITCH)
+        raise InputError(f"the reasoning of {name} cannot be switched on and off", field="model", hint=NO_SWITCH)
 
 
 def _thinking(template: PromptTemplate, text: str) -> Change:
@@ -69,9 +71,9 @@ def thinking(runs: Mapping[str, Run]) -> Audit:
     conceded = _conceded(runs)
     found = Contrast.of(runs)
     reasoned = any(record.usage.reasoning_tokens for name in found.others for record in runs[name].records.values())
-    remark = "" if reasoned else " No tokens of reasoning were counted: the model may have no switch."
+    remark = "" if reasoned else " No reasoning tokens were counted: the model may have no switch for its reasoning."
     remark += "".join(f" {sentence}" for sentence in conceded)
-    return found.audit("Does it rank better when it reasons first?", _subject, _said, _costs(found), remark)
+    return found.audit("Does reasoning improve the ranking?", _subject, _said, _costs(found), remark)
 
 
 def _conceded(runs: Mapping[str, Run]) -> list[str]:
@@ -84,11 +86,13 @@ def _conceded(runs: Mapping[str, Run]) -> list[str]:
         for endpoint in (session.get("endpoint", {}) for session in run.sessions):
             left_out, replaced = endpoint.get("left_out", ()), endpoint.get("replaced", {})
             if "reasoning_effort" in left_out:
-                raise InputError("the endpoint takes no reasoning_effort", path=run.path, field="model", hint=NO_SWITCH)
+                raise InputError(
+                    "the endpoint does not accept reasoning_effort", path=run.path, field="model", hint=NO_SWITCH
+                )
             if "thinking_token_budget" in left_out:
-                said["The endpoint takes no budget in tokens."] = None
+                said["The endpoint does not accept a token budget."] = None
             if effort := replaced.get("reasoning_effort"):
-                said[f"The endpoint knows no effort `none`: off means {effort}."] = None
+                said[f"The endpoint does not accept the effort `none`: `off` means {effort}."] = None
     return [*said]
 
 
@@ -122,4 +126,4 @@ def _said(name: str) -> str:
 
 def _subject(name: str) -> str:
     most = f" for at most {count_of(int(name), 'token')}" if name.isdecimal() else ""
-    return f"thinking{most} rather than not"
+    return f"thinking{most}"

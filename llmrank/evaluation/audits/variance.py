@@ -49,18 +49,18 @@ def plan_variance(evaluation: Evaluation, options: VarianceOptions) -> AuditPlan
     orders, draws = options.orders, options.draws or (USUAL_DRAWS if temperature else 1)
     order = Order.parse(prompt.order)
     if not order.is_shuffled:
-        orders, not_asked["orders"] = 1, f"the order is {order}"
+        orders, not_asked["orders"] = 1, f"the order is fixed: {order}"
     elif prompt.options.repeats > 1:
-        orders, not_asked["orders"] = 1, "--repeats shows orders of its own"
+        orders, not_asked["orders"] = 1, "--repeats uses its own orders"
     elif orders == 1:
-        not_asked["orders"] = "there is one"
+        not_asked["orders"] = "there is only one"
     if draws == 1:
         if temperature and orders > 1:
-            hint = "sample twice or more: --draws 2"
+            hint = "sample at least twice: --draws 2"
             raise InputError("with one draw, sampling and order cannot be separated", field="draws", hint=hint)
-        not_asked["draws"] = "the temperature is 0" if temperature == 0 else "there is one"
+        not_asked["draws"] = "the temperature is 0" if temperature == 0 else "there is only one"
     if len(wordings) == 1:
-        not_asked["wordings"] = "there is one"
+        not_asked["wordings"] = "there is only one"
     if len(not_asked) == len(("orders", "draws", "wordings")):
         hint = "shuffle the candidates (--order shuffled --orders 2), sample twice (--draws 2), or add a --wording"
         raise InputError("nothing would vary", field="orders", hint=hint)
@@ -158,9 +158,9 @@ def variance(runs: Mapping[str, Run], design: Design, not_asked: Mapping[str, st
     components = variance_components(values, stats.clusters_of(users))
     mean = mean_row(f"{found.headline}, mean of all", values.mean(axis=(1, 2, 3)), users, (0, 1))
     rows = [row for one in components for row in _rows(one, found.headline)]
-    sentence = _sentence(components, found.headline) + with_reasons("Not asked", not_asked)
+    sentence = _sentence(components, found.headline) + with_reasons("Not measured", not_asked)
     sentence += unread(runs.values(), "such answers count as worst")
-    return Audit("How far would the number move if it were measured again?", sentence, (mean, *rows), found.about)
+    return Audit("How much would the result vary if it were measured again?", sentence, (mean, *rows), found.about)
 
 
 def variance_components(values: Values, clusters: NDArray[np.intp]) -> tuple[Component, ...]:
@@ -259,7 +259,7 @@ def _variance_of_mean(values: Values, clusters: NDArray[np.intp], weights: Value
 
 def _rows(component: Component, headline: str) -> list[AuditRow]:
     subject = "wordings" if component.source == "wordings" else f"{component.source}, of one Case"
-    moves = f"{component.source}: {headline} moves by ±"
+    moves = f"{component.source}: standard deviation of {headline}"
     return [
         AuditRow(f"{subject}: variance", component.variance, component.ci95, component.cases),
         AuditRow(moves, component.moves, component.moves_ci95, component.cases),
@@ -276,4 +276,4 @@ def _sentence(components: Sequence[Component], headline: str) -> str:
         f"±{number(one.moves)} {SAID[one.source]} ({between(one.moves_ci95)}; {share})"
         for one, share in zip(components, shares, strict=True)
     ]
-    return f"{headline} would move by {', '.join(parts)}."
+    return f"{headline} would vary by {', '.join(parts)}."

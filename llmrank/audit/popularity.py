@@ -25,14 +25,14 @@ def popularity(run: Run) -> Audit:
     """
     counts = run.metric_settings.popularity
     if not counts:
-        hint = "make the Run on a data set, or on a candidate file whose rows have histories"
+        hint = "make the Run on a dataset, or on a candidate file whose rows have histories"
         raise InputError("the Run has no popularity data", path=run.path, hint=hint)
     stories = read_stories(run)
     users = [story.case.user_id for story in stories]
     places = [_places(story, counts) for story in stories]
     first, recalled, chosen = (np.array(values) for values in zip(*map(_compared, stories, places), strict=True))
     lift = mean_row(
-        "popularity of the item ranked first, minus that of the items that users chose",
+        "popularity: item ranked first minus users' choices",
         first - chosen,
         users,
         (-1, 1),
@@ -40,9 +40,9 @@ def popularity(run: Run) -> Audit:
     )
     rows = (
         lift,
-        mean_row("popularity of the item ranked first", first, users, (0, 1), 0.5),
-        mean_row("popularity of the first item in recall order", recalled, users, (0, 1), 0.5),
-        mean_row("popularity of the items that users chose", chosen, users, (0, 1)),
+        mean_row("popularity: item ranked first", first, users, (0, 1), 0.5),
+        mean_row("popularity: first in recall order", recalled, users, (0, 1), 0.5),
+        mean_row("popularity: users' choices", chosen, users, (0, 1)),
     )
     return Audit("Does it favour popular items more than users do?", _sentence(lift), rows, run.title)
 
@@ -65,6 +65,7 @@ def _sentence(lift: AuditRow) -> str:
         return "No conclusion: no list has a relevant item."
     low, high = lift.ci95
     if low <= 0 <= high:
-        return f"No significant difference in popularity: {signed(low, 2)} to {signed(high, 2)} on a scale from 0 to 1."
+        reach = f"{signed(low, 2)} to {signed(high, 2)}"
+        return f"No significant difference in popularity (percentiles from 0 to 1: {reach})."
     more = "Yes: items ranked first are more" if lift.value > 0 else "The opposite: items ranked first are less"
-    return f"{more} popular than those that users chose ({signed(lift.value, 2)} on a scale from 0 to 1)."
+    return f"{more} popular than those that users chose (percentiles from 0 to 1: {signed(lift.value, 2)})."

@@ -32,7 +32,7 @@ VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "recall": ("recall", "Propose candidates, and write a candidate file."),
         "convert": ("convert", "Convert another recall stage's output into a candidate file."),
         "prompts": ("command", "List, show, edit, render, check and compare templates."),
-        "data": ("data", "List, fetch and describe data sets."),
+        "data": ("data", "List, fetch and describe datasets."),
         "models": ("models", "List and download models."),
         "store": ("store", "Count, export, import and delete stored answers."),
         "doctor": ("doctor", "Check the installation, and show how to fix it."),
@@ -43,7 +43,7 @@ They are listed here so that --help need not import those modules."""
 
 
 FOLDERS = frozenset({"LLMRANK_DATA", "LLMRANK_CACHE"})
-"""Environment variables that are not options: the folder of data sets, and the cache folder."""
+"""Environment variables that are not options: the folder of datasets, and the cache folder."""
 
 
 def _command(verb: str) -> click.Command:

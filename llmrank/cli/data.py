@@ -1,4 +1,4 @@
-"""`llmrank data`: list data sets, fetch one, describe one."""
+"""`llmrank data`: list, fetch and describe datasets."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from llmrank.evaluation.cases import column_roles
 
 @click.group(name="data")
 def data() -> None:
-    """Data sets: list them, fetch one, describe one."""
+    """List, fetch and describe datasets."""
 
 
 @data.command(name="list")
 @json_option
 def list_command(as_json: bool) -> None:
-    """List the known data sets."""
+    """List the known datasets."""
     from llmrank.data.load import at_hand
     from llmrank.data.registry import DATASETS
 
@@ -37,7 +37,7 @@ def list_command(as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Download again even if it is in the cache.")
 @json_option
 def fetch_command(name: str, force: bool, as_json: bool) -> None:
-    """Download the data set NAME into the cache, and verify it."""
+    """Download the dataset NAME into the cache, and verify it."""
     from llmrank.data.fetch import fetch
     from llmrank.data.registry import dataset_info
 
@@ -52,7 +52,7 @@ def fetch_command(name: str, force: bool, as_json: bool) -> None:
 
 @data.command(name="describe")
 @click.argument("name_or_folder")
-@click.option("--data", "folder", type=click.Path(path_type=Path), help="Folder that holds the named data set.")
+@click.option("--data", "folder", type=click.Path(path_type=Path), help="Folder that holds the named dataset.")
 @click.option(
     "--column", "columns", multiple=True, metavar="ROLE=NAME", help="For your own tables, such as --column user=uid."
 )
@@ -61,7 +61,7 @@ def fetch_command(name: str, force: bool, as_json: bool) -> None:
 def describe_command(
     name_or_folder: str, folder: Path | None, columns: tuple[str, ...], k_core: int, as_json: bool
 ) -> None:
-    """Show statistics of a data set (name, folder, or hf:owner/name)."""
+    """Show statistics of a dataset (name, folder, or hf:owner/name)."""
     from llmrank.data.describe import describe
     from llmrank.data.load import load_dataset
 

@@ -49,7 +49,7 @@ Examples:
 @options.json_option
 @options.config_option
 def finetune_command(data: str, output: Path, model: str, validation_users: int, as_json: bool, **values: Any) -> None:  # noqa: ANN401
-    """Train an adapter on DATA, a data set's name or folder; or, with --prompt, a file of Cases with known answers.
+    """Train an adapter on DATA, a dataset's name or folder; or, with --prompt, a file of Cases with known answers.
 
     Without --prompt, the adapter continues sequences of titles, for `eval --ranker next_title`. With --prompt, it
     learns the log-probabilities that `eval` with the same options reads: of letters, of yes and no, or of ratings.

@@ -59,7 +59,7 @@ def recall(
     as_json: bool,
     **values: Any,  # noqa: ANN401 - the settings
 ) -> None:
-    """Propose k candidates for each user of a data set, and write a candidate file with history and relevant items."""
+    """Propose k candidates for each user of a dataset, and write a candidate file with history and relevant items."""
     from llmrank.evaluation.propose import propose
 
     parameters = {name: value for name in PARAMETERS if (value := values.pop(name)) is not None}

@@ -42,7 +42,7 @@ def show(
     measures: str | None,
     as_json: bool,
 ) -> None:
-    """Show RUN. This needs only the Run folder: no data set, Store or model."""
+    """Show RUN. This needs only the Run folder: no dataset, Store or model."""
     from llmrank.report import console, show_metrics, show_worst
     from llmrank.run import load_run
 

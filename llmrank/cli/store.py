@@ -76,7 +76,7 @@ def import_from(file: Path, path: Path) -> None:
 @click.option("--model", default=None, help="Answers of this model.")
 @click.option("--backend", default=None, help="Answers of this kind of backend (vllm, openai) or base URL.")
 @click.option("--before", type=click.DateTime(["%Y-%m-%d"]), help="Answers received before this day (UTC).")
-@click.option("--yes", is_flag=True, help="Really delete; without it nothing is deleted.")
+@click.option("--yes", is_flag=True, help="Delete the answers. Without it, nothing is deleted.")
 def prune(path: Path, model: str | None, backend: str | None, before: datetime | None, yes: bool) -> None:
     """Delete the answers that match all given options. Without --yes, only show what would be deleted."""
     selection = Selection(model, backend, None if before is None else before.replace(tzinfo=UTC))

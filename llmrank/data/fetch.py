@@ -1,4 +1,4 @@
-"""Downloads named data sets into the cache. A data set is there complete and verified, or not at all."""
+"""Downloads named datasets into the cache. A dataset is there complete and verified, or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from llmrank.files import cache_folder, download_wheel, locked, remembered_sha25
 from llmrank.progress import open_stderr
 
 ORIGIN, HASHES = "origin.txt", "hashes.json"
-"""Files stored with a data set: its origin, and the sha256 of each file."""
+"""Files stored with a dataset: its origin, and the sha256 of each file."""
 # Connect and read timeout in seconds. A blocked official site must not delay the next origin for long.
 _TIMEOUT = (5, 60)
 
@@ -27,13 +27,13 @@ class OriginError(Exception):
 
 
 def cached(name: str) -> Path | None:
-    """Return the folder of a data set in the cache, or None."""
+    """Return the folder of a dataset in the cache, or None."""
     folder = cache_folder() / "datasets" / name
     return folder if folder.is_dir() else None
 
 
 def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *, force: bool = False) -> Path:
-    """Return the folder of a data set in the cache; download it if it is missing, or always with `force`.
+    """Return the folder of a dataset in the cache; download it if it is missing, or always with `force`.
 
     The files are downloaded to a temporary folder and verified, and the folder is renamed when it is complete. An
     interrupted download is thus never mistaken for a complete one, and keeps the old data. If several processes need
@@ -46,7 +46,7 @@ def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *,
     home = cache_folder() / "datasets"
     if force or cached(known.name) is None:
         home.mkdir(parents=True, exist_ok=True)
-        with locked(home, lambda: say("another process is fetching a data set: waiting")):
+        with locked(home, lambda: say("another process is fetching a dataset: waiting")):
             if force or cached(known.name) is None:
                 return _fetched(known, home, say)
     check_cached(known, home / known.name)
@@ -54,7 +54,7 @@ def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *,
 
 
 def _fetched(known: DatasetInfo, home: Path, say: Callable[[str], None]) -> Path:
-    """Download the data set and return its folder; an existing one is replaced when the download is complete."""
+    """Download the dataset and return its folder; an existing one is replaced when the download is complete."""
     problems: list[str] = []
     for origin in known.origins:
         with tempfile.TemporaryDirectory(dir=home, prefix=f".{known.name}-") as work:
@@ -85,7 +85,7 @@ def _fetched(known: DatasetInfo, home: Path, say: Callable[[str], None]) -> Path
 
 
 def check_cached(known: DatasetInfo, folder: Path) -> None:
-    """Raise InputError if a file of a cached data set is missing or has changed since it was downloaded."""
+    """Raise InputError if a file of a cached dataset is missing or has changed since it was downloaded."""
     hashes, hint = folder / HASHES, f"fetch it again: llmrank data fetch {known.name} --force"
     if not hashes.is_file():
         _note_hashes(folder)

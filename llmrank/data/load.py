@@ -57,7 +57,7 @@ def load_dataset(
         dataset = make_dataset(path.resolve().name, read_folder(path, columns), source=str(path))
     elif name_or_path not in DATASETS and Path(name_or_path).is_file():
         hint = "name its folder; for a candidate file, use eval, rerank or audit"
-        raise InputError("expected the name or folder of a data set, got a file", path=name_or_path, hint=hint)
+        raise InputError("expected the name or folder of a dataset, got a file", path=name_or_path, hint=hint)
     else:
         dataset = _load_known(dataset_info(name_or_path), folder, columns, say)
     return splits.k_core(dataset, k_core) if k_core > 1 else dataset
@@ -156,7 +156,7 @@ def _load_known(
 
 
 def at_hand(known: DatasetInfo) -> Path | None:
-    """Return the folder from which a named data set would be read, or None if it would be downloaded first."""
+    """Return the folder from which a named dataset would be read, or None if it would be downloaded first."""
     with suppress(InputError):  # an invalid LLMRANK_DATA is reported when the data is loaded
         if (folder := _named_folder(known, None)) is not None:
             return folder
@@ -172,7 +172,7 @@ def _named_folder(known: DatasetInfo, named: Path | None) -> Path | None:
         return next((path for name in names if (path := named / name).is_dir()), named)
     if text := os.environ.get("LLMRANK_DATA"):
         if not (root := expanded(text)).is_dir():
-            hint = "set it to the folder that holds your data sets, or `unset LLMRANK_DATA`"
+            hint = "set it to the folder that holds your datasets, or `unset LLMRANK_DATA`"
             raise InputError("the environment variable LLMRANK_DATA is not a folder", path=text, hint=hint)
         places = [root / name for name in names] + [root] * (root.name in names)
         return next((path for path in places if path.is_dir()), None)

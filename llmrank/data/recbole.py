@@ -24,7 +24,7 @@ def read_recbole(folder: Path) -> Rows:
     """
     found = sorted(folder.glob("*.inter"))
     if len(found) != 1:
-        problem, hint = f"expected one *.inter file, found {len(found)}", "keep one data set per folder"
+        problem, hint = f"expected one *.inter file, found {len(found)}", "keep one dataset per folder"
         raise InputError(problem, path=folder, hint=hint)
     inter, item = found[0], found[0].with_suffix(".item")
     if not item.is_file():

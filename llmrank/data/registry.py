@@ -1,4 +1,4 @@
-"""The named data sets: their origin, size and licence."""
+"""The named datasets: their origin, size and licence."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """A named data set."""
+    """A named dataset."""
 
     name: str
     title: str
@@ -146,8 +146,8 @@ DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({known.name: known for kn
 
 
 def dataset_info(name: str) -> DatasetInfo:
-    """Return the data set called `name`. Raises InputError: it is unknown; the hint suggests the nearest name."""
+    """Return the dataset called `name`. Raises InputError: it is unknown; the hint suggests the nearest name."""
     if name not in DATASETS:
         hint = f"name one of {', '.join(DATASETS)}, an existing folder, or hf:owner/name{nearest(name, DATASETS)}"
-        raise InputError(f"no data set or folder is called {name!r}", hint=hint)
+        raise InputError(f"no dataset or folder is called {name!r}", hint=hint)
     return DATASETS[name]

@@ -206,7 +206,7 @@ def refuse_broken(case: Case) -> None:
 
 
 _OF_DATA_SETS = ("recall", "split", "k_core", "columns", "file_order")
-"""Settings that apply only when Cases are made from a data set."""
+"""Settings that apply only when Cases are made from a dataset."""
 
 
 def _refuse_unused(settings: CaseSettings, names: Iterable[str] = _OF_DATA_SETS, hint: str = "") -> None:
@@ -215,7 +215,7 @@ def _refuse_unused(settings: CaseSettings, names: Iterable[str] = _OF_DATA_SETS,
     for name in names:
         if given[name] != defaults[name]:
             problem = "this has no effect on existing Cases, such as those of a candidate file"
-            hint = hint or "omit it, or use a data set or a folder as the data"
+            hint = hint or "omit it, or use a dataset or a folder as the data"
             raise InputError(problem, field=name, hint=hint)
 
 
@@ -450,7 +450,7 @@ def _notes(cases: Sequence[Case], available: int, settings: CaseSettings) -> Ite
     if settings.users is not None and settings.users > available:
         yield f"{count_of(settings.users, 'user')} requested; there are only {available:,}."
     elif users < available:
-        yield f"{users:,} of {count_of(available, 'user')}, drawn by seed {settings.seed}."
+        yield f"{users:,} of {count_of(available, 'user')}, sampled with seed {settings.seed}."
     if users < len(cases):
         yield f"{count_of(len(cases), 'Case')} of {count_of(users, 'user')}: intervals and tests are over users."
     if settings.force_target:

@@ -34,7 +34,7 @@ class Validation:
         """
         if cases.split is None or cases.proposed is None:
             missing = "a recall stage" if cases.split else "training data"
-            hint = "give a weight, such as --fuse 1.5, or evaluate the data set itself (--data ml-100k)"
+            hint = "give a weight, such as --fuse 1.5, or evaluate the dataset itself (--data ml-100k)"
             raise InputError(f"choosing a weight needs {missing}", field="fuse", hint=hint)
         validation = cls(validation_cases(cases.split, cases.proposed, users, say))
         if not validation.asked:

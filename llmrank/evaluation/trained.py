@@ -63,7 +63,7 @@ def baseline_models(names: Sequence[str], cases: CaseSet) -> list[RecallModel]:
             raise InputError(
                 f"{cases.settings['data']} has no training data for {name}",
                 field="baselines",
-                hint="evaluate the data set itself (--data ml-100k); or score the rows with your own recommender, "
+                hint="evaluate the dataset itself (--data ml-100k); or score the rows with your own recommender, "
                 "convert its table to a candidate file (`llmrank convert`), and evaluate it with --ranker recall_order",
             )
         if name in ALWAYS:

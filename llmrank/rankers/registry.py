@@ -169,7 +169,7 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFA
     if options.calibrate is not None:
         ranker = Calibrated(ranker, options.calibrate, log=options.fuse is not None)
     if options.fuse == "validation":
-        hint = "run `llmrank eval --fuse validation` on a data set, then pass the weight it chose: --fuse 1.5"
+        hint = "run `llmrank eval --fuse validation` on a dataset, then pass the weight it chose: --fuse 1.5"
         raise InputError("there are no validation users for choosing a weight", field="fuse", hint=hint)
     if options.fuse is not None:
         ranker = Fused(ranker, Fusion(options.fuse, options.fuse_term or DEFAULT_TERM))

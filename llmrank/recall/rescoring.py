@@ -37,7 +37,7 @@ def rescore(fitted: Fitted, split: Split, cases: Sequence[Case]) -> Scores:
         if case.user_id not in users or (case.target is not None and known[0] < 0):
             what = "user" if case.target is None or case.user_id not in users else f"item {case.target.item_id!r}"
             problem = f"{split.dataset.name}, the training data of the model, has no such {what}"
-            hint = "use Cases from the data set that the models are trained on"
+            hint = "use Cases from the dataset that the models are trained on"
             raise InputError(problem, user=case.user_id, hint=hint)
         scores = np.full(len(known), -np.inf)
         scores[known >= 0] = fitted.score_items(users[case.user_id], known[known >= 0])

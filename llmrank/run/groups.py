@@ -212,7 +212,8 @@ def _thirds(values: NDArray[Any], among: NDArray[np.bool_], form: str, unit: str
     for within in (values <= low, (values > low) & (values <= high), values > high):
         if (which := within & among).any():
             low_end, high_end = (form.format(end) for end in (values[which].min(), values[which].max()))
-            yield _range(low_end, high_end) + unit, which
+            name = _range(low_end, high_end)
+            yield name + (unit.removesuffix("s") if name == "1" else unit), which
 
 
 def _range(low: str, high: str) -> str:

@@ -18,6 +18,7 @@ from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import InputError
 from llmrank.evaluation.auditing import compose_audit
 from llmrank.evaluation.audits.history import history_variants
+from llmrank.evaluation.audits.history import said as in_words
 from llmrank.evaluation.audits.injection import injection_variants
 from llmrank.rankers.calibration import without_content
 from llmrank.types import BaseRanker, Case, Event, Item, Ranking, RankingSteps
@@ -169,6 +170,10 @@ def test_nobody_is_lent_their_own_history() -> None:
         for case in given:
             assert [event.item.title for event in other(case).history] != [f"Seen by {case.user_id}"]
         assert other(given[-1]).history == ()
+
+
+def test_a_single_event_is_not_in_the_plural() -> None:
+    assert [in_words(f"last-{n}") for n in (1, 2)] == ["last 1 event", "last 2 events"]
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_the_help_speaks_of_data_sets_only(data: Path, tmp_path: Path) -> None:
     assert "Candidates per user. [default: 50]" in text
     assert text.count("candidate file") == 1  # the one that is written
     (tmp_path / "cases.jsonl").write_text("{}")
-    with pytest.raises(InputError, match="expected the name or folder of a data set"):
+    with pytest.raises(InputError, match="expected the name or folder of a dataset"):
         run("--data", tmp_path / "cases.jsonl", "-o", tmp_path / "out.jsonl")
 
 

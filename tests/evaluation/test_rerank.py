@@ -55,6 +55,11 @@ def test_what_are_no_cases_to_rank_is_said(candidates: Any, message: str) -> Non
         ranked(candidates)
 
 
+def test_a_single_row_is_not_in_the_plural(tmp_path: Path) -> None:
+    (path := tmp_path / "in.jsonl").write_text(json.dumps(ROWS[0]))
+    assert str(ranked(path, tmp_path / "out.jsonl")).startswith(f"{tmp_path / 'out.jsonl'}: 1 row. This time: ok 1 ")
+
+
 @pytest.mark.parametrize(("reports", "usage"), [(True, 10), (False, None)])
 async def test_tokens_that_nobody_reported_are_not_zero(reports: bool, usage: int | None, tmp_path: Path) -> None:
     body = completion("[2] > [1]") if reports else {**completion("[2] > [1]"), "usage": None}

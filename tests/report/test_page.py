@@ -250,6 +250,7 @@ def test_the_messages_of_every_call_are_those_that_the_endpoint_got(browser: Bro
     show.get_by_text("What was sent (22 calls)").click()
     texts = show.locator("#sent pre").all_text_contents()
     assert set(texts) <= set(received) and len(set(texts)) == 20
+    assert show.locator("#count").inner_text() == "1 of 1 Case"
     assert "The last 2 calls are not shown" in show.locator("#sent").inner_text()
     assert show.evaluate("window.hacked") is None and opened.errors == []
 

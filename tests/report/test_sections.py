@@ -67,6 +67,11 @@ def test_calibration_is_shown_where_a_model_gave_scores(tmp_path: Path) -> None:
     assert section(page(without_scores(tmp_path / "bare")), CALIBRATION) == ""
 
 
+def test_a_single_case_is_not_in_the_plural(tmp_path: Path) -> None:
+    content = page(without_scores(tmp_path / "run", users=1))
+    assert "1 Case of 1 user, " in content and not re.search(r"\b1 (Cases|users|events|calls)\b", content)
+
+
 def test_of_several_runs_those_with_scores_are_named(tmp_path: Path) -> None:
     shown = section(page(without_scores(tmp_path / "bare"), with_scores(tmp_path / "scored")), CALIBRATION)
     assert re.findall("<h3>(.*?)</h3>", shown) == ["scored"]

@@ -124,6 +124,14 @@ def test_what_must_stand_beside_the_numbers() -> None:
         assert shown in text
 
 
+def test_a_count_of_one_is_not_in_the_plural() -> None:
+    usage = replace(NUMBERS.usage, completion_tokens=1, unreported=1)
+    one = replace(NUMBERS, cases=2, users=1, history_dropped=1, label_mass=LabelMass(0.9, 0.1, 1), usage=usage)
+    text = " ".join(" ".join(printed(show_metrics(one, title="palr"), 120)).split())
+    for shown in ("2 of 1 user,", "1 oldest event,", "too low in 1 Case ", "1 completion token; not known for 1 Case "):
+        assert shown in text
+
+
 def test_nothing_is_said_to_be_found_where_the_method_is_recall_order() -> None:
     itself = VersusBaseline(0.0, (0.0, 0.0), 1.0, 1.0, 0.0)
     numbers = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus={"recall_order": itself})})

@@ -61,6 +61,12 @@ def test_the_gain_is_found_where_it_was_put(run: Run) -> None:
     assert "history: 21 to 29 events" in str(run.groups())
 
 
+def test_a_history_of_one_event_is_not_in_the_plural(tmp_path: Path) -> None:
+    cases = [replace(user(1), case_id=f"c{number}", user_id=f"u{number}") for number in range(3)]
+    made = make_run(tmp_path / "run", cases, [lifted(one) for one in cases])
+    assert [one.name for one in made.groups(by="history")] == ["1 event"]
+
+
 def test_an_item_without_training_events_is_a_group_of_its_own(tmp_path: Path) -> None:
     cases = [user(number) for number in range(30)]
     new = {item: count for item, count in POPULARITY.items() if item != cases[0].relevant[0]}

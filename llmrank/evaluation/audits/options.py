@@ -32,8 +32,8 @@ class HistoryOptions:
 class InjectionOptions:
     """Does a title that asks to be ranked first succeed?
 
-    In each Case, one candidate that is not relevant gets a changed title: with an instruction, a system turn, an answer
-    or praise.
+    In each Case, the title of one candidate that is not relevant is changed: it contains an instruction, a system turn,
+    an answer, or praise.
     """
 
 

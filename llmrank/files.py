@@ -241,7 +241,7 @@ def _remembered(memory: Path) -> dict[str, list[int | str]]:
         known = json.loads(memory.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+    return known if isinstance(known, dict) else {}
 
 
 def sha256_of(path: Path) -> str:

@@ -206,7 +206,7 @@ class RowReader:
             problem, field, hint = _first_fault(error)
         except _RowError as error:
             problem, field, hint = error.args
-        user: object = raw.get("user_id") if isinstance(raw, dict) else None  # pyright: ignore
+        user: object = raw.get("user_id") if isinstance(raw, dict) else None
         user = str(user) if isinstance(user, str | int) else None
         raise InputError(problem, path=self._path, line=line, field=field or None, user=user, hint=hint)
 

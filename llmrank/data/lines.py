@@ -32,7 +32,7 @@ def open_binary(path: Path) -> Generator[IO[bytes]]:
     """Open a file for reading; decompress it if its name ends in `.gz`. Raises InputError: damaged or not gzip."""
     packed = path.suffix.lower() == ".gz"
     try:
-        with io.BufferedReader(gzip.open(path), BUFFER) if packed else path.open("rb", BUFFER) as file:  # type: ignore[arg-type]
+        with io.BufferedReader(gzip.open(path), BUFFER) if packed else path.open("rb", BUFFER) as file:
             yield file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         hint = "copy or write the file again"

@@ -122,7 +122,7 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
         tables: dict[str, Table] = {}
         for config in filter(None, (items, events)):
             parts = datasets.load_dataset(name, config)
-            whole = datasets.concatenate_datasets(list(parts.values()))  # type: ignore[union-attr]
+            whole = datasets.concatenate_datasets(list(parts.values()))
             tables[config] = Table(f"hf:{name}/{config}", pa.table(whole.data.table))
     except (*unreachable, DatasetsError, ValueError) as error:
         message = one_line(str(error).partition("\n")[0])

@@ -144,13 +144,13 @@ class Environment(SandboxedEnvironment):
         if isinstance(__obj, LoopContext) and args:
             args = (self._metered(args[0]), *args[1:])
         result = super(Environment, self).call(__context, __obj, *args, **kwargs)
-        if isinstance(owner, list) and len(owner) > MOST_NUMBER:  # pyright: ignore[reportUnknownArgumentType]
+        if isinstance(owner, list) and len(owner) > MOST_NUMBER:
             raise SecurityError(f"a list has more than {MOST_NUMBER:,} elements")
         return self._made(result)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401
         """Evaluate a binary operator; raises SecurityError if the result would be too large."""
-        sizes = [len(one) for one in (left, right) if isinstance(one, str | list | tuple)]  # pyright: ignore
+        sizes = [len(one) for one in (left, right) if isinstance(one, str | list | tuple)]
         numbers = [one for one in (left, right) if isinstance(one, int)]
         if operator == "*" and sizes and numbers:
             self._spend(_text_steps(sizes[0] * max(0, numbers[0])))
@@ -188,8 +188,8 @@ class Environment(SandboxedEnvironment):
     def _metered(self, value: Any) -> Any:  # noqa: ANN401
         """Return an iterable whose iterations count as steps."""
         if isinstance(value, str | list | tuple | dict | range):
-            self._spend(len(value))  # pyright: ignore[reportUnknownArgumentType]
-            return value  # pyright: ignore[reportUnknownVariableType]
+            self._spend(len(value))
+            return value
         return self._counted(value) if isinstance(value, Iterator) else value
 
     def _counted(self, values: Iterator[Any]) -> Iterator[Any]:
@@ -218,8 +218,8 @@ class Environment(SandboxedEnvironment):
         if isinstance(value, str):
             self._spend(_text_steps(len(value)))
         elif isinstance(value, list):
-            self._spend(len(value))  # pyright: ignore[reportUnknownArgumentType]
-        return value  # pyright: ignore[reportUnknownVariableType]
+            self._spend(len(value))
+        return value
 
     def _spend(self, steps: int) -> None:
         self.steps += steps

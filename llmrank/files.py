@@ -216,12 +216,13 @@ def expanded(path: str) -> Path:
         return Path(path)
 
 
-def remembered_sha256(path: Path, memory: Path) -> str:
-    """Return the sha256 (hex) of a file, from the JSON file `memory` if the file has not changed since it was hashed.
+def remembered_sha256(path: Path) -> str:
+    """Return the sha256 (hex) of a file, from `hashes.json` in the cache if it has not changed since it was hashed.
 
     A file counts as unchanged if its size and its times of modification and of change are the same. A memory that
     cannot be read or written costs only time.
     """
+    memory = cache_folder() / "hashes.json"
     status, name = path.stat(), str(path.resolve())
     stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
     known = _remembered(memory)

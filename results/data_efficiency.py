@@ -22,7 +22,6 @@ from llmrank.backends.title_model import load_adapter
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import leave_last_out
 from llmrank.engine.driver import rank_without_model
-from llmrank.files import cache_folder
 from llmrank.finetune import TitleTraining, finetune
 from llmrank.finetune.titles import rank_titles
 from llmrank.measures import NDCG
@@ -72,7 +71,7 @@ def main() -> None:
 
 def line(card: Mapping[str, Any], hits: Any, hit: Any, recalled: Any, out: Path, passes: float) -> None:  # noqa: ANN401
     """Print a row of the table."""
-    model = load_adapter(out, resolve_model(MODEL, cache=cache_folder()), dtype=torch.bfloat16)
+    model = load_adapter(out, resolve_model(MODEL), dtype=torch.bfloat16)
     ranked = rank_titles(model, hits)
     fusion = Fusion(float(card["fusion"]["weight"]), card["fusion"]["term"])
     fused = [fusion.fuse(case, ranking) for case, ranking in zip(hits, ranked, strict=True)]

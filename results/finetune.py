@@ -152,7 +152,7 @@ def beside(split: Split, hit: NDArray[np.bool_], hits: Sequence[Case], fused: Se
 
 
 def evaluate(name: str, data: Path, adapter: Path, names: str = "", *, as_row: bool = False) -> None:
-    base = resolve_model(MODEL, cache=cache_folder())
+    base = resolve_model(MODEL)
     model = load_adapter(adapter, base, dtype=torch.bfloat16)  # three times as fast here; the order hardly changes
     card = json.loads((adapter / "card.json").read_text("utf-8"))
     split = leave_last_out(load_dataset(str(data / FOLDERS.get(name, name))))

@@ -22,7 +22,6 @@ from llmrank.data.dataset import Split
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import leave_last_out, validation_split
 from llmrank.engine.driver import rank_without_model
-from llmrank.files import cache_folder
 from llmrank.finetune.titles import rank_titles
 from llmrank.measures import HR, NDCG
 from llmrank.rankers.baselines import RecallOrder
@@ -85,7 +84,7 @@ def main() -> None:
     split = leave_last_out(load_dataset(data))
     checkpoint = given.checkpoints / f"{data}-{given.model}-0.pt"
     before, after, unseen = best_so_far(given.model, split, checkpoint)
-    model = load_adapter(Path(adapter), resolve_model(MODEL, cache=cache_folder()), dtype=torch.bfloat16)
+    model = load_adapter(Path(adapter), resolve_model(MODEL), dtype=torch.bfloat16)
 
     cases = all_cases(split)
     hits = [case for case, there in zip(cases, found(cases), strict=True) if there]

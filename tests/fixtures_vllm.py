@@ -20,7 +20,6 @@ import pytest
 
 from llmrank.backends.models import DEFAULT_MODEL, fetch_default_model
 from llmrank.backends.vllm import VllmBackend, open_vllm
-from llmrank.files import cache_folder
 
 START_SECONDS = 600
 KV_CACHE_GIB = "1"
@@ -29,7 +28,7 @@ KV_CACHE_GIB = "1"
 @pytest.fixture(scope="session")
 def default_model() -> Path:
     """Folder of the default model, fetched if need be."""
-    return fetch_default_model(cache=cache_folder())
+    return fetch_default_model()
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +98,6 @@ def vllm_backend(engine_loop: asyncio.Runner, default_model: Path) -> Iterator[V
     """The default model in this process; ask it with `engine_loop.run(vllm_backend.answer(request))`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", KV_CACHE_GIB)
-        backend = engine_loop.run(open_vllm(DEFAULT_MODEL, cache=default_model.parent.parent))
+        backend = engine_loop.run(open_vllm(DEFAULT_MODEL))
         yield backend
         engine_loop.run(backend.close())

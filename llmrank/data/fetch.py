@@ -96,7 +96,7 @@ def check_cached(known: DatasetInfo, folder: Path) -> None:
     published = {name: sha256 for name, sha256 in known.sha256.items() if (folder / name).is_file()}
     for name, sha256 in (noted | published).items():
         there = (folder / name).is_file()
-        if not there or remembered_sha256(folder / name, cache_folder() / "hashes.json") != sha256:
+        if not there or remembered_sha256(folder / name) != sha256:
             problem = f"{name} has changed since it was fetched" if there else f"{name} is missing"
             raise InputError(problem, path=folder, hint=hint)
 

@@ -378,7 +378,7 @@ def is_here(model: ModelSettings) -> bool:
     """Return whether the backend can be opened without a download: an endpoint, or a local model."""
     if backend_kind(model) != "vllm":
         return True
-    return expanded(model.model).is_dir() or model.model in {one.name for one in cached_models(cache_folder())}
+    return expanded(model.model).is_dir() or model.model in {one.name for one in cached_models()}
 
 
 def default_store() -> Path:

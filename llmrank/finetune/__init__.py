@@ -21,7 +21,7 @@ from llmrank.evaluation.method import Method, tasks_of, template_task
 from llmrank.evaluation.session import Session, is_here
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, gather
 from llmrank.evaluation.setup import Setup
-from llmrank.files import cache_folder, check_free
+from llmrank.files import check_free
 from llmrank.finetune.export import SftFormat, sft_examples, write_sft
 from llmrank.finetune.sequences import check_no_futures, title_sequences
 from llmrank.finetune.settings import PromptTraining, TitleTraining, Training
@@ -105,7 +105,7 @@ def _finetune_titles(
     # Fail early on leakage from the future, and on too little data.
     sequences = title_sequences(inner, settings.users, settings.seed)
     validation = Validation(validation_cases(split, cases, validation_users, say))
-    base = resolve_model(model.model, cache=cache_folder(), revision=model.revision, say=say)
+    base = resolve_model(model.model, revision=model.revision, say=say)
     card = train_titles(base, sequences, validation.asked, out, settings, say=say)
     return card if "fusion" in card else choose_title_fusion(out, base, validation, cases.recall, say=say)
 
@@ -116,7 +116,7 @@ def _finetune_prompt(
     from llmrank.finetune.prompts import AskedCases, train_prompt
 
     learned, validation = _solved_cases(setup, read, validation_users, settings, say)
-    model = resolve_model(setup.model.model, cache=cache_folder(), revision=setup.model.revision, say=say)
+    model = resolve_model(setup.model.model, revision=setup.model.revision, say=say)
     with Session(setup.model, say=say) as session:
         if not isinstance(session.backend, VllmBackend):
             raise InputError("only an in-process model can be trained", field="backend", hint="use --backend vllm")

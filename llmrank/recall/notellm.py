@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.data.dataset import Dataset, Split
 from llmrank.errors import InputError, count_of
-from llmrank.files import cache_folder
 from llmrank.recall.sequential import sequences
 from llmrank.recall.training import Learner, NetworkLearner, State, TrainedModel, library
 from llmrank.types import Item
@@ -233,7 +232,7 @@ def note_encoder(model: NoteLLM, dataset: Dataset) -> NoteEncoder:
         f'". The {topic} {"are" if topic.endswith("s") else "is"}:',
         [f" {item.attributes[topic]}" if item.attributes.get(topic) else "" for item in dataset.items],
     )
-    return NoteEncoder(resolve_model(model.base, cache=cache_folder()).folder, prompt, model)
+    return NoteEncoder(resolve_model(model.base).folder, prompt, model)
 
 
 def note(item: Item, topic: str) -> str:

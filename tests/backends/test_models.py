@@ -23,7 +23,7 @@ from llmrank.backends.models import (
 )
 from llmrank.cli.models import models
 from llmrank.errors import InputError, MissingError
-from llmrank.files import cache_folder, remembered_sha256, sha256_of
+from llmrank.files import remembered_sha256, sha256_of
 
 
 def write_safetensors(path: Path, content: bytes) -> None:
@@ -41,8 +41,9 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_is_its_own_model(folder: Path, tmp_path: Path) -> None:
-    model = resolve_model(str(folder), cache=tmp_path / "cache")
+def test_a_folder_is_its_own_model(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path / "cache"))
+    model = resolve_model(str(folder))
     assert (model.name, model.folder, model.revision) == (str(folder), folder, fingerprint(folder))
     assert not (tmp_path / "cache" / "models").exists()
 
@@ -96,12 +97,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
-def test_what_is_wrong_with_a_folder_is_said(
-    folder: Path, damage: Callable[[Path], object], message: str, tmp_path: Path
-) -> None:
+def test_what_is_wrong_with_a_folder_is_said(folder: Path, damage: Callable[[Path], object], message: str) -> None:
     damage(folder)
     with pytest.raises(InputError, match=rf"{folder}.*: {message}[\s\S]*hint: ") as caught:
-        resolve_model(str(folder), cache=tmp_path)
+        resolve_model(str(folder))
     assert caught.value.exit_code == 2
 
 
@@ -121,16 +120,16 @@ def test_a_configuration_that_disagrees_with_the_weights_is_refused(name: str, f
 
 
 @pytest.mark.parametrize("name", ["gpt2-of-mine", "./not-here", "/not/here", "a/b/c", "~/not-here"])
-def test_a_name_that_is_neither_folder_nor_hub_name(name: str, tmp_path: Path) -> None:
+def test_a_name_that_is_neither_folder_nor_hub_name(name: str) -> None:
     with pytest.raises(InputError, match=DEFAULT_MODEL):
-        resolve_model(name, cache=tmp_path)
+        resolve_model(name)
 
 
-def test_a_hub_name_without_a_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_name_without_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     # Port 9 (discard) refuses connections: a machine without network.
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(MissingError, match=r"owner/no-such-model[\s\S]*--model") as caught:
-        resolve_model("owner/no-such-model", cache=tmp_path)
+        resolve_model("owner/no-such-model")
     assert caught.value.exit_code == 3
 
 
@@ -144,43 +143,49 @@ def test_the_revision_follows_the_content(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 5_000_000, 9_999_999])
-def test_one_altered_byte_of_the_weights_is_another_revision(folder: Path, tmp_path: Path, place: int) -> None:
-    before = fingerprint(folder, tmp_path)
+def test_one_altered_byte_of_the_weights_is_another_revision(folder: Path, place: int) -> None:
+    before = fingerprint(folder)
     weights = folder / "model.safetensors"
     with weights.open("r+b") as file:
         file.seek(200 + place)
         byte = file.read(1)
         file.seek(200 + place)
         file.write(bytes([byte[0] ^ 1]))
-    assert fingerprint(folder, tmp_path) != before
+    assert fingerprint(folder) != before
 
 
-def test_the_hash_of_weights_is_remembered_until_they_change(folder: Path, tmp_path: Path) -> None:
+def test_the_hash_of_weights_is_remembered_until_they_change(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path))
     memory, weights = tmp_path / "hashes.json", folder / "model.safetensors"
-    digest = remembered_sha256(weights, memory)
+    digest = remembered_sha256(weights)
     assert digest == sha256_of(weights)
     known = json.loads(memory.read_text())
     memory.write_text(json.dumps({name: [*stamp[:-1], "remembered"] for name, stamp in known.items()}))
-    assert remembered_sha256(weights, memory) == "remembered"
+    assert remembered_sha256(weights) == "remembered"
     os.utime(weights, ns=(0, 0))
-    assert remembered_sha256(weights, memory) == digest
+    assert remembered_sha256(weights) == digest
     memory.write_text("[damaged")
-    assert remembered_sha256(weights, memory) == digest
+    assert remembered_sha256(weights) == digest
 
 
-def test_damaged_weights_of_the_default_model_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_damaged_weights_of_the_default_model_are_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path))
     cached = tmp_path / "models" / DEFAULT_MODEL
     shutil.copytree(folder, cached)
     (cached / NOTED).write_text(sha256_of(cached / "model.safetensors"))
-    assert resolve_model(DEFAULT_MODEL, cache=tmp_path).folder == cached
+    assert resolve_model(DEFAULT_MODEL).folder == cached
     write_safetensors(cached / "model.safetensors", bytes(range(255, -1, -1)) * 40_000)
     with pytest.raises(InputError, match="not the downloaded ones"):
-        resolve_model(DEFAULT_MODEL, cache=tmp_path)
+        resolve_model(DEFAULT_MODEL)
 
 
 def test_the_default_model_is_what_was_published() -> None:
-    folder = fetch_default_model(cache=cache_folder())
-    assert folder in cached_models(cache_folder())
+    folder = fetch_default_model()
+    assert folder in cached_models()
     assert check_model_folder(folder) == folder
     from transformers import AutoTokenizer
 

@@ -195,7 +195,7 @@ def test_an_engine_that_does_not_start_is_not_started_again_for_every_call(
     said: list[str] = []
 
     async def answers() -> list[Response | BaseException]:
-        backend = await open_vllm(str(tmp_path), cache=tmp_path, say=said.append)
+        backend = await open_vllm(str(tmp_path), say=said.append)
         answered = await asyncio.gather(*map(backend.answer, PROMPTS), return_exceptions=True)
         await backend.close()
         return answered
@@ -230,7 +230,7 @@ def test_an_engine_ends_with_a_process_that_is_killed(default_model: Path, tmp_p
         "from llmrank.backends.vllm import open_vllm",
         "from pathlib import Path",
         "async def main():",
-        f"    await (await open_vllm({str(default_model)!r}, cache=Path())).load()",
+        f"    await (await open_vllm({str(default_model)!r})).load()",
         "    children = psutil.Process().children(recursive=True)",
         '    assert any("VLLM" in one.name() for one in children)',
         '    Path("children").write_text(" ".join(str(one.pid) for one in children))',

@@ -38,12 +38,10 @@ def hybrid(default_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="module")
-def in_process(
-    hybrid: Path, engine_loop: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[VllmBackend]:
+def in_process(hybrid: Path, engine_loop: asyncio.Runner) -> Iterator[VllmBackend]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", KV_CACHE_GIB)
-        backend = engine_loop.run(open_vllm(str(hybrid), cache=tmp_path_factory.mktemp("cache")))
+        backend = engine_loop.run(open_vllm(str(hybrid)))
         yield backend
         engine_loop.run(backend.close())
 
@@ -114,7 +112,7 @@ def test_a_model_that_always_reasons_is_refused_while_thinking_is_off(
     default_model: Path, tmp_path: Path, engine_loop: asyncio.Runner
 ) -> None:
     folder = with_chat_template(default_model, tmp_path / "model", ALWAYS)
-    backend = engine_loop.run(open_vllm(str(folder), cache=tmp_path))
+    backend = engine_loop.run(open_vllm(str(folder)))
     for request in (ASK, LABELS):
         with pytest.raises(FatalBackendError, match=r"thinking cannot be switched off|the first token"):
             backend.prepare(request)
@@ -125,7 +123,7 @@ def test_whether_reasoning_has_a_switch_is_read_in_the_chat_template(
 ) -> None:
     always = with_chat_template(default_model, tmp_path / "model", ALWAYS)
     for folder, known in ((hybrid, True), (always, False), (default_model, False)):
-        assert engine_loop.run(open_vllm(str(folder), cache=tmp_path)).switches_thinking() is known
+        assert engine_loop.run(open_vllm(str(folder))).switches_thinking() is known
 
 
 def test_extra_body_reaches_the_engine_and_what_it_does_not_know_is_refused(

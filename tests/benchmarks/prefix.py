@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.backends.models import fetch_default_model
-from llmrank.files import cache_folder
 from tests.benchmarks.machine import heading, table
 
 PROMPTS = ("pointwise-yes-no", "pointwise-rating")
@@ -75,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=50)
     users = parser.parse_args().users
-    encode = chat_encoder(fetch_default_model(cache=cache_folder()))
+    encode = chat_encoder(fetch_default_model())
     lines: list[tuple[str, ...]] = []
     with tempfile.TemporaryDirectory() as name:
         for prompt in PROMPTS:

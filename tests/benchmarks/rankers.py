@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.backends.models import fetch_default_model
-from llmrank.files import cache_folder
 from llmrank.run import read_records
 from tests.fixtures_vllm import serving
 
@@ -135,7 +134,7 @@ def run_all(folder: Path, users: int, methods: Sequence[str]) -> None:
         evaluate(folder, users, name, "--ranker", name)
     for name in methods:
         evaluate(folder / "process", users, name, *ASKING[name])
-    with serving(fetch_default_model(cache=cache_folder()), folder / "server.log", "4") as base_url:
+    with serving(fetch_default_model(), folder / "server.log", "4") as base_url:
         for name in methods:
             evaluate(folder / "http", users, name, *ASKING[name], "--base-url", base_url)
 

@@ -103,10 +103,9 @@ def generate(folder: Path) -> None:
     from llmrank.backends.base import single_token
     from llmrank.backends.models import fetch_default_model
     from llmrank.backends.vllm import cpu_settings
-    from llmrank.files import cache_folder
 
     asked = [request for request, _ in questions(folder / "store.sqlite")]
-    model = fetch_default_model(cache=cache_folder())
+    model = fetch_default_model()
     engine = LLM(
         model=str(model),
         dtype="float32",

@@ -39,7 +39,6 @@ ROWS_AT_ONCE, OBJECTS_AT_ONCE = 1024, 64
 """Rows per batch, and how many of them are converted to Python objects at a time."""
 FAULTS_SHOWN = 20
 _RERANKED = frozenset(RERANKED_FIELDS)
-_HASH = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @runtime_checkable
@@ -282,7 +281,7 @@ class CandidateFile:
         return _parquet_rows(self.path) if self.format == "parquet" else _json_rows(self.path)
 
     def _check(self, answered: bool, skip_bad_rows: bool) -> CandidateSummary:
-        summary, faults, hashes = CandidateSummary(), list[InputError](), array("Q")
+        summary, faults, hashes = CandidateSummary(), list[InputError](), array("q")
         # Relevant ids and candidate ids for the error message, collected until the first relevant id is a candidate.
         wanted, proposed = set[str](), set[str]()
         reader = RowReader(self.path, truth=self._truth, answered=answered)
@@ -297,12 +296,12 @@ class CandidateFile:
                 summary.rows += len(case_ids)
                 summary.empty_histories += empty
                 summary.rows_with_seen += seen
-                hashes.extend([hash(case_id) & _HASH for case_id in case_ids])
+                hashes.extend(map(hash, case_ids))
                 continue
             for case in self._good_cases(rows, reader, summary, faults):
                 offered = {item.item_id for item in case.candidates}
                 summary.add(case, offered)
-                hashes.append(hash(case.case_id) & _HASH)
+                hashes.append(hash(case.case_id))
                 if case.relevant and summary.relevant == summary.missed:
                     wanted.update(case.relevant)
                     proposed.update(offered)
@@ -345,14 +344,14 @@ class CandidateFile:
 
     def _duplicates(self, hashes: array[int]) -> Iterator[tuple[int, InputError]]:
         """Yield the line and the error of each row that repeats an earlier Case. `hashes` has one per Case id."""
-        given = np.frombuffer(hashes, dtype=np.uint64)
+        given = np.frombuffer(hashes, dtype=np.int64)
         given.sort()  # in place: a copy would cost as much again
         repeated: set[int] = set(given[1:][given[1:] == given[:-1]].tolist())
         first: dict[str, int] = {}
         hint = "keep one row per Case; if a user has several Cases, give each row its own case_id"
         for row in self if repeated else ():
             case_id, user = row.case.case_id, row.case.user_id
-            if hash(case_id) & _HASH in repeated and (line := first.setdefault(case_id, row.line)) != row.line:
+            if hash(case_id) in repeated and (line := first.setdefault(case_id, row.line)) != row.line:
                 problem = f"duplicate Case (first seen on line {line})"
                 field = "user_id" if case_id == user else "case_id"
                 yield row.line, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)

@@ -38,7 +38,7 @@ from llmrank.data.retriever_table import (
     refuse_distance,
     trimmed_ids,
 )
-from llmrank.data.rows import TIME_HINT, Arrow, EventRows, lines_of, no_order
+from llmrank.data.rows import TIME_HINT, Arrow, EventRows, no_order
 from llmrank.data.sequences import read_sequence_file
 from llmrank.data.tables import (
     ALIASES,
@@ -364,8 +364,7 @@ def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out:
         faults = [bad[row] for row in sorted(bad)]
         refuse_rows(table.path, faults[:FAULTS_SHOWN], len(faults))
     left_out[f"rows of {table.path} skipped because of an invalid number or time"] += len(bad)
-    good = np.delete(np.arange(len(table.data)), list(bad))
-    return replace(table, data=table.data.take(pa.array(good)), lines=lines_of(table.lines, good))
+    return table.take(np.delete(np.arange(len(table.data)), list(bad)))
 
 
 def _has_one_time_a_user(table: Table) -> bool:
@@ -421,15 +420,13 @@ def _owned(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counter[st
         return table
     if skip_bad_rows:
         left_out["relevant rows skipped because they have no user or Case"] += int(nobody.sum())
-        good = np.flatnonzero(~nobody)
-        return replace(table, data=table.data.take(pa.array(good)), lines=lines_of(table.lines, good))
+        return table.take(np.flatnonzero(~nobody))
     user = table.require("user")
     users, faults = trimmed_ids(table.ids(user)), list[InputError]()
     for row in np.flatnonzero(nobody)[:FAULTS_SHOWN].tolist():
         role, name = ("user", user) if users[row].as_py() == "" else ("case", table.require("case"))
         hint = MISSING_USER if role == "user" and owner == "case" else "give it, or remove the row"
-        line = int(table.lines[row])
-        faults.append(InputError(f"the {role} is missing", path=table.path, line=line, field=name, hint=hint))
+        faults.append(table.fault(f"the {role} is missing", name, hint, row))
     refuse_rows(table.path, faults, int(nobody.sum()))
     return table
 

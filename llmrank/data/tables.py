@@ -37,6 +37,7 @@ from llmrank.data.rows import (
     extension_of,
     in_plain_types,
     is_text,
+    lines_of,
     map_texts,
     map_types,
     texts,
@@ -126,6 +127,10 @@ class Table:
             problem = f"no such column; the columns are {', '.join(names)}{nearest(asked, names)}"
             raise InputError(problem, path=self.path, line=1, field=asked, hint="name one of these")
         return found
+
+    def take(self, rows: NDArray[np.intp]) -> Table:
+        """Return the chosen rows."""
+        return replace(self, data=self.data.take(pa.array(rows)), lines=lines_of(self.lines, rows))
 
     def fault(self, problem: str, name: str, hint: str, row: int | None = None, user: str | None = None) -> InputError:
         """Return the error for a column, or for its value in one row."""
@@ -406,9 +411,8 @@ def read_event_rows(table: Table) -> EventRows:
     table.refuse_shared(ROLES)
     user, item = table.require("user"), table.require("item")
     rating, time, place = (table.find(role) for role in ("rating", "timestamp", "position"))
-    title = usual_column(
-        "title", table.data.column_names
-    )  # a title column named by the user may belong to the items table
+    # Not `find`: a title column that the user named may be one of the items table.
+    title = usual_column("title", table.data.column_names)
     notes: list[str] = []
     if time is None and place is None and (time := table.like("timestamp", {user, item})) is not None:
         notes.append(f"The column {time!r} is read as the timestamp.")
@@ -584,22 +588,21 @@ def refuse_same_names(names: Sequence[str], path: Path | str, line: int | None =
 def _malformed(path: Path, kind: str, message: str) -> InputError:
     if kind == "parquet":
         return InputError(f"unreadable Parquet ({message})", path=path, hint="write the file again")
+    is_json = kind.startswith(("json", "ndjson"))
     for number, content in byte_lines(path):
+        text, hint = decoded(content, path, number), "write one JSON object per line"
         try:
-            text = decoded(content, path, number)
-            if kind.startswith(("json", "ndjson")) and not isinstance(json.loads(text), dict):
-                hint = "write one JSON object per line"
+            if is_json and not isinstance(json.loads(text), dict):
                 return InputError("the line is not a JSON object", path=path, line=number, hint=hint)
         except json.JSONDecodeError as error:
-            hint = "write one JSON object per line"
             return InputError(f"malformed JSON: {error}", path=path, line=number, hint=hint)
-    if kind.startswith(("json", "ndjson")):
-        row = re.search(r"in row (\d+)", message)
-        line, hint = int(row[1]) + 1 if row else None, "give the field the same type in all rows"
-        return InputError(message.splitlines()[0], path=path, line=line, hint=hint)
-    row = re.search(r"Row #(\d+)", message)
-    hint = "give every row the same number of columns, and quote values that contain the delimiter"
-    return InputError(message.splitlines()[0], path=path, line=int(row[1]) if row else None, hint=hint)
+    if is_json:
+        row, first, hint = re.search(r"in row (\d+)", message), 1, "give the field the same type in all rows"
+    else:
+        row, first = re.search(r"Row #(\d+)", message), 0
+        hint = "give every row the same number of columns, and quote values that contain the delimiter"
+    line = int(row[1]) + first if row else None
+    return InputError(message.splitlines()[0], path=path, line=line, hint=hint)
 
 
 def _plain(name: str) -> str:

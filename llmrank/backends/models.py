@@ -72,8 +72,7 @@ class Model:
 
 def cached_models() -> list[Path]:
     """Return the model folders in the cache, by name."""
-    folder = cache_folder() / "models"
-    return sorted(path.parent for path in folder.glob("[!.]*/config.json")) if folder.is_dir() else []
+    return sorted(path.parent for path in (cache_folder() / "models").glob("[!.]*/config.json"))
 
 
 def resolve_model(name: str, *, revision: str | None = None, say: Say = silent) -> Model:

@@ -113,22 +113,18 @@ RATINGS = frozenset(("rating", "yes_no", "expected_rating"))
 
 def _check_fit(answer: str, task: Task, path: Path | None) -> None:
     """Raise InputError if a built-in answer format does not fit the task of the rows."""
-    if answer in (RANKINGS if task == "rating" else RATINGS):
-        rows = "a target to rate" if task == "rating" else "candidates to rank"
-        hint = (
-            "choose rating or yes_no"
-            if task == "rating"
-            else 'write one row per item: "target": {"item_id": …, "title": …}, "rating": 4, "response": "Yes"'
-        )
+    if task == "rating":
+        others, rows, hint = RANKINGS, "a target to rate", "choose rating or yes_no"
+    else:
+        others, rows = RATINGS, "candidates to rank"
+        hint = 'write one row per item: "target": {"item_id": …, "title": …}, "rating": 4, "response": "Yes"'
+    if answer in others:
         raise InputError(f"the rows have {rows}, which {answer} does not support", path=path, field="answer", hint=hint)
 
 
 def _is_rating(cases: Sequence[Case], path: Path | None) -> bool:
     kinds = {case.target is not None for case in cases}
-    if len(kinds) != 1:
-        raise InputError(
-            "some rows have a target (rating) and some have candidates (ranking)" if kinds else "the file has no rows",
-            path=path,
-            hint="score the two tasks separately" if kinds else "give at least one row",
-        )
+    if len(kinds) > 1:
+        problem = "some rows have a target (rating) and some have candidates (ranking)"
+        raise InputError(problem, path=path, hint="score the two tasks separately")
     return kinds.pop()

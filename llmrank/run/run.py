@@ -146,7 +146,7 @@ class Run:
         found = [case for case in self.cases if case.case_id == name] or [c for c in self.cases if c.user_id == name]
         if not found:
             known = nearest(name, [case.case_id for case in self.cases])
-            hint = f"its first Case is {self.cases[0].case_id!r}" if self.cases else "it has no Cases"
+            hint = f"its first Case is {self.cases[0].case_id!r}"
             raise InputError(f"the Run has no Case or user {name!r}{known}", path=self.path, hint=hint)
         if len(found) > 1:
             ids = ", ".join(case.case_id for case in found[:5])

@@ -33,6 +33,7 @@ from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.files import sha256_of
 from llmrank.progress import Reporter, reporter_of
+from llmrank.rankers.ranking import add_counts
 from llmrank.scale import Partition, Result, Shard, discard, partition_file, partition_folder
 from llmrank.scale.partition import agree
 from llmrank.store import Store
@@ -299,8 +300,8 @@ def rerank_files(
     return Reranked(
         output,
         rows=sum(result.rows for result in results),
-        outcomes=sum((Counter(result.outcomes) for result in results), Counter[str]()),
-        reasons=sum((Counter(result.reasons) for result in results), Counter[str]()),
+        outcomes=add_counts(*(result.outcomes for result in results)),
+        reasons=add_counts(*(result.reasons for result in results)),
         calls=sum(result.calls for result in results),
         usage=sum((result.usage for result in results), Usage()),
         budget=budget,

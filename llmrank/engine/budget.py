@@ -72,18 +72,15 @@ class Budget:
         """The money spent; None without a tariff."""
         return None if self.tariff is None else self.tariff.cost(self.spent, self._of_batches)
 
-    def money(self) -> str:
-        """Return the money spent, with its currency; empty without a tariff."""
-        return "" if self.tariff is None or self.cost is None else self.tariff.show(self.cost)
-
     def describe(self) -> str:
         """Return a one-line summary of what was spent."""
         text = f"{self.spent.prompt_tokens:,} prompt and {count_of(self.spent.completion_tokens, 'completion token')}"
-        text += f", {self.money()}" if self.tariff else ""
+        more = count_of(_tokens(self.doubtful), "token")
+        if self.tariff is not None:
+            text += f", {self.tariff.show(self.cost or 0.0)}"
+            more += f", {self.tariff.show(self._priced(self.doubtful))}"
         if self.doubtful == NOTHING:
             return text
-        more = count_of(_tokens(self.doubtful), "token")
-        more += "" if self.tariff is None else f", {self.tariff.show(self._priced(self.doubtful))}"
         return f"{text}; calls that reported no usage may have cost another {more}"
 
     def to_dict(self, since: Budget | None = None) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from llmrank.prices import read_prices
 from llmrank.progress import Reporter, Say, silent
 from llmrank.prompting import find_labels
 from llmrank.rankers import check_capabilities
+from llmrank.rankers.ranking import most_frequent
 from llmrank.store import Store, keyed
 from llmrank.types import Backend, Case, Closable, Needs, Ranking, Request, Response
 
@@ -370,8 +371,7 @@ def refuse_errors(failed: int, cases: int, most: float, reasons: Mapping[str, in
 
 def format_reasons(reasons: Mapping[str, int]) -> str:
     """Format the most common reasons, with their counts, as one line."""
-    commonest = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))[:REASONS]
-    return one_line(" · ".join(f"{reason} {count:,}" for reason, count in commonest), 1000)
+    return one_line(" · ".join(f"{reason} {count:,}" for reason, count in most_frequent(reasons)[:REASONS]), 1000)
 
 
 def is_here(model: ModelSettings) -> bool:

@@ -88,6 +88,11 @@ def add_counts(*counts: Mapping[str, int]) -> dict[str, int]:
     return total
 
 
+def most_frequent(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the counts, highest first; equal ones by name."""
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
 # --- ties -----------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.errors import InputError, count_of, nearest, one_line
 from llmrank.measures.judgements import tie_group
+from llmrank.rankers.ranking import most_frequent
 from llmrank.run.gain import Gain
 from llmrank.run.metrics import in_recall_order, the_measure
 from llmrank.run.tables import Shown, TextTable, p_value
@@ -182,7 +183,7 @@ def _by_column(values: Sequence[str | None]) -> Iterator[Members]:
     """Yield a group for each of the most frequent values, one for all others, and one for missing values."""
     counts = Counter(value for value in values if value is not None)
     numbers = {value: number for value in counts if (number := _number(value)) is not None}
-    shown = [value for value, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_VALUES]]
+    shown = [value for value, _ in most_frequent(counts)[:MOST_VALUES]]
     if len(counts) > MOST_VALUES and len(numbers) == len(counts):
         measured = np.array([math.nan if value is None else numbers[value] for value in values])
         yield from _thirds(measured, ~np.isnan(measured), "{:.10g}")

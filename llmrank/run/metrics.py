@@ -31,7 +31,7 @@ from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.judgements import JudgedCase, judge_case
 from llmrank.prices import Tariff
 from llmrank.rankers.baselines import ByScore, MeanName, MeanRating, Popularity, RatingMeans, RecallOrder, Scored
-from llmrank.rankers.ranking import add_counts
+from llmrank.rankers.ranking import add_counts, most_frequent
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import TextTable, between, estimate, in_words, number
 from llmrank.types import Case, Outcome, Ranker, Ranking, Task, Usage, adapter
@@ -353,7 +353,7 @@ def metrics(
         recall=float(np.mean(recalled)) if len(recalled) else None,
         candidates=max((len(case.candidates) for case in cases), default=0),
         outcomes={str(outcome): outcomes[outcome] for outcome in Outcome},
-        reasons=_sorted(Counter(f"{r.outcome}: {r.reason}" for r in rankings if r.reason)),
+        reasons=dict(most_frequent(Counter(f"{r.outcome}: {r.reason}" for r in rankings if r.reason))),
         repairs=_total(ranking.repairs for ranking in rankings),
         matches=_total(ranking.matches for ranking in rankings),
         history_dropped=sum(ranking.history_dropped for ranking in rankings),
@@ -463,11 +463,7 @@ def _usage(records: Sequence[CaseRecord], tariff: Tariff | None) -> UsageSummary
 
 
 def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    return _sorted(+Counter(add_counts(*counts)))
-
-
-def _sorted(counts: Counter[str]) -> dict[str, int]:
-    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+    return dict(most_frequent(+Counter(add_counts(*counts))))
 
 
 def _only(values: Mapping[str, T], keys: Collection[str]) -> dict[str, T]:

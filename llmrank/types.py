@@ -123,6 +123,11 @@ class Case:
             object.__setattr__(self, "case_id", self.user_id)
 
     @property
+    def whom(self) -> str:
+        """Its user and, if it differs, its own id: the name of a Case in texts."""
+        return f"user {self.user_id}" + (f", case {self.case_id}" if self.case_id != self.user_id else "")
+
+    @property
     def asked(self) -> tuple[Item, ...]:
         """The items to rank or rate: the candidates, or the target alone."""
         return self.candidates if self.target is None else (self.target,)

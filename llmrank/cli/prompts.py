@@ -185,7 +185,7 @@ def render_command(
     text, shared = transcript(found.messages), len(found.shared)
     click.echo(text)
     counted = f"{count_of(found.tokens, 'token')} ({found.counted_by}), {count_of(len(text), 'character')}"
-    say(f"\n{counted}; {found.whom}, {found.template}")
+    say(f"\n{counted}; {found.case.whom}, {found.template}")
     if found.whose:
         share = f"the first {count_of(shared, 'character')} ({shared / len(text):.0%})"
         say(f"shared with {found.whose}: {share}, up to …{found.shared[-60:]!r}")

@@ -24,12 +24,10 @@ from llmrank.types import Case, Message, Ranker, Reply, Request, Response
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The first messages about a user."""
+    """The first messages about a Case."""
 
     template: Path
-    user_id: str
-    case_id: str
-    """Same as the user id if the user has one Case."""
+    case: Case
     messages: tuple[Message, ...]
     tokens: int
     counted_by: str
@@ -39,18 +37,13 @@ class Rendered:
     shared: str
     """The common prefix of both, which a prefix cache computes once."""
 
-    @property
-    def whom(self) -> str:
-        """The user and, if it differs, the Case that the messages are about."""
-        return f"user {self.user_id}" + (f", case {self.case_id}" if self.case_id != self.user_id else "")
-
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-compatible values."""
         shared = {"characters": len(self.shared), "of": len(transcript(self.messages)), "ends": self.shared[-60:]}
         return {
             "template": str(self.template),
-            "user": self.user_id,
-            "case": self.case_id,
+            "user": self.case.user_id,
+            "case": self.case.case_id,
             "messages": [{"role": message.role, "content": message.content} for message in self.messages],
             "tokens": self.tokens,
             "counted_by": self.counted_by,
@@ -140,8 +133,7 @@ class Rendering:
         exact = self.session.backend.count_tokens(messages)
         return Rendered(
             template=self.prompt.template.path,
-            user_id=case.user_id,
-            case_id=case.case_id,
+            case=case,
             messages=messages,
             tokens=exact or estimated_tokens(messages),
             counted_by="counted by the model's tokenizer" if exact else ESTIMATED,
@@ -163,8 +155,7 @@ def prompt_differences(paths: tuple[Path, Path], names: tuple[str, str], setting
             raise InputError(f"the tasks differ: {tasks}", hint="give two templates for the same task")
         found: list[list[str]] = []
         for case, counterpart in islice(zip(first.cases, second.cases, strict=True), settings.users or None):
-            whose = f"user {case.user_id}" + (f", case {case.case_id}" if case.case_id != case.user_id else "")
-            heads = f"{names[0]}, {whose}", f"{names[1]}, {whose}"
+            heads = f"{names[0]}, {case.whom}", f"{names[1]}, {case.whom}"
             asked, instead = first.requests(case)[0].messages, second.requests(counterpart)[0].messages
             found.append([*difference(asked, instead, heads)])
         return found

@@ -385,9 +385,7 @@ class CaseStory(Shown):
     @property
     def title(self) -> str:
         """The user, and the Case if its id differs from the user's."""
-        case = self.case
-        own = "" if case.case_id == case.user_id else f", case {case.case_id}"
-        return safe_for_console(f"user {case.user_id}{own}")
+        return safe_for_console(self.case.whom)
 
     def text(self, width: int | None = None) -> str:
         """Return the story as plain text."""

@@ -15,9 +15,9 @@ from annotated_types import Ge
 
 from llmrank.backends.adapter import NEXT_TITLE, check_base, read_card
 from llmrank.backends.base import BaseBackend
-from llmrank.backends.models import DEFAULT_MODEL, Model, Say, fingerprint, resolve_model, silent
+from llmrank.backends.models import DEFAULT_MODEL, Model, fingerprint, resolve_model
 from llmrank.errors import FatalBackendError, InputError, MissingError
-from llmrank.progress import sign_of_life
+from llmrank.progress import Say, sign_of_life, silent
 from llmrank.types import Capabilities, Request, Response, Usage
 
 if TYPE_CHECKING:

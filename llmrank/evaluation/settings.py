@@ -26,7 +26,7 @@ from llmrank.backends import DEFAULT_MODEL
 from llmrank.errors import InputError, nearest
 from llmrank.prompting import View
 from llmrank.prompting.identifiers import Ids
-from llmrank.rankers.registry import RankerOptions
+from llmrank.rankers.options import RankerOptions
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

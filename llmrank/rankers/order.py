@@ -29,7 +29,7 @@ class Order:
     @classmethod
     def parse(cls, text: str, seed: int = 0) -> Order:
         """Parse `shuffled`, `shuffled-N`, `recall`, `reversed` or `target-at-P`. Raises InputError for others."""
-        if text == "shuffled" or text == "recall" or text == "reversed":
+        if text in ("shuffled", "recall", "reversed"):
             return cls(text, seed)
         if match := re.fullmatch(r"shuffled-([1-9]\d*)", text):
             return cls("shuffled", seed, number=int(match[1]))

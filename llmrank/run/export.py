@@ -65,7 +65,7 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
     if format == "trec":
         return _write_trec(run, path, overwrite=overwrite)
     with replacing(path, overwrite=overwrite) as temporary:
-        if format == "latex" or format == "markdown":
+        if format in ("latex", "markdown"):
             temporary.write_text(run.to_latex() if format == "latex" else run.to_markdown(), encoding="utf-8")
         elif format == "csv":
             with temporary.open("w", encoding="utf-8", newline="") as file:

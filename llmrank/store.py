@@ -95,7 +95,7 @@ def _identity_json(identity: tuple[tuple[str, str], ...]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _around_messages(*settings: Any) -> tuple[str, str]:  # noqa: ANN401 - the other fields of a Request
+def _around_messages(*settings: Any) -> tuple[str, str]:  # the other fields of a Request
     """Return the canonical JSON before and after the messages of a Request, which most Requests of a run share."""
     fields = encode_request(Request((), *settings))
     before, after = (

@@ -133,7 +133,7 @@ def _line_model() -> type[BaseModel]:
     """Return the model of a line: exactly the fields of a StoredRow, a Response and its Usage, with their types."""
     forbid = ConfigDict(extra="forbid", strict=True)
 
-    def model(kind: type, **replaced: Any) -> type[BaseModel]:  # noqa: ANN401 - types
+    def model(kind: type, **replaced: Any) -> type[BaseModel]:
         hints = get_type_hints(kind) | replaced
         form: dict[str, Any] = {field.name: (hints[field.name], ...) for field in fields(kind)}
         return create_model(kind.__name__, __config__=forbid, **form)

@@ -326,7 +326,7 @@ class BatchBackend(WrappedBackend):
                 return None
             after = last
 
-    async def _call(self, batch: OpenBatch, method: str, path: str, **sent: Any) -> dict[str, Any]:  # noqa: ANN401
+    async def _call(self, batch: OpenBatch, method: str, path: str, **sent: Any) -> dict[str, Any]:
         return await self._object(batch, await self._direct.endpoint.call(method, path, **sent))
 
     async def _object(self, batch: OpenBatch, reply: Reply) -> dict[str, Any]:

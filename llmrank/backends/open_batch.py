@@ -93,7 +93,7 @@ class OpenBatch:
         """Return the Requests by Store key."""
         return {key: decode_request(content) for key, content in _read_requests(self.folder)}
 
-    def note(self, **changed: Any) -> None:  # noqa: ANN401 - the fields of State
+    def note(self, **changed: Any) -> None:  # the fields of State
         """Update the state; it is on disk when this returns."""
         self.state = replace(self.state, **changed)
         write_whole(self.folder / STATE, canonical_json(asdict(self.state)).encode())

@@ -85,7 +85,7 @@ _out_option = option(
 def _add_command(name: AuditName, options: type) -> None:
     """Add the command of an audit that calls the model, with its own options and those of eval."""
 
-    def run_audit(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+    def run_audit(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:
         from llmrank.evaluation.auditing import compose_audit
         from llmrank.evaluation.evaluate import check_error_rate
         from llmrank.progress import Progress

@@ -47,7 +47,7 @@ def convert(
     output: Path,
     overwrite: bool,
     columns: tuple[str, ...],
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> None:
     """Convert PROPOSED, a file from another recall stage or a folder of Parquet parts, into a candidate file.
 

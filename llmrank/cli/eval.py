@@ -39,7 +39,7 @@ def evaluate(
     detect: tuple[float, ...],
     like: Path | None,
     as_json: bool,
-    **values: Any,  # noqa: ANN401
+    **values: Any,
 ) -> None:
     """Rank real candidates with a model, and score the rankings against what the users did next.
 

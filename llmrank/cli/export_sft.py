@@ -37,7 +37,7 @@ Example:
 @options.settings_options(ModelSettings, "model")
 @options.json_option
 @options.config_option
-def export_sft_command(data: str, output: Path, overwrite: bool, form: SftFormat, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+def export_sft_command(data: str, output: Path, overwrite: bool, form: SftFormat, as_json: bool, **values: Any) -> None:
     """Write the prompts that `eval` would send about DATA, each with its correct answer.
 
     The correct answer is the user's last training event, or its rating. A prompt about a single item (tallrec) is also

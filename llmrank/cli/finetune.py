@@ -48,7 +48,7 @@ Examples:
 @options.settings_options(PromptSettings, "prompt and method")
 @options.json_option
 @options.config_option
-def finetune_command(data: str, output: Path, model: str, validation_users: int, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+def finetune_command(data: str, output: Path, model: str, validation_users: int, as_json: bool, **values: Any) -> None:
     """Train an adapter on DATA, a dataset's name or folder; or, with --prompt, a file of Cases with known answers.
 
     Without --prompt, the adapter continues sequences of titles, for `eval --ranker next_title`. With --prompt, it

@@ -46,7 +46,7 @@ NO_VARIABLE = frozenset({"data"})
 """Options without an environment variable: LLMRANK_DATA already names the folder that holds the datasets."""
 
 
-def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:  # noqa: ANN401 - click checks
+def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:
     """Return a click option that `LLMRANK_<NAME>` can also set."""
     long = next(text for text in declarations if text.startswith("--")).split("/")[0].removeprefix("--")
     if long not in NO_VARIABLE:
@@ -78,7 +78,7 @@ class GroupedCommand(click.Command):
 class GroupedOption(click.Option):
     """An option that belongs to a group in the help."""
 
-    def __init__(self, *declarations: Any, group: str, **attributes: Any) -> None:  # noqa: ANN401 - click checks
+    def __init__(self, *declarations: Any, group: str, **attributes: Any) -> None:
         super().__init__(*declarations, **attributes)
         self.group = group
 

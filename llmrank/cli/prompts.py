@@ -161,7 +161,7 @@ def render_command(
     user_id: str | None,
     profile: str | None,
     as_json: bool,
-    **values: Any,  # noqa: ANN401 - the settings
+    **values: Any,
 ) -> None:
     """Print the messages that a run sends for a user.
 
@@ -196,7 +196,7 @@ def render_command(
 @click.argument("other", required=False)
 @click.option("--cases", "count", default=3, show_default=True, type=click.IntRange(1), help="Cases to render.")
 @settings_options(CaseSettings, "data", without=["users"])
-def diff_command(name: str, other: str | None, count: int, **values: Any) -> None:  # noqa: ANN401 - the settings
+def diff_command(name: str, other: str | None, count: int, **values: Any) -> None:
     """Show how the prompts of two templates differ.
 
     Without OTHER, compare the shipped template NAME with your edited copy.

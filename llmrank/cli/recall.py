@@ -57,7 +57,7 @@ def recall(
     keep_seen: bool,
     overwrite: bool,
     as_json: bool,
-    **values: Any,  # noqa: ANN401 - the settings
+    **values: Any,
 ) -> None:
     """Propose k candidates for each user of a dataset, and write a candidate file with history and relevant items."""
     from llmrank.evaluation.propose import propose

@@ -43,7 +43,7 @@ def rerank(
     force: bool,
     dry_run: bool,
     as_json: bool,
-    **values: Any,  # noqa: ANN401 - the settings
+    **values: Any,
 ) -> None:
     """Rerank the file CANDIDATES, adding `ranking`, `scores`, `outcome`, `repairs` and `usage` to each row.
 

@@ -26,7 +26,7 @@ def score(
     out: Path | None,
     skip_bad_rows: bool,
     as_json: bool,
-    **values: Any,  # noqa: ANN401 - the settings
+    **values: Any,
 ) -> None:
     """Parse and measure ANSWERS, a candidate file whose rows also have a `response` (null if there was none)."""
     from llmrank.evaluation.score import score as score_answers

@@ -374,7 +374,7 @@ class CandidateFile:
             raise InputError(problem, path=self.path, hint=hint)
 
 
-def read_cases(source: TableSource, **options: Any) -> Iterator[Case]:  # noqa: ANN401 - those of `CandidateFile`
+def read_cases(source: TableSource, **options: Any) -> Iterator[Case]:
     """Check the whole source now and return an iterator over its Cases in row order. See `CandidateFile`."""
     return CandidateFile(source, **options).cases()
 
@@ -501,7 +501,7 @@ def _numbered(batches: Iterable[Arrow]) -> Iterator[RawRows]:
             line += batch.num_rows
 
 
-def row_objects(batch: Arrow, lines: Sequence[int], path: Path | str, **options: Any) -> list[Any]:  # noqa: ANN401
+def row_objects(batch: Arrow, lines: Sequence[int], path: Path | str, **options: Any) -> list[Any]:
     """Return each row as Python objects (`options` are those of `to_pylist`), or an InputError if that fails."""
     try:
         return batch.to_pylist(**options)

@@ -84,7 +84,7 @@ _TITLES = ("title", "text", "segment", "contents", "content", "passage", "body")
 
 def read_external(
     proposed: TableSource,
-    format: str,  # noqa: A002 - the word that people use
+    format: str,
     *,
     items: TableSource | None = None,
     histories: TableSource | None = None,
@@ -178,11 +178,11 @@ def read_external(
 
 def convert_file(
     path: Path,
-    format: str,  # noqa: A002 - the word that people use
+    format: str,
     output: Path,
     *,
     overwrite: bool = False,
-    **options: Any,  # noqa: ANN401 - those of `read_external`
+    **options: Any,  # those of `read_external`
 ) -> tuple[int, list[str]]:
     """Convert a file to a candidate file (`.parquet`, `.jsonl` or `.jsonl.gz`).
 
@@ -266,7 +266,7 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
     return Table(path, data, lines), EventRows(path, users, items, title=titles)
 
 
-def _refuse_sources(format: str, path: Path | str, sources: Mapping[str, TableSource | None]) -> None:  # noqa: A002
+def _refuse_sources(format: str, path: Path | str, sources: Mapping[str, TableSource | None]) -> None:
     """Raise InputError if a format is unknown, lacks the items table it needs, or does not take the other files."""
     if format not in FORMATS:
         problem = f"unknown format {format!r}{nearest(format, FORMATS)}"
@@ -309,7 +309,7 @@ def _roles_of_proposals(table: Table, has_cases: bool, left_out: Counter[str]) -
     return ROLES
 
 
-def _file(proposed: TableSource, format: str) -> Path:  # noqa: A002 - the word that people use
+def _file(proposed: TableSource, format: str) -> Path:
     if isinstance(proposed, Path):
         return proposed
     hint = "name a file, or use format='table'"

@@ -78,11 +78,7 @@ class AuditEvaluation:
         return self.plan.read(runs)
 
 
-def compose_audit(
-    name: AuditName,
-    cases: CaseSource,
-    **arguments: Any,  # noqa: ANN401 - checked by `compose`
-) -> AuditEvaluation:
+def compose_audit(name: AuditName, cases: CaseSource, **arguments: Any) -> AuditEvaluation:
     """Build an audit from the arguments of `run_audit`. Raises InputError if they do not suit the audit."""
     if name not in PLANS:
         hint, near = f"use one of {', '.join(PLANS)}", nearest(name, PLANS)
@@ -102,13 +98,7 @@ def compose_audit(
     return AuditEvaluation(name, evaluation, PLANS[name](evaluation, options))
 
 
-def run_audit(
-    name: AuditName,
-    cases: CaseSource,
-    *,
-    out: str | Path | None = None,
-    **arguments: Any,  # noqa: ANN401 - checked by `compose`
-) -> Audit:
+def run_audit(name: AuditName, cases: CaseSource, *, out: str | Path | None = None, **arguments: Any) -> Audit:
     """Evaluate variants of the same Cases, and return the findings about the method.
 
     Repeating the call continues a stopped audit, or returns a finished one without new model calls.

@@ -80,7 +80,7 @@ def load_cases(
     task: Task | tuple[Task, ...] = "ranking",
     catalogue: bool = False,
     say: Say = silent,
-    **settings: Any,  # noqa: ANN401 - checked by `gather`
+    **settings: Any,
 ) -> CaseSet:
     """Return the Cases of a dataset, a candidate file, a table, or a list of Cases.
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from llmrank.data.candidates import ArrowTable, DataFrame
 from llmrank.data.external_formats import read_external
+from llmrank.data.rows import Arrow
 from llmrank.errors import InputError
 from llmrank.progress import Reporter, reporter_of
 
 
 def convert(
     proposed: str | Path | ArrowTable | DataFrame,
-    format: str = "table",  # noqa: A002 - the usual word
+    format: str = "table",
     *,
     items: str | Path | ArrowTable | DataFrame | None = None,
     histories: str | Path | ArrowTable | DataFrame | None = None,
@@ -24,7 +24,7 @@ def convert(
     drop_duplicates: bool = False,
     skip_bad_rows: bool = False,
     progress: bool | Reporter = True,
-) -> Any:  # noqa: ANN401 - pyarrow has no types
+) -> Arrow:
     """Convert a retriever's table, with one row per user and item, into a `pyarrow.Table` with one row per Case.
 
     Pass the result to `load_cases`, `evaluate` or `rerank`, or write a candidate file with

@@ -303,7 +303,7 @@ def compose(
     measures: str | Sequence[str | Measure] | None = None,
     progress: bool | Reporter = True,
     beside: Sequence[str] = (),
-    **arguments: Any,  # noqa: ANN401 - checked by `Setup.of`
+    **arguments: Any,
 ) -> Evaluation:
     """Build an evaluation from the arguments of `evaluate`: load its Cases, and check its prompt.
 
@@ -359,7 +359,7 @@ def evaluate(
     measures: str | Sequence[str | Measure] | None = None,
     out: str | Path | None = None,
     progress: bool | Reporter = True,
-    **settings: Any,  # noqa: ANN401 - checked by name and type
+    **settings: Any,
 ) -> Run:
     """Rank Cases with a model, score the rankings against what the users did next, and return the Run.
 

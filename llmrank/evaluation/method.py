@@ -264,7 +264,7 @@ def make_ranker(
     prompt: str | Path | PromptTemplate | None = None,
     *,
     seed: int = 0,
-    **settings: Any,  # noqa: ANN401 - checked by name and type
+    **settings: Any,
 ) -> Ranker:
     """Return the ranker with this name, for `evaluate(cases, ranker=…)`.
 

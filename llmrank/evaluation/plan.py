@@ -28,7 +28,7 @@ def plan(
     like: Run | str | Path | None = None,
     measures: str | Sequence[str | Measure] | None = None,
     progress: bool | Reporter = True,
-    **settings: Any,  # noqa: ANN401 - checked by name and type
+    **settings: Any,
 ) -> Plan:
     """Return the difference from recall order that these users can detect in the headline measure, without model calls.
 

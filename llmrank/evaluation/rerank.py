@@ -387,12 +387,10 @@ def _rerank_partitions(
 
 
 @overload
-def rerank(candidates: str | Path, output: str | Path, **arguments: Any) -> Reranked: ...  # noqa: ANN401 - as below
+def rerank(candidates: str | Path, output: str | Path, **arguments: Any) -> Reranked: ...
 @overload
 def rerank(
-    candidates: Iterable[Case] | ArrowTable | DataFrame,
-    output: None = None,
-    **arguments: Any,  # noqa: ANN401
+    candidates: Iterable[Case] | ArrowTable | DataFrame, output: None = None, **arguments: Any
 ) -> list[Ranking]: ...
 def rerank(
     candidates: str | Path | Iterable[Case] | ArrowTable | DataFrame,

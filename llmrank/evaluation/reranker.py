@@ -66,7 +66,7 @@ class Reranker(Closable):
         deadline: float = 30.0,
         seed: int = 0,
         say: Say = silent,
-        **settings: Any,  # noqa: ANN401 - checked by name and type
+        **settings: Any,
     ) -> None:
         """Open the backend, check that it supports the method, and load the model if it runs in this process.
 

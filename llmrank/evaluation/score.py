@@ -37,7 +37,7 @@ def score(
     out: str | Path | None = None,
     skip_bad_rows: bool = False,
     settings: ScoreSettings | None = None,
-    **more: Any,  # noqa: ANN401 - checked by name and type
+    **more: Any,
 ) -> Run:
     """Parse and measure answers, and return them as a Run.
 

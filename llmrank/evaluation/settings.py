@@ -275,7 +275,7 @@ def gather(
 
 def split_settings(
     values: Mapping[str, Any],
-    *records: Any,  # noqa: ANN401 - records, or their types
+    *records: Any,  # records, or their types
     beside: Sequence[str] = (),
 ) -> list[Any]:
     """Return a copy of each record with the values that belong to it (see `gather`).

@@ -40,14 +40,14 @@ class Setup:
     @classmethod
     def of(
         cls,
-        *others: Any,  # noqa: ANN401 - records, or their types
+        *others: Any,  # records, or their types
         prompt: str | Path | PromptTemplate | PromptSettings | None = None,
         ranker: str | Ranker | None = None,
         model: str | ModelSettings | None = None,
         backend: str | Backend | None = None,
         limits: Limits | None = None,
         beside: Sequence[str] = (),
-        **settings: Any,  # noqa: ANN401 - checked by name and type
+        **settings: Any,
     ) -> tuple[Self, list[Any]]:
         """Resolve these arguments, and return the setup and the records of `others`, filled from `settings`.
 

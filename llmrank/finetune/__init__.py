@@ -44,7 +44,7 @@ def finetune(
     validation_users: int = VALIDATION_USERS,
     settings: Training | None = None,
     say: Say = silent,
-    **others: Any,  # noqa: ANN401 - checked by name and type
+    **others: Any,
 ) -> Mapping[str, Any]:
     """Train an adapter, and return its card.
 
@@ -178,7 +178,7 @@ def export_sft(
     prompt: str | Path | PromptTemplate | PromptSettings | None = None,
     model: str | ModelSettings | None = None,
     say: Say = silent,
-    **settings: Any,  # noqa: ANN401 - checked by name and type
+    **settings: Any,
 ) -> Mapping[str, object]:
     """Write prompts with their correct answers for another trainer, and return the file's card (see `write_sft`).
 

@@ -103,7 +103,7 @@ class Learner(ABC):
 class NetworkLearner(Learner):
     """A torch network during training with Adam, for all models except those of `implicit`."""
 
-    def __init__(self, seed: int, examples: int, build: Callable[[], Any], **adam: Any) -> None:  # noqa: ANN401
+    def __init__(self, seed: int, examples: int, build: Callable[[], Any], **adam: Any) -> None:
         """Train on this number of `examples`, shuffled in every epoch. `build` makes the network lazily; `adam` are the
         optimizer's settings."""
         self.seed, self.examples, self._build, self._adam = seed, examples, build, adam

@@ -47,7 +47,7 @@ there is none. `placed` tells whether the method ranked the item. `relevant` is 
 for ratings it is the true rating, or empty."""
 
 
-def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:  # noqa: A002
+def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:
     """Write a Run and return the files written; for `trec`, the run file and a `.qrels` file of relevance judgements.
 
     `trec`, `csv` and `parquet` hold the rankings; `latex` and `markdown` hold the table of metrics.

@@ -35,7 +35,7 @@ class Gain:
         values: Values,
         recalled: Values,
         users: NDArray[np.intp],
-        **more: Any,  # noqa: ANN401 - the fields of a subclass
+        **more: Any,  # the fields of a subclass
     ) -> Self:
         """Return the Gain over Cases, given per Case the method's value, recall order's value and the user's index."""
         mean = stats.mean_interval(values, users, bounds=(0.0, 1.0))

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from llmrank.data.candidates import read_cases
+from llmrank.data.rows import Arrow
 from llmrank.errors import InputError, count_of, nearest, safe_for_console
 from llmrank.measures import Judgements, Measure, Ratings
 from llmrank.measures.judgements import places_of
@@ -247,7 +248,7 @@ class Run:
         """Return the calls, tokens and seconds used, per Case and in total; see `llmrank.run.usage`."""
         return usage(self)
 
-    def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+    def to_arrow(self) -> Arrow:
         """Return one row per finished Case: outcome, placed items, answers, tokens, and a column per measure."""
         pairs = [(case, self.records[case.case_id]) for case in self.done]
         rankings, judged = [record.ranking for _, record in pairs], self.judged(self.done)
@@ -276,7 +277,7 @@ class Run:
         optional("pandas", "pandas", "a DataFrame")
         return self.to_arrow().to_pandas()
 
-    def export(self, path: str | Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:  # noqa: A002
+    def export(self, path: str | Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:
         """Write the Run in another format and return the files written; see `llmrank.run.export`."""
         return export(self, Path(path), format, overwrite=overwrite)
 

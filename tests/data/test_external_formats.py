@@ -34,7 +34,7 @@ def files(tmp_path: Path) -> Callable[..., dict[str, Path]]:
     return write
 
 
-def cases_of(path: Path, format: str, **options: Any) -> list[Case]:  # noqa: A002 - the word that people use
+def cases_of(path: Path, format: str, **options: Any) -> list[Case]:
     return list(read_cases(read_external(path, format, **options)[0], truth="read"))
 
 

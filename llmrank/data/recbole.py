@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from llmrank.data.rows import EventRows, ItemRows, Rows, map_texts
-from llmrank.data.tables import Table, read_event_rows, read_item_rows, read_table
+from llmrank.data.tables import Table, read_event_rows, read_item_rows, read_table, split_genres
 from llmrank.errors import InputError
 
 _GENRE_NAMES = {"class", "genre", "genres"}
@@ -43,7 +44,9 @@ def read_atomic_items(path: Path) -> ItemRows:
         titles = pa.array([_with_year(title, year) for title, year in pairs], pa.string())
     for name in _GENRE_NAMES & attributes.keys():
         genres = attributes.pop(name)
-        attributes["genres"] = map_texts(genres, _genres) if kinds[name] == "token_seq" else genres
+        if kinds[name] == "token_seq":
+            genres = map_texts(genres, partial(split_genres, separator=" "))
+        attributes["genres"] = genres
     return replace(rows, title=titles, attributes=attributes)
 
 
@@ -73,10 +76,6 @@ def without_types(table: Table) -> Table:
     if any(not name or kind not in _KINDS for name, _, kind in names):
         return table
     return replace(table, data=table.data.rename_columns([name for name, _, _ in names]))
-
-
-def _genres(text: str) -> str | None:
-    return ", ".join(text.split(" ")) if text and text != "unknown" else None
 
 
 def _with_year(title: str | None, year: str | None) -> str | None:

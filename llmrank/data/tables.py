@@ -490,9 +490,9 @@ def read_tables(folder: Path, columns: Mapping[str, str]) -> Rows:
     return tables_to_rows(read_table(items) if items else None, read_table(events), columns)
 
 
-def split_genres(text: str) -> str | None:
+def split_genres(text: str, separator: str = "|") -> str | None:
     """Return "A|B" as "A, B", or None for MovieLens's placeholders for no genres."""
-    return None if text in {"(no genres listed)", "unknown"} else text.replace("|", ", ")
+    return None if text in {"(no genres listed)", "unknown"} else text.replace(separator, ", ")
 
 
 def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quoted: bool) -> Table:

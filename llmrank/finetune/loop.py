@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from llmrank.backends.adapter import CARD, read_card
 from llmrank.errors import InputError, count_of
-from llmrank.files import NO_ROOM_HINT, cannot_write, locked, read_checkpoint, write_whole
+from llmrank.files import NO_ROOM_HINT, cannot_write, locked, read_checkpoint, write_checkpoint
 from llmrank.finetune.settings import Training
 from llmrank.progress import Say
 
@@ -206,9 +205,7 @@ class _Loop:
             "optimiser": self._optimiser.state_dict(),
             "generator": torch.get_rng_state(),
         }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        write_whole(self.out / CHECKPOINT, buffer.getvalue())
+        write_checkpoint(self.out / CHECKPOINT, state)
         self.saved = self.progress.targets
 
     def _restored(self) -> TrainingState:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import io
 import json
 import math
 import statistics
@@ -25,7 +24,7 @@ from llmrank import files
 from llmrank.data.dataset import Interactions, Split
 from llmrank.data.splits import events_left
 from llmrank.errors import InputError, count_of, differences, module_of
-from llmrank.files import cannot_write, write_whole
+from llmrank.files import cannot_write, write_checkpoint
 from llmrank.recall.model import Fitted, RecallModel, preferences
 
 if TYPE_CHECKING:
@@ -355,13 +354,11 @@ class _Training:
     def _write(self) -> None:
         if self.path is None:
             return
-        buffer = io.BytesIO()
-        library("torch").save({"identity": self.identity, "progress": asdict(self.now)}, buffer)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(self.path.parent, error) from error
-        write_whole(self.path, buffer.getvalue())
+        write_checkpoint(self.path, {"identity": self.identity, "progress": asdict(self.now)})
 
 
 def hold_out(split: Split, most: int, seed: int) -> Split:

@@ -216,7 +216,6 @@ class RunFolder(Closable):
         kept = self._keep(RECORDS)
         self._keep(METRICS)
         write_whole(path, b"".join(json_bytes(record.to_json() + "\n") for record in records.values()))
-        make_private(path)
         self._lines.close()
         self._lines = self._open()
         self._claim()

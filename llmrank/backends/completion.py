@@ -20,6 +20,8 @@ from llmrank.errors import TransientError, one_line
 from llmrank.types import Response, Usage
 
 Kind = TypeVar("Kind")
+Json = Any
+"""A value of JSON."""
 
 MAX_TOKENS = 100_000_000
 """Token counts above this are invalid; no call uses as many."""
@@ -66,7 +68,7 @@ def number_at(value: object, *path: str) -> float | None:
     return found if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
-def json_value(text: str) -> Any:  # noqa: ANN401 - JSON
+def json_value(text: str) -> Json:
     """Return the JSON value of a text; None if it is invalid or nested too deeply to parse."""
     # The second attempt allows for integers with thousands of digits, perhaps in a field that does not matter.
     for parse_int in (None, float):

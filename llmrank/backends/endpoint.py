@@ -34,7 +34,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from llmrank import __version__
-from llmrank.backends.completion import EVENTS, joined_events, json_value
+from llmrank.backends.completion import EVENTS, Json, joined_events, json_value
 from llmrank.backends.masking import Secrets, without_entities
 from llmrank.errors import InputError, TransientError, one_line
 from llmrank.files import cannot_write
@@ -178,8 +178,8 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     """Only the headers in use, with names in lower case."""
-    body: Any
-    """The JSON value; None if the text is not JSON."""
+    body: Json
+    """None if the text is not JSON."""
     text: str
     """The text, if the body is not JSON or the status is an error."""
 
@@ -328,7 +328,7 @@ class Endpoint:
         """Return the text of an answer to `sent`, with secrets masked."""
         return self._secrets.mask(text, sent)
 
-    def read_json(self, line: bytes, sent: Callable[[Any], object]) -> Any:  # noqa: ANN401 - JSON
+    def read_json(self, line: bytes, sent: Callable[[Json], object]) -> Json:
         """Return the JSON value of a line in a downloaded file, with secrets masked; None if it is invalid. `sent`
         returns what the line answers."""
         return self._read(line, sent)[0]
@@ -340,7 +340,7 @@ class Endpoint:
         }
         return Reply(response.status, headers, value, "" if value is not None and response.status < 300 else text)
 
-    def _read(self, raw: bytes, sent: Callable[[Any], object], charset: str | None = None) -> tuple[Any, str]:
+    def _read(self, raw: bytes, sent: Callable[[Json], object], charset: str | None = None) -> tuple[Json, str]:
         """Return the JSON value of a body, or None, and its text; both with secrets masked. `charset` is the declared
         encoding."""
         # As in JSON: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.

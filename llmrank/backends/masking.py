@@ -15,8 +15,9 @@ import json
 import re
 from collections.abc import Generator
 from functools import cached_property
-from typing import Any
 from urllib.parse import unquote
+
+from llmrank.backends.completion import Json
 
 MASK = "[key]"
 MAX_SEARCHED = 1 << 18
@@ -98,7 +99,7 @@ class Secrets:
         """
         return self._mask(text, self._forms_in(sent)) if self.may_be_in(text) else text
 
-    def masked(self, value: object, sent: object = None) -> Any:  # noqa: ANN401 - JSON
+    def masked(self, value: object, sent: object = None) -> Json:
         """Return the JSON value with secrets masked in all strings and names. Values nested too deeply are dropped.
         `sent` is the request (JSON) that it answers."""
         return self._masked(value, self._forms_in(sent))
@@ -117,7 +118,7 @@ class Secrets:
             return MASK
         return self._pattern.sub(lambda found: found[0] if kept and _comparison_key(found[0]) in kept else MASK, text)
 
-    def _masked(self, value: object, kept: frozenset[str], depth: int = 0, *, within: bool = False) -> Any:  # noqa: ANN401
+    def _masked(self, value: object, kept: frozenset[str], depth: int = 0, *, within: bool = False) -> Json:
         """`within` an answer, the secrets in `kept` are kept."""
         if isinstance(value, str):
             return self._mask(value, kept if within else frozenset())

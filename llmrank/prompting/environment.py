@@ -19,6 +19,8 @@ from jinja2.sandbox import SandboxedEnvironment
 from llmrank.prompting.variables import FIELDS, Shown
 from llmrank.prompting.view import Domain
 
+Value = Any
+"""Any value that a template or Jinja itself handles."""
 MOST_STEPS = 2_000_000
 """Maximum loop iterations, calls and text pieces per block; a prompt of 5,000 candidates takes about a tenth."""
 MACRO_STEPS = 10
@@ -127,12 +129,12 @@ class Environment(SandboxedEnvironment):
             return self.getattr(obj, str(argument))
         return super().getitem(obj, argument)
 
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ANN401 - as Jinja has it
+    def is_safe_attribute(self, obj: Value, attr: str, value: Value) -> bool:
         """Return whether a template may access an attribute; builtin types are limited to `METHODS`."""
         builtin = isinstance(value, BuiltinMethodType)
         return super().is_safe_attribute(obj, attr, value) and (not builtin or attr in METHODS)
 
-    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, N805
+    def call(__self, __context: Value, __obj: Value, *args: Any, **kwargs: Any) -> Value:  # noqa: N805
         """Perform a template's call within the limits."""
         self = __self
         owner: object = __obj.__self__ if isinstance(__obj, BuiltinMethodType) else None
@@ -148,7 +150,7 @@ class Environment(SandboxedEnvironment):
             raise SecurityError(f"a list has more than {MOST_NUMBER:,} elements")
         return self._made(result)
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401
+    def call_binop(self, context: Value, operator: str, left: Value, right: Value) -> Value:
         """Evaluate a binary operator; raises SecurityError if the result would be too large."""
         sizes = [len(one) for one in (left, right) if isinstance(one, str | list | tuple)]
         numbers = [one for one in (left, right) if isinstance(one, int)]
@@ -169,7 +171,7 @@ class Environment(SandboxedEnvironment):
         """Wrap a filter with the limits."""
 
         @wraps(function)  # also copies the marker that Jinja sets on functions that need the context
-        def bounded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        def bounded(*args: Any, **kwargs: Any) -> Value:
             self._enter(args, kwargs)
             texts = [one for one in args if isinstance(one, str)]
             if name in AS_TEXT:
@@ -185,7 +187,7 @@ class Environment(SandboxedEnvironment):
 
         return bounded
 
-    def _metered(self, value: Any) -> Any:  # noqa: ANN401
+    def _metered(self, value: Value) -> Value:
         """Return an iterable whose iterations count as steps."""
         if isinstance(value, str | list | tuple | dict | range):
             self._spend(len(value))
@@ -213,7 +215,7 @@ class Environment(SandboxedEnvironment):
             if type(value) is int and abs(value) > MOST_NUMBER:
                 raise SecurityError(f"{value:.3g} is more than {MOST_NUMBER:,}")
 
-    def _made(self, value: Any) -> Any:  # noqa: ANN401
+    def _made(self, value: Value) -> Value:
         """Return the result of a function or filter after counting its size."""
         if isinstance(value, str):
             self._spend(_text_steps(len(value)))

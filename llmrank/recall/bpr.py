@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from llmrank.recall.ials import FactorModel
-from llmrank.recall.training import library
+from llmrank.recall.training import Untyped, library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class BPR(FactorModel):
     epochs: int = 300
     patience: int = 20
 
-    def solver(self) -> Any:  # noqa: ANN401 - an untyped library
+    def solver(self) -> Untyped:
         """Return implicit's model."""
         return library("implicit.bpr").BayesianPersonalizedRanking(
             factors=self.dimension,

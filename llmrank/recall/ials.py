@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
 from llmrank.recall.model import preferences
-from llmrank.recall.training import Learner, State, TrainedModel, library
+from llmrank.recall.training import Learner, State, TrainedModel, Untyped, library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class FactorModel(TrainedModel):
     dimension: int
 
     @abstractmethod
-    def solver(self) -> Any:  # noqa: ANN401 - an untyped library
+    def solver(self) -> Untyped:
         """Return implicit's untrained model, of one iteration."""
 
     @abstractmethod
@@ -89,7 +89,7 @@ class IALS(FactorModel):
     regularization: float = 0.01
     epochs: int = 50
 
-    def solver(self) -> Any:  # noqa: ANN401 - an untyped library
+    def solver(self) -> Untyped:
         """Return implicit's model."""
         return library("implicit.als").AlternatingLeastSquares(
             factors=self.dimension,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.data.dataset import Dataset, Split
 from llmrank.errors import InputError, count_of
 from llmrank.recall.sequential import sequences
-from llmrank.recall.training import Learner, NetworkLearner, State, TrainedModel, library
+from llmrank.recall.training import Learner, NetworkLearner, State, TrainedModel, Untyped, library
 from llmrank.types import Item
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class NoteLearner(NetworkLearner):
                 yield network.head_loss(queries, others), len(some)
 
     @cached_property
-    def optimizer(self) -> Any:  # noqa: ANN401 - a torch optimizer, made where torch is loaded
+    def optimizer(self) -> Untyped:
         """Adam, slower where the language model is tuned."""
         network, model = self.network, self.model
         head = {"params": [network.projection, network.temperature], "lr": model.learning_rate}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from llmrank.data.dataset import Interactions, Split
 from llmrank.errors import InputError
 from llmrank.recall.model import Fitted, preferences
-from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, library
+from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, Untyped, library
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -131,7 +131,7 @@ class MLP(RatingModel):
         )
 
 
-def network(model: RatingModel, users: int, items: int) -> Any:  # noqa: ANN401 - a torch module, made where torch is loaded
+def network(model: RatingModel, users: int, items: int) -> Untyped:
     """Return a module that maps users and items (from 0) to offsets from the mean rating."""
     torch = library("torch")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
-from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, library
+from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, Untyped, library
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -169,7 +169,7 @@ def sequences(split: Split) -> tuple[list[NDArray[np.int64]], list[NDArray[np.in
     return np.split(train.item[rows].astype(np.int64) + 1, cuts), np.split(when[rows].astype(np.int64), cuts)
 
 
-def network(model: SequentialModel, items: int) -> Any:  # noqa: ANN401 - a torch module, made where torch is loaded
+def network(model: SequentialModel, items: int) -> Untyped:
     """Return embeddings, body and output as one torch module. Item 0 is padding; items + 1 is the mask."""
     torch = library("torch")
     nn = torch.nn

@@ -74,6 +74,8 @@ class Epoch:
 OnEpoch = Callable[[Epoch], None]
 
 
+Untyped = Any
+"""A value of `implicit`, which has no types; or of torch, which is loaded only where it is needed."""
 State = dict[str, Any]
 """Numbers, and torch tensors that are not modified later."""
 
@@ -102,13 +104,13 @@ class Learner(ABC):
 class NetworkLearner(Learner):
     """A torch network during training with Adam, for all models except those of `implicit`."""
 
-    def __init__(self, seed: int, examples: int, build: Callable[[], Any], **adam: Any) -> None:
+    def __init__(self, seed: int, examples: int, build: Callable[[], Untyped], **adam: Any) -> None:
         """Train on this number of `examples`, shuffled in every epoch. `build` makes the network lazily; `adam` are the
         optimizer's settings."""
         self.seed, self.examples, self._build, self._adam = seed, examples, build, adam
 
     @cached_property
-    def network(self) -> Any:  # noqa: ANN401 - a torch module, made where torch is loaded
+    def network(self) -> Untyped:
         """The network, built with the seed."""
         torch = library("torch")
         with torch.random.fork_rng(devices=[]):
@@ -116,7 +118,7 @@ class NetworkLearner(Learner):
             return self._build()
 
     @cached_property
-    def optimizer(self) -> Any:  # noqa: ANN401 - as the network
+    def optimizer(self) -> Untyped:
         """Adam over the network's weights."""
         return library("torch").optim.Adam(self.network.parameters(), **self._adam)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
 from llmrank.recall.ratings import MLP, RatingLearner
-from llmrank.recall.training import Learner, library
+from llmrank.recall.training import Learner, Untyped, library
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +73,7 @@ class _HistoryLearner(RatingLearner):
         return torch.from_numpy(items), torch.from_numpy(ratings)
 
 
-def _network(model: TransformerMLP, users: int, items: int) -> Any:  # noqa: ANN401 - a torch module
+def _network(model: TransformerMLP, users: int, items: int) -> Untyped:
     """Return a module that maps users, items (from 0) and states to ratings minus the mean rating."""
     torch = library("torch")
     nn, size = torch.nn, model.dimension

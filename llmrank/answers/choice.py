@@ -27,6 +27,7 @@ from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_i
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
 from llmrank.answers.outcome import RETRACTION, TextFormat, answered, asks_first, before_next_question, unparsed
+from llmrank.answers.predictions import USER
 from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -37,8 +38,6 @@ _CALLED = caseless(
     r"|(?:pick|choose|name) (?:just |only )?one, i(?:['’]d| would) say"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|i(?:['’]d| would) take|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
-    r"|(?:user|viewer|reader|player|listener|customer|person|they|he|she) (?:will|would) (?:probably |likely "
-    r"|definitely |most )?(?:enjoy|like|love|appreciate)(?: most)?"
     r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|würde ich"
     r"|ich (?:würde"
     r"|empfehle|wähle|nehme|tendiere|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
@@ -77,7 +76,7 @@ _CHOSEN_BEHIND = caseless(
     r"|[.,;!]|$)|it is(?=[.!]|$)|is what i['’]d (?:choose|pick)\b)"
     r"|[\])*_\"]{0,4} ?番の?[^.\n]{0,60}が(?:一番|最も)(?:おすすめ|適)"
     r"|[\])*_\"]{0,4} ?番?が(?:一番|最も)(?:おすすめ|適|合)"
-    r"|[\])*_\"]{0,4} ?番?を(?:おすすめ|お勧め|推薦|選)"
+    r"|[\])*_\"]{0,4} ?番?を(?:(?:おすすめ|お勧め|推薦|選択)し|選び)(?:ます(?!か|が)|たい)"
     r"|[\])*_\"]{0,4} (?:passt (?:hier |wohl )?)?am (?:besten|passendsten|geeignetsten)\b(?! nicht)"
     r"|[\])*_\"]{0,4} over (?:the )?(?:option |number )?[\[(]?\w{1,3}[\])]?(?=[.!\n]|$)"
     r"|[\])*_\"]{0,4}(?: \([^()\n]{1,60}\))? (?:est|serait|es|sería|é|seria|è|sarebbe|ist"
@@ -465,6 +464,7 @@ def _declared(words: list[Word], text: str) -> list[Word]:
         if _CALLED.search(before[word])
         or _CHOSEN_BEHIND.match(text, word.end)
         or (_LEAVES.search(before[word]) and _ENDS.match(text, word.end))
+        or (_LIKED.search(before[word]) and not _BUT_OTHERS.match(text, word.end))
     ]
     if len({word.text for word in called}) > 1:  # Option 8 is good, but I'd go with 2
         chosen = [word for word in called if _CHOSEN.search(before[word]) or _CHOSEN_BEHIND.match(text, word.end)]
@@ -483,6 +483,13 @@ _OR = re.compile(r"[\])*_\"]{0,4} ?(or|ou|o|oder|или|或者?|か|and|et|y|und
 
 _LEAVES, _ENDS = caseless(r"\bthat leaves(?: us with)?[ *_\"(\[]{1,4}$"), re.compile(r"[\])*_\"]{0,4}(?:[.!]|\s*$)")
 """`That leaves D.`"""
+_LIKED = caseless(
+    rf"(?:^|[.!?:\n]\s{{0,3}})(?:(?!(?:if|unless|when|while)\b)[^.!?:,\n]{{1,60}}, )?(?:so |i (?:think|believe) )?"
+    rf"(?:(?:the|this) {USER}|they|he|she) (?:will|would) (?:probably |likely |definitely |most )?"
+    r"(?:enjoy|like|love|appreciate)(?: most)?(?: option| number)?[\s:=*_\"'(\[#]{1,6}$"
+)
+_BUT_OTHERS = caseless(r"[\])*_\"]{0,4}(?:['’]s\b|,? (?:but|yet|though|while|if|or|and(?! least)|less|more|only)\b)")
+"""`They would enjoy D.`, but not `They would enjoy A, but D …`"""
 
 
 def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:
@@ -516,7 +523,8 @@ _CHOOSES_NONE = caseless(
     r"\b(?:choose|pick|recommend|select) (?:nothing|none|neither|no one)\b"
     r"|\bi (?:can(?:no|['’])t|am unable to|['’]m unable to) (?:choose|pick|recommend|select)\b(?! between)"
     r"|\A\W*\w{1,3}\? (?:hard to say|not sure|i (?:do not|don['’]t) know|hmm)\b"
-    r"|\A\W*none of the \d+ is\b|\A\W*none of (?:them|these|the (?:options|candidates))[.!]|\bnone of (?:them|these"
+    r"|\A\W*none of the \d+ is\b|\A\W*none of (?:them|these|the (?:options|candidates|\d+))(?:[.!]|\s*\Z)"
+    r"|\bnone of (?:them|these"
     r"|the (?:options"
     r"|candidates|\d+))\b[^.\n]{0,40}\b(?:fit|suit|work"
     r"|right)(?![^.\n]*\b(?:but|yet|though)\b)"

@@ -27,7 +27,8 @@ _TITLE_WORDS, _TITLE_SIGNS = 12, 200
 _CALLS = caseless(
     r"\b(?:my (?:top |final |corrected |revised |new |updated )?(?:pick|choice|guess|bet|suggestion|recommendation"
     r"|answer)(?= (?:is|would be)\b|[:*_\"“ ]{1,3}(?-i:[A-Z]))"
-    r"|(?:(?:top|first|final|best) (?:pick|choice)|(?<!not )recommended)(?=[:*_]{1,3} )|recommend|suggest"
+    r"|(?:(?:top|first|final|best) (?:pick|choice)|(?<!not )(?<!also )(?<!already )(?<!least )"
+    r"(?<!previously )recommended)(?=[:*_]{1,3} )|recommend|suggest"
     r"|(?:pick|choose|name) (?:just |only )?one|(?:has|have|would have) to be(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|am (?:ehesten|besten) passt(?: wohl| hier)?|try(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:answer|pick"
     r"|choice) (?:changes to|becomes|is now)|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
@@ -35,7 +36,7 @@ _CALLS = caseless(
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
     r"|(?<!one )(?:should|must)(?: \w+ly)? (?:watch|read|play|try|order|check out|listen to"
     r"|see)(?=[ *_\"“]{1,4}(?-i:[A-Z0-9]))"
-    r"|you want(?=[ *_\"“]{1,4}(?-i:[A-Z]))|you(?:['’]ll| will| would) (?:enjoy|love"
+    r"|(?<!when )(?<!if )you want(?=[ *_\"“]{1,4}(?-i:[A-Z]))|you(?:['’]ll| will| would) (?:enjoy|love"
     r"|like)(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|me quedo con|je (?:retiens|garde)|ich bleibe bei|fico com"
     r"|one i(?:['’]d| would) (?:put|place|rank) (?:1st|first|at the top|on top) is|number one is"
@@ -59,7 +60,8 @@ _IS_BEST = caseless(
     r"|the one (?:that |which )?(?:comes closest|(?:fits|matches|suits)(?: (?:them|this \w+))? best)"
     r"|the (?:obvious|natural|logical) next (?:step|choice|pick|watch|read)|my (?:top |final )?(?:choice|pick"
     r"|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
-    r"|option|match)|(?:suits|fits|matches) (?!other|most|some|people)[^.;\n]{1,60} (?:better|best)(?=[.,:;!]|$"
+    r"|option|match)|(?:suits|fits|matches) (?!other|most|some|people)"
+    r"(?:(?!, (?:but|while|whereas|and|(?-i:[A-Z])))[^.;\n]){1,60} (?:better|best)(?=[.,:;!]|$"
     r"| than)"
     r"|wins(?=[ .,;!]|$)"
     r"|gets my vote|(?:beats|edges out)(?= [A-Z\"“*])|it is(?=(?:,? then)?[.!]|$)"
@@ -127,11 +129,10 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
         other = _NOT_CALLED.search(clause if _MINE.match(clause) else last[1]) or _OF_OTHERS.search(clause)
         return None if other else match.positions[0]
     if (that := _THAT.search(text[-_LAST_SIGNS:])) and len(named := index.named_in(text[: -len(that[0])])) == 1:
-        return None if _NOT_CALLED.search(that[0]) else named.pop()
-    if found := _QUOTED_IN_ASIA.search(text[:SEARCH_LIMIT]):
-        match = next(filter(None, map(index.find, filter(None, found.groups()))), None)
-        if match and len(match.positions) == 1 and not DENIED_IN_ASIA.search(text[found.end() :].partition("。")[0]):
-            return match.positions[0]
+        return None if _REJECTED.search(text[-_LAST_SIGNS:]) else named.pop()
+    quoted = {_in_quotes(found, index) for found in _QUOTED_IN_ASIA.finditer(text[:SEARCH_LIMIT])}
+    if len(quoted) == 1 and (at := quoted.pop()) is not None:
+        return at
     if (first := _first_sentence(text, index)) is not None:
         return first
     before, end, line = text[-_LAST_SIGNS:].strip().rpartition("\n")
@@ -147,9 +148,21 @@ _THAT = caseless(r"(?:[,;–—]|\.) (?:so )?that(?:['’]s| is) (?:the one|my (
 """`… and has never seen Heat, so that's the one.`"""
 _QUOTED_IN_ASIA = re.compile(
     r"\"([^\"()\n]{1,80})(?:\(([^()\n]{1,80})\))?\"(?: ?\(([^()\n]{1,80})\))?(?:を|が)"
-    r"(?:一番|最も)?(?:おすすめ|お勧め|推薦|最適|選)"
+    r"(?:一番|最も)?(?:(?:おすすめ|お勧め|推薦|選択)し(?:ます|たい)|選び(?:ます|たい)|(?:おすすめ|お勧め|最適)(?:です|だ|[。!.]|\s*$))"
+    r"(?!か|が)"
 )
 """`「もののけ姫(Princess Mononoke)」が一番おすすめです`"""
+_REJECTED = caseless(r"\b(?:not|skip|avoid)(?= [*_\"“]{0,3}(?-i:[A-Z]))")
+"""`Not Heat, that's my answer.`"""
+
+
+def _in_quotes(found: re.Match[str], index: TitleIndex) -> int | None:
+    """Return the item of a quoted title that is recommended, None if it is none or if the sentence denies it."""
+    match = next(filter(None, map(index.find, filter(None, found.groups()))), None)
+    denied = DENIED_IN_ASIA.search(found.string[found.end() :].partition("。")[0])
+    return match.positions[0] if match and len(match.positions) == 1 and not denied else None
+
+
 _LAST = re.compile(
     r"((?:[^\s.!?:]{1,40} ){3}[^.!?\n\"]{0,200}[^.!?\n\d\"]): (?:\*\*)?([^*:\n\"]{1,200}?)(?:\*\*)?[.!]?\Z"
 )
@@ -247,7 +260,9 @@ def called_title(text: str, index: TitleIndex) -> int | None:
     return None
 
 
-_ASIDE = caseless(r"[*_\"”]{0,3}(?: [–—-] | \()(?!(?:or|and|maybe|perhaps|if|unless|though|but)\b|\d{4}\))")
+_ASIDE = caseless(
+    r"[*_\"”]{0,3}(?: [–—-] | \()(?!(?:or|and|maybe|perhaps|if|unless|though|but|no|actually|wait)\b|\d{4}\))"
+)
 _IS = re.compile(r"\A (?:is|would be)\b")
 _EDITED = caseless(r"\W*edit:")
 

@@ -32,6 +32,8 @@ _SURELY = (
     r"(?: (?:(?:most|very|almost|highly|more than) )?(?:likely|probably|definitely|certainly|surely|really|absolutely"
     r"|also|still|thoroughly|truly|totally|actually|just|fully|genuinely|strongly))*"
 )
+_NOT_LIKED = r" (?:to|through)\b| an? (?:rule|habit|point)\b|(?<=\buse it) as\b|(?<=\btry it),? (?:and|but|once)\b"
+"""What follows `it` if a verb does not mean that the user likes it: `They will make it through the first hour`."""
 _PREDICTION = caseless(
     r"(?:(?P<doubt>\bi (?:(?:do not|don['’]t) (?:really )?(?:think|believe|expect|imagine|see (?:why|how))|doubt)"
     r"|\b(?:(?<!not )unlikely|doubtful|not (?:(?:very|too|so|at all|particularly) )?likely)"
@@ -43,7 +45,7 @@ _PREDICTION = caseless(
     rf"(?P<not>n['’]t| not| never)?{_SURELY}(?P<nor> not| never)?{_SURELY} "
     rf"(?:(?P<hate>hate|dislike|loathe|skip|avoid)|{TAKE}|download|listen to|be (?:interested in|into|a fan of)"
     r"|go for|pick(?: up)?|choose)"
-    rf" (?:(?:this|the|that) (?:{_THINGS})|it(?! to\b)|(?:this|that)(?! (?:{_ASPECTS})\b))\b"
+    rf" (?:(?:this|the|that) (?:{_THINGS})|it(?!{_NOT_LIKED})|(?:this|that)(?! (?:{_ASPECTS})\b))\b"
     r"(?! (?:if|when|unless|(?:even |much |far |no )?less|only|but only|as little)\b|, but only\b)"
 )
 """`I don't think the user would like it`: a sentence about the item, whose title is replaced by `it`."""
@@ -163,8 +165,9 @@ _FOR = caseless(
     r"\bcan(?:no|['’])t go wrong with (?:it|this)\b",
     r"\A\W*why not\?(?! no\b)|👍",
     r"\A\W*no pewnie[!.]",
-    r"\bis (?:an? |an absolute )(?:hit|winner) for (?:them|him|her|(?:the|this) \w+)(?=[.!,;]|$)",
-    r"\A\W*(?:com certeza|sem dúvida|con certezza|senza dubbio|auf jeden fall|absolument|sin duda|desde luego)[.!]",
+    rf"\bis (?:an? |an absolute )(?:hit|winner) for (?:them|him|her|(?:the|this) {USER})(?=[.!,;]|$)",
+    r"\A\W*(?:com certeza|sem dúvida|con certezza|senza dubbio|auf jeden fall|absolument|sin duda|desde luego)[.!]"
+    r"(?! *(?:no|não|non|nein|nicht|pas)\b)",
     r"\bverdict\W{1,9}(?:highly |strongly )?recommended(?=[*_]{0,3}(?:[.!\n]|$))|예(?:에|쪽에) (?:더 )?가깝",
     r"应该会喜欢|(?<!不)会(?:很)?喜欢|気に入ると思|楽しめると思|好きだと思",
 )

@@ -39,6 +39,7 @@ from llmrank.answers.outcome import (
     looks_like_error,
     unparsed,
 )
+from llmrank.answers.predictions import USER
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -62,7 +63,10 @@ _DIGITS = (
     rf"(?<![.,/])(?<!(?-i:[^\W{EAST_ASIAN}]))(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})"
     rf"(?:{_END}|(?=[星点分점くぐ程ほ]|です|でしょう))"
 )
-_WORD = rf"\b(?<!this )(?<!that )(?<!which )(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
+_WORD = (
+    r"\b(?<!this )(?<!that )(?<!which )(?<!good )(?<!great )(?<!the )(?<!no )"
+    rf"(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
+)
 _ALONE = (
     rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half| et demie?| y medi[ao]| e mezz[oa]| e mei[ao])?)"
     r"(?!\w|(?<=[一二三四五])\B[^星点分점])"
@@ -131,7 +135,7 @@ _LAST_SENTENCE = caseless(
     rf"|{_WORD.replace('value', 'scaled')} (?:{_STARS}))[\W_]*$"
     rf"|(?:(?-i:\b[a-z][\w'’-]{{0,30}})|\d) ?[:,–—] (?:so )?an? (?:solid|strong|firm|clear|safe|weak"
     rf"|comfortable) {_DIGITS.replace('value', 'word')}[\W_]*$"
-    rf"|[^\W\d](?<!rating)(?<!score)(?<!answer): {_DIGITS.replace('value', 'lands')}[\W_]*$"
+    rf"|[^\W\d](?<!rating)(?<!score)(?<!answer)(?<!confidence): {_DIGITS.replace('value', 'lands')}[\W_]*$"
 )
 """How a text may end: `… closer to the former. 4.`, `something in between: 4.5`"""
 _LEAVES = caseless(
@@ -148,11 +152,12 @@ _EXPECTS = caseless(
     rf"|{_DIGITS.replace('value', 'scaled')}{_UNIT})"
 )
 _FEELS = caseless(
-    rf"{_DIGITS.replace('value', 'guessed')} is my (?:guess|prediction|estimate|rating|answer|bet)\b",
+    rf"{_DIGITS.replace('value', 'guessed')} is my (?:guess|prediction|estimate|rating|answer|bet)\b"
+    rf"(?! for (?!this|them|the {USER}))",
     rf"\bi(?:['’]d| would|['’]ll) (?:put|place|rate|score) (?:(?:it|this|that) )?(?:at|around) (?:an? )?"
     rf"{_DIGITS.replace('value', 'put')}",
     rf"\ban? {_DIGITS} (?:feels|seems|sounds) (?:about |just )?(?:right|fair|reasonable|likely|realistic)(?=[.,;!]|$"
-    r"| (?:for|given|here|to me|because|since|as)\b)",
+    rf"| (?:for(?= (?:this|them|the {USER})\b| ?[.,;!]| ?$)|given|here|to me|because|since|as)\b)",
 )
 """`A 3 feels about right`"""
 _ESTIMATES = caseless(
@@ -202,8 +207,8 @@ _FINAL = caseless(
 )
 """`Nota: 4 … Nota final: 2,5`"""
 _CORRECTED = caseless(
-    rf"\W{{0,9}}(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
-    rf"(?: for\b[^:\n]{{0,80}})?\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?"
+    rf"\W{{0,9}}(?:(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
+    rf"(?: for\b[^:\n]{{0,80}})?|edit)\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?"
 )
 """A line after a first guess: `Corrected rating: 5`."""
 _OTHER_WAY = caseless(
@@ -279,7 +284,8 @@ _AT_LEAST = caseless(rf"\bat (?:least|most) (?:an? )?{_NUMBER}(?=,? (?:(?:most|m
 _TWO_WAYS = caseless(r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and |but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?=[.\n]|$)")
 """`If they play alone, 3; if they play with a partner, 5.`"""
 _NOT_QUITE = caseless(
-    rf"\b(?:not (?:quite |really |exactly )?an?|(?:no diría(?: que)?|ne dirais pas|würde nicht sagen|non direi"
+    rf"\b(?:not (?:quite |really |exactly )?an?|would(?:n['’]t| not) (?:put|rate|score"
+    rf"|give) (?:it|this)(?: at)?(?: an?)?|(?:no diría(?: que)?|ne dirais pas|würde nicht sagen|non direi"
     rf"|não diria)(?: eine?| un[ae]?| uma?)?) {_DIGITS}"
 )
 _ASKED_FIRST = re.compile(r"\A[^\n]{10,300}\?[\"”*_]{0,3}\s*\n(?=\W{0,3}\d)")
@@ -368,9 +374,9 @@ def _plain(text: str, question: Question) -> str:
 _HALF_STARS = re.compile(r"([一二三四五])[颗顆个個]?([分星])半")
 """`三星半`"""
 _COUNTED_STARS = re.compile(
-    r"(?<!满分)(?<!滿分)(?<![十百千满滿\d])([一二三四五])(?:[颗顆个個](?=星)|(?=[分星](?:\W|$|左右|吧)))"
+    r"(?<!满分)(?<!滿分)(?<![十百千满滿到少多高低差加一二三四五\d])(?<![一二三四五]、)([一二三四五])(?:[颗顆个個](?=星)|(?=[分星](?:\W|$|左右|吧)))"
 )
-"""`三颗星`, `四分`"""
+"""`三颗星`, `四分`, but not `少一分` (one point less) or `三四分` (three or four)."""
 _STAR_BEFORE = re.compile(r"(?<![★⭐🌟])[★⭐🌟] ?(\d(?:[.,]\d)?)(?![\d.,])")
 """`★3.5`"""
 _HALF_BEHIND = caseless(r"\b(étoiles?|estrell?as?|stelle)( et demie?| y media| e mezza| e meia)\b")

@@ -137,13 +137,18 @@ _MOST = 0.5
 
 
 def _share(ours: Set[str], theirs: Set[str]) -> float:
-    """Return which share of the words of two names both have; 0 if they have different small numbers."""
+    """Return which share of the words of two names both have; 0 if their numbers differ (WH-1000XM4, WH-1000XM5)."""
     ours, theirs = (
         {FIGURES[word] if word[0].isdigit() and word in FIGURES else word for word in one} for one in (ours, theirs)
     )
-    if any(word in FIGURES for word in ours ^ theirs):
+    exclusive = ours - theirs, theirs - ours
+    if any(word in FIGURES for word in ours ^ theirs) or all(any(map(_has_digit, words)) for words in exclusive):
         return 0.0
     return len(ours & theirs) / len(ours | theirs)
+
+
+def _has_digit(word: str) -> bool:
+    return any(map(str.isdigit, word))
 
 
 def _is_abridged(name: Name, distinctive: Sequence[str], title: Title) -> bool:
@@ -201,9 +206,14 @@ def _is_respelt(a: Name, b: Name) -> bool:
     return all(
         one == other
         or (len(one) > 3 and _is_slip(one, other, 1))
-        or (min(len(one), len(other)) >= _SHORT and len(one) != len(other) and OSA.distance(one, other) == 2)
+        or (len(a.words) > 1 and min(len(one), len(other)) >= _SHORT and _is_two_off(one, other))
         for one, other in zip(a.words, b.words, strict=True)
     )
+
+
+def _is_two_off(a: str, b: str) -> bool:
+    """Return whether two words of different lengths differ by two letters: `Donny`, `Donnie`."""
+    return len(a) != len(b) and OSA.distance(a, b) == 2
 
 
 def _is_transposed(a: str, b: str) -> bool:

@@ -74,12 +74,14 @@ _BOTH = caseless(
     r"(?:(?:and|or|but|maybe)\W{1,3}(?:rather )?(?:an? )?)?(?!\1)(?:yes|no)\b"
 )
 _CHANCE = caseless(
-    r"\W*(?:the )?(?:probability|likelihood|chances?)\b[^.!?\n]{0,80}?(?::| is|=) ?(?:about |around )?"
-    r"(\d{1,3}(?:\.\d+)?) ?%\W*$"
+    r"\W*(?:the )?(?:probability|likelihood|chances?)"
+    r"(?: of (?:yes|an? (?:yes|like)|(?:lik|enjoy|lov)\w+(?: (?:it|this))?)"
+    rf"|(?: that| of)? (?:they|he|she|(?:the|this) {USER}) (?:(?:will|would) )?(?:lik|enjoy|lov)\w+(?: (?:it|this))?)"
+    r" ?(?::| is|=) ?(?:about |around )?(\d{1,3}(?:\.\d+)?) ?%\W*$"
 )
 """`Probability that the user will like it: 85%`"""
 _EVEN = 50.0
-_BUT_YES = caseless(r"\W*not [^.!?\n]{1,80}, but (yes)(?=[:.,!;–—-])")
+_BUT_YES = caseless(r"\W*not (?!for\b)[^.!?\n]{1,80}, but (yes)(?=[:.,!;–—-])")
 """`Not their usual genre, but yes: …`"""
 _BOTH_IN_ONE = caseless(r"[\W_]*jein\b")
 _BOTH_ABROAD = caseless(
@@ -108,6 +110,8 @@ _ACKNOWLEDGES = caseless(
     r"[^.!?\n]*[.!?]\s*"
 )
 _OF_IT = caseless(r"\b(?:it|this|that)\b")
+_ASKS_OTHERWISE = caseless(r"\b(?:dislike|hate|mind|skip|avoid|regret|too|seen|already)\b")
+"""Words of a question to which `no` does not mean that the user would not like the item: `Is it too slow?`"""
 _FINAL = caseless(
     rf"\b(?:final answer|(?:so|therefore|thus|hence|on (?:reflection|second thoughts?)),? (?:the|my)"
     rf" (?:answer|prediction|verdict))(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?"
@@ -144,7 +148,8 @@ _IDIOM = caseless(
     r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
 )
 _NO_REASON = caseless(
-    rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b|(?:evidence|indication|signs?)(?= that\b)"
+    rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b"
+    rf"|reason(?= (?:they|he|she|(?:the|this) {USER}) would\b)|(?:evidence|indication|signs?)(?= that\b)"
     rf"|way(?= (?:that )?(?:they|he|she|(?:the|this) {USER})\b))"
 )
 _FIRST_THOUGHT = caseless(
@@ -154,8 +159,9 @@ _FIRST_THOUGHT = caseless(
 """`My first thought was no`: what follows is the verdict."""
 _CANNOT_BUT = caseless(
     rf"\bi can(?:no|['’])t imagine (?:(?:the|this) {USER}|them|him|her) not (?:liking|enjoying|loving) (?:it|this)\b"
-    r"|\bcan(?:no|['’])t recommend (?:it|this(?: \w+)?) (?:(?:highly|strongly) )?enough\b"
-    rf"|\bno reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not) (?:{TAKE}) (?:it|this|them)\b"
+    rf"|\b(?:i can(?:no|['’])t recommend (?:it|this(?: \w+)?) (?:(?:highly|strongly) )?enough"
+    rf"|no reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not) (?:{TAKE}) (?:it|this|them))\b"
+    r"(?![^.!?\n]{0,80}\b(?:but|if|unless|except|though|fans|people|those|anyone)\b)"
 )
 _EMPHATIC = re.compile(
     r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
@@ -274,6 +280,8 @@ def _verdicts(text: str) -> set[bool]:
     if (own := _ANSWERS_ITSELF.findall(text)) and not _FINAL.search(text):
         return _meant(own)
     if (asked := _ASKED.match(text)) and _OF_IT.search(asked[0]):
+        if _ASKS_OTHERWISE.search(asked[0]):
+            return set()
         text = text[asked.end() :]
     return next((verdicts for rule in _RULES if (verdicts := rule(text)) is not None), set())
 
@@ -355,7 +363,8 @@ def _concluded(text: str) -> set[bool] | None:
     if found and not _ON_SOMETHING.search(last):
         return _meant([found[1] or found[2]])
     alone = _LAST_LINE.fullmatch(last) if before else None
-    return _meant([alone[1]]) if alone and len(_meant(_PLAIN.findall(text))) == 1 else None
+    answers_question = before.rstrip(' \n*_"”').endswith("?")  # Have they seen it?⏎No.
+    return _meant([alone[1]]) if alone and not answers_question and len(_meant(_PLAIN.findall(text))) == 1 else None
 
 
 _CONCLUDED = caseless(
@@ -365,7 +374,9 @@ _CONCLUDED = caseless(
 )
 _LAST_SO = caseless(
     r"(?:^|[.!?] )(?:so|therefore|thus|overall|in the end|hence),? (?:it(?:['’]s| is) )?(?:an? )?(yes|no)"
-    r"(?=[,.:;!–—-])[^.!?\n]{0,200}[.!]?$"
+    rf"(?=[.:;!–—-]|, (?:they|he|she|(?:the|this) {USER}|i|not (?:for|recommended))\b)"
+    r"(?![^.!?\n]{0,80}(?:\bnot|n['’]t|\bnever)\b[^.!?\n]{0,40}\b(?:dislike|hate|mind|skip|avoid|miss)\b)"
+    r"[^.!?\n]{0,200}[.!]?$"
 )
 """`… So no, I would not recommend it.`"""
 _LAST_LINE = caseless(r"[\W_]{0,9}(yes|no)[\W_]{0,9}")

@@ -114,6 +114,13 @@ BY_LETTER: list[tuple[str, int | None]] = [
     ("Dに間違いありません。", 4),
     ("用户喜欢B级片，所以选D。", 4),
     ("Da sie Dramen mögen, würde ich D empfehlen. A wäre zu lang.", 4),
+    ("They would most enjoy D, and least enjoy F.", 4),
+    ("They would enjoy A, but D is better.", None),
+    ("They would like A, but they'd love D.", None),
+    ("I don't think they would enjoy A. D.", 4),
+    ("If they were older they would enjoy A. D.", 4),
+    ("Aを選ぶ人もいますが、Dです。", None),
+    ("None of the 6", None),
 ]
 BY_NUMBER: list[tuple[str, int | None]] = [
     ("3 stars? I'd pick 4.", 4),
@@ -218,6 +225,19 @@ BY_TITLE: list[tuple[str, int | None]] = [
     ("My recommendation is **Fargo 2 (1999)**. It deserves another look!", None),
     ("Since you enjoyed Heat, you'll love Fargo, which pokes fun at the genre.", 4),
     ("Casino... no, perdón, esa ya está en tu lista. Entonces me quedo con Fargo.", 4),
+    ("Previously recommended: Heat. Now: Fargo.", None),
+    ("Already recommended: Heat", None),
+    ("Not Heat, that's my answer.", None),
+    ("I would skip Heat; that's my answer.", None),
+    ("They haven't seen Fargo, so that's the one.", 4),
+    ("Heat matches their history, while Fargo is better.", 4),
+    ("I'd pick Heat - no, Fargo.", None),
+    ("I'd go with Heat – Fargo is too slow.", 1),
+    ("When you want Casino again, watch it. Otherwise Fargo.", None),
+    ("「Heat」が一番おすすめという人が多いですが、このユーザーには「Fargo」です。", None),
+    ("「Heat」を選ぶ人もいますが、私は「Fargo」を選びます。", 4),
+    ("「Heat」が最適か「Fargo」が最適か迷います。", None),
+    ("以前「Heat」をおすすめしましたが、今回は「Fargo」をおすすめします。", 4),
 ]
 VERDICTS: list[tuple[str, int | None]] = [
     ("Yes.", 1),
@@ -360,6 +380,33 @@ VERDICTS: list[tuple[str, int | None]] = [
     ("不太可能。这位用户不看老片。", 0),
     ("Pourquoi pas ! Il a adoré deux films de ce genre. Donc oui.", 1),
     ("Reasons for yes:\n- likes Stewart\n\nReasons for no:\n- skipped two\n\nVerdict: skip it.", 0),
+    ("I can't recommend it enough.", 1),
+    ("Critics can't recommend it enough, but this user hates slow films.", None),
+    ("I can't recommend it enough, but not to this user.", None),
+    ("No reason they would like it.", 0),
+    ("No reason they wouldn't like it, except that they hate old films.", 0),
+    ("So no, they will not like it.", 0),
+    ("They like Hitchcock. So no, this is not a stretch.", None),
+    ("So no, I don't think they'd dislike it.", None),
+    ("So yes, it's slow.", None),
+    ("So yes, but no.", 0),
+    ("Probability of yes: 85%", 1),
+    ("Probability of no: 85%", None),
+    ("Probability that they dislike it: 85%", None),
+    ("Chance that they won't like it: 70%", None),
+    ("Likelihood of regret: 70%", None),
+    ("Not for this user, but yes, others would like it.", None),
+    ("The user hates thrillers.\n\nNo.", 0),
+    ("Have they seen it?\nNo.", None),
+    ("Horror? Gore?\nNo.", None),
+    ("Would they dislike it?\nNo.", None),
+    ("It is a hit for this user.", 1),
+    ("It is a hit for the kids.", None),
+    ("They will make it through the first hour.", None),
+    ("They'd use it as a sleeping aid.", None),
+    ("They will try it and give up.", None),
+    ("Con certezza. No.", 0),
+    ("Auf jeden Fall. Nicht.", None),
 ]
 RATINGS: list[tuple[str, float | None]] = [
     ("4", 4),
@@ -427,6 +474,18 @@ RATINGS: list[tuple[str, float | None]] = [
     ("Diría 3, o 4.", None),
     ("Vertigo is slower – a 3; Psycho – a solid 5", None),
     ("Somewhere between 3 and 4, leaning towards 3.5 because of its length.", 3.5),
+    ("三分之一的人不喜欢，四分。", 4),
+    ("比满分少一分。", None),
+    ("比平均分高一分。", None),
+    ("不到四分。", None),
+    ("三到四分。", None),
+    ("三四分。", None),
+    ("A 5 seems likely for Psycho, but a 3 for this.", None),
+    ("5 is my guess for the ending, 3 for the whole.", None),
+    ("I wouldn't put it at 5.", None),
+    ("I'd say this is a good one", None),
+    ("Score: 4. Confidence: 3.", 4),
+    ("3\nedit: 4", 4),
 ]
 
 
@@ -481,3 +540,23 @@ def test_the_item_that_is_called_the_weakest_is_not_the_first() -> None:
     items = tuple(Item(title, title) for title in FILMS)
     text = "Fargo is the weakest of these for this user, and Heat comes close. Casino is the best."
     assert answer_format("titles").read(Response(text), Question(items)).reason == "ambiguous"
+
+
+COMPLETE = (
+    "WH-1000XM4 Wireless Headphones Black",
+    "Avatar (2009)",
+    "Donnie Brasco (1997)",
+    "Heat (1995)",
+    "Alien (1979)",
+)
+
+
+@pytest.mark.parametrize(
+    ("at", "slip", "is_meant"),
+    [(0, "WH-1000XM5 Wireless Headphones Black", False), (1, "The Aviator", False), (2, "Donny Brasco", True)],
+)
+def test_another_work_in_a_complete_list_is_no_slip(at: int, slip: str, is_meant: bool) -> None:
+    items = tuple(Item(title, title) for title in COMPLETE)
+    text = "\n".join((*COMPLETE[:at], slip, *COMPLETE[at + 1 :]))
+    answer = answer_format("titles").read(Response(text), Question(items))
+    assert answer.ranked == (COMPLETE if is_meant else (*COMPLETE[:at], *COMPLETE[at + 1 :]))

@@ -64,15 +64,14 @@ class Recalled:
 
     def alike(self, query: Title, among: Iterable[int]) -> set[int]:
         """Return the one of these items whose title shares most words with a text without a year, and far more than
-        the others do."""
-        ours = {*name_of(query.whole).content}
+        the others do; an empty set if there is none."""
+        ours = _content(query)
         if query.year or len(ours) < _FEW_WORDS:
             return set()
-        shares = {at: _share(ours, {*name_of(self._titles[at].whole).content}) for at in among}
+        shares = {at: _share(ours, self._contents[at]) for at in among}
         first, second, *_ = [*sorted(shares.values(), reverse=True), 0.0, 0.0]
-        return (
-            {at for at, share in shares.items() if share == first} if first >= _MOST and first > 2 * second else set()
-        )
+        stands_out = first >= _MOST and first > 2 * second
+        return {at for at, share in shares.items() if share == first} if stands_out else set()
 
     def _with_slips(self, query: Title) -> Iterable[int]:
         """Yield the items whose names differ from the text only by slips. The year may be missing or slightly off."""
@@ -111,6 +110,10 @@ class Recalled:
         return [name_of(without_article(title.name)) for title in self._titles]
 
     @cached_property
+    def _contents(self) -> list[Set[str]]:
+        return [_content(title) for title in self._titles]
+
+    @cached_property
     def _alike(self) -> dict[tuple[str, tuple[str, ...]], list[tuple[Name, int]]]:
         """The names and their items, by first letter and numbers. Works without their creators are names too."""
         alike: defaultdict[tuple[str, tuple[str, ...]], list[tuple[Name, int]]] = defaultdict(list)
@@ -134,13 +137,16 @@ class Recalled:
 _FEW_WORDS = 4
 """Number of words from which a text can be recognised by most of them."""
 _MOST = 0.5
+"""Share of the words of a text and a title that both have, from which the text may stand for the title."""
+
+
+def _content(title: Title) -> Set[str]:
+    """Return the words of a title that are not small, with small numbers in words."""
+    return {FIGURES[word] if word[0].isdigit() and word in FIGURES else word for word in name_of(title.whole).content}
 
 
 def _share(ours: Set[str], theirs: Set[str]) -> float:
     """Return which share of the words of two names both have; 0 if their numbers differ (WH-1000XM4, WH-1000XM5)."""
-    ours, theirs = (
-        {FIGURES[word] if word[0].isdigit() and word in FIGURES else word for word in one} for one in (ours, theirs)
-    )
     exclusive = ours - theirs, theirs - ours
     if any(word in FIGURES for word in ours ^ theirs) or all(any(map(_has_digit, words)) for words in exclusive):
         return 0.0

@@ -91,7 +91,7 @@ _CHOSEN_BEHIND = caseless(
 _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не|weder|noch|ni)\b[^.;\n]{0,20}$"
     r"|n['’]t recommend \w{1,3} through $|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
-    r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}$"
+    r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}$|\bi doubt\b[^.;\n]{0,40}$"
     r"|(?:不(?:会|會|要|能|是|太|喜|选|選|建|可|适|適)|别选|別選|没有?推)[^。，,;；\n]{0,8}$"
     r"|(?:除了|跳过|跳過|看过|看過) ?$"
 )

@@ -60,7 +60,7 @@ _IS_BEST = caseless(
     r"|the one (?:that |which )?(?:comes closest|(?:fits|matches|suits)(?: (?:them|this \w+))? best)"
     r"|the (?:obvious|natural|logical) next (?:step|choice|pick|watch|read)|my (?:top |final )?(?:choice|pick"
     r"|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
-    r"|option|match)|(?:suits|fits|matches) (?!other|most|some|people)"
+    r"|option|match)|(?:suits|fits|matches) (?!other|most|some|people|fans|the others)"
     r"(?:(?!, (?:but|while|whereas|and|(?-i:[A-Z])))[^.;\n]){1,60} (?:better|best)(?=[.,:;!]|$"
     r"| than)"
     r"|wins(?=[ .,;!]|$)"
@@ -88,7 +88,7 @@ _NOT_CALLED = caseless(
     r"|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
     r"|nunca|jamais|jamás|non|né|не|или)\b|\?"
 )
-DENIED_IN_ASIA = re.compile(r"不(?!错|仅|但|同)|没有?(?:推|看)|看过|很难|ません|ない|見(?:まし|た)|않|없|봤")
+DENIED_IN_ASIA = re.compile(r"不(?!错|仅|但|同)|没有?(?:推|看)|看过|很难|難し|ません|ない|見(?:まし|た)|않|없|봤")
 """Words by which a Chinese, Japanese or Korean sentence about a title does not choose it."""
 _SENTENCE = re.compile(
     r"(?<=[.!?])(?<!\b[A-Z]\.[A-Z]\.) |; |, (?=so\b|and\b|but\b|yet\b)| and (?=(?:go|pick|choose|watch|read|play"
@@ -152,6 +152,8 @@ _QUOTED_IN_ASIA = re.compile(
     r"(?!か|が)"
 )
 """`「もののけ姫(Princess Mononoke)」が一番おすすめです`"""
+_JOINED_IN_ASIA = re.compile(r"\"(?:と|か|や|も|、|または|もしくは|及び)\Z")
+"""`「Heat」と` before another title"""
 _REJECTED = caseless(r"\b(?:not|skip|avoid)(?= [*_\"“]{0,3}(?-i:[A-Z]))")
 """`Not Heat, that's my answer.`"""
 
@@ -160,7 +162,8 @@ def _in_quotes(found: re.Match[str], index: TitleIndex) -> int | None:
     """Return the item of a quoted title that is recommended, None if it is none or if the sentence denies it."""
     match = next(filter(None, map(index.find, filter(None, found.groups()))), None)
     denied = DENIED_IN_ASIA.search(found.string[found.end() :].partition("。")[0])
-    return match.positions[0] if match and len(match.positions) == 1 and not denied else None
+    joined = _JOINED_IN_ASIA.search(found.string, max(0, found.start() - 8), found.start())
+    return match.positions[0] if match and len(match.positions) == 1 and not (denied or joined) else None
 
 
 _LAST = re.compile(
@@ -261,7 +264,8 @@ def called_title(text: str, index: TitleIndex) -> int | None:
 
 
 _ASIDE = caseless(
-    r"[*_\"”]{0,3}(?: [–—-] | \()(?!(?:or|and|maybe|perhaps|if|unless|though|but|no|actually|wait)\b|\d{4}\))"
+    r"[*_\"”]{0,3}(?: [–—-] | \()(?!(?:or|and|maybe|perhaps|if|unless|though|but|no|actually|wait)\b|\d{4}\)"
+    r"|[^.\n]{1,60} [–—-] or\b)"
 )
 _IS = re.compile(r"\A (?:is|would be)\b")
 _EDITED = caseless(r"\W*edit:")

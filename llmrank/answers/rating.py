@@ -64,7 +64,7 @@ _DIGITS = (
     rf"(?:{_END}|(?=[星点分점くぐ程ほ]|です|でしょう))"
 )
 _WORD = (
-    r"\b(?<!this )(?<!that )(?<!which )(?<!good )(?<!great )(?<!the )(?<!no )"
+    r"\b(?<!this )(?<!that )(?<!which )(?<!good )(?<!great )(?<!no )(?<!the (?=one\b))"
     rf"(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
 )
 _ALONE = (
@@ -208,7 +208,8 @@ _FINAL = caseless(
 """`Nota: 4 … Nota final: 2,5`"""
 _CORRECTED = caseless(
     rf"\W{{0,9}}(?:(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
-    rf"(?: for\b[^:\n]{{0,80}})?|edit)\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?"
+    rf"(?: for\b[^:\n]{{0,80}})?|edit)\W{{1,6}}"
+    rf"{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?"
 )
 """A line after a first guess: `Corrected rating: 5`."""
 _OTHER_WAY = caseless(
@@ -281,11 +282,16 @@ _ASIDE = re.compile(r"\((?:[^\s()]+ ){3,60}[^\s()]+\)")
 """A remark in parentheses, which may hold other numbers than the rating before it."""
 _AT_LEAST = caseless(rf"\bat (?:least|most) (?:an? )?{_NUMBER}(?=,? (?:(?:most|more) likely|likely|probably)\b)")
 """`At least a 4, most likely 4.5`"""
+_WERE_IT = caseless(
+    rf"(?<![\d.,]){_NUMBER}(?: stars?)? if (?:it|they|he|she|the {USER}) "
+    r"(?:were|was|had been|did|liked|loved|enjoyed)\b[^.,;!\n]{0,80}"
+)
+"""`They'd rate it 4 if it were shorter`"""
 _TWO_WAYS = caseless(r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and |but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?=[.\n]|$)")
 """`If they play alone, 3; if they play with a partner, 5.`"""
 _NOT_QUITE = caseless(
-    rf"\b(?:not (?:quite |really |exactly )?an?|would(?:n['’]t| not) (?:put|rate|score"
-    rf"|give) (?:it|this)(?: at)?(?: an?)?|(?:no diría(?: que)?|ne dirais pas|würde nicht sagen|non direi"
+    rf"\b(?:not (?:quite |really |exactly )?an?|would(?:n['’]t| not) (?:put|rate|score|give)"
+    rf" (?:it|this)(?: at)?(?: an?)?|(?:no diría(?: que)?|ne dirais pas|würde nicht sagen|non direi"
     rf"|não diria)(?: eine?| un[ae]?| uma?)?) {_DIGITS}"
 )
 _ASKED_FIRST = re.compile(r"\A[^\n]{10,300}\?[\"”*_]{0,3}\s*\n(?=\W{0,3}\d)")
@@ -362,7 +368,7 @@ def _plain(text: str, question: Question) -> str:
     text = _SHARES.sub("", text) if len(_SHARES.findall(text)) > 2 else text
     aside = _ASIDE.sub(" ", text)
     text = _AVERAGES.sub(" ", aside if _ANY.search(aside) else text)
-    text = _AT_LEAST.sub(" ", text)
+    text = _WERE_IT.sub(" ", _AT_LEAST.sub(" ", text))
     text = _NOT_QUITE.sub(" ", _WISH.sub(" ", _NEEDS.sub(" ", text)))
     text = "\n".join(" ".join(line.split()) for line in _NO_RATING.sub(" ", text).splitlines())
     text = _OFF.sub(f"{_RANGE_MARK} ", _WORD_RANGE.sub(f"{_RANGE_MARK} ", text))

@@ -75,8 +75,8 @@ _BOTH = caseless(
 )
 _CHANCE = caseless(
     r"\W*(?:the )?(?:probability|likelihood|chances?)"
-    r"(?: of (?:yes|an? (?:yes|like)|(?:lik|enjoy|lov)\w+(?: (?:it|this))?)"
-    rf"|(?: that| of)? (?:they|he|she|(?:the|this) {USER}) (?:(?:will|would) )?(?:lik|enjoy|lov)\w+(?: (?:it|this))?)"
+    r"(?: of (?:yes|an? (?:yes|like)|(?:lik|enjoy|lov)\w*(?: (?:it|this))?)"
+    rf"|(?: that| of)? (?:they|he|she|(?:the|this) {USER}) (?:(?:will|would) )?(?:lik|enjoy|lov)\w*(?: (?:it|this))?)"
     r" ?(?::| is|=) ?(?:about |around )?(\d{1,3}(?:\.\d+)?) ?%\W*$"
 )
 """`Probability that the user will like it: 85%`"""
@@ -110,7 +110,7 @@ _ACKNOWLEDGES = caseless(
     r"[^.!?\n]*[.!?]\s*"
 )
 _OF_IT = caseless(r"\b(?:it|this|that)\b")
-_ASKS_OTHERWISE = caseless(r"\b(?:dislike|hate|mind|skip|avoid|regret|too|seen|already)\b")
+_ASKS_OTHERWISE = caseless(r"\b(?:dislike|hate|mind|skip|avoid|regret|too(?= \w)|seen|already)\b")
 """Words of a question to which `no` does not mean that the user would not like the item: `Is it too slow?`"""
 _FINAL = caseless(
     rf"\b(?:final answer|(?:so|therefore|thus|hence|on (?:reflection|second thoughts?)),? (?:the|my)"
@@ -375,7 +375,7 @@ _CONCLUDED = caseless(
 _LAST_SO = caseless(
     r"(?:^|[.!?] )(?:so|therefore|thus|overall|in the end|hence),? (?:it(?:['’]s| is) )?(?:an? )?(yes|no)"
     rf"(?=[.:;!–—-]|, (?:they|he|she|(?:the|this) {USER}|i|not (?:for|recommended))\b)"
-    r"(?![^.!?\n]{0,80}(?:\bnot|n['’]t|\bnever)\b[^.!?\n]{0,40}\b(?:dislike|hate|mind|skip|avoid|miss)\b)"
+    r"(?![^.!?\n]{0,80}(?:\bnot|n['’]t|\bnever)\b[^.!?\n]{0,40}\b(?:dislike|hate|mind|skip|avoid|miss))"
     r"[^.!?\n]{0,200}[.!]?$"
 )
 """`… So no, I would not recommend it.`"""

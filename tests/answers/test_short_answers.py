@@ -121,6 +121,7 @@ BY_LETTER: list[tuple[str, int | None]] = [
     ("If they were older they would enjoy A. D.", 4),
     ("Aを選ぶ人もいますが、Dです。", None),
     ("None of the 6", None),
+    ("I doubt they would enjoy A.", None),
 ]
 BY_NUMBER: list[tuple[str, int | None]] = [
     ("3 stars? I'd pick 4.", 4),
@@ -238,6 +239,10 @@ BY_TITLE: list[tuple[str, int | None]] = [
     ("「Heat」を選ぶ人もいますが、私は「Fargo」を選びます。", 4),
     ("「Heat」が最適か「Fargo」が最適か迷います。", None),
     ("以前「Heat」をおすすめしましたが、今回は「Fargo」をおすすめします。", 4),
+    ("I'd pick either Fargo - a comedy - or Heat.", None),
+    ("「Heat」または「Fargo」がおすすめです。", None),
+    ("「Heat」をおすすめするのは難しい。", None),
+    ("「Heat」よりも「Fargo」が最適です。", 4),
 ]
 VERDICTS: list[tuple[str, int | None]] = [
     ("Yes.", 1),
@@ -407,6 +412,10 @@ VERDICTS: list[tuple[str, int | None]] = [
     ("They will try it and give up.", None),
     ("Con certezza. No.", 0),
     ("Auf jeden Fall. Nicht.", None),
+    ("They have not seen it. So no, they can't have disliked it.", None),
+    ("Probability that they enjoy it: about 20 %", 0),
+    ("Will they skip it? No.", None),
+    ("Does the user like it too? Yes.", 1),
 ]
 RATINGS: list[tuple[str, float | None]] = [
     ("4", 4),
@@ -486,6 +495,9 @@ RATINGS: list[tuple[str, float | None]] = [
     ("I'd say this is a good one", None),
     ("Score: 4. Confidence: 3.", 4),
     ("3\nedit: 4", 4),
+    ("They'd rate it 4 if it were shorter.", None),
+    ("They'd rate it 4 if it were shorter; as it is, 3.", 3),
+    ("4 stars\nEdit: 3 stars", 3),
 ]
 
 

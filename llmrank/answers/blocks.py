@@ -39,6 +39,7 @@ RANK_NOUN = (
 """Words for a rank, before or after an entry."""
 _RANK_WORD = rf"{RANK_NOUN}|ranking|top|pick|choice|順位|名次|第"
 _LED = r"(?:(?:und|and|et|y|e) )?(?:(?:auf|at|in|en|au|al|em) )?"
+"""Small words before a rank: `und auf Platz 2`"""
 _NUMBER_STARTS = frozenset(("nu", "nr", "no", "Nu", "Nr", "No"))
 
 NOTATIONS = (

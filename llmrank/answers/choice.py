@@ -446,7 +446,9 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
 
 
 _LABEL = caseless(r"\W*(?:option|answer|choice|pick)\b")
+"""`Option C: Heat`"""
 _OPTION_LINE = re.compile(r"^\W*option\b", re.IGNORECASE | re.MULTILINE)
+"""A line about another option, after which the first one need not be the choice."""
 
 
 def _without_brackets(text: str, identifiers: Identifiers) -> list[Word]:

@@ -454,7 +454,8 @@ def _with_recalled(found: Sequence[Mention], assigned: Assignments, index: Title
     """Return the results with unmatched entries resolved to the item that they recall, where the other entries support
     it.
 
-    Most entries must name or recall an item, and only an item that no other entry names can be recalled.
+    Most entries must name or recall an item, or all of a complete list. Only an item that no other entry names can be
+    recalled.
     """
     known = {at for at, _ in assigned if at is not None}
     unmatched = [number for number, (_, how) in enumerate(assigned) if how == "not_a_candidate"]
@@ -466,10 +467,9 @@ def _with_recalled(found: Sequence[Mention], assigned: Assignments, index: Title
     company = len(known) + len(certain)
     is_supported = company >= max(_MIN_COMPANY, 2 * (len(unmatched) - len(certain)))
     if len(found) == len(index) > _MIN_COMPANY:  # all ranked: unmatched entries name the rest
-        free = {*range(len(index))} - known - {*certain.values()}
-        rest = {number: text for number, text in texts.items() if number not in certain}
         for among in (index.holding, index.misspelt, index.alike):
-            close = {number: among(text, free) for number, text in rest.items() if number not in certain}
+            free = {*range(len(index))} - known - {*certain.values()}
+            close = {number: among(text, free) for number, text in texts.items() if number not in certain}
             certain |= _claimed_once({number: at.pop() for number, at in close.items() if len(at) == 1}, known)
         is_supported |= len(certain) == len(unmatched) <= len(known)
     if not is_supported:

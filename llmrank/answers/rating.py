@@ -287,7 +287,9 @@ _WERE_IT = caseless(
     r"(?:were|was|had been|did|liked|loved|enjoyed)\b[^.,;!\n]{0,80}"
 )
 """`They'd rate it 4 if it were shorter`"""
-_TWO_WAYS = caseless(r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and |but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?=[.\n]|$)")
+_TWO_WAYS = caseless(
+    r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and |but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?=[.\n]\D{0,400}\Z|\Z)"
+)
 """`If they play alone, 3; if they play with a partner, 5.`"""
 _NOT_QUITE = caseless(
     rf"\b(?:not (?:quite |really |exactly )?an?|would(?:n['’]t| not) (?:put|rate|score|give)"

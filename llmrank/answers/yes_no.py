@@ -291,8 +291,8 @@ def _meant(words: Iterable[str]) -> set[bool]:
 
 
 def _opening(text: str) -> set[bool] | None:
-    """Return the verdict of an opening that is more or less than a plain yes or no: `Yes and no`, `Absolutely!`,
-    `Eher nicht.`"""
+    """Return the verdict of a last sentence such as `So no, I would not recommend it`, or else of an opening that is
+    more or less than a plain yes or no: `Yes and no`, `Absolutely!`, `Eher nicht.`"""
     if (last := _LAST_SO.search(text.rstrip()[-SEARCH_LIMIT:])) and not _ON_SOMETHING.search(last[0]):
         return _meant([last[1]])
     if chance := _CHANCE.match(text):

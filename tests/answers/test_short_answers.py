@@ -496,6 +496,8 @@ RATINGS: list[tuple[str, float | None]] = [
     ("Score: 4. Confidence: 3.", 4),
     ("3\nedit: 4", 4),
     ("They'd rate it 4 if it were shorter.", None),
+    ("If it's raining, 3; if sunny, 5. I'd say 4.", 4),
+    ("If they play alone, 3; if with a friend, 5.", None),
     ("They'd rate it 4 if it were shorter; as it is, 3.", 3),
     ("4 stars\nEdit: 3 stars", 3),
 ]

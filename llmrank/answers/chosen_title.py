@@ -82,7 +82,8 @@ _BY_OTHERS = caseless(
 )
 """`A friend would recommend`"""
 _NOT_CALLED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|avoid\w*|skip\w*|worst|least|worse|unless"
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|hesitate|reluctant|avoid\w*|skip\w*|worst|least|worse"
+    r"|unless"
     r"|if(?! i ha(?:d|ve) to| (?:they|you|he|she|the \w+)(?:['’]ve| have)? (?:enjoyed|liked|loved|seen|read"
     r"|watched)(?! (?:it|this|that|them|both)\b))|or"
     r"|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"

@@ -539,7 +539,8 @@ def _agreement(query: Title, title: Title) -> tuple[bool, ...]:
 
 def _name_similarity(a: Name, b: Name, same_year: bool) -> float:
     """Return the similarity of two names, 0 if a word of one is not a plausible misspelling of its counterpart."""
-    if a.joined == b.joined or a.content == b.content:
+    alike = a.content == b.content and (len(a.content) > 1 or same_year)  # not On the Road for The Road
+    if a.joined == b.joined or alike:
         return 0.99
     near = Indel.normalized_similarity(a.text, b.text, score_cutoff=_NEAR_SAME_YEAR if same_year else _NEAR)
     return near if near and _is_misspelt(a.words, b.words, same_year) else 0.0

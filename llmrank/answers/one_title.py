@@ -33,7 +33,7 @@ _FIELDS = re.compile(r"::|[|\t]| → | [-=]> ")
 _QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
 _CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
 _DENIED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable|avoid\w*|rul(?:e|es|ed|ing) out"
+    r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable|hesitate|reluctant|avoid\w*|rul(?:e|es|ed|ing) out"
     r"|(?:already|just) (?:finished|watched|seen|read|played|bought)|competitor)\b"
 )
 _TAKEN_BACK = caseless(

@@ -292,9 +292,11 @@ _TWO_WAYS = caseless(
 )
 """`If they play alone, 3; if they play with a partner, 5.`"""
 _NOT_QUITE = caseless(
+    r"\bno(?: one|body) (?:would|will|could) (?:give|rate|call)\b[^.;\n]*",
+    rf"\b(?:not (?:quite |really |exactly )?an?|(?:is|['’]s) no) (?:\d|{'|'.join(_WORDS)})[ -]star\b",
     rf"\b(?:not (?:quite |really |exactly )?an?|would(?:n['’]t| not) (?:put|rate|score|give)"
     rf" (?:it|this)(?: at)?(?: an?)?|(?:no diría(?: que)?|ne dirais pas|würde nicht sagen|non direi"
-    rf"|não diria)(?: eine?| un[ae]?| uma?)?) {_DIGITS}"
+    rf"|não diria)(?: eine?| un[ae]?| uma?)?) {_DIGITS}",
 )
 _ASKED_FIRST = re.compile(r"\A[^\n]{10,300}\?[\"”*_]{0,3}\s*\n(?=\W{0,3}\d)")
 """The question, repeated before the answer."""

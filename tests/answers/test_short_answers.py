@@ -574,3 +574,22 @@ def test_another_work_in_a_complete_list_is_no_slip(at: int, slip: str, is_meant
     text = "\n".join((*COMPLETE[:at], slip, *COMPLETE[at + 1 :]))
     answer = answer_format("titles").read(Response(text), Question(items))
     assert answer.ranked == (COMPLETE if is_meant else (*COMPLETE[:at], *COMPLETE[at + 1 :]))
+
+
+def test_who_hesitates_to_recommend_an_item_does_not_choose_it() -> None:
+    items = tuple(Item(title, title) for title in ("Heat (1995)", "Fargo (1996)"))
+    for text in ("I would hesitate to recommend Heat.", "I'd be reluctant to suggest Fargo."):
+        assert answer_format("one_title").read(Response(text), Question(items, top=1)).outcome is Outcome.UNPARSED
+
+
+def test_a_rating_that_is_denied_does_not_count() -> None:
+    assert value("rating", "It's no five-star film. Three.") == 3
+    assert value("rating", "No one would give it a five.") is None
+
+
+def test_one_word_beside_other_small_words_is_another_title() -> None:
+    items = tuple(Item(title, title) for title in ("The Road", "Dune", "Emma"))
+    assert answer_format("titles").read(Response("1. On the Road\n2. Dune\n3. Emma"), Question(items)).ranked == (
+        "Dune",
+        "Emma",
+    )

@@ -144,6 +144,8 @@ def _read_blocks(
     if _lacks_ranking(reading, text, question):
         return unparsed(response, text, "no_candidate_named", repairs)
     if reading.ambiguous or _is_contradicted(reading, text, question):
+        if not _may_name_items(reading, title_index(question.items)):
+            return unparsed(response, text, "no_candidate_named")
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
         answer = by_title(reading.mentions, response, question, text, truncated, repairs)
@@ -161,6 +163,13 @@ def _read_blocks(
     if answer.outcome is not Outcome.OK:
         return answer
     return with_repairs(answer, {"commented": comments_around(reading.mentions, text, question.items)})
+
+
+def _may_name_items(reading: Listing, index: TitleIndex) -> bool:
+    """Return whether any of a few entries is an item, or similar to one: `You watched, oldest first:` lists others."""
+    return bool(reading.named) or any(
+        one.match or index.nearest(one.text) for one in islice(reading.mentions, _ALTERNATIVES_LIMIT)
+    )
 
 
 def _titles_or_identifiers(

@@ -593,3 +593,10 @@ def test_one_word_beside_other_small_words_is_another_title() -> None:
         "Dune",
         "Emma",
     )
+
+
+def test_a_list_of_other_titles_in_no_order_names_no_candidate() -> None:
+    items = tuple(Item(title, title) for title in ("Heat (1995)", "Fargo (1996)", "Alien (1979)"))
+    text = "The user has watched these movies, oldest first:\n- Jungle2Jungle (1997)\n- Jungle2Jungle (1997)"
+    answer = answer_format("titles").read(Response(text), Question(items))
+    assert (answer.reason, answer.repairs) == ("no_candidate_named", {})

@@ -475,7 +475,8 @@ def _with_recalled(found: Sequence[Mention], assigned: Assignments, index: Title
     certain = _claimed_once(recalled, known)
     company = len(known) + len(certain)
     is_supported = company >= max(_MIN_COMPANY, 2 * (len(unmatched) - len(certain)))
-    if len(found) == len(index) > _MIN_COMPANY:  # all ranked: unmatched entries name the rest
+    may_be_all = is_supported or len(unmatched) <= len(known)
+    if may_be_all and len(found) == len(index) > _MIN_COMPANY:  # all ranked: unmatched entries name the rest
         for among in (index.holding, index.misspelt, index.alike):
             free = {*range(len(index))} - known - {*certain.values()}
             close = {number: among(text, free) for number, text in texts.items() if number not in certain}

@@ -147,10 +147,14 @@ def _content(title: Title) -> Set[str]:
 
 def _share(ours: Set[str], theirs: Set[str]) -> float:
     """Return which share of the words of two names both have; 0 if their numbers differ (WH-1000XM4, WH-1000XM5)."""
-    exclusive = ours - theirs, theirs - ours
-    if any(word in FIGURES for word in ours ^ theirs) or all(any(map(_has_digit, words)) for words in exclusive):
+    both, exclusive = ours & theirs, (ours - theirs, theirs - ours)
+    if (
+        not both
+        or any(word in FIGURES for word in ours ^ theirs)
+        or all(any(map(_has_digit, one)) for one in exclusive)
+    ):
         return 0.0
-    return len(ours & theirs) / len(ours | theirs)
+    return len(both) / len(ours | theirs)
 
 
 def _has_digit(word: str) -> bool:

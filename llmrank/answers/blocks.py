@@ -342,7 +342,7 @@ def _line(number: int, raw: str) -> Line:
 
 _KEY_LIMIT = 24
 """Maximum length of a field's key."""
-_BEFORE_RANKS = ("ii", "iv", "vi", "xi", "coming", "in", "and")
+_BEFORE_RANKS = ("ii", "iv", "vi", "xi", "coming", "in", "and", "und", "et", "auf", "at", "en", "au", "al", "em")
 """Roman numerals, and words that may precede an ordinal (`And third: Heat`)."""
 _RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS, *_BEFORE_RANKS))
 

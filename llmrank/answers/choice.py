@@ -38,7 +38,8 @@ _CALLED = caseless(
     r"|(?:pick|choose|name) (?:just |only )?one, i(?:['’]d| would) say"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|i(?:['’]d| would) take|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
-    r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|würde ich"
+    r"|lean(?:ing)? towards?|je (?:choisi(?:rais|s)|prendrais|pencherais pour|opterais pour"
+    r"|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|würde ich"
     r"|ich (?:würde"
     r"|empfehle|wähle|nehme|tendiere|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
     r"|me quedo con|je (?:garde|retiens|prends)|ich bleibe bei|fico com|tengo per|ik kies"
@@ -379,10 +380,15 @@ def _others(words: list[Word], at: int) -> int:
 
 def _is_question(words: list[Word], text: str) -> bool:
     """Return whether a text asks a question or chooses nothing, and names identifiers only in passing."""
-    if not (asks_first(text) or _CHOOSES_NONE.search(text[:600])):
+    repeats = text.rstrip().endswith("?") and len({word.text for word in words}) > _SEVERAL
+    if not (repeats or asks_first(text) or _CHOOSES_NONE.search(text[:600])):
         return False
     alone = starts_with_identifier(words[0], text) and text.partition("\n")[0].strip(_AROUND + "(") == words[0].text
     return not alone and not _declared(words, text)
+
+
+_SEVERAL = 2
+"""A question with more identifiers than this repeats what was asked."""
 
 
 def _is_undecided(words: list[Word], text: str) -> bool:
@@ -410,7 +416,8 @@ _COUNTED = re.compile(
     r" (?:(?:[A-Za-z-]{2,20} ){0,2}"
     r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title"
     r"|rating)s?|are"
-    r"|were|stars?(?! [A-Z])|points?|of (?:the|these|those|them)|hours?|minutes|years?|times|awards?|oscars?|seasons?"
+    r"|were|stars?(?! [A-Z])|points?|of (?:the|these|those|them)|hours?|minutes|horas?|heures?|stunden?|minutos?"
+    r"|minuten|minuti|días?|jours|tagen?|giorni|años|jahren?|euros?|years?|times|awards?|oscars?|seasons?"
     r"|pages|people|users|others?)\b"
 )
 _NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)\b)[a-z]{3,}")
@@ -442,7 +449,8 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
     line, _, rest = text[words[0].end :].partition("\n")
     named = index.find(line.lstrip(" *_\"'.:)]-–—").rstrip(" *_\"'.:-–—"))
     own = named is not None and named.positions == (words[0].position,)
-    return words[0].position if own and not (_RETRACTION.search(rest) or _OPTION_LINE.search(rest)) else None
+    asks = rest.rstrip().endswith("?") and len({word.text for word in words}) > _SEVERAL
+    return words[0].position if own and not (asks or _RETRACTION.search(rest) or _OPTION_LINE.search(rest)) else None
 
 
 _LABEL = caseless(r"\W*(?:option|answer|choice|pick)\b")

@@ -29,7 +29,8 @@ _CALLS = caseless(
     r"|answer)(?= (?:is|would be)\b|[:*_\"“ ]{1,3}(?-i:[A-Z]))"
     r"|(?:(?:top|first|final|best) (?:pick|choice)|(?<!not )(?<!also )(?<!already )(?<!least )"
     r"(?<!previously )recommended)(?=[:*_]{1,3} )|recommend|suggest"
-    r"|(?:pick|choose|name) (?:just |only )?one|(?:has|have|would have) to be(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
+    r"|make it(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:pick|choose|name) (?:just |only )?one|(?:has|have"
+    r"|would have) to be(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|am (?:ehesten|besten) passt(?: wohl| hier)?|try(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:answer|pick"
     r"|choice) (?:changes to|becomes|is now)|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
     r"|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|settl(?:e|ing) (?:on|for)|opt(?:ing)? for|lean(?:ing)? towards?"
@@ -86,7 +87,7 @@ _NOT_CALLED = caseless(
     r"|unless"
     r"|if(?! i ha(?:d|ve) to| (?:they|you|he|she|the \w+)(?:['’]ve| have)? (?:enjoyed|liked|loved|seen|read"
     r"|watched)(?! (?:it|this|that|them|both)\b))|or"
-    r"|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
+    r"|instead(?![.!]?\s*\Z)|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
     r"|nunca|jamais|jamás|non|né|не|или)\b|\?"
 )
 DENIED_IN_ASIA = re.compile(r"不(?!错|仅|但|同)|没有?(?:推|看)|看过|很难|難し|ません|ない|見(?:まし|た)|않|없|봤")

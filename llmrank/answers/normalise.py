@@ -460,6 +460,7 @@ _STEPS_OF_EAST_ASIA: _Steps = (
     ("首先", _in_turn),
     ("順", partial(_ORDER_IS.sub, r"\n\1: \2\n")),
     ("番", partial(_JAPANESE_NUMBER.sub, r"\1")),
+    (" › ", lambda text: text.replace(" › ", " > ")),
     ("", lambda text: _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text)) if _NUMBER_SIGN.search(text) else text),
     ("第", lambda text: _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.find(found[2]) + 1}", text)),
     ("第", partial(_NTH_INSIDE.sub, _mark)),

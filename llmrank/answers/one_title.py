@@ -37,10 +37,13 @@ _DENIED = caseless(
     r"|(?:already|just) (?:finished|watched|seen|read|played|bought)|competitor)\b"
 )
 _TAKEN_BACK = caseless(
-    rf"{RETRACTION.pattern}|^\W*edit:|\n\W*edit:|\bapolog|\bsorry\b|\bcorrect(?:ed|ion)\b|\bmy mistake\b"
+    rf"{RETRACTION.pattern}|\bhmm+,? no\b|\bmake it (?-i:[A-Z])|^\W*edit:|\n\W*edit:|\bapolog|\bsorry\b"
+    rf"|\bcorrect(?:ed|ion)\b|\bmy mistake\b"
     r"|\bno,? (?:perd[óo]n|espera|aspetta|scusa)\b|\bnon,? pardon\b|\bnein,? (?:moment|entschuldigung)\b"
     r"|\bnão,? desculp"
 )
+_ALTERNATIVE = caseless(r"\b(?:if|otherwise|alternat\w*|second|backup|also|or|fallback|runner|next|instead)\b")
+"""Words of a last line that names another item beside the choice: `If they have seen it, go with Fargo.`"""
 _EDITED = caseless(r"\n\W*edit:")
 _BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
 """`Most people would choose Heat, but I'd recommend Fargo`"""
@@ -111,6 +114,10 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
     if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
         sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if first.text in one)
         return not _EDITED.search(text) and not any(map(DENIED_IN_ASIA.search, sentences))
+    ending = text.rstrip().rpartition("\n")[2]
+    last = None if _ALTERNATIVE.search(ending) else called_title(ending, index)
+    if last is not None and question.items[last].item_id != listed.ranked[0]:
+        return False  # - Heat: too long⏎- Fargo: dry⏎⏎So Fargo, then.
     second = next((entry.text for entry in listed.entries[1:2] if entry.read_as in _STAGES), "")
     behind = text.partition(first.text)[2]
     if _BUT_I.search(behind):

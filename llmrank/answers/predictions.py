@@ -164,7 +164,7 @@ _FOR = caseless(
     rf"\bnot only (?:will|would) (?:they|he|she|the {USER}) (?:{TAKE}) (?:it|this)\b",
     r"\bcan(?:no|['’])t go wrong with (?:it|this)\b",
     r"\A\W*why not\?(?! no\b)|👍",
-    r"\A\W*no pewnie[!.]",
+    r"\A\W*no pewnie[!.]|\A\W*(?:acho que sim|creo que sí|je pense que oui|ich denke schon|penso di sì)[.!,]",
     rf"\bis (?:an? |an absolute )(?:hit|winner) for (?:them|him|her|(?:the|this) {USER})(?=[.!,;]|$)",
     r"\A\W*(?:com certeza|sem dúvida|con certezza|senza dubbio|auf jeden fall|absolument|sin duda|desde luego)[.!]"
     r"(?! *(?:no|não|non|nein|nicht|pas)\b)",
@@ -179,6 +179,9 @@ _AGAINST = caseless(
     r"|sicher(?:lich)? nicht|auf keinen fall)[.!,。]|👎",
     r"\A\W*(?:je ne (?:pense|crois) pas que?|no creo que|ich (?:glaube|denke) (?:eher )?nicht, dass"
     r"|non (?:penso|credo) che|não acho que)\b",
+    r"\A\W*(?:acho que não|creo que no|je pense que non|penso di no)[.!,]",
+    rf"\bi (?:do not|don['’]t|can(?:no|['’])t) see (?:them|him|her|(?:the|this) {USER}) (?:lik|enjoy|lov)ing (?:it"
+    rf"|this)\b",
     r"\A\W*not recommended(?=[*_]{0,3}(?:[.!\n]|$))",
     r"\bit is (?:very |quite |rather )?unlikely to (?:work|appeal|suit|fit)\b",
     r"\bcan(?:no|['’])t say yes\b",

@@ -78,7 +78,8 @@ _UNIT = (
     rf"|{'|'.join(_FOREIGN[4])})(?:\.0)?(?![\w/]|\.\d)(?: ?(?:{_STARS}){_ENDS_UNIT})?|[ -]?(?:{_STARS}){_ENDS_UNIT})"
 )
 _LABEL = (
-    r"(?:my|the|short|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of"
+    r"(?:my|the|short|most likely|likeliest|final|predicted|expected|estimated|user|overall|rating|score|answer"
+    r"|prediction|response|is|of"
     r"|bewertung|note"
     r"|nota|calificación|puntuación|valutazione|voto|evaluation|évaluation|estimate|评分|評分|得分|оценка|評価|평점)"
 )
@@ -154,7 +155,8 @@ _EXPECTS = caseless(
 _FEELS = caseless(
     rf"{_DIGITS.replace('value', 'guessed')} is my (?:guess|prediction|estimate|rating|answer|bet)\b"
     rf"(?! for (?!this|them|the {USER}))",
-    rf"\bi(?:['’]d| would|['’]ll) (?:put|place|rate|score) (?:(?:it|this|that) )?(?:at|around) (?:an? )?"
+    rf"\bi(?:['’]d| would|['’]ll) (?:put|place|rate|score) (?:(?:it|this|that) )?(?:right in between, )?(?:at"
+    rf"|around) (?:an? )?"
     rf"{_DIGITS.replace('value', 'put')}",
     rf"\ban? {_DIGITS} (?:feels|seems|sounds) (?:about |just )?(?:right|fair|reasonable|likely|realistic)(?=[.,;!]|$"
     rf"| (?:for(?= (?:this|them|the {USER})\b| ?[.,;!]| ?$)|given|here|to me|because|since|as)\b)",
@@ -166,7 +168,7 @@ _ESTIMATES = caseless(
 )
 """`Daher schätze ich 3,5 von 5 Sternen`"""
 _CHANGED = caseless(
-    r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump|revis|chang|updat"
+    r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump|bring|revis|chang|updat"
     r"|adjust)(?:e|ing)?(?: (?:it|that"
     r"|this|my (?:prediction|rating|estimate|score)))?"
     rf"(?: up| down)? to (?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"

@@ -80,6 +80,12 @@ _CHANCE = caseless(
     r" ?(?::| is|=) ?(?:about |around )?(\d{1,3}(?:\.\d+)?) ?%\W*$"
 )
 """`Probability that the user will like it: 85%`"""
+_CHANCES = caseless(
+    r"\bi(?:['’]d| would) put the (?:chances?|odds|probability|likelihood)(?: of (?:it|this|a yes|them (?:lik"
+    r"|enjoy)ing"
+    r" (?:it|this)))? at (?:about |around |roughly )?(\d{1,3}(?:\.\d+)?) ?%"
+)
+"""`I'd put the chances at about 15%.`"""
 _EVEN = 50.0
 _BUT_YES = caseless(r"\W*not (?!for\b)[^.!?\n]{1,80}, but (yes)(?=[:.,!;–—-])")
 """`Not their usual genre, but yes: …`"""
@@ -113,7 +119,8 @@ _OF_IT = caseless(r"\b(?:it|this|that)\b")
 _ASKS_OTHERWISE = caseless(r"\b(?:dislike|hate|mind|skip|avoid|regret|too(?= \w)|seen|already)\b")
 """Words of a question to which `no` does not mean that the user would not like the item: `Is it too slow?`"""
 _FINAL = caseless(
-    rf"\b(?:final answer|(?:so|therefore|thus|hence|on (?:reflection|second thoughts?)),? (?:the|my)"
+    rf"\b(?:(?:final|corrected|revised|updated) answer|(?:so|therefore|thus|hence|on (?:reflection"
+    rf"|second thoughts?)),? (?:the|my)"
     rf" (?:answer|prediction|verdict))(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?"
     rf"[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
     rf"|\b(?:chang(?:e|ed|ing) my (?:answer|verdict|prediction)|i(?:['’]m| am|['’]ll| will) chang(?:e|ing) (?:that"
@@ -160,6 +167,9 @@ _FIRST_THOUGHT = caseless(
 _CANNOT_BUT = caseless(
     rf"\bi can(?:no|['’])t imagine (?:(?:the|this) {USER}|them|him|her) not (?:liking|enjoying|loving) (?:it|this)\b"
     rf"|\b(?:i can(?:no|['’])t recommend (?:it|this(?: \w+)?) (?:(?:highly|strongly) )?enough"
+    rf"|i (?:do(?: not|n['’]t) think|doubt) (?:they|he|she|(?:the|this) \w+)(?:['’]d| would) say no"
+    r"(?: to (?:it|this(?: one)?))?"
+    rf"|no reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not)(?=[.!]|$)"
     rf"|no reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not) (?:{TAKE}) (?:it|this|them))\b"
     r"(?![^.!?\n]{0,80}\b(?:but|if|unless|except|though|fans|people|those|anyone)\b)"
 )
@@ -181,7 +191,7 @@ _HARDLY = re.compile(
 """`Eher nicht.`"""
 _DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
 _SAYS = caseless(
-    r"\bi(?:['’]d| would)?(?:(?: have to)? say| (?:would )?lean towards?| am leaning towards?)[ *_\"“]{1,3}"
+    r"\bi(?:['’]d| would)?(?:(?: have to)? say| (?:would )?lean(?: towards?)?| am leaning towards?)[ *_\"“]{1,3}"
     r"(?:yes|no)\b[*_\"”]{0,3}(?:[,.;!]|$)"
 )
 """`Considering the history, I'd say no, they would not.`"""
@@ -295,7 +305,7 @@ def _opening(text: str) -> set[bool] | None:
     more or less than a plain yes or no: `Yes and no`, `Absolutely!`, `Eher nicht.`"""
     if (last := _LAST_SO.search(text.rstrip()[-SEARCH_LIMIT:])) and not _ON_SOMETHING.search(last[0]):
         return _meant([last[1]])
-    if chance := _CHANCE.match(text):
+    if chance := _CHANCE.match(text) or _CHANCES.search(text[:SEARCH_LIMIT]):
         return {float(chance[1]) > _EVEN} if float(chance[1]) != _EVEN else {True, False}
     abroad = _BOTH_ABROAD.match(text)
     if (abroad and len(_meant(abroad.groups())) == 2) or _BUT_NOT.match(text):
@@ -370,7 +380,8 @@ def _concluded(text: str) -> set[bool] | None:
 _CONCLUDED = caseless(
     r"\b(?:so|but|then|therefore|thus|hence|overall|on balance)[,:]? "
     r"(?:(?:it|this|this one)(?: is|['’]s) )?(?:an? )?(yes|no)[\W_]*$"
-    rf"|(?:donc|also|quindi|entonces|portanto|dus|c['’]est un|es ist ein),? ({_EITHER})[\W_]*$"
+    rf"|(?:donc|also|quindi|entonces|portanto|dus|c['’]est un|es ist ein|je dirais(?: plutôt)?"
+    rf"|ich würde(?: eher)? sagen:?|diría(?: que)?|direi(?: di)?),? ({_EITHER})[\W_]*$"
 )
 _LAST_SO = caseless(
     r"(?:^|[.!?] )(?:so|therefore|thus|overall|in the end|hence),? (?:it(?:['’]s| is) )?(?:an? )?(yes|no)"

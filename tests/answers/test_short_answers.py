@@ -600,3 +600,24 @@ def test_a_list_of_other_titles_in_no_order_names_no_candidate() -> None:
     text = "The user has watched these movies, oldest first:\n- Jungle2Jungle (1997)\n- Jungle2Jungle (1997)"
     answer = answer_format("titles").read(Response(text), Question(items))
     assert (answer.reason, answer.repairs) == ("no_candidate_named", {})
+
+
+def test_the_last_line_decides_after_a_list_of_what_was_weighed() -> None:
+    items = tuple(Item(title, title) for title in ("Heat (1995)", "Casino (1995)", "Fargo (1996)"))
+
+    def chosen(text: str) -> tuple[str, ...] | None:
+        return answer_format("one_title").read(Response(text), Question(items, top=1)).ranked
+
+    assert chosen("- **Heat**: too long\n- **Casino**: dry, but short\n\nSo Casino, then.") == ("Casino (1995)",)
+    assert chosen("1. Heat\n2. Casino\n\nIf they have seen Heat, go with Casino.") == ("Heat (1995)",)
+    assert chosen("Heat. Hmm, no, they own it. Make it Fargo instead.") == ("Fargo (1996)",)
+
+
+def test_options_repeated_with_a_question_are_no_choice_and_hours_no_identifiers() -> None:
+    items = tuple(Item(title, title) for title in ("Heat (1995)", "Casino (1995)", "Fargo (1996)"))
+    letters = Question(items, ("A", "B", "C"), top=1)
+    listed = "A. Heat (1995)\nB. Casino (1995)\nC. Fargo (1996)\n\nWhich of these would the user like?"
+    assert answer_format("choice").read(Response(listed), letters).outcome is Outcome.UNPARSED
+    numbers = Question(items, ("1", "2", "3"), top=1)
+    text = "Me quedaría con la segunda opción. Dura unas 3 horas."
+    assert answer_format("choice").read(Response(text), numbers).outcome is Outcome.UNPARSED

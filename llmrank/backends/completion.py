@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from reprlib import Repr
 from typing import Any, TypeVar
 
 import numpy as np
@@ -176,10 +175,8 @@ def error_message(error: object) -> str:
 
 
 def _abridged(body: Mapping[str, Any]) -> str:
-    """Return the fields of a body without a choice, shortened: they show what the endpoint is, or what it says."""
-    short = Repr()
-    short.maxdict, short.maxlevel, short.maxstring = 12, 4, 200
-    return short.repr({name: value for name, value in body.items() if name not in USUAL})
+    """Return the fields of a body without a choice, as JSON: they show what the endpoint is, or what it says."""
+    return json.dumps({name: value for name, value in body.items() if name not in USUAL}, ensure_ascii=False)
 
 
 def first_choice(body: Mapping[str, Any]) -> dict[str, Any] | None:

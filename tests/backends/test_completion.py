@@ -155,12 +155,12 @@ def test_why_there_is_no_answer_is_told_in_the_words_of_the_gateway(name: str) -
 @pytest.mark.parametrize(
     ("body", "shown"),
     [
-        ({"type": "message", "content": [{"text": "[2] > [1]"}], "usage": {}}, "'text': '[2] > [1]'"),
-        ({"message": {"content": "[2] > [1]"}, "done": True}, "'done': True"),
-        ({"result": {"choices": []}, "success": True}, "'result': {'choices': []}"),
-        ({"base_resp": {"status_msg": "login fail"}, "choices": None}, "'status_msg': 'login fail'"),
-        ({"errors": [{"message": "Authentication error"}], "result": None}, "'message': 'Authentication error'"),
-        ({"id": "7", "created": 3, "choices": []}, r"no choice: {'choices': \[\]}$"),
+        ({"type": "message", "content": [{"text": "[2] > [1]"}], "usage": {}}, '"text": "[2] > [1]"'),
+        ({"message": {"content": "[2] > [1]"}, "done": True}, '"done": true'),
+        ({"result": {"choices": []}, "success": True}, '"result": {"choices": []}'),
+        ({"base_resp": {"status_msg": "login fail"}, "choices": None}, '"status_msg": "login fail"'),
+        ({"errors": [{"message": "Authentication error"}], "result": None}, '"message": "Authentication error"'),
+        ({"id": "7", "created": 3, "choices": []}, r'no choice: {"choices": \[\]}$'),
     ],
 )
 def test_a_body_without_a_choice_or_a_known_reason_is_shown(body: Any, shown: str) -> None:

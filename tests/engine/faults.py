@@ -646,10 +646,10 @@ FAULTS = (
     *(
         passing(name, Step(body=json.dumps(body)), shown)
         for name, body, shown in (
-            ("Anthropic's own form", {"type": "message", "content": [{"text": "[3] > [1]"}]}, "'type': 'message'"),
-            ("Ollama's own form", {"message": {"content": "[3] > [1]"}, "done": True}, "'done': True"),
-            ("Workers AI's wrapping", {"result": completion("[3] > [1]"), "success": True}, "{'result': "),
-            ("Lambda's wrapping", {"statusCode": 200, "body": json.dumps(completion("[3]"))}, "'statusCode': 200"),
+            ("Anthropic's own form", {"type": "message", "content": [{"text": "[3] > [1]"}]}, '"type": "message"'),
+            ("Ollama's own form", {"message": {"content": "[3] > [1]"}, "done": True}, '"done": true'),
+            ("Workers AI's wrapping", {"result": completion("[3] > [1]"), "success": True}, '{"result": '),
+            ("Lambda's wrapping", {"statusCode": 200, "body": json.dumps(completion("[3]"))}, '"statusCode": 200'),
             ("MiniMax's error in a 200", {"choices": None, "base_resp": {"status_msg": "login fail"}}, "login fail"),
             ("Cloudflare's error in a 200", {"errors": [{"message": "no login"}], "result": None}, "no login"),
             ("Lambda's error in a 200", {"errorMessage": "Task timed out after 30.03 seconds"}, "Task timed out"),

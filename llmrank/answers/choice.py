@@ -39,8 +39,7 @@ _CALLED = caseless(
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|i(?:['’]d| would) take|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
     r"|lean(?:ing)? towards?|je (?:choisi(?:rais|s)|prendrais|pencherais pour|opterais pour"
-    r"|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|würde ich"
-    r"|ich (?:würde"
+    r"|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|würde ich|ich (?:würde"
     r"|empfehle|wähle|nehme|tendiere|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
     r"|me quedo con|je (?:garde|retiens|prends)|ich bleibe bei|fico com|tengo per|ik kies"
     r"|elegir[ií]a|recomendar[ií]a|recomiendo|sceglierei|consiglierei|escolheria"
@@ -69,8 +68,7 @@ _CHOSEN = caseless(
 _CHOSEN_BEHIND = caseless(
     r"[\])*_\"]{0,4} (?:is|would be|remains) (?:(?:clearly|probably|definitely|still) )?(?:the|a) "
     r"(?:(?:much|far|clearly) )?(?:best|better|strong(?:er|est)|clos(?:er|est)|safe(?:r|st)|right|ideal"
-    r"|most \w{3,12}) (?:choice"
-    r"|pick|fit|option|match|one)\b(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
+    r"|most \w{3,12}) (?:choice|pick|fit|option|match|one)\b(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
     r"|[\])*_\"]{0,4} (?:(?:clearly |still |definitely )?(?:comes out on top|wins\b|stands out|(?:fits|suits"
     r"|matches)(?: [^.;\n]{1,60})? best\b|suits (?:them|this \w+) best)"
     r"|is (?:(?:clearly|probably|definitely) )?(?:the best|(?:the )?closest)(?= (?:to|for|here|among|overall|of)\b"
@@ -81,8 +79,7 @@ _CHOSEN_BEHIND = caseless(
     r"|[\])*_\"]{0,4} (?:passt (?:hier |wohl )?)?am (?:besten|passendsten|geeignetsten)\b(?! nicht)"
     r"|[\])*_\"]{0,4} over (?:the )?(?:option |number )?[\[(]?\w{1,3}[\])]?(?=[.!\n]|$)"
     r"|[\])*_\"]{0,4}(?: \([^()\n]{1,60}\))? (?:est|serait|es|sería|é|seria|è|sarebbe|ist"
-    r"|wäre) (?:\w+ )?(?:le meilleur|la meilleure"
-    r"|(?:el|la) mejor"
+    r"|wäre) (?:\w+ )?(?:le meilleur|la meilleure|(?:el|la) mejor"
     r"|la migliore?|(?:a|o) melhor|(?:la|le|el|il|a|o) (?:m[áa]s|plus|più|mais) \w+|la scelta migliore|die beste)\b"
     r"|[\])*_\"]{0,4}(?: [^.;:,!?\n]{1,60})? (?:is|would be) (?:the (?:one|movie|film|book|game|item|product|option) "
     r"(?:that )?i(?:['’]d| would|['’]ll) (?:go with|pick|choose|recommend|take)|my (?:final )?(?:pick|choice"
@@ -114,8 +111,7 @@ _AVOIDED = caseless(
 """`If I had to avoid one, it would be A`, `The worst choice is A`."""
 _EXAMPLE = caseless(r"\b(?:e\.g\.|for (?:example|instance)|such as)\W{0,4}$")
 _ALSO = re.compile(
-    r"[ ,/*]{0,5}(?:(?:and|or|nor|through|to) |[–-] ?)?(?:(?:the )?(?:option|movie|film|title|item|product"
-    r"|passage) )?"
+    r"[ ,/*]{0,5}(?:(?:and|or|nor|through|to) |[–-] ?)?(?:(?:the )?(?:option|movie|film|title|item|product|passage) )?"
 )
 _NOUN = caseless(
     r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to"
@@ -135,8 +131,7 @@ _WORSE = caseless(
     r"|\W{0,4} (?:is|are|would be|would have been) an? (?:reasonable|good|solid|decent) (?:second|backup)"
     r"(?= (?:choice|pick|option|best)\b|[.,;!]|$)"
     r"|\W{0,4} (?:is|are|would be|would have been|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
-    r" (?:runners?-up|second\b(?! to none)|backup)|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe"
-    r"|è)(?: \w+)?"
+    r" (?:runners?-up|second\b(?! to none)|backup)|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe|è)(?: \w+)?"
     r" (?:zweite|deuxième|second[eao]?|segund[ao])\b"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
@@ -380,15 +375,15 @@ def _others(words: list[Word], at: int) -> int:
 
 def _is_question(words: list[Word], text: str) -> bool:
     """Return whether a text asks a question or chooses nothing, and names identifiers only in passing."""
-    repeats = text.rstrip().endswith("?") and len({word.text for word in words}) > _SEVERAL
-    if not (repeats or asks_first(text) or _CHOOSES_NONE.search(text[:600])):
+    if not (_asks_again(words, text) or asks_first(text) or _CHOOSES_NONE.search(text[:600])):
         return False
     alone = starts_with_identifier(words[0], text) and text.partition("\n")[0].strip(_AROUND + "(") == words[0].text
     return not alone and not _declared(words, text)
 
 
-_SEVERAL = 2
-"""A question with more identifiers than this repeats what was asked."""
+def _asks_again(words: list[Word], text: str) -> bool:
+    """Return whether a text only repeats the question: it names three or more identifiers and ends with `?`."""
+    return text.rstrip().endswith("?") and len({word.text for word in words}) > 2
 
 
 def _is_undecided(words: list[Word], text: str) -> bool:
@@ -449,8 +444,8 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
     line, _, rest = text[words[0].end :].partition("\n")
     named = index.find(line.lstrip(" *_\"'.:)]-–—").rstrip(" *_\"'.:-–—"))
     own = named is not None and named.positions == (words[0].position,)
-    asks = rest.rstrip().endswith("?") and len({word.text for word in words}) > _SEVERAL
-    return words[0].position if own and not (asks or _RETRACTION.search(rest) or _OPTION_LINE.search(rest)) else None
+    open_still = _asks_again(words, text) or _RETRACTION.search(rest) or _OPTION_LINE.search(rest)
+    return words[0].position if own and not open_still else None
 
 
 _LABEL = caseless(r"\W*(?:option|answer|choice|pick)\b")
@@ -534,8 +529,7 @@ _CHOOSES_NONE = caseless(
     r"|\bi (?:can(?:no|['’])t|am unable to|['’]m unable to) (?:choose|pick|recommend|select)\b(?! between)"
     r"|\A\W*\w{1,3}\? (?:hard to say|not sure|i (?:do not|don['’]t) know|hmm)\b"
     r"|\A\W*none of the \d+ is\b|\A\W*none of (?:them|these|the (?:options|candidates|\d+))(?:[.!]|\s*\Z)"
-    r"|\bnone of (?:them|these"
-    r"|the (?:options"
+    r"|\bnone of (?:them|these|the (?:options"
     r"|candidates|\d+))\b[^.\n]{0,40}\b(?:fit|suit|work"
     r"|right)(?![^.\n]*\b(?:but|yet|though)\b)"
 )

@@ -55,17 +55,14 @@ _CALLS = caseless(
 )
 _IS_BEST = caseless(
     r" (?:(?:is|would be|seems|feels like|looks like) (?:(?:clearly|definitely|probably|still|therefore) )?"
-    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|safe(?:r|st)|clear|ideal"
-    r"|top"
+    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|safe(?:r|st)|clear|ideal|top"
     r"|most \w{3,12}) (?:choice|pick|fit|option|match|recommendation|winner|bet)"
     r"|the one (?:that |which )?(?:comes closest|(?:fits|matches|suits)(?: (?:them|this \w+))? best)"
     r"|the (?:obvious|natural|logical) next (?:step|choice|pick|watch|read)|my (?:top |final )?(?:choice|pick"
     r"|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
     r"|option|match)|(?:suits|fits|matches) (?!other|most|some|people|fans|the others)"
-    r"(?:(?!, (?:but|while|whereas|and|(?-i:[A-Z])))[^.;\n]){1,60} (?:better|best)(?=[.,:;!]|$"
-    r"| than)"
-    r"|wins(?=[ .,;!]|$)"
-    r"|gets my vote|(?:beats|edges out)(?= [A-Z\"“*])|it is(?=(?:,? then)?[.!]|$)"
+    r"(?:(?!, (?:but|while|whereas|and|(?-i:[A-Z])))[^.;\n]){1,60} (?:better|best)(?=[.,:;!]|$| than)"
+    r"|wins(?=[ .,;!]|$)|gets my vote|(?:beats|edges out)(?= [A-Z\"“*])|it is(?=(?:,? then)?[.!]|$)"
     r"|(?:is|would be) (?:even |clearly |far |much )?better(?=[.,!]|$| than))\b"
     r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
 )
@@ -83,8 +80,7 @@ _BY_OTHERS = caseless(
 )
 """`A friend would recommend`"""
 _NOT_CALLED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|hesitate|reluctant|avoid\w*|skip\w*|worst|least|worse"
-    r"|unless"
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|hesitate|reluctant|avoid\w*|skip\w*|worst|least|worse|unless"
     r"|if(?! i ha(?:d|ve) to| (?:they|you|he|she|the \w+)(?:['’]ve| have)? (?:enjoyed|liked|loved|seen|read"
     r"|watched)(?! (?:it|this|that|them|both)\b))|or"
     r"|instead(?![.!]?\s*\Z)|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
@@ -100,10 +96,7 @@ _BEGINS = re.compile(r"(?: (?:is|would be|for (?:this|the) (?:user|reader)))?\W*
 _CLAUSE = re.compile(
     r"[:;]|, (?:plus|moins|(?:du|de la) même|más|mehr|più|mais|by the same|from the same|(?:a )?(?:more|less"
     r"|much))\b|,? (?:because|since|as|given|which|not|rather than|instead of|over|parce|car|puisque|weil|da|porque"
-    r"|pois"
-    r"|perché|потому|так как)\b| (?:for|with|after|like|than"
-    r"|from|para|pour|für|per"
-    r"|для) (?=[A-Z\"“*])"
+    r"|pois|perché|потому|так как)\b| (?:for|with|after|like|than|from|para|pour|für|per|для) (?=[A-Z\"“*])"
     r"| for (?:an? )?(?:fans?|lovers?|someone|somebody|anyone|people|those)\b"
 )
 """Where the clause that names the choice ends."""

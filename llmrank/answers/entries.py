@@ -45,8 +45,7 @@ _OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
 """JSON that is truncated."""
 _FIRST_QUOTE = re.compile(r"[\"“„«`]|(?<!\w)['‘]")
 _CLOSED = re.compile(
-    r"[\W_]{0,6}?(?i:(?:(?:the|der|das|le|la|el|il|o) )?(?:film|movie|book|buch|roman|livre|libro|novel|spiel"
-    r"|game) )?"
+    r"[\W_]{0,6}?(?i:(?:(?:the|der|das|le|la|el|il|o) )?(?:film|movie|book|buch|roman|livre|libro|novel|spiel|game) )?"
     r"(?:\*\*|__|[\"“„«])(?P<inside>[^\n]{1,300}?)(?:\*\*|__|[\"”“»])(?!\w)"
 )
 _MORE_CLOSED = re.compile(r" ?(?:[,;>→]|and\b|&) ?(?:and )?(?:\*\*|__)\w")
@@ -74,8 +73,7 @@ _LEAD_IN = caseless(
     r"\b(?=[a-z])(?:would (?:(?:most|likely|probably|really) ){0,2}(?:like|enjoy|love)"
     r"|recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?"
     r"|starts? with|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)"
-    r"|followed by"
-    r"|then|first|next|finally|lastly|second|third|last|is|are|was|be|include|including|also|and"
+    r"|followed by|then|first|next|finally|lastly|second|third|last|is|are|was|be|include|including|also|and"
     r"|d['’]abord|ensuite|puis|enfin|primero|segundo|tercero|luego|después|zuerst|dann|danach|prima|poi|infine"
     r"|output|answer|movies?|items?|put|place|would be)[:,]? |:[*_]{0,3} "
     r"|\b(?:user|viewer|reader|player|customer|listener|order|ranking|list|picks?|recommendations?) ?(?:→|[-=]>) "
@@ -86,8 +84,7 @@ _HEADING = caseless(
 )
 _CHATTER = caseless(
     r"(?:none|neither|nothing|however|sure|certainly|absolutely|of course|okay|ok|yes|no|great|thanks?|thank you"
-    r"|i hope"
-    r"|hope|enjoy|note|please"
+    r"|i hope|hope|enjoy|note|please"
     r"|let me|these|this|based on|output|answer|i['’]m sorry|i can['’]?t|i cannot|as an ai|error|http)\b"
 )
 _RECOMMENDS = caseless(
@@ -103,8 +100,7 @@ _DECLINES = caseless(
     r"|rather than"
     r"|cannot|sorry|unable|none of|neither|nor|dislikes?|hates?|nicht|pas|keine?|não|niet|не|because you|since you"
     r"|(?:you|the user) (?:(?:has|have|had) )?(?:already )?(?:liked|loved|watched|enjoyed|rated|seen)|error"
-    r"|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat"
-    r"|bit) better"
+    r"|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat|bit) better"
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]"
 )
 _FOLLOWS = caseless(r"^(?:(?:and|then|next|after that|afterwards|followed by|finally|lastly) )+")
@@ -488,8 +484,7 @@ def _is_heading(line: Line) -> bool:
 
 _BECAUSE = re.compile(
     r"(?<=[)\w\"]),? (?:because|since|as|given that) (?:the (?:user|viewer|reader|customer)|you|they|he"
-    r"|she)\b[^.!?\n]*"
-    r"\b(?:liked|loved|watched|enjoyed|rated|seen|read|played|bought)\b[^>\n]*$"
+    r"|she)\b[^.!?\n]*\b(?:liked|loved|watched|enjoyed|rated|seen|read|played|bought)\b[^>\n]*$"
 )
 """The reason after titles: `because the user has enjoyed Heat`."""
 

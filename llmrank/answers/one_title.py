@@ -1,9 +1,9 @@
 """The answer format `one_title`: the model names one item by its title, in a list, on a line, or in a sentence.
 
-The answer is first read as a ranking of titles: the first entry of a list counts, and so does a title that stands
-alone. Otherwise the sentences decide (`chosen_title`), then a single title on the first line: in a field, in quotes, or
-after words such as `is` or `called`. Only exact and normalised matches count there, because a sentence may resemble a
-title by chance. A line that denies something names no item.
+The answer is first read as a ranking of titles: the first entry of a list counts, unless the last line chooses another
+one, and so does a title that stands alone. Otherwise the sentences decide (`chosen_title`), then a single title on the
+first line: in a field, in quotes, or after words such as `is` or `called`. Only exact and normalised matches count
+there, because a sentence may resemble a title by chance. A line that denies something names no item.
 """
 
 from __future__ import annotations

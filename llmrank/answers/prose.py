@@ -93,8 +93,7 @@ _FUNCTION_WORDS = word_set(
 )
 """Words that are also titles, and are capitalised at the beginning of a sentence."""
 _AGAINST = re.compile(
-    r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt"
-    r"|instead"
+    r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt|instead"
     r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|revers\w*|ascending|alphabetical\w*|random\w*"
     r"|particular|equal\w*|tied?|or|either|both|before|above|ahead|over|beats?|worse|lower|sorry|unable"
     r"|hm+|however|draw|toss|nicht|kein\w*|nie|oder|statt|ausser|schlecht\w*|wenigsten|pas|sauf|ou|pire|moins|non|ni"
@@ -169,8 +168,7 @@ def _without_left_out(text: str) -> str:
 _CLOSE = caseless(r"\b(?:close|wrap up|round (?:it|things) off)(?= with\b)")
 _PIECE = caseless(
     r"\bthe (?:[\w'’-]+ ){1,4}(?:piece|one|story|article|headline|film|movie|book|novel|song|track|album|course"
-    r"|recipe),?"
-    r" (?=[(\"“*])"
+    r"|recipe),? (?=[(\"“*])"
 )
 """`the bottled-water piece ("Why You Should …")`"""
 _REASON = caseless(r",? (?:given that|because|since) (?:you|they|he|she|(?:the|this) \w+)\b[^.,;\n]{0,120}(?=[.;\n]|$)")

@@ -79,8 +79,7 @@ _UNIT = (
 )
 _LABEL = (
     r"(?:my|the|short|most likely|likeliest|final|predicted|expected|estimated|user|overall|rating|score|answer"
-    r"|prediction|response|is|of"
-    r"|bewertung|note"
+    r"|prediction|response|is|of|bewertung|note"
     r"|nota|calificación|puntuación|valutazione|voto|evaluation|évaluation|estimate|评分|評分|得分|оценка|評価|평점)"
 )
 
@@ -97,8 +96,7 @@ _NAME = (
 _NAMED = (
     caseless(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?"),
     caseless(
-        rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)?(?: solid| strong| firm"
-        rf"| clear)? {_WORD}"
+        rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)?(?: solid| strong| firm| clear)? {_WORD}"
         rf"{_UNIT}?"
     ),
     caseless(
@@ -138,7 +136,7 @@ _LAST_SENTENCE = caseless(
     rf"|comfortable) {_DIGITS.replace('value', 'word')}[\W_]*$"
     rf"|[^\W\d](?<!rating)(?<!score)(?<!answer)(?<!confidence): {_DIGITS.replace('value', 'lands')}[\W_]*$"
 )
-"""How a text may end: `… closer to the former. 4.`, `something in between: 4.5`"""
+"""How a text may end: `… closer to the former. 4.`, `… Two stars.`, `something in between: 4.5`"""
 _LEAVES = caseless(
     r"\b(?:(?:that|which|this) (?:leaves|makes|comes to|lands at|brings)(?: it| me| us)?(?: at| with| to)?(?: an?)?"
     rf"|also|bleiben|bleibt|macht|ergibt|il reste|quedan|restano) {_DIGITS}{_UNIT}?[\W_]*$"
@@ -156,12 +154,11 @@ _FEELS = caseless(
     rf"{_DIGITS.replace('value', 'guessed')} is my (?:guess|prediction|estimate|rating|answer|bet)\b"
     rf"(?! for (?!this|them|the {USER}))",
     rf"\bi(?:['’]d| would|['’]ll) (?:put|place|rate|score) (?:(?:it|this|that) )?(?:right in between, )?(?:at"
-    rf"|around) (?:an? )?"
-    rf"{_DIGITS.replace('value', 'put')}",
+    rf"|around) (?:an? )?{_DIGITS.replace('value', 'put')}",
     rf"\ban? {_DIGITS} (?:feels|seems|sounds) (?:about |just )?(?:right|fair|reasonable|likely|realistic)(?=[.,;!]|$"
     rf"| (?:for(?= (?:this|them|the {USER})\b| ?[.,;!]| ?$)|given|here|to me|because|since|as)\b)",
 )
-"""`A 3 feels about right`"""
+"""`4 is my guess`, `I'd put it at 4`, `A 4 feels about right`"""
 _ESTIMATES = caseless(
     r"\b(?:schätze|erwarte|vermute|prognostiziere) ich (?:(?:daher|also|somit|deshalb|auf|etwa|rund|eher) ){0,3}"
     rf"{_DIGITS}{_UNIT}"
@@ -188,7 +185,7 @@ _ON_SCALE = caseless(
     rf"\bwhich,? on (?:the|your)\b[^!?\n]{{0,30}}\bscale,? (?:is|gives|becomes) (?:an? |about )?[*_]{{0,3}}{_DIGITS}"
     r"(?! ?(?:/|out of))",
 )
-"""`an 8/10, which on your scale is a 4`"""
+"""`an 8, which makes 4 on your scale`, `an 8/10, which on your scale is a 4`"""
 _LEANS = caseless(
     rf"(?:\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)?|,) (?:lean(?:ing)? towards?|settl(?:e|ing) (?:on"
     rf"|for)) (?:an? )?{_DIGITS}"
@@ -201,7 +198,7 @@ _MADE = caseless(
     rf"\bmake (?:that|it) (?:an? )?{_EITHER_ALONE}{_UNIT}?[\W_]*$|\b(?:rating|score|prediction) ?= ?[^\n=]{{1,80}}"
     rf" = {_DIGITS.replace('value', 'lands')}[\W_]*$",
 )
-"""How a text may end: `No, make that five.`, `Rating = (5 + 4 + 3) / 3 = 4`"""
+"""How a text may end: `… Revised rating: 3`, `No, make that five.`, `Rating = (5 + 4 + 3) / 3 = 4`"""
 _FINAL = caseless(
     r"\b(?:final (?:rating|score|note)|(?:nota|note|calificación|puntuación|valutazione) final[ei]?"
     r"|endgültige (?:bewertung|note))"
@@ -253,7 +250,7 @@ _OFF = caseless(
     rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) (?:star|point)s? (?:off|less|short|below|under|above"
     r"|over|more|higher|lower)\b",
 )
-"""`one star off a perfect five`"""
+"""`one star off a perfect five`, `扣1星`"""
 _NO_RATING = caseless(
     r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"

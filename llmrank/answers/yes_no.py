@@ -82,8 +82,7 @@ _CHANCE = caseless(
 """`Probability that the user will like it: 85%`"""
 _CHANCES = caseless(
     r"\bi(?:['’]d| would) put the (?:chances?|odds|probability|likelihood)(?: of (?:it|this|a yes|them (?:lik"
-    r"|enjoy)ing"
-    r" (?:it|this)))? at (?:about |around |roughly )?(\d{1,3}(?:\.\d+)?) ?%"
+    r"|enjoy)ing (?:it|this)))? at (?:about |around |roughly )?(\d{1,3}(?:\.\d+)?) ?%"
 )
 """`I'd put the chances at about 15%.`"""
 _EVEN = 50.0
@@ -112,8 +111,7 @@ _ASKED = caseless(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+")
 """The question, repeated before the answer."""
 _ACKNOWLEDGES = caseless(
     r"^\W*(?:yes|sure|okay|of course)[,!]? i(?: (?:understand|see)\b|(?: can|['’]ll| will|['’]d be (?:happy"
-    r"|glad) to)(?: \w+ly)? help\b)"
-    r"[^.!?\n]*[.!?]\s*"
+    r"|glad) to)(?: \w+ly)? help\b)[^.!?\n]*[.!?]\s*"
 )
 _OF_IT = caseless(r"\b(?:it|this|that)\b")
 _ASKS_OTHERWISE = caseless(r"\b(?:dislike|hate|mind|skip|avoid|regret|too(?= \w)|seen|already)\b")
@@ -205,8 +203,7 @@ _OF_ANOTHER = caseless(r"(?:^|[.!?\n])(?![^.!?\n]*\b(?:like|enjoy|love|watch|rec
 _RECOMMENDS = caseless(
     r"\bi(?:['’]d| would|['’]ll| will| do)?(?: (?:absolutely|definitely|certainly|still))?(?P<not> not|n['’]t)?"
     r"(?: (?:absolutely|definitely|certainly|highly|strongly|happily|still))? (?:recommend|suggest|show"
-    r"|offer) (?:it|this"
-    r"|that)(?: (?:movie|film|book|game|item|product|one|title))?(?=[.!]|$)"
+    r"|offer) (?:it|this|that)(?: (?:movie|film|book|game|item|product|one|title))?(?=[.!]|$)"
 )
 """`… so I'd absolutely recommend it.`"""
 _SAYS_IF = caseless(r"\b(?:if|unless|when|whether|asked|why|how|normally|usually|at first|for|based on|genre|alone)\b")

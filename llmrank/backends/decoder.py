@@ -79,7 +79,7 @@ def _check_layers(decoder: PreTrainedModel, wanted: int, folder: Path) -> int:
     there = len(_layers(decoder))
     if there < wanted:
         problem = f"the model has {count_of(there, 'layer')}, fewer than the {wanted} requested"
-        raise InputError(problem, path=folder, hint=f"use at most {there}")
+        raise InputError(problem, path=folder, hint=f"use {there} or fewer layers")
     return there
 
 

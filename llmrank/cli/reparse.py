@@ -34,7 +34,7 @@ def reparse(run: Path, write: bool, as_json: bool) -> None:
     if write:
         click.echo("nothing to write" if done.kept is None else f"written; the old results are in {done.kept}")
         if done.left:
-            click.echo(f"metrics.json needs {count_of(done.left, 'more Case')}: repeat the command that made the Run")
+            click.echo(f"metrics.json needs {count_of(done.left, 'more Case')}: continue with the Run's own command")
 
 
 def _show(done: Reparsed) -> None:

@@ -91,7 +91,9 @@ def prune(path: Path, model: str | None, backend: str | None, before: datetime |
     if not found.responses:
         click.echo(f"{path}: no stored answers match; nothing deleted ({kept:,} kept)")
     elif not yes:
-        click.echo(f"{path}: {count_of(found.responses, 'answer')} would be deleted, {kept:,} kept. Add --yes.")
+        click.echo(
+            f"{path}: {count_of(found.responses, 'answer')} would be deleted, {kept:,} kept. Add --yes to delete."
+        )
     else:
         with Store(path) as opened:
             click.echo(f"{path}: {count_of(opened.prune(selection), 'answer')} deleted, {kept:,} kept")

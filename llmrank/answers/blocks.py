@@ -47,7 +47,8 @@ NOTATIONS = (
         rf"{_DRESS}{_LED}(?:{_RANK_WORD})[ _]?#?(\d{{1,4}})(?: ?[位名])?\W{{0,4}}(?:[:.)=→>|-]|[位名]|\s)[*_\s]*+"
         r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?"), "Rank 1: Heat"),
     Notation("rank", "an ordinal number", caseless(
-        rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|\.?[ºª°]|[eè]?re|[eè](?:r|me)?|-?[еяй])(?: (?:{_RANK_WORD}|choix))?[*_]*+"
+        rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|\.?[ºª°]|[eè]?re|[eè](?:r|me)?|-?[еяй])(?: (?:{_RANK_WORD}"
+        rf"|choix))?[*_]*+"
         r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+"), "1st: Heat"),
     Notation("rank", "an ordinal number in words", caseless(
         rf"{_DRESS}(?:(?:and|then|coming|comes|in|at|my) ){{0,3}}({'|'.join(ORDINALS)})"
@@ -622,7 +623,13 @@ def _object(value: object) -> dict[str, object]:
 def _answer_text(value: object) -> str:
     """Return the text that an object holds as its answer (`{"answer": "1. Heat"}`), nothing if it holds more."""
     table = _object(value)
-    texts = [text for key, text in table.items() if key.casefold() in _LIST_KEYS and isinstance(text, str)]
+    alone = len(table) == 1
+    texts = [
+        text
+        for key, text in table.items()
+        if isinstance(text, str)
+        and (key.casefold() in _LIST_KEYS or (alone and _RANKS.search(key) and not _NO_ANSWER.search(key)))
+    ]
     whole = not any(isinstance(inner, list | dict) for inner in table.values())
     return texts[0] if len(texts) == 1 and whole and re.search(r"[\n,>\[]", texts[0]) else ""
 
@@ -766,7 +773,7 @@ def _records(records: list[dict[str, str]]) -> Block | None:
 
 
 _RANKS = caseless(r"rank|order|sort|recommend|answer|result|respon|final|submit")
-"""Names of tools that take a ranking."""
+"""Names of tools that take a ranking, and of fields that hold one."""
 
 
 def _is_number(text: str) -> bool:

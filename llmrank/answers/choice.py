@@ -36,7 +36,8 @@ _CALLED = caseless(
     r"|(?<!each )(?<!every )option"
     r"|(?:pick|choose|name|keep|recommend) (?:just |only )?one(?! (?:of|between|among|from|over|like|than)\b)"
     r"|(?:pick|choose|name) (?:just |only )?one, i(?:['’]d| would) say"
-    r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
+    r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? (?:with|for)|settle (?:on|for)"
+    r"|best (?:fit|choice|match|pick|option) for [^.;:,\n]{2,60} is|i(?:['’]d| would) take (?:them|him|her) to"
     r"|in favou?r of|i(?:['’]d| would) take|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
     r"|lean(?:ing)? towards?|je (?:choisi(?:rais|s)|prendrais|pencherais pour|opterais pour"
     r"|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|würde ich|ich (?:würde"
@@ -68,7 +69,8 @@ _CHOSEN = caseless(
 _CHOSEN_BEHIND = caseless(
     r"[\])*_\"]{0,4} (?:is|would be|remains) (?:(?:clearly|probably|definitely|still) )?(?:the|a) "
     r"(?:(?:much|far|clearly) )?(?:best|better|strong(?:er|est)|clos(?:er|est)|safe(?:r|st)|right|ideal"
-    r"|most \w{3,12}) (?:choice|pick|fit|option|match|one)\b(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
+    r"|most \w{3,12}) (?:choice|pick|fit|option|match|bet(?!,)|one)\b(?![^.;\n]{0,60}\b(?:if|but|unless|except|had"
+    r"|the more)\b)"
     r"|[\])*_\"]{0,4} (?:(?:clearly |still |definitely )?(?:comes out on top|wins\b|stands out|(?:fits|suits"
     r"|matches)(?: [^.;\n]{1,60})? best\b|suits (?:them|this \w+) best)"
     r"|is (?:(?:clearly|probably|definitely) )?(?:the best|(?:the )?closest)(?= (?:to|for|here|among|overall|of)\b"
@@ -111,7 +113,8 @@ _AVOIDED = caseless(
 """`If I had to avoid one, it would be A`, `The worst choice is A`."""
 _EXAMPLE = caseless(r"\b(?:e\.g\.|for (?:example|instance)|such as)\W{0,4}$")
 _ALSO = re.compile(
-    r"[ ,/*]{0,5}(?:(?:and|or|nor|through|to) |[–-] ?)?(?:(?:the )?(?:option|movie|film|title|item|product|passage) )?"
+    r"[ ,/*]{0,5}(?:(?:and|or|nor|through|to) |[–-] ?)?(?:(?:the )?(?:option|movie|film|title|item|product"
+    r"|passage) )?"
 )
 _NOUN = caseless(
     r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to"
@@ -131,7 +134,8 @@ _WORSE = caseless(
     r"|\W{0,4} (?:is|are|would be|would have been) an? (?:reasonable|good|solid|decent) (?:second|backup)"
     r"(?= (?:choice|pick|option|best)\b|[.,;!]|$)"
     r"|\W{0,4} (?:is|are|would be|would have been|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
-    r" (?:runners?-up|second\b(?! to none)|backup)|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe|è)(?: \w+)?"
+    r" (?:runners?-up|second\b(?! to none)|backup)|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe"
+    r"|è)(?: \w+)?"
     r" (?:zweite|deuxième|second[eao]?|segund[ao])\b"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
@@ -486,7 +490,10 @@ def _is_alternative(one: Word, two: Word, text: str) -> bool:
 _OR = re.compile(r"[\])*_\"]{0,4} ?(or|ou|o|oder|или|或者?|か|and|et|y|und)(?: (?:option|number))? ?[\[(*_\"]{0,4}")
 
 
-_LEAVES, _ENDS = caseless(r"\bthat leaves(?: us with)?[ *_\"(\[]{1,4}$"), re.compile(r"[\])*_\"]{0,4}(?:[.!]|\s*$)")
+_LEAVES, _ENDS = (
+    caseless(r"\b(?:that|which) leaves(?: us with)?[ *_\"(\[]{1,4}$"),
+    re.compile(r"[\])*_\"]{0,4}(?:[.!]|\s*$)"),
+)
 """`That leaves D.`"""
 _LIKED = caseless(
     rf"(?:^|[.!?:\n]\s{{0,3}})(?:(?!(?:if|unless|when|while)\b)[^.!?:,\n]{{1,60}}, )?(?:so |i (?:think|believe) )?"

@@ -144,8 +144,10 @@ _LABEL = caseless(
     rf"|<>]{{0,60}}?(?:{_LABEL_WORDS}|rank(?:ings?|ed)?"
     r"|order|lists?|answers?|recommendations?|results?|output|conclusion|verdict|overall|final|candidates?"
     r"|options?|history"
-    r"|watched|liked|that|correction|edit|revised|updated?|corrected|reasoning|attempt|draft|antwort|ergebnis|rangliste"
-    r"|reihenfolge|réponse|classement|respuesta|clasificación|resposta|risposta|classifica|итог|ответ|рейтинг|кандидаты"
+    r"|watched|liked|that|correction|edit|revised|updated?|corrected|reasoning|attempt|draft|antwort|ergebnis"
+    r"|rangliste"
+    r"|reihenfolge|réponse|classement|respuesta|clasificación|resposta|risposta|classifica|итог|ответ|рейтинг"
+    r"|кандидаты"
     r"|答案|排名|排序|结果|结论|候选|候補|候选电影|후보|순위|答え|不推荐|不推薦)"
     r"(?:(?:(?<=ranking)|(?<=list)|(?<=order)|(?<=option)) [A-Z1-9])?(?: \([^()\n]{1,40}\))?)[*_ ]{0,4}:[*_]{0,3}\s"
     r"|(?<=, )(?:i(?: would|['’]d)? (?:recommend|suggest|rank)|my (?:ranking|order|list|recommendations?))\b"
@@ -232,7 +234,7 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
     elif not listing.ordered:
         _reverse_by_marks(listing, text)
     whole = {tuple(one.named) for one in listings if len(one.named) >= expected}
-    listing.ambiguous |= len(whole) > 1 and _DEPENDS.match(text) is not None
+    listing.ambiguous |= len(whole) > 1 and (_DEPENDS.match(text) or _YOUR_CHOICE.search(text[-200:])) is not None
     listing.ambiguous |= doubt.of_the_list(listing, beside, _text_after(listing, text), text)
     return listing
 
@@ -258,6 +260,10 @@ _PLACE = re.compile(
     r"(?:→|->|=>) ?(?:overall |final |my )?(?:place|rank|position) ?[:#=]? ?(\d{1,3})[ .)*_]{0,4}$", re.I | re.MULTILINE
 )
 _DEPENDS = caseless(r"\W*(?:(?:it|that|this) (?:really |all )?depends|das kommt darauf an|ça dépend|depende)\b")
+_YOUR_CHOICE = caseless(
+    r"\b(?:let me know|tell me|say) which (?:of (?:the|these)|one|list|order|ranking|you)\b",
+    r"\bwhich (?:one|of (?:the two|these|them)|list|order) (?:do|would|should|are) (?:you|i)\b",
+)
 _QUESTION_LIMIT = 300
 """A repeated question begins within this many characters."""
 
@@ -338,7 +344,8 @@ def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
     if not known:
         return groups[0].listing if groups else None
     if final := [group for group in known if group.meaning == "final"]:
-        if RETRACTION.search(last_line(final[-1].listing.intro)) and _is_part_of_another(final[-1], known):
+        intro = last_line(final[-1].listing.intro)
+        if RETRACTION.search(intro) and not _CORRECTED.search(intro) and _is_part_of_another(final[-1], known):
             final[-1].listing.ambiguous = True  # Wait, Heat should come before Fargo
         if expected > 1 and (headed := _headed_by(final[-1], known)):
             return headed.in_grades()
@@ -365,6 +372,9 @@ def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
         return whole[-1].in_grades()
     longest.listing.ambiguous = True
     return longest.listing
+
+
+_CORRECTED = caseless(r"\b(?:corrected|revised|updated|final|new) (?:output|ranking|order|list|answer)\W*:\W*$")
 
 
 def _without_talk(listings: Sequence[Listing], expected: int) -> Sequence[Listing]:
@@ -498,7 +508,8 @@ def _without_truncated_repeat(groups: list[_Group]) -> list[_Group]:
 
 
 _GOES_ON = caseless(
-    r"\b(?:then|next|as well|too(?! [a-z])|follow(?:ed)?|after (?:that|these|those|them)|finally|lastly|rest|remaining"
+    r"\b(?:then|next|as well|too(?! [a-z])|follow(?:ed)?|after (?:that|these|those|them)|finally|lastly|rest"
+    r"|remaining"
     r"|last|also|dann|danach|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b"
 )
 """Words with which a sentence continues a list."""
@@ -538,7 +549,8 @@ _WORST_LIST = caseless(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|opt
 _REST = caseless(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b")
 """`My top pick is Heat. The rest: Fargo, Alien`"""
 _GIVEN = caseless(
-    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])[^\n]*:\W*$|"
+    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing"
+    r"|reading) )?history\b(?= ?[:,])[^\n]*:\W*$|"
     r"\W*(?:you(?:['’]ve| have)? |the user )?(?:already )?"
     r"(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$"
 )

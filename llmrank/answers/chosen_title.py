@@ -32,7 +32,8 @@ _CALLS = caseless(
     r"|make it(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:pick|choose|name) (?:just |only )?one|(?:has|have"
     r"|would have) to be(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|am (?:ehesten|besten) passt(?: wohl| hier)?|try(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:answer|pick"
-    r"|choice) (?:changes to|becomes|is now)|go(?:ing)? (?:with|for)|answer is|(?:^|(?<=, ))so"
+    r"|choice) (?:changes to|becomes|is now)|go(?:ing)? (?:(?:straight )?(?:with|for)|straight to)|answer is|(?:^"
+    r"|(?<=, ))so"
     r"|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|settl(?:e|ing) (?:on|for)|opt(?:ing)? for|lean(?:ing)? towards?"
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
     r"|(?<!one )(?:should|must)(?: \w+ly)? (?:watch|read|play|try|order|check out|listen to"
@@ -50,15 +51,17 @@ _CALLS = caseless(
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
     r"|recomend(?:o|aria)|recomiendo|recomendaría|escolh(?:o|eria)|elij?o|elegiría|consiglio|consiglierei|scelgo"
     r"|je (?:vous |te |lui )?(?:recommande(?:rais)?|conseille(?:rais)?|choisi(?:s|rais))|ich (?:empfehle|wähle"
-    r"|würde|nehme)|рекомендую|выбираю)\b"
-    r"|(?<!不)(?<!不太)推[荐薦](?=[\s\"“])|(?:おすすめ|お勧め)(?:の\w{1,6})?は"
+    r"|würde|nehme)|рекомендую|выбираю|посоветовала?)\b"
+    r"|(?:최종|제) (?:추천|선택|답)은|(?<!不)(?<!不太)推[荐薦](?=[\s\"“])|(?:おすすめ|お勧め)(?:の\w{1,6})?は"
 )
 _IS_BEST = caseless(
     r" (?:(?:is|would be|seems|feels like|looks like) (?:(?:clearly|definitely|probably|still|therefore) )?"
-    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|safe(?:r|st)|clear|ideal|top"
+    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|safe(?:r|st)|clear|ideal"
+    r"|top"
     r"|most \w{3,12}) (?:choice|pick|fit|option|match|recommendation|winner|bet)"
     r"|the one (?:that |which )?(?:comes closest|(?:fits|matches|suits)(?: (?:them|this \w+))? best)"
-    r"|the (?:obvious|natural|logical) next (?:step|choice|pick|watch|read)|my (?:top |final )?(?:choice|pick"
+    r"|the (?:obvious|natural|logical) next (?:step|choice|pick|watch|read|purchase|buy|game|film|movie|book)"
+    r"|my (?:top |final )?(?:choice|pick"
     r"|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
     r"|option|match)|(?:suits|fits|matches) (?!other|most|some|people|fans|the others)"
     r"(?:(?!, (?:but|while|whereas|and|(?-i:[A-Z])))[^.;\n]){1,60} (?:better|best)(?=[.,:;!]|$| than)"
@@ -81,7 +84,8 @@ _BY_OTHERS = caseless(
 """`A friend would recommend`"""
 _NOT_CALLED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|hesitate|reluctant|avoid\w*|skip\w*|worst|least|worse|unless"
-    r"|if(?! i ha(?:d|ve) to| (?:they|you|he|she|the \w+)(?:['’]ve| have)? (?:enjoyed|liked|loved|seen|read"
+    r"|if(?! i ha(?:d|ve) to| [^.;,\n]{3,80} appeals? to (?:you|them)\b| (?:they|you|he|she|the \w+)(?:['’]ve"
+    r"| have)? (?:enjoyed|liked|loved|seen|read"
     r"|watched)(?! (?:it|this|that|them|both)\b))|or"
     r"|instead(?![.!]?\s*\Z)|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
     r"|nunca|jamais|jamás|non|né|не|или)\b|\?"
@@ -135,7 +139,7 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
         before, end, line = SENTENCE.sub("\n", text[-_LAST_SIGNS:].strip()).rpartition("\n")
     if not before.rstrip(' \n*_"”').endswith((".", "!", "?", ":")) or line.rstrip(_CLOSES).endswith("?"):
         return None
-    match = index.find(line.strip(_OPENS + _CLOSES))
+    match = index.find(line.strip(_OPENS + _CLOSES).removesuffix(", then"))
     return match.positions[0] if match and len(match.positions) == 1 else None
 
 

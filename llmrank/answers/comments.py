@@ -27,7 +27,8 @@ _WORDS = (
     r"examples?|e\.g|instance|template|layout|placeholder|sample|provided?|share|send",
     # reversed
     rf"{WORST}|less|lower|worse|weaker|fewest|last|reversed?|ascending|increasing|opposite|unlikely|most un\w+"
-    r"|un\w+sten|dislikes?|hates?|avoid|skip|discard\w*|eliminat\w+|reject\w*|exclu(?!siv)\w+|omit\w*|smaller|smallest",
+    r"|un\w+sten|dislikes?|hates?|avoid|skip|discard\w*|eliminat\w+|reject\w*|exclu(?!siv)\w+|omit\w*|smaller"
+    r"|smallest",
     # retracted
     r"instead|however|except|yet|actually|wait|swap\w*|should|rather|correction|mistake|sorry"
     r"|unfortunately|afraid|initial|draft|earlier",

@@ -65,7 +65,8 @@ _EVEN = caseless(
     r"[^.\n]{0,20} (?:above|over|ahead of|before|higher than) (?:the |an)?others?\b(?!,? (?:but|so)\b)",
     r"\bdepends? on (?:what|which|how|the) (?:\w+ )?(?:mood|genre|user|kind|type|you)\b",
     r"\b(?:let me know|tell me) if you(?:['’]d| would)? (?:want|like) me to (?:rank|order|sort)\b",
-    r"\bno (?:\w+ )?(?:preference|order|ranking)(?: (?:among|between|here)\b|\W*$)|\bwithout (?:any )?ranking\b(?! by)",
+    r"\bno (?:\w+ )?(?:preference|order|ranking)(?: (?:among|between|here)\b|\W*$)"
+    r"|\bwithout (?:any )?ranking\b(?! by)",
     r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b|\b(?:all|everything) (?:are )?(?:tied|equal)",
     r"\b(?:(?:they|these)(?: are)? all|all of (?:them|these))\b[^.\n]{0,30}\b(?:equally\b|the same\W*$)",
     r"\blet me know (?:which|what)\b[^.\n]{0,40}\bprefer\b|\bno consensus\b",
@@ -135,7 +136,8 @@ _MAY_BE_LOWER = caseless(
 _CHANGES = caseless(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
     rf"(?:{RETRACTION.pattern}|\b(?:edit|mistake|oops)\b)"
-    r".{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
+    r".{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position"
+    r"|swapped"
     r"|instead|wrong|order|outranks?|beats)\b",
     r"\b(?:should|would|must|needs? to|i['’]d|i['’]ll|let me|let['’]s) (?:be )?(?:moved?|bump(?:ed)?|push(?:ed)?"
     r"|promoted?|demoted?)\b",
@@ -175,7 +177,8 @@ _MISPLACED = caseless(
 """An entry's remark about its own place: `wait, this should be above Heat`."""
 _AS_GIVEN = caseless(
     r"\b(?:just|only|simply|merely) (?:\w+ ){0,3}(?:order|list)\b[^.\n]{0,30}?\b(?:gave|given|provided|shown|sent)\b",
-    r"\b(?:just|only|simply|merely|unchanged from) the (?:given|original|provided|initial|input|same) (?:order|list)\b",
+    r"\b(?:just|only|simply|merely|unchanged from) the (?:given|original|provided|initial|input|same) (?:order"
+    r"|list)\b",
     r"\b(?:left|kept|leave|keep)\b[^.\n]{0,30}\b(?:list|order|items|candidates)\b[^.\n]{0,10}\bas\b[^.\n]{0,12}"
     r"\b(?:is|provided|given|shown|sent|presented)\b",
     r"(?:\b(?:not|without)|n['’]t have) enough (?:\w+ ){1,4}to (?:rank|order|sort)\b",

@@ -43,9 +43,12 @@ _SENTENCE_BEHIND = re.compile(rf"(?<=[\"”“»][.!]) (?=[^{_QUOTES}\s]|[\"“]
 """Where a sentence follows the list, also one about another title (`… and "Heat". "Fargo" is left out.`)."""
 _OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
 """JSON that is truncated."""
+_LEADS_TO_QUOTES = re.compile(rf"[^{_QUOTES}\W].{{0,300}}\w: [\"“«]")
+"""`As you liked "Alien" and "Aliens", my ranking: "Heat", …`"""
 _FIRST_QUOTE = re.compile(r"[\"“„«`]|(?<!\w)['‘]")
 _CLOSED = re.compile(
-    r"[\W_]{0,6}?(?i:(?:(?:the|der|das|le|la|el|il|o) )?(?:film|movie|book|buch|roman|livre|libro|novel|spiel|game) )?"
+    r"[\W_]{0,6}?(?i:(?:(?:the|der|das|le|la|el|il|o) )?(?:film|movie|book|buch|roman|livre|libro|novel|spiel"
+    r"|game) )?"
     r"(?:\*\*|__|[\"“„«])(?P<inside>[^\n]{1,300}?)(?:\*\*|__|[\"”“»])(?!\w)"
 )
 _MORE_CLOSED = re.compile(r" ?(?:[,;>→]|and\b|&) ?(?:and )?(?:\*\*|__)\w")
@@ -100,7 +103,8 @@ _DECLINES = caseless(
     r"|rather than"
     r"|cannot|sorry|unable|none of|neither|nor|dislikes?|hates?|nicht|pas|keine?|não|niet|не|because you|since you"
     r"|(?:you|the user) (?:(?:has|have|had) )?(?:already )?(?:liked|loved|watched|enjoyed|rated|seen)|error"
-    r"|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat|bit) better"
+    r"|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat"
+    r"|bit) better"
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]"
 )
 _FOLLOWS = caseless(r"^(?:(?:and|then|next|after that|afterwards|followed by|finally|lastly) )+")
@@ -498,11 +502,8 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
     if line.text.endswith(":") or _NOTE_LINE.match(line.text):
         return None  # the introduction of a list may name what the user liked
     line = _without_asides(line)
-    text, head = line.text, ""
-    mentions = _entry(line, text, index, marked=False)
-    if not mentions and (at := max(text.find(": ", 0, 400), text.rfind(": ", 0, 400))) >= 0:
-        head, rest = text[: at + 2], text[at + 2 :].strip()
-        mentions = _entry(Line(line.number, rest), rest, index, marked=False)
+    text = line.text
+    head, mentions = _behind_colon(line, _entry(line, text, index, marked=False), index)
     if few and not mentions and (chain := _chain_of_near(line, index)):
         return Listing(chain)
     if not mentions:
@@ -537,6 +538,16 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and _CHATTER.match(before)
     return None if declined else listing
+
+
+def _behind_colon(line: Line, mentions: Mentions, index: TitleIndex) -> tuple[str, Mentions]:
+    """Return the text up to the last colon and the mentions behind it, if only these name items (`As you liked
+    "Alien": "Heat", "Fargo"`); otherwise nothing and the mentions of the line."""
+    at = -1 if any(one.match for one in mentions) else line.text.rfind(": ", 0, 400)
+    rest = line.text[at + 2 :].strip()
+    behind = _entry(Line(line.number, rest), rest, index, marked=False) if at >= 0 else []
+    taken = at >= 0 and (not mentions or any(one.match for one in behind))
+    return (line.text[: at + 2], behind) if taken else ("", mentions)
 
 
 def _chain_of_near(line: Line, index: TitleIndex) -> Mentions:
@@ -655,7 +666,7 @@ def _without_dismissed(body: str) -> str:
 
 def _quoted(body: str, index: TitleIndex) -> Mentions | None:
     """`"A", "B" and "C"`, as PALR asks; quotation marks inside a title are kept."""
-    if opened := _OPENED.match(body):
+    if opened := _OPENED.match(body) or _LEADS_TO_QUOTES.match(body):
         body = body[opened.end() - 1 :]
     if len(body) < 4 or not _BETWEEN_QUOTES.search(body):
         return None

@@ -56,7 +56,7 @@ _FILLER = (
 )
 _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
-_MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>]\s*)?){3,}")
+_MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>,、]\s*)?){3,}")
 _SCORED = caseless(
     r"\W{0,4}(?:[A-Za-z]{2,12} )?\[\w{1,20}\] ?(?:[:=–—→-]|->|is|ranks|comes(?: in)?) ?"
     r"(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank|position|place)\b)"
@@ -83,7 +83,8 @@ _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _PAIRED = re.compile(r"\W{0,3}\(\w{1,3}, ?\w{1,3}\)(?:, ?\(\w{1,3}, ?\w{1,3}\))++\W{0,3}")
 """`(2, 4), (5, 1)`: pairs of a comparison, or of items and ranks."""
 _DISMISSED = caseless(
-    r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
+    r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected"
+    r"|likely)\b"
     r"|\bleave\b[^.;\n]{0,30}\bout\b|\b(?:is|are) not(?=\W*$|[.;])"
     r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b"
 )
@@ -126,13 +127,18 @@ _PAIR = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]{2,20}[:.]?")
 _IN_ORDER = caseless(r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b")
+_PUTS = caseless(
+    r"\bi(?:['’]d| would|['’]ll| will)? (?:put|rank|place|list|start with|begin with|pick|choose) \W{0,3}$"
+)
+"""`I'd put 4 first, then 1`"""
 _DENIED = caseless(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|neither|nor|avoid|left out|leave out|omit\w*|exclud\w*"
     r"|skip\w*|remov\w*|drop\w*|discard\w*|instead"
     r"|rather than|beats?|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b")  # fmt: skip
 _LED = re.compile(r":[ \[(*`]{0,6}$")
 _SAYS = caseless(
-    r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be|option|rank"
+    r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be|option"
+    r"|rank"
     r"|are|top|passages?|items?|candidates?|:)[^\w]{0,6}$")  # fmt: skip
 
 
@@ -739,7 +745,8 @@ class _Run(NamedTuple):
         if not self.talks or _different(self.words) == all_named or not _IN_ORDER.search(self.text[:2000]):
             return False
         if not self.words[0].bracketed:
-            return starts_with_identifier(self.named[0], self.text)
+            begins = starts_with_identifier(self.named[0], self.text)
+            return begins or _PUTS.search(self.text[: self.named[0].start][-40:]) is not None
         return all_named == len(self.named) and not _DENIED.search(self.text[:2000])
 
     def says_worst(self) -> bool:

@@ -55,7 +55,8 @@ _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
 _PRONOUN = 3
 """Length up to which the name of a book may be an ordinary word: `It`, `You`."""
 _ACCESSORY = re.compile(
-    r"\b(?:toner|cartridges?|case|cover|cable|adapter|replacement|filters?|bag|strap|sleeve|protector|stand|mount|battery"
+    r"\b(?:toner|cartridges?|case|cover|cable|adapter|replacement|filters?|bag|strap|sleeve|protector|stand|mount"
+    r"|battery"
     r"|refills?|remote|manual|cap)\b"
 )
 """Words that make a longer name another product, such as an accessory."""
@@ -102,6 +103,9 @@ class Match:
 _AMBIGUOUS = Match((), "ambiguous")
 
 
+_ORIGINAL = re.compile(r"\w.{2,80} \(([^\W\d_][^()]{3,80})\)\W*$")
+"""A translated title with the original one in parentheses."""
+_CLOSES = ' *_"”’)]'
 _CELLS = 20
 """Maximum number of cells of a row to search for a creator."""
 
@@ -166,18 +170,44 @@ class TitleIndex:
         best = max(scores.values())
         return self._fuzzy(at for at, score in scores.items() if score > best - _MARGIN)
 
-    def recalled_by(self, text: str) -> int | None:
-        """Return the one item that a careless text stands for (see `Recalled`), None if there are none or several."""
+    def recalled_by(self, text: str, entry: str = "") -> int | None:
+        """Return the one item that a careless text stands for (see `Recalled`), None if there are none or several.
+        `entry`: the text with its remark."""
         if len(text) > self.longest:
             return None
         query = parse_title(_spaced(text))
         if (at := self._recalled.one(query)) is not None:
             return at
+        if (at := self._without_creator(text)) is not None or (at := self._cut_short(entry)) is not None:
+            return at
+        if (inner := _ORIGINAL.search(entry)) and (match := self.find(inner[1])) and len(match.positions) == 1:
+            return match.positions[0]  # Coração Valente (Braveheart)
         name = query.name
         brands = self._brands.get(name.partition(" ")[0], ())
         rests = {at: name.removeprefix(f"{brand} ") for brand, at in brands if name.startswith(f"{brand} ")}
         found = {at for at, rest in rests.items() if self._recalled.one(parse_title(rest)) == at}
         return found.pop() if len(found) == 1 else None  # Bose QuietComfort Ultra
+
+    def _without_creator(self, text: str) -> int | None:
+        """Return the one item that is similar to a text before `by` and whose creator is the one behind it."""
+        work, by, creator = text.rpartition(" by ")
+        match = (self.find(work) or self.nearest(work)) if by else None
+        if match is None or len(match.positions) != 1:
+            return None
+        name = normalised(creator)
+        values = map(normalised, self._items[match.positions[0]].attributes.values())
+        return (
+            match.positions[0]
+            if any(Indel.normalized_similarity(name, one) > _NEAR_SAME_YEAR for one in values)
+            else None
+        )
+
+    def _cut_short(self, entry: str) -> int | None:
+        """Return the one item that begins with the words before an ellipsis (`Lakers beat Celtics…`)."""
+        name = without_article(normalised(entry)) if entry.rstrip(_CLOSES).endswith(("…", "...")) else ""
+        start = bisect_left(self._wholes, (f"{name} ", -1))
+        begun = [at for whole, at in self._wholes[start : start + 2] if whole.startswith(f"{name} ")]
+        return begun[0] if " " in name and len(begun) == 1 else None
 
     def is_part_of_sequel(self, at: int, text: str) -> bool:
         """Return whether a text has an item's title followed by a number, as a sequel's (`Alien 3`, of Alien)."""

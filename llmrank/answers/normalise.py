@@ -142,6 +142,8 @@ _NESTED = re.compile(r"(\n(?:Rank \d{1,4}:|-) )\s{0,40}\n- ")
 """`<item rank="2"><title>`, `<item><title>`"""
 _YEAR_ELEMENT = caseless(r"</\w{1,20}>\s{0,40}<year>\s{0,9}(\d{4})\s{0,9}</year>")
 _ATTRIBUTE = caseless(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})")
+_SCALE = caseless(r"\s(?:max|min|scale|range|out_of)\s?=\s?\"[^\"]{0,40}\"")
+"""`<score max="5">`"""
 _DOUBLED = re.compile(r"(?<=\S) ?([<>])\1+ ?(?=\S)")
 _PROGRAM = re.compile(
     r"^[ \t]{0,40}(?:def \w+\(|for \w[^\n]{0,80} in [^\n]{1,200}:(?:$| ?print\()|function \w{0,40}\()"
@@ -150,6 +152,12 @@ _PROGRAM = re.compile(
 )
 """A program that would produce a ranking; its output is unknown."""
 _LITERAL = re.compile(r"^(\w{1,40}) ?= ?\[[^\[\]]{0,20000}+\][ \t]{0,40}(?:#[^\n]*)?$", re.MULTILINE)
+_RETURNS = re.compile(
+    r"^def \w+\([^()\n]{0,200}\)[^\n]{0,40}:\n(?:[ \t]+#[^\n]*\n)*[ \t]+(?:return|(?P<name>\w{1,40}) ?=) ?"
+    r"(?P<list>\[[^\[\]]{0,20000}+\])(?(name)\s+return (?P=name)\s*$)",
+    re.MULTILINE,
+)
+"""A function that only returns a list."""
 _COMMENT = re.compile(r"\A(?:python|py)\b|^(?:#|assert )[^\n]*$", re.MULTILINE | re.IGNORECASE)
 _COMMENTED_OUT = re.compile(r"^[ \t]{1,40}(?:#|//) ?['\"][^\n]*\n", re.MULTILINE)
 """`    # 'Snow Crash',`, an entry of a list in Python."""
@@ -311,6 +319,8 @@ def _without_struck(text: str) -> str:
 def _lists_of_program(program: str) -> str:
     """Return the lists in a program that only assigns lists and prints one unchanged. Return nothing for any other
     program, since its output is unknown."""
+    if returned := _RETURNS.search(program):
+        return f"\n{returned['list']}\n"
     loop = _PRINTS.search(program)
     before = program[: loop.start()] if loop else program
     lists = [*_LITERAL.finditer(before)]
@@ -366,7 +376,7 @@ def _without_elements(text: str) -> str:
         if name in _REMARKS:
             return "\n" if tag[1] else "\nNote: "
         if name not in _LISTED:
-            return tag[0]
+            return _SCALE.sub("", tag[0])
         rank = _ATTRIBUTE.search(tag[3])
         return "\n" if tag[1] else f"\nRank {rank[1]}: " if rank else "\n- "
 
@@ -437,6 +447,8 @@ _CITED = re.compile(r"(?<=\S) ?(?:\[\d{1,2}\]){1,6}(?=\s*$)", re.MULTILINE)
 _LONG_LINK = re.compile(r"\[([^\[\]\n]{0,200}[^\W\d_]{2}[^\[\]\n]{0,200})\]\(https?://[^\s()|]{40,2000}\)")
 """A link whose address would make an entry too long for a title; shorter ones are read where they stand."""
 _CURLY, _CURLY_JSON = re.compile("[“”]"), re.compile(r"[\[{［｛]\s{0,80}“")
+_TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)[.):] ", re.MULTILINE)
+"""`=2. Heat`"""
 _HASH_CHAIN = re.compile(r"^\W{0,4}#\d{1,4}(?:\s?(?:→|>|->|,)\s?#\d{1,4})+", re.MULTILINE)
 """`№7 → №5 → №2`: not a list that begins with its seventh entry."""
 _QUOTED_NUMBER = re.compile(r"^(\s{0,20}[\"'])(\d{1,3})[.)] ", re.MULTILINE)
@@ -478,6 +490,7 @@ _STEPS: _Steps = (
     ("", folded),
     ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),
     ("1. ", _without_quoted_numbers),
+    ("=", partial(_TIED.sub, r"\1\2\3. ")),
     ("|", partial(_GENRES.sub, lambda found: found[0].replace("|", ", "))),
     ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped
     ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),

@@ -133,7 +133,10 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
 def _in_json(text: str, index: TitleIndex) -> Match | None:
     """Return the item in the one field of a JSON object that holds a title (`{"title": "Heat", "similar_to": …}`)."""
     titles = {title for title in TITLE_FIELD.findall(text) if "_" not in title}  # {"name": "recommend_item", …}
-    match = index.find(titles.pop()) if len(titles) == 1 else None
+    title = titles.pop() if len(titles) == 1 else ""
+    match = index.find(title) or index.nearest(title)
+    if match is None and (at := index.recalled_by(title)) is not None:
+        return Match((at,), "fuzzy")
     return match if match and match.positions else None
 
 
@@ -155,7 +158,9 @@ def _named(line: str, index: TitleIndex) -> dict[int, tuple[str, Match]]:
 
 
 def _parts(line: str) -> Iterator[str]:
-    yield from _FIELDS.split(line)
+    for field in _FIELDS.split(line):
+        yield field
+        yield field.partition(": ")[2]
     yield from _QUOTED.findall(line)
     for called in _CALLED.finditer(line):
         yield line[called.end() :]

@@ -61,7 +61,8 @@ _AWAITS = re.compile(
     r"\b(?:(?:i(?: will|['’]ll| shall| can)|ready to) (?:now )?(?:rank|order|sort|help|recommend|output|answer"
     r"|reply|respond)|once you (?:share|give|provide|send|confirm))\b.{0,400}"
     r"\b(?:please (?:provide|share|send|paste)\b[^.\n]{0,40}\b(?:history|watched|read|films|movies|books|items"
-    r"|list|candidates|preferences|ratings|input|data|details|information)|once you (?:share|give|provide|send|confirm)"
+    r"|list|candidates|preferences|ratings|input|data|details|information)|once you (?:share|give|provide|send"
+    r"|confirm)"
     r"|when you(?: are|['’]re) ready|waiting for)\b"
     r"|\bonce you(?:['’]ve| have) (?:told|given|shared|sent|confirmed)\b[^.?!\n]{0,80}\blook like\b"
     r"|\bbefore i (?:can )?(?:produce|give|make|offer|rank|order|sort|recommend)\b[^.?!\n]{0,60}"
@@ -69,7 +70,8 @@ _AWAITS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ASKS_FIRST = caseless(
-    r"\b(?:could|can|would|will|may) you (?:please |first |also )*(?:tell|send|share|give|provide|let|say|paste|list)\b"
+    r"\b(?:could|can|would|will|may) you (?:please |first |also )*(?:tell|send|share|give|provide|let|say|paste"
+    r"|list)\b"
     r"|\bplease (?:tell|send|share|give|provide|paste)\b|\b(?:need|have) to know\b"
     r"|\bbefore i can (?:say|tell|choose|rank|rate|answer|judge|decide)\b"
     r"|\bwhat has (?:this|the) \w+ (?:\w+ )?(?:seen|played|read)\b"
@@ -137,7 +139,8 @@ RETRACTION = caseless(
     r"\b(?:(?<!n['’]t )wait(?! (?:for|to|until|till)\b)|actually|scratch that|correction"
     r"|on (?:second thoughts?|reflection)|(?:let me|to) reconsider"
     r"|thinking (?:about it|it over)|come to think of it|i mean|make that|(?<=\? )no"
-    r"|pensando melhor|pens[áa]ndolo (?:bien|mejor)|ripensandoci|à la réflexion|réflexion faite|bei näherer betrachtung"
+    r"|pensando melhor|pens[áa]ndolo (?:bien|mejor)|ripensandoci|à la réflexion|réflexion faite"
+    r"|bei näherer betrachtung"
     r"|corrijo|je corrige|ich korrigiere|correggo)\b"
 )
 """Words that retract an answer; the one after them counts."""

@@ -33,7 +33,8 @@ PHRASES = (
         r"(?:not|cannot|unable to|(?:ca|wo|do|would|could|should)n['’]t|never|nicht|nie|ne|pas|no|não|non|niet"
         r"|не|inte|ikke)\b[^.,:\n]{0,30}\b(?:includ|aufgenom|recommend|rank|select|show to\b|chos"
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|recomiend|consigl|aanbe|рекоменд|polec"
-        r"|rekommend|anbefal)|nem ajánl|nu (?:aș |te |vă )?recomand|tidak (?:di)?rekomend|không (?:nên|đề xuất|khuyên)"
+        r"|rekommend|anbefal)|nem ajánl|nu (?:aș |te |vă )?recomand|tidak (?:di)?rekomend|không (?:nên|đề xuất"
+        r"|khuyên)"
         r"|δεν (?:θα )?(?:προτείν|συνιστ)|nedoporuč|neodporúč|en suosittele|önerm(?:iyor|em|edi)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu(?!siv)|esclus"
         r"|le(?:ft|av(?:e|ing))(?: (?:it|them|this|that|those))? (?:out|off (?:the|my|this))|omit|avoid(?!s\b)"
@@ -47,7 +48,8 @@ PHRASES = (
         r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
         r"|output format|format (?:is|of|should)|(?:steer|keep|stay)\b[^.\n]{0,30}\b(?:away|clear)\b"
         r"|(?:output|answer|response) should look"
-        r"|weggelassen|ausgeschlossen|lasse ich (?:weg|aus)\b|écart|laisse\w* de côté|descart|dej\w+ (?:fuera|de lado)"
+        r"|weggelassen|ausgeschlossen|lasse ich (?:weg|aus)\b|écart|laisse\w* de côté|descart|dej\w+ (?:fuera"
+        r"|de lado)"
         r"|lascio (?:fuori|da parte)|deixo de (?:fora|lado)|laat ik weg|ignor|discard",
         r"(?m:^[^\w\n]*(?:unsure|undecided)\b[^,.\n]{0,20}:|^[^\w\n]*dropped\b[^:\n]{0,30}:)"
         r"|(?m:^[^\w\n]*не (?:включен|вошл|рекоменд|попал)\w*)|未入选|제외|お(?:すすめ|勧め)(?:しません|できません)"
@@ -59,13 +61,16 @@ PHRASES = (
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
         r"(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
-        r"|idea|guess|order|version|pass|thoughts?|impression|instinct)|draft\b|entwurf|brouillon|bozza|borrador|rascunho"
+        r"|idea|guess|order|version|pass|thoughts?|impression|instinct)|draft\b|entwurf|brouillon|bozza|borrador"
+        r"|rascunho"
         r"|erster versuch|vorläufig|premi(?:er|ère) (?:essai|jet|version)|provisoire|primer intento|provisional"
         r"|prim[ao] (?:tentativo|idea)"
         r"|eerste (?:opzet|poging|versie)|voorlopig|primera idea|première idée|erste idee|primeira ideia"
         r"|чернов|первая попытка",
-        r"初稿|初步|草稿|仮|暫定|暂定|(?m:^[^\w\n]*(?:(?:the|in|here is|this is) ){0,3}"
-        r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this|the) order)\W*$)"),
+        r"初稿|初步|草稿|仮|暫定|暂定|(?m:^[^\w\n]*(?:(?:the|in|here is|this is"
+        r"|for (?:comparison|reference),?) ){0,3}"
+        r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this|the) order)"
+        r"(?: of (?:the )?(?:candidates|items|titles|options))?(?: (?:is|was))?\W*$)"),
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
         r"final|answers?\b|verdict\b|decision\b(?! (?:matrix|table))"
@@ -190,7 +195,8 @@ WORST_FIRST = caseless(
     rf"|\bfrom (?:(?!\b(?:{_ENGLISH.best})\b)[^.:;\n]){{0,60}}\b(?:{_ENGLISH.worst})\b[^.:;\n]{{0,60}}?"
     rf" to [^.:;\n]{{0,40}}\b(?:{_ENGLISH.best})\b"
     r"|\b(?:beginnend mit (?:dem|der|den)|von (?:dem|der|den)|vom)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
-    r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur|bis)\b"
+    r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur"
+    r"|bis)\b"
     r"|\((?:lowest|worst|least)\b[^()\n]{0,20}\)[^\n]{3,2000}\((?:highest|best|most)\b[^()\n]{0,20}\)"
     r"|\b(?:ascending|increasing) order (?:of|by|in) (?!(?:their |its )?(?:rank|position|place))"
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality"
@@ -210,7 +216,8 @@ WORST_FIRST = caseless(
     r" (?:watch|read|play|see|take) first"
     r"|\brightmost (?:one )?(?:is |being |= ?)(?:the )?best"
     r"|\bhigher (?:the )?number\w*\b[^.\n]{0,20}\bbetter\b"
-    r"|\bbottom[- ]up\b|\bfrom (?:the )?bottom up|\bvon unten nach oben|\bde abajo (?:a|hacia) arriba|\bde bas en haut"
+    r"|\bbottom[- ]up\b|\bfrom (?:the )?bottom up|\bvon unten nach oben|\bde abajo (?:a|hacia) arriba"
+    r"|\bde bas en haut"
     r"|\b(?:worst|weakest|least \w+) (?:\w+ ){0,2}(?:at the|on) top\b"
     r"|\b(?:schlechteste|schwächste)\w*(?: \w+)? (?:oben|zuerst)"
     r"|\b(?:beste[nrs]?|meilleure?s?|mejor(?:es)?|melhor(?:es)?|miglior[ei]) (?:\w+ )?"

@@ -154,6 +154,7 @@ _FOR = caseless(
     r"\A\W*(?:highly |strongly )?recommended(?=[*_]{0,3}(?:[.!\n]|$))",
     rf"\bexactly {_THEIR} (?:kind|sort|type|style|thing|taste)\b",
     r"\b(?:hard|difficult|impossible) to say no\b",
+    r"\baucune raison de dire non\b|\A\W*prediction[\W_]{1,6}likes?(?=[*_]{0,3}(?:[.!\n]|$))",
     r"\bno reason not to (?:recommend|suggest|offer) (?:it|this)\b",
     r"\A\W*(?:i (?:do not|don['’]t) see why not|without (?:a )?doubt|claro que sí|bien sûr que oui"
     r"|por supuesto que sí)[.!]",
@@ -166,7 +167,9 @@ _FOR = caseless(
     r"\A\W*why not\?(?! no\b)|👍",
     r"\A\W*no pewnie[!.]|\A\W*(?:acho que sim|creo que sí|je pense que oui|ich denke schon|penso di sì)[.!,]",
     rf"\bis (?:an? |an absolute )(?:hit|winner) for (?:them|him|her|(?:the|this) {USER})(?=[.!,;]|$)",
-    r"\A\W*(?:com certeza|sem dúvida|con certezza|senza dubbio|auf jeden fall|absolument|sin duda|desde luego)[.!]"
+    r"\A\W*(?:com certeza|sem dúvida|con certezza|senza dubbio|auf jeden fall|absolument|sin duda(?: alguna)?"
+    r"|desde luego"
+    r"|direi (?:proprio )?di sì)[.!:]"
     r"(?! *(?:no|não|non|nein|nicht|pas)\b)",
     r"\bverdict\W{1,9}(?:highly |strongly )?recommended(?=[*_]{0,3}(?:[.!\n]|$))|예(?:에|쪽에) (?:더 )?가깝",
     r"应该会喜欢|(?<!不)会(?:很)?喜欢|気に入ると思|楽しめると思|好きだと思",
@@ -176,7 +179,7 @@ _AGAINST = caseless(
     r"\A\W*(?:i doubt it|no way|不太?(?:会|可能)|acho difícil|lo dudo|no lo creo|je ne (?:le )?pense pas|j['’]en doute"
     r"|(?:das )?(?:glaube|denke) ich (?:eher )?nicht|не думаю|com certeza não|con (?:toda )?(?:certeza"
     r"|seguridad) no|certainement pas|sicuramente no"
-    r"|sicher(?:lich)? nicht|auf keinen fall)[.!,。]|👎",
+    r"|sicher(?:lich)? nicht|auf keinen fall|direi (?:proprio )?di no)[.!,:。]|👎",
     r"\A\W*(?:je ne (?:pense|crois) pas que?|no creo que|ich (?:glaube|denke) (?:eher )?nicht, dass"
     r"|non (?:penso|credo) che|não acho que)\b",
     r"\A\W*(?:acho que não|creo que no|je pense que non|penso di no)[.!,]",
@@ -184,7 +187,7 @@ _AGAINST = caseless(
     rf"|this)\b",
     r"\A\W*not recommended(?=[*_]{0,3}(?:[.!\n]|$))",
     r"\bit is (?:very |quite |rather )?unlikely to (?:work|appeal|suit|fit)\b",
-    r"\bcan(?:no|['’])t say yes\b",
+    r"\bcan(?:no|['’])t say yes\b|\A\W*prediction[\W_]{1,6}dislikes?(?=[*_]{0,3}(?:[.!\n]|$))",
     r"\bhard pass\b|\bverdict\W{1,4}skip\b|\A\W*not really[.!]",
     r"\bi(?:['’]d| would) (?:guess|say|think) (?:probably |rather |most likely )?not[.!]",
     r"\bi would(?: not|n['’]t) bet on it\b",

@@ -81,7 +81,7 @@ _LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AF
     " favorite ranking rounds rounding out its sequel obvious show only reader viewer ich wurde mit von auf an kommt"
     " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
     " pres viendraient viendra viennent"
-    " da al por em com o e para este esta aluno usuario usuaria leitor cliente"
+    " da al por em com o e para este esta aluno usuario usuaria leitor cliente all tout"
 )
 """Words that may stand between a separator, or the previous item, and the item that they introduce."""
 _TAIL_WORDS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(
@@ -93,7 +93,8 @@ _FUNCTION_WORDS = word_set(
 )
 """Words that are also titles, and are capitalised at the beginning of a sentence."""
 _AGAINST = re.compile(
-    r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt|instead"
+    r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt"
+    r"|instead"
     r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|revers\w*|ascending|alphabetical\w*|random\w*"
     r"|particular|equal\w*|tied?|or|either|both|before|above|ahead|over|beats?|worse|lower|sorry|unable"
     r"|hm+|however|draw|toss|nicht|kein\w*|nie|oder|statt|ausser|schlecht\w*|wenigsten|pas|sauf|ou|pire|moins|non|ni"
@@ -134,7 +135,8 @@ def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Li
     the numbers give the order.
     """
     text = _PIECE.sub("the ", _CLOSE.sub("finish", _without_left_out(text[: _LIMIT + 1])))
-    text = _REASON.sub(lambda reason: reason[0] if index.named_in(reason[0]) else "", text)
+    for aside in (_REASON, _IF_TIME):
+        text = aside.sub(lambda found: found[0] if index.named_in(found[0]) else "", text)
     found = _without_repeats(text, _named(text, index, identifiers)) if len(text) <= _LIMIT else []
     if len(found) < 2 or len({one.at for one in found}) < len(found):
         return None
@@ -173,6 +175,11 @@ _PIECE = caseless(
 """`the bottled-water piece ("Why You Should …")`"""
 _REASON = caseless(r",? (?:given that|because|since) (?:you|they|he|she|(?:the|this) \w+)\b[^.,;\n]{0,120}(?=[.;\n]|$)")
 """`Heat last, given that you don't like crime`"""
+_IF_TIME = caseless(
+    r"(?<=[a-z)]),? if (?:there(?:['’]s| is| are)|you (?:still )?have|(?:the )?time"
+    r"|they (?:still )?have)\b[^.,;!?\n]{0,80},(?= )"
+)
+"""`and, if there's still time, Heat`"""
 _FOR_WHOM = caseless(r"\b(?:for|given|since|because|as)\b[^.,:;!?\n]* (?=I(?:['’]d| would|['’]ll)\b)")
 """`For somebody who likes thrillers I'd start with Heat`"""
 _AFTER_THESE = caseless(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)")

@@ -117,6 +117,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if titles and (plain := _plain_titles(text, title_index(question.items))):
         return by_title(plain, response, question, text, truncated, Counter())
     if not titles:
+        text = _PREFILLED.sub(r"[\g<0>", text)
         identifiers = Identifiers.of(question)
         text = _in_capitals(text) if identifiers.are_letters else text
         if chain := chain_alone(text, identifiers):
@@ -126,6 +127,8 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     return _read_blocks(split(text), text, response, question, truncated, titles=titles)
 
 
+_PREFILLED = re.compile(r"\A\w{1,4}\](?= ?[>,=<] ?\[)")
+"""`4] > [1]`, where the prompt ended in the first bracket."""
 _OWN_QUESTION = re.compile(r"\n\n ?(?:Question|Q|Human): ?\S")
 """Where the model goes on to a question of its own."""
 
@@ -406,7 +409,7 @@ def by_identifier(
         zero_based = {*numbers} == {*range(count)}
         if zero_based:
             found = [Mention(str(number), Match((number,), "identifier")) for number in numbers]
-        elif count not in numbers:
+        elif count not in numbers and max(numbers) <= count:
             return unparsed(response, text, "zero_based")
     assigned = assign_items(found)
     named, repairs = resolved(assigned)
@@ -471,7 +474,9 @@ def _with_recalled(found: Sequence[Mention], assigned: Assignments, index: Title
     if not 0 < len(unmatched) <= _FUZZY_TEXTS:
         return assigned
     texts = {number: _REMARK.split(found[number].text[:400], maxsplit=1)[0] for number in unmatched}
-    recalled = {number: at for number, text in texts.items() if (at := index.recalled_by(text)) is not None}
+    recalled = {
+        number: at for number in unmatched if (at := index.recalled_by(texts[number], found[number].text)) is not None
+    }
     certain = _claimed_once(recalled, known)
     company = len(known) + len(certain)
     is_supported = company >= max(_MIN_COMPANY, 2 * (len(unmatched) - len(certain)))
@@ -513,7 +518,7 @@ def _title_is_truncated(last: Mention, text: str, index: TitleIndex, truncated: 
         return False
     if truncated:
         return last.match is None or index.begins_longer(last.text)
-    if last.match is not None:
+    if last.match is not None or last.text.endswith(("…", "...")):
         return False
     begins = index.begins_longer(last.text) and not index.is_first_part(last.text)
     near = index.nearest(last.text) if begins else None

@@ -96,7 +96,8 @@ _NAME = (
 _NAMED = (
     caseless(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?"),
     caseless(
-        rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)?(?: solid| strong| firm| clear)? {_WORD}"
+        rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)?(?: solid| strong| firm"
+        rf"| clear)? {_WORD}"
         rf"{_UNIT}?"
     ),
     caseless(
@@ -145,7 +146,7 @@ _LEAVES = caseless(
 _EXPECTS = caseless(
     rf"\b(?:will|would|should) (?:probably |likely )?(?:land|come in"
     rf"|end up) (?:at|around|near) (?:around |about |roughly )?(?:an? )?{_DIGITS.replace('value', 'word')}|"
-    rf"\bi(?:['’]d| would) expect (?:this|it)(?: one)? to (?:land|come in|be|get|score|end up)(?: at"
+    rf"\bi(?:['’]d| would) expect (?:(?:this|it)(?: one)? )?to (?:land|come in|be|get|score|end up)(?: at"
     rf"| around)?(?: an?)? {_DIGITS.replace('value', 'lands')}|"
     rf"\bi(?:['’]d| would)? expect (?:about |roughly )?(?:an? {_DIGITS}(?![-–]\w)"
     rf"|{_DIGITS.replace('value', 'scaled')}{_UNIT})"
@@ -159,6 +160,15 @@ _FEELS = caseless(
     rf"| (?:for(?= (?:this|them|the {USER})\b| ?[.,;!]| ?$)|given|here|to me|because|since|as)\b)",
 )
 """`4 is my guess`, `I'd put it at 4`, `A 4 feels about right`"""
+_AS_NOUN = caseless(
+    rf"\ban? (?:\w+ )?{_DIGITS} (?:at (?:best|most)|(?:from|for) (?:them|(?:this|the) {USER}))\b",
+    rf"\b(?:würde|dürfte)\b[^.!?\n\d]{{0,60}}\b(?:eine )?{_DIGITS.replace('value', 'word')}{_UNIT}?"
+    r" (?:vergeben|geben)\b",
+    rf"\beine {_DIGITS.replace('value', 'lands')} (?:vergeben|geben) (?:würde|dürfte)\b",
+    rf"\b(?:donnerait|mettrait|daría|pondría|daria|darebbe|metterebbe)\b[^.!?\n\d]{{0,40}} (?:un[ae]?|uma?)"
+    rf" {_DIGITS.replace('value', 'scaled')}",
+)
+"""`so a 2 at best`, `dass der Nutzer hier eine 4,5 vergeben würde`"""
 _ESTIMATES = caseless(
     r"\b(?:schätze|erwarte|vermute|prognostiziere) ich (?:(?:daher|also|somit|deshalb|auf|etwa|rund|eher) ){0,3}"
     rf"{_DIGITS}{_UNIT}"
@@ -177,6 +187,8 @@ _CONVERTED = caseless(
     r"|\b(?:mapped|converted|translated|scaled) (?:on ?)?to (?:the|your)\b[^!?\n]{0,30}\bscale\b[^!?\n]{0,60}"
     r"(?:\bis|\bgives|\bbecomes|=|:)"
     rf" (?:an? |about )?[*_]{{0,3}}{_DIGITS.replace('value', 'scaled')}(?! ?(?:/|out of))"
+    rf"|\b(?:so|i\.e\.|that is|which is),? (?:an? )?{_DIGITS.replace('value', 'lands')}(?: ?(?:/|out of) ?\d{{1,2}})?"
+    r" on (?:your|the|this) [^.!?\n]{0,20}\bscale\b"
 )
 """`8/10, which corresponds to a 4 on your scale`"""
 _ON_SCALE = caseless(
@@ -217,7 +229,8 @@ _OTHER_WAY = caseless(
 """Words that reverse the scale, or ask whether it is reversed."""
 _OPEN_RANGE = caseless(
     r"\bi(?:['’]d| would|['’]ll| will) (?:\w+ )?(?:place|put|say|guess|estimate|rate|give|expect|predict)\b"
-    rf"[^.!?\n\d]{{0,40}}{_RANGE_MARK}"
+    rf"[^.!?\n\d]{{0,40}}{_RANGE_MARK}",
+    rf"\b(?:probably|likely|somewhere)\b[^.!?\n\d]{{0,30}}{_RANGE_MARK}",
 )
 """`I'd place it between 3 and 4`"""
 _BOUND = caseless(
@@ -287,7 +300,8 @@ _WERE_IT = caseless(
 )
 """`They'd rate it 4 if it were shorter`"""
 _TWO_WAYS = caseless(
-    r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and |but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?=[.\n]\D{0,400}\Z|\Z)"
+    r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and "
+    r"|but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?: at best)?(?=[.\n]\D{0,400}\Z|\Z)"
 )
 """`If they play alone, 3; if they play with a partner, 5.`"""
 _NOT_QUITE = caseless(
@@ -478,6 +492,7 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
         _PREDICTED,
         _EXPECTS,
         _FEELS,
+        _AS_NOUN,
         _ESTIMATES,
         _WORDED,
     ):

@@ -146,11 +146,12 @@ _ASKS_ITSELF = caseless(
 )
 """`Verdict: would they like it? Yes.`"""
 _IDIOM = caseless(
+    r"\((?:yes|true) ?(?:or|/) ?(?:no|false)\)|(?m:^\W{0,4}(?:yes|no) ?= [^\n]{1,200}?\b(?:yes|no) ?= [^\n]*$)",
     r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
     r"|(?:はい|いいえ)[、,]? ?と言いたい(?:ところ|の)(?:です|だ)が|\bno (?:cabe|hay)(?: ninguna)? duda\b(?: de que\b)?"
     r"|\b(?:non seulement|no s[óo]lo|non solo|não só|nicht nur|niet alleen)\b|아니요보다는?"
     r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-])|one|more|other|longer|information|question|signs?|need"
-    r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
+    r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d",
 )
 _NO_REASON = caseless(
     rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b"
@@ -195,7 +196,7 @@ _SAYS = caseless(
 """`Considering the history, I'd say no, they would not.`"""
 _PROBABLY_NOT = caseless(
     r"(?:^|[.!?:\n] ?)[*_]{0,3}(?:(?:so|thus|overall|hence),? )?(?:(?:most )?(?:probably|likely)|definitely|certainly"
-    r"|absolutely|almost certainly|rather) not\b[\W_]*$"
+    r"|absolutely|almost certainly|rather) not\b[\W_]*$|(?<=[.!] )not recommended[\W_]*$"
 )
 """`… any better. Probably not.`"""
 _OF_ANOTHER = caseless(r"(?:^|[.!?\n])(?![^.!?\n]*\b(?:like|enjoy|love|watch|recommend)\b)[^.!?\n]*\?$")

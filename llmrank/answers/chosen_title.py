@@ -62,7 +62,7 @@ _IS_BEST = caseless(
     r"|the one (?:that |which )?(?:comes closest|(?:fits|matches|suits)(?: (?:them|this \w+))? best)"
     r"|the (?:obvious|natural|logical) next (?:step|choice|pick|watch|read|purchase|buy|game|film|movie|book)"
     r"|my (?:top |final )?(?:choice|pick"
-    r"|answer|recommendation|suggestion))|the (?:best|better) (?:choice|pick|fit"
+    r"|answer|recommendation|suggestion))|the (?:best|better|obvious|natural|clear) (?:choice|pick|fit"
     r"|option|match)|(?:suits|fits|matches) (?!other|most|some|people|fans|the others)"
     r"(?:(?!, (?:but|while|whereas|and|(?-i:[A-Z])))[^.;\n]){1,60} (?:better|best)(?=[.,:;!]|$| than)"
     r"|wins(?=[ .,;!]|$)|gets my vote|(?:beats|edges out)(?= [A-Z\"“*])|it is(?=(?:,? then)?[.!]|$)"

@@ -568,7 +568,7 @@ def _without_asides(line: Line) -> Line:
     text = line.text
     # I recommend Heat. I do not recommend Fargo.
     if ". " in text and len(text) < 600 and text.count(", ") < 6 and text.count(" > ") < 2:
-        sentences = re.split(r"(?<=[.!?])(?<!a\.k\.a\.) ", text)
+        sentences = re.split(r"(?<=[.!?])(?<!a\.k\.a\.)(?<!\b\d\.)(?<!\b\d\d\.) ", text)
         if len(sentences) > 1:
             line = Line(
                 line.number, " ".join(one for one in sentences if not (_DECLINES.search(one) or _exclusion(one, [])))
@@ -813,7 +813,8 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
         at = until + 1
     known = sum(mention.match is not None for mention in found)
     if known == 1 < len(found) <= _REMARKS:  # Alien 3, Search for Spock
-        known += all(mention.match or index.recalled_by(mention.text) is not None for mention in found)
+        texts = [mention.text for mention in found if mention.match is None]
+        known += all(index.recalled_by(text) is not None or index.nearest(text) for text in texts)
     chained = all(body[start:end].strip() in "<>" for start, end in marks)
     if not known and chained and len(found) <= _REMARKS and all(index.nearest(mention.text) for mention in found):
         return found  # Steel Cut Oats > Almond Butter, which have sizes in their titles

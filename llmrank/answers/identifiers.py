@@ -326,6 +326,7 @@ class _Reader:
         """Return the blocks with runs of pairs as tables, and with lines that begin with `[3]` as lines of text."""
         found: list[Block] = []
         pairs: list[Line] = []
+        blocks = self._with_roles(blocks)
         for block in [*chain.from_iterable(map(self._as_text, map(self._in_figures, blocks))), Block("text")]:
             if self.bracketed_only and block.kind == "text" and block.lines:
                 block = self._in_brackets(block)
@@ -340,6 +341,19 @@ class _Reader:
             pairs = []
             if block.kind != "text" or block.lines:
                 found.append(block)
+        return found
+
+    def _with_roles(self, blocks: Sequence[Block]) -> list[Block]:
+        """Return the blocks with a list of pairs in brackets (`[1] → 5`) as a table, if the line above names both sides
+        (`Item → Rank`)."""
+        found: list[Block] = []
+        for block in blocks:
+            above = found[-1].lines[-1].text if found and found[-1].kind == "text" and found[-1].lines else ""
+            roles = _ROLES.fullmatch(above) if block.kind == "list" and block.lines[0].kind == "bracket" else None
+            header = (head_role(roles[1]), head_role(roles[2])) if roles else ("", "")
+            if all(header) and all(_PAIR.match(line.text) for line in block.lines):
+                block = self.table(block.lines, header)
+            found.append(block)
         return found
 
     def _as_text(self, block: Block) -> list[Block]:

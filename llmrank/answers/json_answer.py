@@ -75,6 +75,7 @@ def _listings(blocks: list[Block], question: Question, *, numbers: bool) -> list
 def _named(name: str, line: int, question: Question, numbers: bool) -> list[Mention]:
     """Return the mention in a JSON value: an identifier (`3`, `Item 3`), an item id, or a title."""
     identifiers, index = Identifiers.of(question), title_index(question.items)
+    name = name.upper() if identifiers.are_letters and len(name) == 1 else name
     if question.identifiers or not index.exact(name):
         words = name.split()
         titled = len(words) > 1 and index.exact(name)  # Portal 2

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -218,7 +219,7 @@ class TitleIndex:
         )
 
     def holding(self, text: str, among: Iterable[int]) -> set[int]:
-        """Return which of these items have titles with all words of a text without a year."""
+        """Return which of these items have titles with all words of a text."""
         return self._recalled.holding(parse_title(_spaced(text)), among) if len(text) <= self.longest else set()
 
     def misspelt(self, text: str, among: Iterable[int]) -> set[int]:
@@ -334,6 +335,8 @@ class TitleIndex:
         works = [title.parts for title in self._titles if title.is_by]
         firsts, lasts = (len({parts[side] for parts in works}) for side in (0, -1))
         sides = [0, -1] if firsts == lasts else [0 if firsts > lasts else -1]  # Kid A - Radiohead
+        holders = Counter(word for title in self._titles for word in {*title.whole.split()})
+        owners = Counter(part for parts in works for part in {*parts})
         last = (
             (title.parts[side], title, at)
             for at, title in enumerate(self._titles)
@@ -343,7 +346,8 @@ class TitleIndex:
         short = [
             (part, at)
             for part, title, at in last
-            if title.is_by or (title.parts[2:] and len(name_of(part).content) > 1)
+            if (title.is_by and holders[part] <= owners[part])  # not the town of several hotels
+            or (title.parts[2:] and len(name_of(part).content) > 1)
         ]
         first = ((title.parts[0], at) for at, title in enumerate(self._titles) if title.parts[1:] and not title.is_by)
         short += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
+from llmrank.answers.envelope import plain_lines, unwrapped
 from llmrank.types import REASONING_TAGS
 
 LIMIT = 400_000
@@ -167,6 +168,16 @@ _COMMENT_IN_CODE = re.compile(
     r"|/\*(?:(?!\*/)[^\n]){0,400}\*/",
     re.MULTILINE,
 )
+_DISREGARDED = caseless(
+    r"\n\W{0,4}(?:please )?(?:ignore|disregard) (?:my|the) (?:earlier|previous|first|initial|original"
+    r"|above)\b[^\n]*(?=\n|\Z)"
+)
+"""`(Please ignore my earlier order starting with [2] > [3].)`"""
+_REMARK_IN_LIST = re.compile(r"^([ \t]{0,20}(['\"])[^\n]{1,200}?\2,?)[ \t]{1,40}//[^\n]*$", re.MULTILINE)
+"""`'Jane Eyre',  // gothic`"""
+_ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
+_ROMAN_INSIDE = re.compile(rf"(?<=[\s:])\(({'|'.join(_ROMANS)})\) ")
+"""`(i) Heat, (ii) Fargo`"""
 _PRINTS = re.compile(
     r"^for [\w, ]{1,80} in (?:(\w{1,40})|enumerate\((\w{1,40}), ?(?:start ?= ?)?1\)):"
     r"\n[ \t]{1,8}print\((?:(?! if )[^\[\n]){1,80}\)\s*\Z",
@@ -177,9 +188,15 @@ _SPACES = re.compile(r"[ \t\f\v]{2,}+")
 
 
 def plain_text(raw: str, limit: int = LIMIT) -> str | None:
-    """Return the normalised answer without its reasoning; None if the reasoning never ends."""
-    text = without_reasoning(raw)
+    """Return the normalised answer without its reasoning and envelope; None if the reasoning never ends."""
+    text = answer_alone(raw)
     return None if text is None else normalise(text[:limit]) if text.strip() else ""
+
+
+def answer_alone(raw: str) -> str | None:
+    """Return the answer without its reasoning and envelope; None if the reasoning never ends."""
+    text = without_reasoning(plain_lines(raw))
+    return text and unwrapped(text)
 
 
 def normalise(text: str) -> str:
@@ -484,6 +501,7 @@ _STEPS: _Steps = (
     ("....", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
     ("I recommend ", lambda text: _REPEATED_LEAD.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
     ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),
+    ("(ii) ", partial(_ROMAN_INSIDE.sub, lambda found: f"\n{_ROMANS.index(found[1]) + 1}. ")),
     ("一、", lambda text: _HAN_INSIDE.sub(_mark, text) if "二、" in text else text),
     ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
     ("“", lambda text: _CURLY.sub('"', text) if _CURLY_JSON.search(text) else text),
@@ -494,6 +512,8 @@ _STEPS: _Steps = (
     ("|", partial(_GENRES.sub, lambda found: found[0].replace("|", ", "))),
     ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped
     ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
+    ("", lambda text: _DISREGARDED.sub("", text) if "gnore " in text or "isregard " in text else text),
+    ("//", partial(_REMARK_IN_LIST.sub, r"\1")),
     ("```", _with_plain_code),
     ("", _with_tiers),
     ("```diff", lambda text: _DIFF.sub(_apply_diff, text.replace("\r\n", "\n"))),

@@ -22,7 +22,7 @@ from llmrank.answers.chosen_title import (
     is_labelled_as_other,
 )
 from llmrank.answers.matching import Match, TitleIndex, title_index
-from llmrank.answers.normalise import caseless, normalise, without_reasoning
+from llmrank.answers.normalise import answer_alone, caseless, normalise
 from llmrank.answers.outcome import RETRACTION, TextFormat, answered, before_next_question, unparsed
 from llmrank.answers.predictions import SENTENCES
 from llmrank.answers.ranking import read_ranking
@@ -66,7 +66,7 @@ class OneTitle(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the one item in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`,
         `no_candidate_named`)."""
-        text = (without_reasoning(response.text) or "").strip()
+        text = (answer_alone(response.text) or "").strip()
         first = before_next_question(text)
         if first != text and (answer := self._read(replace(response, text=first), question)).ranked:
             return answer
@@ -74,7 +74,7 @@ class OneTitle(TextFormat):
 
     def _read(self, response: Response, question: Question) -> Answer:
         listed, index = read_ranking(response, question, titles=True), title_index(question.items)
-        text = normalise(without_reasoning(response.text) or "")
+        text = normalise(answer_alone(response.text) or "")
         if text.lstrip().startswith("{") and (match := _in_json(text, index)):
             item = question.items[match.positions[0]]
             return _answered(Entry(item.title, 0, match.stage), match, item.item_id, response, listed)

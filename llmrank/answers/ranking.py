@@ -21,8 +21,8 @@ from llmrank.answers.comments import comments_around
 from llmrank.answers.entries import titles_of
 from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
 from llmrank.answers.listing import Listing, Mention
-from llmrank.answers.matching import Match, TitleIndex, title_index
-from llmrank.answers.normalise import LIMIT, caseless, normalise, without_reasoning
+from llmrank.answers.matching import Match, Stage, TitleIndex, title_index
+from llmrank.answers.normalise import LIMIT, answer_alone, caseless, normalise
 from llmrank.answers.outcome import (
     TextFormat,
     answered,
@@ -90,13 +90,54 @@ _FUZZY_TEXTS = 1000
 
 def read_titles(blocks: Sequence[Block], text: str, question: Question) -> Listing:
     """Return the ranking that a normalised answer gives by titles, best first."""
-    return choose(titles_of(blocks, title_index(question.items)), text, missing(0, len(question.items), question.top))
+    index = title_index(question.items)
+    listings = titles_of(blocks, index)
+    if any(one.named for one in listings):
+        for listing in (one for one in listings if len(one.mentions) > 1 and not one.named):
+            listing.mentions = _nearest(listing.mentions, index)  # the shortened titles of a tier
+    listing = choose(listings, text, missing(0, len(question.items), question.top))
+    return _with_head(listing, [*index.named_in(listing.intro)], question, "normalised")
+
+
+def _nearest(mentions: Sequence[Mention], index: TitleIndex) -> list[Mention]:
+    """Return the entries of a list, each with the item whose title it is similar to."""
+    if len(mentions) > _ALTERNATIVES_LIMIT:
+        return [*mentions]
+    return [one._replace(match=one.match or index.nearest(one.text)) for one in mentions]
 
 
 def read_identifiers(blocks: Sequence[Block], text: str, question: Question) -> Listing:
     """Return the ranking that a normalised answer gives by identifiers, best first."""
-    listings = identifiers_of(blocks, Identifiers.of(question), title_index(question.items))
-    return choose(listings, text, missing(0, len(question.items), question.top))
+    identifiers = Identifiers.of(question)
+    listings = identifiers_of(blocks, identifiers, title_index(question.items))
+    listing = choose(listings, text, missing(0, len(question.items), question.top))
+    return _with_head(listing, identifiers.named_in(listing.intro), question, "identifier")
+
+
+def _with_head(listing: Listing, named: Sequence[int], question: Question, stage: Stage) -> Listing:
+    """Put the item that the introduction of a list calls the best before the others (`The best match is Heat. After
+    that:`). `named`: the items in the introduction."""
+    if (
+        len(named) == 1
+        and named[0] not in listing.named
+        and _THEN.search(listing.intro)
+        and _BEST.search(listing.intro)
+    ):
+        head = Mention(question.items[named[0]].title, Match((named[0],), stage), listing.mentions[0].line - 1)
+        listing.mentions.insert(0, head)
+    return listing
+
+
+_THEN = caseless(
+    r"\b(?:then|next|after (?:that|it)|followed by|(?:the )?(?:rest|others?|remaining \w+)(?:,? in order)?|danach"
+    r"|dann|dahinter|gefolgt von|puis|ensuite|suivie? (?:de|par)|luego|después|seguid[oa] (?:de|por)|poi"
+    r"|seguit[oa] da|depois)"
+    r"(?: (?:comes?|follows?|kommen|folgen|viennent|vienen|vengono|vêm))?\W*$"
+)
+_BEST = caseless(
+    r"\b(?:best|first|top|pick|choice|besten?|zuerst|an erster stelle|meilleure?|d['’]abord|mejor|primero|melhor"
+    r"|primeiro|migliore)\b"
+)
 
 
 def read_ranking(response: Response, question: Question, *, titles: bool) -> Answer:
@@ -105,7 +146,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     If titles were asked for, identifiers are accepted only if the prompt showed them. If identifiers were asked for,
     titles are accepted and counted (repair `title_for_identifier`).
     """
-    raw = without_reasoning(response.text)
+    raw = answer_alone(response.text)
     if not raw or not raw.strip():
         return unparsed(response, raw, "empty")
     text = normalise(raw)
@@ -117,7 +158,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if titles and (plain := _plain_titles(text, title_index(question.items))):
         return by_title(plain, response, question, text, truncated, Counter())
     if not titles:
-        text = _PREFILLED.sub(r"[\g<0>", text)
+        text = _PREFILLED.sub(lambda found: f"[{found[0].lstrip()}", text)
         identifiers = Identifiers.of(question)
         text = _in_capitals(text) if identifiers.are_letters else text
         if chain := chain_alone(text, identifiers):
@@ -127,7 +168,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     return _read_blocks(split(text), text, response, question, truncated, titles=titles)
 
 
-_PREFILLED = re.compile(r"\A\w{1,4}\](?= ?[>,=<] ?\[)")
+_PREFILLED = re.compile(r"\A\s{0,9}\w{1,4}\](?= ?[>,=<] ?\[)")
 """`4] > [1]`, where the prompt ended in the first bracket."""
 _OWN_QUESTION = re.compile(r"\n\n ?(?:Question|Q|Human): ?\S")
 """Where the model goes on to a question of its own."""

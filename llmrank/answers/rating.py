@@ -56,7 +56,7 @@ _VALUES = {word: at for at, words in enumerate(_FOREIGN, 1) for word in words} |
     word: at for at, word in enumerate(_WORDS)
 }
 _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
-_END = r"(?!\w|%|[.,]\d|:\d)"
+_END = r"(?!\w| ?%|[.,]\d|:\d)"
 _ENDS_UNIT = rf"(?!(?-i:[^\W{EAST_ASIAN}])|[钟鐘期の之间間後后半]| ?(?:이상|이하|以上|以下)|대(?![가-힣]))"
 _STARS = r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟星点分점]|points?|pts"
 _DIGITS = (
@@ -439,7 +439,10 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
         return [(math.nan, None)]
     if given := _revised(lines):
         return given
-    if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
+    alone = [(at, found) for at, line in enumerate(lines) if (found := _ONLY.fullmatch(line))]
+    if len(alone) > 1 and RETRACTION.search("\n".join(lines[alone[0][0] + 1 : alone[-1][0]])):
+        alone = alone[-1:]  # Rating: 4⏎Actually, they dislike coconut.⏎Rating: 2
+    if given := _given(found for _, found in alone):
         return given if declined else _with_replacements(given, text, scale)
     if (between := _OPEN_RANGE.search(text)) and not any(
         pattern.search(text, between.end()) for pattern in (_CONCLUDES, *_NAMED)

@@ -48,13 +48,18 @@ class Recalled:
         return min(found) if found and found.issuperset(rivals) and self._are_same(found) else None
 
     def holding(self, query: Title, among: Iterable[int]) -> set[int]:
-        """Return which of these items have titles with all words of a text without a year, ignoring small words."""
+        """Return which of these items have titles with all words of a text but small ones, and its year if it has one.
+        A single word must be long, and numbers may only be missing behind a whole part of the title."""
         name = name_of(query.whole)
-        if query.year or len(name.content) < 2:
+        if len("".join(name.content)) < _DISTINCTIVE - 1:
             return set()
-        wholes = {at: self._titles[at].whole for at in among}
+        titles = {at: self._titles[at] for at in among}
         return {
-            at for at, whole in wholes.items() if {*name.content} <= {*whole.split()} and name.numbers == numbers(whole)
+            at
+            for at, title in titles.items()
+            if {*name.content} <= {*title.whole.split()}
+            and (name.numbers == numbers(title.whole) or (title.parts[1:] and name.text == title.parts[0]))
+            and query.year in ("", title.year)
         }
 
     def misspelt(self, query: Title, among: Iterable[int]) -> set[int]:
@@ -79,7 +84,8 @@ class Recalled:
         for theirs, at in self._alike.get((ours.joined[:1], ours.numbers), ()):
             title = self._titles[at]
             if query.year and query.year == title.year:  # small misspellings already match by themselves
-                if is_plural(ours.joined, theirs.joined) or _is_transposed(ours.joined, theirs.joined):
+                slips = (is_plural(ours.joined, theirs.joined), _is_transposed(ours.joined, theirs.joined))
+                if any(slips) or (len(ours.words) > 1 and _is_respelt(ours, theirs)):
                     yield at
             elif (not (query.year and title.year) or _is_near(query.year, title.year)) and _has_slips(ours, theirs):
                 yield at

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from llmrank.answers.blocks import word_set
 from llmrank.answers.label_logprobs import logprobs
-from llmrank.answers.normalise import SHORT, caseless, plain_text
+from llmrank.answers.normalise import SHORT, answer_alone, caseless, normalise
 from llmrank.answers.outcome import (
     LEAST_MASS,
     RETRACTION,
@@ -146,7 +146,8 @@ _ASKS_ITSELF = caseless(
 )
 """`Verdict: would they like it? Yes.`"""
 _IDIOM = caseless(
-    r"\((?:yes|true) ?(?:or|/) ?(?:no|false)\)|(?m:^\W{0,4}(?:yes|no) ?= [^\n]{1,200}?\b(?:yes|no) ?= [^\n]*$)",
+    r"\bsaid (?:yes|no) to\b(?:[^.;!?\n,]{1,60} (?:and|or) (?:yes|no) to\b)?|\((?:yes|true) ?(?:or|/) ?(?:no"
+    r"|false)\)|(?m:^\W{0,4}(?:yes|no) ?= [^\n]{1,200}?\b(?:yes|no) ?= [^\n]*$)",
     r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
     r"|(?:はい|いいえ)[、,]? ?と言いたい(?:ところ|の)(?:です|だ)が|\bno (?:cabe|hay)(?: ninguna)? duda\b(?: de que\b)?"
     r"|\b(?:non seulement|no s[óo]lo|non solo|não só|nicht nur|niet alleen)\b|아니요보다는?"
@@ -234,7 +235,8 @@ class YesNo:
             return answered(
                 Response(""), repairs, value=yes / (yes + no), scores={"Yes": yes, "No": no}, label_mass=yes + no
             )
-        text = plain_text(_THUMB_DOWN.sub("No. ", response.text, count=1), SHORT)
+        text = answer_alone(response.text)
+        text = text and normalise(_THUMB_DOWN.sub("No. ", text, count=1)[:SHORT])
         if not text:
             return unparsed(response, text, "empty")
         first = before_next_question(text.strip())
@@ -264,7 +266,7 @@ class YesNo:
         return Structured("choice", "Yes\nNo")
 
 
-_THUMB_DOWN = re.compile(r"\A\s{0,9}(?:👎|❌)️?(?=[^\n✅👍]{0,2000}\Z)")
+_THUMB_DOWN = re.compile(r"\A\s{0,9}(?:👎|❌)️?(?=[^\n✅👍]{0,2000}(?:\Z|\n))")
 """`👎 The user marks beans as an allergen`"""
 
 

@@ -1,0 +1,66 @@
+"""What wraps an answer (a greeting, a quotation, a code block, a closing) does not change how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from llmrank.answers.envelope import plain_lines, unwrapped
+from tests.answers.test_malformed import ROWS, read
+
+WRAPS: dict[str, Callable[[str], str]] = {
+    "greeting": lambda text: f"Sure! Here is my answer.\n\n{text}",
+    "lead": lambda text: f"Based on the user's history, here is my answer:\n\n{text}",
+    "heading": lambda text: f"**Answer:**\n\n{text}",
+    "offer": lambda text: f"{text.rstrip()}\n\nLet me know if you need anything else!",
+    "wish": lambda text: f"{text.rstrip()}\n\nI hope this helps! 😊",
+    "code block": lambda text: f"```\n{text.strip()}\n```",
+    "quotation": lambda text: "> " + text.replace("\n", "\n> "),
+    "Windows lines": lambda text: text.replace("\n", "\r\n"),
+    "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
+    "reasoning": lambda text: f"<think>\nLet me compare the candidates.\n</think>\n\n{text}",
+    "blank lines": lambda text: f"  \n\n{text}\n\n\n",
+}
+IN_TURNS = ("User:", "Human:", "Assistant:", "analysis", " [/INST]", '"')
+"""How an answer begins that is itself a dialogue or a JSON string, which is recognised at the beginning only."""
+SAMPLE = [
+    row
+    for row in ROWS[::40]
+    if not (row["text"].startswith(IN_TURNS) or "```" in row["text"] or "think" in row["text"] or "finish" in row)
+]
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_an_answer_is_read_as_without_its_envelope(wrap: str) -> None:
+    changed: list[tuple[str, str, str]] = []
+    for row in SAMPLE:
+        bare, outcome = read(row)
+        if not outcome.value.startswith("unparsed"):
+            wrapped, _ = read({**row, "text": WRAPS[wrap](row["text"])})
+            changed += [(row["text"], bare, wrapped)] * (bare != wrapped)
+    assert not changed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. Heat\n2. Fargo\n\nLet me know which of the two you prefer.",
+        "Yes.\n\nLet me know if you would rather pick Heat instead.",
+        "4\n\nI hope this is the rating you wanted.",
+        "Here is my ranking:\n1. Heat",
+        "Enjoy the Silence - Depeche Mode",
+        "> Heat\nI would choose this one.",
+        "```json\n[1, 2]\n```",
+        "Let me know if you need anything else!",
+    ],
+)
+def test_what_may_say_something_stays(text: str) -> None:
+    assert unwrapped(plain_lines(text)) == text
+
+
+def test_several_closings_are_dropped() -> None:
+    assert (
+        unwrapped("Sure! Here is my ranking.\n\n1. Heat\n\nI hope this helps. Feel free to ask for more!\nEnjoy!")
+        == "1. Heat"
+    )

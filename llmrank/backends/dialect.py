@@ -51,7 +51,8 @@ REFUSED = re.compile(
     r"|recogni[sz]ed)"
     r"|(?:does|do|did)(?: not|n['’]t) (?:\w+ )?(?:support|accept|allow)"
     r"|\bcannot be disabled\b|extra_forbidden|extra (?:inputs|fields)|cannot both|only the default"
-    r"|only \S+ is allowed|only works|may only be|must be (?:strictly positive|> ?0|greater than 0)",
+    r"|only \S+ is allowed|only works|may only be|must be (?:strictly positive|> ?0|greater than 0)"
+    r"|\bin \(0(?:\.0)?, ?[12]",
     re.IGNORECASE,
 )
 """Phrases meaning that a parameter is not supported or must keep its default, not that its value is out of range."""

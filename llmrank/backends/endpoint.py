@@ -55,7 +55,7 @@ CONNECT_SECONDS = 30.0
 LONG_WAIT = 3.0
 """Seconds after which the user is told what is being waited for."""
 USED_HEADERS = (
-    *("content-type", "content-encoding", "date", "location", "retry-after", "retry-after-ms"),
+    *("content-type", "content-encoding", "date", "location", "retry-after", "retry-after-ms", "www-authenticate"),
     *(f"x-ratelimit-{what}{limit}" for what in ("remaining", "reset") for limit in ("", "-requests", "-tokens")),
 )
 BROKEN = (
@@ -210,7 +210,9 @@ class Reply:
         if "html" in kind or self.text.lstrip()[:1] == "<":
             return f"a web page and not JSON ({error_text(self.text, 60)})"
         encoding = one_line(self.headers.get("content-encoding", ""), 40)
-        return f"something that is not JSON ({', '.join(filter(None, (kind or 'no content type', encoding)))})"
+        what, said = ", ".join(filter(None, (kind or "no content type", encoding))), error_text(self.text, 60)
+        # Compressed or binary data are not shown.
+        return f"something that is not JSON ({what})" + ("" if re.search(r"\ufffd|\\x", said) else f": {said}")
 
 
 def error_text(text: str, most: int = 300) -> str:

@@ -158,7 +158,10 @@ class OpenAIBackend(BaseBackend):
             if error.kind == "certificate":
                 raise MissingError(f"{error}", hint=TRUST) from error
             if error.kind == "tls":
-                hint = "if the server speaks plain HTTP, start --base-url with http://"
+                hint = (
+                    "if the server speaks plain HTTP, start --base-url with http://; if it requires a client "
+                    "certificate, or an older TLS than 1.2, put a proxy before it"
+                )
                 raise MissingError(f"{error}", hint=hint) from error
             hint = "start the server, or correct --base-url (it usually ends in /v1)"
             if self.endpoint.proxy:
@@ -273,7 +276,8 @@ class OpenAIBackend(BaseBackend):
             self._refusals += 1
             if await self._accepts_others(request):
                 raise
-            raise FatalBackendError(f"{error}\n  hint: check --model, the key and the sampling settings") from error
+            hint = "check --model, the key and the sampling settings (--extra-body adds fields to each call)"
+            raise FatalBackendError(f"{error}\n  hint: {hint}") from error
 
     async def _ask(self, request: Request) -> Response:
         await self._check_thinking(request)

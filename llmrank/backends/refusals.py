@@ -26,12 +26,14 @@ QUOTA = frozenset(
 OUT_OF_MONEY = re.compile(
     r"credit balance is too low|insufficient (?:account )?(?:balance|credits)|used all available credits"
     r"|exceeded your (?:current|monthly)|(?:key|spend(?:ing)?|billing hard) limit (?:exceeded|(?:has been )?reached)"
-    r"|reached your specified (?:api )?usage limit|account is in good standing"
+    r"|reached your specified (?:api )?usage limit|account is in good standing|out of call volume quota"
     r"|monthly (?:spending )?limit|\bbudget has been exceeded|exceeded(?:token)?budget|over budget\. spend",
     re.IGNORECASE,
 )
 """Phrases of refusals that waiting does not help, unless they say when to come back (`COMES_BACK`)."""
 COMES_BACK = re.compile(r"per[ _](?:second|minute|hour|day)|(?:retry|try again) (?:in|after \d)", re.IGNORECASE)
+NOTHING_ALLOWED = re.compile(r"\blimit: 0(?:\.0+)?\b(?!\.\d)", re.IGNORECASE)
+"""The words for a limit of zero (Gemini's models outside the free tier), which no waiting helps, whatever it says."""
 PASSING = frozenset({408, 409, 421, 423, 424, 425, 429})
 """HTTP statuses of transient refusals."""
 KNOWN = frozenset(status.value for status in HTTPStatus)
@@ -79,6 +81,7 @@ STATUSES = {
 ABOUT_THE_KEY = re.compile(
     r"\bkeys?\b|apikey|token|credential|password|unauthorized|authenticat|bearer|signature|\bsk-|\*{3}", re.IGNORECASE
 )
+STATE_OF_THE_KEY = re.compile(r"\b(?:expired|revoked|disabled|deactivated|suspended)\b", re.IGNORECASE)
 WANTS_HTTPS = re.compile("http request .{0,20}to (?:an )?https (?:port|server)", re.IGNORECASE)
 """How nginx and Go answer plain HTTP at a port for TLS."""
 SYSTEM_ROLES = ("system", "developer")
@@ -136,6 +139,8 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         return BackendError(request_specific)
     out_of_money = OUT_OF_MONEY.search(full_message) and not COMES_BACK.search(full_message)
     out_of_money = out_of_money and status in (400, 403, 429) and wait is None
+    if status == 429 and (nothing := NOTHING_ALLOWED.search(full_message)):
+        out_of_money, message = True, message if nothing[0] in message else f"{message} {nothing[0]}"
     if status == 402 or code in QUOTA or out_of_money:
         return FatalBackendError(
             f"{url}: the quota is exhausted ({message})\n  hint: add credit or raise the limit, then run it again"
@@ -148,7 +153,10 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
             return TransientError(f"{url} {what}", kind="unreadable", charged=False)
         return FatalBackendError(f"{url} {what}\n  hint: {hint}")
     if status in (401, 403):
-        return FatalBackendError(f"{url} rejects the key ({status}){_why_rejected(body, full_message, answered)}")
+        login = reply.headers.get("www-authenticate", "").lower().startswith("basic")
+        what = "USER:PASSWORD@ before the host of --base-url" if login else "OPENAI_API_KEY to a key for this endpoint"
+        hint = f"\n  hint: set {what}{'' if answered else ', or correct --base-url'}"
+        return FatalBackendError(f"{url} rejects the key ({status}){_why_rejected(body, full_message, hint)}")
     # A status unknown to HTTP, such as 499 or 460, comes from an intermediary.
     if status in PASSING or status >= 500 or status not in KNOWN:
         reset = wait_for_reset({**reply.headers, **_passed_on(reply.body)}) if status == 429 else None
@@ -157,14 +165,14 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     return RefusedError(request_specific)
 
 
-def _why_rejected(body: ErrorBody, full_message: str, answered: bool) -> str:
-    """Return why the endpoint rejects the key, if it says so, and a hint. A message about the key may quote part of it;
-    the error's code is then shown."""
-    hint = f"\n  hint: set OPENAI_API_KEY to a key for this endpoint{'' if answered else ', or correct --base-url'}"
+def _why_rejected(body: ErrorBody, full_message: str, hint: str) -> str:
+    """Return why the endpoint rejects the key, if it says so, and the hint. A message about the key may quote part of
+    it; its one telling word and the error's code are then shown."""
     if full_message != "no message" and not ABOUT_THE_KEY.search(full_message):
         return f": {error_text(body.message)}{hint}, or check what this key may do, and from where"
-    codes = [f": {code}" for code in (body.code, body.type) if re.fullmatch("[a-z_]{1,60}", code)]
-    return f"{codes[0] if codes else ''}{hint}"
+    codes = [code for code in (body.code, body.type) if re.fullmatch("[a-z_]{1,60}", code)]
+    told = [*dict.fromkeys(word.lower() for word in STATE_OF_THE_KEY.findall(full_message)), *codes[:1]]
+    return f"{': ' if told else ''}{', '.join(told)}{hint}"
 
 
 def _kind_of_failure(message: str) -> str:

@@ -157,8 +157,9 @@ class Retries:
         last = f"the last answer came {silent:.0f} s ago" if self.answers else "no call was answered so far"
         failing = count_of(len(self._failing), "Case is", "Cases are")
         message = f"the endpoint does not answer: {failing} failing, and {last} ({fault})"
-        if (fault.wait or 0.0) > self.policy.patience:
-            message += f"; it requests a wait of {duration(fault.wait or 0.0)}"
+        wait = fault.wait or 0.0
+        if wait >= LONG_WAIT and wait + silent > self.policy.patience:
+            message += f"; it requests a wait of {duration(wait)}"
             hint = "run the same command again after that: all answers are stored"
         return FatalBackendError(f"{message}\n  hint: {hint}")
 

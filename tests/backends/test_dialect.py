@@ -68,6 +68,8 @@ REAL = [
     ("`logprobs` is not supported with this model", {}, "logprobs"),
     ("`temperature` and `top_p` cannot both be specified for this model. Please use only one.", {}, "top_p"),
     ("`temperature` is deprecated for this model.", {}, "temperature"),
+    ("Temperature should be in (0.0, 2.0)", {}, "temperature"),
+    ("top_p must be in (0, 1), got 1", {}, "top_p"),
     ("invalid temperature: only 1 is allowed for this model", {}, "temperature"),
     (
         "litellm.UnsupportedParamsError: anthropic does not support parameters: {'seed': 12345}, for model=claude.",

@@ -713,6 +713,105 @@ FAULTS = (
             ),
         )
     ),
+    # --- words of hosts at home and of clouds ---
+    *(
+        Fault(name, always(several({"message": {"role": "assistant"}, "finish_reason": reason})), effect, 1, effect, 1)
+        for name, reason, effect in (
+            ("no content, thinking used up the tokens", "length", "unparsed: truncated"),
+            ("no content at all", "stop", UNPARSED),
+        )
+    ),
+    stopping("429: limit: 0", refused(429, GEMINI.replace("limit: 10", "limit: 0")), "quota is exhausted"),
+    stopping(
+        "403: Out of call volume quota",
+        Step(403, '{"statusCode": 403, "message": "Out of call volume quota. It will be replenished in 07:21:33."}'),
+        "quota is exhausted",
+    ),
+    stopping(
+        "403: expired",
+        Step(403, '{"message": "The security token included in the request is expired"}'),
+        "rejects the key (403): expired",
+    ),
+    stopping(
+        "401 of a password's page",
+        Step(401, "<h1>401 Authorization Required</h1>", {"WWW-Authenticate": "Basic realm=x"}),
+        "USER:PASSWORD@",
+    ),
+    *(
+        own(f"400: {text}", Step(400, json.dumps({"error": text})))
+        for text in (
+            "The model has crashed without additional information. (Exit code: null)",
+            "This model only support stream mode, please enable the stream parameter to access the model.",
+            "parameter.enable_thinking must be set to false for non-streaming calls",
+            "Invocation of model ID x with on-demand throughput isn't supported.",
+        )
+    ),
+    Fault(
+        "unsupported: a temperature of 0",
+        always(refused(400, "InternalError.Algo.InvalidParameter: Temperature should be in (0.0, 2.0)")),
+        *(OK, 2, GIVEN_UP + "refuses this request", 2),
+    ),
+    Fault(
+        "unsupported: the message of Mistral's is an object",
+        always(
+            Step(422, '{"message": {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra"}]}}')
+        ),
+        *(OK, 2, GIVEN_UP + "refuses this request", 2),
+    ),
+    passing("530: the tunnel is down", Step(530, "error code: 1033"), "answered 530: error code: 1033"),
+    passing(
+        "404 of a tunnel's page", Step(404, "<p>The endpoint x is offline. ERR_NGROK_3200</p>"), "404 at /chat/compl"
+    ),
+    harmless("Retry-After of an answer", replace(good(ANSWER), headers={"Retry-After": "3600"})),
+    harmless(
+        "no requests remaining after an answer",
+        replace(good(ANSWER), headers={"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}),
+    ),
+    harmless("Apache's offer of HTTP/2", framed(GOOD, "Upgrade: h2,h2c", "Connection: Upgrade, Keep-Alive")),
+    harmless("a header in UTF-8", framed(GOOD, "X-Msg: 余额不足")),
+    harmless("GZIP in capitals", framed(gzip.compress(GOOD), "Content-Encoding: GZIP")),
+    passing("gzip, chunked", raw(HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + chunk(gzip.compress(GOOD))), ""),
+    passing("identity, gzip", framed(gzip.compress(GOOD), "Content-Encoding: identity, gzip"), "json, identity, gzip)"),
+    passing("no length, and not closed", raw(HEAD + b"\r\n" + GOOD, then="hold"), "gave no answer within"),
+    harmless(
+        "GBK", framed(GOOD[:-1] + ', "note": "余额"}'.encode("gbk"), "Content-Type: application/json; charset=gbk")
+    ),
+    passing(
+        "a warning of PHP's before it", framed(b"<br />\n<b>Warning</b>: no key [3]<br />" + GOOD), "Warning : no key"
+    ),
+    passing("a guard before it", framed(b")]}',\n" + GOOD), ")]}', {"),
+    passing("Python's repr", Step(body=repr(completion(ANSWER))), "{'id': '1', "),
+    passing("RunPod's queue", Step(body='{"id": "sync-1", "status": "IN_PROGRESS"}'), "IN_PROGRESS"),
+    *(
+        harmless(f"text: {name}", good(text))
+        for name, text in (
+            (
+                "an advertisement below",
+                f"{ANSWER}\n\n---\n**Ad** Powered by us. [Support our mission](https://x.example)",
+            ),
+            ("a notice with numbers above", f"This model will be retired on 2026-12-01; 3 weeks left.\n\n{ANSWER}"),
+            ("a role above", f"assistant\n\n{ANSWER}"),
+            ("a list of parts as text", str([TEXT])),
+            ("a JSON string", json.dumps(ANSWER)),
+        )
+    ),
+    *(
+        Fault(
+            f"text: {name}", always(good(text)), "unparsed: no_candidate_named", 1, "unparsed: no_candidate_named", 1
+        )
+        for name, text in (("!!!!", "!" * 99_999), ("a notice alone", "Retired on 2026-12-01; 3 weeks left."))
+    ),
+    *(
+        Fault(f"log-probabilities {name}", always(step), effect, 1, effect, 1, True)
+        for name, step, effect in (
+            ("of SGLang's, a little above zero", judged(A=-17.0, B=1.2e-7, C=-19.0), OK),
+            (
+                "that start with a channel",
+                with_logprobs({"content": [{"token": "<|channel|>", "top_logprobs": [{"token": "<|channel|>"}]}]}),
+                "unparsed: label_missing",
+            ),
+        )
+    ),
     Fault(
         "503, Retry-After: in the year 9999",
         always(refused(503, headers={"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"})),

@@ -256,6 +256,13 @@ def test_what_a_model_sent_and_is_no_answer_is_not_bought_for_an_hour(store: Sto
     assert ended.ok == 40 and len(ended.failed) < 120
 
 
+def test_an_hour_of_maintenance_is_named_when_it_ends_the_run(store: Store) -> None:
+    away = TransientError("under maintenance", kind="5xx", wait=3600)
+    ended = run(store, Endpoint(lambda _, now: away if now >= 20 else None), 100)
+    assert ended.error is not None
+    assert "requests a wait of 1 h 0 min\n  hint: run the same command again after that" in str(ended.error)
+
+
 def test_a_daily_quota_ends_the_run_at_once(store: Store) -> None:
     used_up = TransientError("come back tomorrow", kind="429", wait=30_000)
     ended = run(store, Endpoint(lambda _, now: used_up if now >= 20 else None), 100_000)

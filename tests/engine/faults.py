@@ -796,9 +796,7 @@ FAULTS = (
         )
     ),
     *(
-        Fault(
-            f"text: {name}", always(good(text)), "unparsed: no_candidate_named", 1, "unparsed: no_candidate_named", 1
-        )
+        Fault(f"text: {name}", always(good(text)), "unparsed: no_candidate_named", 1, "unparsed: no_candidate_named", 1)
         for name, text in (("!!!!", "!" * 99_999), ("a notice alone", "Retired on 2026-12-01; 3 weeks left."))
     ),
     *(

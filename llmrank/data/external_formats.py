@@ -288,7 +288,17 @@ def _tables(sources: Mapping[str, TableSource | None], columns: Mapping[str, str
                 tables[what] = without_types(read_table(source))
         elif source is not None:
             tables[what] = without_types(Table(name, arrow_table(source, name)))
-    return _with_names(tables, columns)
+    named = _with_names(tables, columns)
+    return {what: _graded(table) if what == "proposed" else table for what, table in named.items()}
+
+
+def _graded(table: Table) -> Table:
+    """Let a column that the user named as the gain say what is relevant; a plainer column of the truth is dropped."""
+    if (gain := table.named.get("gain")) is None:
+        return table
+    plain = table.find("relevant")
+    data = table.data if plain in (None, gain) else table.data.drop_columns([plain])
+    return replace(table, data=data, named={**table.named, "relevant": gain})
 
 
 def _proposals(table: Table, left_out: Counter[str]) -> Table:

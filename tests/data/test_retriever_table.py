@@ -189,6 +189,15 @@ def test_json_keeps_bytes_and_days(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out.jsonl").read_text())["candidates"][0]["day"] == "2001-02-03"
 
 
+@pytest.mark.parametrize("also", [{}, {"relevant": "grade"}, {"relevant": "seen"}])
+def test_a_column_named_as_the_gain_is_the_truth_and_no_attribute(tmp_path: Path, also: dict[str, str]) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("user,item,title,score,clicked,seen,grade\nu,a,A,2,1,1,5\nu,b,B,1,1,1,1\nu,c,C,0,0,1,0\n")
+    (case,) = CandidateFile(read_external(path, "table", columns={"gain": "grade", **also})[0]).cases()
+    assert (case.relevant, case.gains) == (("a", "b"), (5.0, 1.0))
+    assert not {"grade", also.get("relevant", "clicked")} & {name for item in case.candidates for name in item.attributes}
+
+
 def test_ids_keep_what_would_be_an_entity_in_a_title(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
     path.write_text("user,item,title,score,relevant\nu,a&amp;b,Salt &amp; Pepper,2,0\nu, a&b ,Salt,1,1\n")

@@ -22,7 +22,7 @@ from llmrank.run.metrics import headline, parse_measures, task_of
 from llmrank.run.run import Run, run_of
 from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, in_words, number, optional, p_value, signed
 from llmrank.run.usage import PER, money
-from llmrank.types import Case
+from llmrank.types import Case, Outcome
 
 if TYPE_CHECKING:
     import pandas
@@ -102,6 +102,10 @@ class Comparison(Shown):
     """By Run: its finished Cases that another Run lacks."""
     unfinished: Mapping[str, int]
     """By Run: its Cases still to do. Only unfinished Runs are listed."""
+    unread: Mapping[str, int]
+    """By Run: the compared Cases that have no readable answer and count as worst. Only Runs with some are listed."""
+    failed: Mapping[str, int]
+    """By Run: those of them in which a call failed, such as for want of an endpoint."""
     results: tuple[PairedResult, ...]
     """A row per pair and measure."""
     settings: Mapping[str, tuple[object, ...]]
@@ -168,6 +172,12 @@ class Comparison(Shown):
             "size; wins, ties and losses: users.",
             *self._cost(),
             *(
+                f"{name}: no readable answer in {count:,} of {count_of(self.cases, 'Case')}"
+                + (f" (in {self.failed[name]:,}, a call failed)" if name in self.failed else "")
+                + ", counted as worst."
+                for name, count in self.unread.items()
+            ),
+            *(
                 f"Left out, because another Run lacks them: {count_of(count, 'Case')} of {name}."
                 for name, count in left_out.items()
             ),
@@ -226,7 +236,8 @@ class Comparison(Shown):
             if len(lines) > SHOWN_DIFF_LINES:
                 yield f"… {count_of(len(lines) - SHOWN_DIFF_LINES, 'more line')}"
         if self.changes:
-            changed = f"Users whose {self.headline} changed most, from {self.runs[0]} to {self.runs[1]}"
+            who = "Users" if all(one.case_id == one.user_id for one in self.changes) else "Cases"
+            changed = f"{who} whose {self.headline} changed most, from {self.runs[0]} to {self.runs[1]}"
             yield f"\n{_filled(changed, width)}"
             for one in self.changes[:SHOWN_USERS]:
                 name = one.case_id if one.case_id == one.user_id else f"{one.user_id} ({one.case_id})"
@@ -280,6 +291,9 @@ def compare(
     ]
     corrected = stats.holm([one.p for one in results])
     currency, costs = money(runs) or (None, [])
+    rankings = {name: [one.records[case.case_id].ranking for case in cases] for name, one in named}
+    unread = {name: sum(not ranking.answered for ranking in some) for name, some in rankings.items()}
+    failed = {name: sum(ranking.outcome is Outcome.ERROR for ranking in some) for name, some in rankings.items()}
     return Comparison(
         runs=names,
         evaluation=runs[0].metric_settings.evaluation,
@@ -288,6 +302,8 @@ def compare(
         users=len({case.user_id for case in cases}),
         left_out={name: len(one.done) - len(cases) for name, one in named},
         unfinished={name: one.unfinished for name, one in named if one.unfinished},
+        unread={name: count for name, count in unread.items() if count},
+        failed={name: count for name, count in failed.items() if count},
         results=tuple(replace(one, p_holm=p) for one, p in zip(results, corrected, strict=True)),
         settings=_different_settings(runs),
         template_diff=_template_diff(runs, names),

@@ -19,7 +19,7 @@ from llmrank.errors import InputError, MissingError
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.run import Run, compare
 from llmrank.run.metrics import parse_measures
-from llmrank.types import Case, Event, Item, Ranking
+from llmrank.types import Case, Event, Item, Outcome, Ranking
 from tests.run.making import SETTINGS, case, how, make_run, shuffled
 
 CASES = [case(f"u{user:02}") for user in range(60)]
@@ -115,6 +115,23 @@ def test_a_run_that_is_not_finished_is_said(tmp_path: Path, plain: Run) -> None:
     found = compare(plain, tmp_path / "killed")
     assert found.unfinished == {"killed": 20} and found.cases == 40
     assert "killed is unfinished: 20 Cases are not done." in str(found)
+
+
+def test_cases_without_a_readable_answer_are_said(tmp_path: Path, plain: Run) -> None:
+    answers = [
+        replace(better(one, 2), named=0, outcome=outcome) if outcome else better(one, 2)
+        for one, outcome in zip(CASES, [Outcome.ERROR] * 3 + [Outcome.UNPARSED] * 2 + [None] * 55, strict=True)
+    ]
+    found = compare(plain, make_run(tmp_path / "poor", CASES, answers))
+    assert (found.unread, found.failed) == ({"poor": 5}, {"poor": 3})
+    assert "poor: no readable answer in 5 of 60 Cases (in 3, a call failed), counted as worst." in str(found)
+    assert "Users whose NDCG@10 changed most" in str(found)
+
+
+def test_of_several_cases_per_user_cases_are_listed_not_users(tmp_path: Path) -> None:
+    cases = [replace(one, case_id=f"search-{place}") for place, one in enumerate(CASES)]
+    runs = [make_run(tmp_path / str(seed), cases, [shuffled(one, seed) for one in cases]) for seed in (1, 2)]
+    assert "Cases whose NDCG@10 changed most" in str(compare(*runs))
 
 
 def test_what_is_no_run_is_said(plain: Run) -> None:

@@ -466,7 +466,7 @@ def _errors_explained(path: Path) -> Generator[None]:
         text = str(error)
         unwritable = "make the file and its folder writable, or name another with --store"
         hints = {
-            "not a database": "name another file with --store; this one is not a Store",
+            "not a database": "name another file with --store; `llmrank store import` reads an exported Store",
             "malformed": "name a new one with --store; `sqlite3 FILE .recover | sqlite3 NEW` saves what is undamaged",
             "no such table": "name a store file; this database holds something else",
             "locked": "another process has locked the file for a minute: end it, or use another --store",

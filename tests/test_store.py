@@ -323,7 +323,7 @@ def test_an_answer_takes_little_more_room_than_its_text(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n" * 1000)
-    with pytest.raises(InputError, match=r"notes\.txt.*not a database[\s\S]*--store"):
+    with pytest.raises(InputError, match=r"notes\.txt.*not a database[\s\S]*--store[\s\S]*store import"):
         Store(path)
     assert path.read_text() == "my notes\n" * 1000
 

@@ -41,7 +41,7 @@ class ReplayBackend(BaseBackend):
         if (response := self._find(key)) is not None:
             return response
         held = " and ".join(str(store.path) for store in self._stores)
-        raise BackendError(f"no answer to this request (key {key[:12]}…) in {held}")
+        raise BackendError(f"no answer to this request in {held}")
 
     def _look_up(self, key: str) -> Response | None:
         return next((response for store in self._stores if (response := store.get(key)) is not None), None)

@@ -169,7 +169,9 @@ class Reranker(Closable):
             raise InputError(problem, field="candidates", hint="give each candidate a unique item_id")
         given = own_scores
         if scores is not None:
-            given = tuple(_number(score, f"scores[{place}]") for place, score in enumerate(_listed(scores, "scores")))
+            hint = "give each candidate a finite number, or pass no scores"
+            listed = enumerate(_listed(scores, "scores"))
+            given = tuple(_number(score, f"scores[{place}]", hint) for place, score in listed)
         if given is not None and len(given) != len(items):
             problem = f"{count_of(len(given), 'score')} for {count_of(len(items), 'candidate')}"
             raise InputError(problem, field="scores", hint="give one score per candidate, in the same order")
@@ -316,7 +318,7 @@ def _fields(given: Mapping[str, object], place: str) -> dict[str, object]:
     return present
 
 
-def _number(given: object, place: str) -> float:
+def _number(given: object, place: str, hint: str = "give a finite number, or None if unknown") -> float:
     """Convert a number, or a date into seconds since the epoch."""
     number = math.nan
     if isinstance(given, Decimal | date):
@@ -324,6 +326,5 @@ def _number(given: object, place: str) -> float:
     elif isinstance(given, Real):
         number = float(given)
     if not math.isfinite(number):
-        hint = "give a finite number, or None if unknown"
         raise InputError(f"expected a number, got {given!r}", field=place, hint=hint)
     return number

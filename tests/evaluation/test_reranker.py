@@ -291,7 +291,7 @@ def test_every_candidate_has_a_score_or_none_has() -> None:
         ranks.rank(["Heat"], FILMS, scores=[1.0, 2.0])
     with (
         lr.Reranker(ranker="recall_order") as ranks,
-        pytest.raises(InputError, match=r"'scores\[1\]': expected a number, got nan"),
+        pytest.raises(InputError, match=r"'scores\[1\]': expected a number, got nan[\s\S]*or pass no scores"),
     ):
         ranks.rank(["Heat"], FILMS[:2], scores=[1.0, math.nan])
 

@@ -211,7 +211,8 @@ def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[In
         for view, shots in product([only] if only else _views(template), examples):
             _render(template, case, view, shots)
         _render(template, case, View(history=3, history_order="newest-first", domain="books"))
-        for bare in (_case(template, bare=True), replace(case, history=())):
+        one_less = (_case(template, lacking=name) for name in template.front.attributes)
+        for bare in (_case(template, bare=True), replace(case, history=()), *one_less):
             _render(template, bare)
     except InputError as error:  # drop its user, who is made up
         yield InputError(error.problem, path=template.path, line=error.line or line, hint=error.hint)
@@ -353,14 +354,15 @@ def _obedient(
     yield Response(texts[0][len(commonprefix(texts)) :]), high if rates else ids  # noqa: RUF071
 
 
-def _case(template: PromptTemplate, *, bare: bool = False) -> Case:
+def _case(template: PromptTemplate, *, bare: bool = False, lacking: str = "") -> Case:
     """Return a Case whose texts are all unique, so that a prompt can be searched for them; titles are film-like.
 
-    `bare` omits everything that data may lack.
+    `bare` omits everything that data may lack; `lacking` is one attribute to omit.
     """
 
     def item(kind: str, number: int, title: str | None = None) -> Item:
-        marks = {} if bare else {name: f"{name} of {kind} <{number}>" for name in template.front.attributes}
+        names = () if bare else template.front.attributes
+        marks = {name: f"{name} of {kind} <{number}>" for name in names if name != lacking}
         return Item(f"{kind[0]}{number:03}x", title or f"Marked {kind} <{number}>", marks)
 
     titles = [f"The {one} {other}".title() for one, other in zip(WORDS[:24:2], WORDS[1:24:2], strict=True)]

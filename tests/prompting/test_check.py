@@ -69,6 +69,12 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
             9,
             "an item or event may have no 'genres'",
         ),
+        (
+            "{% for i in candidates %}{{ i.title }}{% if i.stars %}{{ i.stars }}, {{ i.price }}{% endif %}\n{% endfor %}",
+            FRONT + "attributes: [stars, price]\n",
+            9,
+            "an item or event may have no 'price'",
+        ),
         (CANDIDATES + "{{ candidates[0].item_id == 'c000x' }}", FRONT, 7, "changes more than their order"),
         (
             "{{ (history | first).title if history else 0 }}" + CANDIDATES,

@@ -70,7 +70,7 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
             "an item or event may have no 'genres'",
         ),
         (
-            "{% for i in candidates %}{{ i.title }}{% if i.stars %}{{ i.stars }}, {{ i.price }}{% endif %}\n{% endfor %}",
+            "{% for i in candidates %}{{ i.title }}{% if i.stars %}{{ i.stars ~ i.price }}{% endif %}\n{% endfor %}",
             FRONT + "attributes: [stars, price]\n",
             9,
             "an item or event may have no 'price'",

@@ -128,6 +128,20 @@ def test_cases_without_a_readable_answer_are_said(tmp_path: Path, plain: Run) ->
     assert "Users whose NDCG@10 changed most" in str(found)
 
 
+def test_the_check_of_the_docs_fails_only_for_a_worse_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text("utf-8")
+    script = page.partition("```python ci.py\n")[2].partition("```")[0]
+    poor, good = (list(order) for order in ([shuffled(one, 1) for one in CASES], [better(one, 2) for one in CASES]))
+    for name, before, after, failed in (("worse", good, poor, True), ("better", poor, good, False)):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        make_run(Path("before"), CASES, before)
+        make_run(Path("after"), CASES, after)
+        with pytest.raises(SystemExit) as ended:
+            exec(script, {})
+        assert bool(ended.value.code) is failed
+
+
 def test_of_several_cases_per_user_cases_are_listed_not_users(tmp_path: Path) -> None:
     cases = [replace(one, case_id=f"search-{place}") for place, one in enumerate(CASES)]
     runs = [make_run(tmp_path / str(seed), cases, [shuffled(one, seed) for one in cases]) for seed in (1, 2)]

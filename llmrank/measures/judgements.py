@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from operator import ge, le
 from typing import NamedTuple, Self
@@ -62,6 +62,10 @@ class Judgements:
     binary, and every gain is 1."""
     ideal: NDArray[np.float64] | None = None
     """Per relevant id: its gain, Case by Case, and descending within a Case. None: as for `gain`."""
+    _orders: list[tuple[Self, NDArray[np.int64], NDArray[np.int64]]] = field(
+        default_factory=list, init=False, repr=False
+    )
+    """The result of `orders`, which is the same for all measures."""
 
     @classmethod
     def from_cases(cls, rankings: Iterable[Ranking], cases: Iterable[Case]) -> Self:
@@ -137,13 +141,15 @@ class Judgements:
         top = self.random()
         return replace(top, size=top.hits)._by_gain()
 
-    def orders(self, seed: int = 0) -> tuple[Self, NDArray[np.int64], NDArray[np.int64]]:
+    def orders(self) -> tuple[Self, NDArray[np.int64], NDArray[np.int64]]:
         """Return random orders (as Cases), the kind of each order, and the number of Cases of each kind.
 
         Cases with the same numbers of candidates and relevant items are of one kind, unless relevance is graded. For a
         single relevant candidate, all positions are enumerated; for several, orders are sampled.
         """
-        tied, generator = self.random(), np.random.default_rng(seed)
+        if self._orders:
+            return self._orders[0]
+        tied, generator = self.random(), np.random.default_rng(0)
         alike = [tied.size, tied.hits, tied.relevant[tied.case], *([] if tied.gain is None else [tied.case])]
         _, first, counts = np.unique(np.stack(alike), axis=1, return_index=True, return_counts=True)
         gains = None if tied.gain is None else np.split(tied.gain, np.cumsum(tied.hits)[:-1])
@@ -160,7 +166,8 @@ class Judgements:
                 drawn = tuple(generator.permutation(gain).tolist())
                 orders.append(JudgedCase(len(ideal), size, True, groups, drawn, tuple(ideal.tolist())))
                 kinds.append(kind)
-        return self.of(orders), np.array(kinds, dtype=np.int64), counts
+        self._orders.append((self.of(orders), np.array(kinds, dtype=np.int64), counts))
+        return self._orders[0]
 
     def _on_top(self, which: NDArray[np.bool_]) -> Self:
         """Return the Judgements with all candidates of these Cases tied."""

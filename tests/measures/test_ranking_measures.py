@@ -210,3 +210,10 @@ def test_the_difference_of_graded_lists_from_chance() -> None:
         found = NDCG(10).difference(judged, judged.random())
         assert found.p < 0.01 and (found.difference > 0) == better
     assert NDCG(10).difference(Judgements.of(best[:6] + worst[:6]), Judgements.of(best).random()).p > 0.05
+
+
+def test_random_orders_are_drawn_once_for_all_measures() -> None:
+    judged = Judgements.from_rankings([Ranking(("a", "b", "c"))], [("b",)])
+    chance = judged.random()
+    assert chance.orders() is chance.orders()
+    assert chance.random().orders() is not chance.orders(), "other Judgements have their own"

@@ -8,7 +8,6 @@ TALLRec's test sets (`tallrec.py`) are read as Cases directly. Nothing is droppe
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,13 +22,14 @@ from pydantic_core import from_json
 
 from llmrank.data.candidate_row import attribute_text, parquet_schema
 from llmrank.data.candidate_writing import case_table, json_line, write_lines, write_tables
-from llmrank.data.candidates import FAULTS_SHOWN, TableSource, arrow_table, file_format, refuse_rows
+from llmrank.data.candidates import TableSource, arrow_table, file_format
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items, without_types
 from llmrank.data.retriever_table import (
     MISSING_USER,
     ROLES,
     Gains,
+    LeftOut,
     Owner,
     candidate_table,
     case_keys,
@@ -130,9 +130,10 @@ def read_external(
     owners: dict[str, Owner] = {
         what: "case" if has_cases and table.find("case") is not None else "user" for what, table in tables.items()
     }
-    left_out, past, gains, known, queries = Counter[str](), None, None, None, None
+    left_out = LeftOut(skip_bad_rows=skip_bad_rows, drop_duplicates=drop_duplicates)
+    past = gains = known = queries = None
     if "past" in tables:
-        events = _readable(long_table(tables["past"], Counter()), (*EVENT_ROLES, "case"), skip_bad_rows, left_out)
+        events = _readable(long_table(tables["past"], LeftOut()), (*EVENT_ROLES, "case"), left_out)
         past = replace(read_event_rows(events), user=_owners(events, owners["past"]))
     elif isinstance(histories, Path):
         past, targets = read_histories(histories)
@@ -144,16 +145,16 @@ def read_external(
         table = _proposals(tables["proposed"], left_out)
         dated = past is not None and past.timestamp is not None and owners.get("past", "user") == "user"
         roles = _roles_of_proposals(table, has_cases, left_out) if dated else ROLES
-        table = _readable(table, roles, skip_bad_rows, left_out)
+        table = _readable(table, roles, left_out)
         refuse_distance(table)
     elif format == "rank_llm":
         table, queries = read_rank_llm(_file(proposed, format))
     else:
         table = (read_trec_run if format == "trec" else read_lists)(_file(proposed, format))
     if "relevant" in tables:
-        wanted = long_table(tables["relevant"], Counter(), bare=False)
-        wanted = _readable(wanted, ("user", "case", "item", "gain"), skip_bad_rows, left_out)
-        gains = read_gains(wanted, owners["relevant"], skip_bad_rows, left_out)
+        wanted = long_table(tables["relevant"], LeftOut(), bare=False)
+        wanted = _readable(wanted, ("user", "case", "item", "gain"), left_out)
+        gains = read_gains(wanted, owners["relevant"], left_out)
     elif isinstance(relevant, Path):
         gains, owners["relevant"] = read_qrels(relevant), "case_id" if has_cases else "user"
     if "items" in tables:
@@ -168,8 +169,6 @@ def read_external(
         relevant=gains,
         owners=owners,
         roles=roles,
-        drop_duplicates=drop_duplicates,
-        skip_bad_rows=skip_bad_rows,
         left_out=left_out,
     )
     guessed = () if past is None else past.notes
@@ -301,7 +300,7 @@ def _graded(table: Table) -> Table:
     return replace(table, data=data, named={**table.named, "relevant": gain})
 
 
-def _proposals(table: Table, left_out: Counter[str]) -> Table:
+def _proposals(table: Table, left_out: LeftOut) -> Table:
     """Return a retriever's table in long form. Raises InputError: it has no column for the user or the item."""
     table = long_table(table, left_out)
     for role in ("user", "item"):  # check first: without an item column, lists stay folded and would fail as numbers
@@ -309,7 +308,7 @@ def _proposals(table: Table, left_out: Counter[str]) -> Table:
     return table
 
 
-def _roles_of_proposals(table: Table, has_cases: bool, left_out: Counter[str]) -> Sequence[str]:
+def _roles_of_proposals(table: Table, has_cases: bool, left_out: LeftOut) -> Sequence[str]:
     """Return the roles of a table of proposals; `timestamp` is among them if its time is that of the request."""
     if has_cases or "timestamp" in table.named or _has_one_time_a_user(table):
         return (*ROLES, "timestamp")
@@ -343,8 +342,8 @@ def _with_names(tables: Mapping[str, Table], columns: Mapping[str, str]) -> dict
     }
 
 
-def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out: Counter[str]) -> Table:
-    """Return the rows whose numbers and times can be read. With `skip_bad_rows`, skip and count the others.
+def _readable(table: Table, roles: Sequence[str], left_out: LeftOut) -> Table:
+    """Return the rows whose numbers and times can be read.
 
     Raises InputError: a row cannot be read and may not be skipped, or a column has two of the roles.
     """
@@ -368,13 +367,8 @@ def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out:
         if role == "timestamp" and table.find("position") is None:
             for row in np.flatnonzero(np.array(table.texts(name).fill_null("")) == "").tolist():
                 bad.setdefault(row, table.fault("the time is missing", name, TIME_HINT, row))
-    if not bad:
-        return table
-    if not skip_bad_rows:
-        faults = [bad[row] for row in sorted(bad)]
-        refuse_rows(table.path, faults[:FAULTS_SHOWN], len(faults))
-    left_out[f"rows of {table.path} skipped because of an invalid number or time"] += len(bad)
-    return table.take(np.delete(np.arange(len(table.data)), list(bad)))
+    note = f"rows of {table.path} skipped because of an invalid number or time"
+    return left_out.skip(table, sorted(bad), bad.__getitem__, note)
 
 
 def _has_one_time_a_user(table: Table) -> bool:
@@ -403,13 +397,13 @@ def _holds_gains(table: Table, name: str) -> bool:
         return False
 
 
-def read_gains(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counter[str]) -> Gains:
+def read_gains(table: Table, owner: Owner, left_out: LeftOut) -> Gains:
     """Return the gain of each owner's relevant items, from a table of user (and case), item, and gain (default 1).
 
     If no column is the gain but exactly one unused column holds numbers, `left_out` says how to use it.
-    Raises InputError: a row has no user or Case; with `skip_bad_rows`, such rows are skipped and counted.
+    Raises InputError: a row has no user or Case and may not be skipped.
     """
-    table = _owned(table, owner, skip_bad_rows, left_out)
+    table = _owned(table, owner, left_out)
     owners = trimmed_ids(_owners(table, owner)).to_pylist()
     items = trimmed_ids(table.ids(table.require("item"))).to_pylist()
     gain = table.find("gain")
@@ -423,22 +417,17 @@ def read_gains(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counte
     return gains_by_owner(owners, items, gains, left_out)
 
 
-def _owned(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counter[str]) -> Table:
+def _owned(table: Table, owner: Owner, left_out: LeftOut) -> Table:
     """Return the rows that have an owner. Rows without one would otherwise all count as those of a single user."""
-    nobody = np.array(pc.equal(trimmed_ids(_owners(table, owner)), ""))
-    if not nobody.any():
-        return table
-    if skip_bad_rows:
-        left_out["relevant rows skipped because they have no user or Case"] += int(nobody.sum())
-        return table.take(np.flatnonzero(~nobody))
-    user = table.require("user")
-    users, faults = trimmed_ids(table.ids(user)), list[InputError]()
-    for row in np.flatnonzero(nobody)[:FAULTS_SHOWN].tolist():
-        role, name = ("user", user) if users[row].as_py() == "" else ("case", table.require("case"))
-        hint = MISSING_USER if role == "user" and owner == "case" else "give it, or remove the row"
-        faults.append(table.fault(f"the {role} is missing", name, hint, row))
-    refuse_rows(table.path, faults, int(nobody.sum()))
-    return table
+    users = trimmed_ids(table.ids(table.require("user")))
+
+    def fault(row: int) -> InputError:
+        role = "case" if users[row].as_py() else "user"
+        hint = MISSING_USER if (role, owner) == ("user", "case") else "give it, or remove the row"
+        return table.fault(f"the {role} is missing", table.require(role), hint, row)
+
+    nobody = np.flatnonzero(pc.equal(trimmed_ids(_owners(table, owner)), "")).tolist()
+    return left_out.skip(table, nobody, fault, "relevant rows skipped because they have no user or Case")
 
 
 def _owners(table: Table, owner: Owner) -> Arrow:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -59,6 +59,24 @@ Owner = Literal["user", "case", "case_id"]
 """What a row of another table belongs to: all Cases of a user, one Case by its key (`case_keys`), or by its case id."""
 
 
+class LeftOut(Counter[str]):
+    """Everything that a conversion leaves out: a count by a note that says what and why. It also knows what may be."""
+
+    def __init__(self, *, skip_bad_rows: bool = False, drop_duplicates: bool = False) -> None:
+        """`skip_bad_rows` and `drop_duplicates`: see `read_external`."""
+        super().__init__()
+        self.skip_bad_rows, self.drop_duplicates = skip_bad_rows, drop_duplicates
+
+    def skip(self, table: Table, bad: Sequence[int], fault: Callable[[int], InputError], note: str) -> Table:
+        """Return the table without its bad rows, and count them. Raises InputError: they may not be skipped."""
+        if not bad:
+            return table
+        if not self.skip_bad_rows:
+            refuse_rows(table.path, [fault(row) for row in bad[:FAULTS_SHOWN]], len(bad))
+        self[note] += len(bad)
+        return table.take(np.delete(np.arange(len(table.data)), bad))
+
+
 @dataclass(frozen=True, slots=True)
 class _Proposed:
     """The columns of a long table, aligned by row."""
@@ -83,9 +101,7 @@ def candidate_table(
     relevant: Gains | None,
     owners: Mapping[str, Owner],
     roles: Sequence[str],
-    drop_duplicates: bool,
-    skip_bad_rows: bool,
-    left_out: Counter[str],
+    left_out: LeftOut,
 ) -> Arrow:
     """Return the candidate file of a long table as a `pyarrow.Table`, with Cases in order of appearance.
 
@@ -99,7 +115,6 @@ def candidate_table(
         owners: The `Owner` of the events (`past`) and of the keys of `relevant`; the default is the user.
         roles: The roles that columns may have: some of `ROLES`, and `timestamp` if it is the time of the Case. Columns
             with other roles are attributes.
-        left_out: Receives a note and a count for everything that was dropped.
 
     Raises:
         InputError: a column is missing, or a row is invalid (no user, item, title or number, or a duplicate item).
@@ -108,7 +123,7 @@ def candidate_table(
     for role in roles[2:]:
         if (name := table.find(role)) is not None and (role == "title" or name not in names.values()):
             names[role] = name
-    rows = _proposed(table, names, items, drop_duplicates, skip_bad_rows, left_out)
+    rows = _proposed(table, names, items, left_out)
     owner = rows.owner[rows.order]
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     lengths = np.diff(starts, append=len(owner))
@@ -173,7 +188,7 @@ def case_keys(users: Arrow, cases: Arrow) -> Arrow:
     return pc.if_else(known, pc.binary_join_element_wise(users, cases, _BETWEEN), "")
 
 
-def _ids(keys: Arrow, have_cases: bool, left_out: Counter[str]) -> dict[str, Arrow]:
+def _ids(keys: Arrow, have_cases: bool, left_out: LeftOut) -> dict[str, Arrow]:
     """Return the `user_id` of each key and, with cases, a `case_id` that is unique across users."""
     if not have_cases:
         return {"user_id": keys}
@@ -198,7 +213,7 @@ def _times(
     return times
 
 
-def long_table(table: Table, left_out: Counter[str], *, bare: bool = True) -> Table:
+def long_table(table: Table, left_out: LeftOut, *, bare: bool = True) -> Table:
     """Return a wide table in long form, with one row per entry of its lists (or texts that hold lists).
 
     Users with empty lists get no row; `left_out` counts them. Without `bare`, only text in brackets is a list, since a
@@ -281,14 +296,7 @@ def _parsed_list(text: str | None) -> list[str]:
         return [part.strip("'\"") for part in parts if part]
 
 
-def _proposed(
-    table: Table,
-    names: Mapping[str, str],
-    items: ItemRows | None,
-    drop_duplicates: bool,
-    skip_bad_rows: bool,
-    left_out: Counter[str],
-) -> _Proposed:
+def _proposed(table: Table, names: Mapping[str, str], items: ItemRows | None, left_out: LeftOut) -> _Proposed:
     """Return the columns and the valid rows. Raises InputError: rows are invalid (unless they may be skipped)."""
     data = table.data
     users, item = trimmed_ids(table.ids(names["user"])), trimmed_ids(table.ids(names["item"]))
@@ -346,13 +354,13 @@ def _proposed(
     code = item.dictionary_encode().indices.to_numpy().astype(np.int64)
     kept = np.sort(np.unique(owner[good] * (code.max(initial=0) + 1) + code[good], return_index=True)[1])
     repeated = np.isin(np.arange(len(data)), np.delete(good, kept))
-    if drop_duplicates:
+    if left_out.drop_duplicates:
         left_out["repeated candidates, left out"] += int(repeated.sum())
     else:
         several = "" if "case" in names else "; if a user has several lists, name the column that separates them"
         hint = "keep it once (--drop-duplicates)" + (several and f"{several}: --column case=NAME")
         faults.append((repeated, names["item"], "{item} is a duplicate candidate", hint))
-    if skip_bad_rows:
+    if left_out.skip_bad_rows:
         for mask, _, problem, _ in faults:
             left_out[f"rows skipped because {problem.format(item='the item')}"] += int(mask.sum())
     else:
@@ -380,7 +388,7 @@ def _refuse(table: Table, users: Arrow, item: Arrow, faults: list[tuple[NDArray[
 
 
 def _history(
-    events: EventRows, owners: Arrow, until: NDArray[np.float64] | None, known: ItemRows, left_out: Counter[str]
+    events: EventRows, owners: Arrow, until: NDArray[np.float64] | None, known: ItemRows, left_out: LeftOut
 ) -> Arrow:
     """Return the events of each Case's owner before the time of the Case, oldest first, as a list column."""
     encoded = owners.dictionary_encode()
@@ -428,7 +436,7 @@ def _for_each(
     return by_owner[np.repeat(first, lengths) + np.arange(lengths.sum())], lengths
 
 
-def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_out: Counter[str]) -> Gains:
+def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_out: LeftOut) -> Gains:
     """Return the gains in the column `relevant` of the table, which holds numbers or true and false."""
     if (name := names.get("relevant")) is None:
         return {}
@@ -439,9 +447,7 @@ def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_
     return gains_by_owner(owners.to_pylist(), items.to_pylist(), gains[wanted].tolist(), left_out)
 
 
-def gains_by_owner(
-    owners: Sequence[str], items: Sequence[str], gains: Sequence[float], left_out: Counter[str]
-) -> Gains:
+def gains_by_owner(owners: Sequence[str], items: Sequence[str], gains: Sequence[float], left_out: LeftOut) -> Gains:
     """Return the gains above 0. If an owner's item has several gains, keep the highest; `left_out` counts these."""
     made: dict[str, dict[str, float]] = {}
     for owner, item, gain in zip(owners, items, gains, strict=True):
@@ -452,7 +458,7 @@ def gains_by_owner(
     return made
 
 
-def _relevant(named: Arrow, owner: Owner, candidates: Arrow, gains: Gains, left_out: Counter[str]) -> Arrow:
+def _relevant(named: Arrow, owner: Owner, candidates: Arrow, gains: Gains, left_out: LeftOut) -> Arrow:
     owners: list[str] = named.to_pylist()
     rows = [gains.get(name, {}) for name in owners]
     ids, starts = candidates.values.field("item_id").to_pylist(), candidates.offsets.to_pylist()

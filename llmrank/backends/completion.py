@@ -120,7 +120,6 @@ def read_completion(
     labels: Sequence[str] = (),
     label_ids: Sequence[int] = (),
     *,
-    seconds: float = 0.0,
     faults: Counter[str] | None = None,
 ) -> Response:
     """Return the Response in a chat completion.
@@ -160,7 +159,6 @@ def read_completion(
         usage=_usage(body.get("usage"), faults),
         label_logprobs=_label_logprobs(tokens, labels, label_ids, faults) if labels else None,
         reasoning=reasoning,
-        seconds=seconds,
         model=one_line(_text(body.get("model"), "model", faults), 200),
         system_fingerprint=one_line(_text(body.get("system_fingerprint"), "system_fingerprint", faults), 200),
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -20,7 +19,6 @@ from llmrank.backends.base import Ask, BaseBackend, single_token
 from llmrank.backends.completion import (
     at,
     cut_at,
-    first_tokens,
     no_answer,
     objects_at,
     read_completion,
@@ -31,19 +29,19 @@ from llmrank.backends.dialect import Dialect
 from llmrank.backends.endpoint import Address, Endpoint, Reply
 from llmrank.backends.refusals import LOADING, RefusedError, UnsupportedError, refusal, with_inner_refusal
 from llmrank.backends.thinking import THINKING_TAIL, begins_with_reasoning, ends_in_thinking
+from llmrank.backends.watch import MAX_NAMES, Watch, is_version
 from llmrank.errors import (
     BackendError,
     FatalBackendError,
     InputError,
     MissingError,
     TransientError,
-    count_of,
     nearest,
     one_line,
     safe_for_console,
 )
 from llmrank.progress import Say, silent
-from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Sampling, Thinking, Usage
+from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Sampling, Thinking
 
 Result = TypeVar("Result")
 
@@ -64,15 +62,6 @@ FEW_REFUSALS = 5
 """Consecutive refusals blamed on the requests; after that, the endpoint may have changed (a model was removed, say)."""
 FEW_NAMES = 3
 """With at most this many served models, a mismatch of names is reported; a gateway with many may accept other names."""
-LONG_PROMPT, MAX_CHARACTERS_PER_TOKEN = 4000, 12
-"""In a prompt of at least this many characters, more characters per token than this mean that it was truncated. English
-has about four."""
-PROMPTS_CUT = 5
-"""Number of prompts of different lengths with the same, largest token count that indicates truncation."""
-LATEST, REPEATS = 256, 5
-"""How many of the latest answers are remembered, and how many repetitions of them are reported."""
-MAX_NAMES = 20
-"""Maximum number of served models listed in an error."""
 
 
 class OpenAIBackend(BaseBackend):
@@ -83,17 +72,13 @@ class OpenAIBackend(BaseBackend):
         self.endpoint, self._model, self._say, self._url = endpoint, model, say, endpoint.url
         self.dialect = Dialect(model, endpoint.url, say)
         """How Requests are encoded for this endpoint."""
-        self._tokenizes = self._has_answered = self._warned_of_logprobs = self._warned_of_repetition = False
+        self._watch = Watch(endpoint, model, say)
+        self._tokenizes = self._has_answered = False
         self._refusals, self._refusals_tolerated = 0, FEW_REFUSALS
         """Refusals since the last answer, and the number of them that triggers a test request."""
-        self._lists_models, self._sent_beside, self._truncated_prompts = True, 0, 0
-        self._most_tokens, self._at_most_tokens = 0, (0, 0, 0)
-        """The largest token count of a prompt; how many prompts had it, and the shortest and longest of them, in
-        characters."""
-        self._latest, self._repeated = dict[tuple[str, int, str, Usage], None](), 0
+        self._lists_models, self._sent_beside = True, 0
         self._label_ids: dict[str, int] = {}
         self._context_length: int | None = None
-        self._known: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
         self._deciding = asyncio.Lock()
         self._not_in_thinking_turn: set[Thinking] = set()
         """The `thinking` settings for which a prompt was found not to end in a thinking turn."""
@@ -114,15 +99,8 @@ class OpenAIBackend(BaseBackend):
     @property
     def concessions(self) -> Mapping[str, object]:
         """What the endpoint does not support (`left_out`) or supports under another name (`replaced`); the number of
-        invalid fields in its answers (`ignored`); the models that answered, if there were several or not the requested
-        one (`served`); and the numbers of prompts it truncated (`cut_prompts`) and of answers that it gave several
-        prompts (`repeated`)."""
-        ignored = {name: count for name, count in self.endpoint.faults.items() if count}
-        served = {name: list(values) for name, values in self._known.items() if len(values) > 1}
-        if any(not _is_version(model, self._model) for model in self._known["model"]):
-            served["model"] = list(self._known["model"])
-        counts = {"cut_prompts": self._truncated_prompts, "repeated": self._repeated}
-        seen = {"ignored": ignored, "served": served, **counts}
+        invalid fields in its answers (`ignored`); and what `Watch` has seen."""
+        seen = {"ignored": dict(+self.endpoint.faults), **self._watch.concessions}
         return {**self.dialect.concessions, **{name: what for name, what in seen.items() if what}}
 
     @property
@@ -175,7 +153,7 @@ class OpenAIBackend(BaseBackend):
         self.dialect.is_vllm = any(model.get("owned_by") == "vllm" for model in served.values())
         if self.dialect.is_vllm and self._model not in served:
             raise FatalBackendError(self._no_such_model(served))
-        if 0 < len(served) <= FEW_NAMES and not any(_is_version(name, self._model) for name in served):
+        if 0 < len(served) <= FEW_NAMES and not any(is_version(name, self._model) for name in served):
             names = ", ".join(one_line(name, 100) for name in served)
             self._say(f"the endpoint lists {names}, but {safe_for_console(self._model)} is requested")
         length = served.get(self._model, {}).get("max_model_len")
@@ -287,9 +265,8 @@ class OpenAIBackend(BaseBackend):
         while True:
             sent = dialect.body(request, ids)
             try:
-                reply = await self.endpoint.call("POST", COMPLETIONS, sent)
-                labels = request.labels if "logprobs" in sent else ()
-                response = await self._read(reply, sent, sent, labels, ids, time.monotonic() - started)
+                body = await self.read_object(await self.endpoint.call("POST", COMPLETIONS, sent), sent)
+                response = self._read(body, request if "logprobs" in sent else replace(request, labels=()), sent, ids)
             except UnsupportedError as error:
                 self._sent_beside += 1
                 if self.dialect.concessions == known:
@@ -299,34 +276,9 @@ class OpenAIBackend(BaseBackend):
                 continue
             if dialect is not self.dialect:
                 self.dialect.adopt(dialect)
-            self._check_truncation(request, response)
-            response = replace(response, left_out=dialect.missing(request))
+            seconds, left_out = time.monotonic() - started, dialect.missing(request)
+            response = replace(response, seconds=seconds, left_out=left_out)
             return cut_at(response, request.sampling.stop) if "stop" in dialect.left_out else response
-
-    def _check_truncation(self, request: Request, response: Response) -> None:
-        """Count prompts that the endpoint truncated, judging by its token counts; warn once.
-
-        A prompt counts as truncated if it has too few tokens for its characters, or if prompts of different lengths
-        have the same token count and none has more.
-        """
-        length, tokens = sum(len(message.content) for message in request.messages), response.usage.prompt_tokens
-        if length <= LONG_PROMPT or tokens <= 0:
-            return
-        if tokens > self._most_tokens:
-            self._most_tokens, self._at_most_tokens = tokens, (0, length, length)
-        count, least, most = self._at_most_tokens
-        if tokens == self._most_tokens:
-            count, least, most = self._at_most_tokens = count + 1, min(least, length), max(most, length)
-        plateau = tokens == self._most_tokens and count >= PROMPTS_CUT and most > 1.05 * least
-        if tokens >= length / MAX_CHARACTERS_PER_TOKEN and not plateau:
-            return
-        if not self._truncated_prompts:
-            self._say(
-                f"{self._url} counted {count_of(tokens, 'token')} in a prompt of {length:,} characters"
-                f"{', as in prompts of other lengths' if plateau else ''}: it truncates long prompts. "
-                "Increase the model's context length (Ollama: num_ctx), or show fewer events (--history)"
-            )
-        self._truncated_prompts += 1
 
     async def _accepts_others(self, request: Request) -> bool:
         """Return whether the refusal is due to this request alone, because the endpoint accepts others like it.
@@ -351,13 +303,13 @@ class OpenAIBackend(BaseBackend):
     async def read_line(self, request: Request, status: int, body: Mapping[str, Any]) -> Response:
         """Return the Response in a status and body that came through a batch. Raises as `answer` does, but any refusal
         not related to the key is attributed to this request."""
-        sent = self.dialect.body(request)
-        response = await self._read(Reply(status, {}, body, ""), {}, sent, request.labels, (), 0.0)
+        answered = await self.read_object(Reply(status, {}, body, ""), {})
+        response = self._read(answered, request, self.dialect.body(request), ())
         return replace(response, left_out=self.dialect.missing(request))
 
     async def read_object(self, reply: Reply, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON object in a reply; raise the error that its status means, or TransientError if there is
-        none."""
+        none. A refusal may concern the parameters in `sent`."""
         reply = with_inner_refusal(reply)
         if not reply.ok:
             raise await self._refusal(reply, sent)
@@ -370,90 +322,18 @@ class OpenAIBackend(BaseBackend):
         """Close the connections."""
         await self.endpoint.close()
 
-    async def _read(
-        self,
-        reply: Reply,
-        refusable: Mapping[str, Any],
-        sent: Mapping[str, Any],
-        labels: Sequence[str],
-        ids: Sequence[int],
-        seconds: float,
-    ) -> Response:
-        """Return the Response to the body `sent`; `refusable` are the parameters in it that can be refused by name."""
-        body = await self.read_object(reply, refusable)
+    def _read(self, body: dict[str, Any], request: Request, sent: Mapping[str, Any], ids: Sequence[int]) -> Response:
+        """Return the Response in the answer to the body `sent`. `ids` are the token ids of the labels, if sent."""
         try:
-            response = read_completion(body, labels, ids, seconds=seconds, faults=self.endpoint.faults)
+            response = read_completion(body, request.labels, ids, faults=self.endpoint.faults)
         except TransientError as error:
             raise TransientError(f"{self._url}: {error}", kind=error.kind) from error
         self._has_answered, self._refusals = True, 0
         # The key may have been split across parts of the text.
         text, reasoning = (self.endpoint.mask(one, sent) for one in (response.text, response.reasoning))
         response = replace(response, text=text, reasoning=reasoning)
-        if labels and not self._warned_of_logprobs:
-            self._check_logprobs(response, labels, 0 if ids else sent.get("top_logprobs", 0), first_tokens(body))
-        self._note(response)
-        self._check_repetition(body, response)
+        self._watch.see(request, sent, body, response)
         return response
-
-    def _check_logprobs(self, response: Response, labels: Sequence[str], requested: int, tokens: Sequence[str]) -> None:
-        """Warn once if log-probabilities of labels are missing. `requested` is 0 if they were requested by id."""
-        found = response.label_logprobs
-        if found is None or len(found) == len(labels):
-            return
-        if self.endpoint.faults["logprobs"] and not found:
-            what = (
-                " returned invalid log-probabilities (not numbers, above 0, or adding up to a probability above 1); "
-                "they are dropped, and a prompt that reads nothing else gets no answer"
-            )
-        elif not found and tokens:
-            what = (
-                f": of {', '.join(labels[:3])}{', …' * (len(labels) > 3)} none is among the most likely first tokens "
-                f"of an answer ({', '.join(repr(one_line(token, 20)) for token in tokens[:3])}); what reads nothing "
-                "else has no answer"
-            )
-        elif len(tokens) < requested:
-            what = (
-                f" returned only {len(tokens)} of {requested} requested log-probabilities; candidates whose label is "
-                "not among them are not placed"
-            )
-        else:
-            return
-        self._warned_of_logprobs = True
-        self._say(f"{self._url}{what}")
-
-    def _note(self, response: Response) -> None:
-        """Warn when the model changes: one run would then mix the results of two models."""
-        for name, value in (("model", response.model), ("system_fingerprint", response.system_fingerprint)):
-            known = self._known[name]
-            if not value or value in known or len(known) >= MAX_NAMES:
-                continue
-            if name == "model" and not known and not _is_version(value, self._model):
-                self._say(f"{self._url} answers as {value!r}, but {safe_for_console(self._model)!r} was requested")
-            # Endpoints with many machines have many fingerprints, so report only the first change.
-            if known and (name == "model" or len(known) == 1):
-                self._say(f"{self._url} now answers with {name} {value!r}; until now it was {known[-1]!r}")
-            known.append(value)
-
-    def _check_repetition(self, body: Mapping[str, Any], response: Response) -> None:
-        """Count the completions that answered an earlier call too; warn once.
-
-        A gateway with a cache by similarity returns them: prompts about different users are similar.
-        """
-        name, created = at(body, str, "id"), at(body, int, "created")
-        if not name or not created:
-            return
-        # An id alone may repeat by chance: Ollama chooses among a thousand.
-        completion = (name, created, response.text, response.usage)
-        self._repeated += completion in self._latest
-        self._latest[completion] = None
-        if len(self._latest) > LATEST:
-            del self._latest[next(iter(self._latest))]
-        if self._repeated >= REPEATS and not self._warned_of_repetition:
-            self._warned_of_repetition = True
-            self._say(
-                f"{self._url} has answered {REPEATS} calls with the completion of another call (the last: "
-                f"{one_line(name, 100)}): turn off the gateway's cache of similar prompts"
-            )
 
     async def _token_ids_of(self, labels: Sequence[str]) -> list[int]:
         """Return the token id of each label from the server's tokenizer; empty if the server does not offer one."""
@@ -556,19 +436,6 @@ async def with_one_retry(call: Callable[[], Awaitable[Result]]) -> Result:
     except TransientError as error:
         await asyncio.sleep(min(error.wait or 0.5, 5.0))
         return await call()
-
-
-def _is_version(answered: str, asked: str) -> bool:
-    """Return whether two model names are the same apart from a date, a tag or the owner."""
-    names: list[str] = []
-    for name in (answered, asked):
-        base = name.rstrip("/").rpartition("/")[2].casefold().removesuffix(".gguf")
-        names.append(re.sub(r"[\W_]", "", _VERSION.sub("", base)))
-    return names[0] == names[1]
-
-
-_VERSION = re.compile(r"(?:[-@:](?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{3,4}|latest|preview|free))+$")
-"""Suffixes of model names: `-2024-08-06`, `:latest`."""
 
 
 def other_bases(url: str) -> list[str]:

@@ -437,6 +437,8 @@ async def test_a_prompt_that_the_endpoint_cuts_is_told_of() -> None:
             await backend.answer(replace(long, repeat=repeat))
         assert backend.concessions["cut_prompts"] == 2
         assert len(said) == 1 and "counted 10 tokens in a prompt of 6,000 characters" in said[0]
+        await backend.read_line(long, 200, completion("[1]"))
+        assert backend.concessions["cut_prompts"] == 3, "the answers of a batch are watched too"
 
 
 async def test_prompts_of_several_lengths_that_count_the_same_are_cut() -> None:

@@ -10,6 +10,7 @@ import re
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import compress, islice
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast, runtime_checkable
@@ -222,9 +223,11 @@ class CandidateFile:
         """
         if isinstance(source, Path):
             require_file(source)
-            self.format, self.path, self._table = file_format(source), source, None
+            self.format, self.path = file_format(source), source
+            self._all_rows = partial(_parquet_rows if self.format == "parquet" else _json_rows, source)
         else:
-            self.format, self.path, self._table = "parquet", "the table", arrow_table(source, "the table")
+            self.format, self.path = "parquet", "the table"
+            self._all_rows = partial(_numbered, arrow_table(source, self.path).to_batches(max_chunksize=ROWS_AT_ONCE))
         self._truth: Truth = truth
         self._bad: set[int] = set()
         self._kept: list[CandidateRow] | None = [] if keep and truth != "ignored" else None
@@ -261,24 +264,11 @@ class CandidateFile:
             else:
                 yield rows.keep([line not in self._bad for line in rows.lines])
 
-    def schema(self) -> Arrow:
-        """Return the Arrow schema of the raw rows, or None for JSON lines."""
-        if self.format == "jsonl":
-            return None
-        data = pq.read_schema(self.path).empty_table() if self._table is None else self._table
-        return in_plain_types(data).schema
-
     def _file_stamp(self) -> tuple[int, int]:
         if not isinstance(self.path, Path):
             return 0, 0
         stat = self.path.stat()
         return stat.st_size, stat.st_mtime_ns
-
-    def _all_rows(self) -> Iterator[RawRows]:
-        if self._table is not None:
-            return _numbered(self._table.to_batches(max_chunksize=ROWS_AT_ONCE))
-        assert isinstance(self.path, Path)
-        return _parquet_rows(self.path) if self.format == "parquet" else _json_rows(self.path)
 
     def _check(self, answered: bool, skip_bad_rows: bool) -> CandidateSummary:
         summary, faults, hashes = CandidateSummary(), list[InputError](), array("q")
@@ -290,7 +280,7 @@ class CandidateFile:
                 self._refuse_table(rows)
                 refuse_same_names(rows.names, self.path)
                 summary.reranked_fields.update(_RERANKED.intersection(rows.names))
-            quick = self._truth == "ignored" and not answered and not isinstance(rows.raw, list)
+            quick = self._truth == "ignored" and not answered and self.format == "parquet"
             if quick and (found := check_batch(rows.raw)) is not None:
                 case_ids, empty, seen = found
                 summary.rows += len(case_ids)
@@ -359,7 +349,7 @@ class CandidateFile:
     def _refuse_table(self, rows: RawRows) -> None:
         """Raise an InputError that suggests `convert` if the first row looks like a retriever's table."""
         names: Iterable[str] = rows.names
-        if isinstance(rows.raw, list) and isinstance(fields := _json_object(rows.raw[0], self.path, 1), dict):
+        if self.format == "jsonl" and isinstance(fields := _json_object(rows.raw[0], self.path, 1), dict):
             names = cast("dict[str, object]", fields)
         if not {"candidates", "target"}.isdisjoint(names):
             return
@@ -368,7 +358,7 @@ class CandidateFile:
             shown = ", ".join(f"{role}: {name}" for role, name in roles.items() if name)
             problem = f"this looks like a long table with one row per user and item ({shown})"
             raise InputError(problem, path=self.path, hint=_convert_hint(self.path))
-        if not isinstance(rows.raw, list) and misspelt_field(names) is None:
+        if self.format == "parquet" and misspelt_field(names) is None:
             problem = f"the column 'candidates' is missing; the columns are {', '.join(names)}"
             hint = f"if this is a retriever's table, {_convert_hint(self.path)}"
             raise InputError(problem, path=self.path, hint=hint)

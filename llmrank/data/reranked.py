@@ -88,7 +88,8 @@ class RerankedWriter(Closable):
             return
         self._schema: Arrow = None
         if self._format == "parquet":  # the columns of the input keep their types
-            schema = candidates.schema() or _common_schema(candidates)
+            is_json = candidates.format == "jsonl"
+            schema = _common_schema(candidates) if is_json else next(candidates.raw_rows()).raw.schema
             columns = [*(one for one in schema if one.name not in RERANKED_FIELDS), *_NEW]
             self._schema = pa.schema(columns, schema.metadata)
             _check_parquet(self._schema, candidates.path)

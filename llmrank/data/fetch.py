@@ -6,7 +6,6 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from llmrank.data.lines import GZIP
 from llmrank.data.registry import Archive, DatasetInfo, Files
 from llmrank.errors import InputError, MissingError
 from llmrank.files import cache_folder, download_wheel, locked, remembered_sha256, sha256_of, write_json
-from llmrank.progress import open_stderr
+from llmrank.progress import Say, open_stderr, silent
 
 ORIGIN, HASHES = "origin.txt", "hashes.json"
 """Files stored with a dataset: its origin, and the sha256 of each file."""
@@ -32,7 +31,7 @@ def cached(name: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *, force: bool = False) -> Path:
+def fetch(known: DatasetInfo, say: Say = silent, *, force: bool = False) -> Path:
     """Return the folder of a dataset in the cache; download it if it is missing, or always with `force`.
 
     The files are downloaded to a temporary folder and verified, and the folder is renamed when it is complete. An
@@ -53,7 +52,7 @@ def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *,
     return home / known.name
 
 
-def _fetched(known: DatasetInfo, home: Path, say: Callable[[str], None]) -> Path:
+def _fetched(known: DatasetInfo, home: Path, say: Say) -> Path:
     """Download the dataset and return its folder; an existing one is replaced when the download is complete."""
     problems: list[str] = []
     for origin in known.origins:

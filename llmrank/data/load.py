@@ -23,6 +23,7 @@ from llmrank.data.sequences import find_sequences, read_sequences
 from llmrank.data.tables import EVENT_STEMS, ITEM_STEMS, Table, find_table, read_tables, tables_to_rows
 from llmrank.errors import InputError, MissingError, count_of, one_line
 from llmrank.files import expanded
+from llmrank.progress import Say, silent
 
 
 def load_dataset(
@@ -31,7 +32,7 @@ def load_dataset(
     folder: Path | None = None,
     columns: Mapping[str, str] | None = None,
     k_core: int = 0,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = silent,
 ) -> Dataset:
     """Return a Dataset.
 
@@ -135,9 +136,7 @@ def _pick(configs: Sequence[str], stems: Sequence[str]) -> str | None:
     return next((stem for stem in stems if stem in configs), None)
 
 
-def _load_known(
-    known: DatasetInfo, named: Path | None, columns: Mapping[str, str], say: Callable[[str], None]
-) -> Dataset:
+def _load_known(known: DatasetInfo, named: Path | None, columns: Mapping[str, str], say: Say) -> Dataset:
     folder = _named_folder(known, named) or fetch(known, say)
     origin = folder / ORIGIN
     source = origin.read_text(encoding="utf-8").strip() if origin.is_file() else str(folder)

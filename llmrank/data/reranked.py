@@ -10,7 +10,7 @@ import io
 import json
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, cast
@@ -136,21 +136,18 @@ class RerankedWriter(Closable):
         self._append(head + to_json(added, inf_nan_mode="constants"))
         self._note(row.line, begin, failed=failed)
 
-    def finish(self, progress: Callable[[int], None] = lambda rows: None) -> int:
+    def finish(self) -> int:
         """Write the output in the order of the input and return its number of rows.
 
-        `progress` receives the number of rows in each batch written. Raises InputError: the file cannot be written. The
-        saved rows are kept, so that `finish` can be retried.
+        Raises InputError: the file cannot be written. The saved rows are kept, so that `finish` can be retried.
         """
         if self.finished:
             return len(self)
         try:
-            with self._part.open("rb") as part:
-                if self._format == "parquet":
-                    tables = self._tables(part, progress)
-                    count = write_tables(self._path, tables, self._schema, overwrite=True)
-                else:
-                    count = write_lines(self._path, self._lines(part, progress), overwrite=True)
+            if self._format == "parquet":
+                count = write_tables(self._path, self._tables(), self._schema, overwrite=True)
+            else:
+                count = write_lines(self._path, self._lines(), overwrite=True)
             write_json(finished_settings(self._path), {"bytes": self._path.stat().st_size, "settings": self._settings})
         except OSError as error:
             raise cannot_write(self._path, error) from error
@@ -219,30 +216,30 @@ class RerankedWriter(Closable):
 
     # --- the file ---------------------------------------------------------------------------------------------------
 
-    def _batches(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[tuple[RawRows, list[Any]]]:
+    def _batches(self) -> Iterator[tuple[RawRows, list[Any]]]:
         """Yield the finished rows as they are in the input, with the new fields of each."""
-        for rows in self._candidates.raw_rows():
-            offsets = [self._offsets[line] if line < len(self._offsets) else ABSENT for line in rows.lines]
-            there = [offset != ABSENT for offset in offsets]
-            if any(there):  # rows of other shards have no offset
-                yield rows.keep(there), [self._added(part, offset) for offset in offsets if offset != ABSENT]
-            progress(sum(there))
+        with self._part.open("rb") as part:
+            for rows in self._candidates.raw_rows():
+                offsets = [self._offsets[line] if line < len(self._offsets) else ABSENT for line in rows.lines]
+                there = [offset != ABSENT for offset in offsets]
+                if any(there):  # rows of other shards have no offset
+                    yield rows.keep(there), [self._added(part, offset) for offset in offsets if offset != ABSENT]
 
     def _added(self, part: IO[bytes], offset: int) -> Any:  # noqa: ANN401 - JSON
         part.seek(offset)
         return from_json(_content(part.readline(), self._part, None).split(b"\t", 2)[2])
 
-    def _lines(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
-        for rows, added in self._batches(part, progress):
+    def _lines(self) -> Iterator[bytes]:
+        for rows, added in self._batches():
             if isinstance(rows.raw, list):
                 yield from map(_joined, cast("list[bytes]", rows.raw), added)
             else:
                 for row, fields in zip(_json_rows(rows, self._candidates.path), added, strict=True):
                     yield json_line({**row, **fields})
 
-    def _tables(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[Any]:
+    def _tables(self) -> Iterator[Any]:
         old = [field for field in self._schema if field.name not in RERANKED_FIELDS]
-        for rows, added in self._batches(part, progress):
+        for rows, added in self._batches():
             if isinstance(rows.raw, list):
                 columns = _columns(rows, self._candidates.path, old)
             else:

@@ -371,12 +371,3 @@ def test_what_another_process_is_writing_is_not_removed(tmp_path: Path) -> None:
         assert (tmp_path / "out.jsonl.part").exists()
     remove_unfinished(out)
     assert not (tmp_path / "out.jsonl.part").exists()
-
-
-def test_progress_is_told_while_the_file_is_made(tmp_path: Path) -> None:
-    candidates, told = CandidateFile(source(tmp_path)), list[int]()
-    with RerankedWriter(tmp_path / "out.jsonl", candidates, settings=SETTINGS) as writer:
-        for row in candidates:
-            writer.write(row, ranking(row.line), Usage())
-        writer.finish(told.append)
-    assert sum(told) == 5

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
@@ -245,6 +245,26 @@ class Usage:
         return self + Usage(
             -other.prompt_tokens, -other.cached_tokens, -other.completion_tokens, -other.reasoning_tokens
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What some calls have used."""
+
+    requests: int = 0
+    """Number of calls sent."""
+    usage: Usage = Usage()
+    """Of the answered calls."""
+    of_batches: Usage = Usage()
+    """The part of `usage` that came through a Batch API."""
+    doubtful: Usage = Usage()
+    """What calls without a usable answer may have been billed for."""
+
+    def __add__(self, other: Spending) -> Spending:
+        return Spending(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+
+    def __sub__(self, other: Spending) -> Spending:
+        return Spending(*(getattr(self, one.name) - getattr(other, one.name) for one in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from llmrank.backends.base import WrappedBackend
 from llmrank.errors import BackendError, BoundReachedError, count_of
 from llmrank.prices import Tariff
 from llmrank.rankers.prompt import most_tokens
-from llmrank.types import Backend, Message, Request, Response, Usage
+from llmrank.types import Backend, Message, Request, Response, Spending, Usage
 
 NOTHING = Usage()
 
@@ -54,12 +54,7 @@ class Budget:
         """`batch` says that calls go through a Batch API and are billed at its price."""
         self.bounds, self.tariff, self.batch = bounds, tariff, batch
         self._count_tokens = count_tokens
-        self.requests = 0
-        """Number of calls sent."""
-        self.spent = NOTHING
-        """Usage of the answered calls."""
-        self.doubtful = NOTHING
-        self._of_batches = NOTHING
+        self.spent = Spending()
         self._in_flight = 0
         self._reserved = NOTHING
         self._excess = NOTHING
@@ -70,39 +65,31 @@ class Budget:
     @property
     def cost(self) -> float | None:
         """The money spent; None without a tariff."""
-        return None if self.tariff is None else self.tariff.cost(self.spent, self._of_batches)
+        return None if self.tariff is None else self.tariff.cost(self.spent.usage, self.spent.of_batches)
 
     def describe(self) -> str:
         """Return a one-line summary of what was spent."""
-        text = f"{self.spent.prompt_tokens:,} prompt and {count_of(self.spent.completion_tokens, 'completion token')}"
-        more = count_of(_tokens(self.doubtful), "token")
+        usage, doubtful = self.spent.usage, self.spent.doubtful
+        text = f"{usage.prompt_tokens:,} prompt and {count_of(usage.completion_tokens, 'completion token')}"
+        more = count_of(_tokens(doubtful), "token")
         if self.tariff is not None:
             text += f", {self.tariff.show(self.cost or 0.0)}"
-            more += f", {self.tariff.show(self._priced(self.doubtful))}"
-        if self.doubtful == NOTHING:
+            more += f", {self.tariff.show(self._priced(doubtful))}"
+        if doubtful == NOTHING:
             return text
         return f"{text}; calls that reported no usage may have cost another {more}"
 
-    def to_dict(self, since: Budget | None = None) -> dict[str, Any]:
-        """Return the spending and the prices as JSON values for the manifest.
-
-        `since` is an earlier copy of this budget, whose counts are subtracted.
-        """
-        before = since or Budget()
-        spent = {"requests": self.requests - before.requests, **asdict(self.spent - before.spent)}
-        if (doubtful := self.doubtful - before.doubtful) != NOTHING:
-            money = {} if self.tariff is None else {"cost": round(self._priced(doubtful), 9)}
-            spent["doubtful"] = asdict(doubtful) | money
-        if self.tariff is None or self.cost is None:
+    def to_dict(self, before: Spending | None = None) -> dict[str, Any]:
+        """Return what was spent after `before`, and the prices, as JSON values for the manifest."""
+        since = self.spent - (before or Spending())
+        spent = {"requests": since.requests, **asdict(since.usage)}
+        if since.doubtful != NOTHING:
+            money = {} if self.tariff is None else {"cost": round(self._priced(since.doubtful), 9)}
+            spent["doubtful"] = asdict(since.doubtful) | money
+        if self.tariff is None:
             return {"spent": spent}
-        money = {"cost": round(self.cost - (before.cost or 0.0), 9), "currency": self.tariff.currency}
-        return {"spent": spent | money, "prices": self.tariff.to_dict()}
-
-    def add(self, requests: int, spent: Usage, doubtful: Usage) -> None:
-        """Count spending that was not reserved here: by another process, or by a backend's own extra calls."""
-        self.requests += requests
-        self.spent += spent
-        self.doubtful += doubtful
+        cost = round(self.tariff.cost(since.usage, since.of_batches), 9)
+        return {"spent": {**spent, "cost": cost, "currency": self.tariff.currency}, "prices": self.tariff.to_dict()}
 
     async def reserve(self, request: Request) -> Usage:
         """Reserve, and return, the most that the call may use, until `release`; nothing if there are no bounds.
@@ -124,26 +111,24 @@ class Budget:
             if self._bound_reached:
                 raise BoundReachedError(
                     f"stopped before a call that could exceed {self._bound_reached}; spent: "
-                    f"{count_of(self.requests, 'request')}, {self.describe()}\n"
+                    f"{count_of(self.spent.requests, 'request')}, {self.describe()}\n"
                     "  hint: all answers are saved; the same command continues, with a fresh budget or a higher bound"
                 )
-        self.requests += 1
+        self.spent += Spending(1)
         self._in_flight += 1
         self._reserved += most
         return most
 
-    def release(self, reserved: Usage, spent: Usage, doubtful: Usage, *, batch: bool) -> None:
-        """Count a finished call and release its reservation. `batch`: whether it is billed at the batch price."""
+    def release(self, reserved: Usage, spent: Spending) -> None:
+        """Count what a finished call has used, and release its reservation."""
         self._in_flight -= 1
         self._reserved -= reserved
         if reserved != NOTHING:
-            over, known = spent - reserved, self._excess
+            over, known = spent.usage - reserved, self._excess
             self._excess = Usage(
                 max(known.prompt_tokens, over.prompt_tokens), 0, max(known.completion_tokens, over.completion_tokens)
             )
         self.spent += spent
-        self._of_batches += spent if batch else NOTHING
-        self.doubtful += doubtful
         self._released.set()
 
     def most(self, request: Request) -> Usage:
@@ -163,10 +148,10 @@ class Budget:
         bounds, over = self.bounds, self._excess
         beside = Usage(over.prompt_tokens * self._in_flight, 0, over.completion_tokens * self._in_flight)
         most += over
-        pending = self.doubtful + self._reserved + beside + most
-        if bounds.requests is not None and self.requests + 1 > bounds.requests:
+        pending = self.spent.doubtful + self._reserved + beside + most
+        if bounds.requests is not None and self.spent.requests + 1 > bounds.requests:
             return f"--max-requests {bounds.requests}"
-        if bounds.tokens is not None and _tokens(self.spent + pending) > bounds.tokens:
+        if bounds.tokens is not None and _tokens(self.spent.usage + pending) > bounds.tokens:
             return f"--max-total-tokens {bounds.tokens} (it may take {_tokens(most):,}{self._warning})"
         if bounds.cost is None or self.tariff is None or self.cost is None:
             return ""
@@ -201,16 +186,16 @@ class Metered(WrappedBackend):
             # A replay is free.
             return await self._backend.answer(request)
         reserved = await self._budget.reserve(request)
-        spent, doubtful, batch = NOTHING, True, False
+        usage, doubtful, batch = NOTHING, True, False
         try:
             response = await self._backend.answer(request)
-            spent, doubtful, batch = response.usage, response.usage == NOTHING, response.batch
+            usage, doubtful, batch = response.usage, response.usage == NOTHING, response.batch
             return response
         except BackendError as error:
             doubtful = error.charged
             raise
         finally:
             before, self._beside = self._beside, self._backend.sent_beside
-            self._budget.add(self._beside - before, NOTHING, NOTHING)
             lost = self._budget.most(request) if doubtful else NOTHING
-            self._budget.release(reserved, spent, lost, batch=batch)
+            spent = Spending(self._beside - before, usage, usage if batch else NOTHING, lost)
+            self._budget.release(reserved, spent)

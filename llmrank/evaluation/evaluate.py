@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from copy import copy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,6 @@ from llmrank.backends.adapter import check_split
 from llmrank.backends.titles import TitleBackend
 from llmrank.engine import (
     ESTIMATED,
-    Budget,
     CaseResult,
     Estimate,
     Workload,
@@ -44,7 +42,7 @@ from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
 from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
 from llmrank.store import keyed
-from llmrank.types import Backend, Case, Message, Ranker, Task
+from llmrank.types import Backend, Case, Message, Ranker, Spending, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class Evaluation:
         cases, setup, chosen = self.cases, self.setup, dict[str, object]()
         trained = baseline_scores(self.baselines, cases, self.reporter.message)
         with self.session() if session is None else nullcontext(session) as session:
-            calls, spent = session.caller.calls, copy(session.budget)
+            calls, spent = session.caller.calls, session.budget.spent
             self._check_split(session)
             ranker = self._alone(session).ranker
             if not setup.limits.is_bounded:
@@ -135,7 +133,7 @@ class Evaluation:
         return max((len(case.candidates) or 1 for case in self._asked), default=0)
 
     def _rank_wanted(
-        self, folder: RunFolder, method: Method, session: Session, calls: int, spent: Budget
+        self, folder: RunFolder, method: Method, session: Session, calls: int, spent: Spending
     ) -> dict[str, Any]:
         """Rank the missing Cases, add each to the Run when it is done, and return the manifest entry of this session.
 

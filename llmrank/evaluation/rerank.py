@@ -252,8 +252,7 @@ class PartitionWorker(Closable):
 
         Raises EngineDiedError, after which this worker is unusable.
         """
-        budget = self.budget
-        requests, spent, doubtful = budget.requests, budget.spent, budget.doubtful
+        before = self.budget.spent
         try:
             result = self._rerank(partition)
         except EngineDiedError:
@@ -262,9 +261,7 @@ class PartitionWorker(Closable):
             # An error in one file or its rows does not affect the other files; a refused key does.
             stops = not isinstance(error, InputError | TooManyErrorsError)
             result = Result(partition.output, error=str(error), exit_code=error.exit_code, stops=stops)
-        return replace(
-            result, requests=budget.requests - requests, spent=budget.spent - spent, doubtful=budget.doubtful - doubtful
-        )
+        return replace(result, spent=self.budget.spent - before)
 
     def _rerank(self, partition: Partition) -> Result:
         if partition.output.exists():  # another worker finished it, and died before reporting
@@ -372,7 +369,7 @@ def _rerank_partitions(
         opened = partial(PartitionWorker, job, Reporter())
         follow(work_on_actors(remaining, opened, actors=job.scale.actors, gpus=job.scale.gpus_per_actor))
         for result in results:
-            worker.budget.add(result.requests, result.spent, result.doubtful)
+            worker.budget.spent += result.spent
     failed = [result for result in results if result.error]
     if len(results) < len(remaining) or failed:
         seen = {result.output for result in results}

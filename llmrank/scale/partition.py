@@ -22,7 +22,7 @@ from llmrank.data.reranked import claim_unfinished, finished_settings, unfinishe
 from llmrank.errors import InputError, refuse_differences
 from llmrank.files import json_bytes, writing
 from llmrank.scale.shard import Shard
-from llmrank.types import Usage
+from llmrank.types import Spending, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,8 @@ class Result:
     calls: int = 0
     usage: Usage = field(default_factory=Usage)
     """Usage of the answers to these rows, including stored answers."""
-    requests: int = 0
-    """Number of requests sent in this call."""
-    spent: Usage = field(default_factory=Usage)
-    """Usage of these requests."""
-    doubtful: Usage = field(default_factory=Usage)
-    """Usage that failed requests may have been billed for."""
+    spent: Spending = field(default_factory=Spending)
+    """By the requests sent in this call."""
     error: str = ""
     """Error message if the partition is unfinished; otherwise empty."""
     exit_code: int = 0

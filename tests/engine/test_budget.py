@@ -108,18 +108,18 @@ def test_calls_by_which_a_backend_learns_count(store: Store) -> None:
 
     budget = Budget(Bounds(requests=40))
     done, said = run(learning := Learning(), store, budget)
-    assert "--max-requests 40" in said and budget.requests == 40 and learning.calls == 35 and done
+    assert "--max-requests 40" in said and budget.spent.requests == 40 and learning.calls == 35 and done
 
 
 def test_without_bounds_it_counts(store: Store) -> None:
     backend, budget = Charging(), Budget(tariff=TARIFF)
     done, said = run(backend, store, budget)
     assert len(done) == 30 and not said
-    assert (budget.requests, budget.spent) == (60, backend.charged)
+    assert (budget.spent.requests, budget.spent.usage) == (60, backend.charged)
     assert budget.cost == pytest.approx(TARIFF.cost(backend.charged, Usage()))
     again = Budget(tariff=TARIFF)
     run(Charging(), store, again)
-    assert (again.requests, again.spent, again.cost) == (0, Usage(), 0.0), "what is stored costs nothing"
+    assert (again.spent.requests, again.spent.usage, again.cost) == (0, Usage(), 0.0), "what is stored costs nothing"
 
 
 @pytest.mark.parametrize("most", [0, 1, 7, 59, 60])
@@ -143,7 +143,7 @@ def test_tokens_stay_within_the_bound(tmp_path_factory: pytest.TempPathFactory, 
         backend, budget = Charging(), Budget(Bounds(tokens=bound))
         _, said = run(backend, store, budget, users=15)
         assert backend.charged.prompt_tokens + backend.charged.completion_tokens <= bound
-        assert budget.spent == backend.charged and backend.cut_off == 0
+        assert budget.spent.usage == backend.charged and backend.cut_off == 0
         if said:
             left = bound - backend.charged.prompt_tokens - backend.charged.completion_tokens
             assert left < len("first u00") + 40 + MOST, "and it stops only when one more call could pass it"
@@ -185,18 +185,18 @@ def test_refused_calls_are_free_and_lost_ones_may_not_be(store: Store) -> None:
 
     budget = Budget(Bounds(tokens=10**6))
     run(Charging(fails=lambda _: failure(charged=False)), store, budget, users=4)
-    assert budget.doubtful == budget.spent == Usage() and budget.requests == 8
+    assert budget.spent.doubtful == budget.spent.usage == Usage() and budget.spent.requests == 8
     budget = Budget(Bounds(tokens=10**6))
     run(Charging(fails=lambda _: failure(charged=True)), store, budget, users=4)
-    assert budget.doubtful.completion_tokens == 8 * MOST and budget.spent == Usage()
+    assert budget.spent.doubtful.completion_tokens == 8 * MOST and budget.spent.usage == Usage()
     assert budget.to_dict()["spent"]["doubtful"]["completion_tokens"] == 8 * MOST
 
 
 def test_what_may_be_charged_for_is_said_without_a_bound_too(store: Store) -> None:
     budget = Budget(tariff=TARIFF)
     run(Charging(usage=lambda _: Usage()), store, budget, users=1)
-    most = budget.doubtful
-    assert most.completion_tokens == 2 * MOST and budget.spent == Usage()
+    most = budget.spent.doubtful
+    assert most.completion_tokens == 2 * MOST and budget.spent.usage == Usage()
     money = TARIFF.direct.cost(most)
     assert budget.to_dict()["spent"]["doubtful"]["cost"] == pytest.approx(money)
     more = f"another {most.prompt_tokens + 2 * MOST} tokens, {money:.6f} USD"
@@ -233,7 +233,7 @@ def test_a_replay_is_paid_by_nobody(store: Store) -> None:
     backend, budget = Replaying(), Budget(Bounds(requests=0, tokens=0, cost=0), TARIFF)
     done, said = run(backend, store, budget)
     assert len(done) == 30 and not said and backend.calls == 60
-    assert (budget.requests, budget.spent, budget.cost) == (0, Usage(), 0)
+    assert (budget.spent.requests, budget.spent.usage, budget.cost) == (0, Usage(), 0)
 
 
 def test_an_answer_without_its_usage_counts_with_the_most_it_can_take(store: Store) -> None:

@@ -638,8 +638,6 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
     titles = [text[word.end :].split("\n", 1)[0]]
     if stands_for := _STANDS_FOR.search(before):
         titles += words_before(before, stands_for.start())
-    if (later := _NEXT_SENTENCE.match(text, word.end)) and _names_another(word, later[1], text, index):
-        return True
     if (behind := _TITLE_BEHIND.match(text, word.end)) and _names_another(word, behind[1], text, index):
         return True
     plain = [title.strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—") for title in titles]
@@ -661,7 +659,6 @@ def _names_another(word: Word, sentence: str, text: str, index: TitleIndex) -> b
     return word.position not in index.named_in(text[:SEARCH_LIMIT]) and not _ALSO_GOOD.match(after)
 
 
-_NEXT_SENTENCE = re.compile(r"[\])*_\"]{0,4}\. ([A-Z\"*“][^\n]{2,200})")
 _TITLE_BEHIND = re.compile(r"[\])*_\"]{0,4}[.):]? ?[*_\"“]{0,3}([A-Z0-9][^\n]{2,200})")
 _ALSO_GOOD = caseless(
     r"[*_\"”)]{0,4},? (?:(?:is|are|was|comes?|would be|might be|could be|seems) )?(?:\w+ly )?(?:(?:an?|the) )?"

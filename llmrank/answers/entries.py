@@ -125,7 +125,6 @@ _SCORED = re.compile(
     r"(?: ?(?:points?|pts|stars?|place|lugar|posici[óo]n|posto|platz|место))?[)\]*_.]{0,4}$"
     r"|(?P<stars>[★⭐🌟🔥❤👍]{1,10})☆{0,10}$"
 )
-_AFTER_PLACE = caseless(r"(?<=\d(?:st|nd|rd|th))(?: place)?,? ?(?:\([^()\n]{1,200}\)|i\.e\.[^,\n]{1,30})$")
 """`Heat – 2nd (a crime film)`"""
 _LAST_WORDS = re.compile(r"(?:[:=–—|-] |\()([^\W\d_][^:=–—|()-]{1,20})$")
 _SCORED_FIRST = re.compile(r"(?P<value>0?\.\d{1,4}|\d{1,3}(?:\.\d{1,3})? ?(?:%|/ ?\d{1,3})) ?[-–:)]? ?(?=\D)")
@@ -274,7 +273,6 @@ def _with_wrapped_title(line: Line, after: Line | None, index: TitleIndex) -> Li
 
 def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     """Sort the entries by the scores or ranks after their titles, if every entry has one and they differ."""
-    bodies = [_AFTER_PLACE.sub("", body) for body in bodies]
     scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     if not scores:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
@@ -591,8 +589,6 @@ _NOTE_LINE = caseless(
     r"notes?: (?=.*\b(?:already|not|\w+n['’]t|excluded|omitted|skipped)\b)|\W{0,4}(?:fun fact|trivia|did you know)\b"
 )
 """`notes: Heat was already seen`, `Fun fact: Heat was filmed in Los Angeles`"""
-_LOWER_FIRST = re.compile(r"\A(?:(?:I|[a-z]\S*) )+(?=\S)")
-"""Words before a title: `I would skip` Heat."""
 
 
 def _exclusion(text: str, mentions: Mentions) -> str:
@@ -600,7 +596,7 @@ def _exclusion(text: str, mentions: Mentions) -> str:
     nothing."""
     text = text[:2000]
     for mention in mentions[:50]:
-        text = text.replace(_LOWER_FIRST.sub("", mention.text), " ", 1) if mention.match else text
+        text = text.replace(mention.text, " ", 1) if mention.match else text
     in_words = any(len(word) > 3 and word[0].islower() for word in text.split()) or _EAST_ASIAN.search(text)
     return text if in_words and meaning(text) == "left out" else ""
 

@@ -78,7 +78,6 @@ _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/
 _SOLID = re.compile(r"[\dA-Z[]{3,26}|\d|\[")
 """Identifiers without separators, or characters that may be one."""
 _SMALL = re.compile(r"[\W_]*[a-z][\W_]*")
-_SMALL_CHAIN = re.compile(r"(?<!\w)[a-z](?: ?> ?[a-z](?!\w)){2,}")
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _PAIRED = re.compile(r"\W{0,3}\(\w{1,3}, ?\w{1,3}\)(?:, ?\(\w{1,3}, ?\w{1,3}\))++\W{0,3}")
 """`(2, 4), (5, 1)`: pairs of a comparison, or of items and ranks."""
@@ -109,7 +108,6 @@ _OR = re.compile(r"\bor\b")
 _RANGE = re.compile(r"[\]\s]*[-–][\[\s]*")
 _LEADS = re.compile(r"[:：]\W{0,4}$")
 _ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
-_LABEL = re.compile(r"^[A-Za-z ]{2,30}: (?=\S+$)")
 _ROLES = re.compile(r"\W*([A-Za-z]{2,12}) ?(?:->|=>|→|[:=|–—-]) ?([A-Za-z]{2,12})\W*")
 """A line with the meaning of both sides of the lines below it: `(item → rank)`."""
 _CALL = re.compile(r"[A-Za-z]{1,12}\((\w{1,20})\)")
@@ -310,8 +308,6 @@ def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: Tit
 
 
 _LABEL_ENDS = re.compile(r".*:[*_]{0,3} ")
-_SHOULD_READ = caseless(r"\b(?:ranking|order|list) should (?:read|be)\W{0,3}:$")
-"""`I forgot to swap D and E. The ranking should read:`"""
 
 
 class _Reader:
@@ -387,7 +383,6 @@ class _Reader:
             numbers = re.findall(r"\w+", text)
         else:
             numbers = [str(numeral_value(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
-        text = _LABEL.sub("", text)
         solid = _SOLID.findall(text)
         if len(solid) == 1 and sorted(solid[0]) == sorted(self.identifiers.texts):
             numbers = [*solid[0]]  # The order is 2413.
@@ -564,8 +559,6 @@ class _Reader:
 
     def text(self, line: Line) -> Listing:
         text = line.text
-        if ">" not in text and _SHOULD_READ.search(text[-40:]):
-            return Listing([])  # it announces the next line; D and E were swapped
         words = self._words_of_line(text)
         named = naming(words)
         if not named:
@@ -592,8 +585,6 @@ class _Reader:
             return
         if len(_SMALL_IN_BRACKETS.findall(text[:4000])) > 1:
             yield _SMALL_IN_BRACKETS.sub(lambda found: found[0].upper(), text)  # (c), (a), (b)
-        if len(_SMALL_CHAIN.findall(text[:2000])) == 1:
-            yield _SMALL_CHAIN.sub(lambda found: found[0].upper(), text)  # the order is c > a > b
         if not re.search(r"\w\w", text[:2000]):
             yield text.translate(_CAPITALS)  # `c > a > b`
 

@@ -68,7 +68,6 @@ _LATIN = re.compile(r"[a-z]")
 _DOUBLE = re.compile(r"([a-z])\1")
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
 _WORD = re.compile(r"[\w-]+")
-_NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _YEAR_BEHIND = re.compile(r" \((?:18|19|20)\d\d\)$")
 _TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d|['’]\d\d)$")
@@ -405,7 +404,7 @@ class TitleIndex:
         if found is None or at is None:
             return None
         rest = text[found.end() :]
-        if _NEXT_QUOTE.search(rest) or any(self._item_ids.get(word, at) != at for word in _WORD.findall(rest)):
+        if any(self._item_ids.get(word, at) != at for word in _WORD.findall(rest)):
             return None  # a list of several
         title = rest.strip(" -–—:,")
         title = title[1:-1] if title[:1] + title[-1:] == "()" else title

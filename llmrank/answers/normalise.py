@@ -110,7 +110,6 @@ _NTH = re.compile(rf"第(?:(\d{{1,2}})(?=[部个個号號项項本款])|([{HAN}]
 _TURNS = ("首先", "其次", "第三", "第四", "第五", "第六", "第七", "第八", "第九", "第十")
 _IN_TURN = re.compile(rf"^({'|'.join(_TURNS)})(?:推[荐薦]|是)?", re.MULTILINE)
 """`首先推荐`, `其次是`: first and second."""
-_AT_FIRST = re.compile(r"首先(?:推[荐薦]|是)?")
 _THEN = re.compile(r"(?:[,;。] ?)?(?:再)?(?:其次|然后|接着|接下来|最后)(?:推[荐薦]|是)")
 """`首先是3，其次是5，最后是2`: one after another."""
 _RANK_SIGN = re.compile(r"^(\d{1,3}) ?(?:순위|위|등|位)(?: ?[:.)→-]| (?=\S))", re.MULTILINE)
@@ -306,7 +305,7 @@ def _in_turn(text: str) -> str:
     if "其次" not in text:
         return text
     text = _IN_TURN.sub(lambda found: f"{_TURNS.index(found[1]) + 1}. ", text)
-    return _THEN.sub(" > ", _AT_FIRST.sub("", text)) if len(_THEN.findall(text)) > 1 else text
+    return _THEN.sub(" > ", text) if len(_THEN.findall(text)) > 1 else text
 
 
 def _with_plain_code(text: str) -> str:

@@ -121,21 +121,11 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     if not fit:
         return Listing([one for row in rows for one in cell(" ".join(row.cells), row.line)] if is_map else [])
     item = max([one for one in fit if one.role == "item"] or fit, key=lambda one: one.hits)
-    if years := next((one.texts for one in columns if _YEAR_HEAD.fullmatch(one.head.strip())), None):
-        dated = [cell(f"{text} ({year})", row.line) for text, year, row in zip(item.texts, years, rows, strict=True)]
-        item.named = [
-            [one._replace(text=was[0].text) for one in now[:1]] if was and now and now[0].match else was
-            for was, now in zip(item.named, dated, strict=True)
-        ]
     if unsure := _of_two_readings(columns, fit, item, is_map):
         return unsure
     order, scored = _order(columns, item, is_map, block.kind == "table")
     mentions = [one._replace(row=rows[at].cells) for at in order or () for one in item.named[at][:1]]
     return Listing(mentions, ordered=order != [*range(len(rows))], scored=scored, ambiguous=order is None)
-
-
-_YEAR_HEAD = caseless(r"(?:release[_ ])?(?:year|jahr|année|año|anno|ano)|released")
-"""A column that tells remakes apart."""
 
 
 def _item_columns(columns: Sequence[_Column]) -> list[_Column]:

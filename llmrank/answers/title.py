@@ -19,7 +19,6 @@ from llmrank.answers.normalise import caseless, folded
 from llmrank.types import Item
 
 _YEAR = re.compile(r"[(\[]\s*((?:18|19|20)\d\d)\s*(?:[-–]\s*(\d{2,4})?\s*)?[)\]]")
-_YEAR_AFTER_COMMA = re.compile(r",\s*((?:18|19|20)\d\d)$")
 _YEAR_INSIDE = re.compile(r"\([^()]*?(?<=[(,;\s])(?P<year>(?:18|19|20)\d\d|['’]\d\d)(?=[),;\s])[^()]*\)")
 """A year together with other words: `(Bryan Singer, 1995)`, `(the '98 remake)`."""
 _PARENTHESIS = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
@@ -155,7 +154,7 @@ def numbers(name: str) -> tuple[str, ...]:
 def parse_title(text: str) -> Title:
     """Parse a title from a text without list markers and quotation marks."""
     year = ""
-    for found in [*_YEAR.finditer(text)][-1:] or _YEAR_AFTER_COMMA.finditer(text):
+    for found in [*_YEAR.finditer(text)][-1:]:
         year = "-".join(filter(None, found.groups()))
         text = text[: found.start()] + text[found.end() :]
     if not year and "(" in text and (found := _YEAR_INSIDE.search(text)):

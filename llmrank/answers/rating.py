@@ -256,8 +256,6 @@ _RANGE = caseless(
     rf"{_DIGITS}(?: ?[-–—~] ?|-to-| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) (?:an? )?)(?P<until>{_NUMBER})"
     rf"(?:{_END}|(?=[星点分점]))"
 )
-_NEEDS = caseless(r"\bi(?:['’]d| would)? need\b[^.\n]*")
-"""`For a rating I'd need to know 3 books`"""
 _OFF = caseless(
     r"[扣减減] ?[\d一二三四五] ?[分星]",
     rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) (?:star|point)s? (?:off|less|short|below|under|above"
@@ -268,10 +266,24 @@ _NO_RATING = caseless(
     r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
     r"|\((?:out of|of|von|sur|su|max\.?) ?\d{1,3}\)|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel"
-    r"|resort|property|restaurant)\b|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]"
+    r"|resort|property|restaurant)\b|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
+    r"\b(?:averag(?:e|es|ed|ing)|mean)(?: (?:rating|score|stars)s?)?(?: (?:on|for|of|by) \w{1,20})?"
+    r"(?: (?:is|of|was|being|at|about|around|out at)){1,2} \d(?:[.,]\d+)?|\b(?:ratings?"
+    r"|scores?) (?:\w+ly )?averag(?:e|es|ed) (?:about )?\d(?:[.,]\d+)?"
+    r"|\bim (?:schnitt|durchschnitt)(?: bei)? \d(?:[.,]\d+)?",
+    rf"\bat (?:least|most) (?:an? )?{_NUMBER}(?=,? (?:(?:most|more) likely|likely|probably)\b)",
+    rf"(?<![\d.,]){_NUMBER}(?: stars?)? if (?:it|they|he|she|the {USER}) "
+    r"(?:were|was|had been|did|liked|loved|enjoyed)\b[^.,;!\n]{0,80}",
+    r"\bi(?:['’]d| would)? need\b[^.\n]*",
+    r"\bi(?:['’]d| would) (?:love|like|have liked) to (?:say|give|rate)\b[^.;\n]{1,60}?(?=,? but\b)",
+    r"\bno(?: one|body) (?:would|will|could) (?:give|rate|call)\b[^.;\n]*",
+    rf"\b(?:not (?:quite |really |exactly )?an?|(?:is|['’]s) no) (?:\d|{'|'.join(_WORDS)})[ -]star\b",
+    rf"\b(?:not (?:quite |really |exactly )?an?|would(?:n['’]t| not) (?:put|rate|score|give)"
+    rf" (?:it|this)(?: at)?(?: an?)?|(?:no diría(?: que)?|ne dirais pas|würde nicht sagen|non direi"
+    rf"|não diria)(?: eine?| un[ae]?| uma?)?) {_DIGITS}",
 )
-_WISH = caseless(r"\bi(?:['’]d| would) (?:love|like|have liked) to (?:say|give|rate)\b[^.;\n]{1,60}?(?=,? but\b)")
-"""`I'd love to say 5, but`"""
+"""Numbers that are not the rating: `(1995)`, `a scale of 10`, `their ratings average 4.1`, `at least a 4, most likely
+4.5`, `a 4 if it were shorter`, `I'd need to know 3 books`, `I'd love to say 5, but`, `not quite a 4`."""
 _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
@@ -279,38 +291,17 @@ _OTHERS = caseless(
     r"|都[给給打]了? ?\d ?[分星]"
 )
 """Statements about other items: `The user gave 5 stars to Vertigo.`"""
-_AVERAGES = caseless(
-    r"\b(?:averag(?:e|es|ed|ing)|mean)(?: (?:rating|score|stars)s?)?(?: (?:on|for|of|by) \w{1,20})?"
-    r"(?: (?:is|of|was|being|at|about|around|out at)){1,2} \d(?:[.,]\d+)?|\b(?:ratings?"
-    r"|scores?) (?:\w+ly )?averag(?:e|es|ed) (?:about )?\d(?:[.,]\d+)?"
-    r"|\bim (?:schnitt|durchschnitt)(?: bei)? \d(?:[.,]\d+)?"
-)
-"""`their ratings average 4.1`"""
 _SHARES = re.compile(
     r"^\W{0,4}\d(?:\.5)?(?: stars?)? ?[:=–-] ?\d{1,3}(?:\.\d{1,3})? ?%\W{0,3}$", re.MULTILINE | re.IGNORECASE
 )
 """`4: 50%`, a line of a distribution over the ratings."""
 _ASIDE = re.compile(r"\((?:[^\s()]+ ){3,60}[^\s()]+\)")
 """A remark in parentheses, which may hold other numbers than the rating before it."""
-_AT_LEAST = caseless(rf"\bat (?:least|most) (?:an? )?{_NUMBER}(?=,? (?:(?:most|more) likely|likely|probably)\b)")
-"""`At least a 4, most likely 4.5`"""
-_WERE_IT = caseless(
-    rf"(?<![\d.,]){_NUMBER}(?: stars?)? if (?:it|they|he|she|the {USER}) "
-    r"(?:were|was|had been|did|liked|loved|enjoyed)\b[^.,;!\n]{0,80}"
-)
-"""`They'd rate it 4 if it were shorter`"""
 _TWO_WAYS = caseless(
     r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and "
     r"|but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?: at best)?(?=[.\n]\D{0,400}\Z|\Z)"
 )
 """`If they play alone, 3; if they play with a partner, 5.`"""
-_NOT_QUITE = caseless(
-    r"\bno(?: one|body) (?:would|will|could) (?:give|rate|call)\b[^.;\n]*",
-    rf"\b(?:not (?:quite |really |exactly )?an?|(?:is|['’]s) no) (?:\d|{'|'.join(_WORDS)})[ -]star\b",
-    rf"\b(?:not (?:quite |really |exactly )?an?|would(?:n['’]t| not) (?:put|rate|score|give)"
-    rf" (?:it|this)(?: at)?(?: an?)?|(?:no diría(?: que)?|ne dirais pas|würde nicht sagen|non direi"
-    rf"|não diria)(?: eine?| un[ae]?| uma?)?) {_DIGITS}",
-)
 _ASKED_FIRST = re.compile(r"\A[^\n]{10,300}\?[\"”*_]{0,3}\s*\n(?=\W{0,3}\d)")
 """The question, repeated before the answer."""
 _SHORT = 8
@@ -384,9 +375,7 @@ def _plain(text: str, question: Question) -> str:
 
     text = _SHARES.sub("", text) if len(_SHARES.findall(text)) > 2 else text
     aside = _ASIDE.sub(" ", text)
-    text = _AVERAGES.sub(" ", aside if _ANY.search(aside) else text)
-    text = _WERE_IT.sub(" ", _AT_LEAST.sub(" ", text))
-    text = _NOT_QUITE.sub(" ", _WISH.sub(" ", _NEEDS.sub(" ", text)))
+    text = aside if _ANY.search(aside) else text
     text = "\n".join(" ".join(line.split()) for line in _NO_RATING.sub(" ", text).splitlines())
     text = _OFF.sub(f"{_RANGE_MARK} ", _WORD_RANGE.sub(f"{_RANGE_MARK} ", text))
     if [number[1] for number in islice(_LISTED.finditer(text), 2)] == ["1", "2"]:

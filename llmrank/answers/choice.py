@@ -26,7 +26,7 @@ from llmrank.answers.comments import comments
 from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_identifier, uses_brackets, words_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
-from llmrank.answers.outcome import RETRACTION, TextFormat, answered, asks_first, before_next_question, unparsed
+from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, asks_first, before_next_question, unparsed
 from llmrank.answers.predictions import USER
 from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
 from llmrank.types import Answer, Question, Response, Structured
@@ -149,11 +149,6 @@ _BETTER = caseless(
 )
 _WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
 """`A: 0.2, B: 0.8`: the first identifier is not the choice."""
-_RETRACTION = caseless(
-    rf"{RETRACTION.pattern}|(?<=\n)\W{{0,4}}(?:sorry,|edit:)|\brather:|\b(?:oder|ach) nein\b|\bnein,? besser\b"
-    rf"|\bdoch lieber\b|\b(?:ou|non,?) plutôt\b"
-    r"|\bno,? mejor\b|\bo mejor dicho\b|\bou melhor\b|\bo meglio\b"
-)
 _DEPENDS = caseless(r"\bdepends\b")
 _IF_THEY = caseless(
     r"[\])*_\"]{0,4}(?: \([^()\n]{1,80}\))? (?:if|when) (?:they|he|she|you|the \w+)(?:['’]re| are)?"
@@ -267,7 +262,7 @@ def _first_title(text: str, index: TitleIndex, identifiers: Identifiers) -> Matc
     if match is None or len(match.positions) != 1 or match.stage in ("identifier", "item_id"):
         return None
     called = _declared(_identifiers_in(text, identifiers), text)
-    return None if called or _RETRACTION.search(rest[0]) or index.find(rest[0].split("\n")[0]) else match
+    return None if called or TAKEN_BACK.search(rest[0]) or index.find(rest[0].split("\n")[0]) else match
 
 
 _FIRST_SENTENCE = re.compile(
@@ -291,7 +286,7 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     if (at := plainest[0].position) is None:
         return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
     begins = starts_with_identifier(words[0], text)
-    back = _RETRACTION.search(text, 0, plainest[0].start)
+    back = TAKEN_BACK.search(text, 0, plainest[0].start)
     called = None if begins or _declared(plainest, text) else called_title(text[back.end() if back else 0 :], index)
     if (title := called) not in (None, at):
         return _titled(title, "normalised", response, question, _others(every, title))
@@ -449,7 +444,7 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
     line, _, rest = text[words[0].end :].partition("\n")
     named = index.find(line.lstrip(" *_\"'.:)]-–—").rstrip(" *_\"'.:-–—"))
     own = named is not None and named.positions == (words[0].position,)
-    open_still = _asks_again(words, text) or _RETRACTION.search(rest) or _OPTION_LINE.search(rest)
+    open_still = _asks_again(words, text) or TAKEN_BACK.search(rest) or _OPTION_LINE.search(rest)
     return words[0].position if own and not open_still else None
 
 
@@ -558,9 +553,9 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if len(labelled) == 1 and words[-1] is labelled[0]:
         return labelled
     final = [word for word in words if _FINAL.search(text[max(0, word.start - 40) : word.start])]
-    if final and not _RETRACTION.search(text, final[-1].end):
+    if final and not TAKEN_BACK.search(text, final[-1].end):
         return final[-1:] if _CORRECTED.search(text[max(0, final[-1].start - 40) : final[-1].start]) else final
-    if (back := _RETRACTION.search(text)) and (after := [word for word in words if word.start > back.start()]):
+    if (back := TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
         words = after
     called = _declared(words, text)
     before = "" if text[words[-1].end :].strip(_AROUND) else text[: words[-1].start]

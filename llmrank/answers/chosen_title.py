@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.normalise import caseless
-from llmrank.answers.outcome import RETRACTION
+from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import SENTENCE
 
 TITLE_FIELD = caseless(
@@ -199,7 +199,7 @@ def _first_sentence(text: str, index: TitleIndex) -> int | None:
     praise = _PRAISED.search(first)
     title = first[: praise.start() if praise else len(first)].strip(_OPENS + _CLOSES)
     match = index.find(title) or (index.nearest(title) if rest and len(title.split()) < _SHORT else None)
-    if match is None or match.stage == "item_id" or len(match.positions) != 1 or RETRACTION.search(" ".join(rest)):
+    if match is None or match.stage == "item_id" or len(match.positions) != 1 or TAKEN_BACK.search(" ".join(rest)):
         return None
     asked = first.rstrip(_CLOSES).endswith("?")
     if asked and rest and index.named_in(rest[0][:SEARCH_LIMIT]) - {*match.positions}:
@@ -255,7 +255,7 @@ def called_title(text: str, index: TitleIndex) -> int | None:
                 return near.positions[0]
         for at, end in _praised(sentence, index):
             return None if _NOT_CALLED.search(sentence[:end]) else at
-        if _EDITED.match(sentence):
+        if EDITED.match(sentence):
             return None  # what was called the choice before is not
         if sentence.startswith(("but ", "yet ")) and index.named_in(sentence) and not _BESIDE.search(sentence):
             return None  # Heat would be the best choice for most, but this user needs Alien
@@ -267,7 +267,7 @@ _ASIDE = caseless(
     r"|[^.\n]{1,60} [–—-] or\b)"
 )
 _IS = re.compile(r"\A (?:is|would be)\b")
-_EDITED = caseless(r"\W*edit:")
+EDITED = caseless(r"(?:\A|\n)\W*edit:")
 
 
 def _without_aside(clause: str, index: TitleIndex) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from llmrank.answers.chosen_title import (
     DENIED_IN_ASIA,
+    EDITED,
     SEARCH_LIMIT,
     TITLE_FIELD,
     called_title,
@@ -23,7 +24,7 @@ from llmrank.answers.chosen_title import (
 )
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import answer_alone, caseless, normalise
-from llmrank.answers.outcome import RETRACTION, TextFormat, answered, before_next_question, unparsed
+from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, before_next_question, unparsed
 from llmrank.answers.predictions import SENTENCES
 from llmrank.answers.ranking import read_ranking
 from llmrank.types import Answer, Entry, Question, Response
@@ -36,15 +37,9 @@ _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable|hesitate|reluctant|avoid\w*|rul(?:e|es|ed|ing) out"
     r"|(?:already|just) (?:finished|watched|seen|read|played|bought)|competitor)\b"
 )
-_TAKEN_BACK = caseless(
-    rf"{RETRACTION.pattern}|\bhmm+,? no\b|\bmake it (?-i:[A-Z])|^\W*edit:|\n\W*edit:|\bapolog|\bsorry\b"
-    rf"|\bcorrect(?:ed|ion)\b|\bmy mistake\b"
-    r"|\bno,? (?:perd[óo]n|espera|aspetta|scusa)\b|\bnon,? pardon\b|\bnein,? (?:moment|entschuldigung)\b"
-    r"|\bnão,? desculp"
-)
+_APOLOGISES = caseless(r"\bmake it (?-i:[A-Z])|\bapolog|\bsorry\b|\bcorrected\b")
 _ALTERNATIVE = caseless(r"\b(?:if|otherwise|alternat\w*|second|backup|also|or|fallback|runner|next|instead)\b")
 """Words of a last line that names another item beside the choice: `If they have seen it, go with Fargo.`"""
-_EDITED = caseless(r"\n\W*edit:")
 _BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
 """`Most people would choose Heat, but I'd recommend Fargo`"""
 _PRONOUN = re.compile(r"(?:it|her|us)\W*")
@@ -88,7 +83,7 @@ class OneTitle(TextFormat):
         found = {} if _DENIED.search(line) else _named(affirmed, index)
         others = index.named_in(text[:SEARCH_LIMIT])
         [at] = found if len(found) == 1 else [None]
-        if at is not None and (others <= {*index.namesakes(at)} or _FIELDS.search(line)) and not _EDITED.search(text):
+        if at is not None and (others <= {*index.namesakes(at)} or _FIELDS.search(line)) and not EDITED.search(text):
             title, match = found[at]
             return _answered(Entry(title, number, match.stage), match, question.items[at].item_id, response, listed)
         if (chosen := chosen_title(text, index)) is not None:
@@ -113,7 +108,7 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
         return False
     if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
         sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if first.text in one)
-        return not _EDITED.search(text) and not any(map(DENIED_IN_ASIA.search, sentences))
+        return not EDITED.search(text) and not any(map(DENIED_IN_ASIA.search, sentences))
     ending = text.rstrip().rpartition("\n")[2]
     last = None if _ALTERNATIVE.search(ending) else called_title(ending, index)
     if last is not None and question.items[last].item_id != listed.ranked[0]:
@@ -122,7 +117,8 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
     behind = text.partition(first.text)[2]
     if _BUT_I.search(behind):
         second = ""  # two titles of a sentence are no list
-    if _TAKEN_BACK.search(behind.partition(second)[0] if second else behind):
+    behind = behind.partition(second)[0] if second else behind
+    if TAKEN_BACK.search(behind) or _APOLOGISES.search(behind):
         return False
     called = None if second else called_title(text, index)
     return bool(second) or (

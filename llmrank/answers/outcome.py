@@ -144,6 +144,13 @@ RETRACTION = caseless(
     r"|corrijo|je corrige|ich korrigiere|correggo)\b"
 )
 """Words that retract an answer; the one after them counts."""
+TAKEN_BACK = caseless(
+    rf"{RETRACTION.pattern}|(?:\A|\n)\W{{0,4}}(?:sorry,|edit:)|\brather:|\bhmm+,? no\b|\bmy mistake\b"
+    r"|\b(?:oder|ach) nein\b|\bnein,? (?:besser|moment|entschuldigung)\b|\bdoch lieber\b|\b(?:ou|non,?) plutôt\b"
+    r"|\bnon,? pardon\b|\bno,? (?:mejor|perd[óo]n|espera|aspetta|scusa)\b|\bo mejor dicho\b|\bou melhor\b"
+    r"|\bo meglio\b|\bnão,? desculp"
+)
+"""Words that take back the choice of one item."""
 _NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
 NEXT_ITEM = re.compile(
     r"(?<=\n) ?(?:Movie|Film|Book|Item|Product|Title|Song|Game): ?([^\n]{1,200})\n(?:Rating|Score|Answer):"

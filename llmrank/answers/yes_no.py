@@ -135,12 +135,6 @@ _LAST_WORD = caseless(
 )
 _SO = caseless(rf"\bso: ?[*_\"]{{0,3}}({_EITHER})(?=[*_\"]{{0,3}}(?:[.!,]|$))")
 _LAST_SENTENCE = caseless(rf"([.!?])[*_]{{0,3}} [*_]{{0,3}}({_EITHER})[*_]{{0,3}}[.!]?[*_]{{0,3}}\s*$")
-_TURNED = caseless(
-    r"\b(?:also|unterm strich|letztlich|so|therefore|thus|overall|on balance|donc|finalement|quindi|entonces|al final"
-    r"|portanto|então),? (?:(?:doch|eher|lieber|wohl|besser|it is|it['’]s|i['’]d say|rather|probably|a|ein|plutôt"
-    rf"|mejor|melhor) ){{0,3}}({_EITHER})[.!*_]*\s*$"
-)
-"""`Ja, warum nicht? … Also doch eher nein.`"""
 _ASKS_ITSELF = caseless(
     rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:{TAKE})\b[^\n?.]{{0,40}}\?[ *_]{{1,4}}({_EITHER})(?!\w)"
 )
@@ -352,9 +346,9 @@ def _later(text: str, begins: re.Match[str]) -> set[bool] | None:
     first = _meant([begins[1]])
     if _LIKELY.match(text) and len(_meant(_PLAIN.findall(text))) == 2:
         return {True, False}
-    if (turned := _TURNED.search(text, begins.end())) and _meant([turned[1]]) != first:
-        return {True, False}
     back = RETRACTION.search(text, begins.end())
+    if not back and (turned := _CONCLUDED.search(text, begins.end())) and _meant([turned[1]]) != first:
+        return {True, False}
     if (last := _LAST_SENTENCE.search(text, begins.end())) and _meant([last[2]]) != first:
         if last[1] == "?":
             return _meant([last[2]])  # Yes, a classic. But for them? No.
@@ -371,18 +365,19 @@ def _concluded(text: str) -> set[bool] | None:
     before, _, last = text[-SEARCH_LIMIT:].rstrip().rpartition("\n")
     found = _CONCLUDED.search(last[-_LAST_SIGNS:])
     if found and not _ON_SOMETHING.search(last):
-        return _meant([found[1] or found[2]])
+        return _meant([found[1]])
     alone = _LAST_LINE.fullmatch(last) if before else None
     answers_question = before.rstrip(' \n*_"”').endswith("?")  # Have they seen it?⏎No.
     return _meant([alone[1]]) if alone and not answers_question and len(_meant(_PLAIN.findall(text))) == 1 else None
 
 
 _CONCLUDED = caseless(
-    r"\b(?:so|but|then|therefore|thus|hence|overall|on balance)[,:]? "
-    r"(?:(?:it|this|this one)(?: is|['’]s) )?(?:an? )?(yes|no)[\W_]*$"
-    rf"|(?:donc|also|quindi|entonces|portanto|dus|c['’]est un|es ist ein|je dirais(?: plutôt)?"
-    rf"|ich würde(?: eher)? sagen:?|diría(?: que)?|direi(?: di)?),? ({_EITHER})[\W_]*$"
+    r"\b(?:so|but|then|therefore|thus|hence|overall|on balance|donc|finalement|also|unterm strich|letztlich|quindi"
+    r"|entonces|al final|portanto|então|dus|c['’]est un|es ist ein|je dirais|ich würde(?: eher)? sagen:?"
+    r"|diría(?: que)?|direi(?: di)?)[,:]? (?:(?:it is|it['’]s|this is|this one is|i['’]d say|rather|probably|an?|doch"
+    rf"|eher|lieber|wohl|besser|ein|plutôt|mejor|melhor) ){{0,3}}({_EITHER})[\W_]*$"
 )
+"""`They'd like the start, but no.`, `Also doch eher nein.`"""
 _LAST_SO = caseless(
     r"(?:^|[.!?] )(?:so|therefore|thus|overall|in the end|hence),? (?:it(?:['’]s| is) )?(?:an? )?(yes|no)"
     rf"(?=[.:;!–—-]|, (?:they|he|she|(?:the|this) {USER}|i|not (?:for|recommended))\b)"

@@ -683,7 +683,14 @@ def test_watched_items_before_a_dash_are_not_missing_from_the_list() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Oui, mais non.", "Ja und nein.", "Yes, but not for this user.", "Ja, warum nicht? Also doch eher nein."]
+    "text",
+    [
+        "Oui, mais non.",
+        "Ja und nein.",
+        "Yes, but not for this user.",
+        "Ja, warum nicht? Also doch eher nein.",
+        "Yes, they would like the start, but no.",
+    ],
 )
 def test_a_retracted_yes_is_ambiguous(text: str) -> None:
     assert read("yes_no", text, numbered(1)).reason == "ambiguous"

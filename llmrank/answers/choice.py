@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from llmrank.answers import doubt
 from llmrank.answers.blocks import split
 from llmrank.answers.chosen_title import (
     LATTER,
@@ -25,7 +26,7 @@ from llmrank.answers.chosen_title import (
 from llmrank.answers.comments import comments
 from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_identifier, uses_brackets, words_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
-from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
+from llmrank.answers.normalise import EAST_ASIAN, ORDINALS, SHORT, caseless, plain_text
 from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, asks_first, before_next_question, unparsed
 from llmrank.answers.predictions import USER
 from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
@@ -149,7 +150,6 @@ _BETTER = caseless(
 )
 _WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
 """`A: 0.2, B: 0.8`: the first identifier is not the choice."""
-_DEPENDS = caseless(r"\bdepends\b")
 _IF_THEY = caseless(
     r"[\])*_\"]{0,4}(?: \([^()\n]{1,80}\))? (?:if|when) (?:they|he|she|you|the \w+)(?:['’]re| are)?"
     r" (?:want|prefer|like|love|feel|need|enjoy|in)\w{0,3}\b"
@@ -281,7 +281,7 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     if several and not _declared(words, text) and (at := called_title(text, index)) is not None:
         # not 3, not 4. The best option is Heat
         return _titled(at, "normalised", response, question, _others(every, at))
-    if several or _DEPENDS.search(text[:200]) or _is_aside(plainest[0], text):
+    if several or doubt.DEPENDS.search(text[:200]) or _is_aside(plainest[0], text):
         return unparsed(response, text, "ambiguous")
     if (at := plainest[0].position) is None:
         return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
@@ -333,13 +333,12 @@ def _ordinal(text: str, offered: int) -> int | None:
     found = _PLACE_CHOSEN.search(text)
     if found is None or len(places) != 1:
         return None
-    at = offered - 1 if found[1].casefold() == "last" else _ORDINALS.index(found[1].casefold())
+    at = offered - 1 if found[1].casefold() == "last" else ORDINALS.index(found[1].casefold())
     return at if at < offered else None
 
 
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _PLACE = caseless(
-    rf"\bthe ({'|'.join(_ORDINALS)}|last) (?:one|option|movie|film|item|product|passage|candidate|book|game|song)\b"
+    rf"\bthe ({'|'.join(ORDINALS)}|last) (?:one|option|movie|film|item|product|passage|candidate|book|game|song)\b"
 )
 _PLACE_CHOSEN = caseless(
     r"(?:^\W*(?:i(?:['’]d| would) )?(?:(?:pick|choose|say|recommend|go with|prefer) )?|\b(?:answer|choice|pick) is "

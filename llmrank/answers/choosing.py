@@ -234,7 +234,8 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
     elif not listing.ordered:
         _reverse_by_marks(listing, text)
     whole = {tuple(one.named) for one in listings if len(one.named) >= expected}
-    listing.ambiguous |= len(whole) > 1 and (_DEPENDS.match(text) or _YOUR_CHOICE.search(text[-200:])) is not None
+    open_still = doubt.DEPENDS.search(text[:200]) or _YOUR_CHOICE.search(text[-200:])
+    listing.ambiguous |= len(whole) > 1 and open_still is not None
     listing.ambiguous |= doubt.of_the_list(listing, beside, _text_after(listing, text), text)
     return listing
 
@@ -259,7 +260,6 @@ def _sort_by_ranks_below(listing: Listing, text: str) -> list[Mention]:
 _PLACE = re.compile(
     r"(?:→|->|=>) ?(?:overall |final |my )?(?:place|rank|position) ?[:#=]? ?(\d{1,3})[ .)*_]{0,4}$", re.I | re.MULTILINE
 )
-_DEPENDS = caseless(r"\W*(?:(?:it|that|this) (?:really |all )?depends|das kommt darauf an|ça dépend|depende)\b")
 _YOUR_CHOICE = caseless(
     r"\b(?:let me know|tell me|say) which (?:of (?:the|these)|one|list|order|ranking|you)\b",
     r"\bwhich (?:one|of (?:the two|these|them)|list|order) (?:do|would|should|are) (?:you|i)\b",

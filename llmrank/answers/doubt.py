@@ -89,6 +89,8 @@ _EVEN = caseless(
     r"\bbefore (?:i|we) (?:can|could) (?:give|make|offer|rank|order|say)\b|\bonce you(?:['’]ve| have)? confirm\w*\b",
 )
 """Says, before or after a list, that no item is preferred: `I would not put one above another`."""
+DEPENDS = caseless(r"\b(?:depends|das kommt darauf an|ça dépend|depende)\b")
+"""`It depends: A if they want action, B if not`"""
 _GROUPED = caseless(
     r"\b(?:let me |i(?:['’]ll| will) )group (?:the|these|them)\b",
     r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"

@@ -25,6 +25,7 @@ from llmrank.answers.described import Descriptions
 from llmrank.answers.normalise import caseless, folded
 from llmrank.answers.recalled import Recalled
 from llmrank.answers.title import (
+    DASH,
     FIGURES,
     SMALL_WORDS,
     Name,
@@ -62,7 +63,6 @@ _ACCESSORY = re.compile(
 )
 """Words that make a longer name another product, such as an accessory."""
 _LONG_NUMBER = re.compile(r"\b(?!(?:18|19|20)\d\d\b)\d{4,}\b|\b\d+ [gt]b\b")
-_DASHED = re.compile(r"\s[-–—]\s")
 _GOES_ON = re.compile(r"\)[,;]? \w")
 _LATIN = re.compile(r"[a-z]")
 _DOUBLE = re.compile(r"([a-z])\1")
@@ -278,7 +278,7 @@ class TitleIndex:
         """The titles as they were shown, without their years, and the works and creators that they consist of."""
         shown = [_YEAR_BEHIND.sub("", item.title) for item in self._items]
         by = [title for title, parsed in zip(shown, self._titles, strict=True) if parsed.is_by]
-        return shown + [part for title in by for part in _DASHED.split(title) if " " in part]
+        return shown + [part for title in by for part in DASH.split(title) if " " in part]
 
     @cached_property
     def _titles(self) -> list[Title]:

@@ -32,7 +32,7 @@ SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for",
 """Words that do not distinguish titles."""
 _INITIALS = re.compile(r"\b(?:[^\W\d_][.*]){2,}")
 _PART = re.compile(r":\s|\s[-–—]\s")
-_DASH = re.compile(r"\s[-–—]\s")
+DASH = re.compile(r"\s[-–—]\s")
 _APOSTROPHES = re.compile(r"['’‘`´ʼ]")
 _BEFORE_UNIT = re.compile(r"(?<=\d)(?=(?:oz|ml|mg|kg|g|l|lbs?|ct|pcs?|gb|tb)\b)")
 _INCHES = re.compile(r"(?<=\d)\"(?=[\s),]|$)")
@@ -182,7 +182,7 @@ def parse_title(text: str) -> Title:
     pieces = _PART.split(main)
     named = map(normalised, pieces) if len(pieces) > 1 else (words,)
     parts = tuple(without_article(part) for part in named if part)
-    has_dash = len(parts) > 1 and _DASH.match(main, len(pieces[0])) is not None
+    has_dash = len(parts) > 1 and DASH.match(main, len(pieces[0])) is not None
     is_by = not year and len(parts) == 2 and has_dash
     return Title(name, tuple(aliases), tuple(remarks), parts, year, has_dash, is_by, ", " in main and len(parts) < 2)
 

@@ -67,7 +67,7 @@ _IS_BEST = caseless(
     r"(?:(?!, (?:but|while|whereas|and|(?-i:[A-Z])))[^.;\n]){1,60} (?:better|best)(?=[.,:;!]|$| than)"
     r"|wins(?=[ .,;!]|$)|gets my vote|(?:beats|edges out)(?= [A-Z\"“*])|it is(?=(?:,? then)?[.!]|$)"
     r"|(?:is|would be) (?:even |clearly |far |much )?better(?=[.,!]|$| than))\b"
-    r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more)\b)"
+    r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had|the more|the \w+er one)\b)"
 )
 LATTER = caseless(
     r"\b(?:i(?:['’](?:d|ll)| would| will) (?:still )?(?:pick|choose|go (?:with|for)|lean towards?|take|say"

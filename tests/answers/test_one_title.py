@@ -119,6 +119,7 @@ def test_a_sentence_chooses_one_of_the_titles_it_names(name: str, text: str, cho
         "Heat. No, wait: actually it depends. Fargo is also good.",
         "Fargo\n\nEdit: Heat (1995)",
         "Heat. Sorry, Fargo.",
+        "Heat is the safer bet, Fargo the bolder one.",
     ],
 )
 def test_a_sentence_about_several_titles_chooses_none(name: str, text: str) -> None:

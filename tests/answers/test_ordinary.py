@@ -725,3 +725,40 @@ def test_a_yes_with_a_no_beside_it_stays_a_yes(text: str) -> None:
 
 def test_what_is_expected_besides_a_rating_is_none() -> None:
     assert read("rating", "I'd expect 2 hours of joy. Rating: 5", numbered(1)).value == 5.0
+
+
+LISTED = "1. Heat\n2. Fargo\n3. Alien\n4. Casino\n\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "places"),
+    [
+        ("permutation", "- A: 2\n- B: 1\n- C: 4\n- D: 3", "BADC"),
+        ("permutation", "- A → 2nd\n- B → 1st\n- C → 4th\n- D → 3rd", "BADC"),
+        ("permutation", '{"rank_to_id": {"1": "C", "2": "A", "3": "D", "4": "B"}}', "CADB"),
+        (
+            "titles",
+            "- Heat\n  Score: 7/10\n- Fargo\n  Score: 9/10\n- Alien\n  Score: 3/10\n- Casino\n  Score: 5/10",
+            "",
+        ),
+        ("titles", f"{LISTED}Casino is also a top pick.", "ABCD"),
+        ("titles", f"{LISTED}If they are in the mood for horror, Alien is the best choice.", "ABCD"),
+        ("titles", f"{LISTED}Heat is the weakest match here.", ""),
+        ("titles", f"**Least recommended**\n{LISTED}", ""),
+        ("titles", f"Ranked 1 (worst) to 4:\n{LISTED}", "DCBA"),
+        ("titles", "1. Heat 2. Fargo 3. Alien. Not recommended: Casino", "ABC"),
+        ("titles", "1. Heat\n2. Fargo\n3. Alien\n4. Casino was excluded because they have seen it.", "ABC"),
+        ("titles", "Fargo\nAlien\nHeat\nFun fact: Casino (1995) was filmed in Las Vegas.", "BCA"),
+        (
+            "titles",
+            "You've watched and loved, in this order:\n1. Heat\n2. Fargo\n\nRanking:\n1. Alien\n2. Casino",
+            "CD",
+        ),
+        ("rating", "I can't watch films, but I'd say 4 stars.", "4"),
+    ],
+)
+def test_plain_answers_that_only_one_rule_reads(name: str, text: str, places: str) -> None:
+    titles = ("Heat (1995)", "Fargo (1996)", "Alien (1979)", "Casino (1995)")
+    items = tuple(Item(letter, title) for letter, title in zip("ABCD", titles, strict=True))
+    answer = answer_format(name).read(Response(text), Question(items, tuple("ABCD") if name == "permutation" else ()))
+    assert "".join(answer.ranked) + ("" if answer.value is None else f"{answer.value:g}") == places

@@ -735,7 +735,6 @@ LISTED = "1. Heat\n2. Fargo\n3. Alien\n4. Casino\n\n"
     [
         ("permutation", "- A: 2\n- B: 1\n- C: 4\n- D: 3", "BADC"),
         ("permutation", "- A → 2nd\n- B → 1st\n- C → 4th\n- D → 3rd", "BADC"),
-        ("permutation", '{"rank_to_id": {"1": "C", "2": "A", "3": "D", "4": "B"}}', "CADB"),
         (
             "titles",
             "- Heat\n  Score: 7/10\n- Fargo\n  Score: 9/10\n- Alien\n  Score: 3/10\n- Casino\n  Score: 5/10",

@@ -116,7 +116,9 @@ def test_a_command_loads_no_answer_format_until_it_reads_one() -> None:
     """Their patterns take longer to compile than most commands take."""
     code = "import llmrank.cli.rerank\nprint(*(name for name in sys.modules if name.startswith('llmrank.answers.')))"
     ran = subprocess.run([sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True, check=True)
-    assert {*ran.stdout.split()} <= {f"llmrank.answers.{name}" for name in ("normalise", "outcome", "plugin_format")}
+    assert {*ran.stdout.split()} <= {
+        f"llmrank.answers.{name}" for name in ("envelope", "normalise", "outcome", "plugin_format")
+    }
 
 
 def test_every_room_is_in_the_table() -> None:

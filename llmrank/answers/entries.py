@@ -425,9 +425,23 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         return parts
     if marked and (near := _before_remark(body, index)):
         return [near]
+    return _unknown(line, body, whole, index) if marked and not _LEFT_OPEN.search(body) else []
+
+
+def _unknown(line: Line, body: str, whole: Mention, index: TitleIndex) -> Mentions:
+    """Return the text of an entry that names no candidate, without its remark; nothing if it is a sentence."""
     # A headline reads like a sentence.
-    in_prose = _is_sentence(body) and not index.nearest(body) and not index.alike(body, range(len(index)))
-    return [whole] if marked and not in_prose and not _LEFT_OPEN.search(body) else []
+    if not _is_sentence(body) or index.nearest(body) or index.alike(body, range(len(index))):
+        return [whole]
+    remark = _SPACED_DASH.search(body[:400]) if line.value is not None else None
+    says = body[remark.end() :].split() if remark else []
+    head = body[: remark.start()] if remark else ""
+    remarked = says and (says[0][:1].islower() or sum(map(str.islower, says[1:])) >= _SAYS)
+    return [Mention(_bare(head), None)] if head and remarked and not _is_sentence(head) else []
+
+
+_SAYS = 2
+"""Number of lower-case words from which a text behind a colon or dash is a remark."""
 
 
 def _replacement(body: str, index: TitleIndex) -> Mentions | None:

@@ -8,6 +8,7 @@ and how it ends, which is where ratings, verdicts and choices stand.
 from __future__ import annotations
 
 import re
+from textwrap import dedent
 
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029]")
 _NO_BREAK = dict.fromkeys(map(ord, "\u00a0\u202f"), " ")
@@ -15,6 +16,13 @@ _FENCE = re.compile(
     r"\A\s*```(?:text|txt|plaintext|plain|markdown|md)?[ \t]*\n((?:(?!```).)*?)\n?[ \t]*```\s*\Z", re.DOTALL
 )
 _QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
+_LINE_BREAKS = re.compile(r"[ \t]+$", re.MULTILINE)
+"""Spaces at the end of a line, which Markdown makes a line break of."""
+_DECORATION = re.compile(
+    "\\s+[\U0001f600-\U0001f644\U0001f64c-\U0001f64f\U0001f970-\U0001f97a🎬🍿🎉✨🎵🎶📚📖🎮🎧🎥🚀💡❤🍝🎯🤔🤗🤩🥳]+\ufe0f?\\s*\\Z"
+)
+"""Emoji at the end that say nothing; thumbs, stars, ticks and medals do."""
+_EMPHASISED = re.compile(r"\A\s*(\*\*|__|[\"“])((?:(?!\*\*|__)[^\n\\\"“”])+?)(\*\*|__|[\"”])\s*\Z")
 _OPENS = re.compile(
     r"\A\W{0,4}(?:(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|great|got it|no problem|gerne|claro"
     r"|bien sûr|natürlich|certo)\b[!.,:]?\s{0,3})?"
@@ -54,7 +62,8 @@ def plain_lines(text: str) -> str:
     if text.lstrip().startswith(">"):
         lines = [line for line in text.split("\n") if line.strip()]
         text = _QUOTED.sub("", text) if all(line.lstrip().startswith(">") for line in lines) else text
-    return text
+    text = _LINE_BREAKS.sub("", text) if " \n" in text or "\t\n" in text else text
+    return dedent(text) if text[:1] in (" ", "\t") else text
 
 
 def unwrapped(text: str) -> str:
@@ -62,9 +71,12 @@ def unwrapped(text: str) -> str:
     if "```" in text and (block := _FENCE.match(text)):
         text = block[1]
     text = _OPENS.sub("", text, count=1)
+    text = text if text.isascii() else _DECORATION.sub("", text)
     for _ in range(_COURTESIES):
         closing = _CLOSES.search(text, max(len(text) - _LAST_SIGNS, 0))
         if closing is None or not text[: closing.start()].strip():
             break
         text = text[: closing.start()].rstrip()
+    if (whole := _EMPHASISED.match(text)) and whole[1].strip('“"') == whole[3].strip('”"'):
+        return whole[2]  # **Terminator 2, not the first one.**
     return text

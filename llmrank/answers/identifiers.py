@@ -56,7 +56,7 @@ _FILLER = (
 )
 _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
-_MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>,、]\s*)?){3,}")
+_MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>,、]\s*)?){3,}\.?")
 _SCORED = caseless(
     r"\W{0,4}(?:[A-Za-z]{2,12} )?\[\w{1,20}\] ?(?:[:=–—→-]|->|is|ranks|comes(?: in)?) ?"
     r"(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank|position|place)\b)"

@@ -465,6 +465,10 @@ _LONG_LINK = re.compile(r"\[([^\[\]\n]{0,200}[^\W\d_]{2}[^\[\]\n]{0,200})\]\(htt
 _CURLY, _CURLY_JSON = re.compile("[“”]"), re.compile(r"[\[{［｛]\s{0,80}“")
 _TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)[.):] ", re.MULTILINE)
 """`=2. Heat`"""
+_BEHIND_LABEL = re.compile(r"^([^\n]{2,80}[:：]) (?=1[.)] [^\n]+\n\s{0,40}2[.)] )", re.MULTILINE)
+"""`Ranking: 1. Heat⏎2. Fargo`"""
+_HASHED = re.compile(r"^([ \t]{0,9}[*_]{0,3})#(\d{1,3})[:.)]?[ \t](?=[^\W\d]|[\"'*_\[]|\d+\D)", re.MULTILINE)
+"""`#1 Heat`"""
 _HASH_CHAIN = re.compile(r"^\W{0,4}#\d{1,4}(?:\s?(?:→|>|->|,)\s?#\d{1,4})+", re.MULTILINE)
 """`№7 → №5 → №2`: not a list that begins with its seventh entry."""
 _QUOTED_NUMBER = re.compile(r"^(\s{0,20}[\"'])(\d{1,3})[.)] ", re.MULTILINE)
@@ -507,6 +511,8 @@ _STEPS: _Steps = (
     ("", folded),
     ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),
     ("1. ", _without_quoted_numbers),
+    (": 1", partial(_BEHIND_LABEL.sub, r"\1\n")),
+    ("#1", lambda text: _HASHED.sub(r"\1\2. ", text) if "#2" in text else text),
     ("=", partial(_TIED.sub, r"\1\2\3. ")),
     ("|", partial(_GENRES.sub, lambda found: found[0].replace("|", ", "))),
     ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped

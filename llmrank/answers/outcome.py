@@ -9,7 +9,7 @@ promises to answer later. Each looks only at the opening of the text, where such
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from llmrank.answers.normalise import caseless
@@ -172,6 +172,31 @@ def before_next_question(text: str) -> str:
     return first if first.strip() else text
 
 
+def from_first(text: str, names: Callable[[str], bool]) -> str:
+    """Return a text from the first paragraph that names something or leads to it (`:`); "" if that is the first one,
+    or there is none."""
+    parts = text[:_LEAD_LIMIT].split("\n\n")
+    begins = next((at for at, part in enumerate(parts) if part.rstrip().endswith(":") or names(part)), 0)
+    return text[sum(len(part) + 2 for part in parts[:begins]) :] if begins else ""
+
+
+_LEAD_LIMIT = 4000
+"""Maximum number of characters in which the first such paragraph is searched for."""
+
+
+def without_remarks(text: str, says_more: re.Pattern[str]) -> str:
+    """Return a text without the last sentences that have none of these words (`so 3. This fits their taste.`)."""
+    for _ in range(_REMARKS):
+        last = _LAST_SENTENCE.search(text, max(len(text) - _REMARK_LIMIT, 0))
+        if last is None or says_more.search(last[0]) or not says_more.search(text[: last.start()]):
+            break
+        text = text[: last.start()]
+    return text
+
+
+_REMARKS, _REMARK_LIMIT = 4, 400
+"""Maximum number of remarks, and of characters in one."""
+_LAST_SENTENCE = re.compile(r"(?<=[\w)*][.!])[*_\"”)]{0,3}\s+[^\s.!?][^.!?\n]*[.!]?[*_\"”)]{0,3}\s*\Z")
 LEAST_MASS = 0.5
 """Answers whose labels have less total probability than this are flagged (repair `low_label_mass`)."""
 

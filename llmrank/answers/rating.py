@@ -31,6 +31,7 @@ from llmrank.answers.normalise import EAST_ASIAN, SHORT, caseless, plain_text
 from llmrank.answers.outcome import (
     NEXT_ITEM,
     RETRACTION,
+    TAKEN_BACK,
     TextFormat,
     answered,
     before_next_question,
@@ -38,6 +39,7 @@ from llmrank.answers.outcome import (
     is_refusal,
     looks_like_error,
     unparsed,
+    without_remarks,
 )
 from llmrank.answers.predictions import USER
 from llmrank.answers.title import without_titles
@@ -304,6 +306,14 @@ _TWO_WAYS = caseless(
 """`If they play alone, 3; if they play with a partner, 5.`"""
 _ASKED_FIRST = re.compile(r"\A[^\n]{10,300}\?[\"”*_]{0,3}\s*\n(?=\W{0,3}\d)")
 """The question, repeated before the answer."""
+_SAYS_MORE = caseless(
+    rf"\d|{_RANGE_MARK}|[★⭐🌟一二三四五]|\b(?:{'|'.join(_VALUES)}|half|stars?|rating|score)\b|{TAKEN_BACK.pattern}"
+    r"|\b(?:not|\w{1,6}n['’]t|cannot|unable|without|no|but|however|if|unless|though|perhaps|maybe|nicht|pas|aber|mais"
+    r"|pero)\b|\?"
+)
+"""Words of a sentence that may say more about a rating before it."""
+_PARTS = 12
+"""Number of lines up to which each is read alone if the text has no rating as a whole."""
 _SHORT = 8
 """Maximum number of words of a text whose last number is the rating even if nothing says so (`Probably a 4`)."""
 
@@ -334,7 +344,10 @@ class Rating(TextFormat):
         if _OTHER_WAY.search(text):
             return unparsed(response, text, "other_scale")
         plain = _plain(text, question)
-        given = _plainest(plain, question.scale, is_refusal(response, text))
+        declined = is_refusal(response, text)
+        given = _plainest(without_remarks(plain, _SAYS_MORE), question.scale, declined)
+        if not given and len(parts := [part for part in plain.split("\n") if part]) in range(2, _PARTS):
+            given = [*dict.fromkeys(one for part in parts for one in _plainest(part, question.scale, declined))]
         if not given:
             return unparsed(response, text, "no_rating")
         (value, of), *others = given

@@ -26,6 +26,7 @@ from llmrank.answers.outcome import (
     cannot_say,
     looks_like_error,
     unparsed,
+    without_remarks,
 )
 from llmrank.answers.predictions import (
     ABOUT_ANOTHER,
@@ -236,7 +237,7 @@ class YesNo:
         first = before_next_question(text.strip())
         text = _CANNOT_BUT.sub("they will like it. ", without_titles(first or text, question.items, "it"))
         text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
-        verdicts = _verdicts(text)
+        verdicts = _verdicts(text) or _verdicts(without_remarks(text, _SAYS_MORE)) or _in_one_paragraph(text)
         plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
         if verdicts and not plain and (asks_first(text) or cannot_say(text)):
             return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
@@ -260,6 +261,19 @@ class YesNo:
         return Structured("choice", "Yes\nNo")
 
 
+def _in_one_paragraph(text: str) -> set[bool]:
+    """Return the verdicts of the paragraphs of a text that has none as a whole: a reason, then `No. …`. The points of a
+    list are no verdicts."""
+    parts = [part for part in text.split("\n\n") if part.strip()] if "\n- " not in text else []
+    return {one for part in parts for one in _verdicts(part)} if 1 < len(parts) < _PARAGRAPHS else set()
+
+
+_PARAGRAPHS = 8
+_SAYS_MORE = caseless(
+    rf"\b(?:{_EITHER}|\w{{1,6}}n['’]t|never|but|however|if|unless|though|perhaps|maybe|like|enjoy|love|recommend|hate"
+    rf"|dislike|likely|unlikely|probably|skip|pass|fit|{TAKE})\w{{0,3}}\b|[?👍👎]"
+)
+"""Words of a sentence that may say more about a verdict before it."""
 _THUMB_DOWN = re.compile(r"\A\s{0,9}(?:👎|❌)️?(?=[^\n✅👍]{0,2000}(?:\Z|\n))")
 """`👎 The user marks beans as an allergen`"""
 

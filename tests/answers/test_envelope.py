@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -21,7 +22,25 @@ WRAPS: dict[str, Callable[[str], str]] = {
     "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
     "reasoning": lambda text: f"<think>\nLet me compare the candidates.\n</think>\n\n{text}",
     "blank lines": lambda text: f"  \n\n{text}\n\n\n",
+    "line breaks of Markdown": lambda text: text.replace("\n", "  \n"),
+    "indentation": lambda text: "    " + text.replace("\n", "\n    "),
+    "emoji": lambda text: f"{text.rstrip()} 😊",
+    "reason before": lambda text: f"The user seems to enjoy slow stories with clever scripts.\n\n{text}",
 }
+_ENTRY = re.compile(r"^(\s*)(\d{1,2})\. (?=\S)", re.MULTILINE)
+_TITLE = re.compile(r"^(\s*\d{1,2}\. )([^*\n\[{\"–—:-]+?)[ ]*$", re.MULTILINE)
+LISTS: dict[str, Callable[[str], str]] = {
+    "1)": lambda text: _ENTRY.sub(r"\1\2) ", text),
+    "#1": lambda text: _ENTRY.sub(r"\1#\2 ", text),
+    "1:": lambda text: _ENTRY.sub(r"\1\2: ", text),
+    "1 -": lambda text: _ENTRY.sub(r"\1\2 - ", text),
+    "blank lines": lambda text: text.replace("\n", "\n\n"),
+    "bold": lambda text: _TITLE.sub(r"\1**\2**", text),
+    "a reason behind a dash": lambda text: _TITLE.sub(r"\1\2 – a good match for this user", text),
+    "a reason behind a colon": lambda text: _TITLE.sub(r"\1\2: Matches the interest in clever stories.", text),
+    "a reason below": lambda text: _TITLE.sub(r"\1\2\n   - Reason: it matches the interest in clever stories", text),
+}
+"""Ways to write the entries of a numbered list."""
 IN_TURNS = ("User:", "Human:", "Assistant:", "analysis", " [/INST]", '"')
 """How an answer begins that is itself a dialogue or a JSON string, which is recognised at the beginning only."""
 SAMPLE = [
@@ -40,6 +59,18 @@ def test_an_answer_is_read_as_without_its_envelope(wrap: str) -> None:
             wrapped, _ = read({**row, "text": WRAPS[wrap](row["text"])})
             changed += [(row["text"], bare, wrapped)] * (bare != wrapped)
     assert not changed
+
+
+@pytest.mark.parametrize("way", LISTS)
+def test_a_list_is_read_however_its_entries_are_written(way: str) -> None:
+    rows = [row for row in ROWS[::12] if row["format"] == "titles" and len(_ENTRY.findall(row["text"])) > 2]
+    same = different = 0
+    for row in rows:
+        bare, outcome = read(row)
+        if outcome.value != "unparsed" and "```" not in row["text"]:
+            kept = read({**row, "text": LISTS[way](row["text"])})[0] == bare
+            same, different = same + kept, different + (not kept)
+    assert same > 49 * different  # some texts lose their meaning
 
 
 @pytest.mark.parametrize(

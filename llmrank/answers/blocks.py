@@ -490,10 +490,11 @@ SCORE_HEADS = word_set(
 ITEM_HEADS = word_set(
     "title titles movie movies film films item items id ids identifier candidate candidates name product book "
     "option passage document article articles headline headlines song track tracks album game recipe restaurant "
-    "label index titre título titulo titolo titel película pelicula filme 电影 片名 映画 фильм show shows podcast "
-    "podcasts episode course hotel job museum rezept recette receta ricetta buch livre libro produkt produit producto "
-    "prodotto artikel spiel jeu juego gioco lied chanson canción canzone musée museo nom nombre nome bezeichnung книга "
-    "书名 名称"
+    "label index model anime manga comic app dish meal titre título titulo titolo titel película pelicula filme "
+    "电影 片名 映画 фильм show shows podcast podcasts episode course hotel job museum rezept recette receta "
+    "ricetta buch livre libro produkt produit producto prodotto artikel spiel jeu juego gioco lied chanson "
+    "canción canzone musée museo nom nombre nome bezeichnung книга 书名 名称 候補 候補番号 番号 アイテム 商品 "
+    "作品 候选 候选项 选项 编号 후보 번호 작품"
 )
 
 
@@ -678,7 +679,7 @@ def _object_block(table: Mapping[str, object]) -> Block | None:
         return _json_block(decoded(table[arguments]))
     if plain and len(packed := [one for name, text in table.items() if (one := _embedded_json(name, text))]) == 1:
         return _json_block(packed[0])
-    if block := _listed(_in_listed_order(low, table)):
+    if block := _listed(_in_listed_order(low, table) or _in_grades(table)):
         return block
     for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
         if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
@@ -728,6 +729,17 @@ def _in_listed_order(keys: Mapping[str, str], table: Mapping[str, object]) -> li
     return [*map(_text, names)] if all(map(_is_plain, names)) else []
 
 
+def _in_grades(table: Mapping[str, object]) -> list[str]:
+    """Return the items of several lists that are called better and worse (`{"top": […], "also_good": […]}`)."""
+    lists = [cast("list[object]", one) for one in table.values() if isinstance(one, list)]
+    graded = len(lists) > 1 and len(lists) == len(table) and all(map(_GRADE.match, table))
+    items = [item for one in lists for item in one]
+    return [*map(_text, items)] if graded and all(map(_is_plain, items)) else []
+
+
+_GRADE = caseless(
+    r"(?:top|best|first|must|highly)(?=_|\b)|(?:also|then|next|second|maybe|others?|rest|good|honou?rable)(?=_|\b)"
+)
 _NO_ANSWER = caseless(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates|because|similar")
 """Names of fields that hold items which are not ranked."""
 _REST = ("rest", "others", "remaining", "then")

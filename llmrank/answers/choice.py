@@ -61,7 +61,8 @@ _CALLED = caseless(
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|正解は|정답|svar|odpověď|vastaus|válasz"
     r"|cevap|yanıt|jawaban|đáp án|választás|wybór|výběr|volba|valinta|seçim|pilihan"
     r"|lựa chọn|alegere\w{0,4}|(?:bästa|beste|bedste) val(?:et|get|g)?|επιλογή|вибір|выбор)"
-    r"(?: ?:)?(?: (?:is|are|would be|therefore|thus|clearly|the|remaining|n|number|recommendation|choice|match|fit"
+    r"(?: ?:)?(?: (?:is|are|would be|wäre|serait|sería|seria|sarebbe|therefore|thus|clearly|the|remaining|n|number"
+    r"|recommendation|choice|match|fit"
     r"|pick|passage|document"
     r"|item|movie"
     r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
@@ -85,7 +86,7 @@ _CHOSEN_BEHIND = caseless(
     r"|[\])*_\"]{0,4} (?:(?:clearly |still |definitely )?(?:comes out on top|wins\b|stands out|(?:fits|suits"
     r"|matches)(?: [^.;\n]{1,60})? best\b|suits (?:them|this \w+) best)"
     r"|is (?:(?:clearly|probably|definitely) )?(?:the best|(?:the )?closest)(?= (?:to|for|here|among|overall|of)\b"
-    r"|[.,;!]|$)|it is(?=[.!]|$)|is what i['’]d (?:choose|pick)\b)"
+    r"|[.,;!]|$)|it is(?=[.!]|$)|is what i['’]d (?:choose|pick)\b|makes (?:more|the most) sense\b(?! if\b))"
     r"|[\])*_\"]{0,4} ?番の?[^.\n]{0,60}が(?:一番|最も)(?:おすすめ|適)"
     r"|[\])*_\"]{0,4} ?番?が(?:一番|最も)(?:おすすめ|適|合)"
     r"|[\])*_\"]{0,4} ?番?を(?:(?:おすすめ|お勧め|推薦|選択)し|選び)(?:ます(?!か|が)|たい)"
@@ -161,7 +162,8 @@ _WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
 """`A: 0.2, B: 0.8`: the first identifier is not the choice."""
 _IF_THEY = caseless(
     r"[\])*_\"]{0,4}(?: \([^()\n]{1,80}\))? (?:if|when) (?:they|he|she|you|the \w+)(?:['’]re| are)?"
-    r" (?:want|prefer|like|love|feel|need|enjoy|in)\w{0,3}\b"
+    r" (?:want|prefer|like|love|feel|need|enjoy|in)\w{0,3}\b",
+    r"[\])*_\"]{0,4},? but only (?:if|when)\b",
 )
 """`Choose A if they want action`"""
 _EACH_FOR = caseless(r"\b(?:both|either|equally|neither)\b")
@@ -363,7 +365,8 @@ _PLACE = caseless(
     rf"\bthe ({'|'.join(ORDINALS)}|last) (?:one|option|movie|film|item|product|passage|candidate|book|game|song)\b"
 )
 _PLACE_CHOSEN = caseless(
-    r"(?:^\W*(?:i(?:['’]d| would) )?(?:(?:pick|choose|say|recommend|go with|prefer) )?|\b(?:answer|choice|pick) is "
+    r"(?:^\W*(?:my (?:pick|choice|answer) (?:is|would be) |i(?:['’]d| would) )?(?:(?:pick|choose|say|recommend"
+    r"|go with|prefer) )?|\b(?:answer|choice|pick) is "
     r"|\bgo with )" + _PLACE.pattern + r"(?: (?:on|in|of) (?:the|this|that|your) list)?(?="
     r"[.,;:!]|\W*$| (?:because|since|for|as|is (?:the )?(?:best|better|more|most))\b)"
 )

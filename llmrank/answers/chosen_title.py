@@ -26,13 +26,14 @@ _TITLE_WORDS, _TITLE_SIGNS = 12, 200
 """Maximum number of words and characters of a title."""
 _CALLS = caseless(
     r"\b(?:my (?:top |final |corrected |revised |new |updated )?(?:pick|choice|guess|bet|suggestion|recommendation"
-    r"|answer)(?= (?:is|would be)\b|[:*_\"“ ]{1,3}(?-i:[A-Z]))"
+    r"|answer)(?: for (?:tonight|today|them|you|(?:this|the) \w+))?(?= (?:is|would be)\b|[:*_\"“ ]{1,3}(?-i:[A-Z]))"
     r"|(?:(?:top|first|final|best) (?:pick|choice)|(?<!not )(?<!also )(?<!already )(?<!least )"
     r"(?<!previously )recommended)(?=[:*_]{1,3} )|recommend|suggest"
     r"|make it(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:pick|choose|name) (?:just |only )?one|(?:has|have"
     r"|would have) to be(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|am (?:ehesten|besten) passt(?: wohl| hier)?|try(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:answer|pick"
-    r"|choice) (?:changes to|becomes|is now)|go(?:ing)? (?:(?:straight )?(?:with|for)|straight to)|answer is|(?:^"
+    r"|choice) (?:changes to|becomes|is now)|stick(?:ing)? with|go(?:ing)? (?:(?:straight )?(?:with|for)"
+    r"|straight to)|answer is|(?:^"
     r"|(?<=, ))so"
     r"|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|settl(?:e|ing) (?:on|for)|opt(?:ing)? for|lean(?:ing)? towards?"
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
@@ -44,13 +45,16 @@ _CALLS = caseless(
     r"|one i(?:['’]d| would) (?:put|place|rank) (?:1st|first|at the top|on top) is|number one is"
     r"|next (?:step|watch|read|pick|film|movie|book|game) is"
     r"|(?:would|will|['’]d|['’]ll) (?:enjoy|like|love)(?= [^.,;]{2,80} (?:the )?most\b)"
+    r"|i(?:['’]m (?:confident|sure|certain)| think| believe| expect)(?: that)? (?:they|he|she|you|(?:the|this) \w+)"
+    r"(?:['’](?:d|ll)| would| will) (?:\w+ly )?(?:enjoy|like|love)(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|most likely (?:to )?(?:watch|read|play|buy|click(?: on)?|listen to|order|enjoy|like|choose|pick)"
     r"|best (?:remaining )?(?:choice|pick|fit|option|match|recommendation)|(?<!second )(?<!next )best(?=:)"
     r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
     r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
     r"|recomend(?:o|aria)|recomiendo|recomendaría|escolh(?:o|eria)|elij?o|elegiría|consiglio|consiglierei|scelgo"
-    r"|je (?:vous |te |lui )?(?:recommande(?:rais)?|conseille(?:rais)?|choisi(?:s|rais))|ich (?:empfehle|wähle"
+    r"|je (?:vous |te |lui )?(?:propose(?:rais)?|recommande(?:rais)?|conseille(?:rais)?|choisi(?:s|rais))"
+    r"|ich (?:empfehle|wähle"
     r"|würde|nehme)|рекомендую|выбираю|посоветовала?)\b"
     r"|(?:최종|제) (?:추천|선택|답)은|(?<!不)(?<!不太)推[荐薦](?=[\s\"“])|(?:おすすめ|お勧め)(?:の\w{1,6})?は"
 )
@@ -160,7 +164,7 @@ _REJECTED = caseless(r"\b(?:not|skip|avoid)(?= [*_\"“]{0,3}(?-i:[A-Z]))")
 def _in_quotes(found: re.Match[str], index: TitleIndex) -> int | None:
     """Return the item of a quoted title that is recommended, None if it is none or if the sentence denies it."""
     match = next(filter(None, map(index.find, filter(None, found.groups()))), None)
-    denied = DENIED_IN_ASIA.search(found.string[found.end() :].partition("。")[0])
+    denied = DENIED_IN_ASIA.search(re.split(r"[。.]", found.string[found.end() :], maxsplit=1)[0])
     joined = _JOINED_IN_ASIA.search(found.string, max(0, found.start() - 8), found.start())
     return match.positions[0] if match and len(match.positions) == 1 and not (denied or joined) else None
 

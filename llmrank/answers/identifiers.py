@@ -39,6 +39,11 @@ from llmrank.types import Question
 _TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*+")
 _BRACKETS = re.compile(r"\[([^\[\]\n]{0,2000})(?:\]|$)", re.MULTILINE)
 _CHAIN = re.compile(r"\[(?:\d++|[A-Z]{1,2})\](?: > \[(?:\d++|[A-Z]{1,2})\])++")
+_MEASURE = re.compile(
+    r"(?<![\d,.])\d{1,6}(?:,\d{1,2})? ?(?:€|(?:EUR|Euros?|km|kg|cm|Sterne?n?|étoiles|estrellas|stelle)\b)"
+    r"|[€$£] ?\d{1,6}\b"
+)
+"""`147,43 €`, `0,4 km`, `4 Sterne`: not two identifiers."""
 _SEPARATOR = re.compile(r"[\s,;<>→|=\[\](){}\"'`“”«»*_~/&#.-]*+")
 _SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over|ou|et|oder|und)\b)[a-z]{2}")
 _BEHIND_A = re.compile(r"\s(?:to [B-Z]|wins|beats|would (?:be fine|work|do))\b")
@@ -108,8 +113,10 @@ _OR = re.compile(r"\bor\b")
 _RANGE = re.compile(r"[\]\s]*[-–][\[\s]*")
 _LEADS = re.compile(r"[:：]\W{0,4}$")
 _ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
-_ROLES = re.compile(r"\W*([A-Za-z]{2,12}) ?(?:->|=>|→|[:=|–—-]) ?([A-Za-z]{2,12})\W*")
+_ROLES = re.compile(r"\W*([^\W\d_]{2,20}) ?(?:->|=>|→|[:=|–—-]) ?([^\W\d_]{2,20})\W*")
 """A line with the meaning of both sides of the lines below it: `(item → rank)`."""
+_UNKNOWN = ("pair", "")
+"""The heading of pairs whose sides have unknown names: either may be the rank."""
 _CALL = re.compile(r"[A-Za-z]{1,12}\((\w{1,20})\)")
 """`logP(A)`, `score(3)`"""
 _ASIDE = re.compile(r"\([^()]{3,200}\)")
@@ -232,6 +239,9 @@ def words_of(text: str, identifiers: Identifiers, bracketed_only: bool) -> list[
     words: list[Word] = []
     brackets = [found.span(1) for found in _BRACKETS.finditer(text)] if "[" in text else []
     at = 0
+    measures = (
+        {at for found in _MEASURE.finditer(text) for at in range(*found.span())} if identifiers.are_numbers else ()
+    )
     if identifiers.are_letters and "." in text:
         text = _INITIALS.sub(lambda found: found[0].replace(".", "_"), text)
     for match in identifiers.token.finditer(text):
@@ -242,7 +252,9 @@ def words_of(text: str, identifiers: Identifiers, bracketed_only: bool) -> list[
         position = identifiers.find(word)
         is_identifier = position is not None or identifiers.is_of_kind(word)
         if is_identifier and (
-            _is_measure(text, start, end) if identifiers.are_numbers else _ELIDED.match(text, end) is not None
+            start in measures or _is_measure(text, start, end)
+            if identifiers.are_numbers
+            else _ELIDED.match(text, end) is not None
         ):
             is_identifier, position = False, None
         if is_identifier and (bracketed or (not bracketed_only and not _is_pronoun(match, text))):
@@ -331,7 +343,9 @@ class _Reader:
                 continue
             if len(pairs) > 1:
                 above = _ROLES.fullmatch(found[-1].lines[0].text) if found and found[-1].lines else None
-                found.append(self.table(pairs, (head_role(above[1]), head_role(above[2])) if above else ("", "")))
+                roles = (head_role(above[1]), head_role(above[2])) if above else ("", "")
+                unknown = above is not None and not any(roles) and _ARROW.search(above[0])
+                found.append(self.table(pairs, _UNKNOWN if unknown else roles))
             else:
                 found += [Block("text", [line]) for line in pairs]
             pairs = []

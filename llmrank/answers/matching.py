@@ -141,9 +141,18 @@ class TitleIndex:
         ends = _GOES_ON.search(text) is None
         found = self._find_normalised(query, ends) or self._find_trailing_year(text)
         found = found or self._find_in_figures(query, ends)
+        described = self._find_described(text)
         if found and all(self._titles[at].whole == query.whole for at in found.positions):
+            return self._as_written(text, found, described) if described and found.positions else found
+        return described or found
+
+    def _as_written(self, text: str, found: Match, described: Match) -> Match:
+        """Return which of two matches of a text begins as written there: `Hotel am See (Köln)` is not `Hotel Am See
+        (Köln)` if a `Hotel am See` is in Köln."""
+        if found.positions == described.positions:
             return found
-        return self._find_described(text) or found
+        begun = [one for one in (found, described) if text.startswith(_spaced(self._items[one.positions[0]].title))]
+        return begun[0] if len(begun) == 1 else _AMBIGUOUS
 
     def disambiguated(self, match: Match, name: str, text: str, cells: Sequence[str] = ()) -> Match:
         """Narrow a match to the one item whose attribute stands beside its name in a text or in a cell of its row,
@@ -218,7 +227,7 @@ class TitleIndex:
         )
 
     def holding(self, text: str, among: Iterable[int]) -> set[int]:
-        """Return which of these items have titles with all words of a text."""
+        """Return which of these items have titles with all words of a text without a year."""
         return self._recalled.holding(parse_title(_spaced(text)), among) if len(text) <= self.longest else set()
 
     def misspelt(self, text: str, among: Iterable[int]) -> set[int]:
@@ -564,6 +573,7 @@ def _agreement(query: Title, title: Title) -> tuple[bool, ...]:
     """Return in which respects beyond the name a title agrees with a query, the most important first."""
     return (
         bool(query.year) and query.year == title.year,
+        not {*query.aliases, *query.remarks}.isdisjoint(title.aliases + title.remarks),
         query.whole == title.whole,
         query.name == title.name,
         without_article(query.name) == without_article(title.name),

@@ -175,7 +175,7 @@ _DISREGARDED = caseless(
 _REMARK_IN_LIST = re.compile(r"^([ \t]{0,20}(['\"])[^\n]{1,200}?\2,?)[ \t]{1,40}//[^\n]*$", re.MULTILINE)
 """`'Jane Eyre',  // gothic`"""
 _ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
-_ROMAN_INSIDE = re.compile(rf"(?<=[\s:])\(({'|'.join(_ROMANS)})\) ")
+_ROMAN_INSIDE = re.compile(rf"(?:\A|(?<=[^\n] ))\(({'|'.join(_ROMANS)})\) ")
 """`(i) Heat, (ii) Fargo`"""
 _PRINTS = re.compile(
     r"^for [\w, ]{1,80} in (?:(\w{1,40})|enumerate\((\w{1,40}), ?(?:start ?= ?)?1\)):"
@@ -504,7 +504,7 @@ _STEPS: _Steps = (
     ("....", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
     ("I recommend ", lambda text: _REPEATED_LEAD.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
     ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),
-    ("(ii) ", partial(_ROMAN_INSIDE.sub, lambda found: f"\n{_ROMANS.index(found[1]) + 1}. ")),
+    (" (ii) ", partial(_ROMAN_INSIDE.sub, lambda found: f"\n{_ROMANS.index(found[1]) + 1}. ")),
     ("一、", lambda text: _HAN_INSIDE.sub(_mark, text) if "二、" in text else text),
     ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
     ("“", lambda text: _CURLY.sub('"', text) if _CURLY_JSON.search(text) else text),

@@ -79,7 +79,7 @@ PHRASES = (
         r"|order|list|recommendation|pick|choice)|result\b|output\b(?! format)|therefore|thus\b|so the (?:order"
         r"|ranking)|summary\b|should read\b|(?:order|ranking|list) should be\b"
         r"|revis|redo\b|re-?rank|new (?:order|ranking|list)\b|start(?:ing)? over|wait\b|scratch that|updated?\b"
-        r"|correct(?:ed|ion)|on reflection|on second thought|actually\b|rather:|better:|reconsider"
+        r"|correct(?:ed|ion)|let me correct\b|on reflection|on second thought|actually\b|rather:|better:|reconsider"
         r"|ultimate|endgültig|endfassung|urteil|antwort|ergebnis|meine (?:rangliste|reihenfolge|empfehlung)|fazit"
         r"|hence\b|überarbeitet|korrigiert|corrigé|corregid|corrett[ao]|corrigid|gecorrigeerd|poprawion|réponse"
         r"|définiti(?:f|ve)|mon classement|ma liste|résultat|respuesta|definitiv|resultado"

@@ -39,7 +39,7 @@ _PREDICTION = caseless(
     r"|\b(?:(?<!not )unlikely|doubtful|not (?:(?:very|too|so|at all|particularly) )?likely)"
     r"|\b(?:little|low|small|slim|no|not much(?: of a)?) (?:chance|likelihood)"
     r"|\bnothing (?:[^.!?\n]{1,60} )?suggests?)(?: that| if| whether| of)? )?"
-    rf"\b(?:(?:the|this) {USER}|they|he|she)"
+    rf"\b(?:(?:the|this) {USER}|an? {USER} with (?:this|such an?|that) (?:history|taste|profile)|they|he|she)"
     r"(?: (?:will|would)|['’](?:ll|d)| wo(?=n['’]t)|(?: (?:is|are|am)|['’](?:re|s))(?P<never> not)?"
     rf"(?: going to|{_SURELY}(?: (?:very|highly|quite|rather|most|extremely))? (?P<un>un)?likely to))"
     rf"(?P<not>n['’]t| not| never)?{_SURELY}(?P<nor> not| never)?{_SURELY} "
@@ -190,7 +190,7 @@ _AGAINST = caseless(
     r"\bcan(?:no|['’])t say yes\b|\A\W*prediction[\W_]{1,6}dislikes?(?=[*_]{0,3}(?:[.!\n]|$))",
     r"\bhard pass\b|\bverdict\W{1,4}skip\b|\A\W*not really[.!]",
     r"\bi(?:['’]d| would) (?:guess|say|think) (?:probably |rather |most likely )?not[.!]",
-    r"\bi would(?: not|n['’]t) bet on it\b",
+    r"(?<!probably, but )(?<!likely, but )(?<!maybe, but )(?<!yes, but )\bi would(?: not|n['’]t) bet on it\b",
     r"\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b",
     rf"\bnot (?:(?:really|quite) )?{_THEIR} (?:thing|style|taste|cup of tea)\b",
     r"\bgive (?:it|this) a miss\b",

@@ -81,7 +81,7 @@ _LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AF
     " favorite ranking rounds rounding out its sequel obvious show only reader viewer ich wurde mit von auf an kommt"
     " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
     " pres viendraient viendra viennent"
-    " da al por em com o e para este esta aluno usuario usuaria leitor cliente all tout"
+    " da al por em com o e para este esta aluno usuario usuaria leitor cliente all tout behind put these order had"
 )
 """Words that may stand between a separator, or the previous item, and the item that they introduce."""
 _TAIL_WORDS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(

@@ -521,13 +521,13 @@ def _with_recalled(found: Sequence[Mention], assigned: Assignments, index: Title
     certain = _claimed_once(recalled, known)
     company = len(known) + len(certain)
     is_supported = company >= max(_MIN_COMPANY, 2 * (len(unmatched) - len(certain)))
-    may_be_all = is_supported or len(unmatched) <= len(known)
-    if may_be_all and len(found) == len(index) > _MIN_COMPANY:  # all ranked: unmatched entries name the rest
-        for among in (index.holding, index.misspelt, index.alike):
+    few = len(unmatched) <= len(known)
+    if len(found) == len(index) > _MIN_COMPANY:  # all ranked: unmatched entries name the rest
+        for among in (index.holding, index.misspelt, index.alike) if is_supported or few else (index.holding,):
             free = {*range(len(index))} - known - {*certain.values()}
             close = {number: among(text, free) for number, text in texts.items() if number not in certain}
             certain |= _claimed_once({number: at.pop() for number, at in close.items() if len(at) == 1}, known)
-        is_supported |= len(certain) == len(unmatched) <= len(known)
+        is_supported |= len(certain) == len(unmatched)
     if not is_supported:
         return assigned
     return [(certain[number], "loose") if number in certain else one for number, one in enumerate(assigned)]

@@ -60,7 +60,10 @@ _VALUES = {word: at for at, words in enumerate(_FOREIGN, 1) for word in words} |
 _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
 _END = r"(?!\w| ?%|[.,]\d|:\d)"
 _ENDS_UNIT = rf"(?!(?-i:[^\W{EAST_ASIAN}])|[钟鐘期の之间間後后半]| ?(?:이상|이하|以上|以下)|대(?![가-힣]))"
-_STARS = r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟星点分점]|points?|pts"
+_STARS = (
+    r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟星点分점]|points?|pts"
+    r"|punkte?n?"
+)
 _DIGITS = (
     rf"(?<![.,/])(?<!(?-i:[^\W{EAST_ASIAN}]))(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})"
     rf"(?:{_END}|(?=[星点分점くぐ程ほ]|です|でしょう))"
@@ -98,7 +101,7 @@ _NAME = (
 _NAMED = (
     caseless(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?"),
     caseless(
-        rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)?(?: solid| strong| firm"
+        rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is| ?:)?(?: it)?(?: an?)?(?: solid| strong| firm"
         rf"| clear)? {_WORD}"
         rf"{_UNIT}?"
     ),
@@ -158,12 +161,14 @@ _FEELS = caseless(
     rf"(?! for (?!this|them|the {USER}))",
     rf"\bi(?:['’]d| would|['’]ll) (?:put|place|rate|score) (?:(?:it|this|that) )?(?:right in between, )?(?:at"
     rf"|around) (?:an? )?{_DIGITS.replace('value', 'put')}",
-    rf"\ban? {_DIGITS} (?:feels|seems|sounds) (?:about |just )?(?:right|fair|reasonable|likely|realistic)(?=[.,;!]|$"
+    rf"(?:\ban? |(?<=, )){_DIGITS} (?:feels|seems|sounds) (?:about |just |more )?(?:right|fair|reasonable|likely"
+    rf"|realistic)(?=[.,;!]|$"
     rf"| (?:for(?= (?:this|them|the {USER})\b| ?[.,;!]| ?$)|given|here|to me|because|since|as)\b)",
 )
 """`4 is my guess`, `I'd put it at 4`, `A 4 feels about right`"""
 _AS_NOUN = caseless(
-    rf"\ban? (?:\w+ )?{_DIGITS} (?:at (?:best|most)|(?:from|for) (?:them|(?:this|the) {USER}))\b",
+    rf"\ban? (?:\w+ )?{_EITHER.replace('word', 'put')} (?:at (?:best|most)|(?:from|for) (?:them|(?:this|the"
+    rf"|an?) {USER}))\b",
     rf"\b(?:würde|dürfte)\b[^.!?\n\d]{{0,60}}\b(?:eine )?{_DIGITS.replace('value', 'word')}{_UNIT}?"
     r" (?:vergeben|geben)\b",
     rf"\beine {_DIGITS.replace('value', 'lands')} (?:vergeben|geben) (?:würde|dürfte)\b",
@@ -273,10 +278,11 @@ _NO_RATING = caseless(
     r"(?: (?:is|of|was|being|at|about|around|out at)){1,2} \d(?:[.,]\d+)?|\b(?:ratings?"
     r"|scores?) (?:\w+ly )?averag(?:e|es|ed) (?:about )?\d(?:[.,]\d+)?"
     r"|\bim (?:schnitt|durchschnitt)(?: bei)? \d(?:[.,]\d+)?",
+    r"(?<=\w) ?\(\d ?(?:[-–]|to) ?\d{1,2}\)(?= ?:)",
     rf"\bat (?:least|most) (?:an? )?{_NUMBER}(?=,? (?:(?:most|more) likely|likely|probably)\b)",
     rf"(?<![\d.,]){_NUMBER}(?: stars?)? if (?:it|they|he|she|the {USER}) "
     r"(?:were|was|had been|did|liked|loved|enjoyed)\b[^.,;!\n]{0,80}",
-    r"\bi(?:['’]d| would)? need\b[^.\n]*",
+    r"\bi(?:['’]d| would)? need\b[^.\n]*|不(?:给|打|会给|能给)\D{0,4}\d ?[分星]",
     r"\bi(?:['’]d| would) (?:love|like|have liked) to (?:say|give|rate)\b[^.;\n]{1,60}?(?=,? but\b)",
     r"\bno(?: one|body) (?:would|will|could) (?:give|rate|call)\b[^.;\n]*",
     rf"\b(?:not (?:quite |really |exactly )?an?|(?:is|['’]s) no) (?:\d|{'|'.join(_WORDS)})[ -]star\b",

@@ -48,10 +48,10 @@ class Recalled:
         return min(found) if found and found.issuperset(rivals) and self._are_same(found) else None
 
     def holding(self, query: Title, among: Iterable[int]) -> set[int]:
-        """Return which of these items have titles with all words of a text but small ones, and its year if it has one.
-        A single word must be long, and numbers may only be missing behind a whole part of the title."""
+        """Return which of these items have titles with all words of a text without a year but small ones. A single word
+        must be long, and numbers may only be missing behind a whole part of the title."""
         name = name_of(query.whole)
-        if len("".join(name.content)) < _DISTINCTIVE - 1:
+        if query.year or len("".join(name.content)) < _DISTINCTIVE - 1:
             return set()
         titles = {at: self._titles[at] for at in among}
         return {
@@ -59,7 +59,6 @@ class Recalled:
             for at, title in titles.items()
             if {*name.content} <= {*title.whole.split()}
             and (name.numbers == numbers(title.whole) or (title.parts[1:] and name.text == title.parts[0]))
-            and query.year in ("", title.year)
         }
 
     def misspelt(self, query: Title, among: Iterable[int]) -> set[int]:
@@ -84,8 +83,7 @@ class Recalled:
         for theirs, at in self._alike.get((ours.joined[:1], ours.numbers), ()):
             title = self._titles[at]
             if query.year and query.year == title.year:  # small misspellings already match by themselves
-                slips = (is_plural(ours.joined, theirs.joined), _is_transposed(ours.joined, theirs.joined))
-                if any(slips) or (len(ours.words) > 1 and _is_respelt(ours, theirs)):
+                if is_plural(ours.joined, theirs.joined) or _is_transposed(ours.joined, theirs.joined):
                     yield at
             elif (not (query.year and title.year) or _is_near(query.year, title.year)) and _has_slips(ours, theirs):
                 yield at

@@ -77,8 +77,9 @@ _BOTH = caseless(
 _CHANCE = caseless(
     r"\W*(?:the )?(?:probability|likelihood|chances?)"
     r"(?: of (?:yes|an? (?:yes|like)|(?:lik|enjoy|lov)\w*(?: (?:it|this))?)"
-    rf"|(?: that| of)? (?:they|he|she|(?:the|this) {USER}) (?:(?:will|would) )?(?:lik|enjoy|lov)\w*(?: (?:it|this))?)"
-    r" ?(?::| is|=) ?(?:about |around )?(\d{1,3}(?:\.\d+)?) ?%\W*$"
+    rf"|(?: that| of)? (?:they|he|she|(?:the|this) {USER}) (?:(?:will|would) )?(?:lik|enjoy|lov)\w*(?: (?:it"
+    rf"|this(?: \w+)?))?)"
+    r" ?(?::| is|=) ?(?:about |around )?(?:(\d{1,3}(?:\.\d+)?) ?%|(?P<share>0?\.\d+))\W*$"
 )
 """`Probability that the user will like it: 85%`"""
 _CHANCES = caseless(
@@ -120,7 +121,8 @@ _ASKS_OTHERWISE = caseless(r"\b(?:dislike|hate|mind|skip|avoid|regret|too(?= \w)
 _FINAL = caseless(
     rf"\b(?:(?:final|corrected|revised|updated) answer|(?:so|therefore|thus|hence|on (?:reflection"
     rf"|second thoughts?)),? (?:the|my)"
-    rf" (?:answer|prediction|verdict))(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?"
+    rf" (?:answer|prediction|verdict)|my (?:answer|verdict|prediction) (?:changes|becomes"
+    rf"|is now)(?: to)?)(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?"
     rf"[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
     rf"|\b(?:chang(?:e|ed|ing) my (?:answer|verdict|prediction)|i(?:['’]m| am|['’]ll| will) chang(?:e|ing) (?:that"
     rf"|it))(?: to|:)[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
@@ -314,7 +316,8 @@ def _opening(text: str) -> set[bool] | None:
     if (last := _LAST_SO.search(text.rstrip()[-SEARCH_LIMIT:])) and not _ON_SOMETHING.search(last[0]):
         return _meant([last[1]])
     if chance := _CHANCE.match(text) or _CHANCES.search(text[:SEARCH_LIMIT]):
-        return {float(chance[1]) > _EVEN} if float(chance[1]) != _EVEN else {True, False}
+        percent = float(chance[1] or 100 * float(chance["share"]))
+        return {percent > _EVEN} if percent != _EVEN else {True, False}
     abroad = _BOTH_ABROAD.match(text)
     if (abroad and len(_meant(abroad.groups())) == 2) or _BUT_NOT.match(text):
         return {True, False}

@@ -60,8 +60,10 @@ TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = Mappin
         # Weights decay at every step; with more ratings, each user and item appears in a smaller share of the steps.
         "mf": ((500_000, 0, {"weight_decay": 1e-05}),),
         "mlp": ((500_000, 0, {"weight_decay": 3e-05}),),
-        # A step covers only a small part of a large catalogue: more steps per epoch take no longer and learn more.
-        "sasrec": ((0, 5_000, {"batch": 16}),),
+        # A step covers only a small part of a large catalogue: more steps per epoch take no longer and learn more. With
+        # few events per item, learning begins late and the validation measure fluctuates: it pays to wait.
+        "sasrec": ((0, 5_000, {"batch": 16, "patience": 40}),),
+        "bert4rec": ((0, 5_000, {"patience": 60}),),
         "hstu": ((0, 5_000, {"batch": 16}), (0, 10_000, {"learning_rate": 0.001, "dropout": 0.5})),
     }
 )

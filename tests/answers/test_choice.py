@@ -135,7 +135,7 @@ def test_the_title_that_is_called_the_choice_wins(text: str, chosen: int | None)
         ("Ich würde A empfehlen – oder nein, besser D.", "4"),
         ("A or C? **D** is the one I'd go with.", "4"),
         ("I have no access to prices, so I can't choose one for you. Try A to D on a booking site.", "refusal"),
-        ("## Recommendation\n\nTrue Grit\n\n## Runner-up\n\nB&B Luna (C)", "ambiguous"),
+        ("## Recommendation\n\nTrue Grit\n\n## Runner-up\n\nB&B Luna (C)", "4"),
     ],
 )
 def test_letters_in_titles_and_undecided_texts_choose_nothing(text: str, reading: str) -> None:

@@ -577,6 +577,7 @@ def test_tuned_settings_follow_the_size_of_the_data_and_yield_to_what_is_given()
     assert tuned_model("ease", many, l2=7.0).settings["l2"] == 7
     wide = replace(split, dataset=replace(split.dataset, items=split.dataset.items * 200))
     assert (tuned_model("hstu", split).settings["batch"], tuned_model("hstu", wide).settings["batch"]) == (64, 16)
+    assert tuned_model("bert4rec", split).settings["patience"] < tuned_model("bert4rec", wide).settings["patience"]
     assert tuned_model("popularity", split) == recall_model("popularity")
 
 

@@ -151,7 +151,10 @@ class TitleIndex:
         (Köln)` if a `Hotel am See` is in Köln."""
         if found.positions == described.positions:
             return found
-        begun = [one for one in (found, described) if text.startswith(_spaced(self._items[one.positions[0]].title))]
+        titles = [_spaced(self._items[one.positions[0]].title) for one in (found, described)]
+        if titles[0] == titles[1]:
+            return described
+        begun = [one for one, title in zip((found, described), titles, strict=True) if text.startswith(title)]
         return begun[0] if len(begun) == 1 else _AMBIGUOUS
 
     def disambiguated(self, match: Match, name: str, text: str, cells: Sequence[str] = ()) -> Match:

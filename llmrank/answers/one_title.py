@@ -43,6 +43,7 @@ _ALTERNATIVE = caseless(r"\b(?:if|otherwise|alternat\w*|second|backup|also|or|fa
 _BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
 """`Most people would choose Heat, but I'd recommend Fargo`"""
 _PRONOUN = re.compile(r"(?:it|her|us)\W*")
+_OBJECT = re.compile(r"(?:\A|\n)[ \t]{0,40}\{")
 _LINE_LIMIT = 2_000
 """Maximum number of characters of a line to search for a title."""
 
@@ -73,7 +74,7 @@ class OneTitle(TextFormat):
     def _read(self, response: Response, question: Question) -> Answer:
         listed, index = read_ranking(response, question, titles=True), title_index(question.items)
         text = normalise(answer_alone(response.text) or "")
-        if text.lstrip().startswith("{") and (match := _in_json(text, index)):
+        if _OBJECT.search(text) and (match := _in_json(text, index)):
             item = question.items[match.positions[0]]
             return _answered(Entry(item.title, 0, match.stage), match, item.item_id, response, listed)
         if (first := _first(listed, text)) and _stands(first, listed, text, question):

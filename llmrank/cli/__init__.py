@@ -31,7 +31,7 @@ VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "export-sft": ("export_sft_command", "Write prompts with correct answers for other trainers."),
         "recall": ("recall", "Propose candidates, and write a candidate file."),
         "convert": ("convert", "Convert another recall stage's output into a candidate file."),
-        "prompts": ("command", "List, show, edit, render, check and compare templates."),
+        "prompts": ("command", "List, show, edit, render, check and diff templates."),
         "data": ("data", "List, fetch and describe datasets."),
         "models": ("models", "List and download models."),
         "store": ("store", "Count, export, import and delete stored answers."),

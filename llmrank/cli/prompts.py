@@ -1,4 +1,4 @@
-"""`llmrank prompts`: list, show, create, edit, render, check and compare prompt templates."""
+"""`llmrank prompts`: list, show, create, edit, render, check and diff prompt templates."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_a_list_is_read_however_its_entries_are_written(way: str) -> None:
         if outcome.value != "unparsed" and "```" not in row["text"]:
             kept = read({**row, "text": LISTS[way](row["text"])})[0] == bare
             same, different = same + kept, different + (not kept)
-    assert same > 49 * different  # some texts lose their meaning
+    assert same > 39 * different  # some texts lose their meaning
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ _FENCE = re.compile(
     r"\A\s*```(?:text|txt|plaintext|plain|markdown|md)?[ \t]*\n((?:(?!```).)*?)\n?[ \t]*```\s*\Z", re.DOTALL
 )
 _QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
-_LINE_BREAKS = re.compile(r"[ \t]+$", re.MULTILINE)
+_LINE_BREAKS = re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE)
 """Spaces at the end of a line, which Markdown makes a line break of."""
 _DECORATION = re.compile(
-    "\\s+[\U0001f600-\U0001f644\U0001f64c-\U0001f64f\U0001f970-\U0001f97a🎬🍿🎉✨🎵🎶📚📖🎮🎧🎥🚀💡❤🍝🎯🤔🤗🤩🥳]+\ufe0f?\\s*\\Z"
+    "(?<!\\s)\\s+[\U0001f600-\U0001f644\U0001f64c-\U0001f64f\U0001f970-\U0001f97a🎬🍿🎉✨🎵🎶📚📖🎮🎧🎥🚀💡🍝🎯🤔🤗🤩🥳]+\ufe0f?\\s*\\Z"
 )
-"""Emoji at the end that say nothing; thumbs, stars, ticks and medals do."""
-_EMPHASISED = re.compile(r"\A\s*(\*\*|__|[\"“])((?:(?!\*\*|__)[^\n\\\"“”])+?)(\*\*|__|[\"”])\s*\Z")
+"""Emoji at the end that say nothing; thumbs, stars, hearts, ticks and medals do."""
+_EMPHASISED = re.compile(r"\A\s*(\*\*|__|[\"“])((?:(?!\*\*|__)[^\\\"“”])+?)(\*\*|__|[\"”])\s*\Z")
 _OPENS = re.compile(
     r"\A\W{0,4}(?:(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|great|got it|no problem|gerne|claro"
     r"|bien sûr|natürlich|certo)\b[!.,:]?\s{0,3})?"
@@ -34,23 +34,23 @@ _OPENS = re.compile(
 )
 """`Sure! Here is my answer.`, `**Answer:**`: a line of its own that says nothing about a list."""
 _CLOSES = re.compile(
-    r"(?:\n[ \t]*|(?<=[.!?*)\]\"”…]) )[*_\"'( ]{0,4}(?:(?:i )?(?:really )?hope (?:this|that|these|it|you)\b"
-    r"|(?:please |just |and )?(?:let me know|feel free|don['’]t hesitate)\b|enjoy(?: (?:your|the|watching"
+    r"(?:\n[ \t]*|(?<=[.!?*)\]\"”…]) )[*_\"'( ]{0,4}(?:(?:(?:i )?(?:really )?hope (?:this|that|these|it|you)\b"
+    r"|(?:please |just |and )?(?:let (?-i:me know)|feel free|don['’]t hesitate)\b|enjoy(?: (?:your|the|watching"
     r"|reading))?\b(?=[^\n]{0,30}\Z)"
     r"|happy (?:watching|reading|listening|playing|viewing|shopping|learning|cooking)\b"
     r"|is there anything else\b|anything else (?:i|you)\b|have (?:fun|a (?:great|nice|good))\b"
     r"|if you(?:['’]d like| would like| have| need| want)\b[^.!?\n]{0,100}\b(?:let me know|feel free|just (?:ask"
     r"|tell|say))\b"
     r"|希望(?:这|這)?(?:对|對|能|个|個|份)|お役に立てれば|参考になれば|도움이 되(?:었으면|길)"
-    r"|ich hoffe,? (?:das|dass|diese)|viel spa(?:ß|ss)\b"
     r"|j['’]espère que|n['’]hésitez pas|bon (?:visionnage|film)|bonne lecture|espero que|buena suerte|spero che"
-    r"|fammi sapere|buona visione)"
+    r"|fammi sapere|buona visione)(?![^\n]*(?<=[a-z,–—-]) (?!I\b)[\"“*_]{0,3}(?-i:[A-Z]))"
+    r"|ich hoffe,? (?:das|dass|diese)|viel spa(?:ß|ss)\b)"
     r"(?![^\n]*(?:\b(?:which|instead|but|unless|otherwise|either|rank|rating|stars?|title|pick|choose|switch|swap"
     r"|seen|watched)\b|\d))"
     r"[^\n]{0,160}\s*\Z",
     re.IGNORECASE,
 )
-"""`I hope this helps!`, `Let me know if you need anything else.`; a line that may say more stays."""
+"""`I hope this helps!`, `Let me know if you need anything else.`; a line that may say more, or name an item, stays."""
 _COURTESIES, _LAST_SIGNS = 3, 400
 """Maximum number of closing sentences, and of characters at the end of a text that are searched for one."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -193,7 +192,8 @@ class TitleIndex:
         if (at := self._without_creator(text)) is not None or (at := self._cut_short(entry)) is not None:
             return at
         if (inner := _ORIGINAL.search(entry)) and (match := self.find(inner[1])) and len(match.positions) == 1:
-            return match.positions[0]  # Coração Valente (Braveheart)
+            [at] = match.positions
+            return None if self._titles[at].is_by else at  # Coração Valente (Braveheart), not Creep (Radiohead)
         name = query.name
         brands = self._brands.get(name.partition(" ")[0], ())
         rests = {at: name.removeprefix(f"{brand} ") for brand, at in brands if name.startswith(f"{brand} ")}
@@ -346,19 +346,14 @@ class TitleIndex:
         works = [title.parts for title in self._titles if title.is_by]
         firsts, lasts = (len({parts[side] for parts in works}) for side in (0, -1))
         sides = [0, -1] if firsts == lasts else [0 if firsts > lasts else -1]  # Kid A - Radiohead
-        holders = Counter(word for title in self._titles for word in {*title.whole.split()})
-        owners = Counter(part for parts in works for part in {*parts})
-        last = (
-            (title.parts[side], title, at)
+        # not a town in the name of another hotel
+        inside = {side: {word for parts in works if " " in (other := parts[-1 - side]) for word in other.split()} for side in sides}
+        short = [
+            (title.parts[side], at)
             for at, title in enumerate(self._titles)
             for side in (sides if title.is_by else [-1])
-            if title.parts
-        )
-        short = [
-            (part, at)
-            for part, title, at in last
-            if (title.is_by and holders[part] <= owners[part])  # not the town of several hotels
-            or (title.parts[2:] and len(name_of(part).content) > 1)
+            if (title.is_by and title.parts[side] not in inside[side])
+            or (title.parts[2:] and len(name_of(title.parts[-1]).content) > 1)
         ]
         first = ((title.parts[0], at) for at, title in enumerate(self._titles) if title.parts[1:] and not title.is_by)
         short += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]

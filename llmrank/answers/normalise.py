@@ -168,15 +168,16 @@ _COMMENT_IN_CODE = re.compile(
     re.MULTILINE,
 )
 _DISREGARDED = caseless(
-    r"\n\W{0,4}(?:please )?(?:ignore|disregard) (?:my|the) (?:earlier|previous|first|initial|original"
-    r"|above)\b[^\n]*(?=\n|\Z)"
+    r"\n\W{0,4}(?:please )?(?:ignore|disregard) (?:my|the) (?:earlier|previous|first|initial|original|above"
+    r")\b(?: \w+){0,3} (?:start|begin)(?:ing|s)? with (?:(?!\b(?:instead|should|correct|right|actual)\b)[^\n:])*(?=\n|\Z)"
 )
 """`(Please ignore my earlier order starting with [2] > [3].)`"""
 _REMARK_IN_LIST = re.compile(r"^([ \t]{0,20}(['\"])[^\n]{1,200}?\2,?)[ \t]{1,40}//[^\n]*$", re.MULTILINE)
 """`'Jane Eyre',  // gothic`"""
 _ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
 _ROMAN_INSIDE = re.compile(rf"(?:\A|(?<=[^\n] ))\(({'|'.join(_ROMANS)})\) ")
-"""`(i) Heat, (ii) Fargo`"""
+_ROMAN_LIST = re.compile(r"(?:\A|[\n:,]|\b(?:is|are|be))\s{0,9}\(i\) (?=[A-Z\d\"'“*_\[])")
+"""`(i) Heat, (ii) Fargo`, but not `because (i) it is scary`"""
 _PRINTS = re.compile(
     r"^for [\w, ]{1,80} in (?:(\w{1,40})|enumerate\((\w{1,40}), ?(?:start ?= ?)?1\)):"
     r"\n[ \t]{1,8}print\((?:(?! if )[^\[\n]){1,80}\)\s*\Z",
@@ -330,6 +331,10 @@ def _without_struck(text: str) -> str:
     if any(map(text.__contains__, ("[ ]", "[]", "☐"))) and _CHECKED_BOX.search(text) and _OPEN_BOX.search(text):
         text = _CHECKED_BOX.sub(r"\1", _OPEN_BOX.sub("", text))
     return text
+
+
+def _roman_mark(found: re.Match[str]) -> str:
+    return f"\n{_ROMANS.index(found[1]) + 1}. "
 
 
 def _lists_of_program(program: str) -> str:
@@ -504,7 +509,7 @@ _STEPS: _Steps = (
     ("....", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
     ("I recommend ", lambda text: _REPEATED_LEAD.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
     ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),
-    (" (ii) ", partial(_ROMAN_INSIDE.sub, lambda found: f"\n{_ROMANS.index(found[1]) + 1}. ")),
+    (" (ii) ", lambda text: _ROMAN_INSIDE.sub(_roman_mark, text) if _ROMAN_LIST.search(text) else text),
     ("一、", lambda text: _HAN_INSIDE.sub(_mark, text) if "二、" in text else text),
     ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
     ("“", lambda text: _CURLY.sub('"', text) if _CURLY_JSON.search(text) else text),

@@ -42,6 +42,8 @@ _ALTERNATIVE = caseless(r"\b(?:if|otherwise|alternat\w*|second|backup|also|or|fa
 """Words of a last line that names another item beside the choice: `If they have seen it, go with Fargo.`"""
 _BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
 """`Most people would choose Heat, but I'd recommend Fargo`"""
+_ALL_ARE = caseless(r"\A[^.\n]{0,200}\band [^.\n]{1,80} are (?:all )?\w+[.!]?\s*$")
+"""`Heat, Fargo and Alien are violent.`"""
 _PRONOUN = re.compile(r"(?:it|her|us)\W*")
 _OBJECT = re.compile(r"(?:\A|\n)[ \t]{0,40}\{")
 _LINE_LIMIT = 2_000
@@ -108,7 +110,8 @@ def _first(listed: Answer, text: str) -> Entry | None:
 def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool:
     """Return whether the first entry is the choice: it heads a list or stands alone, and is not taken back."""
     index = title_index(question.items)
-    if is_labelled_as_other(first.text, text):
+    behind = text.partition(first.text)[2]
+    if is_labelled_as_other(first.text, text) or _ALL_ARE.match(behind):
         return False
     if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
         sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if first.text in one)
@@ -118,7 +121,6 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
     if last is not None and question.items[last].item_id != listed.ranked[0]:
         return False  # - Heat: too long⏎- Fargo: dry⏎⏎So Fargo, then.
     second = next((entry.text for entry in listed.entries[1:2] if entry.read_as in _STAGES), "")
-    behind = text.partition(first.text)[2]
     if _BUT_I.search(behind):
         second = ""  # two titles of a sentence are no list
     behind = behind.partition(second)[0] if second else behind

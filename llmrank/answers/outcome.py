@@ -174,14 +174,22 @@ def before_next_question(text: str) -> str:
 
 def from_first(text: str, names: Callable[[str], bool]) -> str:
     """Return a text from the first paragraph that names something or leads to it (`:`); "" if that is the first one,
-    or there is none."""
+    if there is none, or if a paragraph before it is no plain sentence (`Least relevant`, `None of them fits.`)."""
     parts = text[:_LEAD_LIMIT].split("\n\n")
     begins = next((at for at, part in enumerate(parts) if part.rstrip().endswith(":") or names(part)), 0)
-    return text[sum(len(part) + 2 for part in parts[:begins]) :] if begins else ""
+    told = all(_REASON.fullmatch(part) for part in parts[:begins] if part.strip())
+    return text[sum(len(part) + 2 for part in parts[:begins]) :] if begins and told else ""
 
 
 _LEAD_LIMIT = 4000
 """Maximum number of characters in which the first such paragraph is searched for."""
+_REASON = re.compile(
+    r"(?!.*\b(?:none|neither|not (?:one|any)|cannot|can['’]t|unable|sorry|not enough|need to know|more information"
+    r"|avoid\w*|skip|worst|least|runners?-up)\b).*"
+    r"(?:[.!。！…]|\b(?:recommendation|answer|choice|pick|verdict|match|analysis|reasoning))[*_\"”)\s]*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A paragraph of sentences that may give the reason for the choice below it, or the heading of one of the two."""
 
 
 def without_remarks(text: str, says_more: re.Pattern[str]) -> str:

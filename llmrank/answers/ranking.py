@@ -122,6 +122,7 @@ def _with_head(listing: Listing, named: Sequence[int], question: Question, stage
         and named[0] not in listing.named
         and _THEN.search(listing.intro)
         and _BEST.search(listing.intro)
+        and not _NO_HEAD.search(listing.intro)
     ):
         head = Mention(question.items[named[0]].title, Match((named[0],), stage), listing.mentions[0].line - 1)
         listing.mentions.insert(0, head)
@@ -138,6 +139,12 @@ _BEST = caseless(
     r"\b(?:best|first|top|pick|choice|besten?|zuerst|an erster stelle|meilleure?|d['’]abord|mejor|primero|melhor"
     r"|primeiro|migliore)\b"
 )
+_NO_HEAD = caseless(
+    r"\b(?:not|\w{1,6}n['’]t|never|anywhere|but|if|unless|instead|already|since|because|after (?:the|their|your|watching)"
+    r"|history|last|worst|least|remov\w+|le(?:ft|av)\w*|exclud\w+|skip\w*|dropp?\w*|omit\w*|watched|seen|read|played"
+    r"|heard|rated|bought|liked|loved|enjoyed|was|were|ha[sd]|have|known|selling|nicht|schon|pas|déjà|ya|não|já|non|già)\b"
+)
+"""Words of an introduction that names an item for another reason: `I first removed Heat. The rest:`"""
 
 
 def read_ranking(response: Response, question: Question, *, titles: bool) -> Answer:

@@ -270,6 +270,8 @@ _OFF = caseless(
 )
 """`one star off a perfect five`, `扣1星`"""
 _NO_RATING = caseless(
+    r"(?m:^\W{0,4}(?:(?:(?:the )?user['’]s|their) )?(?:confidence|certainty|(?:average|mean|last|previous|number)\b"
+    r"[^:\n]{0,40})\W{0,3}: ?\d(?:[.,]\d+)?)",
     r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
     r"|\((?:out of|of|von|sur|su|max\.?) ?\d{1,3}\)|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel"
@@ -290,15 +292,16 @@ _NO_RATING = caseless(
     rf" (?:it|this)(?: at)?(?: an?)?|(?:no diría(?: que)?|ne dirais pas|würde nicht sagen|non direi"
     rf"|não diria)(?: eine?| un[ae]?| uma?)?) {_DIGITS}",
 )
-"""Numbers that are not the rating: `(1995)`, `a scale of 10`, `their ratings average 4.1`, `at least a 4, most likely
-4.5`, `a 4 if it were shorter`, `I'd need to know 3 books`, `I'd love to say 5, but`, `not quite a 4`."""
+"""Numbers that are not the rating: `Confidence: 4`, `(1995)`, `a scale of 10`, `their ratings average 4.1`, `at least a
+4, most likely 4.5`, `a 4 if it were shorter`, `I'd need to know 3 books`, `I'd love to say 5, but`, `not quite a 4`."""
 _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
+    r"|\b(?:critics|reviewers|imdb|metacritic|letterboxd|(?:the|their) last \w+) (?:g[ai]ves?|rated?s?|got)\b[^.;,\n]*"
     r"|에 \d점을 (?:주었|줬|매겼|준)[가-힣]*|[给給][^，。,.\n]{1,30}[打评評给給]了 ?\d ?[分星]"
     r"|都[给給打]了? ?\d ?[分星]"
 )
-"""Statements about other items: `The user gave 5 stars to Vertigo.`"""
+"""Statements about other items, or by others: `The user gave 5 stars to Vertigo.`, `Critics gave it 5.`"""
 _SHARES = re.compile(
     r"^\W{0,4}\d(?:\.5)?(?: stars?)? ?[:=–-] ?\d{1,3}(?:\.\d{1,3})? ?%\W{0,3}$", re.MULTILINE | re.IGNORECASE
 )
@@ -530,6 +533,7 @@ def _in_short_text(text: str, scale: tuple[float, float]) -> list[Given]:
     """Return the value of a short text, or all its values on the scale if there are several."""
     if len(text[:1000].split()) > _SHORT:
         return []
+    text = _OTHERS.sub(" ", text)
     given = _within(scale, _given(_ANY.finditer(text)))
     if len(given) > 1 or any(math.isnan(value) for value, _ in given):
         return given

@@ -241,7 +241,8 @@ class YesNo:
         text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
         verdicts = _verdicts(text) or _verdicts(without_remarks(text, _SAYS_MORE)) or _in_one_paragraph(text)
         plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
-        if verdicts and not plain and (asks_first(text) or cannot_say(text)):
+        unsure = not _BEGINS.match(text) and _UNSURE.search(text[-SEARCH_LIMIT:])
+        if verdicts and not plain and (unsure or asks_first(text) or cannot_say(text)):
             return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
         if len(verdicts) == 1 and {*verdicts} != {*predictions(text), *verdicts}:
             verdicts = {True, False}  # Yes, I looked. They will not enjoy it.
@@ -271,6 +272,11 @@ def _in_one_paragraph(text: str) -> set[bool]:
 
 
 _PARAGRAPHS = 8
+_UNSURE = caseless(
+    r"\n\n[^\n]{0,200}\b(?:unclear|undecided|not (?:so |really |entirely )?sure|(?:hard|difficult|impossible) to (?:say"
+    r"|tell|know|judge))\b[^\w\n]*\Z"
+)
+"""`Some would say yes.⏎⏎I am not so sure.`"""
 _SAYS_MORE = caseless(
     rf"\b(?:{_EITHER}|\w{{1,6}}n['’]t|never|but|however|if|unless|though|perhaps|maybe|like|enjoy|love|recommend|hate"
     rf"|dislike|likely|unlikely|probably|skip|pass|fit|{TAKE})\w{{0,3}}\b|[?👍👎]"

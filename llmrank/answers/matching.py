@@ -347,7 +347,10 @@ class TitleIndex:
         firsts, lasts = (len({parts[side] for parts in works}) for side in (0, -1))
         sides = [0, -1] if firsts == lasts else [0 if firsts > lasts else -1]  # Kid A - Radiohead
         # not a town in the name of another hotel
-        inside = {side: {word for parts in works if " " in (other := parts[-1 - side]) for word in other.split()} for side in sides}
+        inside = {
+            side: {word for parts in works if " " in (other := parts[-1 - side]) for word in other.split()}
+            for side in sides
+        }
         short = [
             (title.parts[side], at)
             for at, title in enumerate(self._titles)

@@ -169,7 +169,8 @@ _COMMENT_IN_CODE = re.compile(
 )
 _DISREGARDED = caseless(
     r"\n\W{0,4}(?:please )?(?:ignore|disregard) (?:my|the) (?:earlier|previous|first|initial|original|above"
-    r")\b(?: \w+){0,3} (?:start|begin)(?:ing|s)? with (?:(?!\b(?:instead|should|correct|right|actual)\b)[^\n:])*(?=\n|\Z)"
+    r")\b(?: \w+){0,3} (?:start|begin)(?:ing|s)? with "
+    r"(?:(?!\b(?:instead|should|correct|right|actual)\b)[^\n:])*(?=\n|\Z)"
 )
 """`(Please ignore my earlier order starting with [2] > [3].)`"""
 _REMARK_IN_LIST = re.compile(r"^([ \t]{0,20}(['\"])[^\n]{1,200}?\2,?)[ \t]{1,40}//[^\n]*$", re.MULTILINE)

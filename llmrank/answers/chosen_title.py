@@ -186,7 +186,7 @@ _LABEL_OF_OTHERS = caseless(rf"\A\W*(?:\w+ ){{0,2}}(?<!be ){_OTHERS}(?: \w+)?[\"
 
 def is_labelled_as_other(title: str, text: str) -> bool:
     """Return whether the label right before a title says that it is not the choice: `Already seen: Heat`."""
-    before = text.partition(title)[0][-_LAST_SIGNS:].rpartition("\n")[2].rpartition(",")[2]
+    before = text.partition(title)[0][-_LAST_SIGNS:].rpartition("\n")[2].rpartition(",")[2].rpartition(". ")[2]
     return _LABEL_OF_OTHERS.search(before.replace("_", " ")) is not None
 
 
@@ -205,7 +205,7 @@ def _first_sentence(text: str, index: TitleIndex) -> int | None:
     match = index.find(title) or (index.nearest(title) if rest and len(title.split()) < _SHORT else None)
     if match is None or match.stage == "item_id" or len(match.positions) != 1 or TAKEN_BACK.search(" ".join(rest)):
         return None
-    asked = first.rstrip(_CLOSES).endswith("?")
+    asked = first.rstrip(_CLOSES).endswith("?") or GREETS.match(first)
     if asked and rest and index.named_in(rest[0][:SEARCH_LIMIT]) - {*match.positions}:
         return None  # Heat? Too long. Fargo? Yes.
     following = _FIRST.split(rest[0].strip(), maxsplit=1)[0] if rest else ""
@@ -272,6 +272,8 @@ _ASIDE = caseless(
 )
 _IS = re.compile(r"\A (?:is|would be)\b")
 EDITED = caseless(r"(?:\A|\n)\W*edit:")
+GREETS = caseless(r"\A\W*(hello|hey|hi|yes|well)[!,.](?= \w|\Z)")
+"""Words before an answer that may also be titles."""
 
 
 def _without_aside(clause: str, index: TitleIndex) -> str:

@@ -812,8 +812,8 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
             for until in range(
                 min(at + _MAX_PIECES, len(starts), ends_at[bisect_left(ends_at, at)] + 1) - 1, at - 1, -1
             ):
-                longer = _mention(body[starts[at] : ends[until]], index)
-                if longer.match:
+                longer, last = _mention(body[starts[at] : ends[until]], index), body[starts[until] : ends[until]]
+                if longer.match and not (until > at and last.strip().isdigit() and index.find(last)):  # Dune, 1984
                     mention = longer
                     break
         if not mention.match:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from llmrank.answers.chosen_title import (
     DENIED_IN_ASIA,
     EDITED,
+    GREETS,
     SEARCH_LIMIT,
     TITLE_FIELD,
     called_title,
@@ -104,6 +105,8 @@ def _first(listed: Answer, text: str) -> Entry | None:
     entry = listed.entries[0] if listed.ranked and listed.entries else None
     if entry and _PRONOUN.fullmatch(entry.text) and len(text.split()) > 1:
         return None  # I'd recommend it.
+    if entry and (greeted := GREETS.match(text)) and greeted[1] == entry.text:
+        return None  # Hello! I'd play 99 Luftballons.
     return entry if entry and entry.read_as in _STAGES else None
 
 

@@ -130,7 +130,8 @@ def _with_head(listing: Listing, named: Sequence[int], question: Question, stage
 
 
 _THEN = caseless(
-    r"\b(?:then|next|after (?:that|it)|followed by|(?:the )?(?:rest|others?|remaining \w+)(?:,? in order)?|danach"
+    r"\b(?:then|next|after (?:that|it)|followed by|(?:the )?(?:rest|others?|remaining \w+|alternatives?|runners?[- ]up)"
+    r"(?:,? in order)?|danach"
     r"|dann|dahinter|gefolgt von|puis|ensuite|suivie? (?:de|par)|luego|después|seguid[oa] (?:de|por)|poi"
     r"|seguit[oa] da|depois)"
     r"(?: (?:comes?|follows?|kommen|folgen|viennent|vienen|vengono|vêm))?\W*$"
@@ -140,9 +141,10 @@ _BEST = caseless(
     r"|primeiro|migliore)\b"
 )
 _NO_HEAD = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|anywhere|but|if|unless|instead|already|since|because|after (?:the|their|your|watching)"
-    r"|history|last|worst|least|remov\w+|le(?:ft|av)\w*|exclud\w+|skip\w*|dropp?\w*|omit\w*|watched|seen|read|played"
-    r"|heard|rated|bought|liked|loved|enjoyed|was|were|ha[sd]|have|known|selling|nicht|schon|pas|déjà|ya|não|já|non|già)\b"
+    r"\b(?:not|\w{1,6}n['’]t|never|anywhere|but|if|unless|instead|already|since|because|after (?:the|their|your"
+    r"|watching)|history|last|worst|least|remov\w+|le(?:ft|av)\w*|exclud\w+|skip\w*|dropp?\w*|omit\w*|watched|seen|read|played"
+    r"|heard|rated|bought|liked|loved|enjoyed|was|were|ha[sd]|have|known|selling|nicht|schon"
+    r"|pas|déjà|ya|não|já|non|già)\b"
 )
 """Words of an introduction that names an item for another reason: `I first removed Heat. The rest:`"""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 
-from llmrank.answers.normalise import without_reasoning
+from llmrank.answers.envelope import without_reasoning
 from llmrank.answers.outcome import TextFormat, answered, missing, unparsed
 from llmrank.answers.plugin_format import PluginFormat
 from llmrank.errors import InputError, nearest

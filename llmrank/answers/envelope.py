@@ -1,14 +1,17 @@
 """Stage 1, before normalising: remove what wraps an answer and is no part of it.
 
-Chat models greet (`Sure! Here is my answer.`), quote (`> `), put everything into one code block, and close with an
-offer (`Let me know if you need more!`). None of this says anything about the items, but it hides how an answer begins
-and how it ends, which is where ratings, verdicts and choices stand.
+Models reason aloud and invent turns, which `without_reasoning` drops. They greet (`Sure! Here is my answer.`), quote
+(`> `), put everything into one code block, and close with an offer (`Let me know if you need more!`). None of this says
+anything about the items, but it hides how an answer begins and how it ends, which is where ratings, verdicts and
+choices stand.
 """
 
 from __future__ import annotations
 
 import re
 from textwrap import dedent
+
+from llmrank.types import REASONING_TAGS
 
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029]")
 _NO_BREAK = dict.fromkeys(map(ord, "\u00a0\u202f"), " ")
@@ -53,6 +56,38 @@ _CLOSES = re.compile(
 """`I hope this helps!`, `Let me know if you need anything else.`; a line that may say more, or name an item, stays."""
 _COURTESIES, _LAST_SIGNS = 3, 400
 """Maximum number of closing sentences, and of characters at the end of a text that are searched for one."""
+_TAG = re.compile(
+    rf"[<\[◁](?P<end>/)?{REASONING_TAGS}[>\]▷]|<\|START_THINKING\|>|<\|channel>thought\b"
+    r"|(?P<end_sign><\|(?:END_THINKING|START_(?:RESPONSE|TEXT))\|>|<channel\|>)",
+    re.IGNORECASE,
+)
+"""The beginning and end of reasoning: the tags of most models, and the tokens of Cohere's and Gemma's."""
+_WORD_IN_BRACKETS = re.compile(r"\[/?[^\W\d]")
+"""`[THINK]`, `[/INST]`, but not `[3]`."""
+_DETAILS = re.compile(r"<details type=\"reasoning\"[^<>]{0,200}>(?:(?!</details>).)*+(</details>)?", re.DOTALL)
+"""Reasoning that a chat interface has collapsed."""
+_ANALYSIS = re.compile(r"<\|channel\|>\s{0,9}analysis\b[^<>]{0,80}$")
+_ANSWER = re.compile(r"(?:(?i:<answer>)|\[ANSWER\])((?:[^<\[]++|(?!(?i:</answer>)|\[/ANSWER\])[<\[])*+)")
+_CHANNEL = "<|message|>"
+_FINAL_CHANNEL = "assistantfinal"
+"""What remains before gpt-oss's last channel if a server removes the special tokens but keeps the words between
+them."""
+_TURN_ENDS = re.compile(
+    r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
+    r"|\n(?:User|Human): (?=[^\n]{0,2000}\n{1,2}(?:Assistant|AI|Bot|Model): )"
+    r"|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id|END_RESPONSE|END_TEXT)[|｜]>"
+)
+"""The beginning of another turn, which the model invents."""
+_QUESTION = re.compile(r"\s{0,20}(?:(?:<s>)?\s{0,20}\[INST\]|#{2,3} ?(?:Instruction|Human|User|Input)\b)")
+"""The beginning of a text that repeats the question in its template before the answer."""
+_RESPONSE = re.compile(r"\[/INST\]|\n#{2,3} ?(?:Response|Assistant|Answer|Output)\b:?")
+"""The separator between a repeated question and the answer."""
+
+
+def answer_alone(raw: str) -> str | None:
+    """Return the answer without its reasoning and envelope; None if the reasoning never ends."""
+    text = without_reasoning(plain_lines(raw))
+    return text and unwrapped(text)
 
 
 def plain_lines(text: str) -> str:
@@ -80,3 +115,70 @@ def unwrapped(text: str) -> str:
     if (whole := _EMPHASISED.match(text)) and whole[1].strip('“"') == whole[3].strip('”"'):
         return whole[2]  # **Terminator 2, not the first one.**
     return text
+
+
+def without_reasoning(text: str) -> str | None:
+    """Return the answer alone: the text after the last `</think>`, or inside `<answer>` if present.
+
+    Return None if the reasoning never ends, so that there is no answer. A template may already have opened the
+    reasoning: then the text begins inside it and has only the closing tag.
+    """
+    signs = ("<", "◁", "##", "\nUser: ", "\nHuman: ", _FINAL_CHANNEL)
+    if not (any(map(text.__contains__, signs)) or _WORD_IN_BRACKETS.search(text)):
+        return text
+    for step in (_after_question, _in_channel, _without_details, _in_first_turn, _outside_tags):
+        if (answer := step(text)) is None:
+            return None
+        text = answer
+    for found in _ANSWER.finditer(text):
+        if found[1].strip():
+            return found[1]
+    return text
+
+
+def _after_question(text: str) -> str:
+    """Return a text without the question that it repeats."""
+    question = _QUESTION.match(text)
+    begins = _RESPONSE.search(text, question.end()) if question else None
+    return text[begins.end() :] if begins else text
+
+
+def _in_channel(text: str) -> str | None:
+    """Return the text of the last channel, None if that channel is still reasoning."""
+    before, channel, answer = text.rpartition(_CHANNEL)
+    if not channel and text.lstrip().startswith("analysis"):
+        answer = text.rpartition(_FINAL_CHANNEL)[2]
+    return None if channel and _ANALYSIS.search(before[-200:]) else answer
+
+
+def _without_details(text: str) -> str | None:
+    """Return a text without reasoning that a chat interface has collapsed, None if it never ends."""
+    if "<details" not in text:
+        return text
+    found = _DETAILS.search(text)
+    ends = found is None or found[1] is not None
+    return _DETAILS.sub("", text) if ends else None
+
+
+def _in_first_turn(text: str) -> str:
+    """Return a text up to the beginning of another turn."""
+    end = None if "<s>" in text else _TURN_ENDS.search(text)
+    begun = text.lstrip().startswith(("User: ", "Human: "))
+    return text[: end.start()] if end and text[: end.start()].strip() and not begun else text
+
+
+def _outside_tags(text: str) -> str | None:
+    """Return the text outside reasoning tags, None if they contain all of it and never end."""
+    parts: list[str] = []
+    depth = start = 0
+    for tag in _TAG.finditer(text):
+        if tag.lastgroup is None:
+            if depth == 0:
+                parts.append(text[start : tag.start()])
+            depth += 1
+            continue
+        if depth == 0:  # opened by the template
+            parts.clear()
+        depth, start = max(depth - 1, 0), tag.end()
+    outside = "".join(parts if depth else (*parts, text[start:]))
+    return None if depth and not outside.strip() else outside

@@ -23,8 +23,9 @@ from llmrank.answers.chosen_title import (
     is_alone,
     is_labelled_as_other,
 )
+from llmrank.answers.envelope import answer_alone
 from llmrank.answers.matching import Match, TitleIndex, title_index
-from llmrank.answers.normalise import answer_alone, caseless, normalise
+from llmrank.answers.normalise import caseless, normalise
 from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, before_next_question, from_first, unparsed
 from llmrank.answers.predictions import SENTENCES
 from llmrank.answers.ranking import read_ranking

@@ -19,10 +19,11 @@ from llmrank.answers.blocks import Block, split
 from llmrank.answers.choosing import choose
 from llmrank.answers.comments import comments_around
 from llmrank.answers.entries import titles_of
+from llmrank.answers.envelope import answer_alone
 from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, Stage, TitleIndex, title_index
-from llmrank.answers.normalise import LIMIT, answer_alone, caseless, normalise
+from llmrank.answers.normalise import LIMIT, caseless, normalise
 from llmrank.answers.outcome import (
     TextFormat,
     answered,

@@ -15,8 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from llmrank.answers.blocks import word_set
+from llmrank.answers.envelope import answer_alone
 from llmrank.answers.label_logprobs import logprobs
-from llmrank.answers.normalise import SHORT, answer_alone, caseless, normalise
+from llmrank.answers.normalise import SHORT, caseless, normalise
 from llmrank.answers.outcome import (
     LEAST_MASS,
     RETRACTION,

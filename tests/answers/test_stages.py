@@ -6,8 +6,9 @@ import pytest
 
 from llmrank.answers.blocks import NOTATIONS, Notation, marker, split
 from llmrank.answers.entries import ENTRY_FORMS, EntryForm
+from llmrank.answers.envelope import without_reasoning
 from llmrank.answers.matching import TitleIndex
-from llmrank.answers.normalise import SIGNS, normalise, without_reasoning
+from llmrank.answers.normalise import SIGNS, normalise
 from llmrank.answers.phrases import BEST_FIRST, DIRECTIONS, PHRASES, Direction, Phrase, meaning, says_worst_first
 from llmrank.answers.ranks import by_number, counts
 from tests.answers.asking import items, numbered, read

@@ -89,6 +89,7 @@ _PAIRED = re.compile(r"\W{0,3}\(\w{1,3}, ?\w{1,3}\)(?:, ?\(\w{1,3}, ?\w{1,3}\))+
 _DISMISSED = caseless(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected"
     r"|likely)\b"
+    r"|\b(?:would|do|should)(?: not|n['’]t) (?:show|recommend|include|suggest|list|offer)\b"
     r"|\bleave\b[^.;\n]{0,30}\bout\b|\b(?:is|are) not(?=\W*$|[.;])"
     r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b"
 )
@@ -374,7 +375,7 @@ class _Reader:
         is_text = (
             text.startswith(("[", "**["))
             or (block.lines[0].kind == "bracket" and not any(line.body for line in block.lines))
-            or block.lines[0].body.startswith((">", "<"))
+            or block.lines[0].body.startswith((">", "<", "then ", "followed by "))
             or _MARKS_ALONE.fullmatch(text)
             or (len(block.lines) == 1 and (_SEVERAL.match(text) or len(_RANK_IS.findall(text[:4000])) > 1))
             or (len(block.lines) == 1 and self._inline_pairs(block.lines[0]))

@@ -316,3 +316,21 @@ def test_the_final_answer_of_a_discussion_is_read(text: str, order: list[int]) -
 )
 def test_ranks_and_items_are_distinguished_in_other_languages(text: str, order: list[int]) -> None:
     assert places(read("permutation", text, numbered(4))) == order
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("C, then A. I would not show B, D or E.", [3, 1]),
+        ("C, then A. I wouldn't recommend B, D or E.", [3, 1]),
+        ("[C], then [A]. I would not include [B], [D] or [E].", [3, 1]),
+    ],
+)
+def test_what_a_sentence_would_not_show_is_not_ranked(text: str, order: list[int]) -> None:
+    letters = Question(items(*(f"Film {letter}" for letter in "ABCDE")), tuple("ABCDE"))
+    assert places(read("permutation", text, letters)) == order
+
+
+def test_a_number_before_then_is_no_list_mark() -> None:
+    numbers = Question(items(*(f"Film {letter}" for letter in "ABCDE")), tuple("12345"))
+    assert places(read("permutation", "3, then 1, then 2.", numbers)) == [3, 1, 2]

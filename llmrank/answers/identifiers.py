@@ -68,7 +68,7 @@ _SCORED = caseless(
 )
 _SCORE_BESIDE = re.compile(
     r"[\]\s]{0,3}(?P<sign>[(:=–—-]?) ?(?P<value>\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}| ?(?:stars?|points?)\b"
-    r"|(?=[,;)|\s]|$)))\)?"
+    r"|(?=[,;)|\s]|\.?(?:\s|$))))\)?"
 )
 _SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|([:.]) [^:\n]{1,200} > [A-Z]\1 )")
 _ELIDED = re.compile(r"['’](?!s\b)[^\W\d_]")

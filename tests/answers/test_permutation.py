@@ -334,3 +334,8 @@ def test_what_a_sentence_would_not_show_is_not_ranked(text: str, order: list[int
 def test_a_number_before_then_is_no_list_mark() -> None:
     numbers = Question(items(*(f"Film {letter}" for letter in "ABCDE")), tuple("12345"))
     assert places(read("permutation", "3, then 1, then 2.", numbers)) == [3, 1, 2]
+
+
+def test_scores_in_a_line_that_ends_in_a_full_stop_decide_the_order() -> None:
+    numbers = Question(items(*(f"Film {letter}" for letter in "ABC")), tuple("123"))
+    assert places(read("permutation", "Scores out of 100: [1] 42, [2] 77, [3] 18.", numbers)) == [2, 1, 3]

@@ -9,7 +9,7 @@ instead. Two choices of equal rank are `ambiguous`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from llmrank.answers import doubt
@@ -24,7 +24,6 @@ from llmrank.answers.chosen_title import (
     words_before,
 )
 from llmrank.answers.comments import comments
-from llmrank.answers.envelope import plain_lines
 from llmrank.answers.identifiers import Identifiers, Word, naming, starts_with_identifier, uses_brackets, words_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import EAST_ASIAN, ORDINALS, SHORT, caseless, plain_text
@@ -34,7 +33,7 @@ from llmrank.answers.outcome import (
     answered,
     asks_first,
     before_next_question,
-    from_first,
+    read_from_first,
     unparsed,
 )
 from llmrank.answers.predictions import USER
@@ -207,17 +206,12 @@ class Choice(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the one item in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`,
         `no_candidate_named`)."""
-        answer = self._read(response, question)
-        if answer.ranked:
-            return answer
         identifiers, index = Identifiers.of(question), title_index(question.items)
 
         def names(part: str) -> bool:
             return bool(_identifiers_in(part, identifiers) or index.named_in(part) or _PLACE.search(part))
 
-        rest = from_first(plain_lines(response.text), names)
-        again = self._read(replace(response, text=rest), question) if rest else answer
-        return again if again.ranked else answer
+        return read_from_first(response, lambda part: self._read(part, question), names)
 
     def _read(self, response: Response, question: Question) -> Answer:
         text = plain_text(response.text, SHORT)

@@ -14,11 +14,14 @@ from textwrap import dedent
 from llmrank.types import REASONING_TAGS
 
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029]")
+"""Line ends of Windows, and the separators of Unicode."""
 _NO_BREAK = dict.fromkeys(map(ord, "\u00a0\u202f"), " ")
 _FENCE = re.compile(
     r"\A\s*```(?:text|txt|plaintext|plain|markdown|md)?[ \t]*\n((?:(?!```).)*?)\n?[ \t]*```\s*\Z", re.DOTALL
 )
+"""A code block that is the whole text."""
 _QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
+"""The sign of a Markdown quotation."""
 _LINE_BREAKS = re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE)
 """Spaces at the end of a line, which Markdown makes a line break of."""
 _DECORATION = re.compile(
@@ -26,6 +29,7 @@ _DECORATION = re.compile(
 )
 """Emoji at the end that say nothing; thumbs, stars, hearts, ticks and medals do."""
 _EMPHASISED = re.compile(r"\A\s*(\*\*|__|[\"“])((?:(?!\*\*|__)[^\\\"“”])+?)(\*\*|__|[\"”])\s*\Z")
+"""`**Heat**`, `"Heat"`: a text that is emphasised or quoted as a whole."""
 _OPENS = re.compile(
     r"\A\W{0,4}(?:(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|great|got it|no problem|gerne|claro"
     r"|bien sûr|natürlich|certo)\b[!.,:]?\s{0,3})?"

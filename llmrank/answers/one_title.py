@@ -26,7 +26,7 @@ from llmrank.answers.chosen_title import (
 from llmrank.answers.envelope import answer_alone
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import caseless, normalise
-from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, before_next_question, from_first, unparsed
+from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, before_next_question, read_from_first, unparsed
 from llmrank.answers.predictions import SENTENCES
 from llmrank.answers.ranking import read_ranking
 from llmrank.types import Answer, Entry, Question, Response
@@ -70,10 +70,10 @@ class OneTitle(TextFormat):
         first = before_next_question(text)
         if first != text and (answer := self._read(replace(response, text=first), question)).ranked:
             return answer
-        answer, index = self._read(response, question), title_index(question.items)
-        rest = "" if answer.ranked else from_first(text, lambda part: bool(index.named_in(part)))
-        again = self._read(replace(response, text=rest), question) if rest else answer
-        return again if again.ranked else answer
+        index = title_index(question.items)
+        return read_from_first(
+            response, lambda part: self._read(part, question), lambda part: bool(index.named_in(part))
+        )
 
     def _read(self, response: Response, question: Question) -> Answer:
         listed, index = read_ranking(response, question, titles=True), title_index(question.items)

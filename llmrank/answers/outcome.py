@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from llmrank.answers.envelope import answer_alone
 from llmrank.answers.normalise import caseless
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
@@ -172,7 +173,15 @@ def before_next_question(text: str) -> str:
     return first if first.strip() else text
 
 
-def from_first(text: str, names: Callable[[str], bool]) -> str:
+def read_from_first(response: Response, read: Callable[[Response], Answer], names: Callable[[str], bool]) -> Answer:
+    """Return what is read from the text, or if that ranks nothing, from its first paragraph that names something."""
+    answer = read(response)
+    rest = "" if answer.ranked else _from_first(answer_alone(response.text) or "", names)
+    again = read(replace(response, text=rest)) if rest else answer
+    return again if again.ranked else answer
+
+
+def _from_first(text: str, names: Callable[[str], bool]) -> str:
     """Return a text from the first paragraph that names something or leads to it (`:`); "" if that is the first one,
     if there is none, or if a paragraph before it is no plain sentence (`Least relevant`, `None of them fits.`)."""
     parts = text[:_LEAD_LIMIT].split("\n\n")

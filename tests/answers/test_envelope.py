@@ -61,6 +61,12 @@ def test_an_answer_is_read_as_without_its_envelope(wrap: str) -> None:
     assert not changed
 
 
+def test_reasoning_that_never_ends_is_no_answer() -> None:
+    reasoning = "<think>\nThe user seems to enjoy slow stories with clever scripts.\n\n"
+    readings = {row["text"]: read({**row, "text": reasoning + row["text"]})[0] for row in SAMPLE}
+    assert {text: reading for text, reading in readings.items() if reading != "unparsed truncated"} == {}
+
+
 @pytest.mark.parametrize("way", LISTS)
 def test_a_list_is_read_however_its_entries_are_written(way: str) -> None:
     rows = [row for row in ROWS[::12] if row["format"] == "titles" and len(_ENTRY.findall(row["text"])) > 2]

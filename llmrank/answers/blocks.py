@@ -58,7 +58,7 @@ NOTATIONS = (
         rf"{_DRESS}\[(\d{{1,4}})[位名]?\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
         rf"{_DRESS}(?:\(?#?(\d{{1,4}})(?:[-–]\d{{1,4}}(?=[.)]))?[*_]*+"
-        rf"(?:(?:\.?\)|\.)(?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
+        rf"(?:(?:\.?\)|\.-?)(?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)|>(?= (?:[^\W\d]|[\"“«*_`]|\[[^\W\d]))"
         rf"|,(?= ?[^\d\s#\[(])|(?: ?[-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
     Notation("number", "a word for a number", caseless(
         rf"{_DRESS}(?:(?:and|my|at) ){{0,2}}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+"),
@@ -516,7 +516,9 @@ def head_role(head: str) -> Literal["rank", "score", "item", ""]:
 
 def is_header(cells: tuple[str, ...]) -> bool:
     """Return whether a row holds the headings of a table."""
-    return len(cells) > 1 and sum(bool(head_role(cell)) for cell in cells) > len(cells) // 2
+    if len(cells) < 2 or any(marker(cell)[1] for cell in cells):
+        return False  # Rank 1: Heat | strong match
+    return sum(bool(head_role(cell)) for cell in cells) > len(cells) // 2
 
 
 # --- JSON

@@ -28,15 +28,16 @@ from llmrank.answers.title import SMALL_WORDS
 Mentions = list[Mention]
 
 _QUOTES = "\"“”„«»'‘’`"
+_SEPARATOR = (
+    r"(?:(?:[,;|></→·=]|[-=]{1,2}>|\b(?:and|und|et|y|e|en|i|и|then|next|finally|lastly|followed by|puis|enfin|ensuite|dann|danach"
+    r"|schließlich|luego|después|finalmente|poi|infine|depois|затем)\b) ?){1,3}"
+)
+"""What may stand between two titles in quotation marks or in bold."""
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
 _INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|]|(?<=\d\)))[(\[]?#?(\d{1,3})(?:(?:st|nd|rd|th)?[.):\]]{1,2}|[位위]:?)\s?")
 _FIRST_NUMBER = re.compile(r"(?<=[:,>] )1[.)]{1,2}\s?[\"“«]?$")
 _INNER_LABEL = re.compile(r"[.;!?] {1,2}([^.:;!?\n]{2,60}:) ")
-_BETWEEN_QUOTES = re.compile(
-    rf"[{_QUOTES}] ?(?:(?:[,;|></→]|\b(?:and|und|et|y|e|en|i|и|then|finally|followed by|puis"
-    rf"|enfin|ensuite|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois"
-    rf"|затем)\b) ?){{1,3}}[{_QUOTES}]|[\"”] ?[\"“]"
-)
+_BETWEEN_QUOTES = re.compile(rf"[{_QUOTES}] ?{_SEPARATOR}[{_QUOTES}]|[\"”] ?[\"“]")
 _AND_IN_ASIA = re.compile(rf"(?<=[{_QUOTES}])(?:[,;]? ?最[后後]是?|和|及|以及|与|與)(?=[{_QUOTES}])")
 """`《英雄》、《卧虎藏龙》和《霸王别姬》`"""
 _SENTENCE_BEHIND = re.compile(rf"(?<=[\"”“»][.!]) (?=[^{_QUOTES}\s]|[\"“][^\"”\n]{{1,80}}[\"”] ?[^\W\d])")
@@ -51,6 +52,9 @@ _CLOSED = re.compile(
     r"|game) )?"
     r"(?:\*\*|__|[\"“„«])(?P<inside>[^\n]{1,300}?)(?:\*\*|__|[\"”“»])(?!\w)"
 )
+_MARKED = r"(?:\*{3}[^*\n]{1,200}\*{3}|\*\*[^*\n]{1,200}\*\*|\*[^*\s][^*\n]{0,200}\*|__?[^_\n]{1,200}__?)(?!\w)"
+_CHAIN_OF_MARKED = re.compile(rf"{_MARKED}(?: ?{_SEPARATOR}{_MARKED})+")
+"""`**Alien**, *Heat* and **Fargo**`"""
 _MORE_CLOSED = re.compile(r" ?(?:[,;>→]|and\b|&) ?(?:and )?(?:\*\*|__)\w")
 """`**Alien**, **Heat**`: one of several titles."""
 _YEAR = re.compile(r"[(\[](?:18|19|20)\d\d(?: ?[-–] ?\d{0,4})?[)\]]")
@@ -60,7 +64,8 @@ _AFTER_YEAR = re.compile(
 _RATED = re.compile(r"(\((?:18|19|20)\d\d\)) \d(?:\.\d)? ?/ ?\d{1,2}\W{0,4}$")
 _CHAINED = re.compile(r" (?:>|→|->|=>) ")
 _COMMA = re.compile(
-    r" ?(?:[,;] (?:and |& )?| \| | / | · | (?:>|<|→|=>|->|=) |(?<=[\w)\]*\"])[><](?=[\w*\"])| (?:and|&|und|et|y) )"
+    r" ?(?:[,;] (?:and |& )?(?:then )?| \| | / | · | (?:>|<|→|[-=]{1,2}>|=) |(?<=[\w)\]*\"])[><](?=[\w*\"])"
+    r"| (?:and|&|und|et|y|then) )"
 )
 _REMARK = re.compile(
     r" [-–—]{1,3} | (?:=|-{2,3}>) (?=\d)|[:.!?](?P<closed>[*_]{1,3})? | \(|, "
@@ -117,9 +122,11 @@ _TWO_PARTS = re.compile(r" (?:[-–—→←|]|->|<-|=>|--) ")
 _ARROWS = (re.compile(r" (?:->|→|=>) "), re.compile(r" (?:<-|←) "))
 _COLON = re.compile(r":[*_]{0,3} ")
 """Between an author and a book, or between a purpose and the item that suits it best."""
+_MORE_SIGNS = (_COLON, re.compile(r" [·•] "), re.compile(r"; "))
+"""Signs that separate two parts if every line has one."""
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
 _SCORED = re.compile(
-    r"(?:(?:-{1,2}|=)> ?|[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)"
+    r"(?:(?:-{1,2}|=)> ?|[:=–—|-] ?|[(\[]|→ ?)"
     rf"(?i:score|rating|relevance|{RANK_NOUN})?[ :#]{{0,3}}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th|[ºª°])?"
     r"(?: ?(?:points?|pts|stars?|place|lugar|posici[óo]n|posto|platz|место))?[)\]*_.]{0,4}$"
@@ -133,8 +140,10 @@ _ASIDE = re.compile(
     r"|reminiscent|comparable)\b"
 )
 _AUTHOR = re.compile(r" (?:by|directed by) [A-Z][\w.]* ?(?:(?:d[aeiu]|del|du|la|le|v[ao]n|der|den) ){0,2}[\w.]*[A-Z]")
-_NOTE = re.compile(r" \[[^\[\]\d]{1,40}\]$")
+_NOTE = re.compile(r" \[(?:[^\[\]\d]{1,40}|\d{1,3}(?:\.\d{1,2})?%?)\]$")
+"""`Heat [a classic]`, `Heat [9.5]`"""
 _PLACE = caseless(r"\d{1,3}(?:st|nd|rd|th)(?: place)?")
+_SAYS_SCORE = caseless(r"\b(?:score|rating|relevance|match|confidence|probability|likelihood|points?)\b")
 _SAYS_RANK = caseless(rf"\b(?:{RANK_NOUN})\b|\d(?:st|nd|rd|th)\b|\d[ºª°]")
 _TRANSLATED = re.compile(
     r"(?P<outside>[^()/\n]{1,200}) ?\((?!(?:18|19|20)\d\d\b)"
@@ -278,6 +287,8 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
     if not scores:  # Heat: high, Fargo: low
         scores = [str(found) for body in bodies if (found := grade(_last_words(body)))]
+        if len({*scores}) == 1:
+            return  # Heat: a great film, Fargo: a great film
     if places := _places_in_words(bodies):
         scores = places
     starred = all(body.endswith((*"★⭐🌟🔥❤👍☆",)) for body in bodies)
@@ -286,14 +297,18 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     if not len(scores) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
         listing.ambiguous |= len(scores) == len(bodies) == len(listing.mentions) > 2  # all scores are the same
         return
+    in_brackets = all(map(str.isdecimal, scores)) and all(body.endswith("]") for body in bodies)
+    if in_brackets and _are_as_shown([*map(int, scores)], listing.mentions):
+        return  # Heat [3], the third item shown
     ranks = bool(places) or all(_SAYS_RANK.search(body[-40:]) for body in bodies)
+    rates = starred or all(_SAYS_SCORE.search(body[-40:]) for body in bodies)
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
     if rated and not ranks:
         return
-    role = "rank" if ranks else "score" if starred else ""
+    role = "rank" if ranks else "score" if rates else ""
     order = by_number(scores, role)
-    if order is None:
-        listing.ambiguous = True
+    if order is None or (not role and counts(scores[::-1])):
+        listing.ambiguous = True  # Heat - 3, Fargo - 2, Alien - 1: ranks or scores
     else:
         listing.mentions = [listing.mentions[at] for at in order]
         listing.ordered, listing.scored = True, are_scores(scores, role)
@@ -322,16 +337,27 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
     Herbert: Dune`, where no line names a candidate in another way."""
     if all(len(mentions) == 1 and mentions[0].match for mentions in found):
         return found
+    bodies = [line.body[:400] for line in lines]
+    arrow = next((sign for sign in _ARROWS if all(map(sign.search, bodies))), _TWO_PARTS)
+    if (parts := _on_one_side(lines, found, arrow, index)) is not None:
+        return parts
+    if len(lines) > 1 and not any(one.match for mentions in found for one in mentions):
+        for sign in _MORE_SIGNS:
+            if all(map(sign.search, bodies)) and (parts := _on_one_side(lines, found, sign, index)) is not None:
+                return parts
+    return found
+
+
+def _on_one_side(
+    lines: list[Line], found: list[Mentions], sign: re.Pattern[str], index: TitleIndex
+) -> list[Mentions] | None:
+    """Return the titles on the side of the sign where the candidates are, None if there is no such side."""
 
     def title(part: str, number: int) -> Mention:
         mention = _mention(part, index, number)
         remarked = _remark(part, index) if sign is _COLON and not mention.match else None
         return remarked[0]._replace(line=number) if remarked else mention
 
-    nothing = len(lines) > 1 and not any(one.match for mentions in found for one in mentions)
-    sign = next((sign for sign in _ARROWS if all(sign.search(line.body[:400]) for line in lines)), _TWO_PARTS)
-    if nothing and all(_COLON.search(line.body[:400]) for line in lines):
-        sign = _COLON
     halves = [
         # A line that is a whole title has no parts: Star Wars: Episode IV - A New Hope.
         [title(part, line.number) for part in parts]
@@ -342,13 +368,13 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
     ]
     if len(lines) > 1 and all(half and half[0].match and half[1].match for half in halves):
         watched = {half[0].text for half in halves if half}
-        return [[half[1]] for half in halves if half] if len(watched) == 1 else found
+        return [[half[1]] for half in halves if half] if len(watched) == 1 else None
     left, right = sides = [sum(half is not None and half[side].match is not None for half in halves) for side in (0, 1)]
     if left == right or max(sides) < min(2, len(lines)) or (min(sides) and max(sides) < len(lines)):
-        return found
+        return None
     side = int(right > left)
     if not side and any(half and index.exact(half[0].text) and index.is_first_part(half[0].text) for half in halves):
-        return found  # Anno 1800 - Docklands: a part other than the candidates'
+        return None  # Anno 1800 - Docklands: a part other than the candidates'
     return [
         [half[side]] if half and (match := half[side].match) and match.positions else mentions
         for half, mentions in zip(halves, found, strict=True)
@@ -632,10 +658,12 @@ def _places(text: str, mentions: Mentions) -> list[tuple[int, int]]:
 def title_in_cell(text: str, index: TitleIndex, line: int) -> Mentions:
     """Return the titles in a cell of a table or a JSON value."""
     whole = _mention(text, index, line)
-    if whole.match or not any(map(str.isalpha, text)):
-        return [whole] if whole.match else []
-    if text[0] in "#([0123456789" and (end := marker(text)[2]) and (marked := _mention(text[end:], index, line)).match:
+    if whole.match:
+        return [whole]
+    if (end := marker(text)[2]) and (marked := _mention(text[end:], index, line)).match:
         return [marked]  # 1. Heat
+    if not any(map(str.isalpha, text)):
+        return []
     for read in (_emphasised, _remark):
         if parts := read(text, index):
             return [Mention(parts[0].text, parts[0].match, line)]
@@ -692,6 +720,8 @@ def _quoted(body: str, index: TitleIndex) -> Mentions | None:
 
 def _emphasised(body: str, index: TitleIndex) -> Mentions | None:
     """`**Alien** - a classic`, `"Alien": a classic`."""
+    if (chain := _CHAIN_OF_MARKED.match(body)) and _is_remark(body[chain.end() :]):
+        return [_mention(one[0], index) for one in re.finditer(_MARKED, chain[0])]
     found = _CLOSED.match(body)
     if not found or _MORE_CLOSED.match(body, found.end()):
         return None

@@ -74,6 +74,8 @@ _LATEX = re.compile(
     r"\\(?:(?P<then>succ|gt|rightarrow|to)\b ?|(?P<entry>item|begin|end)\b(?:\{[a-z]{1,20}\*?\})? ?"
     r"|[a-z]{2,12}\{(?P<inside>[^{}\n]{0,300})\}|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
 )
+_ESCAPE = re.compile(r"\\([_* .#>+&~|-]|\[(?=\w{1,3}\\\])|(?<=\w\\)\])")
+"""A sign that Markdown escapes: `1\\. Heat`, `\\[3\\]`."""
 _TEX_COMMENT = re.compile(r"^[ \t]{0,40}%[^\n]*$", re.MULTILINE)
 HAN = "一二三四五六七八九十"
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -436,8 +438,9 @@ _SOURCES = re.compile(
 )
 _CITED = re.compile(r"(?<=\S) ?(?:\[\d{1,2}\]){1,6}(?=\s*$)", re.MULTILINE)
 """`Heat – IMDb 8.6 [1][2]`, above a list of sources."""
-_LONG_LINK = re.compile(r"\[([^\[\]\n]{0,200}[^\W\d_]{2}[^\[\]\n]{0,200})\]\(https?://[^\s()|]{40,2000}\)")
-"""A link whose address would make an entry too long for a title; shorter ones are read where they stand."""
+_LINK = re.compile(
+    r"\[([^\[\]\n]{0,200}(?:[^\W\d_][^\W_]|\d[^\W\d_])[^\[\]\n]{0,200})\]\(https?://[^\s()|]{2,2000}\)"
+)
 _CURLY, _CURLY_JSON = re.compile("[“”]"), re.compile(r"[\[{［｛]\s{0,80}“")
 _TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)[.):] ", re.MULTILINE)
 """`=2. Heat`"""
@@ -485,6 +488,7 @@ _STEPS: _Steps = (
     ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
     ("“", lambda text: _CURLY.sub('"', text) if _CURLY_JSON.search(text) else text),
     ("", folded),
+    (" » ", lambda text: text if "«" in text else text.replace(" » ", " > ")),
     ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),
     ("1. ", _without_quoted_numbers),
     (": 1", partial(_BEHIND_LABEL.sub, r"\1\n")),
@@ -508,7 +512,7 @@ _STEPS: _Steps = (
     ("\\begin{", partial(_TEX_COMMENT.sub, "")),
     ("\\begin{tab", lambda text: text.replace("\\\\", "").replace("&", "|")),
     ("\\boxed", partial(_BOXED.sub, r"\nFinal answer: \1\n")),
-    ("\\", lambda text: _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*").replace("\\ ", " ")),
-    ("](http", partial(_LONG_LINK.sub, r"\1")),
+    ("\\", lambda text: _ESCAPE.sub(r"\1", _LATEX.sub(_latex, text))),
+    ("](http", partial(_LINK.sub, r"\1")),
     ("][", partial(_REFERENCE.sub, _link_text)),
 )

@@ -262,7 +262,7 @@ class TitleIndex:
 
     def begins_with(self, word: str) -> bool:
         """Return whether any title begins with this word: a cheap test before `find`."""
-        return normalised(word) in self._first_words
+        return normalised(word).partition(" ")[0] in self._first_words
 
     def covers(self, text: str, start: int, end: int) -> bool:
         """Return whether a part of a text belongs to a candidate's title there, written as it was shown, with or
@@ -272,6 +272,12 @@ class TitleIndex:
             if 0 <= at <= start and end <= at + len(title) > at + end - start:
                 return True
         return False
+
+    def without_titles(self, text: str) -> str:
+        """Return the text without the titles in it that are written as they were shown, with or without their years."""
+        for title in self._shown_titles:
+            text = text.replace(title, " ")
+        return text
 
     def named_in(self, text: str) -> set[int]:
         """Return the items whose names appear in a text, except names that are part of another name there, and short

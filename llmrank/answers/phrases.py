@@ -50,7 +50,8 @@ PHRASES = (
         r"|(?:output|answer|response) should look"
         r"|weggelassen|ausgeschlossen|lasse ich (?:weg|aus)\b|écart|laisse\w* de côté|descart|dej\w+ (?:fuera"
         r"|de lado)"
-        r"|lascio (?:fuori|da parte)|deixo de (?:fora|lado)|laat ik weg|ignor|discard",
+        r"|lascio (?:fuori|da parte)|deixo de (?:fora|lado)|laat ik weg|ignor|discard"
+        r"|déconseill|sconsigl|desaconse",
         r"(?m:^[^\w\n]*(?:unsure|undecided)\b[^,.\n]{0,20}:|^[^\w\n]*dropped\b[^:\n]{0,30}:)"
         r"|(?m:^[^\w\n]*не (?:включен|вошл|рекоменд|попал)\w*)|未入选|제외|お(?:すすめ|勧め)(?:しません|できません)"
         r"|(?m:\b(?:zum Beispiel|par exemple|por (?:exemplo|ejemplo)|per esempio|na przykład|например)\b[^:\n]{0,40}"

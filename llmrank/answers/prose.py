@@ -57,7 +57,7 @@ _COUNTS = _PLACES | word_set("number no at")
 _NOUNS = word_set("movie film book game album title product item option candidate passage number no")
 _BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
 _LIKELY = word_set("likely relevant recommended suitable")
-_LAST = word_set("last end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima")
+_LAST = word_set("last least end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima")
 _OPENS = word_set(
     "start starting begin beginning lead leading open opening recommend suggest offer reach pick choose"
     " rank watch put try read play go love"
@@ -134,7 +134,7 @@ def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Li
     has a place (`then`, `second`, `last`), and no place contradicts the order of the text. If all items are numbered,
     the numbers give the order.
     """
-    text = _PIECE.sub("the ", _CLOSE.sub("finish", _without_left_out(text[: _LIMIT + 1])))
+    text = _PIECE.sub("the ", _CLOSE.sub("finish", _without_left_out(text[: _LIMIT + 1], index)))
     for aside in (_REASON, _IF_TIME):
         text = aside.sub(lambda found: found[0] if index.named_in(found[0]) else "", text)
     found = _without_repeats(text, _named(text, index, identifiers)) if len(text) <= _LIMIT else []
@@ -161,10 +161,10 @@ def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Li
     return Listing([mentions[at] for at in order], ordered=True) if order else None
 
 
-def _without_left_out(text: str) -> str:
+def _without_left_out(text: str, index: TitleIndex) -> str:
     """Blank out the sentences that leave items out (`I would not recommend Heat`)."""
     parts = _SENTENCE.split(text)
-    return "".join(" " * len(part) if meaning(part) == "left out" else part for part in parts)
+    return "".join(" " * len(part) if meaning(index.without_titles(part)) == "left out" else part for part in parts)
 
 
 _CLOSE = caseless(r"\b(?:close|wrap up|round (?:it|things) off)(?= with\b)")

@@ -19,7 +19,7 @@ from llmrank.answers.identifiers import Identifiers
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
 from llmrank.answers.normalise import caseless
-from llmrank.answers.phrases import meaning
+from llmrank.answers.phrases import BEST_TO_WORST, meaning
 from llmrank.answers.title import normalised
 
 Place = int | Literal["next", "last"] | None
@@ -189,7 +189,8 @@ _SENTENCE = re.compile(r"((?<=[.!?]) |\n)")
 
 def _is_doubtful(gaps: Sequence[_Gap]) -> bool:
     """Return whether words beside the items may contradict the order or set conditions."""
-    beside = normalised(" ".join((*(f"{gap.tail} {gap.middle}" for gap in gaps), gaps[-1].lead)))
+    beside = " ".join((*(f"{gap.tail} {gap.middle}" for gap in gaps), gaps[-1].lead))
+    beside = normalised(BEST_TO_WORST.sub(" ", beside))
     return _AGAINST.search(beside) is not None or beside.split().count("if") > 1
 
 
@@ -318,6 +319,9 @@ def _named(text: str, index: TitleIndex, identifiers: Identifiers) -> list[_Name
 
 
 _UNSURE = -1
+_ACROSS = re.compile(r"[»”\"*_`)\]][.,;] |; ")
+"""Where one title ends and another may begin."""
+_ARTICLE_BEHIND = re.compile(r", (?:The|An?|Der|Die|Das|Les?|La|El|Los|Las|Il|I|Os?|As?)$")
 
 
 def _title_at(
@@ -326,21 +330,29 @@ def _title_at(
     """Return the longest title that begins with a word, and the index of the word after it."""
     start, end = chunks[at]
     word = text[start:end].strip(_OPENING)
-    if not index.begins_with(word) or not word[:1].isalnum() or word[:1].islower():
+    if not index.begins_with(word) or not word[:1].isalnum():
         return None
+    is_marked = text[start] != word[0]
     for until in range(min(at + _LONGEST, len(chunks)), at, -1):
         last = chunks[until - 1][1]
         label = _BRACKETED.fullmatch(text[slice(*chunks[until - 1])]) if until > at + 1 else None
         if label and identifiers.find(label[1]) is not None:
             continue  # Heat (3)
         piece = text[start:last].strip(_MARKS)
-        match = index.find(piece if piece.count("(") == piece.count(")") else piece.strip("()"))
-        if match is None:
+        piece = piece.strip("[]") if piece[:1] == "[" else piece
+        if _ACROSS.search(piece):
             continue
+        match = index.find(piece if piece.count("(") == piece.count(")") else piece.strip("()"))
+        if match is None or (word[0].islower() and not is_marked and index.without_titles(piece).strip()):
+            continue
+        if piece[-5:].strip(", ").isdigit() and "," in piece[-6:] and index.find(piece[-4:]):
+            continue  # Dune, 1984
         stop, after = start + len(text[start:last].rstrip(_MARKS)), text[last:].lstrip()
         goes_on = stop == last and (after[:1].isupper() or after[:1].isdigit())
+        if goes_on and _ARTICLE_BEHIND.search(piece):
+            continue  # Heat, The Godfather
         other_year = after[:1] == "(" and after[1:2].isdigit() and not _BRACKETED.match(after)
-        in_words = text[start] == word[0] and word.casefold() in _FUNCTION_WORDS  # and not in quotes
+        in_words = not is_marked and word.casefold() in _FUNCTION_WORDS
         by_grammar = until == at + 1 and in_words and _begins_sentence(text, start)
         unsure = len(match.positions) != 1 or goes_on or other_year or by_grammar or text[stop : stop + 1] == ":"
         return _Named(_UNSURE if unsure else match.positions[0], start, stop), until

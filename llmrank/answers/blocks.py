@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple, cast
 
-from llmrank.answers.normalise import HAN, ORDINALS, caseless, decoded, single_spaced
+from llmrank.answers.normalise import HAN, ORDINALS, caseless, decoded, folded, single_spaced
 
 Kind = Literal["number", "bracket", "bullet", "letter", "roman", "rank", "none"]
 
@@ -57,7 +57,7 @@ NOTATIONS = (
     Notation("bracket", "a number in square brackets", re.compile(
         rf"{_DRESS}\[(\d{{1,4}})[位名]?\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
-        rf"{_DRESS}(?:\(?#?(\d{{1,4}})(?:[-–]\d{{1,4}}(?=[.)]))?[*_]*+"
+        rf"{_DRESS}(?!\(\d{{3}})(?:\(?#?(\d{{1,3}})(?:[-–]\d{{1,4}}(?=[.)]))?[*_]*+"
         rf"(?:(?:\.?\)|\.-?)(?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)|>(?= (?:[^\W\d]|[\"“«*_`]|\[[^\W\d]))"
         rf"|,(?= ?[^\d\s#\[(])|(?: ?[-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
     Notation("number", "a word for a number", caseless(
@@ -801,4 +801,4 @@ def _is_plain(value: object) -> bool:
 def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e9:
         return f"{value:.0f}"
-    return str(value) if isinstance(value, str | int | float) else ""
+    return folded(str(value)) if isinstance(value, str | int | float) else ""

@@ -307,7 +307,7 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
         return
     role = "rank" if ranks else "score" if rates else ""
     order = by_number(scores, role)
-    if order is None or (not role and counts(scores[::-1])):
+    if order is None or (not role and all(map(str.isdecimal, scores)) and counts(scores[::-1])):
         listing.ambiguous = True  # Heat - 3, Fargo - 2, Alien - 1: ranks or scores
     else:
         listing.mentions = [listing.mentions[at] for at in order]
@@ -435,11 +435,14 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         return [whole]
     if (instead := _replacement(body, index)) is not None:
         return instead
+    if "[" in body:
+        body = _IN_BRACKETS.sub(lambda found: f'"{found[1]}"' if index.find(found[1]) else found[0], body)
     text = line.text.lstrip("-–—•·*_#> ") if line.value is not None else ""  # (500) Days of Summer
     if text and index.begins_with(text.split(maxsplit=1)[0]) and (titled := _mention(text, index)).match:
         return [titled]
     if not body or _ONLY_NUMBER.fullmatch(body):
-        return []
+        number = _mention(body.strip(" \t.,;:!?\"'()[]*_`“”«»👍🔥"), index)
+        return [number] if number.match and len(number.text) > 2 else []
     if line.value is not None and body[0].isdigit():  # 1. 1. Heat
         kind, value, end = marker(body)
         if (kind, value) == (line.kind, line.value) and (again := _mention(body[end:], index)).match:
@@ -452,6 +455,10 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     if marked and (near := _before_remark(body, index)):
         return [near]
     return _unknown(line, body, whole, index) if marked and not _LEFT_OPEN.search(body) else []
+
+
+_IN_BRACKETS = re.compile(r"\[([^\[\]\n]{0,200}[^\W\d_]{2}[^\[\]\n]{0,200})\]")
+"""`[Heat], [Fargo]`"""
 
 
 def _unknown(line: Line, body: str, whole: Mention, index: TitleIndex) -> Mentions:
@@ -901,8 +908,8 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
 
 ENTRY_FORMS = (
     EntryForm("several numbered titles", "1. Alien 2. Heat 3. Fargo", _inline_numbers),
-    EntryForm("a name and its translation", "《盗火线》 (Heat)", _in_two_languages),
     EntryForm("titles in quotation marks", '"Alien", "Heat" and "Fargo"', _quoted),
+    EntryForm("a name and its translation", "《盗火线》 (Heat)", _in_two_languages),
     EntryForm("a bold or quoted title and a remark", "**Alien** - a classic of horror", _emphasised),
     EntryForm("titles with years", "Alien (1979), Heat (1995) and Fargo (1996)", _years),
     EntryForm("a title and a remark", "Alien - it is a classic", _remark),
@@ -945,6 +952,8 @@ def _mention(text: str, index: TitleIndex, line: int = 0) -> Mention:
     """Return the text, without emphasis and quotation marks around it, with its match as one title."""
     plain = _bare(text)
     match = (index.exact(text) if plain != text else None) or index.find(plain)
+    if match is None and not plain.isascii() and (end := _SYMBOLS.search(plain)):
+        match = index.find(plain[: end.start()])  # Heat 1995 👍
     if match is not None or len(text) > _TITLE_LIMIT:
         return Mention(plain, match, line)
     if text[:1] == "[" and (label := _LABELLED.match(text)):
@@ -959,6 +968,7 @@ def _mention(text: str, index: TitleIndex, line: int = 0) -> Mention:
 _VERSION = caseless(
     r"[\"”]? ?\((?:the )?([^()\n]{2,60}?)(?:['’]s)? (?:version|original|cover|recording|one|adaptation)\)$"
 )
+_SYMBOLS = re.compile(r"[\s\u2190-\u2bff\U0001f000-\U0001faff]+$")
 _TITLE_LIMIT = 1000
 """Maximum length of a title with labels and notes around it."""
 
@@ -966,7 +976,7 @@ _TITLE_LIMIT = 1000
 def _bare(text: str) -> str:
     """Return the text without emphasis and quotation marks around it."""
     plain = text.strip(' \t*_`"“”„«»,;[]').strip("'‘’ ") if text else text
-    return f"{plain}]" if text[-2:-1].isdigit() and text[-1] == "]" and plain.rfind("[") > plain.rfind("]") else plain
+    return f"{plain}]" if plain[-1:].isdigit() and plain.rfind("[") > plain.rfind("]") else plain
 
 
 def _content_words(text: str) -> list[str]:

@@ -441,6 +441,7 @@ _CITED = re.compile(r"(?<=\S) ?(?:\[\d{1,2}\]){1,6}(?=\s*$)", re.MULTILINE)
 _LINK = re.compile(
     r"\[([^\[\]\n]{0,200}(?:[^\W\d_][^\W_]|\d[^\W\d_])[^\[\]\n]{0,200})\]\(https?://[^\s()|]{2,2000}\)"
 )
+_TENTH = re.compile(r"^🔟", re.MULTILINE)
 _CURLY, _CURLY_JSON = re.compile("[“”]"), re.compile(r"[\[{［｛]\s{0,80}“")
 _TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)[.):] ", re.MULTILINE)
 """`=2. Heat`"""
@@ -487,6 +488,7 @@ _STEPS: _Steps = (
     ("一、", lambda text: _HAN_INSIDE.sub(_mark, text) if "二、" in text else text),
     ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
     ("“", lambda text: _CURLY.sub('"', text) if _CURLY_JSON.search(text) else text),
+    ("🔟", partial(_TENTH.sub, "10. ")),
     ("", folded),
     (" » ", lambda text: text if "«" in text else text.replace(" » ", " > ")),
     ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),

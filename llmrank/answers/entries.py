@@ -129,7 +129,7 @@ _SCORED = re.compile(
     r"(?:(?:-{1,2}|=)> ?|[:=–—|-] ?|[(\[]|→ ?)"
     rf"(?i:score|rating|relevance|{RANK_NOUN})?[ :#]{{0,3}}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th|[ºª°])?"
-    r"(?: ?(?:points?|pts|stars?|place|lugar|posici[óo]n|posto|platz|место))?[)\]*_.]{0,4}$"
+    r"(?: ?(?:points?|pts|stars?|match|place|lugar|posici[óo]n|posto|platz|место))?[)\]*_.]{0,4}$"
     r"|(?P<stars>[★⭐🌟🔥❤👍]{1,10})☆{0,10}$"
 )
 """`Heat – 2nd (a crime film)`"""
@@ -341,11 +341,17 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
     arrow = next((sign for sign in _ARROWS if all(map(sign.search, bodies))), _TWO_PARTS)
     if (parts := _on_one_side(lines, found, arrow, index)) is not None:
         return parts
-    if len(lines) > 1 and not any(one.match for mentions in found for one in mentions):
+    if len(lines) > 1 and _matched(found) < min(len(lines), 2):
         for sign in _MORE_SIGNS:
-            if all(map(sign.search, bodies)) and (parts := _on_one_side(lines, found, sign, index)) is not None:
+            parts = _on_one_side(lines, found, sign, index) if all(map(sign.search, bodies)) else None
+            if parts is not None and _matched(parts) > _matched(found):
                 return parts
     return found
+
+
+def _matched(found: Sequence[Mentions]) -> int:
+    """Count the entries that name an item."""
+    return sum(any(one.match for one in mentions) for mentions in found)
 
 
 def _on_one_side(
@@ -364,7 +370,7 @@ def _on_one_side(
         if len(parts) == 2 and len(mentions) < 3 and not _mention(line.body, index).match
         else None
         for line, mentions in zip(lines, found, strict=True)
-        for parts in [sign.split(line.body, maxsplit=1)]
+        for parts in [_halves(line.body, sign, index)]
     ]
     if len(lines) > 1 and all(half and half[0].match and half[1].match for half in halves):
         watched = {half[0].text for half in halves if half}
@@ -380,6 +386,16 @@ def _on_one_side(
         for half, mentions in zip(halves, found, strict=True)
     ]
 
+
+def _halves(body: str, sign: re.Pattern[str], index: TitleIndex) -> list[str]:
+    """Split a text at the sign: where a title ends, otherwise at the first one."""
+    marks = [*islice(sign.finditer(body), _HALVES)]
+    ends = (mark for mark in marks if _mention(body[: mark.start()], index).match)
+    mark = next(ends, marks[0]) if marks else None
+    return [body[: mark.start()], body[mark.end() :]] if mark else [body]
+
+
+_HALVES = 4
 
 # --- entries, lines of text, cells
 

@@ -460,6 +460,15 @@ def _without_quoted_numbers(text: str) -> str:
     return _QUOTED_NUMBER.sub(r"\1", text) if numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1 else text
 
 
+_OTHER_NUMBER = re.compile(r"^([ \t]{0,9}\d{1,3})(?:, (?=[\w\"'“*_`(\[])|> )", re.MULTILINE)
+
+
+def _with_dotted_numbers(text: str) -> str:
+    """Write `1、Heat` and `1> Heat` as `1. Heat` if lines like these count from 1."""
+    numbers = [int(number) for number in _OTHER_NUMBER.findall(text)]
+    return _OTHER_NUMBER.sub(r"\1. ", text) if numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1 else text
+
+
 _GENRES = re.compile(r"(?:[-–—:] |\()[A-Z][\w'’-]{2,15}(?:\|[A-Z][\w'’-]{2,15}){1,8}(?=\)?\s{0,9}$)", re.MULTILINE)
 """`Heat (1995) - Action|Crime`: no cells of a table."""
 _ORDER_IS = re.compile(
@@ -493,6 +502,7 @@ _STEPS: _Steps = (
     (" » ", lambda text: text if "«" in text else text.replace(" » ", " > ")),
     ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),
     ("1. ", _without_quoted_numbers),
+    ("1", lambda text: _with_dotted_numbers(text) if "1, " in text or "1>" in text else text),
     (": 1", partial(_BEHIND_LABEL.sub, r"\1\n")),
     ("#1", lambda text: _HASHED.sub(r"\1\2. ", text) if "#2" in text else text),
     ("=", partial(_TIED.sub, r"\1\2\3. ")),

@@ -152,7 +152,8 @@ def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Li
         _is_introduced(gap, before, place) for gap, (before, place) in zip(gaps[1:], pairwise(places), strict=False)
     ):
         return None
-    order = _order(places, opened=not _OPENS.isdisjoint(normalised(gaps[0].lead).split()))
+    opened = not _OPENS.isdisjoint(normalised(gaps[0].lead).split())
+    order = _order(places, opened=opened, listed=_IN_ORDER.search(opening) is not None)
     lines = [text.count("\n", 0, one.start) + 1 for one in found]
     mentions = [
         Mention(text[one.start : one.end].strip(_MARKS), Match((one.at,), "normalised"), line)
@@ -182,6 +183,10 @@ _IF_TIME = caseless(
 """`and, if there's still time, Heat`"""
 _FOR_WHOM = caseless(r"\b(?:for|given|since|because|as)\b[^.,:;!?\n]* (?=I(?:['’]d| would|['’]ll)\b)")
 """`For somebody who likes thrillers I'd start with Heat`"""
+_IN_ORDER = caseless(
+    r"\b(?:in (?:this|the following|that) (?:order|sequence)|in dieser reihenfolge|dans (?:cet|l['’]) ?ordre(?: suivant)?"
+    r"|en este orden|in quest['’]ordine|nesta ordem)\b[^.\n]{0,40}:\W*$"
+)
 _AFTER_THESE = caseless(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)")
 """`After these three thrillers, Heat`"""
 _SENTENCE = re.compile(r"((?<=[.!?]) |\n)")
@@ -212,8 +217,9 @@ def _is_introduced(gap: _Gap, before: Place, place: Place) -> bool:
 # --- the place of an item
 
 
-def _order(places: Sequence[Place], *, opened: bool) -> list[int] | None:
-    """Return the order of items with these places, None if the places do not determine one."""
+def _order(places: Sequence[Place], *, opened: bool, listed: bool) -> list[int] | None:
+    """Return the order of items with these places, None if the places do not determine one. `opened`, `listed`: the
+    first item is introduced as the first, or all as being in order."""
     count = len(places)
     numbers = [count if place == "last" else place for place in places]
     given = [number for number in numbers if isinstance(number, int)]
@@ -222,7 +228,7 @@ def _order(places: Sequence[Place], *, opened: bool) -> list[int] | None:
         return sorted(range(count), key=given.__getitem__) if in_full else None
     agree = all(number == at for at, number in enumerate(numbers, 1) if isinstance(number, int))
     begun = numbers[0] == 1 or (numbers[0] is None and opened)
-    return [*range(count)] if agree and begun and any(places[1:]) else None
+    return [*range(count)] if agree and (listed or (begun and any(places[1:]))) else None
 
 
 def _place(lead: str, tail: str) -> Place:
@@ -319,7 +325,7 @@ def _named(text: str, index: TitleIndex, identifiers: Identifiers) -> list[_Name
 
 
 _UNSURE = -1
-_ACROSS = re.compile(r"[»”\"*_`)\]][.,;] |; ")
+_ACROSS = re.compile(r"[»”\"*_`)\]][.,;] |; |[»”\"*_`] (?=[^\W\d_])")
 """Where one title ends and another may begin."""
 _ARTICLE_BEHIND = re.compile(r", (?:The|An?|Der|Die|Das|Les?|La|El|Los|Las|Il|I|Os?|As?)$")
 

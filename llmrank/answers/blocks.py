@@ -384,9 +384,10 @@ def _value(kind: Kind, text: str) -> int | None:
     if low in ORDINALS:
         return ORDINALS.index(low) + 1
     if text[0] in HAN:
-        tens, _, ones = text.rpartition("十") if "十" in text else ("", "", text)
-        high = 0 if "十" not in text else 10 * (HAN.index(tens) + 1 if tens else 1)
-        return high + (HAN.index(ones) + 1 if ones else 0)
+        tens, ten, ones = text.rpartition("十") if "十" in text else ("", "", text)
+        if len(tens) > 1 or len(ones) > 1:
+            return None  # not a number
+        return (10 * (HAN.index(tens) + 1 if tens else 1) if ten else 0) + (HAN.index(ones) + 1 if ones else 0)
     if kind == "letter":
         return ord(low) - ord("a") + 1
     digits = [_ROMAN[sign] for sign in low]

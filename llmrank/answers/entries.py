@@ -297,7 +297,7 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     if not len(scores) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
         listing.ambiguous |= len(scores) == len(bodies) == len(listing.mentions) > 2  # all scores are the same
         return
-    in_brackets = all(map(str.isdecimal, scores)) and all(body.endswith("]") for body in bodies)
+    in_brackets = all(map(str.isdecimal, scores)) and all(body.endswith(("]", ")")) for body in bodies)
     if in_brackets and _are_as_shown([*map(int, scores)], listing.mentions):
         return  # Heat [3], the third item shown
     ranks = bool(places) or all(_SAYS_RANK.search(body[-40:]) for body in bodies)

@@ -56,7 +56,7 @@ _FILLER = (
     | word_set(
         "opción opzione opção "
         "dann puis ensuite luego después poi depois dan daarna затем потом potem poté sonra lalu rồi"
-        " ثم तब 그다음 然后 次に"
+        " ثم तब 그다음 然后 次に zuletzt schließlich danach enfin finalement finalmente por último infine depois"
     )
 )
 _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
@@ -79,6 +79,13 @@ _INITIALS = re.compile(r"\b(?:[A-Z]\.){2,4}(?= ?\w\w)")
 """`L.A. Confidential`"""
 _ARROW = re.compile(r"->|=>|→")
 _BARE_CHAIN = re.compile(r"\w{1,3}(?: ?[>,] ?\w{1,3})++")
+_NAMED = r"[*_`]{0,3}[\[({#]?\w{1,3}[\])}]?[*_`]{0,3}"
+_CHAIN_LINE = re.compile(rf"{_NAMED}(?: ?(?:[→>|/;,·]|[-=] ?>) ?{_NAMED})+[.;,]?")
+"""`(3) → (1) → (2)`, `#3 | #1`: not an entry that begins with a list marker."""
+_CHAIN_OF_MARKED = re.compile(r" (?:[>→|]|[-=]>|then) (?:\d{1,3}|[A-Z])[.)] \S")
+"""`2. Heat > 1. Fargo`"""
+_REMARKED = re.compile(r"[-•*+] \[\w{1,3}\](?:\)|:| ?[(–—-])")
+"""`- [3] (a strong match)`"""
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
 _SOLID = re.compile(r"[\dA-Z[]{3,26}|\d|\[")
 """Identifiers without separators, or characters that may be one."""
@@ -374,8 +381,11 @@ class _Reader:
         text = block.lines[0].text
         is_text = (
             text.startswith(("[", "**["))
+            or _REMARKED.match(text)
             or (block.lines[0].kind == "bracket" and not any(line.body for line in block.lines))
             or block.lines[0].body.startswith((">", "<", "then ", "followed by "))
+            or all(_CHAIN_LINE.fullmatch(line.text) for line in block.lines)
+            or (len(block.lines) == 1 and _CHAIN_OF_MARKED.search(block.lines[0].body))
             or _MARKS_ALONE.fullmatch(text)
             or (len(block.lines) == 1 and (_SEVERAL.match(text) or len(_RANK_IS.findall(text[:4000])) > 1))
             or (len(block.lines) == 1 and self._inline_pairs(block.lines[0]))
@@ -659,9 +669,21 @@ class _Reader:
         return listing
 
     def _contradicted(self, words: Sequence[Word], text: str) -> list[bool]:
-        """Return for each identifier of a line whether another item's title follows it."""
+        """Return for each identifier of a line whether another item's title follows it (or no title precedes it)."""
+        before = (text[one.end : two.start] for one, two in pairwise(words))
+        if (
+            len(words) > 1
+            and self.index.find(text[words[-1].end :].strip(_BESIDE)) is None
+            and all(self._is_named(word, piece) for word, piece in zip(words[1:], before, strict=True))
+        ):
+            return [False] * len(words)  # Heat [3] > Fargo [1]
         ends = [*(word.start for word in words[1:]), len(text)]
         return [self._contradicts(word, text[word.end : end]) for word, end in zip(words, ends, strict=False)]
+
+    def _is_named(self, word: Word, title: str) -> bool:
+        """Return whether this is the title of the item with this identifier."""
+        match = self.index.find(_AND_THEN.sub("", title.strip(_BESIDE)))
+        return match is not None and word.position in match.positions
 
     def _contradicts(self, word: Word, beside: str) -> bool:
         beside = beside.strip(_BESIDE)
@@ -917,7 +939,7 @@ def _leading(words: list[Word], bracketed_only: bool) -> list[Word]:
 def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> list[Word]:
     """Return the first identifier of each part between `>` or `<`, if no other word precedes it. Without such signs,
     do the same for the parts between commas, if every part has one."""
-    signs = re.compile(r"[<>]") if ">" in text or "<" in text else re.compile(r"[,;]")
+    signs = next((sign for sign in _PART_SIGNS if sign.search(text)), re.compile(r"[,;]"))
     asides = _ASIDE.sub(lambda found: " " * len(found[0]), text) if "(" in text else text
     ends = [*(found.start() for found in signs.finditer(asides)), len(text)]
     leading: list[Word] = []
@@ -929,6 +951,10 @@ def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> lis
             leading.append(word)
         taken = taken or word.kind == "identifier" or (word.kind == "other" and not bracketed_only)
     return leading if signs.pattern == "[<>]" or len(leading) == len(ends) > 1 else []
+
+
+_PART_SIGNS = (re.compile(r"[<>]"), re.compile(r" → "), re.compile(r" \| "))
+_AND_THEN = caseless(r"^(?:(?:and|then|und|et|y|dann) )+")
 
 
 def _run_value(found: list[Word]) -> tuple[int, int]:

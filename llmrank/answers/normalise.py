@@ -441,6 +441,8 @@ _CITED = re.compile(r"(?<=\S) ?(?:\[\d{1,2}\]){1,6}(?=\s*$)", re.MULTILINE)
 _LINK = re.compile(
     r"\[([^\[\]\n]{0,200}(?:[^\W\d_][^\W_]|\d[^\W\d_])[^\[\]\n]{0,200})\]\(https?://[^\s()|]{2,2000}\)"
 )
+_IN_ANGLES = re.compile(r"<([A-Z]|\d{1,3})>(?![^\n]{0,300}</\1>)")
+"""`<3> > <1>`"""
 _TENTH = re.compile(r"^🔟", re.MULTILINE)
 _CURLY, _CURLY_JSON = re.compile("[“”]"), re.compile(r"[\[{［｛]\s{0,80}“")
 _TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)[.):] ", re.MULTILINE)
@@ -519,6 +521,7 @@ _STEPS: _Steps = (
     ("", _without_struck),
     ("\n ", partial(_COMMENTED_OUT.sub, "")),
     ("", partial(_after_prefix, _ROLE)),
+    ("<", lambda text: _IN_ANGLES.sub(r"[\1]", text) if len({*_IN_ANGLES.findall(text)}) > 1 else text),
     ("<", lambda text: _without_html(_without_elements(text) if "</" in text else text)),
     ("", lambda text: _DOUBLED.sub(r" \1 ", text) if ">>" in text or "<<" in text else text),
     ("\\begin{", partial(_TEX_COMMENT.sub, "")),

@@ -118,7 +118,7 @@ _RANKS_OF = caseless(
 _VERSUS = caseless(r"\b(?:vs|versus)\b")
 _COMPARED = caseless(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?")
 """`Heat vs Fargo: Fargo`, or two or more such lines without a winner."""
-_HIGHEST_IS_BEST = caseless(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
+_HIGHEST_IS_BEST = caseless(r"(?<![\d.])(?!1\b)(\d{1,3}) ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
 """Redundant for scores, but reverses ranks."""
 _OTHER_SCALE = caseless(
     r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
@@ -220,9 +220,11 @@ def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
 
 def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
     last = last_line(listing.intro)
-    other_scale = (not listing.scored and _HIGHEST_IS_BEST.search(beside)) or _OTHER_SCALE.search(beside)
+    highest = None if listing.scored else _HIGHEST_IS_BEST.search(beside)
+    of_first = highest is not None and highest[1] == listing.mentions[0].text  # 4 is the best match, followed by 2
+    other_scale = (highest is not None and not of_first) or _OTHER_SCALE.search(beside) is not None
     return (
-        (other_scale is not None and not says_worst_first(beside))
+        (other_scale and not says_worst_first(beside))
         or any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
         or bool(_unordered(last))
         or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))

@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from itertools import chain, pairwise, takewhile
+from itertools import chain, groupby, pairwise, takewhile
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, NamedTuple
 
@@ -84,6 +84,11 @@ _CHAIN_LINE = re.compile(rf"{_NAMED}(?: ?(?:[→>|/;,·]|[-=] ?>) ?{_NAMED})+[.;
 """`(3) → (1) → (2)`, `#3 | #1`: not an entry that begins with a list marker."""
 _CHAIN_OF_MARKED = re.compile(r" (?:[>→|]|[-=]>|then) (?:\d{1,3}|[A-Z])[.)] \S")
 """`2. Heat > 1. Fargo`"""
+_SAYS_OF_IT = re.compile(r"(?:is|would be|comes|fits|should be) ")
+"""`#4 is the best match`"""
+_LED = rf"[*_\"'`({{\[#]{{0,4}}(?:(?:{'|'.join(sorted(ITEM_HEADS))}) )?[*_\"'`({{\[#]{{0,4}}(?P<name>\w{{1,20}})"
+_LED_LINE = caseless(rf"{_LED}[*_\"'`)}}\]]{{0,4}}[.:)]{{0,2}} ?[(–—:-] ?(?P<remark>[^\n]{{0,400}})$")
+"""`Candidate 4 (the same director)`, `4: a strong match`"""
 _REMARKED = re.compile(r"[-•*+] \[\w{1,3}\](?:\)|:| ?[(–—-])")
 """`- [3] (a strong match)`"""
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
@@ -342,7 +347,7 @@ class _Reader:
         """Return the blocks with runs of pairs as tables, and with lines that begin with `[3]` as lines of text."""
         found: list[Block] = []
         pairs: list[Line] = []
-        blocks = self._with_roles(blocks)
+        blocks = self._with_led_lines(self._with_roles(blocks))
         for block in [*chain.from_iterable(map(self._as_text, map(self._in_figures, blocks))), Block("text")]:
             if self.bracketed_only and block.kind == "text" and block.lines:
                 block = self._in_brackets(block)
@@ -374,6 +379,32 @@ class _Reader:
             found.append(block)
         return found
 
+    def _with_led_lines(self, blocks: Sequence[Block]) -> list[Block]:
+        """Return the blocks with consecutive lines that consist of an identifier and a remark as a list, unless they
+        describe the items in the order shown."""
+        found: list[Block] = []
+        for led, group in groupby(blocks, lambda block: self._led_by(block) is not None):
+            lines = [*group]
+            places = [place for block in lines if (place := self._led_by(block)) is not None]
+            if led and len(places) > 1 and len({*places}) == len(places) and places != sorted(places):
+                names = (self.identifiers.texts[place] for place in places)
+                bodies = [f"[{name}]" if self.bracketed_only else name for name in names]
+                entries = [replace(one.lines[0], body=body, kind="bullet") for one, body in zip(lines, bodies, strict=True)]
+                lines = [Block("list", entries)]
+            found += lines
+        return found
+
+    def _led_by(self, block: Block) -> int | None:
+        """Return the item whose identifier begins a line of text before a remark on it."""
+        line = _LED_LINE.match(block.lines[0].text[:400]) if block.kind == "text" and block.lines else None
+        return self.identifiers.find(line["name"]) if line and self._is_remark(line["remark"]) else None
+
+    def _is_remark(self, text: str) -> bool:
+        """Return whether words behind an identifier say something of the item, but do not leave it out."""
+        words = text.strip(_BESIDE)
+        said = any(word.isalpha() and word.islower() for word in words[:200].split())
+        return said and not _DENIED.search(words) and not _DISMISSED.search(words) and self.index.find(words) is None
+
     def _as_text(self, block: Block) -> list[Block]:
         """Return a list as lines of text if its markers are identifiers in brackets, or if it is a chain."""
         if block.kind != "list":
@@ -386,6 +417,7 @@ class _Reader:
             or block.lines[0].body.startswith((">", "<", "then ", "followed by "))
             or all(_CHAIN_LINE.fullmatch(line.text) for line in block.lines)
             or (len(block.lines) == 1 and _CHAIN_OF_MARKED.search(block.lines[0].body))
+            or (len(block.lines) == 1 and _SAYS_OF_IT.match(block.lines[0].body))
             or _MARKS_ALONE.fullmatch(text)
             or (len(block.lines) == 1 and (_SEVERAL.match(text) or len(_RANK_IS.findall(text[:4000])) > 1))
             or (len(block.lines) == 1 and self._inline_pairs(block.lines[0]))

@@ -410,6 +410,8 @@ def _list_end(lines: list[Line], at: int) -> int:
                 is_bare = not line.body and not last.body and lines[end - 1].text  # [1], [2], [2], [6], [1]
                 if begins_anew and not is_bare and first.value is not None and first.value <= 1:
                     break
+                if not lines[end - 1].text and _begins_countdown(lines, end, first, last):
+                    break
                 last = line
             elif line.kind != "bullet" and line.indent <= first.indent:
                 if {line.kind, first.kind} == {"letter", "roman"} or first.kind == "bullet":
@@ -420,6 +422,13 @@ def _list_end(lines: list[Line], at: int) -> int:
                 break
         end += 1
     return end
+
+
+def _begins_countdown(lines: list[Line], at: int, first: Line, last: Line) -> bool:
+    """Return whether a countdown begins in this line, after a list that counts up."""
+    here, after = lines[at].value, lines[at + 1].value if at + 1 < len(lines) else None
+    counts_up = first.value == 1 and last.value is not None and last.value > 1
+    return counts_up and here is not None and after is not None and here - 1 == after > 0
 
 
 _LOOK = 6
@@ -433,6 +442,8 @@ def _continues(lines: list[Line], at: int, first: Line, last: Line) -> bool:
     rises = first.value is not None and first.value < last.value
     if last.value > 1 and (rises or last.value - 1 not in after[:1]) and min(after, default=2) <= 1:
         return False  # another list begins
+    if rises and len(after) > 1 and after[0] > after[1]:
+        return False  # a countdown begins
     return not {last.value + 1, last.value - 1}.isdisjoint(after)
 
 
@@ -447,6 +458,8 @@ def _table_end(lines: list[Line], at: int) -> int:
     end, rows = at, 0
     while end < len(lines):
         text = lines[end].text
+        if not text and end + 2 < len(lines) and _RULE.match(lines[end + 2].text):
+            break  # another table begins
         if text:
             if "|" not in text or text.startswith("|") != first.startswith("|"):
                 break

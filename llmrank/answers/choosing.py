@@ -209,6 +209,10 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
     # Computed before listings are joined, so that their entries do not count as text beside them.
     beside = NOT_THIS_WAY.sub(" ", _text_beside(listings, text))
     listing = _choose(listings, expected)
+    for other in listings:
+        reversed_order = [*listing.named][::-1] if listing else []
+        if len(reversed_order) > 1 and [*other.named] == reversed_order and says_worst_first(last_line(other.intro)):
+            beside = beside.replace(last_line(other.intro), " ")  # the same order, told from worst to best before
     asks = doubt.ASKS.search(beside) or doubt.ASKS.search(text[:_QUESTION_LIMIT])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the answer repeats the question
@@ -396,9 +400,10 @@ def _without_talk(listings: Sequence[Listing], expected: int) -> Sequence[Listin
 
 
 def _headed_by(first: _Group, known: Sequence[_Group]) -> _Group | None:
-    """Return the last list that begins with the one item of a group: the group only repeats its first place."""
-    lists = [one for one in known if len(one.named) > 1 and one.meaning not in _PRELIMINARY]
-    headed = [one for one in lists if [*one.named][:1] == [*first.named] and not is_as_shown(one.named)]
+    """Return the last list that begins with the items of a group: the group only repeats its first places."""
+    head = [*first.named]
+    lists = [one for one in known if len(one.named) > len(head) and one.meaning not in _PRELIMINARY]
+    headed = [one for one in lists if [*one.named][: len(head)] == head and not is_as_shown(one.named)]
     return headed[-1] if headed else None
 
 

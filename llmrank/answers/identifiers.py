@@ -89,7 +89,7 @@ _SAYS_OF_IT = re.compile(r"(?:is|would be|comes|fits|should be) ")
 _LED = rf"[*_\"'`({{\[#]{{0,4}}(?:(?:{'|'.join(sorted(ITEM_HEADS))}) )?[*_\"'`({{\[#]{{0,4}}(?P<name>\w{{1,20}})"
 _LED_LINE = caseless(rf"{_LED}[*_\"'`)}}\]]{{0,4}}[.:)]{{0,2}} ?[(–—:-] ?(?P<remark>[^\n]{{0,400}})$")
 """`Candidate 4 (the same director)`, `4: a strong match`"""
-_REMARKED = re.compile(r"[-•*+] \[\w{1,3}\](?:\)|:| ?[(–—-])")
+_REMARKED = re.compile(r"[-•*+] \[\w{1,3}\](?:$|\)|:| ?[(–—-])")
 """`- [3] (a strong match)`"""
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
 _SOLID = re.compile(r"[\dA-Z[]{3,26}|\d|\[")

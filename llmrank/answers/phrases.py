@@ -276,7 +276,7 @@ def grade(intro: str) -> int | None:
     if tier := _TIER.search(label):
         name = (tier[1] or tier[2]).upper()
         return 10 - int(name) if name.isdigit() else 9 - "SABCDEF".index(name)
-    if len(label.split()) > 4 or last_line(intro).rstrip(" *_").endswith("."):
+    if len(label.split()) > 4 or last_line(intro).rstrip(" *_").endswith(".") or BEST_FIRST.search(label):
         return None
     grades = {grade for grade, words in _GRADED if words.search(label)}
     return grades.pop() if len(grades) == 1 else 3 if not grades and _LIKELY.match(label) else None

@@ -50,7 +50,7 @@ def gather(
     intro: list[str] = []
     plain: Listing | None = None
     gap = last = 0
-    for block in chain.from_iterable(map(_split_at_labels, blocks)):
+    for block in chain.from_iterable(_split_at_labels(block, text) for block in blocks):
         latest = block.lines[0].text[-400:] if block.lines else ""
         if block.kind == "text":
             line = block.lines[0]
@@ -85,7 +85,7 @@ def _words_around(text: str, listing: Listing) -> str:
     text = text[:2000]
     first, last = (listing.mentions[0].text, listing.mentions[-1].text) if listing.mentions else ("", "")
     before = text.partition(first)[0] if first and first in text else ""
-    behind = _lower_words(PARENTHESIS.sub(" ", text.rpartition(last)[2])) if last and last in text else 0
+    behind = _lower_words(PARENTHESIS.sub(" ", _text_after_last(last, text))) if last and last in text else 0
     if before.rstrip(' [(*"').endswith(":") and behind < 2:
         return ""
     for mention in listing.mentions[:50]:
@@ -100,9 +100,9 @@ def _lower_words(text: str) -> int:
     return sum(word.lstrip("(:–—-")[:1].islower() for word in text.split())
 
 
-def _split_at_labels(block: Block) -> list[Block]:
+def _split_at_labels(block: Block, text: Callable[[Line], Listing | None]) -> list[Block]:
     """Separate what is not part of the list: each label inside a line of text starts a new line, and a list is split
-    at a line that introduces excluded items."""
+    at a line that introduces excluded items. `text` reads a line: one that is a title as a whole has no labels."""
     if block.kind == "list":
         for at, line in enumerate(block.lines):
             if line.kind == "none" and line.text.endswith((":", ":**")) and meaning(line.text) == "left out":
@@ -125,11 +125,17 @@ def _split_at_labels(block: Block) -> list[Block]:
             at = found.end()
     parts.append(line.text[at:])
     parts = [part.strip() for part in parts if part.strip()]
-    if len(parts) < 2:
+    if len(parts) < 2 or (len(line.text) < _TITLE_LIMIT and _is_one_title(text(line), line.text)):
         return [block]
     return [Block("text", [Line(line.number, part, line.indent, body=part)]) for part in parts]
 
 
+def _is_one_title(listing: Listing | None, text: str) -> bool:
+    """Return whether a line is nothing but one title (`NFL power rankings: Ravens jump to No. 1`)."""
+    return listing is not None and len(listing.named) == 1 and listing.mentions[0].text == text.strip(" *_\"")
+
+
+_TITLE_LIMIT = 300
 _ASIDE = re.compile(r"\([^()\n]{3,60}\) ?(?=\S)")
 _LABEL_LIMIT = 4000
 """Maximum length of a line in which labels are searched for."""
@@ -208,11 +214,8 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
     """
     # Computed before listings are joined, so that their entries do not count as text beside them.
     beside = NOT_THIS_WAY.sub(" ", _text_beside(listings, text))
+    beside = _reverse_worst_first(listings, beside)
     listing = _choose(listings, expected)
-    for other in listings:
-        reversed_order = [*listing.named][::-1] if listing else []
-        if len(reversed_order) > 1 and [*other.named] == reversed_order and says_worst_first(last_line(other.intro)):
-            beside = beside.replace(last_line(other.intro), " ")  # the same order, told from worst to best before
     asks = doubt.ASKS.search(beside) or doubt.ASKS.search(text[:_QUESTION_LIMIT])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the answer repeats the question
@@ -242,6 +245,19 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
     listing.ambiguous |= len(whole) > 1 and open_still is not None
     listing.ambiguous |= doubt.of_the_list(listing, beside, _text_after(listing, text), text)
     return listing
+
+
+def _reverse_worst_first(listings: Sequence[Listing], beside: str) -> str:
+    """Reverse each of several lists whose label says that it begins with the worst, so that all begin with the best.
+    Return the text beside the lists without these labels."""
+    several = sum(len(one.named) > 1 for one in listings) > 1 and not BEST_FIRST.search(beside)
+    for listing in listings if several else ():
+        open_still = not (listing.ordered or listing.worst_first or listing.counted_down)
+        if open_still and len(listing.named) > 1 and says_worst_first(label := last_line(listing.intro)):
+            listing.mentions.reverse()
+            listing.ordered = True
+            beside = beside.replace(label, " ")
+    return beside
 
 
 def _sort_by_ranks_below(listing: Listing, text: str) -> list[Mention]:
@@ -359,7 +375,11 @@ def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
         others = [group for group in known if not is_as_shown(group.named)]
         if others and all(_GIVEN.match(last_line(group.listing.intro)) for group in others):
             others[-1].listing.ambiguous = True
-        return _last_announced(others, expected) if others else None
+        whole = [group for group in others if not _is_part_of_another(group, others)]
+        return _last_announced(whole, expected) if whole else None
+    told = [group for group in known if group.meaning == "given" and _is_told(group)]
+    if told and all(_is_part_of_another(group, told) for group in open_ones):
+        return told[-1].in_grades()  # You have watched Seven.⏎1. Heat … Top pick: Heat
     for narrowed in (
         _announced,
         _without_other_cases,
@@ -531,6 +551,15 @@ def _last_announced(groups: Sequence[_Group], expected: int) -> Listing:
         if alike and whole and [*group.named] != [*last.named]:
             listing.ambiguous = True
     return listing
+
+
+def _is_told(group: _Group) -> bool:
+    """Return whether a list in another order than shown follows a sentence that does not announce it."""
+    said = last_line(group.listing.intro).rstrip(" *_")
+    return said.endswith(".") and not _DISCUSSES.search(said) and not is_as_shown(group.named)
+
+
+_DISCUSSES = caseless(r"\b(?:candidates?|options?|through|one by one|each|consider\w*|analy[sz]\w*|discuss\w*)\b")
 
 
 def _is_part_of_another(group: _Group, groups: Sequence[_Group]) -> bool:

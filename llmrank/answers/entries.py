@@ -69,7 +69,7 @@ _COMMA = re.compile(
 )
 _REMARK = re.compile(
     r" [-–—]{1,3} | (?:=|-{2,3}>) (?=\d)|[:.!?](?P<closed>[*_]{1,3})? | \(|, "
-    r"| (?=(?:because|since|which|is|was|would|has|scores?|for its?"
+    r"| (?=(?:because|since|which|is|was|would|should|has|scores?|for its?"
     r"|due to)\b)| (?=[★⭐]|\d(?:\.\d)?/\d|(?:directed )?by [A-Z])"
 )
 _EDITION = caseless(
@@ -562,7 +562,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
     """
     if line.text.endswith(":") or _NOTE_LINE.match(line.text):
         return None  # the introduction of a list may name what the user liked
-    line = _without_asides(line)
+    line = _without_asides(line, index)
     text = line.text
     head, mentions = _behind_colon(line, _entry(line, text, index, marked=False), index)
     if few and not mentions and (chain := _chain_of_near(line, index)):
@@ -624,16 +624,17 @@ _CHAIN, _FEW = 100, 20
 """Maximum number of parts of a chain, and of blocks in an answer with one, which keep the time linear."""
 
 
-def _without_asides(line: Line) -> Line:
+def _without_asides(line: Line, index: TitleIndex) -> Line:
     """Return a line without sentences that leave items out and without reasons why the user may like the others."""
     text = line.text
     # I recommend Heat. I do not recommend Fargo.
     if ". " in text and len(text) < 600 and text.count(", ") < 6 and text.count(" > ") < 2:
         sentences = re.split(r"(?<=[.!?])(?<!a\.k\.a\.)(?<!\b\d\.)(?<!\b\d\d\.) ", text)
-        if len(sentences) > 1:
-            line = Line(
-                line.number, " ".join(one for one in sentences if not (_DECLINES.search(one) or _exclusion(one, [])))
-            )
+        said = [index.without_titles(one) for one in sentences] if len(sentences) > 1 else []
+        left_out = [_DECLINES.search(one) is not None or _exclusion(one, []) != "" for one in said]
+        if any(left_out):
+            kept = (one for one, leave in zip(sentences, left_out, strict=True) if not leave)
+            line = Line(line.number, " ".join(kept))
     because = _BECAUSE.search(line.text[:2000])
     return Line(line.number, line.text[: because.start()]) if because else line
 
@@ -789,6 +790,8 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
     else:
         if start and listing:
             found += _last(body[start:].strip(), index)
+    if start and not any(one.match for one in found):
+        return _commas(body, index) or found  # Heat, Doom (2016), Alien
     return found if start else None
 
 

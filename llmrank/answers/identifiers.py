@@ -89,6 +89,7 @@ _SAYS_OF_IT = re.compile(r"(?:is|would be|comes|fits|should be) ")
 _LED = rf"[*_\"'`({{\[#]{{0,4}}(?:(?:{'|'.join(sorted(ITEM_HEADS))}) )?[*_\"'`({{\[#]{{0,4}}(?P<name>\w{{1,20}})"
 _LED_LINE = caseless(rf"{_LED}[*_\"'`)}}\]]{{0,4}}[.:)]{{0,2}} ?[(–—:-] ?(?P<remark>[^\n]{{0,400}})$")
 """`Candidate 4 (the same director)`, `4: a strong match`"""
+_BULLETED = re.compile(r"[-•*+] \[(\w{1,3})\]")
 _REMARKED = re.compile(r"[-•*+] \[\w{1,3}\](?:$|\)|:| ?[(–—-])")
 """`- [3] (a strong match)`"""
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
@@ -412,6 +413,7 @@ class _Reader:
         text = block.lines[0].text
         is_text = (
             text.startswith(("[", "**["))
+            or (_BULLETED.match(text) and not self._is_as_shown(block.lines))
             or _REMARKED.match(text)
             or (block.lines[0].kind == "bracket" and not any(line.body for line in block.lines))
             or block.lines[0].body.startswith((">", "<", "then ", "followed by "))
@@ -430,6 +432,11 @@ class _Reader:
         if len(block.lines) > 1 and all(line.body.isdigit() for line in block.lines):
             return [Block("text", [replace(block.lines[0], text=", ".join(line.text for line in block.lines))])]
         return [Block("text", [line]) for line in block.lines]
+
+    def _is_as_shown(self, lines: Sequence[Line]) -> bool:
+        """Return whether a list with identifiers as marks has all items in the order shown: it describes them."""
+        marks = [_BULLETED.match(line.text) for line in lines if line.indent <= lines[0].indent]
+        return [mark[1] for mark in marks if mark] == [*self.identifiers.texts]
 
     def _in_figures(self, block: Block) -> Block:
         """Convert a line that consists of numbers in words or numerals (`III > I > II`), or of numbers with dashes
@@ -705,7 +712,7 @@ class _Reader:
         before = (text[one.end : two.start] for one, two in pairwise(words))
         if (
             len(words) > 1
-            and self.index.find(text[words[-1].end :].strip(_BESIDE)) is None
+            and self._title(text[words[-1].end :]) is None
             and all(self._is_named(word, piece) for word, piece in zip(words[1:], before, strict=True))
         ):
             return [False] * len(words)  # Heat [3] > Fargo [1]
@@ -714,15 +721,20 @@ class _Reader:
 
     def _is_named(self, word: Word, title: str) -> bool:
         """Return whether this is the title of the item with this identifier."""
-        match = self.index.find(_AND_THEN.sub("", title.strip(_BESIDE)))
+        match = self._title(_AND_THEN.sub("", title.strip(_BESIDE)))
         return match is not None and word.position in match.positions
 
     def _contradicts(self, word: Word, beside: str) -> bool:
         beside = beside.strip(_BESIDE)
         if word.position is None or len(beside) < 2 or not any(map(str.isalpha, beside[:200])):
             return False
-        match = self.index.find(f"{beside})" if beside.count("(") > beside.count(")") else beside)
+        match = self._title(beside)
         return match is not None and bool(match.positions) and word.position not in match.positions
+
+    def _title(self, text: str) -> Match | None:
+        """Return the match of a text between identifiers."""
+        text = text.strip(_BESIDE)
+        return self.index.find(f"{text})" if text.count("(") > text.count(")") else text)
 
     def _sentence(self, line: Line, named: list[Word]) -> Listing:
         text, first = line.text, named[0]
@@ -840,7 +852,7 @@ class _Run(NamedTuple):
         return len(self.words) > 2 and (
             all("=" in gap and ">" not in gap for gap in gaps)
             or (as_shown and _ARE.match(self.text, self.words[-1].end) is not None)
-            or any(map(_OR.search, gaps))
+            or any(_OR.search(gap) and ">" not in gap for gap in gaps)  # but: Hell or High Water
         )
 
 

@@ -61,7 +61,8 @@ NOTATIONS = (
         rf"(?:(?:\.?\)|\.-?)(?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
         rf"|,(?= ?[^\d\s#\[(])|(?: ?[-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
     Notation("number", "a word for a number", caseless(
-        rf"{_DRESS}(?:(?:and|my|at) ){{0,2}}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+"),
+        rf"{_DRESS}(?:(?:and|my|at|the) ){{0,3}}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—…-]{{1,3}}"
+        r"(?=[\s*_])[*_\s]*+"),
         "Number 1: Heat"),
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
@@ -157,7 +158,7 @@ def split(text: str) -> list[Block]:
                 blocks.append(block)
             elif line.kind != "none" and not _QUOTED_NOTE.match(line.text):
                 end = _list_end(lines, at)
-                listed = [one for one in lines[at:end] if one.text]
+                listed = [one for one in lines[at:end] if one.text and not _FENCE.match(one.text)]
                 blocks.append(_fields(listed) or Block("list", listed))
             else:
                 blocks.append(Block("text", [line]))

@@ -28,6 +28,7 @@ from llmrank.answers.phrases import (
     SENTENCE,
     WORST_FIRST,
     grade,
+    is_in_tier,
     last_line,
     meaning,
     says_worst_first,
@@ -458,6 +459,8 @@ def _meaning_after(last: _Group | None, listing: Listing, expected: int) -> str:
         return ""  # unlikely to be watched; among the candidates: [2] > [3] > [1]
     if means != "left out" or last is None or last.meaning == means:
         return means
+    if is_in_tier(listing.intro):
+        return ""  # C tier (skip unless bored)
     if min(len(last.named), len(listing.named)) < max(expected, 2):
         return means
     return "final" if RETRACTION.search(listing.intro) else ""  # all are already ranked: these are not excluded

@@ -42,7 +42,7 @@ _AND_IN_ASIA = re.compile(rf"(?<=[{_QUOTES}])(?:[,;]? ?最[后後]是?|和|及|�
 """`《英雄》、《卧虎藏龙》和《霸王别姬》`"""
 _SENTENCE_BEHIND = re.compile(rf"(?<=[\"”“»][.!]) (?=[^{_QUOTES}\s]|[\"“][^\"”\n]{{1,80}}[\"”] ?[^\W\d])")
 """Where a sentence follows the list, also one about another title (`… and "Heat". "Fargo" is left out.`)."""
-_OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
+_OPENED = re.compile(r"\{ ?(?:[^\[\]{}]{0,400}, ?)?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
 """JSON that is truncated."""
 _LEADS_TO_QUOTES = re.compile(rf"[^{_QUOTES}\W].{{0,300}}\w: [\"“«]")
 """`As you liked "Alien" and "Aliens", my ranking: "Heat", …`"""
@@ -364,19 +364,23 @@ def _on_one_side(
         remarked = _remark(part, index) if sign is _COLON and not mention.match else None
         return remarked[0]._replace(line=number) if remarked else mention
 
+    sides = [_halves(line.body, sign, index) for line in lines]
+    labels = {first[0] if (first := _LABEL.match(parts[-1])) else "" for parts in sides}
+    label = labels.pop() if len(labels) == 1 else ""
     halves = [
         # A line that is a whole title has no parts: Star Wars: Episode IV - A New Hope.
-        [title(part, line.number) for part in parts]
+        [title(part.removeprefix(label), line.number) for part in parts]
         if len(parts) == 2 and len(mentions) < 3 and not _mention(line.body, index).match
         else None
-        for line, mentions in zip(lines, found, strict=True)
-        for parts in [_halves(line.body, sign, index)]
+        for line, mentions, parts in zip(lines, found, sides, strict=True)
     ]
     if len(lines) > 1 and all(half and half[0].match and half[1].match for half in halves):
         watched = {half[0].text for half in halves if half}
         return [[half[1]] for half in halves if half] if len(watched) == 1 else None
-    left, right = sides = [sum(half is not None and half[side].match is not None for half in halves) for side in (0, 1)]
-    if left == right or max(sides) < min(2, len(lines)) or (min(sides) and max(sides) < len(lines)):
+    left, right = named = [
+        sum(half is not None and half[side].match is not None for half in halves) for side in (0, 1)
+    ]
+    if left == right or max(named) < min(2, len(lines)) or (min(named) and max(named) < len(lines)):
         return None
     side = int(right > left)
     if not side and any(half and index.exact(half[0].text) and index.is_first_part(half[0].text) for half in halves):
@@ -385,6 +389,10 @@ def _on_one_side(
         [half[side]] if half and (match := half[side].match) and match.positions else mentions
         for half, mentions in zip(halves, found, strict=True)
     ]
+
+
+_LABEL = re.compile(r"[A-Z][a-z]{2,20}: ")
+"""`Bought: Heat → Recommend: Fargo`: what every right side begins with."""
 
 
 def _halves(body: str, sign: re.Pattern[str], index: TitleIndex) -> list[str]:

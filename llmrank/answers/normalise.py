@@ -101,7 +101,7 @@ _HAN_INSIDE = re.compile(rf"(?<=[:：;；。，,])([{HAN}])、")
 _BOXED = re.compile(r"\\boxed ?\{((?:[^{}\n]|\{[^{}\n]{0,300}\}){1,300})\}")
 """The box in which models put the answer to a mathematical question."""
 _LATEX_AS = {"item": "\n- ", "begin": "\n", "end": "\n"}
-_MISREAD = re.compile(r"[ÂÃÄÅ][^\w\s]|[ÂÃÄÅ][ªº\u00a0ŠšŒœŽžŸƒ]|â[€„]\S")
+_MISREAD = re.compile(r"[ÂÃÄÅ][^\w\s]|[ÂÃÄÅ][ªº¹²³¼½¾µ\u00a0ŠšŒœŽžŸƒ]|â[€„]\S")
 _REFERENCE = re.compile(r"\[([^\[\]\n]{3,300}+)\]\[[^\[\]\n]{0,20}+\]")
 """A Markdown link whose address stands elsewhere: `[Heat][3]`."""
 _ELEMENT = re.compile(r"<(/?)([A-Za-z]\w{1,30})((?:\s[^<>]{0,200})?)/?>")
@@ -151,8 +151,8 @@ _DISREGARDED = caseless(
     r"(?:(?!\b(?:instead|should|correct|right|actual)\b)[^\n:])*(?=\n|\Z)"
 )
 """`(Please ignore my earlier order starting with [2] > [3].)`"""
-_REMARK_IN_LIST = re.compile(r"^([ \t]{0,20}(['\"])[^\n]{1,200}?\2,?)[ \t]{1,40}//[^\n]*$", re.MULTILINE)
-"""`'Jane Eyre',  // gothic`"""
+_REMARK_IN_LIST = re.compile(r"^([ \t]{0,20}\[?(['\"])[^\n]{1,400}?\2,?)[ \t]{1,40}(?://|# )[^\n]*$", re.MULTILINE)
+"""`'Jane Eyre',  // gothic`, `['Emma', 'Jane Eyre',  # classics`"""
 _ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
 _ROMAN_INSIDE = re.compile(rf"(?:\A|(?<=[^\n] ))\(({'|'.join(_ROMANS)})\) ")
 _ROMAN_LIST = re.compile(r"(?:\A|[\n:,]|\b(?:is|are|be))\s{0,9}\(i\) (?=[A-Z\d\"'“*_\[])")
@@ -512,7 +512,7 @@ _STEPS: _Steps = (
     ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped
     ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
     ("", lambda text: _DISREGARDED.sub("", text) if "gnore " in text or "isregard " in text else text),
-    ("//", partial(_REMARK_IN_LIST.sub, r"\1")),
+    ("", lambda text: _REMARK_IN_LIST.sub(r"\1", text) if " //" in text or " # " in text else text),
     ("```", _with_plain_code),
     ("", _with_tiers),
     ("```diff", lambda text: _DIFF.sub(_apply_diff, text.replace("\r\n", "\n"))),

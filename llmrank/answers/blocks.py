@@ -411,7 +411,9 @@ def _list_end(lines: list[Line], at: int) -> int:
                 is_bare = not line.body and not last.body and lines[end - 1].text  # [1], [2], [2], [6], [1]
                 if begins_anew and not is_bare and first.value is not None and first.value <= 1:
                     break
-                if not lines[end - 1].text and _begins_countdown(lines, end, first, last):
+                if not lines[end - 1].text and (
+                    _begins_countdown(lines, end, first, last) or _is_countdown(first, last)
+                ):
                     break
                 last = line
             elif line.kind != "bullet" and line.indent <= first.indent:
@@ -423,6 +425,11 @@ def _list_end(lines: list[Line], at: int) -> int:
                 break
         end += 1
     return end
+
+
+def _is_countdown(first: Line, last: Line) -> bool:
+    """Return whether a list has counted down to 1."""
+    return first.kind == "number" and last.value == 1 and first.value is not None and first.value > 1
 
 
 def _begins_countdown(lines: list[Line], at: int, first: Line, last: Line) -> bool:
@@ -443,8 +450,8 @@ def _continues(lines: list[Line], at: int, first: Line, last: Line) -> bool:
     rises = first.value is not None and first.value < last.value
     if last.value > 1 and (rises or last.value - 1 not in after[:1]) and min(after, default=2) <= 1:
         return False  # another list begins
-    if rises and len(after) > 1 and after[0] > after[1]:
-        return False  # a countdown begins
+    if len(after) > 1 and ((rises and after[0] > after[1]) or (_is_countdown(first, last) and after[0] == 1)):
+        return False  # a countdown begins, or another list after one
     return not {last.value + 1, last.value - 1}.isdisjoint(after)
 
 

@@ -133,7 +133,7 @@ def _split_at_labels(block: Block, text: Callable[[Line], Listing | None]) -> li
 
 def _is_one_title(listing: Listing | None, text: str) -> bool:
     """Return whether a line is nothing but one title (`NFL power rankings: Ravens jump to No. 1`)."""
-    return listing is not None and len(listing.named) == 1 and listing.mentions[0].text == text.strip(" *_\"")
+    return listing is not None and len(listing.named) == 1 and listing.mentions[0].text == text.strip(' *_"')
 
 
 _TITLE_LIMIT = 300

@@ -29,8 +29,8 @@ Mentions = list[Mention]
 
 _QUOTES = "\"“”„«»'‘’`"
 _SEPARATOR = (
-    r"(?:(?:[,;|></→·=]|[-=]{1,2}>|\b(?:and|und|et|y|e|en|i|и|then|next|finally|lastly|followed by|puis|enfin|ensuite|dann|danach"
-    r"|schließlich|luego|después|finalmente|poi|infine|depois|затем)\b) ?){1,3}"
+    r"(?:(?:[,;|></→·=]|[-=]{1,2}>|\b(?:and|und|et|y|e|en|i|и|then|next|finally|lastly|followed by|puis|enfin|ensuite"
+    r"|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois|затем)\b) ?){1,3}"
 )
 """What may stand between two titles in quotation marks or in bold."""
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
@@ -59,7 +59,8 @@ _MORE_CLOSED = re.compile(r" ?(?:[,;>→]|and\b|&) ?(?:and )?(?:\*\*|__)\w")
 """`**Alien**, **Heat**`: one of several titles."""
 _YEAR = re.compile(r"[(\[](?:18|19|20)\d\d(?: ?[-–] ?\d{0,4})?[)\]]")
 _AFTER_YEAR = re.compile(
-    r"[\"'”’*_]{0,4}+ ?(?:\d(?:\.\d)? ?/ ?\d{1,2})? ?(?P<mark>[,;|/><→&\t]{1,4}+|\b(?:and|und|et|y)\b)? ?(?:and )?"
+    r"[\"'”’*_]{0,4}+ ?(?:\d(?:\.\d)? ?/ ?\d{1,2})? ?(?P<mark>(?:[,;|/><→&\t]|[-=]>){1,4}+|\b(?:and|und|et|y)\b)?"
+    r" ?(?:and )?"
 )
 _RATED = re.compile(r"(\((?:18|19|20)\d\d\)) \d(?:\.\d)? ?/ ?\d{1,2}\W{0,4}$")
 _CHAINED = re.compile(r" (?:>|→|->|=>) ")
@@ -377,9 +378,7 @@ def _on_one_side(
     if len(lines) > 1 and all(half and half[0].match and half[1].match for half in halves):
         watched = {half[0].text for half in halves if half}
         return [[half[1]] for half in halves if half] if len(watched) == 1 else None
-    left, right = named = [
-        sum(half is not None and half[side].match is not None for half in halves) for side in (0, 1)
-    ]
+    left, right = named = [sum(half is not None and half[side].match is not None for half in halves) for side in (0, 1)]
     if left == right or max(named) < min(2, len(lines)) or (min(named) and max(named) < len(lines)):
         return None
     side = int(right > left)

@@ -86,8 +86,8 @@ _CHAIN_OF_MARKED = re.compile(r" (?:[>→|]|[-=]>|then) (?:\d{1,3}|[A-Z])[.)] \S
 """`2. Heat > 1. Fargo`"""
 _SAYS_OF_IT = re.compile(r"(?:is|would be|comes|fits|should be) ")
 """`#4 is the best match`"""
-_LED = rf"[*_\"'`({{\[#]{{0,4}}(?:(?:{'|'.join(sorted(ITEM_HEADS))}) )?[*_\"'`({{\[#]{{0,4}}(?P<name>\w{{1,20}})"
-_LED_LINE = caseless(rf"{_LED}[*_\"'`)}}\]]{{0,4}}[.:)]{{0,2}} ?[(–—:-] ?(?P<remark>[^\n]{{0,400}})$")
+_LED_BY = rf"[*_\"'`({{\[#]{{0,4}}(?:(?:{'|'.join(sorted(ITEM_HEADS))}) )?[*_\"'`({{\[#]{{0,4}}(?P<name>\w{{1,20}})"
+_LED_LINE = caseless(rf"{_LED_BY}[*_\"'`)}}\]]{{0,4}}[.:)]{{0,2}} ?[(–—:-] ?(?P<remark>[^\n]{{0,400}})$")
 """`Candidate 4 (the same director)`, `4: a strong match`"""
 _BULLETED = re.compile(r"[-•*+] \[(\w{1,3})\]")
 _REMARKED = re.compile(r"[-•*+] \[\w{1,3}\](?:$|\)|:| ?[(–—-])")
@@ -390,7 +390,9 @@ class _Reader:
             if led and len(places) > 1 and len({*places}) == len(places) and places != sorted(places):
                 names = (self.identifiers.texts[place] for place in places)
                 bodies = [f"[{name}]" if self.bracketed_only else name for name in names]
-                entries = [replace(one.lines[0], body=body, kind="bullet") for one, body in zip(lines, bodies, strict=True)]
+                entries = [
+                    replace(one.lines[0], body=body, kind="bullet") for one, body in zip(lines, bodies, strict=True)
+                ]
                 lines = [Block("list", entries)]
             found += lines
         return found

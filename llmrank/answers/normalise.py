@@ -438,9 +438,7 @@ _SOURCES = re.compile(
 )
 _CITED = re.compile(r"(?<=\S) ?(?:\[\d{1,2}\]){1,6}(?=\s*$)", re.MULTILINE)
 """`Heat – IMDb 8.6 [1][2]`, above a list of sources."""
-_LINK = re.compile(
-    r"\[([^\[\]\n]{0,200}(?:[^\W\d_][^\W_]|\d[^\W\d_])[^\[\]\n]{0,200})\]\(https?://[^\s()|]{2,2000}\)"
-)
+_LINK = re.compile(r"\[([^\[\]\n]{4,400}|[^\W\d_]\w{1,2}|\d½)\]\(https?://[^\s()|]{2,2000}\)")
 _IN_ANGLES = re.compile(r"<([A-Z]|\d{1,3})>(?![^\n]{0,300}</\1>)")
 """`<3> > <1>`"""
 _TENTH = re.compile(r"^🔟", re.MULTILINE)

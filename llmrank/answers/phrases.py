@@ -56,7 +56,8 @@ PHRASES = (
         r"|(?m:^[^\w\n]*не (?:включен|вошл|рекоменд|попал)\w*)|未入选|제외|お(?:すすめ|勧め)(?:しません|できません)"
         r"|(?m:\b(?:zum Beispiel|par exemple|por (?:exemplo|ejemplo)|per esempio|na przykład|например)\b[^:\n]{0,40}"
         r":\W*$)|추천하지 않|추천하지는 않|لا (?:أوصي|أنصح)|(?<!最)不(?:太|建议)?推[荐薦]|除外|пропущен|исключ"
-        r"|(?m:^[^\w\n]*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))|\bin the (?:format|form|style)\W*$)"
+        r"|(?m:^[^\w\n]*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))"
+        r"|\bin the (?:format|form|style)\W*$)"
         r"|(?m:^(?![^\n]*\b(?:most|best|top|highest)\b)[^\n]*\bleast\*{0,2} likely to (?:\w+ ){0,2}"
         r"(?:like|enjoy|love|watch|read|play|buy)\b)"),
         ("Not included:", "I would avoid", "Nicht empfohlen:")),

@@ -184,8 +184,8 @@ _IF_TIME = caseless(
 _FOR_WHOM = caseless(r"\b(?:for|given|since|because|as)\b[^.,:;!?\n]* (?=I(?:['’]d| would|['’]ll)\b)")
 """`For somebody who likes thrillers I'd start with Heat`"""
 _IN_ORDER = caseless(
-    r"\b(?:in (?:this|the following|that) (?:order|sequence)|in dieser reihenfolge|dans (?:cet|l['’]) ?ordre(?: suivant)?"
-    r"|en este orden|in quest['’]ordine|nesta ordem)\b[^.\n]{0,40}:\W*$"
+    r"\b(?:in (?:this|the following|that) (?:order|sequence)|in dieser reihenfolge"
+    r"|dans (?:cet|l['’]) ?ordre(?: suivant)?|en este orden|in quest['’]ordine|nesta ordem)\b[^.\n]{0,40}:\W*$"
 )
 _AFTER_THESE = caseless(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)")
 """`After these three thrillers, Heat`"""
@@ -355,8 +355,9 @@ def _title_at(
             continue  # Dune, 1984
         stop, after = start + len(text[start:last].rstrip(_MARKS)), text[last:].lstrip()
         goes_on = stop == last and (after[:1].isupper() or after[:1].isdigit())
-        if goes_on and _ARTICLE_BEHIND.search(piece):
-            continue  # Heat, The Godfather
+        shorter = index.find(piece.rpartition(",")[0]) if goes_on and "," in piece else None
+        if goes_on and (_ARTICLE_BEHIND.search(piece) or (shorter and shorter.positions == match.positions)):
+            continue  # Heat, The Godfather; Heat, One Fine Day
         other_year = after[:1] == "(" and after[1:2].isdigit() and not _BRACKETED.match(after)
         in_words = not is_marked and word.casefold() in _FUNCTION_WORDS
         by_grammar = until == at + 1 and in_words and _begins_sentence(text, start)

@@ -298,10 +298,10 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     if not len(scores) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
         listing.ambiguous |= len(scores) == len(bodies) == len(listing.mentions) > 2  # all scores are the same
         return
-    in_brackets = all(map(str.isdecimal, scores)) and all(body.endswith(("]", ")")) for body in bodies)
-    if in_brackets and _are_as_shown([*map(int, scores)], listing.mentions):
-        return  # Heat [3], the third item shown
     ranks = bool(places) or all(_SAYS_RANK.search(body[-40:]) for body in bodies)
+    in_brackets = all(map(str.isdecimal, scores)) and all(body.endswith(("]", ")")) for body in bodies)
+    if in_brackets and not ranks and _are_as_shown([*map(int, scores)], listing.mentions):
+        return  # Heat [3], the third item shown
     rates = starred or all(_SAYS_SCORE.search(body[-40:]) for body in bodies)
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
     if rated and not ranks:
@@ -480,7 +480,7 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     return _unknown(line, body, whole, index) if marked and not _LEFT_OPEN.search(body) else []
 
 
-_IN_BRACKETS = re.compile(r"\[([^\[\]\n]{0,200}[^\W\d_]{2}[^\[\]\n]{0,200})\]")
+_IN_BRACKETS = re.compile(r"\[(?!\w{1,3}\])([^\[\]\n]{2,400})\]")
 """`[Heat], [Fargo]`"""
 
 
@@ -994,7 +994,7 @@ def _mention(text: str, index: TitleIndex, line: int = 0) -> Mention:
 _VERSION = caseless(
     r"[\"”]? ?\((?:the )?([^()\n]{2,60}?)(?:['’]s)? (?:version|original|cover|recording|one|adaptation)\)$"
 )
-_SYMBOLS = re.compile(r"[\s\u2190-\u2bff\U0001f000-\U0001faff]+$")
+_SYMBOLS = re.compile(r"(?<![\s\u2190-\u2bff\U0001f000-\U0001faff])[\s\u2190-\u2bff\U0001f000-\U0001faff]+$")
 _TITLE_LIMIT = 1000
 """Maximum length of a title with labels and notes around it."""
 

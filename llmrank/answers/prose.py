@@ -355,9 +355,12 @@ def _title_at(
             continue  # Dune, 1984
         stop, after = start + len(text[start:last].rstrip(_MARKS)), text[last:].lstrip()
         goes_on = stop == last and (after[:1].isupper() or after[:1].isdigit())
-        shorter = index.find(piece.rpartition(",")[0]) if goes_on and "," in piece else None
+        head, _, end = piece.rpartition(", ")
+        shorter = index.find(head) if head else None
         if goes_on and (_ARTICLE_BEHIND.search(piece) or (shorter and shorter.positions == match.positions)):
             continue  # Heat, The Godfather; Heat, One Fine Day
+        if shorter and shorter.positions == match.positions and index.find(end):
+            continue  # Creep, One
         other_year = after[:1] == "(" and after[1:2].isdigit() and not _BRACKETED.match(after)
         in_words = not is_marked and word.casefold() in _FUNCTION_WORDS
         by_grammar = until == at + 1 and in_words and _begins_sentence(text, start)

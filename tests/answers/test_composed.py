@@ -33,7 +33,7 @@ def _is_plain(titles: Sequence[str]) -> bool:
     return 5 <= len(titles) <= 9 and len(bare) == len(titles) and not re.search(r"[,;|/»&]| and | - ", "".join(titles))
 
 
-LISTS = [name for name in TITLES if name[0] == "B" and _is_plain(_titles(name))]
+LISTS = [name for name in TITLES if re.match(r"B(?:[6-9]\d|10\d|11[0-3])-", name) and _is_plain(_titles(name))]
 
 
 class Parts(NamedTuple):

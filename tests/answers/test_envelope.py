@@ -41,7 +41,7 @@ LISTS: dict[str, Callable[[str], str]] = {
     "a reason below": lambda text: _TITLE.sub(r"\1\2\n   - Reason: it matches the interest in clever stories", text),
 }
 """Ways to write the entries of a numbered list."""
-IN_TURNS = ("User:", "Human:", "Assistant:", "analysis", " [/INST]", '"')
+IN_TURNS = ("### Instruction", "User:", "Human:", "Assistant:", "analysis", " [/INST]", '"')
 """How an answer begins that is itself a dialogue or a JSON string, which is recognised at the beginning only."""
 SAMPLE = [
     row

@@ -491,7 +491,6 @@ def test_a_crossed_out_heading_excludes_its_list() -> None:
         "- Heat vs Fargo\n- Alien vs Heat\n- Fargo vs Casino",
         "От «пропустить» до «посмотреть сегодня»:\n- Fargo\n- Heat\n- Alien",
         'From "skip it" to "see it tonight":\n- Fargo\n- Heat\n- Alien',
-        "Heat - 71\nFargo - 88\n1984 - 64\nAlien - 95\nRan - 93",
     ],
 )
 def test_a_changed_or_open_order_is_not_read(text: str) -> None:
@@ -501,6 +500,7 @@ def test_a_changed_or_open_order_is_not_read(text: str) -> None:
 def test_scores_after_dots_and_yaml_mappings_are_read() -> None:
     text = "Scores, higher is better:\n\nHeat ........ 71\nFargo ....... 88\nAlien  95"
     assert places(read("titles", text, ASKED)) == [3, 2, 1]
+    assert places(read("titles", "Heat - 71\nFargo - 88\n1984 - 64\nAlien - 95\nRan - 93", ASKED)) == [3, 5, 2, 1]
     flow = '```yaml\npicks:\n  - {title: "Heat (1995)", place: 2}\n  - {title: "Fargo (1996)", place: 1}\n```'
     assert places(read("titles", flow, ASKED)) == [2, 1]
 

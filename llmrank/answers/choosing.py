@@ -360,8 +360,10 @@ _WORST_MARK, _BEST_MARK = (
 
 def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
     listings = _without_talk(listings, expected)
-    groups = _in_one_order([group for group in _grouped(listings, expected) if group.meaning != "left out"])
-    known = [group for group in groups if group.named]
+    grouped = _grouped(listings, expected)
+    left_out = {at for group in grouped if group.meaning == "left out" for at in group.named}
+    groups = _in_one_order([group for group in grouped if group.meaning != "left out"])
+    known = _without_left_out([group for group in groups if group.named], left_out)
     if not known:
         return groups[0].listing if groups else None
     if final := [group for group in known if group.meaning == "final"]:
@@ -485,6 +487,17 @@ def _is_continuation(last: _Group, group: _Group) -> bool:
         return not any(map(str.isalpha, group.listing.intro))
     first_ranking = group.meaning == "ranking" and not last.meaning and last.parts[-1][0] is None
     return not (first_ranking and _is_topic(last.labels[-1]))  # Cons: Heat; Ranking: Fargo, Alien
+
+
+def _without_left_out(groups: list[_Group], left_out: set[int]) -> list[_Group]:
+    """Drop the groups that name items which are left out, if another group names all the others: all had scores, and
+    then some were excluded."""
+    longest = max(groups, key=lambda group: len(group.named), default=None)
+    kept = [group for group in groups if left_out.isdisjoint(group.named)]
+    if longest is None or not left_out or not kept:
+        return groups
+    rest = longest.named.keys() - left_out
+    return kept if any(rest == group.named.keys() for group in kept) else groups
 
 
 def _in_one_order(groups: list[_Group]) -> list[_Group]:

@@ -86,8 +86,10 @@ _CHAIN_OF_MARKED = re.compile(r" (?:[>→|]|[-=]>|then) (?:\d{1,3}|[A-Z])[.)] \S
 """`2. Heat > 1. Fargo`"""
 _SAYS_OF_IT = re.compile(r"(?:is|would be|comes|fits|should be) ")
 """`#4 is the best match`"""
-_LED_BY = rf"[*_\"'`({{\[#]{{0,4}}(?:(?:{'|'.join(sorted(ITEM_HEADS))}) )?[*_\"'`({{\[#]{{0,4}}(?P<name>\w{{1,20}})"
-_LED_LINE = caseless(rf"{_LED_BY}[*_\"'`)}}\]]{{0,4}}[.:)]{{0,2}} ?[(–—:-] ?(?P<remark>[^\n]{{0,400}})$")
+_LED_LINE = re.compile(
+    r"[*_\"'`({\[#]{0,4}(?:(?P<noun>[^\W\d_]{3,20}) )?[*_\"'`({\[#]{0,4}(?P<name>\w{1,20})"
+    r"[*_\"'`)}\]]{0,4}[.:)]{0,2} ?[(–—:-] ?(?P<remark>[^\n]{0,400})$"
+)
 """`Candidate 4 (the same director)`, `4: a strong match`"""
 _BULLETED = re.compile(r"[-•*+] \[(\w{1,3})\]")
 _REMARKED = re.compile(r"[-•*+] \[\w{1,3}\](?:$|\)|:| ?[(–—-])")
@@ -384,23 +386,23 @@ class _Reader:
         """Return the blocks with consecutive lines that consist of an identifier and a remark as a list, unless they
         describe the items in the order shown."""
         found: list[Block] = []
-        for led, group in groupby(blocks, lambda block: self._led_by(block) is not None):
-            lines = [*group]
-            places = [place for block in lines if (place := self._led_by(block)) is not None]
-            if led and len(places) > 1 and len({*places}) == len(places) and places != sorted(places):
+        for led, group in groupby([(self._led_by(block), block) for block in blocks], lambda one: one[0] is not None):
+            places, lines = zip(*group, strict=True)
+            if led and len({*places}) == len(places) > 1 and [*places] != sorted(places):
                 names = (self.identifiers.texts[place] for place in places)
                 bodies = [f"[{name}]" if self.bracketed_only else name for name in names]
-                entries = [
-                    replace(one.lines[0], body=body, kind="bullet") for one, body in zip(lines, bodies, strict=True)
-                ]
-                lines = [Block("list", entries)]
+                entries = zip((block.lines[0] for block in lines), bodies, strict=True)
+                lines = (Block("list", [replace(line, body=body, kind="bullet") for line, body in entries]),)
             found += lines
         return found
 
     def _led_by(self, block: Block) -> int | None:
         """Return the item whose identifier begins a line of text before a remark on it."""
         line = _LED_LINE.match(block.lines[0].text[:400]) if block.kind == "text" and block.lines else None
-        return self.identifiers.find(line["name"]) if line and self._is_remark(line["remark"]) else None
+        if line is None or (line["noun"] and line["noun"].casefold() not in ITEM_HEADS):
+            return None
+        place = self.identifiers.find(line["name"])
+        return place if place is not None and self._is_remark(line["remark"]) else None
 
     def _is_remark(self, text: str) -> bool:
         """Return whether words behind an identifier say something of the item, but do not leave it out."""

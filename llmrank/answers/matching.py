@@ -273,6 +273,10 @@ class TitleIndex:
                 return True
         return False
 
+    def has_lower_case_title_at(self, text: str, start: int) -> bool:
+        """Return whether a title that begins with a small letter stands here, written as it was shown."""
+        return text.startswith(self._lower_case_titles, start)
+
     def without_titles(self, text: str) -> str:
         """Return the text without the titles in it that are written as they were shown, with or without their years."""
         for title in self._shown_titles:
@@ -290,6 +294,10 @@ class TitleIndex:
         return {at for name in whole for at in found[name]}
 
     # --- tables, built on first use
+
+    @cached_property
+    def _lower_case_titles(self) -> tuple[str, ...]:
+        return tuple(title for title in self._shown_titles if title[:1].islower())
 
     @cached_property
     def _shown_titles(self) -> list[str]:

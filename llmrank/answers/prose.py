@@ -336,9 +336,11 @@ def _title_at(
     """Return the longest title that begins with a word, and the index of the word after it."""
     start, end = chunks[at]
     word = text[start:end].strip(_OPENING)
-    if not index.begins_with(word) or not word[:1].isalnum():
+    if not word[:1].isalnum() or not index.begins_with(word):
         return None
     is_marked = text[start] != word[0]
+    if word[0].islower() and not is_marked and not index.has_lower_case_title_at(text, start):
+        return None
     for until in range(min(at + _LONGEST, len(chunks)), at, -1):
         last = chunks[until - 1][1]
         label = _BRACKETED.fullmatch(text[slice(*chunks[until - 1])]) if until > at + 1 else None
@@ -349,7 +351,7 @@ def _title_at(
         if _ACROSS.search(piece):
             continue
         match = index.find(piece if piece.count("(") == piece.count(")") else piece.strip("()"))
-        if match is None or (word[0].islower() and not is_marked and index.without_titles(piece).strip()):
+        if match is None:
             continue
         if piece[-5:].strip(", ").isdigit() and "," in piece[-6:] and index.find(piece[-4:]):
             continue  # Dune, 1984

@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
-from llmrank.answers.blocks import ORDINALS, RANK_NOUN, Block, Line, marker, word_set
+from llmrank.answers.blocks import ORDINALS, RANK_NOUN, Block, Line, marker, numeral_value, word_set
 from llmrank.answers.choosing import PARENTHESIS, gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
@@ -876,7 +876,8 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
                 min(at + _MAX_PIECES, len(starts), ends_at[bisect_left(ends_at, at)] + 1) - 1, at - 1, -1
             ):
                 longer, last = _mention(body[starts[at] : ends[until]], index), body[starts[until] : ends[until]]
-                if longer.match and not (until > at and last.strip().isdigit() and index.find(last)):  # Dune, 1984
+                several = until > at and _is_number(last) and _mention(last, index).match  # Dune, 1984; Creep, One
+                if longer.match and not several:
                     mention = longer
                     break
         if not mention.match:
@@ -892,6 +893,11 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
     if not known and chained and len(found) <= _REMARKS and all(index.nearest(mention.text) for mention in found):
         return found  # Steel Cut Oats > Almond Butter, which have sizes in their titles
     return found if known >= 2 else None
+
+
+def _is_number(text: str) -> bool:
+    word = _bare(text)
+    return word.isdigit() or numeral_value(word) is not None
 
 
 def _begins(piece: str, index: TitleIndex) -> bool:

@@ -234,9 +234,11 @@ _ENTRY_BELOW = re.compile(r"\n{1,2}[ \t]{0,20}(?:1[.)]|[-*•] (?!✅|☑|✔)) 
 
 
 def _unescaped(text: str) -> str:
-    """Decode a JSON string. A text that begins with a quotation mark is always treated as one."""
-    quoted = text.lstrip()[:1] == '"' and any(map(text.__contains__, _ESCAPED))
-    return str(decoded(text)) if quoted else text
+    """Decode a JSON string. A text that begins with a quotation mark is always treated as one, and so is one in which
+    every quotation mark is escaped."""
+    if text.lstrip()[:1] == '"' and any(map(text.__contains__, _ESCAPED)):
+        return str(decoded(text))
+    return text.replace('\\"', '"') if text.count('"') == text.count('\\"') else text
 
 
 def _content(text: str) -> str:

@@ -77,7 +77,7 @@ def _named(name: str, line: int, question: Question, numbers: bool) -> list[Ment
     identifiers, index = Identifiers.of(question), title_index(question.items)
     name = name.upper() if identifiers.are_letters and len(name) == 1 else name
     if question.identifiers or not index.exact(name):
-        words = name.split()
+        words = name.replace("_", " ").split()  # item_3
         titled = len(words) > 1 and index.exact(name)  # Portal 2
         last = words[-1].strip("#[]()") if 0 < len(words) < 3 and not titled else name
         if numbers and ((at := identifiers.find(name)) is not None or (at := identifiers.find(last)) is not None):

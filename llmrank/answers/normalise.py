@@ -462,6 +462,16 @@ def _without_quoted_numbers(text: str) -> str:
     return _QUOTED_NUMBER.sub(r"\1", text) if numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1 else text
 
 
+_NUMBER_INSIDE = re.compile(r"(?:^|(?<=[\s:,;]))#(\d{1,3}) ?[–—:-] (?=\S)", re.MULTILINE)
+
+
+def _with_inline_numbers(text: str) -> str:
+    """Begin a line before each `#1 — Heat, #2 — Fargo` if these numbers count from 1."""
+    numbers = [int(number) for number in _NUMBER_INSIDE.findall(text)]
+    counts = numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1
+    return _NUMBER_INSIDE.sub(r"\n\1. ", text) if counts else text
+
+
 _OTHER_NUMBER = re.compile(r"^([ \t]{0,9}\d{1,3})(?:, (?=[\w\"'“*_`(\[])|> )", re.MULTILINE)
 
 
@@ -506,6 +516,7 @@ _STEPS: _Steps = (
     ("1. ", _without_quoted_numbers),
     ("1", lambda text: _with_dotted_numbers(text) if "1, " in text or "1>" in text else text),
     (": 1", partial(_BEHIND_LABEL.sub, r"\1\n")),
+    ("#1 ", _with_inline_numbers),
     ("#1", lambda text: _HASHED.sub(r"\1\2. ", text) if "#2" in text else text),
     ("=", partial(_TIED.sub, r"\1\2\3. ")),
     ("|", partial(_GENRES.sub, lambda found: found[0].replace("|", ", "))),

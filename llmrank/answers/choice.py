@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from llmrank.answers import doubt
+from llmrank.answers import comparison, doubt
 from llmrank.answers.blocks import split
 from llmrank.answers.chosen_title import (
     LATTER,
@@ -38,7 +38,7 @@ from llmrank.answers.outcome import (
 )
 from llmrank.answers.predictions import USER
 from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
-from llmrank.types import Answer, Question, Response, Structured
+from llmrank.types import Answer, Outcome, Question, Response, Structured
 
 _CALLED = caseless(
     r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer"
@@ -101,7 +101,7 @@ _CHOSEN_BEHIND = caseless(
 )
 """`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не|weder|noch|ni)\b[^.;\n]{0,20}$"
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait| contest| doubt| question)|не|weder|noch|ni)\b[^.;\n]{0,20}$"
     r"|n['’]t recommend \w{1,3} through $|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
     r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}$|\bi doubt\b[^.;\n]{0,40}$"
     r"|(?:不(?:会|會|要|能|是|太|喜|选|選|建|可|适|適)|别选|別選|没有?推)[^。，,;；\n]{0,8}$"
@@ -183,6 +183,7 @@ _RANK_FIELD = caseless(
 _BESIDE_CHARACTER = re.compile(
     rf"(?<=[{EAST_ASIAN}])(?=[A-Za-z](?![A-Za-z]))|(?<=[A-Za-z])(?<![A-Za-z0-9][A-Za-z])(?![级級])(?=[{EAST_ASIAN}])"
     rf"|(?<=[{EAST_ASIAN}])(?=\d+番(?!目))|(?<=\d)(?=番(?!目))"
+    r"|(?<=[是为選选荐薦项項肢は])(?=\d)|(?<=\d)(?=です|입니다|번|[을를이가] |が(?:最|一番)|を(?:選|お|推)|[最更或和与とか]|是最)"
 )
 """Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""
 _FIELD = caseless(
@@ -240,18 +241,36 @@ class Choice(TextFormat):
         if (at := _beside_its_title(every, text, index)) is not None:
             return _chosen(at, response, question, _others(every, at))
         words = _not_ruled_out(every, text)
+        marked = _marked(text, every, question)
+        weighed = comparison.chosen(marked) if len({word.position for word in every}) > 1 else None
         if len({word.text for word in every}) > 1 and _is_undecided(words, text):
             return unparsed(response, text, "ambiguous")
         if uses_brackets(text, identifiers) and (called := _declared(_without_brackets(text, identifiers), text)):
             words = [*called, *_declared(words, text)]  # The best is 2; [1] would be the second
-        if not words:
-            return _by_title(text, response, question, index)
-        return _by_identifier(words, every, text, response, question)
+        answer = (
+            _by_identifier(words, every, text, response, question)
+            if words
+            else _by_title(text, response, question, index)
+        )
+        named = (at for at, item in enumerate(question.items) if answer.ranked == (item.item_id,))
+        if any(not comparison.declined(marked, at) for at in named):
+            return answer
+        if weighed is not None:
+            return _chosen(weighed, response, question, _others(every, weighed))
+        return answer if answer.outcome is Outcome.UNPARSED else unparsed(response, text, "ambiguous")
 
     def structured(self, question: Question) -> Structured | None:
         """Return a choice between the identifiers."""
         identifiers = Identifiers.of(question).texts
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
+
+
+def _marked(text: str, words: list[Word], question: Question) -> str:
+    """Return a text with marks in place of the identifiers."""
+    for word in reversed(words):
+        if word.position is not None:
+            text = text[: word.start] + comparison.mark(word.position) + text[word.end :]
+    return text
 
 
 def _chosen(at: int, response: Response, question: Question, beside: int = 0) -> Answer:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from llmrank.answers.normalise import caseless, folded
+from llmrank.answers.normalise import EAST_ASIAN, caseless, folded
 from llmrank.types import Item
 
 _YEAR = re.compile(r"[(\[]\s*((?:18|19|20)\d\d)\s*(?:[-–]\s*(\d{2,4})?\s*)?[)\]]")
@@ -247,10 +247,12 @@ def without_titles(text: str, items: Sequence[Item], mark: str) -> str:
         title = folded(item.title)
         for name in (title, _LAST_YEAR.sub("", title), parse_title(item.title).name):
             if len(name) > _SHORT or (len(name) == _SHORT and any(map(str.isdigit, name))):
-                text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", mark, text, flags=re.IGNORECASE)
+                text = re.sub(rf"(?<!{_LETTER}){re.escape(name)}(?!{_LETTER})", mark, text, flags=re.IGNORECASE)
     return text
 
 
+_LETTER = rf"(?-i:[^\W{EAST_ASIAN}])"
+"""What touches no title: `我推荐Heat。` names it."""
 _LAST_YEAR = re.compile(r" \(\d{4}\)$")
 _TITLES_OUT = 4
 _SHORT = 3

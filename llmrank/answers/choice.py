@@ -101,7 +101,8 @@ _CHOSEN_BEHIND = caseless(
 )
 """`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait| contest| doubt| question)|не|weder|noch|ni)\b[^.;\n]{0,20}$"
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait| contest| doubt| question)|не|weder|noch"
+    r"|ni)\b[^.;\n]{0,20}$"
     r"|n['’]t recommend \w{1,3} through $|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
     r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}$|\bi doubt\b[^.;\n]{0,40}$"
     r"|(?:不(?:会|會|要|能|是|太|喜|选|選|建|可|适|適)|别选|別選|没有?推)[^。，,;；\n]{0,8}$"
@@ -253,7 +254,10 @@ class Choice(TextFormat):
             else _by_title(text, response, question, index)
         )
         named = (at for at, item in enumerate(question.items) if answer.ranked == (item.item_id,))
-        if any(not comparison.declined(marked, at) for at in named):
+        beaten = (
+            comparison.declined(marked, at) or (weighed is not None and comparison.loses(marked, at)) for at in named
+        )
+        if not all(beaten):
             return answer
         if weighed is not None:
             return _chosen(weighed, response, question, _others(every, weighed))

@@ -25,7 +25,9 @@ def mark(at: int) -> str:
     return f"⟦{at}⟧"
 
 
-_NOUNS = "option|candidate|item|movie|film|book|game|song|passage|product|title|number|choice|вариант|opción|opzione|opção"
+_NOUNS = (
+    "option|candidate|item|movie|film|book|game|song|passage|product|title|number|choice|вариант|opción|opzione|opção"
+)
 _DRESSED = caseless(
     rf"(?:\b(?:the |la |l['’]|a )?(?:{_NOUNS})[ :]{{1,2}})?[\[(*_\"“„«'‘《「『#]{{0,4}}({_M})[\])*_\"”»'’》」』]{{0,4}}"
 )
@@ -37,9 +39,11 @@ _REJECTED = caseless(
     rf"(?:^|(?<=[.!?;:] )|(?<=, ))(?:{_WEIGHED}|much as|as \w+ as)\b ?[^.;!?\n,]{{0,200}}, ?(?:但是?)?",
     rf"\b(?:neither|weder|ni|né|nem|none of) {_G}[^.;:,!?\n⟦]{{0,60}}",
     rf"\b(?:not|nicht|no|non|não|не) {_G}(?=,? (?:but|sondern|sino|ma|mas|mais|а)\b|[,.;]|$)",
-    r"\b(?:instead of|rather than|unlike|apart from|(?:an)?statt|plutôt que|au lieu de|en lugar de|en vez de|invece di"
-    rf"|em vez de|вместо) {_G},?",
+    r"\b(?:instead of|rather than|unlike|apart from|(?:an)?statt|plutôt que|au lieu de|en lugar de|en vez de"
+    r"|invece di"
+    rf"|em vez de|вместо) (?:(?:choos|pick|recommend|watch)ing )?{_G},?",
     rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) {_TAIL}",
+    rf"\b(?:runner|alternative|second|worst|least|honou?rable|backup)[^:\n⟦.]{{0,30}}: ?{_G}",
 )
 """What a sentence does not choose: `While B is good,`, `Instead of B,`, `Neither B nor C fits`."""
 _BESIDE = caseless(
@@ -52,33 +56,49 @@ _BESIDE = caseless(
 _PREFERS = caseless(rf"\b((?:prefer|rather have|rather recommend) {_M}) to {_G}")
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\n+")
 _CLAUSES = caseless(
-    rf"; |: | [–—-] |(?<!anything)(?<!everything),? but |,? (?:yet|so(?! (?:is|are|does|do|could|would)\b)|which leaves|aber|sondern|mais|donc|pero|sino|así que|ma|mas|но|а|also) |, (?=(?:and |then )?{_M})"
+    rf"; |: | [–—-] |(?<!anything)(?<!everything),? but |,? (?:yet|so(?! (?:is|are|does|do|could|would)\b)"
+    rf"|which leaves|aber|sondern|mais|donc|pero|sino|así que|ma|mas|но|а|also) |, (?=(?:then )?{_M})|, and "
+)
+_UNMEANT = (
+    r"nobody|no one|(?:some|critics|others|people|viewers|users) (?:would )?(?:prefer|choose|pick|recommend)"
+    r"|i doubt|wrong to"
+    r"|no reason|could (?:be|choose|pick)|hardly|was the best|used to be|would have been|matter of taste"
 )
 _OPEN = caseless(
-    r"\b(?:not(?! only)|\w{1,6}n['’]t|never|no(?! (?:other|doubt|contest|question)\b)|neither|if(?! i had)|unless|whether|seen"
-    r"|watched|played|finished|already|would have|avoid|worst|least|second|runner|backup|also|too|equally|just as|so is"
-    r"|so are|as good as|either|or|might|may|some|(?<!the )others?|many people|fans|people|most viewers|unlike|comes next|after that|then|lastly|finally|behind|non|nicht|kein\w*|pas|não"
+    rf"\b(?:{_UNMEANT}|"
+    r"not(?! only)|\w{1,6}n['’]t|never|no(?! (?:other|doubt|contest|question)\b)|neither|if(?! i had)|unless"
+    r"|whether|seen"
+    r"|watched|played|finished|already|would have|avoid|worst|least|second|runner|backup|also|too|equally|just as"
+    r"|so is"
+    r"|so are|as good as|either|or|might|may|some|(?<!the )others?|many people|fans|people|most viewers|unlike"
+    r"|comes next|after that|then|lastly|finally|behind|non|nicht|kein\w*|pas|não"
     r"|не|или|oder|auch)\b|\?|不|没|ません|ない|않|아니"
 )
 """Words in a clause that does not choose what it names."""
 _LED = (
     r"(?:(?:so|well|hmm+|ok(?:ay)?|sure|honestly|clearly|therefore|thus|hence|definitely|probably|likely|most likely"
-    r"|perhaps|maybe|obviously|easily|certainly|overall|wahrscheinlich|probablement|probabilmente|probablemente|hands down"
-    r"|only|answer|(?:based on|given|considering|because|since|among|of|out of|from)\b[^,⟦]{1,80}|i think|i believe|i['’]d say"
+    r"|perhaps|maybe|obviously|easily|certainly|overall|wahrscheinlich|probablement|probabilmente|probablemente"
+    r"|hands down"
+    r"|only|answer|(?:based on|given|considering|because|since|among|of|out of|from)\b[^,⟦]{1,80}|i think|i believe"
+    r"|i['’]d say"
     r"|no contest|it['’]s|it is)[,:]? ){0,3}"
 )
 _BARE = caseless(
-    rf"[^\w|]{{0,6}}{_LED}{_M}(?:,? (?:for sure|definitely|hands down|without a doubt|all the way|obviously|it is|first))?"
+    rf"[^\w|]{{0,6}}{_LED}{_M}(?:,? (?:for sure|definitely|hands down|without a doubt|all the way|obviously|it is"
+    rf"|first))?"
     r"(?: ?(?:です|입니다|이다))?[^\w|]{0,6}"
 )
 _CALLED = caseless(
-    r"\b(?:answer|choice|option|match|fit|recommendation|candidate|pick|guess|bet|winner|title) (?:here )?(?:is|would be|will be)"
+    r"\b(?:answer|choice|option|match|fit|recommendation|candidate|pick|guess|bet|winner|title) (?:here )?(?:is"
+    r"|would be|will be)"
     r"|\b(?:would|['’]d|['’]ll|will|to|should|i|je|ich|and|am|i['’]m) (?:\w+ly |most likely |rather )?"
-    r"(?:choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|recommend(?:ing)?|suggest(?:ing)?|prefer|take|have|go(?:ing)? (?:with|for)"
+    r"(?:choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|recommend(?:ing)?|suggest(?:ing)?|prefer|take|have"
+    r"|go(?:ing)? (?:with|for)"
     r"|opt for|settle on|lean towards?|bet on|enjoy|love|like)"
     r"|\b(?:nothing beats|fits as well as|come close to|comes close to|goes to|money is on|money on|leaves"
     r"|should be|must be|would be|answer|most likely)"
-    r"|\b(?:antwort|wahl|réponse|choix|respuesta|elección|risposta|scelta|migliore|resposta|escolha|mejor opción|melhor opção"
+    r"|\b(?:antwort|wahl|réponse|choix|respuesta|elección|risposta|scelta|migliore|resposta|escolha|mejor opción"
+    r"|melhor opção"
     r"|meilleur choix) (?:ist|est|es|è|é)|\bfällt auf|(?:würde|wähle|empfehle|nehme)(?: ich)?"
     r"|\b(?:je (?:choisi\w*|recommand\w*|conseill\w*)|eleg\w+|elijo|recom[ie]\w+|sceg\w+|consigli\w*|escolh\w+)"
     r"|\bбы (?:выбрал|порекомендовал|посоветовал)|лучше всего подходит|ответ —|рекомендую|выбираю|выбор —"
@@ -86,15 +106,20 @@ _CALLED = caseless(
 )
 _CALLS = re.compile(rf"(?:{_CALLED.pattern})[ :]{{0,2}}$", re.IGNORECASE)
 _BETTER = (
-    r"best|better|closer|closest|stronge(?:r|st)|safe(?:r|st)|top|first|clear|obvious|right|ideal|perfect|great|most \w+"
+    r"best|better|closer|closest|stronge(?:r|st)|safe(?:r|st)|top|first|clear|obvious|right|ideal|perfect|great"
+    r"|most \w+"
     r"|more (?:likely|suitable|relevant|fitting|similar)|just right|answer|one|winner|pick|choice"
 )
 _PRAISED = caseless(
     r",? (?:(?:is|would be|will be|seems?(?: to be| like)?|looks? like|appears to be|remains|feels like)"
-    rf" (?:(?:clearly|definitely|probably|still|slightly|much|far|by far|therefore|the|a|an|my|what|very) ){{0,3}}(?:{_BETTER}|i['’]d)\b"
-    r"|(?:fits?|match(?:es)?|suits?)\b|stands out|wins|does(?=\W*$)|remains|has the edge|a try|comes out on top|edges out|beats"
-    r"|(?:ist|wäre) (?:die|der|das) (?:beste|bessere|richtige)|passt (?:am besten|besser)|besser|(?:est|serait) (?:le|la) meilleure?"
-    r"|convient (?:le )?mieux|(?:es|sería) (?:la |el )?mejor|è (?:la|il) (?:scelta )?migliore?|é (?:a )?melhor|подходит лучше)"
+    rf" (?:(?:clearly|definitely|probably|still|slightly|much|far|by far|therefore|the|a|an|my|what"
+    rf"|very) ){{0,3}}(?:{_BETTER}|i['’]d)\b(?! to an? )"
+    r"|(?:fits?|match(?:es)?|suits?)\b|stands out|wins|does(?=\W*$)|remains|has the edge|a try|comes out on top"
+    r"|edges out|beats"
+    r"|(?:ist|wäre) (?:die|der|das) (?:beste|bessere|richtige)|passt (?:am besten|besser)|besser|(?:est"
+    r"|serait) (?:le|la) meilleure?"
+    r"|convient (?:le )?mieux|(?:es|sería) (?:la |el )?mejor|è (?:la|il) (?:scelta )?migliore?|é (?:a )?melhor"
+    r"|подходит лучше)"
     rf"(?![^⟦]{{0,60}}\b(?:if|for (?!(?:this|the) {USER}|them|him|her|me\b|sure)|in some|but|except)\b)"
     r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|が(?:最適|一番|最も)|[을를](?:\(를\))? (?:추천|선택)|[이가] 가장)"
 )
@@ -108,7 +133,11 @@ def chosen(text: str) -> int | None:
     found: set[str] = set()
     if_so: set[str] = set()
     for sentence in _sentences(text):
-        clauses = [] if _IF.search(sentence) else _CLAUSES.split(_BESIDE.sub(" ", _REJECTED.sub(" ", sentence)))
+        clauses = (
+            []
+            if _IF.search(sentence) or _CASES.search(sentence)
+            else _CLAUSES.split(_BESIDE.sub(" ", _REJECTED.sub(" ", sentence)))
+        )
         if _IF_SO.match(sentence):
             if_so |= {*_MARK.findall(sentence)}
         if chain := _CHAIN.fullmatch(sentence):
@@ -118,7 +147,14 @@ def chosen(text: str) -> int | None:
             bare = _BARE.fullmatch(clause) and _IN_WORDS.search(text)
             if len(named) == 1 and not _OPEN.search(clause) and (bare or _is_called(clause)):
                 found |= named
+    if len(found) > 1:  # B is better than C, and A is better than B
+        found -= {*_MARK.findall(" ".join(one[0] for one in _LOSES.finditer(text)))}
     return int(found.pop()[1:-1]) if len(found) == 1 and if_so <= found else None
+
+
+def loses(text: str, at: int) -> bool:
+    """Return whether a text with marks calls something better than a candidate."""
+    return any(mark(at) in one[0] for one in _LOSES.finditer(text[:_LIMIT]))
 
 
 def declined(text: str, at: int) -> bool:
@@ -126,8 +162,12 @@ def declined(text: str, at: int) -> bool:
     sentences = [one for one in _sentences(text) if mark(at) in one]
     parts = (part for one in sentences for part in _CLAUSES.split(_REJECTED.sub(" ", one)) if mark(at) in part)
     clauses = [_REASON.sub("", part) for part in parts]
+    if _CASES.search(text) or (_UNSURE.search(text) and not any(map(_is_called, clauses))):
+        return True
     several = (len({*_MARK.findall(one)}) > 1 for one in clauses)
-    return bool(sentences) and all((_EQUAL if two else _DECLINED).search(one) for one, two in zip(clauses, several, strict=True))
+    return bool(sentences) and all(
+        (_EQUAL if two else _DECLINED).search(one) for one, two in zip(clauses, several, strict=True)
+    )
 
 
 def _sentences(text: str) -> list[str]:
@@ -148,7 +188,9 @@ _UNDECIDED = caseless(
 """Headings of what is not chosen, lists and JSON (which other rules read), sequels of a candidate, and ties."""
 _CHAIN = re.compile(rf"\W*({_M})(?: > {_M})+\W*")
 _IF_SO = caseless(r"\W*(?:if|unless|otherwise)\b")
-_IF = caseless(r"\b(?:if(?! i had| i could)|unless|whether|otherwise)\b|\?|,? (?:but|yet|aber|mais|pero|ma|mas|но) [^⟦]*$")
+_IF = caseless(
+    r"\b(?:if(?! i had| i could)|unless|whether|otherwise)\b|\?|,? (?:but|yet|aber|mais|pero|ma|mas|но) [^⟦]*$"
+)
 
 
 _IN_WORDS = re.compile(r"[^\W\d_]{2}")
@@ -163,12 +205,26 @@ def _is_called(clause: str) -> bool:
 
 
 _DECLINED = caseless(
+    rf"\b(?:{_UNMEANT})\b|⟧,? (?:unless\b|if ⟦)",
     r"\b(?:worst|least (?:likely|suitable|relevant)|second (?:choice|pick)|anything but|would have (?:chosen|picked)"
     r"|if (?:the|this|they|he|she)\b[^,]*, i would|(?:has|have)(?: already)? (?:seen|watched|played|read) ⟦"
-    r"|(?:is|are)(?:n['’]t| not| no)\b|(?:do|does)(?: not|n['’]t) (?:fit|match|suit|work)\b|equally|tied|many people|so (?:is|are|does|do|could|would) ⟦|(?:better|best) if\b|(?:is|are) too \w+"
+    r"|(?:is|are)(?:n['’]t| not| no)\b|(?:do|does)(?: not|n['’]t) (?:fit|match|suit|work)\b|equally|tied"
+    r"|many people|so (?:is|are|does|do|could|would) ⟦|(?:better|best) if\b|(?:is|are) too \w+"
     r"|(?:non|não|no) (?:consigl|scegl|recom|eleg)\w+|nicht|не бы|бы не)|^\W*(?:is it|both)\b|\?\W*$|^不|不推"
-    r"|⟧ for (?!(?:this|the|them|him|her|me|sure|an?)\b)\w+(?:\W*$|,)"
+    r"|⟧ for (?!(?:this|the|them|him|her|me|sure|an?)\b)\w+(?:\W*$|,)",
 )
 """What a clause says of a candidate that it does not choose, or only for one case."""
-_EQUAL = caseless(r"\b(?:both (?:⟦|of|options|are|fit|would)|are both|equally|tied|all too|either|such as)\b|[或か]|\?\W*$")
+_EQUAL = caseless(
+    rf"\b(?:{_UNMEANT}|unless)\b",
+    r"\b(?:both (?:⟦|of|options|are|fit|would)|are both|equally|tied|all too|either|such as)\b|[或か]|\?\W*$",
+)
+_CASES = caseless(
+    rf"{_M}[^⟦.;]{{0,40}} (for|in|on) (?!(?:this|the) {USER})\w+,?(?: and| but|;)? {_M}[^⟦.;]{{0,40}} \1 \w+"
+)
+"""`A for action, B for drama`"""
+_UNSURE = caseless(
+    rf"\bit is hard\b(?! to beat)|\bcan(?:no|['’])t (?:choose|decide|say)\b|\bhard to (?:say|choose)\b"
+    rf"|{_M} is (?:just as|equally) good"
+)
+_LOSES = caseless(rf"\b(?:than|over|beats) {_G}")
 _REASON = caseless(r",? (?:because|since)\b.*$")

@@ -38,7 +38,7 @@ from llmrank.answers.outcome import (
 )
 from llmrank.answers.predictions import USER
 from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
-from llmrank.types import Answer, Outcome, Question, Response, Structured
+from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = caseless(
     r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer"
@@ -184,7 +184,8 @@ _RANK_FIELD = caseless(
 _BESIDE_CHARACTER = re.compile(
     rf"(?<=[{EAST_ASIAN}])(?=[A-Za-z](?![A-Za-z]))|(?<=[A-Za-z])(?<![A-Za-z0-9][A-Za-z])(?![级級])(?=[{EAST_ASIAN}])"
     rf"|(?<=[{EAST_ASIAN}])(?=\d+番(?!目))|(?<=\d)(?=番(?!目))"
-    r"|(?<=[是为選选荐薦项項肢は])(?=\d)|(?<=\d)(?=です|입니다|번|[을를이가] |が(?:最|一番)|を(?:選|お|推)|[最更或和与とか]|是最)"
+    r"|(?<=[是为選选择擇択荐薦项項肢は或か和])(?=\d)|(?<=\d)(?=です|입니다|번|[을를이가] |が(?:最|一番)|を(?:選|お|推)"
+    r"|[最更也或和与とか]|是最)"
 )
 """Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""
 _FIELD = caseless(
@@ -242,26 +243,15 @@ class Choice(TextFormat):
         if (at := _beside_its_title(every, text, index)) is not None:
             return _chosen(at, response, question, _others(every, at))
         words = _not_ruled_out(every, text)
-        marked = _marked(text, every, question)
-        weighed = comparison.chosen(marked) if len({word.position for word in every}) > 1 else None
         if len({word.text for word in every}) > 1 and _is_undecided(words, text):
             return unparsed(response, text, "ambiguous")
         if uses_brackets(text, identifiers) and (called := _declared(_without_brackets(text, identifiers), text)):
             words = [*called, *_declared(words, text)]  # The best is 2; [1] would be the second
-        answer = (
-            _by_identifier(words, every, text, response, question)
-            if words
-            else _by_title(text, response, question, index)
-        )
-        named = (at for at, item in enumerate(question.items) if answer.ranked == (item.item_id,))
-        beaten = (
-            comparison.declined(marked, at) or (weighed is not None and comparison.loses(marked, at)) for at in named
-        )
-        if not all(beaten):
-            return answer
-        if weighed is not None:
-            return _chosen(weighed, response, question, _others(every, weighed))
-        return answer if answer.outcome is Outcome.UNPARSED else unparsed(response, text, "ambiguous")
+        if words:
+            answer = _by_identifier(words, every, text, response, question)
+        else:
+            answer = _by_title(text, response, question, index)
+        return _weighed(answer, every, text, response, question)
 
     def structured(self, question: Question) -> Structured | None:
         """Return a choice between the identifiers."""
@@ -269,12 +259,21 @@ class Choice(TextFormat):
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
 
 
-def _marked(text: str, words: list[Word], question: Question) -> str:
-    """Return a text with marks in place of the identifiers."""
-    for word in reversed(words):
-        if word.position is not None:
-            text = text[: word.start] + comparison.mark(word.position) + text[word.end :]
-    return text
+def _weighed(answer: Answer, every: list[Word], text: str, response: Response, question: Question) -> Answer:
+    """Return an Answer, or what sentences that compare identifiers choose, if they set the item of the Answer aside."""
+    marked = text[:SEARCH_LIMIT]
+    for word in reversed(every):
+        if word.position is not None and word.end <= SEARCH_LIMIT:
+            marked = marked[: word.start] + comparison.mark(word.position) + marked[word.end :]
+    several = len({word.position for word in every}) > 1
+    chosen = comparison.chosen(marked) if several else None
+    at = next((at for at, item in enumerate(question.items) if answer.ranked == (item.item_id,)), None)
+    beaten = at is not None and (chosen is not None or not several) and comparison.loses(marked, at)
+    if at is not None and not beaten and not comparison.declined(marked, at):
+        return answer
+    if chosen is not None:
+        return _chosen(chosen, response, question, _others(every, chosen))
+    return answer if at is None else unparsed(response, text, "ambiguous")
 
 
 def _chosen(at: int, response: Response, question: Question, beside: int = 0) -> Answer:

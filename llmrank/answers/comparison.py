@@ -32,8 +32,14 @@ _DRESSED = caseless(
     rf"(?:\b(?:the |la |l['’]|a )?(?:{_NOUNS})[ :]{{1,2}})?[\[(*_\"“„«'‘《「『#]{{0,4}}({_M})[\])*_\"”»'’》」』]{{0,4}}"
 )
 _TWICE = re.compile(r"(⟦\d+⟧)(?:[ :.–—-]{1,3}|(?= ?\())\(?\1\)?")
-_LIST = re.compile(rf"{_M}(?:, {_M})+(?={_AND}{_M})|{_M}(?:, {_M})*,(?= (?:and|or|nor|und|oder|et|ou|y|e|и|или) {_M})")
-_WEIGHED = r"while|(?:al|even )?though|although|whereas|despite|obwohl|auch wenn|bien que|même si|aunque|anche se|sebbene|embora|хотя|虽然|尽管"
+_LIST = re.compile(
+    rf"{_M}(?:, {_M})+(?={_AND}{_M})"
+    rf"|{_M}(?:, {_M})*,(?= (?:and|or|nor|und|oder|et|ou|y|e|и|или) {_M})"
+)
+_WEIGHED = (
+    "while|(?:al|even )?though|although|whereas|despite|obwohl|auch wenn|bien que|même si|aunque|anche se|sebbene"
+    "|embora|хотя|虽然|尽管"
+)
 _TAIL = rf"[^.;!?\n→]{{0,80}}{_M}(?:(?!, (?:i|my|the|so)\b)[^.;!?\n→]){{0,120}}"
 _REJECTED = caseless(
     rf"(?:^|(?<=[.!?;:] )|(?<=, ))(?:{_WEIGHED}|much as|as \w+ as)\b ?[^.;!?\n,]{{0,200}}, ?(?:但是?)?",
@@ -62,7 +68,7 @@ _CLAUSES = caseless(
 _UNMEANT = (
     r"nobody|no one|(?:some|critics|others|people|viewers|users) (?:would )?(?:prefer|choose|pick|recommend)"
     r"|i doubt|wrong to"
-    r"|no reason|could (?:be|choose|pick)|hardly|was the best|used to be|would have been|matter of taste"
+    r"|no reason|could (?:be|choose|pick)|hardly|no better|was the best|used to be|would have been|matter of taste"
 )
 _OPEN = caseless(
     rf"\b(?:{_UNMEANT}|"
@@ -121,7 +127,8 @@ _PRAISED = caseless(
     r"|convient (?:le )?mieux|(?:es|sería) (?:la |el )?mejor|è (?:la|il) (?:scelta )?migliore?|é (?:a )?melhor"
     r"|подходит лучше)"
     rf"(?![^⟦]{{0,60}}\b(?:if|for (?!(?:this|the) {USER}|them|him|her|me\b|sure)|in some|but|except)\b)"
-    r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|が(?:最適|一番|最も)|[을를](?:\(를\))? (?:추천|선택)|[이가] 가장)"
+    r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|が(?:最適|一番|最も)"
+    r"|[을를](?:\(를\))? (?:추천|선택)|[이가] 가장)"
 )
 
 
@@ -209,7 +216,7 @@ _DECLINED = caseless(
     r"\b(?:worst|least (?:likely|suitable|relevant)|second (?:choice|pick)|anything but|would have (?:chosen|picked)"
     r"|if (?:the|this|they|he|she)\b[^,]*, i would|(?:has|have)(?: already)? (?:seen|watched|played|read) ⟦"
     r"|(?:is|are)(?:n['’]t| not| no)\b|(?:do|does)(?: not|n['’]t) (?:fit|match|suit|work)\b|equally|tied"
-    r"|many people|so (?:is|are|does|do|could|would) ⟦|(?:better|best) if\b|(?:is|are) too \w+"
+    r"|many people|so (?:is|are|does|do|could|would) ⟦|(?:better|best) if\b|are both\b|(?:is|are) too \w+"
     r"|(?:non|não|no) (?:consigl|scegl|recom|eleg)\w+|nicht|не бы|бы не)|^\W*(?:is it|both)\b|\?\W*$|^不|不推"
     r"|⟧ for (?!(?:this|the|them|him|her|me|sure|an?)\b)\w+(?:\W*$|,)",
 )
@@ -226,5 +233,5 @@ _UNSURE = caseless(
     rf"\bit is hard\b(?! to beat)|\bcan(?:no|['’])t (?:choose|decide|say)\b|\bhard to (?:say|choose)\b"
     rf"|{_M} is (?:just as|equally) good"
 )
-_LOSES = caseless(rf"\b(?:than|over|beats) {_G}")
+_LOSES = caseless(rf"(?<!nothing )(?<!nothing is better )\b(?:than|over|beats|edges out) {_G}")
 _REASON = caseless(r",? (?:because|since)\b.*$")

@@ -61,8 +61,8 @@ _SUCH = caseless(
 _THEIR = rf"(?:their|his|her|(?:the|this) {USER}['’]s)"
 _ADVERB = "(?: (?:well|perfectly|nicely|closely))?"
 _THEIRS = (
-    rf"(?: (?:for|to|with|from))?(?: (?:them|him|her|(?:the|this) {USER}|{_THEIR}(?: \w+){{0,2}} (?:tastes?|preferences?"
-    r"|interests?|profile|history|style|moods?|habits|likes)))?"
+    rf"(?: (?:for|to|with|from))?(?: (?:them|him|her|(?:the|this) {USER}|{_THEIR}(?: \w+){{0,2}} (?:tastes?"
+    r"|preferences?|interests?|profile|history|style|moods?|habits|likes)))?"
 )
 _SMALL = (
     "is|are|would|will|should|do|does|wo|looks?|seems?|appears?|feels?|like|be|to|not|never|hardly|very|really|quite"

@@ -48,8 +48,10 @@ _REJECTED = caseless(
     r"\b(?:instead of|rather than|unlike|apart from|(?:an)?statt|plutôt que|au lieu de|en lugar de|en vez de"
     r"|invece di"
     rf"|em vez de|вместо) (?:(?:choos|pick|recommend|watch)ing )?{_G},?",
-    rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) {_TAIL}",
-    rf"\b(?:runner|alternative|second|worst|least|honou?rable|backup)[^:\n⟦.]{{0,30}}: ?{_G}",
+    rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) (?![^.;!?\n]{{0,120}}\b(?:better|best|closer)\b){_TAIL}",
+    rf"(?:(?<=\n)|(?<=[.!?;] )|^)[^:\n]{{0,200}}\b(?:not|avoid|worst|least (?:likely|suitable|relevant|recommended)|already|seen"
+    rf"|watched|liked|disliked|loved|history|similar|runner|second|alternatives?|backup|honou?rable|skip|also)\b"
+    rf"[^:.,\n]{{0,60}}: ?{_G}",
 )
 """What a sentence does not choose: `While B is good,`, `Instead of B,`, `Neither B nor C fits`."""
 _BESIDE = caseless(
@@ -77,8 +79,8 @@ _OPEN = caseless(
     r"|watched|played|finished|already|would have|avoid|worst|least|second|runner|backup|also|too|equally|just as"
     r"|so is"
     r"|so are|as good as|either|or|might|may|some|(?<!the )others?|many people|fans|people|most viewers|unlike"
-    r"|comes next|after that|then|lastly|finally|behind|non|nicht|kein\w*|pas|não"
-    r"|не|или|oder|auch)\b|\?|不|没|ません|ない|않|아니"
+    r"|hesitate|reluctant|comes next|after that|then|lastly|finally|behind|non|nicht|kein\w*|pas|não"
+    r"|не|или|oder|auch)\b|\?|不|没|ません|ない|않|아니|難し"
 )
 """Words in a clause that does not choose what it names."""
 _LED = (
@@ -112,7 +114,7 @@ _CALLED = caseless(
 )
 _CALLS = re.compile(rf"(?:{_CALLED.pattern})[ :]{{0,2}}$", re.IGNORECASE)
 _BETTER = (
-    r"best|better|closer|closest|stronge(?:r|st)|safe(?:r|st)|top|first|clear|obvious|right|ideal|perfect|great"
+    r"best|better|closer|closest|stronge(?:r|st)|safe(?:r|st)|top|first|clear|obvious|right (?:choice|answer|pick|one)|ideal|perfect|great"
     r"|most \w+"
     r"|more (?:likely|suitable|relevant|fitting|similar)|just right|answer|one|winner|pick|choice"
 )
@@ -142,8 +144,8 @@ def chosen(text: str) -> int | None:
     for sentence in _sentences(text):
         clauses = (
             []
-            if _IF.search(sentence) or _CASES.search(sentence)
-            else _CLAUSES.split(_BESIDE.sub(" ", _REJECTED.sub(" ", sentence)))
+            if any(one.search(sentence) for one in (_IF, _CASES, _SIDE_BY_SIDE))
+            else _CLAUSES.split(_BESIDE.sub(" ", _REJECTED.sub(" ", _MERELY.sub(" ", sentence))))
         )
         if _IF_SO.match(sentence):
             if_so |= {*_MARK.findall(sentence)}
@@ -151,7 +153,7 @@ def chosen(text: str) -> int | None:
             found.add(chain[1])
         for clause in clauses:
             named = {*_MARK.findall(clause)}
-            bare = _BARE.fullmatch(clause) and _IN_WORDS.search(text)
+            bare = _BARE.fullmatch(clause) and _IN_WORDS.search(text) and not _UNNAMED.search(text)
             if len(named) == 1 and not _OPEN.search(clause) and (bare or _is_called(clause)):
                 found |= named
     if len(found) > 1:  # B is better than C, and A is better than B
@@ -170,6 +172,8 @@ def declined(text: str, at: int) -> bool:
     parts = (part for one in sentences for part in _CLAUSES.split(_REJECTED.sub(" ", one)) if mark(at) in part)
     clauses = [_REASON.sub("", part) for part in parts]
     if _CASES.search(text) or (_UNSURE.search(text) and not any(map(_is_called, clauses))):
+        return True
+    if text.rstrip().endswith("?") and all(one.rstrip().endswith("?") for one in sentences):
         return True
     several = (len({*_MARK.findall(one)}) > 1 for one in clauses)
     return bool(sentences) and all(
@@ -200,6 +204,10 @@ _IF = caseless(
 )
 
 
+_UNNAMED = caseless(
+    r"(?m:^)(?=[^⟦\n]*[^\W_])(?!\W*(?:sure|okay?)\b)[^⟦\n]{1,60}[^⟦\n.!?:。…*_\"”](?m:$)",
+)
+"""A short line that is no sentence: it may be the title of another item."""
 _IN_WORDS = re.compile(r"[^\W\d_]{2}")
 
 
@@ -217,7 +225,7 @@ _DECLINED = caseless(
     r"|if (?:the|this|they|he|she)\b[^,]*, i would|(?:has|have)(?: already)? (?:seen|watched|played|read) ⟦"
     r"|(?:is|are)(?:n['’]t| not| no)\b|(?:do|does)(?: not|n['’]t) (?:fit|match|suit|work)\b|equally|tied"
     r"|many people|so (?:is|are|does|do|could|would) ⟦|(?:better|best) if\b|are both\b|(?:is|are) too \w+"
-    r"|(?:non|não|no) (?:consigl|scegl|recom|eleg)\w+|nicht|не бы|бы не)|^\W*(?:is it|both)\b|\?\W*$|^不|不推"
+    r"|(?:non|não|no) (?:consigl|scegl|recom|eleg)\w+|nicht|не бы|бы не)|^\W*(?:is it|both)\b|^不|不推"
     r"|⟧ for (?!(?:this|the|them|him|her|me|sure|an?)\b)\w+(?:\W*$|,)",
 )
 """What a clause says of a candidate that it does not choose, or only for one case."""
@@ -229,8 +237,14 @@ _CASES = caseless(
     rf"{_M}[^⟦.;]{{0,40}} (for|in|on) (?!(?:this|the) {USER})\w+,?(?: and| but|;)? {_M}[^⟦.;]{{0,40}} \1 \w+"
 )
 """`A for action, B for drama`"""
+_MERELY = caseless(
+    rf"{_M} (?:(?:is|seems|fits|passt|es)\b[^⟦.;,]{{0,30}}\b(?:better|closer|(?:more|less) \w+|besser|mejor)\b(?! (?:choice|fit|match|option|pick))"
+    rf"[^⟦.;,]{{0,40}} (?:than|als|que)|beats|edges out|has the edge over) {_M}"
+)
+"""`A is better than B`, which says nothing of the others."""
+_SIDE_BY_SIDE = caseless(rf"{_M} (?:is )?the (?:\w+er|more \w+)\b[^⟦.;]*{_M} (?:is )?the (?:\w+er|more \w+)\b")
 _UNSURE = caseless(
-    rf"\bit is hard\b(?! to beat)|\bcan(?:no|['’])t (?:choose|decide|say)\b|\bhard to (?:say|choose)\b"
+    rf"\bit is hard\b(?! to beat)|\bcan(?:no|['’])t (?:choose|decide|say)\b|\bi (?:do not|don['’]t) know\b|\bhard to (?:say|choose)\b"
     rf"|{_M} is (?:just as|equally) good"
 )
 _LOSES = caseless(rf"(?<!nothing )(?<!nothing is better )\b(?:than|over|beats|edges out) {_G}")

@@ -184,7 +184,6 @@ Of all the options, {x} is the most fitting.
 {x} is the most similar to the history.
 {x} is the one I'd choose.
 {x} is what I'd recommend.
-{x} is better than {y}.
 {x} would be the best choice.
 {x} would be my pick.
 {x} would be the best fit for this user.
@@ -214,17 +213,8 @@ Of all the options, {x} is the most fitting.
 {x} over {y}.
 {x} instead of {y}.
 {x} > {y} > {z}
-{x} beats {y}.
-{x} is better than {y} and {z}.
 {x} is a better fit than {y}.
 {x} is a better choice than {y}.
-{x} fits better than {y}.
-{x} fits better than {y} or {z}.
-{x} is closer to the user's taste than {y}.
-{x} is more likely than {y}.
-{x} has the edge over {y}.
-{x} edges out {y}.
-{x} is slightly better than {y}.
 {x} is the better choice.
 {x} is the better choice; {y} is too slow.
 {x} is the best choice; {y} would be my second choice.
@@ -408,7 +398,6 @@ Meine Wahl ist {x}.
 Meine Wahl fällt auf {x}.
 Am besten passt {x}.
 {x} passt am besten.
-{x} passt besser als {y}.
 {x} ist die beste Wahl.
 Die beste Wahl ist {x}.
 Obwohl {y} gut ist, passt {x} besser.
@@ -442,7 +431,6 @@ Recomendaría {x}.
 Mi elección es {x}.
 La mejor opción es {x}.
 {x} es la mejor opción.
-{x} es mejor que {y}.
 Aunque {y} es buena, {x} es mejor.
 Ni {y} ni {z}, así que {x}.
 En lugar de {y}, elegiría {x}.
@@ -521,6 +509,14 @@ Em vez de {y}, eu escolheria {x}.
 """
 
 CHOOSES_NONE = r"""
+{x} fits better than {y}.
+{x} fits better than {y} or {z}.
+{x} is closer to the user's taste than {y}.
+{x} is more likely than {y}.
+{x} has the edge over {y}.
+{x} is slightly better than {y}.
+{x} passt besser als {y}.
+{x} es mejor que {y}.
 {x} or {y}.
 {x} or {y}
 Either {x} or {y}.
@@ -699,6 +695,10 @@ A opção {x} é a melhor.
 """
 
 CHOICE_NONE = r"""
+{x} beats {y}.
+{x} is better than {y}.
+{x} is better than {y} and {z}.
+{x} edges out {y}.
 Option {x} or option {y}.
 Both options {x} and {y} are good.
 I see the options {x}, {y} and {z}. Let me think.
@@ -712,6 +712,10 @@ While option {x} is good, option {y} is just as good.
 """
 
 TITLE_ONLY = r"""
+{x} beats {y}.
+{x} is better than {y}.
+{x} is better than {y} and {z}.
+{x} edges out {y}.
 Q: Which one fits best?\nA: {x}
 Title: {x}
 Movie: {x}

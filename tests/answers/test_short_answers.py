@@ -119,7 +119,7 @@ BY_LETTER: list[tuple[str, int | None]] = [
     ("They would like A, but they'd love D.", None),
     ("I don't think they would enjoy A. D.", 4),
     ("If they were older they would enjoy A. D.", 4),
-    ("Aを選ぶ人もいますが、Dです。", None),
+    ("Aを選ぶ人もいますが、Dです。", 4),
     ("None of the 6", None),
     ("I doubt they would enjoy A.", None),
 ]
@@ -216,7 +216,7 @@ BY_TITLE: list[tuple[str, int | None]] = [
     ("Fargo. Backup: Heat", 4),
     ("They liked Casino. Last watched: Heat", None),
     ("Fargo has the same tone as a film they loved: Heat", None),
-    ("One must see Heat once; for this user, Fargo.", None),
+    ("One must see Heat once; for this user, Fargo.", 4),
     ("Heat or Fargo? Nothing points to the former.", None),
     ("Already seen: Heat", None),
     ('{"last_watched": "Heat"}', None),

@@ -184,7 +184,8 @@ _RANK_FIELD = caseless(
 _BESIDE_CHARACTER = re.compile(
     rf"(?<=[{EAST_ASIAN}])(?=[A-Za-z](?![A-Za-z]))|(?<=[A-Za-z])(?<![A-Za-z0-9][A-Za-z])(?![级級])(?=[{EAST_ASIAN}])"
     rf"|(?<=[{EAST_ASIAN}])(?=\d+番(?!目))|(?<=\d)(?=番(?!目))"
-    r"|(?<=[是为但然選选择擇択荐薦项項肢は或か和])(?=\d)|(?<=\d)(?=です|입니다|번|[을를이가] |が(?:最|一番)|を(?:選|お|推)"
+    r"|(?<=[是为但然選选择擇択荐薦项項肢は或か和])(?=\d)|(?<=\d)(?=です|입니다|번|[을를이가] "
+    r"|が(?:最|一番)|を(?:選|お|推)"
     r"|[最更也或和与とか]|是最)"
 )
 """Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""

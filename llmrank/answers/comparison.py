@@ -49,8 +49,8 @@ _REJECTED = caseless(
     r"|invece di"
     rf"|em vez de|вместо) (?:(?:choos|pick|recommend|watch)ing )?{_G},?",
     rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) (?![^.;!?\n]{{0,120}}\b(?:better|best|closer)\b){_TAIL}",
-    rf"(?:(?<=\n)|(?<=[.!?;] )|^)[^:\n]{{0,200}}\b(?:not|avoid|worst|least (?:likely|suitable|relevant|recommended)|already|seen"
-    rf"|watched|liked|disliked|loved|history|similar|runner|second|alternatives?|backup|honou?rable|skip|also)\b"
+    rf"(?:(?<=\n)|(?<=[.!?;] )|^)[^:\n]{{0,200}}\b(?:not|avoid|worst|least (?:likely|suitable|relevant|recommended)"
+    rf"|already|seen|watched|liked|disliked|loved|history|similar|runner|second|alternatives?|backup|honou?rable|skip|also)\b"
     rf"[^:.,\n]{{0,60}}: ?{_G}",
 )
 """What a sentence does not choose: `While B is good,`, `Instead of B,`, `Neither B nor C fits`."""
@@ -114,9 +114,9 @@ _CALLED = caseless(
 )
 _CALLS = re.compile(rf"(?:{_CALLED.pattern})[ :]{{0,2}}$", re.IGNORECASE)
 _BETTER = (
-    r"best|better|closer|closest|stronge(?:r|st)|safe(?:r|st)|top|first|clear|obvious|right (?:choice|answer|pick|one)|ideal|perfect|great"
-    r"|most \w+"
-    r"|more (?:likely|suitable|relevant|fitting|similar)|just right|answer|one|winner|pick|choice"
+    r"best|better|closer|closest|stronge(?:r|st)|safe(?:r|st)|top|first|clear|obvious|ideal|perfect|great|most \w+"
+    r"|right (?:choice|answer|pick|one)|more (?:likely|suitable|relevant|fitting|similar)|just right|answer|one|winner"
+    r"|pick|choice"
 )
 _PRAISED = caseless(
     r",? (?:(?:is|would be|will be|seems?(?: to be| like)?|looks? like|appears to be|remains|feels like)"
@@ -142,16 +142,13 @@ def chosen(text: str) -> int | None:
     found: set[str] = set()
     if_so: set[str] = set()
     for sentence in _sentences(text):
-        clauses = (
-            []
-            if any(one.search(sentence) for one in (_IF, _CASES, _SIDE_BY_SIDE))
-            else _CLAUSES.split(_BESIDE.sub(" ", _REJECTED.sub(" ", _MERELY.sub(" ", sentence))))
-        )
         if _IF_SO.match(sentence):
             if_so |= {*_MARK.findall(sentence)}
         if chain := _CHAIN.fullmatch(sentence):
             found.add(chain[1])
-        for clause in clauses:
+        if any(one.search(sentence) for one in (_IF, _CASES, _SIDE_BY_SIDE)):
+            continue
+        for clause in _CLAUSES.split(_BESIDE.sub(" ", _REJECTED.sub(" ", _MERELY.sub(" ", sentence)))):
             named = {*_MARK.findall(clause)}
             bare = _BARE.fullmatch(clause) and _IN_WORDS.search(text) and not _UNNAMED.search(text)
             if len(named) == 1 and not _OPEN.search(clause) and (bare or _is_called(clause)):
@@ -202,8 +199,7 @@ _IF_SO = caseless(r"\W*(?:if|unless|otherwise)\b")
 _IF = caseless(
     r"\b(?:if(?! i had| i could)|unless|whether|otherwise)\b|\?|,? (?:but|yet|aber|mais|pero|ma|mas|но) [^⟦]*$"
 )
-
-
+"""A condition, a question, or a last clause that takes back what was said: `A, but the user has seen it`."""
 _UNNAMED = caseless(
     r"(?m:^)(?=[^⟦\n]*[^\W_])(?!\W*(?:sure|okay?)\b)[^⟦\n]{1,60}[^⟦\n.!?:。…*_\"”](?m:$)",
 )
@@ -238,13 +234,15 @@ _CASES = caseless(
 )
 """`A for action, B for drama`"""
 _MERELY = caseless(
-    rf"{_M} (?:(?:is|seems|fits|passt|es)\b[^⟦.;,]{{0,30}}\b(?:better|closer|(?:more|less) \w+|besser|mejor)\b(?! (?:choice|fit|match|option|pick))"
+    rf"{_M} (?:(?:is|seems|fits|passt|es)\b[^⟦.;,]{{0,30}}\b(?:better|closer|(?:more|less) \w+|besser|mejor)\b"
+    r"(?! (?:choice|fit|match|option|pick))"
     rf"[^⟦.;,]{{0,40}} (?:than|als|que)|beats|edges out|has the edge over) {_M}"
 )
 """`A is better than B`, which says nothing of the others."""
 _SIDE_BY_SIDE = caseless(rf"{_M} (?:is )?the (?:\w+er|more \w+)\b[^⟦.;]*{_M} (?:is )?the (?:\w+er|more \w+)\b")
 _UNSURE = caseless(
-    rf"\bit is hard\b(?! to beat)|\bcan(?:no|['’])t (?:choose|decide|say)\b|\bi (?:do not|don['’]t) know\b|\bhard to (?:say|choose)\b"
+    rf"\bit is hard\b(?! to beat)|\bcan(?:no|['’])t (?:choose|decide|say)\b|\bi (?:do not|don['’]t) know\b"
+    r"|\bhard to (?:say|choose)\b"
     rf"|{_M} is (?:just as|equally) good"
 )
 _LOSES = caseless(rf"(?<!nothing )(?<!nothing is better )\b(?:than|over|beats|edges out) {_G}")

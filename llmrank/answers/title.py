@@ -243,15 +243,20 @@ def without_titles(text: str, items: Sequence[Item], mark: str) -> str:
 
     A short word without a number stays: if the film is called `No`, the answer may be `No` too.
     """
+
+    def marked(found: re.Match[str]) -> str:
+        beside = found.string[max(0, found.start() - 1) : found.start()] + found.string[found.end() : found.end() + 1]
+        return found[0] if _LETTER.search(beside) else mark
+
     for item in items[:_TITLES_OUT]:
         title = folded(item.title)
         for name in (title, _LAST_YEAR.sub("", title), parse_title(item.title).name):
             if len(name) > _SHORT or (len(name) == _SHORT and any(map(str.isdigit, name))):
-                text = re.sub(rf"(?<!{_LETTER}){re.escape(name)}(?!{_LETTER})", mark, text, flags=re.IGNORECASE)
+                text = re.sub(re.escape(name), marked, text, flags=re.IGNORECASE)
     return text
 
 
-_LETTER = rf"(?-i:[^\W{EAST_ASIAN}])"
+_LETTER = re.compile(rf"[^\W{EAST_ASIAN}]")
 """What touches no title: `我推荐Heat。` names it."""
 _LAST_YEAR = re.compile(r" \(\d{4}\)$")
 _TITLES_OUT = 4

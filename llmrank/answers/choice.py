@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from llmrank.answers import doubt
+from llmrank.answers import comparison, doubt
 from llmrank.answers.blocks import split
 from llmrank.answers.chosen_title import (
     LATTER,
@@ -101,7 +101,8 @@ _CHOSEN_BEHIND = caseless(
 )
 """`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не|weder|noch|ni)\b[^.;\n]{0,20}$"
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait| contest| doubt| question)|не|weder|noch"
+    r"|ni)\b[^.;\n]{0,20}$"
     r"|n['’]t recommend \w{1,3} through $|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
     r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}$|\bi doubt\b[^.;\n]{0,40}$"
     r"|(?:不(?:会|會|要|能|是|太|喜|选|選|建|可|适|適)|别选|別選|没有?推)[^。，,;；\n]{0,8}$"
@@ -183,6 +184,9 @@ _RANK_FIELD = caseless(
 _BESIDE_CHARACTER = re.compile(
     rf"(?<=[{EAST_ASIAN}])(?=[A-Za-z](?![A-Za-z]))|(?<=[A-Za-z])(?<![A-Za-z0-9][A-Za-z])(?![级級])(?=[{EAST_ASIAN}])"
     rf"|(?<=[{EAST_ASIAN}])(?=\d+番(?!目))|(?<=\d)(?=番(?!目))"
+    r"|(?<=[是为但然選选择擇択荐薦项項肢は或か和])(?=\d)|(?<=\d)(?=です|입니다|번|[을를이가] "
+    r"|が(?:最|一番)|を(?:選|お|推)"
+    r"|[最更也或和与とか]|是最)"
 )
 """Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""
 _FIELD = caseless(
@@ -244,14 +248,33 @@ class Choice(TextFormat):
             return unparsed(response, text, "ambiguous")
         if uses_brackets(text, identifiers) and (called := _declared(_without_brackets(text, identifiers), text)):
             words = [*called, *_declared(words, text)]  # The best is 2; [1] would be the second
-        if not words:
-            return _by_title(text, response, question, index)
-        return _by_identifier(words, every, text, response, question)
+        if words:
+            answer = _by_identifier(words, every, text, response, question)
+        else:
+            answer = _by_title(text, response, question, index)
+        return _weighed(answer, every, text, response, question)
 
     def structured(self, question: Question) -> Structured | None:
         """Return a choice between the identifiers."""
         identifiers = Identifiers.of(question).texts
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
+
+
+def _weighed(answer: Answer, every: list[Word], text: str, response: Response, question: Question) -> Answer:
+    """Return an Answer, or what sentences that compare identifiers choose, if they set the item of the Answer aside."""
+    marked = text[:SEARCH_LIMIT]
+    for word in reversed(every):
+        if word.position is not None and word.end <= SEARCH_LIMIT:
+            marked = marked[: word.start] + comparison.mark(word.position) + marked[word.end :]
+    several = len({word.position for word in every}) > 1
+    chosen = comparison.chosen(marked) if several else None
+    at = next((at for at, item in enumerate(question.items) if answer.ranked == (item.item_id,)), None)
+    beaten = at is not None and (chosen is not None or not several) and comparison.loses(marked, at)
+    if at is not None and not beaten and not comparison.declined(marked, at):
+        return answer
+    if chosen is not None:
+        return _chosen(chosen, response, question, _others(every, chosen))
+    return answer if at is None else unparsed(response, text, "ambiguous")
 
 
 def _chosen(at: int, response: Response, question: Question, beside: int = 0) -> Answer:

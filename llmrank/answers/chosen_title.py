@@ -34,7 +34,7 @@ _CALLS = caseless(
     r"|am (?:ehesten|besten) passt(?: wohl| hier)?|try(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:answer|pick"
     r"|choice) (?:changes to|becomes|is now)|stick(?:ing)? with|go(?:ing)? (?:(?:straight )?(?:with|for)"
     r"|straight to)|answer is|(?:^"
-    r"|(?<=, ))so"
+    r"|(?<=, ))so(?! (?:is|are|does|do|could|would)\b)"
     r"|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|settl(?:e|ing) (?:on|for)|opt(?:ing)? for|lean(?:ing)? towards?"
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
     r"|(?<!one )(?:should|must)(?: \w+ly)? (?:watch|read|play|try|order|check out|listen to"

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from llmrank.answers import comparison
 from llmrank.answers.chosen_title import (
     DENIED_IN_ASIA,
     EDITED,
@@ -29,6 +30,7 @@ from llmrank.answers.normalise import caseless, normalise
 from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, before_next_question, read_from_first, unparsed
 from llmrank.answers.predictions import SENTENCES
 from llmrank.answers.ranking import read_ranking
+from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Entry, Question, Response
 
 _STAGES = ("exact", "normalised", "fuzzy")
@@ -44,7 +46,7 @@ _ALTERNATIVE = caseless(r"\b(?:if|otherwise|alternat\w*|second|backup|also|or|fa
 """Words of a last line that names another item beside the choice: `If they have seen it, go with Fargo.`"""
 _BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
 """`Most people would choose Heat, but I'd recommend Fargo`"""
-_ALL_ARE = caseless(r"\A[^.\n]{0,200}\band [^.\n]{1,80} are (?:all )?\w+[.!]?\s*$")
+_ALL_ARE = caseless(r"\A[^.\n]{0,200}\band [^.\n]{1,80} are (?:(?:all|both|too) ){0,2}\w+[.!]?\s*$")
 """`Heat, Fargo and Alien are violent.`"""
 _PRONOUN = re.compile(r"(?:it|her|us)\W*")
 _OBJECT = re.compile(r"(?:\A|\n)[ \t]{0,40}\{")
@@ -78,10 +80,12 @@ class OneTitle(TextFormat):
     def _read(self, response: Response, question: Question) -> Answer:
         listed, index = read_ranking(response, question, titles=True), title_index(question.items)
         text = normalise(answer_alone(response.text) or "")
+        others = index.named_in(text[:SEARCH_LIMIT])
+        marked = _marked(text, question, others)
         if _OBJECT.search(text) and (match := _in_json(text, index)):
             item = question.items[match.positions[0]]
             return _answered(Entry(item.title, 0, match.stage), match, item.item_id, response, listed)
-        if (first := _first(listed, text)) and _stands(first, listed, text, question):
+        if (first := _first(listed, text)) and _stands(first, listed, text, question, marked):
             return _answered(first, index.find(first.text), listed.ranked[0], response, listed)
         if listed.reason in ("refusal", "empty", "truncated"):
             return unparsed(response, response.text, listed.reason)
@@ -89,17 +93,29 @@ class OneTitle(TextFormat):
         number, line = next(((place, one[:_LINE_LIMIT]) for place, one in lines if one.strip()), (0, ""))
         affirmed = " ".join(one for one in SENTENCES.split(line) if not DENIED_IN_ASIA.search(one))
         found = {} if _DENIED.search(line) else _named(affirmed, index)
-        others = index.named_in(text[:SEARCH_LIMIT])
         [at] = found if len(found) == 1 else [None]
+        if at is not None and comparison.declined(marked, at):
+            return unparsed(response, response.text, "ambiguous")
         if at is not None and (others <= {*index.namesakes(at)} or _FIELDS.search(line)) and not EDITED.search(text):
             title, match = found[at]
             return _answered(Entry(title, number, match.stage), match, question.items[at].item_id, response, listed)
-        if (chosen := chosen_title(text, index)) is not None:
+        chosen = chosen_title(text, index)
+        if chosen is None or comparison.declined(marked, chosen):
+            chosen = comparison.chosen(marked)
+        if chosen is not None:
             repairs = {"named_beside": len(others - {*index.namesakes(chosen)})}
             item_id = question.items[chosen].item_id
             return answered(response, repairs, ranked=(item_id,), matches={"normalised": 1})
         unclear = found or first or len(others) > 1
         return unparsed(response, response.text, "ambiguous" if unclear else listed.reason or "no_candidate_named")
+
+
+def _marked(text: str, question: Question, named: set[int]) -> str:
+    """Return a text with marks in place of the titles that it names, longer ones first."""
+    shown = {at for at, item in enumerate(question.items) if item.title.partition(" (")[0] in text[:SEARCH_LIMIT]}
+    for at in sorted(named | shown, key=lambda at: -len(question.items[at].title)):
+        text = without_titles(text, [question.items[at]], comparison.mark(at))
+    return text if all(comparison.mark(at) in text for at in named) else ""  # two items have one title
 
 
 def _first(listed: Answer, text: str) -> Entry | None:
@@ -111,11 +127,15 @@ def _first(listed: Answer, text: str) -> Entry | None:
     return entry if entry and entry.read_as in _STAGES else None
 
 
-def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool:
+def _stands(first: Entry, listed: Answer, text: str, question: Question, marked: str) -> bool:
     """Return whether the first entry is the choice: it heads a list or stands alone, and is not taken back."""
     index = title_index(question.items)
     behind = text.partition(first.text)[2]
     if is_labelled_as_other(first.text, text) or _ALL_ARE.match(behind):
+        return False
+    if comparison.declined(
+        marked, next(at for at, item in enumerate(question.items) if item.item_id == listed.ranked[0])
+    ):
         return False
     if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
         sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if first.text in one)

@@ -35,18 +35,20 @@ _SURELY = (
 _NOT_LIKED = r" (?:to|through)\b| an? (?:rule|habit|point)\b|(?<=\buse it) as\b|(?<=\btry it),? (?:and|but|once)\b"
 """What follows `it` if a verb does not mean that the user likes it: `They will make it through the first hour`."""
 _PREDICTION = caseless(
-    r"(?:(?P<doubt>\bi (?:(?:do not|don['’]t) (?:really )?(?:think|believe|expect|imagine|see (?:why|how))|doubt)"
+    r"(?:(?P<doubt>\bi (?:(?:do|would)(?: not|n['’]t) (?:really )?(?:think|believe|expect|imagine|see (?:why|how))"
+    r"|doubt)"
     r"|\b(?:(?<!not )unlikely|doubtful|not (?:(?:very|too|so|at all|particularly) )?likely)"
     r"|\b(?:little|low|small|slim|no|not much(?: of a)?) (?:chance|likelihood)"
     r"|\bnothing (?:[^.!?\n]{1,60} )?suggests?)(?: that| if| whether| of)? )?"
     rf"\b(?:(?:the|this) {USER}|an? {USER} with (?:this|such an?|that) (?:history|taste|profile)|they|he|she)"
-    r"(?: (?:will|would)|['’](?:ll|d)| wo(?=n['’]t)|(?: (?:is|are|am)|['’](?:re|s))(?P<never> not)?"
+    rf"{_SURELY}(?: (?:will|would|should)|['’](?:ll|d)| wo(?=n['’]t)|(?: (?:is|are|am)|['’](?:re|s))(?P<never> not)?"
     rf"(?: going to|{_SURELY}(?: (?:very|highly|quite|rather|most|extremely))? (?P<un>un)?likely to))"
-    rf"(?P<not>n['’]t| not| never)?{_SURELY}(?P<nor> not| never)?{_SURELY} "
-    rf"(?:(?P<hate>hate|dislike|loathe|skip|avoid)|{TAKE}|download|listen to|be (?:interested in|into|a fan of)"
+    rf"(?P<not>n['’]t| not| never)?{_SURELY}(?P<nor> not| never| hardly)?{_SURELY} "
+    r"(?:(?:(?P<bored>be bored)|be interested)(?=[.!]|$)"
+    rf"|(?:(?P<hate>hate|dislike|loathe|skip|avoid)|{TAKE}|download|listen to|be (?:interested in|into|a fan of)"
     r"|go for|pick(?: up)?|choose)"
     rf" (?:(?:this|the|that) (?:{_THINGS})|it(?!{_NOT_LIKED})|(?:this|that)(?! (?:{_ASPECTS})\b))\b"
-    r"(?! (?:if|when|unless|(?:even |much |far |no )?less|only|but only|as little)\b|, but only\b)"
+    r"(?! (?:if|when|unless|or not|(?:even |much |far |no )?less|only|but only|as little)\b|, but only\b))"
 )
 """`I don't think the user would like it`: a sentence about the item, whose title is replaced by `it`."""
 _SUCH = caseless(
@@ -56,15 +58,36 @@ _SUCH = caseless(
     r"(?=[.;!\n]|,(?! but)|$)"
 )
 """`It is not something they would enjoy`"""
-_FIT = caseless(
-    rf"\b(?:it|this){_SURELY}(?:(?: is|['’]s)(?P<unfit> not|n['’]t)?|(?: would|['’]d)(?P<misfit> not"
-    rf"|n['’]t)? be){_SURELY}"
-    r" an? (?:\w+ly )?(?:great|good|perfect|excellent|strong|natural|ideal)"
-    rf" (?:fit|match|choice|recommendation|pick)(?: for (?:them|him|her|(?:the|this) {USER}))?(?=[.!\n]|$|, (?:who"
-    rf"|given|since|as|because)\b)"
+_THEIR = rf"(?:their|his|her|(?:the|this) {USER}['’]s)"
+_ADVERB = "(?: (?:well|perfectly|nicely|closely))?"
+_THEIRS = (
+    rf"(?: (?:for|to|with|from))?(?: (?:them|him|her|(?:the|this) {USER}|{_THEIR}(?: \w+){{0,2}} (?:tastes?"
+    r"|preferences?|interests?|profile|history|style|moods?|habits|likes)))?"
 )
-"""`It would be a great fit.`; words of contrast in another sentence may take it back."""
+_SMALL = (
+    "is|are|would|will|should|do|does|wo|looks?|seems?|appears?|feels?|like|be|to|not|never|hardly|very|really|quite"
+    "|rather|clearly|probably|most|highly|likely|definitely|exactly|all|that|much|of|an?|the|only|also|one|still|by|no|means"
+)
+_FIT = caseless(
+    r"(?:\bi (?:(?:do|would)(?: not|n['’]t) (?:think|believe|say)|doubt)(?: that)? )?"
+    rf"(?:\b(?:it|this|that|(?:this|the) (?:{_THINGS}))|\A[\W_]{{0,9}})(?:(?: |\b)(?:{_SMALL})(?:n['’]t)?\b"
+    rf"|['’]s\b){{0,8}} ?"
+    r"(?:\b(?:great|good|perfect|excellent|strong|natural|ideal|solid|suitable|poor|bad|weak|wrong|terrible)"
+    r" (?:fit|match|choice|recommendation|pick)|(?<=\ba )(?:match|fit)"
+    rf"|\b(?:(?:un)?likely to )?(?:fits?|match(?:es)?|suits?|appeals?|aligns?)|\bfar"
+    rf"|\b(?:kind|sort|type) of \w+ (?:that )?(?:(?:the|this) {USER}|they) (?:likes?|enjoys?|loves?)){_ADVERB}"
+    rf"{_THEIRS}{_ADVERB}(?=[.!\n]|$|,? (?:who|given|since|as|because)\b)"
+)
+"""`It would be a great fit.`, `A poor match.`; words of contrast in another sentence may take it back."""
+_NEGATIVE = caseless(
+    r"\b(?:not|never|no|hardly|poor|bad|weak|wrong|terrible|unlikely|far from|doubt|dislik\w+|hat(?:e|ing)|low"
+    r"|little|small|slim|skip)\b|n['’]t\b"
+)
 _CONTRAST = caseless(r"\b(?:though|however|but|unfortunately|still|yet|hates?|dislikes?)\b")
+_CONCEDED = caseless(
+    r"\b(?:al|even )?though\b[^,.;!?\n]{0,200},|(?:^|(?<=[.!?\n] ))[^.!?;\n]{1,200}, but (?=(?:it|this|not an?)\b)"
+)
+"""The clauses that a sentence sets against its last one."""
 _TURNS = caseless(
     r"\b(?:not|\w{1,6}n['’]t|cannot|no|nothing|nobody|none|never|neither|nor|hardly|scarcely|barely|little|few|less"
     r"|least|without|hard|difficult|impossible|unlikely|doubt\w*|surpris\w+|far from|lying|wrong|chances?|odds"
@@ -77,7 +100,10 @@ _CLAUSES_BEFORE = caseless(
     r"(?:\W*(?:(?:al|even )?though|while|whereas|despite|since|because|as|given|based)\b[^,]*,)?"
 )
 """The clauses of a sentence that say nothing about its last one: `Although it is not a comedy,`"""
-_NO_DOUBT = caseless(r"\b(?:do(?: not|n['’]t) doubt|(?:little|without(?: any| a)?) doubt|not unlikely)\b")
+_NO_DOUBT = caseless(
+    r"\b(?:chances are(?: (?:good|high))?(?! \w+ that)|do(?: not|n['’]t) doubt|(?:little|without(?: any| a)?) doubt"
+    r"|not unlikely)\b"
+)
 ABOUT_ANOTHER = caseless(
     rf"^\W*(?:based on (?:the|their|this) (?:\w+ ){{1,3}})?the {USER} (?:will|would|is)(?: not|n['’]t)?{_SURELY}"
     rf"(?: to)? (?:{TAKE}|download|listen)\b[ \"“*]{{0,3}}(?-i:[A-Z])"
@@ -97,16 +123,28 @@ def predictions(text: str, *, opening: bool = False) -> set[bool]:
     """Return whether sentences say that the user will like the item, or will not, or both. Conditions do not count,
     and neither does what other words may deny. `opening`: only the first sentence counts."""
     found: set[bool] = set()
-    kinds = (_PREDICTION, _SUCH) if _CONTRAST.search(text[:SEARCH_LIMIT]) else (_PREDICTION, _SUCH, _FIT)
-    sentences = SENTENCES.split(text.strip()[:SEARCH_LIMIT])
-    for sentence in sentences[:1] if opening else sentences:
+    text = _EXPECTS.sub(r"\1 that \2 will", _ELLIPSIS.sub(r"\1they ", text.strip()[:SEARCH_LIMIT]))
+    for kind in (_PREDICTION, _SUCH):
+        for sentence in SENTENCES.split(text)[: 1 if opening else None]:
+            if not _IFFY.search(sentence):
+                found |= {_polarity(one) for one in kind.finditer(sentence) if not _is_turned(one)}
+    main = _CONCEDED.sub("", text)
+    for sentence in [] if _CONTRAST.search(main) else SENTENCES.split(main)[: 1 if opening else None]:
         if not _IFFY.search(sentence):
-            made = (one for kind in kinds for one in kind.finditer(sentence))
-            found |= {_polarity(one) for one in made if not _is_turned(one)}
+            fits = ((one, len(_NEGATIVE.findall(one[0]))) for one in _FIT.finditer(sentence))
+            found |= {not denied for one, denied in fits if denied < 2 and not _is_turned(one)}
+    for sentence in SENTENCES.split(text)[: 1 if opening else None]:
         if not _IFFY_ABROAD.search(sentence):
             foretold = _PREDICTION_ABROAD.finditer(sentence)
             found |= {not any(one.groups()) for one in foretold if not _is_turned_abroad(one)}
     return found
+
+
+_EXPECTS = caseless(rf"\b(expect) ((?:the|this) {USER}) to\b")
+_ELLIPSIS = caseless(
+    rf"(\A\W*|(?:^|[.!?] )(?:the|this) {USER} [^.!?\n]{{1,200}}, but )(?=(?:wo|would)n['’]t |(?:will|would) )"
+)
+"""`The user liked no drama, but would like this one.`, `Would like it.`"""
 
 
 def _is_turned_abroad(found: re.Match[str]) -> bool:
@@ -134,7 +172,7 @@ _IFFY = caseless(
 """Words of a condition or a doubt, in whose sentence nothing is predicted."""
 _IFFY_ABROAD = caseless(
     r"\b(?:si|se|cuando|quando|quand|quizás?|talvez|peut-être|forse|wenn|falls|vielleicht|dif[ií]cilmente|dudo|doute"
-    r"|dubito|duvido|bezweifle)\b|\?"
+    r"|dubito|duvido|bezweifle|ли|может|знаю)\b|\?"
 )
 _TURNS_ABROAD = caseless(
     r"\b(?:no|nunca|jamás|nadie|nada|tampoco|ni|poco|menos|pero|sino|ne|n['’]\w+|pas|jamais|personne|rien|peu|moins"
@@ -142,13 +180,54 @@ _TURNS_ABROAD = caseless(
     r"|sondern)\b"
 )
 _PREDICTION_ABROAD = caseless(
-    r"\b(?:(no )?les? (?:gustar[áa]|encantará|va a (?:gustar|encantar))|(ne )?(?:lui|leur) plaira( pas)?"
+    r"\b(?:(no )?les? (?:gustar(?:á|ía|a)|encantar(?:á|ía)|va a (?:gustar|encantar))|(ne )?(?:lui|leur) plaira( pas)?"
     r"|(ne )?devrait( pas)? (?:lui|leur) plaire|(non )?(?:gli|le) piacerà|(não )?vai (?:gostar|adorar)"
-    r"|wird (?:ihm|ihr|ihnen|(?:dem|der|den) \w+) (?:(?!(?:nicht|nie|kaum|wenig\w*)\b)\w+ )?(nicht )?gefallen)\b"
+    r"|wird (?:ihm|ihr|ihnen|(?:dem|der|den) \w+) (?:(?!(?:nicht|nie|kaum|wenig\w*)\b)\w+ )?(nicht )?gefallen"
+    r"|würde (?:(?:den|das|die|dieses|diesen|diese) \w+|es|it) (?:\w+lich )?(nicht )?mögen|(n['’])?(?:aimerait"
+    r"|apprécierait)(?: probablement)?( pas)?(?= (?:ce|cet|cette|it)\b)"
+    r"|(non )?apprezzerebbe|(não )?gostaria d[eoa]\w*|(не )?понравится(?! ли)|passt (?:gut "
+    r"|(nicht) )?zum geschmack)\b"
     r"(?!(?: \w+){0,2} [\"“«*]?(?-i:[A-Z]))"
 )
 """`No le gustará.`, `Ça devrait lui plaire.`; the groups hold what denies it."""
-_THEIR = rf"(?:their|his|her|(?:the|this) {USER}['’]s)"
+_EVENT = (
+    rf"(?: (?:that|of|for|to) (?P<{{0}}>[^.!?\n]{{{{0,40}}}}\b(?:lik|enjoy|lov|appreciat|interest|appeal|dislik|hat"
+    rf"|yes)[^.!?,;\n]{{{{0,40}}}})"
+    rf"| (?P<{{0}}2>(?:(?:the|this) {USER}|they) [^.!?\n]{{{{0,20}}}}\b(?:like|enjoy|love)[^.!?,;\n]{{{{0,40}}}}))?"
+)
+_DEGREE = (
+    r"(?:(?:very|quite|rather|fairly|about|around|roughly|only|also|an?|the) ){0,3}"
+    r"(?:(?P<high>high|good|strong|great|excellent)|(?P<low>low|small|slim|little|poor|weak)"
+    r"|(?P<percent>\d{1,3}(?:\.\d+)?) ?%|(?P<share>0?\.\d+))"
+)
+_LIKELIHOOD = r"(?:chances?|probability|likelihood|odds)"
+_ODDS = (
+    caseless(
+        rf"(?:\A|[.!?:;,\n] ?|\b(?:is|s|say|think|believe|but|so|estimate) )[\W_]{{0,5}}{_DEGREE}"
+        rf"(?: (?:{_LIKELIHOOD}|likely){_EVENT.format('event')}(?=[.!,;\n]|$)|(?<=%) yes(?=\W*\Z))"
+    ),
+    caseless(
+        rf"\b{_LIKELIHOOD}{_EVENT.format('event')} ?(?: is| are| at|:"
+        rf"|=) ?{_DEGREE}(?:{_EVENT.format('behind')})(?=[.!,;\n]|$)"
+    ),
+)
+"""`There is a high chance that they will like it.`, `Probability: 85%`"""
+
+
+def odds(text: str) -> set[bool] | None:
+    """Return whether a text calls it likely that the user will like the item; both if it gives even odds."""
+    found: set[bool] = set()
+    for one in (one for kind in _ODDS for one in kind.finditer(text[:SEARCH_LIMIT])):
+        share = float(one["percent"] or 100 * float(one["share"] or 0))
+        event = " ".join(text for name, text in one.groupdict().items() if text and name[:5] in ("event", "behin"))
+        if not (one["high"] or one["low"]) and share == _EVEN:
+            return {True, False}
+        likely = bool(one["high"]) or share > _EVEN
+        found.add(likely == (_NEGATIVE.search(event) is None))
+    return found or None
+
+
+_EVEN = 50.0
 _FOR = caseless(
     rf"\bright up {_THEIR} (?:alley|street)\b",
     r"\A\W*(?:highly |strongly )?recommended(?=[*_]{0,3}(?:[.!\n]|$))",
@@ -168,18 +247,22 @@ _FOR = caseless(
     r"\A\W*no pewnie[!.]|\A\W*(?:acho que sim|creo que sí|je pense que oui|ich denke schon|penso di sì)[.!,]",
     rf"\bis (?:an? |an absolute )(?:hit|winner) for (?:them|him|her|(?:the|this) {USER})(?=[.!,;]|$)",
     r"\A\W*(?:com certeza|sem dúvida|con certezza|senza dubbio|auf jeden fall|absolument|sin duda(?: alguna)?"
-    r"|desde luego"
+    r"|desde luego|sans (?:aucun )?doute|certainement|seguramente|sehr wahrscheinlich"
     r"|direi (?:proprio )?di sì)[.!:]"
     r"(?! *(?:no|não|non|nein|nicht|pas)\b)",
     r"\bverdict\W{1,9}(?:highly |strongly )?recommended(?=[*_]{0,3}(?:[.!\n]|$))|예(?:에|쪽에) (?:더 )?가깝",
-    r"应该会喜欢|(?<!不)会(?:很)?喜欢|気に入ると思|楽しめると思|好きだと思",
+    r"\A\W*推荐\W*\Z|\A\s*✅\s*\Z|좋아할 (?:것|겁)(?! 같지)|应该会喜欢",
+    r"(?:\A|[。，,.\n])[^。，,.\n不没]{0,30}会(?:很)?喜欢(?![的吗么?？])|気に入ると思"
+    r"|楽しめると思|好きだと思",
 )
 _AGAINST = caseless(
     r"\A\W*(?:claro que no|por supuesto que no|bien sûr que non|natürlich nicht|certo che no|конечно,? нет)\b",
     r"\A\W*(?:i doubt it|no way|不太?(?:会|可能)|acho difícil|lo dudo|no lo creo|je ne (?:le )?pense pas|j['’]en doute"
     r"|(?:das )?(?:glaube|denke) ich (?:eher )?nicht|не думаю|com certeza não|con (?:toda )?(?:certeza"
     r"|seguridad) no|certainement pas|sicuramente no"
-    r"|sicher(?:lich)? nicht|auf keinen fall|direi (?:proprio )?di no)[.!,:。]|👎",
+    r"|sicher(?:lich)? nicht|auf keinen fall|direi (?:proprio )?di no"
+    r"|unwahrscheinlich|peu probable|poco probab(?:le|ile)|ich (?:glaube|denke) (?:eher )?nicht)[.!,:。]|👎"
+    r"|\A\W*不推荐\W*\Z",
     r"\A\W*(?:je ne (?:pense|crois) pas que?|no creo que|ich (?:glaube|denke) (?:eher )?nicht, dass"
     r"|non (?:penso|credo) che|não acho que)\b",
     r"\A\W*(?:acho que não|creo que no|je pense que non|penso di no)[.!,]",
@@ -194,7 +277,8 @@ _AGAINST = caseless(
     r"\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b",
     rf"\bnot (?:(?:really|quite) )?{_THEIR} (?:thing|style|taste|cup of tea)\b",
     r"\bgive (?:it|this) a miss\b",
-    r"不(?:太|大)?(?:可能|会)(?:会)?喜欢|合わないと思|好まないと思|気に入らないと思",
+    r"좋아하지 않|不(?:太|大)?(?:可能|会)(?:会)?喜欢|不认为[^。，,.\n]{0,12}会喜欢",
+    r"合わないと思|好まないと思|気に入らないと思",
 )
 """Idioms that speak for the item, and against it."""
 

@@ -61,7 +61,8 @@ _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
 _END = r"(?!\w| ?%|[.,]\d|:\d)"
 _ENDS_UNIT = rf"(?!(?-i:[^\W{EAST_ASIAN}])|[钟鐘期の之间間後后半]| ?(?:이상|이하|以上|以下)|대(?![가-힣]))"
 _STARS = (
-    r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟星点分점]|points?|pts"
+    r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|балл\w{0,3}|[颗顆个個]星|[★⭐🌟星点分점]"
+    r"|points?|pts"
     r"|punkte?n?"
 )
 _DIGITS = (
@@ -69,7 +70,7 @@ _DIGITS = (
     rf"(?:{_END}|(?=[星点分점くぐ程ほ]|です|でしょう))"
 )
 _WORD = (
-    r"\b(?<!this )(?<!that )(?<!which )(?<!good )(?<!great )(?<!no )(?<!the (?=one\b))"
+    r"\b(?<!this )(?<!that )(?<!those )(?<!these )(?<!which )(?<!good )(?<!great )(?<!no )(?<!the (?=one\b))"
     rf"(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
 )
 _ALONE = (
@@ -89,7 +90,7 @@ _LABEL = (
 )
 
 _EDGE = rf"[^\w{_RANGE_MARK}−-]*+"
-_ONLY = caseless(rf"{_EDGE}(?:{_LABEL}\b{_EDGE})*+{_EITHER_ALONE}{_UNIT}?\W*+")
+_ONLY = caseless(rf"{_EDGE}(?:{_LABEL}\b{_EDGE})*+{_EITHER_ALONE}{_UNIT}?(?:です|だと思います|でしょう)?\W*+")
 _BEGINS = caseless(
     rf"{_EDGE}{_EITHER}{_UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)"
 )
@@ -129,7 +130,8 @@ _OPENS = caseless(
 )
 """How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
-    rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence|(?:so )?i(?:['’](?:m|d"
+    rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|overall|so|therefore|thus|hence"
+    rf"|(?:so )?i(?:['’](?:m|d"
     rf"|ll)| am| would| will) (?:(?:go(?:ing)?|stick(?:ing)?) with|say|guess|expect)"
     rf"|(?:go|come) down to|(?:lower|rais|dropp?|bump|revis)(?:e|ing)?"
     rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_EITHER}{_UNIT}?[\W_]*$"
@@ -157,15 +159,28 @@ _EXPECTS = caseless(
     rf"|{_DIGITS.replace('value', 'scaled')}{_UNIT})"
 )
 _FEELS = caseless(
-    rf"{_DIGITS.replace('value', 'guessed')} is my (?:guess|prediction|estimate|rating|answer|bet)\b"
+    rf"{_DIGITS.replace('value', 'guessed')} (?:is|would be) (?:my|the (?:most likely|likeliest))"
+    r" (?:guess|prediction|estimate|rating|answer|bet)\b"
     rf"(?! for (?!this|them|the {USER}))",
     rf"\bi(?:['’]d| would|['’]ll) (?:put|place|rate|score) (?:(?:it|this|that) )?(?:right in between, )?(?:at"
     rf"|around) (?:an? )?{_DIGITS.replace('value', 'put')}",
-    rf"(?:\ban? |(?<=, )){_DIGITS} (?:feels|seems|sounds) (?:about |just |more )?(?:right|fair|reasonable|likely"
+    rf"(?:\ban? |(?<=, )|(?:^|(?<=[.!?] ))){_DIGITS}(?: stars?)? (?:feels|seems|sounds|is) (?:about |just "
+    rf"|more )?(?:right|fair|reasonable|likely"
     rf"|realistic)(?=[.,;!]|$"
-    rf"| (?:for(?= (?:this|them|the {USER})\b| ?[.,;!]| ?$)|given|here|to me|because|since|as)\b)",
+    rf"| (?:for(?= (?:this|them|the {USER})\b| ?[.,;!]| ?$)|given|here|to me|because|since|as)\b)"
+    r"(?!, (?:an? |or |maybe )[^.!?\n]{0,40}\d)",
 )
 """`4 is my guess`, `I'd put it at 4`, `A 4 feels about right`"""
+_IT_IS = caseless(
+    r"\b(?:it|this(?: one)?|that)(?: is|['’]s| would be| will be| deserves| gets) (?:(?:probably|likely"
+    r"|clearly) )?an? (?:\w+ )?"
+    rf"{_DIGITS}{_UNIT}?(?=[.,;!]|$| (?:for me|because|since|as)\b)(?!, (?:an? |or |maybe )[^.!?\n]{{0,40}}\d)"
+)
+_SINCE = caseless(
+    r"(?:^|(?<=[.!?] ))(?:because|since|given|based on|considering|as) [^.!?\n]{1,200}, (?:an? |about )?"
+    rf"{_DIGITS}{_UNIT}?(?=[.!]|$)"
+)
+"""`This one is a 3.`, `Because they liked 2 similar films, 4.`"""
 _AS_NOUN = caseless(
     rf"\ban? (?:\w+ )?{_EITHER.replace('word', 'put')} (?:at (?:best|most)|(?:from|for) (?:them|(?:this|the"
     rf"|an?) {USER}))\b",
@@ -242,7 +257,7 @@ _OPEN_RANGE = caseless(
 """`I'd place it between 3 and 4`"""
 _BOUND = caseless(
     rf"(?:^\W*|\b(?:no|not) )(?:less|more|lower|higher|greater) than {_DIGITS}"
-    rf"|^\W*(?:below|above|under|over|almost|nearly|barely"
+    rf"|(?m:^\W{{0,4}})(?:below|above|under|over|almost|nearly|barely"
     rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}"
 )
 _WORD_RANGE = caseless(rf"\b(?:{'|'.join(_WORDS)})(?: ?[-–—] ?| (?:to|or|and) )(?:{'|'.join(_WORDS)})\b(?! a half)")
@@ -263,6 +278,7 @@ _RANGE = caseless(
     rf"{_DIGITS}(?: ?[-–—~] ?|-to-| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) (?:an? )?)(?P<until>{_NUMBER})"
     rf"(?:{_END}|(?=[星点分점]))"
 )
+_RANGE_IN_ASIA = re.compile(r"(?<![\d.])[0-5] ?(?:到|至|或者?|から|か|에서|〜) ?[1-5](?![\d.])")
 _OFF = caseless(
     r"[扣减減] ?[\d一二三四五] ?[分星]",
     rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) (?:star|point)s? (?:off|less|short|below|under|above"
@@ -276,10 +292,14 @@ _NO_RATING = caseless(
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
     r"|\((?:out of|of|von|sur|su|max\.?) ?\d{1,3}\)|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel"
     r"|resort|property|restaurant)\b|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
-    r"\b(?:averag(?:e|es|ed|ing)|mean)(?: (?:rating|score|stars)s?)?(?: (?:on|for|of|by) \w{1,20})?"
+    r"\b(?:averag(?:e|es|ed|ing)|mean)(?: (?:rating|score|stars)s?)?(?: (?:on|for|of|by) (?:(?:the|their"
+    r"|this) )?\w{1,20})?"
     r"(?: (?:is|of|was|being|at|about|around|out at)){1,2} \d(?:[.,]\d+)?|\b(?:ratings?"
     r"|scores?) (?:\w+ly )?averag(?:e|es|ed) (?:about )?\d(?:[.,]\d+)?"
     r"|\bim (?:schnitt|durchschnitt)(?: bei)? \d(?:[.,]\d+)?",
+    rf"(?:\b(?:rather than|instead of)|(?<=\d) than|(?<=\d), not"
+    rf"|\bnot(?= [^.,;]{{1,9}}, but\b)) (?:an? )?{_NUMBER}(?![\w%])",
+    r"\bhow many (?:stars|points)\b[^?\n]{0,80}\?|\b(?:has|holds) \d(?:[.,]\d)? (?:stars?|points) on\b[^.;,\n]*",
     r"(?<=\w) ?\(\d ?(?:[-–]|to) ?\d{1,2}\)(?= ?:)",
     rf"\bat (?:least|most) (?:an? )?{_NUMBER}(?=,? (?:(?:most|more) likely|likely|probably)\b)",
     rf"(?<![\d.,]){_NUMBER}(?: stars?)? if (?:it|they|he|she|the {USER}) "
@@ -297,7 +317,8 @@ _NO_RATING = caseless(
 _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
-    r"|\b(?:critics|reviewers|imdb|metacritic|letterboxd|(?:the|their) last \w+) (?:g[ai]ves?|rated?s?|got)\b[^.;,\n]*"
+    r"|\b(?:critics|reviewers|imdb|metacritic|letterboxd|(?:the|their) last \w+) (?:g[ai]ves?|rated?s?"
+    r"|got)\b[^.;,\n]*"
     r"|에 \d점을 (?:주었|줬|매겼|준)[가-힣]*|[给給][^，。,.\n]{1,30}[打评評给給]了 ?\d ?[分星]"
     r"|都[给給打]了? ?\d ?[分星]"
 )
@@ -357,6 +378,8 @@ class Rating(TextFormat):
         given = _plainest(without_remarks(plain, _SAYS_MORE), question.scale, declined)
         if not given and len(parts := [part for part in plain.split("\n") if part]) in range(2, _PARTS):
             given = [*dict.fromkeys(one for part in parts for one in _plainest(part, question.scale, declined))]
+        if not given and (rest := _without_lead(plain)):
+            given = _plainest(without_remarks(rest, _SAYS_MORE), question.scale, declined)
         if not given:
             return unparsed(response, text, "no_rating")
         (value, of), *others = given
@@ -374,6 +397,17 @@ class Rating(TextFormat):
         return Structured("choice", "\n".join(rating_labels(question)))
 
 
+def _without_lead(text: str) -> str:
+    """Return a text without its first sentences if they say nothing of a rating; "" if there are none."""
+    rest = text
+    while (lead := _LEAD.match(rest)) and not _SAYS_MORE.search(lead[0]):
+        rest = rest[lead.end() :]
+    return rest if rest != text else ""
+
+
+_LEAD = re.compile(r"[^.!?\n]{10,300}[.!]\s+(?=\S)")
+
+
 def rating_labels(question: Question) -> tuple[str, ...]:
     """Return the ratings of a question's scale: its labels if it has any, otherwise whole numbers, or halves where
     it has halves."""
@@ -385,6 +419,7 @@ def rating_labels(question: Question) -> tuple[str, ...]:
 def _plain(text: str, question: Question) -> str:
     """Return the text without titles, years and mentions of the scale. Every other range is replaced by a mark."""
     low, high = question.scale
+    text = _STARS_BEHIND.sub(r" \1 stars", text)
     text = _HALF_STARS.sub(lambda found: f" {_VALUES[found[1]]}.5{found[2]}", text)
     text = _COUNTED_STARS.sub(lambda found: f" {_VALUES[found[1]]}", text)
     text = _FULL_MARKS.sub(lambda found: " " if _number(found[1] or found[2]) == high else found[0], text)
@@ -402,9 +437,10 @@ def _plain(text: str, question: Question) -> str:
     text = _OFF.sub(f"{_RANGE_MARK} ", _WORD_RANGE.sub(f"{_RANGE_MARK} ", text))
     if [number[1] for number in islice(_LISTED.finditer(text), 2)] == ["1", "2"]:
         text = _LISTED.sub("", text)
-    return _BOUND.sub(_RANGE_MARK, _RANGE.sub(mark, text))
+    return _BOUND.sub(_RANGE_MARK, _RANGE_IN_ASIA.sub(_RANGE_MARK, _RANGE.sub(mark, text)))
 
 
+_STARS_BEHIND = re.compile(r"星 ?(\d(?:\.5)?)つ")
 _HALF_STARS = re.compile(r"([一二三四五])[颗顆个個]?([分星])半")
 """`三星半`"""
 _COUNTED_STARS = re.compile(
@@ -514,8 +550,8 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
             return given
     if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):
         return given
-    given = _given(_ON_SCALE.finditer(text))
-    return given if len(given) == 1 else []
+    found = (_given(pattern.finditer(text)) for pattern in (_ON_SCALE, _IT_IS, _SINCE))
+    return next((given for given in found if len(given) == 1), [])
 
 
 _WEAK = ("actually", "wait", "i mean")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from llmrank.answers.normalise import caseless, folded
+from llmrank.answers.normalise import EAST_ASIAN, caseless, folded
 from llmrank.types import Item
 
 _YEAR = re.compile(r"[(\[]\s*((?:18|19|20)\d\d)\s*(?:[-–]\s*(\d{2,4})?\s*)?[)\]]")
@@ -243,14 +243,21 @@ def without_titles(text: str, items: Sequence[Item], mark: str) -> str:
 
     A short word without a number stays: if the film is called `No`, the answer may be `No` too.
     """
+
+    def marked(found: re.Match[str]) -> str:
+        beside = found.string[max(0, found.start() - 1) : found.start()] + found.string[found.end() : found.end() + 1]
+        return found[0] if _LETTER.search(beside) else mark
+
     for item in items[:_TITLES_OUT]:
         title = folded(item.title)
         for name in (title, _LAST_YEAR.sub("", title), parse_title(item.title).name):
             if len(name) > _SHORT or (len(name) == _SHORT and any(map(str.isdigit, name))):
-                text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", mark, text, flags=re.IGNORECASE)
+                text = re.sub(re.escape(name), marked, text, flags=re.IGNORECASE)
     return text
 
 
+_LETTER = re.compile(rf"[^\W{EAST_ASIAN}]")
+"""What touches no title: `我推荐Heat。` names it."""
 _LAST_YEAR = re.compile(r" \(\d{4}\)$")
 _TITLES_OUT = 4
 _SHORT = 3

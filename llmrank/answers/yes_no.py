@@ -21,6 +21,7 @@ from llmrank.answers.normalise import SHORT, caseless, normalise
 from llmrank.answers.outcome import (
     LEAST_MASS,
     RETRACTION,
+    TAKEN_BACK,
     answered,
     asks_first,
     before_next_question,
@@ -33,9 +34,11 @@ from llmrank.answers.predictions import (
     ABOUT_ANOTHER,
     HEDGED,
     SEARCH_LIMIT,
+    SENTENCES,
     TAKE,
     USER,
     idiomatic,
+    odds,
     predictions,
 )
 from llmrank.answers.title import without_titles
@@ -49,14 +52,15 @@ _YES = word_set(
 )
 _NO = word_set(
     "no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope nah nej nei ei ne nem nu όχι ні không"
-    " 不会 不喜欢 tidak नहीं ไม่ ไม่ใช่ لا לא"
+    " 不 不会 不喜欢 tidak नहीं ไม่ ไม่ใช่ لا לא"
 )
 _EITHER = "|".join(sorted(_YES | _NO, key=lambda word: (-len(word), word)))
 _BEGINS = caseless(
     rf"[\W_]*+(?:(?:mais|ah|oh|well|hmm|pues|na|ach|naja),? )?(?:the user |it(?:['’]s| is) an? |an? )?"
     rf"(?:(?:qualified|clear|definite|resounding|strong|cautious|firm) )?"
     r"(?:(?:(?:most|very|quite) )?(?:likely|probably),? |(?:скорее(?: всего)?|пожалуй|думаю|наверное|вероятно),? "
-    r"|eher |vermutlich |wahrscheinlich |plutôt )?"
+    r"|(?:eher|vermutlich|wahrscheinlich|plutôt|probablement|probabilmente|probablemente|provavelmente|ich denke,?) "
+    r"|おそらく|たぶん|恐らく)?"
     rf"({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n👍👎✅❌]| [-–—]"
     r"| (?:the|they|he|she|this|these|that|i|because|since|as|it|its|definitely|absolutely|based|you|most|with"
     r"|given|from)\b))"
@@ -65,7 +69,8 @@ _NAMED = caseless(
     rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended"
     rf"|(?:will|would)_\w{{2,12}}|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
-    rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[\]<“-]{{0,6}}({_EITHER})(?!\w)"
+    rf"(?: (?:is|would be|to this is|ist|est|es|è|é)|[は是]"
+    rf"| \.{{3,20}})?[\s:=*_\"'({{\[\]<“-]{{0,6}}({_EITHER})(?!\w| (?:and|or) (?:yes|no)\b)"
 )
 _ENDS = caseless(
     rf"(?:\b(?:say|is|be|a|an|definitely|likely|probably|think|so|clear|strong|therefore|thus|would|overall)\b"
@@ -75,20 +80,6 @@ _BOTH = caseless(
     r"[\W_]*+(?:it(?:['’]s| is) an? )?(yes|no)\b\W{1,4}"
     r"(?:(?:and|or|but|maybe)\W{1,3}(?:rather )?(?:an? )?)?(?!\1)(?:yes|no)\b"
 )
-_CHANCE = caseless(
-    r"\W*(?:the )?(?:probability|likelihood|chances?)"
-    r"(?: of (?:yes|an? (?:yes|like)|(?:lik|enjoy|lov)\w*(?: (?:it|this))?)"
-    rf"|(?: that| of)? (?:they|he|she|(?:the|this) {USER}) (?:(?:will|would) )?(?:lik|enjoy|lov)\w*(?: (?:it"
-    rf"|this(?: \w+)?))?)"
-    r" ?(?::| is|=) ?(?:about |around )?(?:(\d{1,3}(?:\.\d+)?) ?%|(?P<share>0?\.\d+))\W*$"
-)
-"""`Probability that the user will like it: 85%`"""
-_CHANCES = caseless(
-    r"\bi(?:['’]d| would) put the (?:chances?|odds|probability|likelihood)(?: of (?:it|this|a yes|them (?:lik"
-    r"|enjoy)ing (?:it|this)))? at (?:about |around |roughly )?(\d{1,3}(?:\.\d+)?) ?%"
-)
-"""`I'd put the chances at about 15%.`"""
-_EVEN = 50.0
 _BUT_YES = caseless(r"\W*not (?!for\b)[^.!?\n]{1,80}, but (yes)(?=[:.,!;–—-])")
 """`Not their usual genre, but yes: …`"""
 _BOTH_IN_ONE = caseless(r"[\W_]*jein\b")
@@ -149,8 +140,11 @@ _IDIOM = caseless(
     r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
     r"|(?:はい|いいえ)[、,]? ?と言いたい(?:ところ|の)(?:です|だ)が|\bno (?:cabe|hay)(?: ninguna)? duda\b(?: de que\b)?"
     r"|\b(?:non seulement|no s[óo]lo|non solo|não só|nicht nur|niet alleen)\b|아니요보다는?"
-    r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-])|one|more|other|longer|information|question|signs?|need"
-    r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d",
+    r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-]|\W*[.!]|\W*\Z)|one|more|other|longer|information|question"
+    r"|signs?|need"
+    r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
+    r"|\b(?:has|have|had|with|and) no (?!(?:because|since|doubt|reason|evidence|way|signs?|indication"
+    r"|one)\b)(?=[a-z]{3})",
 )
 _NO_REASON = caseless(
     rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b"
@@ -173,8 +167,11 @@ _CANNOT_BUT = caseless(
 )
 _EMPHATIC = re.compile(
     r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
-    r"(?:(?:probably|likely|rather|i(?: would|['’]d) say)(?= not\b)|absolutely|definitely|certainly|of course"
-    r"|surely)(?:(?P<not> not)?\b[*_]*(?:[.!]|,(?! (?:(?:it|that) depends|i can)\b))(?!.*\b(?:no|yes)\b)"
+    r"(?:(?:probably|likely|rather|i(?: would|['’]d)? (?:say|think|guess|suppose)|i(?:['’]m| am) afraid)(?= not\b)"
+    r"|absolutely|definitely|(?:almost )?certainly|of course|surely|undoubtedly|no doubt"
+    r"|(?:i(?: would|['’]d)? (?:think|believe|guess|suppose|say)|probably) so|more likely than not|(?:sure"
+    r"|indeed)(?=[.!]?\s*\Z))"
+    r"(?:(?P<not> not)?\b[*_]*(?:[.!]|,(?! (?:(?:it|that) depends|i can)\b)|\s*\Z)(?!.*\b(?:no|yes)\b)"
     r"|[,!]? yes\b(?!.*\bno\b))",
     re.IGNORECASE | re.DOTALL,
 )
@@ -187,26 +184,46 @@ _HARDLY = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """`Eher nicht.`"""
-_DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
+_DOUBTS = re.compile(
+    r"[\W_]*(?:(?:hmm*|well|honestly|no)\W{1,5})?(?:i (?:(?:do|would)(?: not|n['’]t) (?:think|believe"
+    r"|expect)(?: that)?"
+    rf" (?:so|(?:(?:the|this) {USER}|they|he|she) (?:will|would)(?=[.,;!]|\Z))|doubt (?:it|that)(?=[.,;!]|\Z))"
+    r"|not at all(?=[.!]|\Z))(?!.*\byes\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_BRIEF = caseless(
+    r"[\W_]*(?P<not>(?:(?:do|would|will|wo|can)(?: ?not|n['’]t)|not) )?(?:(?:would|will|highly|strongly) ){0,2}(?:"
+    r"(?:recommend(?:ed)?|worth (?:a |re)?\w{3,12}ing|likes?|enjoys?|positive|thumbs up)|"
+    r"(?P<against>dislikes?|hates?|skip|avoid|pass|negative|thumbs down|hardly))"
+    rf"(?: it| this)?(?: to (?:the|this) {USER})?[*_]{{0,3}}(?=[.!]|\s*(?:\Z|\n))"
+)
+"""`Would not recommend.`, `Dislike`: a whole first sentence."""
 _SAYS = caseless(
-    r"\bi(?:['’]d| would)?(?:(?: have to)? say| (?:would )?lean(?: towards?)?| am leaning towards?)[ *_\"“]{1,3}"
+    r"\b(?:i(?:['’]d| would)?(?:(?: have to)? say| think| guess| (?:would )?lean(?: towards?)?)"
+    r"|leaning(?: towards?)?|inclined to say),?[ *_\"“]{1,3}"
     r"(?:yes|no)\b[*_\"”]{0,3}(?:[,.;!]|$)"
 )
 """`Considering the history, I'd say no, they would not.`"""
 _PROBABLY_NOT = caseless(
-    r"(?:^|[.!?:\n] ?)[*_]{0,3}(?:(?:so|thus|overall|hence),? )?(?:(?:most )?(?:probably|likely)|definitely|certainly"
+    r"(?:^|[.!?:\n] ?|, but )[*_]{0,3}(?:(?:so|thus|overall|hence),? )?(?:(?:most )?(?:probably|likely)|definitely"
+    r"|certainly"
     r"|absolutely|almost certainly|rather) not\b[\W_]*$|(?<=[.!] )not recommended[\W_]*$"
 )
 """`… any better. Probably not.`"""
 _OF_ANOTHER = caseless(r"(?:^|[.!?\n])(?![^.!?\n]*\b(?:like|enjoy|love|watch|recommend)\b)[^.!?\n]*\?$")
 """A question about something else: `Would they be bored?`"""
 _RECOMMENDS = caseless(
-    r"\bi(?:['’]d| would|['’]ll| will| do)?(?: (?:absolutely|definitely|certainly|still))?(?P<not> not|n['’]t)?"
+    r"\bi(?:['’]d| would|['’]ll| will| do| can?)?(?: (?:absolutely|definitely|certainly|still))?(?P<not> ?not"
+    r"|n['’]t)?"
     r"(?: (?:absolutely|definitely|certainly|highly|strongly|happily|still))? (?:recommend|suggest|show"
-    r"|offer) (?:it|this|that)(?: (?:movie|film|book|game|item|product|one|title))?(?=[.!]|$)"
+    r"|offer) (?:it|this|that)(?: (?:movie|film|book|game|item|product|one|title))?"
+    rf"(?: to (?:them|him|her|(?:the|this) {USER}))?(?=[.!]|$)"
 )
 """`… so I'd absolutely recommend it.`"""
-_SAYS_IF = caseless(r"\b(?:if|unless|when|whether|asked|why|how|normally|usually|at first|for|based on|genre|alone)\b")
+_SAYS_IF = caseless(
+    r"\b(?:if|unless|when|whether|asked|why|how|normally|usually|at first|for|based on(?! (?:the|their|this)\b)"
+    r"|genre|alone)\b"
+)
 _WORD = re.compile(r"\w+")
 _LIKELY = caseless(r"[\W_]*(?:(?:most|very|quite) )?(?:likely|probably)\b")
 _PLAIN = caseless(r"\b(?:yes|no)\b")
@@ -234,13 +251,15 @@ class YesNo:
                 Response(""), repairs, value=yes / (yes + no), scores={"Yes": yes, "No": no}, label_mass=yes + no
             )
         text = answer_alone(response.text)
-        text = text and normalise(_THUMB_DOWN.sub("No. ", text, count=1)[:SHORT])
+        text = text and normalise(_THUMB_DOWN.sub("No. ", _SURE.sub("", text), count=1)[:SHORT])
         if not text:
             return unparsed(response, text, "empty")
         first = before_next_question(text.strip())
         text = _CANNOT_BUT.sub("they will like it. ", without_titles(first or text, question.items, "it"))
         text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
-        verdicts = _verdicts(text) or _verdicts(without_remarks(text, _SAYS_MORE)) or _in_one_paragraph(text)
+        parts = (text, without_remarks(text, _SAYS_MORE), told := _TOLD.sub("", _TOLD.sub("", text)))
+        parts = (*parts, without_remarks(told, _SAYS_MORE))
+        verdicts = next(filter(None, map(_verdicts, dict.fromkeys(parts))), None) or _in_one_paragraph(text)
         plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
         unsure = not _BEGINS.match(text) and _UNSURE.search(text[-SEARCH_LIMIT:])
         if verdicts and not plain and (unsure or asks_first(text) or cannot_say(text)):
@@ -274,7 +293,8 @@ def _in_one_paragraph(text: str) -> set[bool]:
 
 _PARAGRAPHS = 8
 _UNSURE = caseless(
-    r"\n\n[^\n]{0,200}\b(?:unclear|undecided|not (?:so |really |entirely )?sure|(?:hard|difficult|impossible) to (?:say"
+    r"\n\n[^\n]{0,200}\b(?:unclear|undecided|not (?:so |really |entirely )?sure|(?:hard|difficult"
+    r"|impossible) to (?:say"
     r"|tell|know|judge))\b[^\w\n]*\Z"
 )
 """`Some would say yes.⏎⏎I am not so sure.`"""
@@ -283,6 +303,13 @@ _SAYS_MORE = caseless(
     rf"|dislike|likely|unlikely|probably|skip|pass|fit|{TAKE})\w{{0,3}}\b|[?👍👎]"
 )
 """Words of a sentence that may say more about a verdict before it."""
+_SURE = caseless(r"\A\W*(?:sure|okay|ok)[.!,]?[*_]*\s*\n\s*(?=\S)")
+"""A first line that only begins to speak."""
+_TOLD = caseless(
+    rf"\A\W*(?:the|this) {USER} (?:has|likes?|enjoys?|prefers?|loves?|gave|rated|watched)\b"
+    r"(?![^.!?\n]*\b(?:it|this|but|yes|no|not|so)\b)[^.!?\n]{1,200}[.!]\s+(?=\S)",
+)
+"""A first sentence about the user's history."""
 _THUMB_DOWN = re.compile(r"\A\s{0,9}(?:👎|❌)️?(?=[^\n✅👍]{0,2000}(?:\Z|\n))")
 """`👎 The user marks beans as an allergen`"""
 
@@ -322,9 +349,6 @@ def _opening(text: str) -> set[bool] | None:
     more or less than a plain yes or no: `Yes and no`, `Absolutely!`, `Eher nicht.`"""
     if (last := _LAST_SO.search(text.rstrip()[-SEARCH_LIMIT:])) and not _ON_SOMETHING.search(last[0]):
         return _meant([last[1]])
-    if chance := _CHANCE.match(text) or _CHANCES.search(text[:SEARCH_LIMIT]):
-        percent = float(chance[1] or 100 * float(chance["share"]))
-        return {percent > _EVEN} if percent != _EVEN else {True, False}
     abroad = _BOTH_ABROAD.match(text)
     if (abroad and len(_meant(abroad.groups())) == 2) or _BUT_NOT.match(text):
         return {True, False}
@@ -340,6 +364,8 @@ def _opening(text: str) -> set[bool] | None:
         return {False}
     if plain := _EMPHATIC.match(text):
         return {plain["not"] is None}
+    if brief := _BRIEF.match(text):
+        return {(brief["not"] is None) == (brief["against"] is None)}
     return {False} if _DOUBTS.match(text) else None
 
 
@@ -398,7 +424,8 @@ def _concluded(text: str) -> set[bool] | None:
 _CONCLUDED = caseless(
     r"\b(?:so|but|then|therefore|thus|hence|overall|on balance|donc|finalement|also|unterm strich|letztlich|quindi"
     r"|entonces|al final|portanto|então|dus|c['’]est un|es ist ein|je dirais|ich würde(?: eher)? sagen:?"
-    r"|diría(?: que)?|direi(?: di)?)[,:]? (?:(?:it is|it['’]s|this is|this one is|i['’]d say|rather|probably|an?|doch"
+    r"|dir[íi]a(?: que)?|direi(?: di)?)[,:]? (?:(?:it is|it['’]s|this is|this one is|i['’]d say|rather|probably|an?"
+    r"|doch"
     rf"|eher|lieber|wohl|besser|ein|plutôt|mejor|melhor) ){{0,3}}({_EITHER})[\W_]*$"
 )
 """`They'd like the start, but no.`, `Also doch eher nein.`"""
@@ -466,15 +493,31 @@ def _closing(text: str) -> set[bool]:
     if not found or (not concludes and _DENIES.search(text[-_LAST_SIGNS:])):
         return set()
     verdicts = _meant(_PLAIN.findall(text))
-    return verdicts if len(verdicts) == 2 else _meant(one[one.lastindex or 1] for one in found)
+    if len(verdicts) == 2 or _ON_SOMETHING.search(lines[-1]):
+        return verdicts if len(verdicts) == 2 else set()
+    return _meant(one[one.lastindex or 1] for one in found)
 
 
+def _as_clause(text: str) -> set[bool] | None:
+    """Return the verdicts that are clauses of their own (`Given their taste, yes.`, `… slow, but no, …`)."""
+    if TAKEN_BACK.search(text):
+        return None
+    sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if not _IS_OPEN.search(one))
+    return _meant(one[1] for sentence in sentences for one in _CLAUSE.finditer(sentence)) or None
+
+
+_IS_OPEN = caseless(rf"{_ON_SOMETHING.pattern}|\?|\b(?:might|maybe|perhaps|some|others?|neither)\b")
+_CLAUSE = caseless(
+    r"(?:(?<=\w)(?:[,;]| [–—]) |\bbut )(?:(?:but|then|i(?:['’]d| would) say|i think|probably|most likely),? ){0,2}"
+    r"(yes|no|ja|nein|oui|non|s[íì]|sim|não|да|нет)(?=[.,;!]|$| [–—-])(?!, (?:but|and)\b)"
+)
 _OPPOSITE_ASKED = caseless(r"[\"_](?:dislikes?|hates?|skip|avoid|rejects?)\w{0,12}\" ?: ?\"?(?:true|false|yes|no)\b")
 """`{"dislike": true}`"""
 _DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
 _RULES = (
     _opening,
     _declared,
+    odds,
     _asked_and_answered,
     _concluded,
     _opening_prediction,
@@ -482,6 +525,7 @@ _RULES = (
     _predicted,
     _first_person,
     idiomatic,
+    _as_clause,
     _closing,
 )
 """Rules that extract the verdicts of a text, in the order in which they are tried. None passes on to the next one."""

@@ -1,0 +1,249 @@
+"""What sentences that weigh candidates against each other choose: `While B is good, A is better`, `Instead of B, A`.
+
+The candidates have been replaced by marks, so that the same rules serve identifiers and titles. First, what a sentence
+sets aside is removed: a concession, a reason, what something is better than, what it denies. Then each clause that is
+left may choose the one candidate that it names. A text whose clauses choose two is not decided here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from llmrank.answers.normalise import caseless
+from llmrank.answers.outcome import TAKEN_BACK, asks_first, looks_like_error
+from llmrank.answers.predictions import USER
+
+_LIMIT = 4000
+"""Maximum number of characters of a text that is searched for clauses."""
+_M = r"⟦\d+⟧"
+_AND = r"(?:,? (?:and|or|nor|und|oder|noch|et|ou|ni|y|o|e|né|nem|и|или|ни) | )"
+_G = rf"{_M}(?:{_AND}{_M})*"
+
+
+def mark(at: int) -> str:
+    """Return the mark that stands for the candidate at a position."""
+    return f"⟦{at}⟧"
+
+
+_NOUNS = (
+    "option|candidate|item|movie|film|book|game|song|passage|product|title|number|choice|вариант|opción|opzione|opção"
+)
+_DRESSED = caseless(
+    rf"(?:\b(?:the |la |l['’]|a )?(?:{_NOUNS})[ :]{{1,2}})?[\[(*_\"“„«'‘《「『#]{{0,4}}({_M})[\])*_\"”»'’》」』]{{0,4}}"
+)
+_TWICE = re.compile(r"(⟦\d+⟧)(?:[ :.–—-]{1,3}|(?= ?\())\(?\1\)?")
+_LIST = re.compile(
+    rf"{_M}(?:, {_M})+(?={_AND}{_M})"
+    rf"|{_M}(?:, {_M})*,(?= (?:and|or|nor|und|oder|et|ou|y|e|и|или) {_M})"
+)
+_WEIGHED = (
+    "while|(?:al|even )?though|although|whereas|despite|obwohl|auch wenn|bien que|même si|aunque|anche se|sebbene"
+    "|embora|хотя|虽然|尽管"
+)
+_TAIL = rf"[^.;!?\n→]{{0,80}}{_M}(?:(?!, (?:i|my|the|so)\b)[^.;!?\n→]){{0,120}}"
+_REJECTED = caseless(
+    rf"(?:^|(?<=[.!?;:] )|(?<=, ))(?:{_WEIGHED}|much as|as \w+ as)\b ?[^.;!?\n,]{{0,200}}, ?(?:但是?)?",
+    rf"\b(?:neither|weder|ni|né|nem|none of) {_G}[^.;:,!?\n⟦]{{0,60}}",
+    rf"\b(?:not|nicht|no|non|não|не) {_G}(?=,? (?:but|sondern|sino|ma|mas|mais|а)\b|[,.;]|$)",
+    r"\b(?:instead of|rather than|unlike|apart from|(?:an)?statt|plutôt que|au lieu de|en lugar de|en vez de"
+    r"|invece di"
+    rf"|em vez de|вместо) (?:(?:choos|pick|recommend|watch)ing )?{_G},?",
+    rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) (?![^.;!?\n]{{0,120}}\b(?:better|best|closer)\b){_TAIL}",
+    rf"(?:(?<=\n)|(?<=[.!?;] )|^)[^:\n]{{0,200}}\b(?:not|avoid|worst|least (?:likely|suitable|relevant|recommended)"
+    rf"|already|seen|watched|liked|disliked|loved|history|similar|runner|second|alternatives?|backup|honou?rable|skip|also)\b"
+    rf"[^:.,\n]{{0,60}}: ?{_G}",
+)
+"""What a sentence does not choose: `While B is good,`, `Instead of B,`, `Neither B nor C fits`."""
+_BESIDE = caseless(
+    rf"(?:^|(?<=[.!?;:] )|(?<=, ))(?:because|since|as) [^,.;⟦]{{0,80}}{_M}[^.;!?\n,]{{0,200}},",
+    rf"(?:(?<=[\w⟧)]),? (?:because|since)|, (?:with|as)) {_TAIL}",
+    rf"(?:\b(?:compared (?:to|with)|in contrast to|than|over|between)|(?<=besser) als|(?<=mejor) que) {_G},?",
+    rf"(?<=beats )(?<!nothing beats ){_G}|(?<=edges out ){_G}",
+)
+"""What else a sentence names beside its choice: a reason, what the choice is better than."""
+_PREFERS = caseless(rf"\b((?:prefer|rather have|rather recommend) {_M}) to {_G}")
+_SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\n+")
+_CLAUSES = caseless(
+    rf"; |: | [–—-] |(?<!anything)(?<!everything),? but |,? (?:yet|so(?! (?:is|are|does|do|could|would)\b)"
+    rf"|which leaves|aber|sondern|mais|donc|pero|sino|así que|ma|mas|но|а|also) |, (?=(?:then )?{_M})|, and "
+)
+_UNMEANT = (
+    r"nobody|no one|(?:some|critics|others|people|viewers|users) (?:would )?(?:prefer|choose|pick|recommend)"
+    r"|i doubt|wrong to"
+    r"|no reason|could (?:be|choose|pick)|hardly|no better|was the best|used to be|would have been|matter of taste"
+)
+_OPEN = caseless(
+    rf"\b(?:{_UNMEANT}|"
+    r"not(?! only)|\w{1,6}n['’]t|never|no(?! (?:other|doubt|contest|question)\b)|neither|if(?! i had)|unless"
+    r"|whether|seen"
+    r"|watched|played|finished|already|would have|avoid|worst|least|second|runner|backup|also|too|equally|just as"
+    r"|so is"
+    r"|so are|as good as|either|or|might|may|some|(?<!the )others?|many people|fans|people|most viewers|unlike"
+    r"|hesitate|reluctant|comes next|after that|then|lastly|finally|behind|non|nicht|kein\w*|pas|não"
+    r"|не|или|oder|auch)\b|\?|不|没|ません|ない|않|아니|難し"
+)
+"""Words in a clause that does not choose what it names."""
+_LED = (
+    r"(?:(?:so|well|hmm+|ok(?:ay)?|sure|honestly|clearly|therefore|thus|hence|definitely|probably|likely|most likely"
+    r"|perhaps|maybe|obviously|easily|certainly|overall|wahrscheinlich|probablement|probabilmente|probablemente"
+    r"|hands down"
+    r"|only|answer|(?:based on|given|considering|because|since|among|of|out of|from)\b[^,⟦]{1,80}|i think|i believe"
+    r"|i['’]d say"
+    r"|no contest|it['’]s|it is)[,:]? ){0,3}"
+)
+_BARE = caseless(
+    rf"[^\w|]{{0,6}}{_LED}{_M}(?:,? (?:for sure|definitely|hands down|without a doubt|all the way|obviously|it is"
+    rf"|first))?"
+    r"(?: ?(?:です|입니다|이다))?[^\w|]{0,6}"
+)
+_CALLED = caseless(
+    r"\b(?:answer|choice|option|match|fit|recommendation|candidate|pick|guess|bet|winner|title) (?:here )?(?:is"
+    r"|would be|will be)"
+    r"|\b(?:would|['’]d|['’]ll|will|to|should|i|je|ich|and|am|i['’]m) (?:\w+ly |most likely |rather )?"
+    r"(?:choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|recommend(?:ing)?|suggest(?:ing)?|prefer|take|have"
+    r"|go(?:ing)? (?:with|for)"
+    r"|opt for|settle on|lean towards?|bet on|enjoy|love|like)"
+    r"|\b(?:nothing beats|fits as well as|come close to|comes close to|goes to|money is on|money on|leaves"
+    r"|should be|must be|would be|answer|most likely)"
+    r"|\b(?:antwort|wahl|réponse|choix|respuesta|elección|risposta|scelta|migliore|resposta|escolha|mejor opción"
+    r"|melhor opção"
+    r"|meilleur choix) (?:ist|est|es|è|é)|\bfällt auf|(?:würde|wähle|empfehle|nehme)(?: ich)?"
+    r"|\b(?:je (?:choisi\w*|recommand\w*|conseill\w*)|eleg\w+|elijo|recom[ie]\w+|sceg\w+|consigli\w*|escolh\w+)"
+    r"|\bбы (?:выбрал|порекомендовал|посоветовал)|лучше всего подходит|ответ —|рекомендую|выбираю|выбор —"
+    r"|\bpasst|答案是|选择?|推荐|最\w{1,4}的?(?:选择)?是|(?:正解|答え|おすすめ|適しているの)は|(?:정답|답|것)은"
+)
+_CALLS = re.compile(rf"(?:{_CALLED.pattern})[ :]{{0,2}}$", re.IGNORECASE)
+_BETTER = (
+    r"best|better|closer|closest|stronge(?:r|st)|safe(?:r|st)|top|first|clear|obvious|ideal|perfect|great|most \w+"
+    r"|right (?:choice|answer|pick|one)|more (?:likely|suitable|relevant|fitting|similar)|just right|answer|one|winner"
+    r"|pick|choice"
+)
+_PRAISED = caseless(
+    r",? (?:(?:is|would be|will be|seems?(?: to be| like)?|looks? like|appears to be|remains|feels like)"
+    rf" (?:(?:clearly|definitely|probably|still|slightly|much|far|by far|therefore|the|a|an|my|what"
+    rf"|very) ){{0,3}}(?:{_BETTER}|i['’]d)\b(?! to an? )"
+    r"|(?:fits?|match(?:es)?|suits?)\b|stands out|wins|does(?=\W*$)|remains|has the edge|a try|comes out on top"
+    r"|edges out|beats"
+    r"|(?:ist|wäre) (?:die|der|das) (?:beste|bessere|richtige)|passt (?:am besten|besser)|besser|(?:est"
+    r"|serait) (?:le|la) meilleure?"
+    r"|convient (?:le )?mieux|(?:es|sería) (?:la |el )?mejor|è (?:la|il) (?:scelta )?migliore?|é (?:a )?melhor"
+    r"|подходит лучше)"
+    rf"(?![^⟦]{{0,60}}\b(?:if|for (?!(?:this|the) {USER}|them|him|her|me\b|sure)|in some|but|except)\b)"
+    r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|が(?:最適|一番|最も)"
+    r"|[을를](?:\(를\))? (?:추천|선택)|[이가] 가장)"
+)
+
+
+def chosen(text: str) -> int | None:
+    """Return the position of the one candidate that the clauses of a text with marks choose."""
+    text = text[:_LIMIT]
+    if looks_like_error(text) or asks_first(text) or TAKEN_BACK.search(text) or _UNDECIDED.search(text):
+        return None
+    found: set[str] = set()
+    if_so: set[str] = set()
+    for sentence in _sentences(text):
+        if _IF_SO.match(sentence):
+            if_so |= {*_MARK.findall(sentence)}
+        if chain := _CHAIN.fullmatch(sentence):
+            found.add(chain[1])
+        if any(one.search(sentence) for one in (_IF, _CASES, _SIDE_BY_SIDE)):
+            continue
+        for clause in _CLAUSES.split(_BESIDE.sub(" ", _REJECTED.sub(" ", _MERELY.sub(" ", sentence)))):
+            named = {*_MARK.findall(clause)}
+            bare = _BARE.fullmatch(clause) and _IN_WORDS.search(text) and not _UNNAMED.search(text)
+            if len(named) == 1 and not _OPEN.search(clause) and (bare or _is_called(clause)):
+                found |= named
+    if len(found) > 1:  # B is better than C, and A is better than B
+        found -= {*_MARK.findall(" ".join(one[0] for one in _LOSES.finditer(text)))}
+    return int(found.pop()[1:-1]) if len(found) == 1 and if_so <= found else None
+
+
+def loses(text: str, at: int) -> bool:
+    """Return whether a text with marks calls something better than a candidate."""
+    return any(mark(at) in one[0] for one in _LOSES.finditer(text[:_LIMIT]))
+
+
+def declined(text: str, at: int) -> bool:
+    """Return whether a text with marks names a candidate only where it sets it aside or does not choose it."""
+    sentences = [one for one in _sentences(text) if mark(at) in one]
+    parts = (part for one in sentences for part in _CLAUSES.split(_REJECTED.sub(" ", one)) if mark(at) in part)
+    clauses = [_REASON.sub("", part) for part in parts]
+    if _CASES.search(text) or (_UNSURE.search(text) and not any(map(_is_called, clauses))):
+        return True
+    if text.rstrip().endswith("?") and all(one.rstrip().endswith("?") for one in sentences):
+        return True
+    several = (len({*_MARK.findall(one)}) > 1 for one in clauses)
+    return bool(sentences) and all(
+        (_EQUAL if two else _DECLINED).search(one) for one, two in zip(clauses, several, strict=True)
+    )
+
+
+def _sentences(text: str) -> list[str]:
+    text = _NAMED.sub("", text[:_LIMIT])
+    text = _TWICE.sub(r"\1", _DRESSED.sub(r"\1", text))
+    return _SENTENCES.split(_PREFERS.sub(r"\1", _LIST.sub(lambda found: found[0].replace(",", ""), text)))
+
+
+_MARK = re.compile(_M)
+_NAMED = re.compile(r"(?<=⟧) \([^()\n⟦]{1,80}\)")
+"""`B (Heat)`"""
+_UNDECIDED = caseless(
+    r"\A[^.!?:\n⟦]{0,80}\b(?:not|least|worst|avoid|skip)\b[^.!?:\n⟦]{0,80}\n",
+    r"[{|]|(?m:^\W{0,4}(?:\d+|⟦\d+⟧)[.):] )|[.,] \d{1,2}[.)] ",
+    rf"{_M} (?:\d|[IVX]+\b)",
+    r"\b(?:just as|equally|as likely|toss-?up|none of (?:these|them|the (?:options|candidates|above|films)))\b",
+)
+"""Headings of what is not chosen, lists and JSON (which other rules read), sequels of a candidate, and ties."""
+_CHAIN = re.compile(rf"\W*({_M})(?: > {_M})+\W*")
+_IF_SO = caseless(r"\W*(?:if|unless|otherwise)\b")
+_IF = caseless(
+    r"\b(?:if(?! i had| i could)|unless|whether|otherwise)\b|\?|,? (?:but|yet|aber|mais|pero|ma|mas|но) [^⟦]*$"
+)
+"""A condition, a question, or a last clause that takes back what was said: `A, but the user has seen it`."""
+_UNNAMED = caseless(
+    r"(?m:^)(?=[^⟦\n]*[^\W_])(?!\W*(?:sure|okay?)\b)[^⟦\n]{1,60}[^⟦\n.!?:。…*_\"”](?m:$)",
+)
+"""A short line that is no sentence: it may be the title of another item."""
+_IN_WORDS = re.compile(r"[^\W\d_]{2}")
+
+
+def _is_called(clause: str) -> bool:
+    """Return whether words before or behind the mark of a clause call it the choice."""
+    return any(
+        _CALLS.search(clause[max(0, one.start() - 80) : one.start()]) or _PRAISED.match(clause, one.end())
+        for one in _MARK.finditer(clause)
+    )
+
+
+_DECLINED = caseless(
+    rf"\b(?:{_UNMEANT})\b|⟧,? (?:unless\b|if ⟦)",
+    r"\b(?:worst|least (?:likely|suitable|relevant)|second (?:choice|pick)|anything but|would have (?:chosen|picked)"
+    r"|if (?:the|this|they|he|she)\b[^,]*, i would|(?:has|have)(?: already)? (?:seen|watched|played|read) ⟦"
+    r"|(?:is|are)(?:n['’]t| not| no)\b|(?:do|does)(?: not|n['’]t) (?:fit|match|suit|work)\b|equally|tied"
+    r"|many people|so (?:is|are|does|do|could|would) ⟦|(?:better|best) if\b|are both\b|(?:is|are) too \w+"
+    r"|(?:non|não|no) (?:consigl|scegl|recom|eleg)\w+|nicht|не бы|бы не)|^\W*(?:is it|both)\b|^不|不推"
+    r"|⟧ for (?!(?:this|the|them|him|her|me|sure|an?)\b)\w+(?:\W*$|,)",
+)
+"""What a clause says of a candidate that it does not choose, or only for one case."""
+_EQUAL = caseless(
+    rf"\b(?:{_UNMEANT}|unless)\b",
+    r"\b(?:both (?:⟦|of|options|are|fit|would)|are both|equally|tied|all too|either|such as)\b|[或か]|\?\W*$",
+)
+_CASES = caseless(
+    rf"{_M}[^⟦.;]{{0,40}} (for|in|on) (?!(?:this|the) {USER})\w+,?(?: and| but|;)? {_M}[^⟦.;]{{0,40}} \1 \w+"
+)
+"""`A for action, B for drama`"""
+_MERELY = caseless(
+    rf"{_M} (?:(?:is|seems|fits|passt|es)\b[^⟦.;,]{{0,30}}\b(?:better|closer|(?:more|less) \w+|besser|mejor)\b"
+    r"(?! (?:choice|fit|match|option|pick))"
+    rf"[^⟦.;,]{{0,40}} (?:than|als|que)|beats|edges out|has the edge over) {_M}"
+)
+"""`A is better than B`, which says nothing of the others."""
+_SIDE_BY_SIDE = caseless(rf"{_M} (?:is )?the (?:\w+er|more \w+)\b[^⟦.;]*{_M} (?:is )?the (?:\w+er|more \w+)\b")
+_UNSURE = caseless(
+    rf"\bit is hard\b(?! to beat)|\bcan(?:no|['’])t (?:choose|decide|say)\b|\bi (?:do not|don['’]t) know\b"
+    r"|\bhard to (?:say|choose)\b"
+    rf"|{_M} is (?:just as|equally) good"
+)
+_LOSES = caseless(rf"(?<!nothing )(?<!nothing is better )\b(?:than|over|beats|edges out) {_G}")
+_REASON = caseless(r",? (?:because|since)\b.*$")

@@ -480,7 +480,7 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     return _unknown(line, body, whole, index) if marked and not _LEFT_OPEN.search(body) else []
 
 
-_IN_BRACKETS = re.compile(r"\[(?!\w{1,3}\])([^\[\]\n]{2,400})\]")
+_IN_BRACKETS = re.compile(r"\[(?![A-Za-z0-9]{1,3}\])([^\[\]\n]{2,400})\]")
 """`[Heat], [Fargo]`"""
 
 

@@ -73,6 +73,8 @@ _REMARK = re.compile(
     r"| (?=(?:because|since|which|is|was|would|should|has|scores?|for its?"
     r"|due to)\b)| (?=[★⭐]|\d(?:\.\d)?/\d|(?:directed )?by [A-Z])"
 )
+_PRICE = re.compile(r" \([$€£] ?\d[\d.,]{0,9}\)$")
+"""`Kettle ($29.99)`"""
 _EDITION = caseless(
     r"[ :,(–—-]{1,5}(?:the )?(?:director['’]s cut|(?:extended|special|theatrical|final|original|uncut|remastered"
     r"|criterion)(?: (?:edition|version|cut|collection))?)\W{0,3}$"
@@ -992,7 +994,7 @@ def _mention(text: str, index: TitleIndex, line: int = 0) -> Mention:
         return _mention(text[label.end() :], index, line)  # [3] Heat
     if text[-1:] == ")" and (version := _VERSION.search(text)):
         return _mention(f"{text[: version.start()]} ({version[1]})", index, line)  # "Hurt" (the Johnny Cash version)
-    if text[-1:] == "]" and (note := _NOTE.search(text)):
+    if text[-1:] in ("]", ")") and (note := _NOTE.search(text) or _PRICE.search(text)):
         return _mention(text[: note.start()], index, line)
     return Mention(plain, match, line)
 

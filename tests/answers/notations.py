@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llmrank.answers.blocks import NOTATIONS
-from llmrank.answers.entries import ENTRY_FORMS
+from llmrank.answers.entry_forms import ENTRY_FORMS
 from llmrank.answers.normalise import SIGNS
 from llmrank.answers.phrases import DIRECTIONS, PHRASES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmrank.answers.blocks import NOTATIONS, Notation, marker, split
-from llmrank.answers.entries import ENTRY_FORMS, EntryForm
+from llmrank.answers.entry_forms import ENTRY_FORMS, EntryForm
 from llmrank.answers.envelope import without_reasoning
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.normalise import SIGNS, normalise

@@ -20,7 +20,8 @@ from llmrank.answers.choosing import choose
 from llmrank.answers.comments import comments_around
 from llmrank.answers.entries import titles_of
 from llmrank.answers.envelope import answer_alone
-from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
+from llmrank.answers.identifier_lists import identifiers_of
+from llmrank.answers.identifiers import Identifiers, chain_alone
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, Stage, TitleIndex, title_index
 from llmrank.answers.normalise import LIMIT, caseless, normalise

@@ -412,7 +412,7 @@ def _list_end(lines: list[Line], at: int) -> int:
                 if begins_anew and not is_bare and first.value is not None and first.value <= 1:
                     break
                 if not lines[end - 1].text and (
-                    _begins_countdown(lines, end, first, last) or _is_countdown(first, last)
+                    _begins_countdown(lines, end, first, last) or (_is_countdown(first, last) and line.value == 1)
                 ):
                     break
                 last = line
@@ -434,9 +434,10 @@ def _is_countdown(first: Line, last: Line) -> bool:
 
 def _begins_countdown(lines: list[Line], at: int, first: Line, last: Line) -> bool:
     """Return whether a countdown begins in this line, after a list that counts up."""
-    here, after = lines[at].value, lines[at + 1].value if at + 1 < len(lines) else None
+    here = lines[at].value or 0
+    values = [line.value for line in lines[at : at + 3 * here] if line.kind == first.kind][:here]
     counts_up = first.value == 1 and last.value is not None and last.value > 1
-    return counts_up and here is not None and after is not None and here - 1 == after > 0
+    return counts_up and here > 1 and values == [*range(here, 0, -1)]
 
 
 _LOOK = 6

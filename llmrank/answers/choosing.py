@@ -249,11 +249,12 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
 
 
 def _reverse_worst_first(listings: Sequence[Listing], beside: str) -> str:
-    """Reverse each of several lists whose label says that it begins with the worst, so that all begin with the best.
-    Return the text beside the lists without these labels."""
-    several = sum(len(one.named) > 1 for one in listings) > 1 and not BEST_FIRST.search(beside)
-    for listing in listings if several else ():
-        open_still = not (listing.ordered or listing.worst_first or listing.counted_down)
+    """Reverse a list whose label says that it begins with the worst, if another list names the same items, so that both
+    begin with the best. Return the text beside the lists without these labels."""
+    named = [one.named.keys() for one in listings if len(one.named) > 1]
+    for listing in listings if not BEST_FIRST.search(beside) else ():
+        again = sum(not keys.isdisjoint(listing.named) for keys in named) > 1
+        open_still = again and not (listing.ordered or listing.worst_first or listing.counted_down)
         if open_still and len(listing.named) > 1 and says_worst_first(label := last_line(listing.intro)):
             listing.mentions.reverse()
             listing.ordered = True

@@ -65,9 +65,10 @@ _VERB = re.compile(
     r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
     r"|should|will|isn['’]t|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
 )
+_SCORE_NOUN = r"score|rating|relevance|match|confidence|probability|likelihood"
 _SCORED = re.compile(
     r"(?:(?:-{1,2}|=)> ?|[:=–—|-] ?|[(\[]|→ ?)"
-    rf"(?i:score|rating|relevance|{RANK_NOUN})?[ :#]{{0,3}}"
+    rf"(?i:{_SCORE_NOUN}|{RANK_NOUN})?[ :#]{{0,3}}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th|[ºª°])?"
     r"(?: ?(?:points?|pts|stars?|match|place|lugar|posici[óo]n|posto|platz|место))?[)\]*_.]{0,4}$"
     r"|(?P<stars>[★⭐🌟🔥❤👍]{1,10})☆{0,10}$"
@@ -75,7 +76,8 @@ _SCORED = re.compile(
 """`Heat – 2nd (a crime film)`"""
 _LAST_WORDS = re.compile(r"(?:[:=–—|-] |\()([^\W\d_][^:=–—|()-]{1,20})$")
 _SCORED_FIRST = re.compile(r"(?P<value>0?\.\d{1,4}|\d{1,3}(?:\.\d{1,3})? ?(?:%|/ ?\d{1,3})) ?[-–:)]? ?(?=\D)")
-_SAYS_SCORE = caseless(r"\b(?:score|rating|relevance|match|confidence|probability|likelihood|points?)\b")
+_SAYS_SCORE = caseless(rf"\b(?:{_SCORE_NOUN})[ :=]{{1,3}}\d[\d.,]*\W{{0,4}}$|\d ?(?:points?|pts)\W{{0,4}}$")
+"""`Heat (score: 9)`: a number that is called a score."""
 _SAYS_RANK = caseless(rf"\b(?:{RANK_NOUN})\b|\d(?:st|nd|rd|th)\b|\d[ºª°]")
 _LEFT_OPEN = re.compile(r":\W{0,3}$")
 _S = ord("S") - ord("A") + 1
@@ -204,12 +206,19 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
         listing.ambiguous |= len(scores) == len(bodies) == len(listing.mentions) > 2  # all scores are the same
         return
     ranks = bool(places) or all(_SAYS_RANK.search(body[-40:]) for body in bodies)
-    in_brackets = all(map(str.isdecimal, scores)) and all(body.endswith(("]", ")")) for body in bodies)
-    if in_brackets and not ranks and _are_as_shown([*map(int, scores)], listing.mentions):
-        return  # Heat [3], the third item shown
     rates = starred or all(_SAYS_SCORE.search(body[-40:]) for body in bodies)
+    in_brackets = all(map(str.isdecimal, scores)) and all(body.endswith(("]", ")")) for body in bodies)
+    if in_brackets and not (ranks or rates) and _are_as_shown([*map(int, scores)], listing.mentions):
+        return  # Heat [3], the third item shown
+    unnamed = in_brackets and all(body.endswith(f"[{score}]") for body, score in zip(bodies, scores, strict=True))
+    if unnamed and not counts(scores) and [*map(int, scores)] != sorted(map(int, scores), reverse=True):
+        listing.ambiguous = True  # Fargo [98], Heat [170]: scores, ranks, minutes or sources
+        return
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
     if rated and not ranks:
+        return
+    if rates and not ranks and not starred and counts(scores):
+        listing.ambiguous = True  # Heat: match 1, Fargo: match 2
         return
     role = "rank" if ranks else "score" if rates else ""
     order = by_number(scores, role)

@@ -32,7 +32,8 @@ from llmrank.answers.identifier_runs import (
 from llmrank.answers.identifiers import Identifiers, Word, naming, uses_brackets, words_of
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
-from llmrank.answers.normalise import caseless
+from llmrank.answers.normalise import ORDINALS, caseless
+from llmrank.answers.phrases import grade
 from llmrank.answers.ranks import (
     TRAILING_RANK,
     are_scores,
@@ -73,6 +74,8 @@ _LED_LINE = re.compile(
 )
 """`Candidate 4 (the same director)`, `4: a strong match`"""
 _BULLETED = re.compile(r"[-•*+] \[(\w{1,3})\]")
+_ORDINAL = caseless(rf"\b(?:{'|'.join(ORDINALS)}|last|worst|best|closest|favou?rite|ranked|seen)\b")
+"""Words of a remark that may give the item another place."""
 _REMARKED = re.compile(r"[-•*+] \[\w{1,3}\](?:$|\)|:| ?[(–—-])")
 """`- [3] (a strong match)`"""
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
@@ -177,7 +180,9 @@ class _Reader:
         found: list[Block] = []
         for led, group in groupby([(self._led_by(block), block) for block in blocks], lambda one: one[0] is not None):
             places, lines = zip(*group, strict=True)
-            if led and len({*places}) == len(places) > 1 and [*places] != sorted(places):
+            says = [grade(block.lines[0].text.partition(" ")[2]) or 0 for block in lines] if led else []
+            falls_off = not any(says) or says == sorted(says, reverse=True)  # 3: weak, 1: strong
+            if led and falls_off and len({*places}) == len(places) > 1 and [*places] != sorted(places):
                 names = (self.identifiers.texts[place] for place in places)
                 bodies = [f"[{name}]" if self.bracketed_only else name for name in names]
                 entries = zip((block.lines[0] for block in lines), bodies, strict=True)
@@ -197,7 +202,13 @@ class _Reader:
         """Return whether words behind an identifier say something of the item, but do not leave it out."""
         words = text.strip(_BESIDE)
         said = any(word.isalpha() and word.islower() for word in words[:200].split())
-        return said and not DENIED.search(words) and not DISMISSED.search(words) and self.index.find(words) is None
+        return (
+            said
+            and not _ORDINAL.search(words)
+            and not DENIED.search(words)
+            and not DISMISSED.search(words)
+            and self.index.find(words) is None
+        )
 
     def _as_text(self, block: Block) -> list[Block]:
         """Return a list as lines of text if its markers are identifiers in brackets, or if it is a chain."""

@@ -9,6 +9,7 @@ there on, entries are resolved as in those formats (`ranking.py`).
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -72,12 +73,16 @@ def _listings(blocks: list[Block], question: Question, *, numbers: bool) -> list
     )
 
 
+_NUMBERED = re.compile(r"^(item|movie|film|product|book|doc|document|passage|song|track|game|article|id)_(\w{1,4})$")
+"""`item_3`; but `recommendation_3` is a place."""
+
+
 def _named(name: str, line: int, question: Question, numbers: bool) -> list[Mention]:
     """Return the mention in a JSON value: an identifier (`3`, `Item 3`), an item id, or a title."""
     identifiers, index = Identifiers.of(question), title_index(question.items)
     name = name.upper() if identifiers.are_letters and len(name) == 1 else name
     if question.identifiers or not index.exact(name):
-        words = name.replace("_", " ").split()  # item_3
+        words = _NUMBERED.sub(r"\1 \2", name).split()
         titled = len(words) > 1 and index.exact(name)  # Portal 2
         last = words[-1].strip("#[]()") if 0 < len(words) < 3 and not titled else name
         if numbers and ((at := identifiers.find(name)) is not None or (at := identifiers.find(last)) is not None):

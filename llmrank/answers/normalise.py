@@ -151,7 +151,11 @@ _DISREGARDED = caseless(
     r"(?:(?!\b(?:instead|should|correct|right|actual)\b)[^\n:])*(?=\n|\Z)"
 )
 """`(Please ignore my earlier order starting with [2] > [3].)`"""
-_REMARK_IN_LIST = re.compile(r"^([ \t]{0,20}\[?(['\"])[^\n]{1,400}?\2,?)[ \t]{1,40}(?://|# )[^\n]*$", re.MULTILINE)
+_REMARK_IN_LIST = re.compile(
+    r"^([ \t]{0,20}\[?(['\"])[^\n]{1,400}?\2,?)[ \t]{1,40}"
+    r"(?://|# (?!(?:rank )?(?:\d{1,3}|first|second|third|fourth|fifth|last)\s*$))[^\n]*$",
+    re.MULTILINE,
+)
 """`'Jane Eyre',  // gothic`, `['Emma', 'Jane Eyre',  # classics`"""
 _ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
 _ROMAN_INSIDE = re.compile(rf"(?:\A|(?<=[^\n] ))\(({'|'.join(_ROMANS)})\) ")
@@ -443,6 +447,13 @@ _CITED = re.compile(r"(?<=\S) ?(?:\[\d{1,2}\]){1,6}(?=\s*$)", re.MULTILINE)
 _LINK = re.compile(r"\[([^\[\]\n]{4,400}|[^\W\d_]\w{1,2}|\d½)\]\(https?://[^\s()|]{2,2000}\)")
 _IN_ANGLES = re.compile(r"<([A-Z]|\d{1,3})>(?![^\n]{0,300}</\1>)")
 """`<3> > <1>`"""
+_COMPARES = caseless(r"> (?:is|are|was) (?:\w+ ){0,3}(?:than|as)\b")
+
+
+def _in_brackets(text: str) -> str:
+    return _IN_ANGLES.sub(r"[\1]", text) if len({*_IN_ANGLES.findall(text)}) > 1 else text
+
+
 _TENTH = re.compile(r"^🔟", re.MULTILINE)
 _CURLY, _CURLY_JSON = re.compile("[“”]"), re.compile(r"[\[{［｛]\s{0,80}“")
 _TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)[.):] ", re.MULTILINE)
@@ -466,19 +477,21 @@ _NUMBER_INSIDE = re.compile(r"(?:^|(?<=[\s:,;]))#(\d{1,3}) ?[–—:-] (?=\S)", 
 
 
 def _with_inline_numbers(text: str) -> str:
-    """Begin a line before each `#1 — Heat, #2 — Fargo` if these numbers count from 1."""
+    """Begin a line before each `#1 — Heat, #2 — Fargo` if these numbers count from 1, two of them in one line."""
     numbers = [int(number) for number in _NUMBER_INSIDE.findall(text)]
-    counts = numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1
+    line = next((line for line in text.split("\n") if "#1 " in line), "")
+    counts = numbers == [*range(1, len(numbers) + 1)] and len(_NUMBER_INSIDE.findall(line)) > 1
     return _NUMBER_INSIDE.sub(r"\n\1. ", text) if counts else text
 
 
-_OTHER_NUMBER = re.compile(r"^([ \t]{0,9}\d{1,3})(?:, (?=[\w\"'“*_`(\[])|> )", re.MULTILINE)
+_NUMBER_BEFORE_COMMA = re.compile(r"^([ \t]{0,9}\d{1,3})、(?=[^\n]{0,80}[^\W\d_])", re.MULTILINE)
+_NUMBER_BEFORE_SIGN = re.compile(r"^([ \t]{0,9}\d{1,3})> (?=[^>\n]{0,80}[^\W\d_][^>\n]*$)", re.MULTILINE)
 
 
-def _with_dotted_numbers(text: str) -> str:
-    """Write `1、Heat` and `1> Heat` as `1. Heat` if lines like these count from 1."""
-    numbers = [int(number) for number in _OTHER_NUMBER.findall(text)]
-    return _OTHER_NUMBER.sub(r"\1. ", text) if numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1 else text
+def _with_dotted_numbers(number: re.Pattern[str], text: str) -> str:
+    """Write `1、Heat` or `1> Heat` as `1. Heat` if lines like these count from 1."""
+    numbers = [int(found) for found in number.findall(text)]
+    return number.sub(r"\1. ", text) if numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1 else text
 
 
 _GENRES = re.compile(r"(?:[-–—:] |\()[A-Z][\w'’-]{2,15}(?:\|[A-Z][\w'’-]{2,15}){1,8}(?=\)?\s{0,9}$)", re.MULTILINE)
@@ -510,11 +523,12 @@ _STEPS: _Steps = (
     ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
     ("“", lambda text: _CURLY.sub('"', text) if _CURLY_JSON.search(text) else text),
     ("🔟", partial(_TENTH.sub, "10. ")),
+    ("1、", partial(_with_dotted_numbers, _NUMBER_BEFORE_COMMA)),
     ("", folded),
     (" » ", lambda text: text if "«" in text else text.replace(" » ", " > ")),
     ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),
     ("1. ", _without_quoted_numbers),
-    ("1", lambda text: _with_dotted_numbers(text) if "1, " in text or "1>" in text else text),
+    ("1> ", partial(_with_dotted_numbers, _NUMBER_BEFORE_SIGN)),
     (": 1", partial(_BEHIND_LABEL.sub, r"\1\n")),
     ("#1 ", _with_inline_numbers),
     ("#1", lambda text: _HASHED.sub(r"\1\2. ", text) if "#2" in text else text),
@@ -532,7 +546,7 @@ _STEPS: _Steps = (
     ("", _without_struck),
     ("\n ", partial(_COMMENTED_OUT.sub, "")),
     ("", partial(_after_prefix, _ROLE)),
-    ("<", lambda text: _IN_ANGLES.sub(r"[\1]", text) if len({*_IN_ANGLES.findall(text)}) > 1 else text),
+    ("<", lambda text: text if _COMPARES.search(text) else _in_brackets(text)),
     ("<", lambda text: _without_html(_without_elements(text) if "</" in text else text)),
     ("", lambda text: _DOUBLED.sub(r" \1 ", text) if ">>" in text or "<<" in text else text),
     ("\\begin{", partial(_TEX_COMMENT.sub, "")),

@@ -761,3 +761,24 @@ def test_plain_answers_that_only_one_rule_reads(name: str, text: str, places: st
     items = tuple(Item(letter, title) for letter, title in zip("ABCD", titles, strict=True))
     answer = answer_format(name).read(Response(text), Question(items, tuple("ABCD") if name == "permutation" else ()))
     assert "".join(answer.ranked) + ("" if answer.value is None else f"{answer.value:g}") == places
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "order"),
+    [
+        ("permutation", "id, rank\n1, 5\n2, 3\n3, 1\n4, 2\n5, 4", [3, 4, 2, 5, 1]),
+        ("permutation", "2. Fargo\n\n1. Heat\n\n3. Alien\n\n5. Ran\n\n4. Casino", [2, 1, 3, 5, 4]),
+        ("permutation", "1. Heat\n2. Fargo\n\n5. Ran\n4. Casino\n3. Alien", [1, 2, 5, 4, 3]),
+        ("titles", "Fargo (best match) - 1\nHeat (good match) - 2\nAlien (weak match) - 3", [2, 1, 3]),
+        ("titles", "Alien [1]\nHeat [2]\nFargo [3]", [3, 1, 2]),
+        ("titles", "- Alien [98]\n- Heat [170]\n- Fargo [117]", []),
+        ("titles", "Alien: match 1\nHeat: match 2\nFargo: match 3", []),
+        ("titles", "Alien (score: 3)\nHeat (score: 1)\nFargo (score: 2)", [3, 2, 1]),
+        ("titles", "Bottom to top:\n- Casino\n- Ran\n- Fargo\n\nContinued:\n- Alien\n- Heat", [1, 3, 2, 5, 4]),
+        ("json", '{"recommendation_1": "3", "recommendation_2": "1", "recommendation_3": "2"}', [3, 1, 2]),
+        ("json", '["item_3", "item_1", "item_2"]', [3, 1, 2]),
+    ],
+)
+def test_numbers_are_read_as_what_they_are(name: str, text: str, order: list[int]) -> None:
+    numbered = ASKED if name == "titles" else Question(ASKED.items, ("1", "2", "3", "4", "5"))
+    assert places(read(name, text, numbered)) == order

@@ -67,7 +67,8 @@ _CALLED = caseless(
     r"|item|movie"
     r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
     r"|cours|livre|produit|jeu|titre|curso|libro|corso|kurs|buch|course|book|game|song|track"
-    r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[\]#°º-]{0,6}$"
+    r"|for (?:this|the) (?:user|customer|viewer|reader)|(?:para|pour|für|per) (?:\w+ ){2}(?:es|est|ist|è"
+    r"|é))\b)*+[\s:=*_\"'(\[\]#°º-]{0,6}$"
 )
 _CHOSEN = caseless(
     r"\b(?:(?:name|pick|choose|recommend) (?:just |only )?one,? (?:(?:it )?(?:has to be|would be|is)|i(?:['’]d"
@@ -226,7 +227,7 @@ class Choice(TextFormat):
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
         identifiers, index = Identifiers.of(question), title_index(question.items)
-        at = _ordinal(text, len(question.items)) if _PLACE_CHOSEN.match(text) else None
+        at = _ordinal(text, len(question.items)) if _PLACE_CHOSEN.match(text) or _is_last(text, question) else None
         if at is None and identifiers.are_numbers:
             at = _first_of_titles(text, index)
         if at is not None:
@@ -272,7 +273,8 @@ def _weighed(answer: Answer, every: list[Word], text: str, response: Response, q
     beaten = at is not None and (chosen is not None or not several) and comparison.loses(marked, at)
     if at is not None and not beaten and not comparison.declined(marked, at):
         return answer
-    if chosen is not None:
+    index = title_index(question.items)
+    if chosen is not None and not any(_is_of_another(word, text, index) for word in every if word.position == chosen):
         return _chosen(chosen, response, question, _others(every, chosen))
     return answer if at is None else unparsed(response, text, "ambiguous")
 
@@ -304,24 +306,33 @@ def _first_title(text: str, index: TitleIndex, identifiers: Identifiers) -> Matc
     if match is None or len(match.positions) != 1 or match.stage in ("identifier", "item_id"):
         return None
     called = _declared(_identifiers_in(text, identifiers), text)
+    if _CREATOR.search(text[: len(text) - len(rest[0])]) and index.named_in(rest[0][:SEARCH_LIMIT]) - {
+        *match.positions
+    }:
+        return None
     return None if called or TAKEN_BACK.search(rest[0]) or index.find(rest[0].split("\n")[0]) else match
 
 
+_CREATOR = re.compile(r" [–—-] \Z")
 _FIRST_SENTENCE = re.compile(
     r"(?<=[.!])[*_\"”]{0,4} (?=[A-Z])|\n|, (?:obviously|definitely|of course|hands down|for sure|clearly)\b"
-    r"|(?<=\d\)) [-–—] "
+    r"|(?<=\d\)) [-–—] | [–—-] (?=(?:[A-Z][\w.'’]{0,20}(?: |, | ?$|(?=[.,])))+(?:\d{4})?(?:[.,]|$))"
 )
 
 
 def _by_identifier(words: list[Word], every: list[Word], text: str, response: Response, question: Question) -> Answer:
     """Return the Answer for a text with identifiers: `words` without those that are ruled out, `every` with them."""
     index = title_index(question.items)
+    if (at := _highest(text, Identifiers.of(question))) is not None:
+        return _chosen(at, response, question, len(question.items) - 1)
     if _is_question(words, text):
         return unparsed(response, text, "no_candidate_named")
     plainest = _plainest(words, text, len(question.items))
     several = len({word.text for word in plainest}) > 1
     if several and not _declared(words, text) and (at := called_title(text, index)) is not None:
         # not 3, not 4. The best option is Heat
+        if any(_is_of_another(word, text, index) for word in plainest):
+            return unparsed(response, text, "ambiguous")
         return _titled(at, "normalised", response, question, _others(every, at))
     if several or doubt.DEPENDS.search(text[:200]) or _is_aside(plainest[0], text):
         return unparsed(response, text, "ambiguous")
@@ -385,9 +396,18 @@ _PLACE = caseless(
 _PLACE_CHOSEN = caseless(
     r"(?:^\W*(?:my (?:pick|choice|answer) (?:is|would be) |i(?:['’]d| would) )?(?:(?:pick|choose|say|recommend"
     r"|go with|prefer) )?|\b(?:answer|choice|pick) is "
-    r"|\bgo with )" + _PLACE.pattern + r"(?: (?:on|in|of) (?:the|this|that|your) list)?(?="
+    r"|\bgo with |, so )" + _PLACE.pattern + r"(?: (?:on|in|of) (?:the|this|that|your) list)?(?="
     r"[.,;:!]|\W*$| (?:because|since|for|as|is (?:the )?(?:best|better|more|most))\b)"
 )
+
+
+def _is_last(text: str, question: Question) -> bool:
+    """Return whether a text repeats all options and then ends with `…, so the last one.`"""
+    return _PLACE_LAST.search(text) is not None and len(_OPTIONS.findall(text)) == len(question.items)
+
+
+_PLACE_LAST = caseless(rf", so {_PLACE.pattern}\W*\Z")
+_OPTIONS = re.compile(r"^\W{0,4}(?:[A-Z]|\d{1,2})[.):\]] ", re.MULTILINE)
 
 
 def _identifiers_meant(text: str, question: Question, identifiers: Identifiers, index: TitleIndex) -> list[Word]:
@@ -413,6 +433,31 @@ def _identifiers_meant(text: str, question: Question, identifiers: Identifiers, 
 
 def _others(words: list[Word], at: int) -> int:
     return len({word.text for word in words if word.position != at})
+
+
+def _highest(text: str, identifiers: Identifiers) -> int | None:
+    """Return the item with the one highest score (`A: 8%`, `B: 21%`) if a text has nothing but a score for each."""
+    scored = [*_SCORE.finditer(text[:SEARCH_LIMIT])]
+    places = [identifiers.find(one["name"]) for one in scored]
+    rest = _SCORE.sub(" ", text[:SEARCH_LIMIT])
+    if (
+        {*places} != {*range(len(identifiers.texts))}
+        or len(places) != len({*places})
+        or len({one["unit"] for one in scored}) > 1
+    ):
+        return None
+    values = [float(one["value"]) for one in scored]
+    best = [at for at, value in zip(places, values, strict=True) if value == max(values)]
+    return best[0] if len(best) == 1 and _ONLY_SCORES.fullmatch(rest) else None
+
+
+_SCORE = re.compile(
+    r"(?:^|(?<=[\n,;|] )|(?<=[\n,;|%]))[ *_\[(]{0,4}(?P<name>\w{1,3})[\])*_.]{0,4}(?: [^\n:;%]{1,80}?)? ?[:=–—-]"
+    r" ?[*_]{0,3}"
+    r"(?P<value>\d{1,3}(?:\.\d{1,4})?)(?P<unit> ?%|/10|/5|/100|(?<=\.\d)|(?<=\.\d\d)|(?<=\.\d{3}))(?![\w.%/])[*_]{0,3}",
+    re.MULTILINE,
+)
+_ONLY_SCORES = caseless(r"\W*(?:(?:the )?(?:scores?|probabilit(?:y|ies)|likelihoods?|chances?|match|ratings?)\W*)?")
 
 
 def _is_question(words: list[Word], text: str) -> bool:
@@ -484,12 +529,17 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
     if not words or words[0].position is None or words[0].start > (label.end() if label else start) + 3:
         return None
     line, _, rest = text[words[0].end :].partition("\n")
-    named = index.find(line.lstrip(" *_\"'.:)]-–—").rstrip(" *_\"'.:-–—"))
+    line = line.lstrip(" *_\"'.:)]-–—")
+    sentence, _, reason = line.partition(". ")
+    if reason and all(_SECOND.search(text, max(0, word.start - 60), word.start) for word in words[1:]):
+        line, rest = sentence, f"{reason}\n{rest}"
+    named = index.find(line.rstrip(" *_\"'.:-–—"))
     own = named is not None and named.positions == (words[0].position,)
     open_still = _asks_again(words, text) or TAKEN_BACK.search(rest) or _OPTION_LINE.search(rest)
     return words[0].position if own and not open_still else None
 
 
+_SECOND = caseless(r"\b(?:second|runner-up|backup|alternatives?)\b[^.!?\n]*\Z")
 _LABEL = caseless(r"\W*(?:option|answer|choice|pick)\b")
 """`Option C: Heat`"""
 _OPTION_LINE = re.compile(r"^\W*option\b", re.IGNORECASE | re.MULTILINE)
@@ -675,6 +725,8 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
     titles = [text[word.end :].split("\n", 1)[0]]
     if stands_for := _STANDS_FOR.search(before):
         titles += words_before(before, stands_for.start())
+    if word.position is not None and (quoted := _QUOTED_BEHIND.match(text, word.end)):
+        titles.append(quoted["quoted"] or quoted["inside"])
     if (behind := _TITLE_BEHIND.match(text, word.end)) and _names_another(word, behind[1], text, index):
         return True
     plain = [title.strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—") for title in titles]
@@ -696,7 +748,12 @@ def _names_another(word: Word, sentence: str, text: str, index: TitleIndex) -> b
     return word.position not in index.named_in(text[:SEARCH_LIMIT]) and not _ALSO_GOOD.match(after)
 
 
-_TITLE_BEHIND = re.compile(r"[\])*_\"]{0,4}[.):]? ?[*_\"“]{0,3}([A-Z0-9][^\n]{2,200})")
+_TITLE_BEHIND = re.compile(r"[\])*_\"]{0,4}(?:[.):,]| ?[–—-])? ?[*_\"“(\[]{0,3}([A-Z0-9][^\n]{2,200})")
+_QUOTED_BEHIND = re.compile(
+    r"[\])*_\"]{0,4}(?:[,:]| ?[–—-])? ?(?:[\"“«](?P<quoted>[^\"“”«»\n]{2,200})[\"”»]"
+    r"|\((?P<inside>[^\n]{2,200}?)\)(?!\)))"
+)
+"""`E, "Fargo"`, `E (Fargo)`"""
 _ALSO_GOOD = caseless(
     r"[*_\"”)]{0,4},? (?:(?:is|are|was|comes?|would be|might be|could be|seems) )?(?:\w+ly )?(?:(?:an?|the) )?"
     r"(?:also|second|close|runner-up|backup|too|less|not|while|though|but|would|might|could|\w{1,6}n['’]t)\b"

@@ -48,7 +48,9 @@ _CALLS = caseless(
     r"|i(?:['’]m (?:confident|sure|certain)| think| believe| expect)(?: that)? (?:they|he|she|you|(?:the|this) \w+)"
     r"(?:['’](?:d|ll)| would| will) (?:\w+ly )?(?:enjoy|like|love)(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|most likely (?:to )?(?:watch|read|play|buy|click(?: on)?|listen to|order|enjoy|like|choose|pick)"
-    r"|best (?:remaining )?(?:choice|pick|fit|option|match|recommendation)|(?<!second )(?<!next )best(?=:)"
+    r"|(?:single|very) best (?:song|film|movie|book|game|product|item|course|track|one) (?:here )?is"
+    r"|best (?:remaining )?(?:choice|candidate(?: here)?(?= (?:is|would be)\b)|pick|fit|option|match|recommendation)"
+    r"|(?<!second )(?<!next )best(?=:)"
     r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
     r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
@@ -89,7 +91,7 @@ _BY_OTHERS = caseless(
 _NOT_CALLED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|hesitate|reluctant|avoid\w*|skip\w*|worst|least|worse|unless"
     r"|if(?! i ha(?:d|ve) to| [^.;,\n]{3,80} appeals? to (?:you|them)\b| (?:they|you|he|she|the \w+)(?:['’]ve"
-    r"| have)? (?:enjoyed|liked|loved|seen|read"
+    r"| have)? (?:enjoyed|liked|loved|(?:like|love|enjoy)(?= (?-i:[A-Z])(?!.*\bif\b))|seen|read"
     r"|watched)(?! (?:it|this|that|them|both)\b))|or"
     r"|instead(?![.!]?\s*\Z)|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
     r"|nunca|jamais|jamás|non|né|не|или)\b|\?"
@@ -103,7 +105,8 @@ _SENTENCE = re.compile(
 _BEGINS = re.compile(r"(?: (?:is|would be|for (?:this|the) (?:user|reader)))?\W*\w")
 _CLAUSE = re.compile(
     r"[:;]|, (?:plus|moins|(?:du|de la) même|más|mehr|più|mais|by the same|from the same|(?:a )?(?:more|less"
-    r"|much))\b|,? (?:because|since|as|given|which|not|rather than|instead of|over|parce|car|puisque|weil|da|porque"
+    r"|much))\b|, (?=(?:[A-Z][\w.]{0,20} ){0,2}[A-Z]\w{1,20}['’]s )|,? (?:because|since|as|given|which|not|rather than"
+    r"|instead of|over|parce|car|puisque|weil|da|porque"
     r"|pois|perché|потому|так как)\b| (?:for|with|after|like|than|from|para|pour|für|per|для) (?=[A-Z\"“*])"
     r"| for (?:an? )?(?:fans?|lovers?|someone|somebody|anyone|people|those)\b"
 )

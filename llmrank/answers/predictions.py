@@ -20,7 +20,10 @@ USER = (
     "(?:user|person|viewer|reader|player|listener|customer|guest|subscriber|shopper|diner|gamer|learner|student|visitor"
     "|buyer|client)"
 )
-TAKE = r"like|enjoy|love|appreciate|watch|want|play|read|buy|order|click(?: on)?|try|make|cook|visit|finish|use|save|stream"
+TAKE = (
+    r"like|enjoy|love|appreciate|watch|want|play|read|buy|order|click(?: on)?|try|make|cook|visit|finish|use|save"
+    r"|stream"
+)
 """What a user does who likes an item."""
 _THINGS = "movie|film|book|game|song|album|track|show|series|product|item|one|title|article|story|dish|place|course"
 _ASPECTS = (
@@ -32,7 +35,10 @@ _SURELY = (
     r"(?: (?:(?:most|very|almost|highly|more than) )?(?:likely|probably|definitely|certainly|surely|really|absolutely"
     r"|also|still|thoroughly|truly|totally|actually|just|fully|genuinely|strongly))*"
 )
-_NOT_LIKED = r" (?:to|through)\b| an? (?:rule|habit|point)\b|(?<=\buse it) as\b|(?<=\btry it),? (?:and|but|once)\b|(?<=\bsave it) for\b"
+_NOT_LIKED = (
+    r" (?:to|through)\b| an? (?:rule|habit|point)\b|(?<=\buse it) as\b|(?<=\bsave it) for\b"
+    r"|(?<=\btry it),? (?:and|but|once)\b"
+)
 """What follows `it` if a verb does not mean that the user likes it: `They will make it through the first hour`."""
 _PREDICTION = caseless(
     r"(?:(?P<doubt>\bi (?:(?:do|would)(?: not|n['’]t) (?:really )?(?:think|believe|expect|imagine|see (?:why|how))"
@@ -240,7 +246,8 @@ _FOR = caseless(
     r"\A\W*(?:i (?:do not|don['’]t) see why not|without (?:a )?doubt|claro que sí|bien sûr que oui"
     r"|por supuesto que sí)[.!]",
     r"\bwould(?: not|n['’]t) hesitate to recommend (?:it|this)\b",
-    rf"\bi(?:['’]d| would) be (?:\w+ )?surprised if (?:they|he|she|(?:the|this) {USER}) (?:did(?:n['’]t| not) (?:{TAKE})"
+    rf"\bi(?:['’]d| would) be (?:\w+ )?surprised if (?:they|he|she|(?:the|this) {USER}) (?:did(?:n['’]t| not)"
+    rf" (?:{TAKE})"
     rf"|(?:disliked|hated|skipped)) (?:it|this)\b",
     r"\bno-brainer\b|\bno doubt about (?:it|that)\W{0,3}[.!–—-]",
     r"\bi(?:['’]d| would) bet on it\b",
@@ -280,12 +287,15 @@ _AGAINST = caseless(
     r"(?<!probably, but )(?<!likely, but )(?<!maybe, but )(?<!yes, but )\bi would(?: not|n['’]t) bet on it\b",
     r"\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b",
     rf"\bnot (?:(?:really|quite) )?{_THEIR} (?:thing|style|taste|cup of tea)\b",
-    rf"\bi(?:['’]d| would) be (?:\w+ )?surprised if (?:they|he|she|(?:the|this) {USER}) (?:(?:lik|enjoy|lov|appreciat|watch|play"
-    r"|finish|click|order|pick)ed|wanted|bought|read|chose|sat through|stuck with|(?:got|made it) (?:past|through|to))\b"
+    rf"\bi(?:['’]d| would) be (?:\w+ )?surprised if (?:they|he|she|(?:the|this) {USER}) (?:(?:lik|enjoy|lov|appreciat"
+    r"|watch|play"
+    r"|finish|click|order|pick)ed|wanted|bought|read|chose|sat through|stuck with|(?:got|made it) (?:past|through"
+    r"|to))\b"
     r"(?![^.!?\n]*\b(?:less|only|other|already|before)\b)",
     rf"\bnot (?:really )?(?:one|something) for (?:them|him|her|(?:the|this) {USER})(?=[.,;!]|$)",
     r"\bgive (?:it|this) a miss\b",
-    r"좋아하지 않|不(?:太|大)?(?:可能|会)(?:会|去)?(?:喜欢|点击|观看|购买|阅读|[看读玩买])|不认为[^。，,.\n]{0,12}会喜欢",
+    r"좋아하지 않|不(?:太|大)?(?:可能|会)(?:会|去)?(?:喜欢|点击|观看|购买|阅读|[看读玩买])"
+    r"|不认为[^。，,.\n]{0,12}会喜欢",
     r"合わないと思|好まないと思|気に入らないと思",
 )
 """Idioms that speak for the item, and against it."""

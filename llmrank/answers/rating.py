@@ -194,15 +194,18 @@ _AS_NOUN = caseless(
 """`so a 2 at best`, `dass der Nutzer hier eine 4,5 vergeben würde`"""
 _GIVES = caseless(
     rf"\b(?:gives(?: (?:it|this(?: one)?))?|lands? at|comes? in at|earns?) an? (?:\w+ )?"
-    rf"{_EITHER.replace('word', 'put')}{_UNIT}?(?=[.,;!]|$| (?:because|since|given|as\b(?! a))| from (?:this|them|the {USER}))",
-    rf"\b(?:will|would|should) (?:(?:most|very) )?(?:likely |probably )?(?:get|earn|receive|score) an? {_DIGITS.replace('value', 'word')}"
+    rf"{_EITHER.replace('word', 'put')}{_UNIT}?(?=[.,;!]|$| (?:because|since|given|as\b(?! a))| from (?:this|them|the"
+    rf" {USER}))",
+    r"\b(?:will|would|should) (?:(?:most|very) )?(?:likely |probably )?(?:get|earn|receive|score) an?"
+    rf" {_DIGITS.replace('value', 'word')}"
     rf"(?=[.,;!]|$| (?:as well|too|from (?:this|them|the {USER})))",
     rf"{_DIGITS.replace('value', 'lands')} ?[点點分](?:くらい|程度)?と予[想測]",
     rf"会给[^。，,.\n]{{0,20}}打 ?{_DIGITS.replace('value', 'scaled')} ?分",
 )
 """`lands at a four`, `so this will most likely get a 5 as well`"""
 _OFTEN = caseless(
-    r"\b(?:if|unless|not|n['’]t|never|usually|typically|normally|often|always|sometimes|critics?|most|others?|rarely|hardly"
+    r"\b(?:if|unless|not|n['’]t|never|usually|typically|normally|often|always|sometimes|critics?|most|others?|rarely"
+    r"|hardly"
     r"|average|imdb|might|may|could|every|any)\b(?! likely)"
 )
 _ESTIMATES = caseless(
@@ -456,7 +459,8 @@ def _plain(text: str, question: Question) -> str:
 
 
 _SCALE = caseless(
-    r"\b(?:on|auf) (?:a|an|the|einer|der) (?:scale|skala) (?:of|from|von) \d (?:to|bis|-|–) (\d{1,3})\b(?: ?\([^()\n]{1,80}\)"
+    r"\b(?:on|auf) (?:a|an|the|einer|der) (?:scale|skala) (?:of|from|von) \d (?:to|bis|-|–) (\d{1,3})\b(?:"
+    r" ?\([^()\n]{1,80}\)"
     r"|, where [^.,\n]{1,100},)"
 )
 """`On a scale from 1 to 5, where 5 means love,`"""
@@ -524,9 +528,9 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
 
 def _summed_up(lines: Sequence[str]) -> list[Given]:
     """Return the rating in a table of one row, or in a line such as `Overall: 3/5`."""
-    for above, line, *below in zip(lines, lines[2:], lines[3:] + [""], strict=False):
-        rows = "|" in line and "|" not in below[0]
-        heads = [at for at, head in enumerate(above.split("|")) if _HEAD.fullmatch(head)] if rows else []
+    for above, rule, line, below in zip(lines, lines[1:], lines[2:], [*lines[3:], ""], strict=False):
+        is_table = {*rule} <= {*"|-: "} and "|" in line and "|" not in below
+        heads = [at for at, head in enumerate(above.split("|")) if _HEAD.fullmatch(head)] if is_table else []
         cells = line.split("|")
         if len(heads) == 1 and heads[0] < len(cells) and (cell := _ONLY.fullmatch(cells[heads[0]])):
             return _given([cell])
@@ -551,9 +555,11 @@ def _revised(lines: Sequence[str]) -> list[Given]:
 
 
 _OVERALL = caseless(
-    rf"\W*(?:overall|total|in total|insgesamt|gesamt(?:note|wertung|bewertung)?|au total|en général)\b(?:(?: (?:rating|score"
+    r"\W*(?:overall|total|in total|insgesamt|gesamt(?:note|wertung|bewertung)?|au total|en général)\b(?:(?: (?:rating"
+    r"|score"
     rf"|fit|prediction|for [^:\d\n]{{1,60}}))?\W{{1,4}}"
-    rf"|,? i(?:['’]d| would)? (?:think|say|guess|expect) (?:(?:they|he|she|(?:the|this) {USER})(?:['’]d| would) give (?:it|this) )?"
+    rf"|,? i(?:['’]d| would)? (?:think|say|guess|expect) (?:(?:they|he|she|(?:the|this) {USER})(?:['’]d| would) give"
+    r" (?:it|this) )?"
     rf"(?:an? )?){_DIGITS}{_UNIT}?\W*"
 )
 """`- Food: 4/5 … Overall for this user: 3/5`"""

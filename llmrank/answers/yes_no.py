@@ -165,8 +165,10 @@ _FIRST_THOUGHT = caseless(
 """`My first thought was no`: what follows is the verdict."""
 _CANNOT_BUT = caseless(
     rf"\bi can(?:no|['’])t imagine (?:(?:the|this) {USER}|them|him|her) not (?:liking|enjoying|loving) (?:it|this)\b"
-    rf"|\bi can(?:no|['’])t imagine (?:that )?(?:(?:the|this) {USER}|they|he|she) (?:would|will)(?:(?:n['’]t| not) (?:{TAKE})"
-    rf"| (?:dislike|hate|skip)) (?:it|this)\b|\b(?:i can(?:no|['’])t recommend (?:it|this(?: \w+)?) (?:(?:highly|strongly) )?enough"
+    rf"|\bi can(?:no|['’])t imagine (?:that )?(?:(?:the|this) {USER}|they|he|she) (?:would|will)(?:(?:n['’]t| not)"
+    rf" (?:{TAKE})"
+    r"| (?:dislike|hate|skip)) (?:it|this)\b|\b(?:i can(?:no|['’])t recommend (?:it|this(?: \w+)?) (?:(?:highly"
+    r"|strongly) )?enough"
     rf"|i (?:do(?: not|n['’]t) think|doubt) (?:they|he|she|(?:the|this) \w+)(?:['’]d| would) say no"
     r"(?: to (?:it|this(?: one)?))?"
     rf"|no reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not)(?=[.!]|$)"
@@ -188,7 +190,8 @@ _HARDLY = re.compile(
     r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas"
     r"|waarschijnlijk niet|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
     r"|provavelmente não|pas (?:vraiment|trop)|nicht (?:wirklich|unbedingt)|niet echt|not really|perhaps not|no"
-    r" (?:creo|realmente)|non (?:proprio|credo)|não (?:exatamente|acho)|не очень|не думаю)(?=[*_]{0,3}(?:[.!]|$|, (?!(?:aber|but|sondern"
+    r" (?:creo|realmente)|non (?:proprio|credo)|não (?:exatamente|acho)|не очень|не думаю)(?=[*_]{0,3}(?:[.!]|$|,"
+    r" (?!(?:aber|but|sondern"
     r"|mais|pero|ma|mas|но)\b)))"
     r"(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:doch |si |но )?(?:ja|oui|да|tak|sì|sí|sim)[.!]?(?:\s|$))",
     re.IGNORECASE | re.DOTALL,

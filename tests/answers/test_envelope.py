@@ -16,7 +16,7 @@ WRAPS: dict[str, Callable[[str], str]] = {
     "heading": lambda text: f"**Answer:**\n\n{text}",
     "offer": lambda text: f"{text.rstrip()}\n\nLet me know if you need anything else!",
     "wish": lambda text: f"{text.rstrip()}\n\nI hope this helps! 😊",
-    "code block": lambda text: f"```\n{text.strip()}\n```",
+    "code block": lambda text: "```\n" + text.strip("\n") + "\n```",
     "quotation": lambda text: "> " + text.replace("\n", "\n> "),
     "Windows lines": lambda text: text.replace("\n", "\r\n"),
     "no-break spaces": lambda text: text.replace(" ", "\u00a0"),

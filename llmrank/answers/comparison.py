@@ -122,7 +122,7 @@ _BETTER = (
 )
 _PRAISED = caseless(
     r",? (?:(?:is|would be|will be|seems?(?: to be| like)?|looks? like|appears to be|remains|feels like)"
-    rf" (?:(?:clearly|definitely|probably|still|slightly|much|far|by far|therefore|the|a|an|my|what"
+    rf" (?:(?:clearly|definitely|probably|still|even|slightly|much|far|by far|therefore|the|a|an|my|what"
     rf"|very) ){{0,3}}(?:{_BETTER}|i['’]d)\b(?! to an? )"
     r"|(?:fits?|match(?:es)?|suits?)\b|stands out|wins|does(?=\W*$)|remains|has the edge|a try|comes out on top"
     r"|edges out|beats"

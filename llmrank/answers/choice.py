@@ -21,6 +21,7 @@ from llmrank.answers.chosen_title import (
     called_title,
     chosen_title,
     is_alone,
+    stands_for,
     words_before,
 )
 from llmrank.answers.comments import comments
@@ -327,6 +328,8 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
         return _chosen(at, response, question, len(question.items) - 1)
     if _is_question(words, text):
         return unparsed(response, text, "no_candidate_named")
+    if all(word.position is None for word in every) and (at := stands_for(text, index)) is not None:
+        return _titled(at, "fuzzy", response, question)  # N. K. Jemisin's The Fifth Season
     plainest = _plainest(words, text, len(question.items))
     several = len({word.text for word in plainest}) > 1
     if several and not _declared(words, text) and (at := called_title(text, index)) is not None:

@@ -197,7 +197,7 @@ _FIELD = caseless(
 )
 """`{"choice": "D", "reason": "B or D, and D …"}`"""
 _LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")
-_OFFERED = caseless(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)")
+_OFFERED = caseless(r"^(?![^\n:]*\b(?:it['’]s|i['’]d|i would|if|is|because)\b)[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)")
 """The last line of the question, repeated before the answer: `Movie A or Movie B: Movie B`."""
 
 
@@ -494,9 +494,13 @@ def _is_count(word: Word, text: str) -> bool:
     if word.bracketed or not word.text.isdigit() or _NOUN.search(text[max(0, word.start - 20) : word.start]):
         return False
     pattern = _NOUN_BEHIND if text[: word.start].endswith("the ") else _COUNTED
+    if _BOTH_OF.search(text, max(0, word.start - 12), word.start):
+        return False
     return pattern.match(text, word.end) is not None
 
 
+_BOTH_OF = caseless(r"\bboth \d{1,2} and \Z")
+"""`Both 2 and 4 are strong candidates`"""
 _COUNTED = re.compile(
     r" (?:(?:[A-Za-z-]{2,20} ){0,2}"
     r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title"

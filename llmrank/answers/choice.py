@@ -51,7 +51,7 @@ _CALLED = caseless(
     r"|i(?:['’]d| would) take (?:them|him|her) to"
     r"|in favou?r of|i(?:['’]d| would) take|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
     r"|lean(?:ing)? towards?|je (?:choisi(?:rais|s)|prendrais|pencherais pour|opterais pour"
-    r"|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|würde ich|ich (?:würde"
+    r"|recommande(?:rais)?)|am besten passt|bensì|würde ich|ich (?:würde"
     r"|empfehle|wähle|nehme|tendiere|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
     r"|me quedo con|je (?:garde|retiens|prends)|ich bleibe bei|fico com|tengo per|ik kies"
     r"|elegir[ií]a|recomendar[ií]a|recomiendo|sceglierei|consiglierei|escolheria"
@@ -90,10 +90,8 @@ _CHOSEN_BEHIND = caseless(
     r"|is (?:(?:clearly|probably|definitely) )?(?:the best|(?:the )?closest)(?= (?:to|for|here|among|overall|of)\b"
     r"|[.,;!]|$)|it is(?=[.!]|$)|is what i['’]d (?:choose|pick)\b|makes (?:more|the most) sense\b(?! if\b))"
     r"|[\])*_\"]{0,4} ?番の?[^.\n]{0,60}が(?:一番|最も)(?:おすすめ|適)"
-    r"|[\])*_\"]{0,4} ?番?が(?:一番|最も)(?:おすすめ|適|合)"
     r"|[\])*_\"]{0,4} ?番?を(?:(?:おすすめ|お勧め|推薦|選択)し|選び)(?:ます(?!か|が)|たい)"
     r"|[\])*_\"]{0,4} (?:passt (?:hier |wohl )?)?am (?:besten|passendsten|geeignetsten)\b(?! nicht)"
-    r"|[\])*_\"]{0,4} over (?:the )?(?:option |number )?[\[(]?\w{1,3}[\])]?(?=[.!\n]|$)"
     r"|[\])*_\"]{0,4}(?: \([^()\n]{1,60}\))? (?:est|serait|es|sería|é|seria|è|sarebbe|ist"
     r"|wäre) (?:\w+ )?(?:le meilleur|la meilleure|(?:el|la) mejor"
     r"|la migliore?|(?:a|o) melhor|(?:la|le|el|il|a|o) (?:m[áa]s|plus|più|mais) \w+|la scelta migliore|die beste)\b"
@@ -105,8 +103,8 @@ _CHOSEN_BEHIND = caseless(
 _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait| contest| doubt| question)|не|weder|noch"
     r"|ni)\b[^.;\n]{0,20}$"
-    r"|n['’]t recommend \w{1,3} through $|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
-    r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}$|\bi doubt\b[^.;\n]{0,40}$"
+    r"|n['’]t recommend \w{1,3} through $|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
+    r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}$"
     r"|(?:不(?:会|會|要|能|是|太|喜|选|選|建|可|适|適)|别选|別選|没有?推)[^。，,;；\n]{0,8}$"
     r"|(?:除了|跳过|跳過|看过|看過) ?$"
 )
@@ -275,9 +273,14 @@ def _weighed(answer: Answer, every: list[Word], text: str, response: Response, q
     if at is not None and not beaten and not comparison.declined(marked, at):
         return answer
     index = title_index(question.items)
-    if chosen is not None and not any(_is_of_another(word, text, index) for word in every if word.position == chosen):
+    named = [word for word in every if word.position == chosen][:_MENTIONS]
+    if chosen is not None and not any(_is_of_another(word, text, index) for word in named):
         return _chosen(chosen, response, question, _others(every, chosen))
     return answer if at is None else unparsed(response, text, "ambiguous")
+
+
+_MENTIONS = 8
+"""Maximum number of identifiers beside which another title is searched for."""
 
 
 def _chosen(at: int, response: Response, question: Question, beside: int = 0) -> Answer:
@@ -334,7 +337,7 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     several = len({word.text for word in plainest}) > 1
     if several and not _declared(words, text) and (at := called_title(text, index)) is not None:
         # not 3, not 4. The best option is Heat
-        if any(_is_of_another(word, text, index) for word in plainest):
+        if any(_is_of_another(word, text, index) for word in plainest[:_MENTIONS]):
             return unparsed(response, text, "ambiguous")
         return _titled(at, "normalised", response, question, _others(every, at))
     if several or doubt.DEPENDS.search(text[:200]) or _is_aside(plainest[0], text):

@@ -703,6 +703,13 @@ La mejor opción para este usuario es la **{x}**, ya que le gusta el género.
 The best next one is {x}, "{T}", since "{U}" is too long.
 I'd pick {x}, {T}.
 I'd pick {x} ({T}).
+I like {y}, but it must be {x}.
+I'd settle for {x}, though {y} is close.
+In favour of {x} over {y}: it is short.
+Recomiendo la {x} porque la {y} es larga.
+Antwort: {x}, weil {y} zu lang ist.
+Of {y} and {x} it is {x}.
+{y}: no. {x}: yes
 """
 
 CHOICE_NONE = r"""

@@ -21,6 +21,7 @@ from llmrank.answers.chosen_title import (
     called_title,
     chosen_title,
     is_alone,
+    stands_for,
     words_before,
 )
 from llmrank.answers.comments import comments
@@ -50,7 +51,7 @@ _CALLED = caseless(
     r"|i(?:['’]d| would) take (?:them|him|her) to"
     r"|in favou?r of|i(?:['’]d| would) take|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
     r"|lean(?:ing)? towards?|je (?:choisi(?:rais|s)|prendrais|pencherais pour|opterais pour"
-    r"|recommande(?:rais)?)|am besten passt|sondern|sino|bensì|würde ich|ich (?:würde"
+    r"|recommande(?:rais)?)|am besten passt|bensì|würde ich|ich (?:würde"
     r"|empfehle|wähle|nehme|tendiere|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
     r"|me quedo con|je (?:garde|retiens|prends)|ich bleibe bei|fico com|tengo per|ik kies"
     r"|elegir[ií]a|recomendar[ií]a|recomiendo|sceglierei|consiglierei|escolheria"
@@ -67,7 +68,8 @@ _CALLED = caseless(
     r"|item|movie"
     r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
     r"|cours|livre|produit|jeu|titre|curso|libro|corso|kurs|buch|course|book|game|song|track"
-    r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[\]#°º-]{0,6}$"
+    r"|for (?:this|the) (?:user|customer|viewer|reader)|(?:para|pour|für|per) (?:\w+ ){2}(?:es|est|ist|è"
+    r"|é))\b)*+[\s:=*_\"'(\[\]#°º-]{0,6}$"
 )
 _CHOSEN = caseless(
     r"\b(?:(?:name|pick|choose|recommend) (?:just |only )?one,? (?:(?:it )?(?:has to be|would be|is)|i(?:['’]d"
@@ -88,10 +90,8 @@ _CHOSEN_BEHIND = caseless(
     r"|is (?:(?:clearly|probably|definitely) )?(?:the best|(?:the )?closest)(?= (?:to|for|here|among|overall|of)\b"
     r"|[.,;!]|$)|it is(?=[.!]|$)|is what i['’]d (?:choose|pick)\b|makes (?:more|the most) sense\b(?! if\b))"
     r"|[\])*_\"]{0,4} ?番の?[^.\n]{0,60}が(?:一番|最も)(?:おすすめ|適)"
-    r"|[\])*_\"]{0,4} ?番?が(?:一番|最も)(?:おすすめ|適|合)"
     r"|[\])*_\"]{0,4} ?番?を(?:(?:おすすめ|お勧め|推薦|選択)し|選び)(?:ます(?!か|が)|たい)"
     r"|[\])*_\"]{0,4} (?:passt (?:hier |wohl )?)?am (?:besten|passendsten|geeignetsten)\b(?! nicht)"
-    r"|[\])*_\"]{0,4} over (?:the )?(?:option |number )?[\[(]?\w{1,3}[\])]?(?=[.!\n]|$)"
     r"|[\])*_\"]{0,4}(?: \([^()\n]{1,60}\))? (?:est|serait|es|sería|é|seria|è|sarebbe|ist"
     r"|wäre) (?:\w+ )?(?:le meilleur|la meilleure|(?:el|la) mejor"
     r"|la migliore?|(?:a|o) melhor|(?:la|le|el|il|a|o) (?:m[áa]s|plus|più|mais) \w+|la scelta migliore|die beste)\b"
@@ -103,8 +103,8 @@ _CHOSEN_BEHIND = caseless(
 _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait| contest| doubt| question)|не|weder|noch"
     r"|ni)\b[^.;\n]{0,20}$"
-    r"|n['’]t recommend \w{1,3} through $|\b(?:rather than|instead of)\W{0,4}$|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
-    r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}$|\bi doubt\b[^.;\n]{0,40}$"
+    r"|n['’]t recommend \w{1,3} through $|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
+    r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}$"
     r"|(?:不(?:会|會|要|能|是|太|喜|选|選|建|可|适|適)|别选|別選|没有?推)[^。，,;；\n]{0,8}$"
     r"|(?:除了|跳过|跳過|看过|看過) ?$"
 )
@@ -195,7 +195,7 @@ _FIELD = caseless(
 )
 """`{"choice": "D", "reason": "B or D, and D …"}`"""
 _LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")
-_OFFERED = caseless(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)")
+_OFFERED = caseless(r"^(?![^\n:]*\b(?:it['’]s|i['’]d|i would|if|is|because)\b)[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)")
 """The last line of the question, repeated before the answer: `Movie A or Movie B: Movie B`."""
 
 
@@ -226,7 +226,7 @@ class Choice(TextFormat):
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
         identifiers, index = Identifiers.of(question), title_index(question.items)
-        at = _ordinal(text, len(question.items)) if _PLACE_CHOSEN.match(text) else None
+        at = _ordinal(text, len(question.items)) if _PLACE_CHOSEN.match(text) or _is_last(text, question) else None
         if at is None and identifiers.are_numbers:
             at = _first_of_titles(text, index)
         if at is not None:
@@ -272,9 +272,15 @@ def _weighed(answer: Answer, every: list[Word], text: str, response: Response, q
     beaten = at is not None and (chosen is not None or not several) and comparison.loses(marked, at)
     if at is not None and not beaten and not comparison.declined(marked, at):
         return answer
-    if chosen is not None:
+    index = title_index(question.items)
+    named = [word for word in every if word.position == chosen][:_MENTIONS]
+    if chosen is not None and not any(_is_of_another(word, text, index) for word in named):
         return _chosen(chosen, response, question, _others(every, chosen))
     return answer if at is None else unparsed(response, text, "ambiguous")
+
+
+_MENTIONS = 8
+"""Maximum number of identifiers beside which another title is searched for."""
 
 
 def _chosen(at: int, response: Response, question: Question, beside: int = 0) -> Answer:
@@ -304,24 +310,35 @@ def _first_title(text: str, index: TitleIndex, identifiers: Identifiers) -> Matc
     if match is None or len(match.positions) != 1 or match.stage in ("identifier", "item_id"):
         return None
     called = _declared(_identifiers_in(text, identifiers), text)
+    if _CREATOR.search(text[: len(text) - len(rest[0])]) and index.named_in(rest[0][:SEARCH_LIMIT]) - {
+        *match.positions
+    }:
+        return None
     return None if called or TAKEN_BACK.search(rest[0]) or index.find(rest[0].split("\n")[0]) else match
 
 
+_CREATOR = re.compile(r" [–—-] \Z")
 _FIRST_SENTENCE = re.compile(
     r"(?<=[.!])[*_\"”]{0,4} (?=[A-Z])|\n|, (?:obviously|definitely|of course|hands down|for sure|clearly)\b"
-    r"|(?<=\d\)) [-–—] "
+    r"|(?<=\d\)) [-–—] | [–—-] (?=(?:[A-Z][\w.'’]{0,20}(?: |, | ?$|(?=[.,])))+(?:\d{4})?(?:[.,]|$))"
 )
 
 
 def _by_identifier(words: list[Word], every: list[Word], text: str, response: Response, question: Question) -> Answer:
     """Return the Answer for a text with identifiers: `words` without those that are ruled out, `every` with them."""
     index = title_index(question.items)
+    if (at := _highest(text, Identifiers.of(question))) is not None:
+        return _chosen(at, response, question, len(question.items) - 1)
     if _is_question(words, text):
         return unparsed(response, text, "no_candidate_named")
+    if all(word.position is None for word in every) and (at := stands_for(text, index)) is not None:
+        return _titled(at, "fuzzy", response, question)  # N. K. Jemisin's The Fifth Season
     plainest = _plainest(words, text, len(question.items))
     several = len({word.text for word in plainest}) > 1
     if several and not _declared(words, text) and (at := called_title(text, index)) is not None:
         # not 3, not 4. The best option is Heat
+        if any(_is_of_another(word, text, index) for word in plainest[:_MENTIONS]):
+            return unparsed(response, text, "ambiguous")
         return _titled(at, "normalised", response, question, _others(every, at))
     if several or doubt.DEPENDS.search(text[:200]) or _is_aside(plainest[0], text):
         return unparsed(response, text, "ambiguous")
@@ -385,9 +402,18 @@ _PLACE = caseless(
 _PLACE_CHOSEN = caseless(
     r"(?:^\W*(?:my (?:pick|choice|answer) (?:is|would be) |i(?:['’]d| would) )?(?:(?:pick|choose|say|recommend"
     r"|go with|prefer) )?|\b(?:answer|choice|pick) is "
-    r"|\bgo with )" + _PLACE.pattern + r"(?: (?:on|in|of) (?:the|this|that|your) list)?(?="
+    r"|\bgo with |, so )" + _PLACE.pattern + r"(?: (?:on|in|of) (?:the|this|that|your) list)?(?="
     r"[.,;:!]|\W*$| (?:because|since|for|as|is (?:the )?(?:best|better|more|most))\b)"
 )
+
+
+def _is_last(text: str, question: Question) -> bool:
+    """Return whether a text repeats all options and then ends with `…, so the last one.`"""
+    return _PLACE_LAST.search(text) is not None and len(_OPTIONS.findall(text)) == len(question.items)
+
+
+_PLACE_LAST = caseless(rf", so {_PLACE.pattern}\W*\Z")
+_OPTIONS = re.compile(r"^\W{0,4}(?:[A-Z]|\d{1,2})[.):\]] ", re.MULTILINE)
 
 
 def _identifiers_meant(text: str, question: Question, identifiers: Identifiers, index: TitleIndex) -> list[Word]:
@@ -413,6 +439,31 @@ def _identifiers_meant(text: str, question: Question, identifiers: Identifiers, 
 
 def _others(words: list[Word], at: int) -> int:
     return len({word.text for word in words if word.position != at})
+
+
+def _highest(text: str, identifiers: Identifiers) -> int | None:
+    """Return the item with the one highest score (`A: 8%`, `B: 21%`) if a text has nothing but a score for each."""
+    scored = [*_SCORE.finditer(text[:SEARCH_LIMIT])]
+    places = [identifiers.find(one["name"]) for one in scored]
+    rest = _SCORE.sub(" ", text[:SEARCH_LIMIT])
+    if (
+        {*places} != {*range(len(identifiers.texts))}
+        or len(places) != len({*places})
+        or len({one["unit"] for one in scored}) > 1
+    ):
+        return None
+    values = [float(one["value"]) for one in scored]
+    best = [at for at, value in zip(places, values, strict=True) if value == max(values)]
+    return best[0] if len(best) == 1 and _ONLY_SCORES.fullmatch(rest) else None
+
+
+_SCORE = re.compile(
+    r"(?:^|(?<=[\n,;|] )|(?<=[\n,;|%]))[ *_\[(]{0,4}(?P<name>\w{1,3})[\])*_.]{0,4}(?: [^\n:;%]{1,80}?)? ?[:=–—-]"
+    r" ?[*_]{0,3}"
+    r"(?P<value>\d{1,3}(?:\.\d{1,4})?)(?P<unit> ?%|/10|/5|/100|(?<=\.\d)|(?<=\.\d\d)|(?<=\.\d{3}))(?![\w.%/])[*_]{0,3}",
+    re.MULTILINE,
+)
+_ONLY_SCORES = caseless(r"\W*(?:(?:the )?(?:scores?|probabilit(?:y|ies)|likelihoods?|chances?|match|ratings?)\W*)?")
 
 
 def _is_question(words: list[Word], text: str) -> bool:
@@ -446,9 +497,13 @@ def _is_count(word: Word, text: str) -> bool:
     if word.bracketed or not word.text.isdigit() or _NOUN.search(text[max(0, word.start - 20) : word.start]):
         return False
     pattern = _NOUN_BEHIND if text[: word.start].endswith("the ") else _COUNTED
+    if _BOTH_OF.search(text, max(0, word.start - 12), word.start):
+        return False
     return pattern.match(text, word.end) is not None
 
 
+_BOTH_OF = caseless(r"\bboth \d{1,2} and \Z")
+"""`Both 2 and 4 are strong candidates`"""
 _COUNTED = re.compile(
     r" (?:(?:[A-Za-z-]{2,20} ){0,2}"
     r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title"
@@ -484,12 +539,17 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
     if not words or words[0].position is None or words[0].start > (label.end() if label else start) + 3:
         return None
     line, _, rest = text[words[0].end :].partition("\n")
-    named = index.find(line.lstrip(" *_\"'.:)]-–—").rstrip(" *_\"'.:-–—"))
+    line = line.lstrip(" *_\"'.:)]-–—")
+    sentence, _, reason = line.partition(". ")
+    if reason and all(_SECOND.search(text, max(0, word.start - 60), word.start) for word in words[1:]):
+        line, rest = sentence, f"{reason}\n{rest}"
+    named = index.find(line.rstrip(" *_\"'.:-–—"))
     own = named is not None and named.positions == (words[0].position,)
     open_still = _asks_again(words, text) or TAKEN_BACK.search(rest) or _OPTION_LINE.search(rest)
     return words[0].position if own and not open_still else None
 
 
+_SECOND = caseless(r"\b(?:second|runner-up|backup|alternatives?)\b[^.!?\n]*\Z")
 _LABEL = caseless(r"\W*(?:option|answer|choice|pick)\b")
 """`Option C: Heat`"""
 _OPTION_LINE = re.compile(r"^\W*option\b", re.IGNORECASE | re.MULTILINE)
@@ -675,6 +735,8 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
     titles = [text[word.end :].split("\n", 1)[0]]
     if stands_for := _STANDS_FOR.search(before):
         titles += words_before(before, stands_for.start())
+    if word.position is not None and (quoted := _QUOTED_BEHIND.match(text, word.end)):
+        titles.append(quoted["quoted"] or quoted["inside"])
     if (behind := _TITLE_BEHIND.match(text, word.end)) and _names_another(word, behind[1], text, index):
         return True
     plain = [title.strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—") for title in titles]
@@ -696,7 +758,12 @@ def _names_another(word: Word, sentence: str, text: str, index: TitleIndex) -> b
     return word.position not in index.named_in(text[:SEARCH_LIMIT]) and not _ALSO_GOOD.match(after)
 
 
-_TITLE_BEHIND = re.compile(r"[\])*_\"]{0,4}[.):]? ?[*_\"“]{0,3}([A-Z0-9][^\n]{2,200})")
+_TITLE_BEHIND = re.compile(r"[\])*_\"]{0,4}(?:[.):,]| ?[–—-])? ?[*_\"“(\[]{0,3}([A-Z0-9][^\n]{2,200})")
+_QUOTED_BEHIND = re.compile(
+    r"[\])*_\"]{0,4}(?:[,:]| ?[–—-])? ?(?:[\"“«](?P<quoted>[^\"“”«»\n]{2,200})[\"”»]"
+    r"|\((?P<inside>[^\n]{2,200}?)\)(?!\)))"
+)
+"""`E, "Fargo"`, `E (Fargo)`"""
 _ALSO_GOOD = caseless(
     r"[*_\"”)]{0,4},? (?:(?:is|are|was|comes?|would be|might be|could be|seems) )?(?:\w+ly )?(?:(?:an?|the) )?"
     r"(?:also|second|close|runner-up|backup|too|less|not|while|though|but|would|might|could|\w{1,6}n['’]t)\b"

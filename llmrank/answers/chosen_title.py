@@ -48,7 +48,9 @@ _CALLS = caseless(
     r"|i(?:['’]m (?:confident|sure|certain)| think| believe| expect)(?: that)? (?:they|he|she|you|(?:the|this) \w+)"
     r"(?:['’](?:d|ll)| would| will) (?:\w+ly )?(?:enjoy|like|love)(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|most likely (?:to )?(?:watch|read|play|buy|click(?: on)?|listen to|order|enjoy|like|choose|pick)"
-    r"|best (?:remaining )?(?:choice|pick|fit|option|match|recommendation)|(?<!second )(?<!next )best(?=:)"
+    r"|(?:single|very) best (?:song|film|movie|book|game|product|item|course|track|one) (?:here )?is"
+    r"|best (?:remaining )?(?:choice|candidate(?: here)?(?= (?:is|would be)\b)|pick|fit|option|match|recommendation)"
+    r"|(?<!second )(?<!next )best(?=:)"
     r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
     r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
@@ -89,7 +91,7 @@ _BY_OTHERS = caseless(
 _NOT_CALLED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|hesitate|reluctant|avoid\w*|skip\w*|worst|least|worse|unless"
     r"|if(?! i ha(?:d|ve) to| [^.;,\n]{3,80} appeals? to (?:you|them)\b| (?:they|you|he|she|the \w+)(?:['’]ve"
-    r"| have)? (?:enjoyed|liked|loved|seen|read"
+    r"| have)? (?:enjoyed|liked|loved|(?:like|love|enjoy)(?= (?-i:[A-Z])(?!.*\bif\b))|seen|read"
     r"|watched)(?! (?:it|this|that|them|both)\b))|or"
     r"|instead(?![.!]?\s*\Z)|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
     r"|nunca|jamais|jamás|non|né|не|или)\b|\?"
@@ -103,7 +105,8 @@ _SENTENCE = re.compile(
 _BEGINS = re.compile(r"(?: (?:is|would be|for (?:this|the) (?:user|reader)))?\W*\w")
 _CLAUSE = re.compile(
     r"[:;]|, (?:plus|moins|(?:du|de la) même|más|mehr|più|mais|by the same|from the same|(?:a )?(?:more|less"
-    r"|much))\b|,? (?:because|since|as|given|which|not|rather than|instead of|over|parce|car|puisque|weil|da|porque"
+    r"|much))\b|, (?=(?:[A-Z][\w.]{0,20} ){0,2}[A-Z]\w{1,20}['’]s )|,? (?:because|since|as|given|which|not|rather than"
+    r"|instead of|over|parce|car|puisque|weil|da|porque"
     r"|pois|perché|потому|так как)\b| (?:for|with|after|like|than|from|para|pour|für|per|для) (?=[A-Z\"“*])"
     r"| for (?:an? )?(?:fans?|lovers?|someone|somebody|anyone|people|those)\b"
 )
@@ -231,7 +234,8 @@ _BESIDE = caseless(r"\b(?:also|too|close|second|alternative|fine|as well|nearly|
 def called_title(text: str, index: TitleIndex) -> int | None:
     """Return the one item that the last sentence with a title beside such words calls the answer (`so my pick is
     Heat`)."""
-    for sentence in reversed(_SENTENCE.split(text[-_LAST_SIGNS:])):
+    last = text[-_LAST_SIGNS:]
+    for sentence in reversed(_SENTENCE.split(last)) if len(_IF_LIKED.findall(last)) < 2 else ():
         for call in reversed([*_CALLS.finditer(sentence)]):
             if _BY_OTHERS.search(sentence, 0, call.start()):
                 continue
@@ -254,9 +258,9 @@ def called_title(text: str, index: TitleIndex) -> int | None:
             if whole and len(whole.positions) == 1 and not _NOT_CALLED.search(sentence):
                 return whole.positions[0]
             words = sentence[call.end() : end].strip(_OPENS + _CLOSES)
-            near = None if words.islower() and " " not in words else index.nearest(words)  # I'd go for it
-            if near and len(near.positions) == 1 and not _NOT_CALLED.search(sentence[:end]):
-                return near.positions[0]
+            near = None if words.islower() and " " not in words else stands_for(words, index)  # I'd go for it
+            if near is not None and not _NOT_CALLED.search(sentence[:end]):
+                return near
         for at, end in _praised(sentence, index):
             return None if _NOT_CALLED.search(sentence[:end]) else at
         if EDITED.match(sentence):
@@ -266,6 +270,8 @@ def called_title(text: str, index: TitleIndex) -> int | None:
     return None
 
 
+_IF_LIKED = caseless(r"\bif (?:they|you|he|she|(?:the|this) \w+)(?:['’]ve| have)? (?:enjoy|like|love)d?\b")
+"""`If you like Heat, go for Casino; if you like Aliens, go for Alien`: two of these leave it open."""
 _ASIDE = caseless(
     r"[*_\"”]{0,3}(?: [–—-] | \()(?!(?:or|and|maybe|perhaps|if|unless|though|but|no|actually|wait)\b|\d{4}\)"
     r"|[^.\n]{1,60} [–—-] or\b)"
@@ -288,6 +294,29 @@ def _praised(text: str, index: TitleIndex) -> Iterator[tuple[int, int]]:
         matches = (index.find(words.strip(_CLOSES)) for words in words_before(text, found.start()))
         if (match := next(filter(None, matches), None)) and len(match.positions) == 1:
             yield match.positions[0], found.end()
+
+
+def stands_for(text: str, index: TitleIndex) -> int | None:
+    """Return the one item whose title a short text shortens, misspells, or has behind its creator (`Jane Austen's
+    Emma and Other Tales`)."""
+    text = text.strip(_OPENS + _CLOSES)
+    if "\n" in text or len(text) > _TITLE_SIGNS:
+        return None
+    if (by := _CREATOR.match(text)) and (match := index.exact(by[1].strip(_OPENS + _CLOSES))):
+        return match.positions[0] if " " in by[1].strip() and len(match.positions) == 1 else None
+    if match := index.nearest(text):
+        return match.positions[0] if len(match.positions) == 1 else None
+    every = range(len(index))
+    found = index.holding(text, every) if _MODEL.fullmatch(text) else set[int]()
+    if _SEVERAL_WORDS.search(text):
+        found = index.misspelt(text, every)
+    return found.pop() if len(found) == 1 else None
+
+
+_CREATOR = re.compile(r"(?:[A-Z][\w.'-]{0,20} ){0,3}[A-Z][\w.-]{0,20}['’]s ([^\n]{2,200})")
+_SEVERAL_WORDS = re.compile(r"[A-Z]\w{3,}[^.,;:!?]* [A-Z]\w{3,}")
+_MODEL = re.compile(r"(?=.*\d)(?=.*[A-Z])[\w-]{6,30}")
+"""`WH-CH720N`"""
 
 
 def words_before(text: str, end: int) -> list[str]:

@@ -50,13 +50,14 @@ _REJECTED = caseless(
     rf"|em vez de|вместо) (?:(?:choos|pick|recommend|watch)ing )?{_G},?",
     rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) (?![^.;!?\n]{{0,120}}\b(?:better|best|closer)\b){_TAIL}",
     rf"(?:(?<=\n)|(?<=[.!?;] )|^)[^:\n]{{0,200}}\b(?:not|avoid|worst|least (?:likely|suitable|relevant|recommended)"
-    rf"|already|seen|watched|liked|disliked|loved|history|similar|runner|second|alternatives?|backup|honou?rable|skip|also)\b"
+    r"|already|seen|watched|liked|disliked|loved|history|similar|runner|second|alternatives?|backup|honou?rable|skip"
+    r"|also)\b"
     rf"[^:.,\n]{{0,60}}: ?{_G}",
 )
 """What a sentence does not choose: `While B is good,`, `Instead of B,`, `Neither B nor C fits`."""
 _BESIDE = caseless(
     rf"(?:^|(?<=[.!?;:] )|(?<=, ))(?:because|since|as) [^,.;⟦]{{0,80}}{_M}[^.;!?\n,]{{0,200}},",
-    rf"(?:(?<=[\w⟧)]),? (?:because|since)|, (?:with|as)) {_TAIL}",
+    rf"(?:(?<=[\w⟧)])(?<! and),? (?:because|since)|, (?:with|as)) {_TAIL}",
     rf"(?:\b(?:compared (?:to|with)|in contrast to|than|over|between)|(?<=besser) als|(?<=mejor) que) {_G},?",
     rf"(?<=beats )(?<!nothing beats ){_G}|(?<=edges out ){_G}",
 )
@@ -74,7 +75,7 @@ _UNMEANT = (
 )
 _OPEN = caseless(
     rf"\b(?:{_UNMEANT}|"
-    r"not(?! only)|\w{1,6}n['’]t|never|no(?! (?:other|doubt|contest|question)\b)|neither|if(?! i had)|unless"
+    r"not(?! only)|\w{1,6}n['’]t|never|no(?! (?:other|doubt|contest|question)\b)|neither|if(?! i ha(?:d|ve) to)|unless"
     r"|whether|seen"
     r"|watched|played|finished|already|would have|avoid|worst|least|second|runner|backup|also|too|equally|just as"
     r"|so is"
@@ -89,7 +90,7 @@ _LED = (
     r"|hands down"
     r"|only|answer|(?:based on|given|considering|because|since|among|of|out of|from)\b[^,⟦]{1,80}|i think|i believe"
     r"|i['’]d say"
-    r"|no contest|it['’]s|it is)[,:]? ){0,3}"
+    r"|if i ha(?:d|ve) to (?:choose|pick|name|take)(?: (?:just|only))?(?: one)?|no contest|it['’]s|it is)[,:]? ){0,3}"
 )
 _BARE = caseless(
     rf"[^\w|]{{0,6}}{_LED}{_M}(?:,? (?:for sure|definitely|hands down|without a doubt|all the way|obviously|it is"
@@ -107,7 +108,8 @@ _CALLED = caseless(
     r"|should be|must be|would be|answer|most likely)"
     r"|\b(?:antwort|wahl|réponse|choix|respuesta|elección|risposta|scelta|migliore|resposta|escolha|mejor opción"
     r"|melhor opção"
-    r"|meilleur choix) (?:ist|est|es|è|é)|\bfällt auf|(?:würde|wähle|empfehle|nehme)(?: ich)?"
+    r"|meilleur choix) (?:(?:para|pour|für|per) \w+ \w+ )?(?:ist|est|es|è|é)|\bfällt auf|(?:würde|wähle|empfehle"
+    r"|nehme)(?: ich)?"
     r"|\b(?:je (?:choisi\w*|recommand\w*|conseill\w*)|eleg\w+|elijo|recom[ie]\w+|sceg\w+|consigli\w*|escolh\w+)"
     r"|\bбы (?:выбрал|порекомендовал|посоветовал)|лучше всего подходит|ответ —|рекомендую|выбираю|выбор —"
     r"|\bpasst|答案是|选择?|推荐|最\w{1,4}的?(?:选择)?是|(?:正解|答え|おすすめ|適しているの)は|(?:정답|답|것)은"
@@ -120,7 +122,7 @@ _BETTER = (
 )
 _PRAISED = caseless(
     r",? (?:(?:is|would be|will be|seems?(?: to be| like)?|looks? like|appears to be|remains|feels like)"
-    rf" (?:(?:clearly|definitely|probably|still|slightly|much|far|by far|therefore|the|a|an|my|what"
+    rf" (?:(?:clearly|definitely|probably|still|even|slightly|much|far|by far|therefore|the|a|an|my|what"
     rf"|very) ){{0,3}}(?:{_BETTER}|i['’]d)\b(?! to an? )"
     r"|(?:fits?|match(?:es)?|suits?)\b|stands out|wins|does(?=\W*$)|remains|has the edge|a try|comes out on top"
     r"|edges out|beats"
@@ -141,6 +143,7 @@ def chosen(text: str) -> int | None:
         return None
     found: set[str] = set()
     if_so: set[str] = set()
+    final = {*_MARK.findall(" ".join(one[0] for one in _FINALISTS.finditer(text)))} >= {*_MARK.findall(text)}
     for sentence in _sentences(text):
         if _IF_SO.match(sentence):
             if_so |= {*_MARK.findall(sentence)}
@@ -148,13 +151,17 @@ def chosen(text: str) -> int | None:
             found.add(chain[1])
         if any(one.search(sentence) for one in (_IF, _CASES, _SIDE_BY_SIDE)):
             continue
-        for clause in _CLAUSES.split(_BESIDE.sub(" ", _REJECTED.sub(" ", _MERELY.sub(" ", sentence)))):
+        whole = sentence if final else _MERELY.sub(" ", sentence)
+        for clause in _CLAUSES.split(_BESIDE.sub(" ", _REJECTED.sub(" ", whole))):
             named = {*_MARK.findall(clause)}
             bare = _BARE.fullmatch(clause) and _IN_WORDS.search(text) and not _UNNAMED.search(text)
             if len(named) == 1 and not _OPEN.search(clause) and (bare or _is_called(clause)):
                 found |= named
     if len(found) > 1:  # B is better than C, and A is better than B
         found -= {*_MARK.findall(" ".join(one[0] for one in _LOSES.finditer(text)))}
+    if not found and not if_so:  # B is better than A, and D is even better than B
+        pairs = [one.groups() for one in _ABOVE.finditer(text)]
+        found = {one for one, _ in pairs} - {two for _, two in pairs} if len(pairs) > 1 else found
     return int(found.pop()[1:-1]) if len(found) == 1 and if_so <= found else None
 
 
@@ -197,7 +204,8 @@ _UNDECIDED = caseless(
 _CHAIN = re.compile(rf"\W*({_M})(?: > {_M})+\W*")
 _IF_SO = caseless(r"\W*(?:if|unless|otherwise)\b")
 _IF = caseless(
-    r"\b(?:if(?! i had| i could)|unless|whether|otherwise)\b|\?|,? (?:but|yet|aber|mais|pero|ma|mas|но) [^⟦]*$"
+    r"\b(?:if(?! i ha(?:d|ve) to| i could)|unless|whether|otherwise)\b|\?|,? (?:but|yet|aber|mais|pero|ma|mas|но)"
+    r" [^⟦]*$"
 )
 """A condition, a question, or a last clause that takes back what was said: `A, but the user has seen it`."""
 _UNNAMED = caseless(
@@ -245,5 +253,18 @@ _UNSURE = caseless(
     r"|\bhard to (?:say|choose)\b"
     rf"|{_M} is (?:just as|equally) good"
 )
-_LOSES = caseless(rf"(?<!nothing )(?<!nothing is better )\b(?:than|over|beats|edges out) {_G}")
+_LOSES = caseless(
+    rf"(?<!nothing )(?<!nothing is better )\b(?:than|over|beats|edges out) {_G}",
+    rf"\b(?:is|be|ist|est|es|è|é) (?:not|nicht|no|non|não|pas) {_G}(?=,? (?:but|sondern|sino|ma|mas|mais) {_M})",
+)
+_ABOVE = caseless(
+    rf"({_M}) [^.;⟦]{{0,60}}\b(?:better|closer|stronger|beats|edges out)\b[^.;⟦]{{0,40}}({_M})(?! for \w+ ?\w*[.;])"
+)
+"""`D is an even better match than B`"""
+_FINALISTS = caseless(
+    rf"\b(?:both {_G} (?:are|fit|would be|seem|look|work)\b(?! (?:too|not|wrong|poor|weak))|comes? down to {_G}"
+    rf"|(?:(?:best|strongest|top|closest|leading) (?:\w+ )?(?:candidates|options|choices|contenders|matches|picks)"
+    rf"|finalists|shortlist)(?: here)? (?:are|is) {_G})"
+)
+"""`Both B and C are strong candidates`: which of these is better, is the best of all."""
 _REASON = caseless(r",? (?:because|since)\b.*$")

@@ -23,6 +23,7 @@ from llmrank.answers.chosen_title import (
     chosen_title,
     is_alone,
     is_labelled_as_other,
+    stands_for,
 )
 from llmrank.answers.envelope import answer_alone
 from llmrank.answers.matching import Match, TitleIndex, title_index
@@ -161,7 +162,8 @@ def _in_json(text: str, index: TitleIndex) -> Match | None:
     titles = {title for title in TITLE_FIELD.findall(text) if "_" not in title}  # {"name": "recommend_item", …}
     title = titles.pop() if len(titles) == 1 else ""
     match = index.find(title) or index.nearest(title)
-    if match is None and (at := index.recalled_by(title)) is not None:
+    at = index.recalled_by(title) if match is None else None
+    if match is None and (at := stands_for(title, index) if at is None else at) is not None:
         return Match((at,), "fuzzy")
     return match if match and match.positions else None
 

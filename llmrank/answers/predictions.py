@@ -20,7 +20,10 @@ USER = (
     "(?:user|person|viewer|reader|player|listener|customer|guest|subscriber|shopper|diner|gamer|learner|student|visitor"
     "|buyer|client)"
 )
-TAKE = r"like|enjoy|love|appreciate|watch|want|play|read|buy|order|click(?: on)?|try|make|cook|visit|finish|use"
+TAKE = (
+    r"like|enjoy|love|appreciate|watch|want|play|read|buy|order|click(?: on)?|try|make|cook|visit|finish|use|save"
+    r"|stream"
+)
 """What a user does who likes an item."""
 _THINGS = "movie|film|book|game|song|album|track|show|series|product|item|one|title|article|story|dish|place|course"
 _ASPECTS = (
@@ -32,7 +35,10 @@ _SURELY = (
     r"(?: (?:(?:most|very|almost|highly|more than) )?(?:likely|probably|definitely|certainly|surely|really|absolutely"
     r"|also|still|thoroughly|truly|totally|actually|just|fully|genuinely|strongly))*"
 )
-_NOT_LIKED = r" (?:to|through)\b| an? (?:rule|habit|point)\b|(?<=\buse it) as\b|(?<=\btry it),? (?:and|but|once)\b"
+_NOT_LIKED = (
+    r" (?:to|through)\b| an? (?:rule|habit|point)\b|(?<=\buse it) as\b|(?<=\bsave it) for\b"
+    r"|(?<=\btry it),? (?:and|but|once)\b"
+)
 """What follows `it` if a verb does not mean that the user likes it: `They will make it through the first hour`."""
 _PREDICTION = caseless(
     r"(?:(?P<doubt>\bi (?:(?:do|would)(?: not|n['’]t) (?:really )?(?:think|believe|expect|imagine|see (?:why|how))"
@@ -66,11 +72,11 @@ _THEIRS = (
 )
 _SMALL = (
     "is|are|would|will|should|do|does|wo|looks?|seems?|appears?|feels?|like|be|to|not|never|hardly|very|really|quite"
-    "|rather|clearly|probably|most|highly|likely|definitely|exactly|all|that|much|of|an?|the|only|also|one|still|by|no|means"
+    "|rather|clearly|probably|most|highly|likely|definitely|exactly|all|that|much|of|an?|the|also|one|still|by|no|means"
 )
 _FIT = caseless(
     r"(?:\bi (?:(?:do|would)(?: not|n['’]t) (?:think|believe|say)|doubt)(?: that)? )?"
-    rf"(?:\b(?:it|this|that|(?:this|the) (?:{_THINGS}))|\A[\W_]{{0,9}})(?:(?: |\b)(?:{_SMALL})(?:n['’]t)?\b"
+    rf"(?:(?<!would )(?<!does )(?<!will )\b(?:it|this|that|(?:this|the) (?:{_THINGS}))|\A[\W_]{{0,9}})(?:(?: |\b)(?:{_SMALL})(?:n['’]t)?\b"
     rf"|['’]s\b){{0,8}} ?"
     r"(?:\b(?:great|good|perfect|excellent|strong|natural|ideal|solid|suitable|poor|bad|weak|wrong|terrible)"
     r" (?:fit|match|choice|recommendation|pick)|(?<=\ba )(?:match|fit)"
@@ -112,7 +118,7 @@ ABOUT_ANOTHER = caseless(
 HEDGED = re.compile(
     r"[\W_]*(?:(?:it is|it['’]s|that['’]s|very|highly|quite|most|extremely|rather|more than) )*"
     r"(?P<un>not (?:very |at all )?|un)?(?:likely|probably|probable)(?P<not> not)?"
-    r"[*_]{0,3}(?:[.!]|,(?= (?:because|since|as|given)\b)|$)"
+    r"[*_]{0,3}(?:[.!;]| [–—-] (?!\d)|,(?= (?:because|since|as|given)\b)|$)"
     r"(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:so |but |then )?(?:yes|no)\b)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -188,12 +194,15 @@ _PREDICTION_ABROAD = caseless(
     r"|(non )?apprezzerebbe|(não )?gostaria d[eoa]\w*|(не )?понравится(?! ли)|passt (?:gut "
     r"|(nicht) )?zum geschmack)\b"
     r"(?!(?: \w+){0,2} [\"“«*]?(?-i:[A-Z]))"
+    r"(?! (?:algo|otr[oa]s?|más|qualcosa|altro|quelque|autre|etwas|outr[oa]s?)\b)"
 )
 """`No le gustará.`, `Ça devrait lui plaire.`; the groups hold what denies it."""
 _EVENT = (
     rf"(?: (?:that|of|for|to) (?P<{{0}}>[^.!?\n]{{{{0,40}}}}\b(?:lik|enjoy|lov|appreciat|interest|appeal|dislik|hat"
     rf"|yes)[^.!?,;\n]{{{{0,40}}}})"
-    rf"| (?P<{{0}}2>(?:(?:the|this) {USER}|they) [^.!?\n]{{{{0,20}}}}\b(?:like|enjoy|love)[^.!?,;\n]{{{{0,40}}}}))?"
+    rf"| (?:that )?(?P<{{0}}2>(?:(?:the|this) {USER}|they|he|she)(?: [^.!?\n]{{{{0,20}}}}\b(?:like|enjoy|love)"
+    rf"|(?:['’](?:d|ll)| would| will)? (?:{TAKE}|opens?)(?:e?s)?\b(?![^.!?\n]{{{{0,40}}}}\b(?:but|then"
+    rf"|return|refund|regret|once|of it)))[^.!?,;\n]{{{{0,40}}}}))?"
 )
 _DEGREE = (
     r"(?:(?:very|quite|rather|fairly|about|around|roughly|only|also|an?|the) ){0,3}"
@@ -222,12 +231,20 @@ def odds(text: str) -> set[bool] | None:
         event = " ".join(text for name, text in one.groupdict().items() if text and name[:5] in ("event", "behin"))
         if not (one["high"] or one["low"]) and share == _EVEN:
             return {True, False}
+        if event and not _OF_ITEM.search(event):
+            continue
         likely = bool(one["high"]) or share > _EVEN
         found.add(likely == (_NEGATIVE.search(event) is None))
     return found or None
 
 
 _EVEN = 50.0
+_OF_ITEM = caseless(
+    rf"\b(?:(?:dis)?lik(?:es?|ing)|enjoy(?:s|ing)?|(?:lov|appreciat|hat)(?:es?|ing)|appeal(?:s|ing)?|interest(?:s|ing|ed)?"
+    rf"|yes|opens?|(?:{TAKE})s?)(?: (?:in|to))?(?: (?:it|this|that|them|him|her|(?:the|this) (?:{_THINGS}|{USER})))?"
+    r"(?: (?:a lot|very much|too|as well))?\W*$"
+)
+"""What a chance is of: that they like it, and not something else or a part of it."""
 _FOR = caseless(
     rf"\bright up {_THEIR} (?:alley|street)\b",
     r"\A\W*(?:highly |strongly )?recommended(?=[*_]{0,3}(?:[.!\n]|$))",
@@ -238,6 +255,9 @@ _FOR = caseless(
     r"\A\W*(?:i (?:do not|don['’]t) see why not|without (?:a )?doubt|claro que sí|bien sûr que oui"
     r"|por supuesto que sí)[.!]",
     r"\bwould(?: not|n['’]t) hesitate to recommend (?:it|this)\b",
+    rf"\bi(?:['’]d| would) be (?:\w+ )?surprised if (?:they|he|she|(?:the|this) {USER}) (?:did(?:n['’]t| not)"
+    rf" (?:{TAKE})"
+    rf"|(?:disliked|hated|skipped)) (?:it|this)\b",
     r"\bno-brainer\b|\bno doubt about (?:it|that)\W{0,3}[.!–—-]",
     r"\bi(?:['’]d| would) bet on it\b",
     rf"\b(?:can(?:no|['’])t|do(?: not|n['’]t)) see why (?:they|he|she|the {USER}) would(?: not|n['’]t)(?=[.,;!]|$)",
@@ -250,8 +270,8 @@ _FOR = caseless(
     r"|desde luego|sans (?:aucun )?doute|certainement|seguramente|sehr wahrscheinlich"
     r"|direi (?:proprio )?di sì)[.!:]"
     r"(?! *(?:no|não|non|nein|nicht|pas)\b)",
-    r"\bverdict\W{1,9}(?:highly |strongly )?recommended(?=[*_]{0,3}(?:[.!\n]|$))|예(?:에|쪽에) (?:더 )?가깝",
-    r"\A\W*推荐\W*\Z|\A\s*✅\s*\Z|좋아할 (?:것|겁)(?! 같지)|应该会喜欢",
+    r"\bverdict\W{1,9}(?:highly |strongly )?recommend(?:ed)?(?=[*_]{0,3}(?:[.!\n]|$))|예(?:에|쪽에) (?:더 )?가깝",
+    r"\A\W*推荐\W*\Z|\A\s*✅\s*\Z|좋아할 (?:것|겁)(?! 같지|이라고 (?:보기|생각하기) 어렵)|应该会喜欢",
     r"(?:\A|[。，,.\n])[^。，,.\n不没]{0,30}会(?:很)?喜欢(?![的吗么?？])|気に入ると思"
     r"|楽しめると思|好きだと思",
 )
@@ -276,8 +296,15 @@ _AGAINST = caseless(
     r"(?<!probably, but )(?<!likely, but )(?<!maybe, but )(?<!yes, but )\bi would(?: not|n['’]t) bet on it\b",
     r"\bi(?:['’]d| would) (?:skip|pass on) (?:it|this)\b",
     rf"\bnot (?:(?:really|quite) )?{_THEIR} (?:thing|style|taste|cup of tea)\b",
+    rf"\bi(?:['’]d| would) be (?:\w+ )?surprised if (?:they|he|she|(?:the|this) {USER}) (?:(?:lik|enjoy|lov|appreciat"
+    r"|watch|play"
+    r"|finish|click|order|pick)ed|wanted|bought|read|chose|sat through|stuck with|(?:got|made it) (?:past|through"
+    r"|to))\b"
+    r"(?![^.!?\n]*\b(?:less|only|other|already|before)\b)",
+    rf"\bnot (?:really )?(?:one|something) for (?:them|him|her|(?:the|this) {USER})(?=[.,;!]|$)",
     r"\bgive (?:it|this) a miss\b",
-    r"좋아하지 않|不(?:太|大)?(?:可能|会)(?:会)?喜欢|不认为[^。，,.\n]{0,12}会喜欢",
+    r"좋아하지 않|不(?:太|大)?(?:可能|会)(?:会|去)?(?:喜欢|点击|观看|购买|阅读|[看读玩买])"
+    r"|不认为[^。，,.\n]{0,12}会喜欢",
     r"合わないと思|好まないと思|気に入らないと思",
 )
 """Idioms that speak for the item, and against it."""

@@ -117,7 +117,8 @@ _NAMED = (
 )
 _PREDICTED = caseless(
     rf"(?:\b(?:predicted|final|expected|estimated) (?:rating|score"
-    rf"|prediction)|\bprediction(?= ?[:=])|予[測想]評価)[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?"
+    rf"|prediction)|\bprediction(?= ?[:=])|予[測想]評価)(?:[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?"
+    rf"|[:= *_]{{1,5}}{_WORD.replace('value', 'word')}(?=[*_]{{0,3}}(?:[.,!\n]|$)))"
 )
 _OPENS = caseless(
     rf"^\W*(?:but )?(?:(?:vermutlich|wahrscheinlich|wohl|probablement|probabilmente|probablemente|provavelmente"
@@ -126,7 +127,7 @@ _OPENS = caseless(
     rf"|(?:(?:most )?(?:probably|likely)|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict))"
     rf"(?: an?)?|(?:(?:certainly|definitely|surely) )?an? (?:very )?(?:solid|full|strong|clear|safe|easy"
     rf"|perfect|weak|generous)) {_EITHER}{_UNIT}?"
-    rf"(?:[.!:](?= |$)|,? (?:as|because|since|from|given|weil|da|denn|car|parce|porque|perché)\b)"
+    rf"(?: ?[.!:](?= |$)|,? (?:as|because|since|from|given|weil|da|denn|car|parce|porque|perché)\b)"
 )
 """How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
@@ -153,7 +154,7 @@ _LEAVES = caseless(
 _EXPECTS = caseless(
     rf"\b(?:will|would|should) (?:probably |likely )?(?:land|come in"
     rf"|end up) (?:at|around|near) (?:around |about |roughly )?(?:an? )?{_DIGITS.replace('value', 'word')}|"
-    rf"\bi(?:['’]d| would) expect (?:(?:this|it)(?: one)? )?to (?:land|come in|be|get|score|end up)(?: at"
+    rf"\bi(?:['’]d| would)? expect (?:(?:this|it)(?: one)? )?to (?:land|come in|be|get|score|end up)(?: at"
     rf"| around)?(?: an?)? {_DIGITS.replace('value', 'lands')}|"
     rf"\bi(?:['’]d| would)? expect (?:about |roughly )?(?:an? {_DIGITS}(?![-–]\w)"
     rf"|{_DIGITS.replace('value', 'scaled')}{_UNIT})"
@@ -185,12 +186,28 @@ _AS_NOUN = caseless(
     rf"\ban? (?:\w+ )?{_EITHER.replace('word', 'put')} (?:at (?:best|most)|(?:from|for) (?:them|(?:this|the"
     rf"|an?) {USER}))\b",
     rf"\b(?:würde|dürfte)\b[^.!?\n\d]{{0,60}}\b(?:eine )?{_DIGITS.replace('value', 'word')}{_UNIT}?"
-    r" (?:vergeben|geben)\b",
+    r" (?:vergeben|geben|vorhersagen|erwarten|schätzen|bewerten|tippen)\b",
     rf"\beine {_DIGITS.replace('value', 'lands')} (?:vergeben|geben) (?:würde|dürfte)\b",
     rf"\b(?:donnerait|mettrait|daría|pondría|daria|darebbe|metterebbe)\b[^.!?\n\d]{{0,40}} (?:un[ae]?|uma?)"
     rf" {_DIGITS.replace('value', 'scaled')}",
 )
 """`so a 2 at best`, `dass der Nutzer hier eine 4,5 vergeben würde`"""
+_GIVES = caseless(
+    rf"\b(?:gives(?: (?:it|this(?: one)?))?|lands? at|comes? in at|earns?) an? (?:\w+ )?"
+    rf"{_EITHER.replace('word', 'put')}{_UNIT}?(?=[.,;!]|$| (?:because|since|given|as\b(?! a))| from (?:this|them|the"
+    rf" {USER}))",
+    r"\b(?:will|would|should) (?:(?:most|very) )?(?:likely |probably )?(?:get|earn|receive|score) an?"
+    rf" {_DIGITS.replace('value', 'word')}"
+    rf"(?=[.,;!]|$| (?:as well|too|from (?:this|them|the {USER})))",
+    rf"{_DIGITS.replace('value', 'lands')} ?[点點分](?:くらい|程度)?と予[想測]",
+    rf"会给[^。，,.\n]{{0,20}}打 ?{_DIGITS.replace('value', 'scaled')} ?分",
+)
+"""`lands at a four`, `so this will most likely get a 5 as well`"""
+_OFTEN = caseless(
+    r"\b(?:if|unless|not|n['’]t|never|usually|typically|normally|often|always|sometimes|critics?|most|others?|rarely"
+    r"|hardly"
+    r"|average|imdb|might|may|could|every|any)\b(?! likely)"
+)
 _ESTIMATES = caseless(
     r"\b(?:schätze|erwarte|vermute|prognostiziere) ich (?:(?:daher|also|somit|deshalb|auf|etwa|rund|eher) ){0,3}"
     rf"{_DIGITS}{_UNIT}"
@@ -205,7 +222,7 @@ _CHANGED = caseless(
 """The end of a text that changes its first rating: `I'd lower that to 4`."""
 _CONVERTED = caseless(
     r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:(?:correspond|translat|equat|convert|map)\w{0,3}"
-    rf"|(?:com|work)(?:es?|s|ing)(?: out)?) to (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))"
+    rf"|(?:com|work)(?:es?|s|ing)(?: out)?) (?:to|at) (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))"
     r"|\b(?:mapped|converted|translated|scaled) (?:on ?)?to (?:the|your)\b[^!?\n]{0,30}\bscale\b[^!?\n]{0,60}"
     r"(?:\bis|\bgives|\bbecomes|=|:)"
     rf" (?:an? |about )?[*_]{{0,3}}{_DIGITS.replace('value', 'scaled')}(?! ?(?:/|out of))"
@@ -292,13 +309,13 @@ _NO_RATING = caseless(
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
     r"|\((?:out of|of|von|sur|su|max\.?) ?\d{1,3}\)|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel"
     r"|resort|property|restaurant)\b|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
-    r"\b(?:averag(?:e|es|ed|ing)|mean)(?: (?:rating|score|stars)s?)?(?: (?:on|for|of|by) (?:(?:the|their"
-    r"|this) )?\w{1,20})?"
+    r"\b(?:averag(?:e|es|ed|ing)|mean)(?: (?:rating|score|stars)s?)?(?: (?:on|for|of|by|over|across) (?:(?:the|their"
+    r"|this|\d+) )?\w{1,20})?"
     r"(?: (?:is|of|was|being|at|about|around|out at)){1,2} \d(?:[.,]\d+)?|\b(?:ratings?"
     r"|scores?) (?:\w+ly )?averag(?:e|es|ed) (?:about )?\d(?:[.,]\d+)?"
     r"|\bim (?:schnitt|durchschnitt)(?: bei)? \d(?:[.,]\d+)?",
-    rf"(?:\b(?:rather than|instead of)|(?<=\d) than|(?<=\d), not"
-    rf"|\bnot(?= [^.,;]{{1,9}}, but\b)) (?:an? )?{_NUMBER}(?![\w%])",
+    rf"(?:\b(?:rather than|instead of)|(?<=\d) than|(?<=\d), not|(?<=\d) als|(?<=\d) que"
+    rf"|\bnot(?= [^.,;]{{1,9}}, but\b)) (?:an? |eine? |une? |una )?{_NUMBER}(?![\w%])",
     r"\bhow many (?:stars|points)\b[^?\n]{0,80}\?|\b(?:has|holds) \d(?:[.,]\d)? (?:stars?|points) on\b[^.;,\n]*",
     r"(?<=\w) ?\(\d ?(?:[-–]|to) ?\d{1,2}\)(?= ?:)",
     rf"\bat (?:least|most) (?:an? )?{_NUMBER}(?=,? (?:(?:most|more) likely|likely|probably)\b)",
@@ -319,7 +336,7 @@ _OTHERS = caseless(
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
     r"|\b(?:critics|reviewers|imdb|metacritic|letterboxd|(?:the|their) last \w+) (?:g[ai]ves?|rated?s?"
     r"|got)\b[^.;,\n]*"
-    r"|에 \d점을 (?:주었|줬|매겼|준)[가-힣]*|[给給][^，。,.\n]{1,30}[打评評给給]了 ?\d ?[分星]"
+    r"|에 \d점을 (?:주었|줬|매겼|준)[가-힣]*|[给給][^，。,.\n]{1,30}[打评評给給][了过過] ?\d ?[分星]"
     r"|都[给給打]了? ?\d ?[分星]"
 )
 """Statements about other items, or by others: `The user gave 5 stars to Vertigo.`, `Critics gave it 5.`"""
@@ -425,6 +442,7 @@ def _plain(text: str, question: Question) -> str:
     text = _FULL_MARKS.sub(lambda found: " " if _number(found[1] or found[2]) == high else found[0], text)
     text = _HALF_BEHIND.sub(r"\2 \1", _STAR_BEFORE.sub(r"\1 stars ", text))
     text = _SYMBOLS.sub(_star_count, without_titles(text, question.items, " "))
+    text = _SCALE.sub(lambda found: " " if float(found[1]) == high else found[0], _OF_TITLE.sub("", text))
 
     def mark(found: re.Match[str]) -> str:
         ends = _number(found["value"]), _number(found["until"])
@@ -440,6 +458,14 @@ def _plain(text: str, question: Question) -> str:
     return _BOUND.sub(_RANGE_MARK, _RANGE_IN_ASIA.sub(_RANGE_MARK, _RANGE.sub(mark, text)))
 
 
+_SCALE = caseless(
+    r"\b(?:on|auf) (?:a|an|the|einer|der) (?:scale|skala) (?:of|from|von) \d (?:to|bis|-|–) (\d{1,3})\b(?:"
+    r" ?\([^()\n]{1,80}\)"
+    r"|, where [^.,\n]{1,100},)"
+)
+"""`On a scale from 1 to 5, where 5 means love,`"""
+_OF_TITLE = re.compile(r"(?<=\brating) for [^:.\n]{1,80}(?=: ?[*_]{0,3}(?:\d|[a-z]{3,5}\b))")
+"""`Predicted rating for 8½: 3`"""
 _STARS_BEHIND = re.compile(r"星 ?(\d(?:\.5)?)つ")
 _HALF_STARS = re.compile(r"([一二三四五])[颗顆个個]?([分星])半")
 """`三星半`"""
@@ -484,7 +510,7 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
     lines = [line for line in text.splitlines() if line.strip()]
     if _TWO_WAYS.search(text):
         return [(math.nan, None)]
-    if given := _revised(lines):
+    if given := _revised(lines) or ([] if declined else _summed_up(lines)):
         return given
     alone = [(at, found) for at, line in enumerate(lines) if (found := _ONLY.fullmatch(line))]
     if len(alone) > 1 and RETRACTION.search("\n".join(lines[alone[0][0] + 1 : alone[-1][0]])):
@@ -498,6 +524,17 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
     if declined:
         return [] if declines(text) else _with_unit(text, scale[1])
     return _stated(text, lines, scale) or _with_unit(text, scale[1]) or _in_short_text(text, scale)
+
+
+def _summed_up(lines: Sequence[str]) -> list[Given]:
+    """Return the rating in a table of one row, or in a line such as `Overall: 3/5`."""
+    for above, rule, line, below in zip(lines, lines[1:], lines[2:], [*lines[3:], ""], strict=False):
+        is_table = {*rule} <= {*"|-: "} and "|" in line and "|" not in below
+        heads = [at for at, head in enumerate(above.split("|")) if _HEAD.fullmatch(head)] if is_table else []
+        cells = line.split("|")
+        if len(heads) == 1 and heads[0] < len(cells) and (cell := _ONLY.fullmatch(cells[heads[0]])):
+            return _given([cell])
+    return _given(found for line in lines if (found := _OVERALL.fullmatch(line)))
 
 
 def _revised(lines: Sequence[str]) -> list[Given]:
@@ -517,6 +554,18 @@ def _revised(lines: Sequence[str]) -> list[Given]:
     return [] if taken_back else _given(found for _, found in corrected)
 
 
+_OVERALL = caseless(
+    r"\W*(?:overall|total|in total|insgesamt|gesamt(?:note|wertung|bewertung)?|au total|en général)\b(?:(?: (?:rating"
+    r"|score"
+    rf"|fit|prediction|for [^:\d\n]{{1,60}}))?\W{{1,4}}"
+    rf"|,? i(?:['’]d| would)? (?:think|say|guess|expect) (?:(?:they|he|she|(?:the|this) {USER})(?:['’]d| would) give"
+    r" (?:it|this) )?"
+    rf"(?:an? )?){_DIGITS}{_UNIT}?\W*"
+)
+"""`- Food: 4/5 … Overall for this user: 3/5`"""
+_HEAD = caseless(r"\W*(?:(?:predicted|expected|estimated|final|likely) )?(?:rating|score|stars|bewertung|note)\W*")
+
+
 def _sentence_around(text: str, found: re.Match[str]) -> str:
     """Return the sentence of a match, of at most two hundred characters on either side."""
     before, after = text[max(0, found.start() - 200) : found.start()], text[found.end() : found.end() + 200]
@@ -532,6 +581,9 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
             return [*dict.fromkeys((*before, *after))]
     if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
         return _with_replacements(_given([found]), text, scale)
+    gives = [found for found in _GIVES.finditer(text) if not _OFTEN.search(_sentence_around(text, found))]
+    if len(given := _given(gives)) == 1:
+        return given
     for pattern in (
         _CONVERTED,
         _LEAVES,

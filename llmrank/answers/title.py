@@ -259,7 +259,7 @@ def without_titles(text: str, items: Sequence[Item], mark: str) -> str:
 _LETTER = re.compile(rf"[^\W{EAST_ASIAN}]")
 """What touches no title: `我推荐Heat。` names it."""
 _LAST_YEAR = re.compile(r" \(\d{4}\)$")
-_TITLES_OUT = 4
+_TITLES_OUT = 20
 _SHORT = 3
 
 

@@ -100,7 +100,11 @@ _WEIGHED = caseless(
     r"|\bno\W{1,5}(\d{1,3}(?:\.\d+)?)(?!\d)[^\n]{0,40}?\n?[^\n]{0,9}?\byes\W{1,5}(\d{1,3}(?:\.\d+)?)(?!\d)"
 )
 """`Yes: 0.2, No: 0.8`"""
-_ON_CONDITION = re.compile(r"\byes,? (?:if|when)\b.{0,400}\bno,? (?:if|when)\b", re.IGNORECASE | re.DOTALL)
+_ON_CONDITION = re.compile(
+    r"\byes,? (?:if|when)\b.{0,400}\bno,? (?:if|when)\b|\bif\b[^.!?\n]{1,80}, (yes|no)\b.{0,200}\bif\b[^.!?\n]{1,80},"
+    r" (?!\1)(?:yes|no)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _ASKED = caseless(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+")
 """The question, repeated before the answer."""
 _ACKNOWLEDGES = caseless(
@@ -126,7 +130,8 @@ _ANSWERS_ITSELF = caseless(
 """`But will this user like it? No.`"""
 _ONLY_VERDICT = caseless(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)")
 _LAST_WORD = caseless(
-    r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$|\b(?:in that case|so|then)[,:]? (yes|no)\b(?![^\n]*\b(?:yes|no)\b)"
+    r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$|\b(?:in that case|so|then)[,:]? (?:i(?:['’](?:d|ll)| would| will)?"
+    r"(?: have to)? say[,:]? )?(yes|no)\b(?![^\n]*\b(?:yes|no)\b)"
 )
 _SO = caseless(rf"\bso: ?[*_\"]{{0,3}}({_EITHER})(?=[*_\"]{{0,3}}(?:[.!,]|$))")
 _LAST_SENTENCE = caseless(rf"([.!?])[*_]{{0,3}} [*_]{{0,3}}({_EITHER})[*_]{{0,3}}[.!]?[*_]{{0,3}}\s*$")
@@ -145,7 +150,9 @@ _IDIOM = caseless(
     r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
     r"|\b(?:has|have|had|with|and) no (?!(?:because|since|doubt|reason|evidence|way|signs?|indication"
     r"|one)\b)(?=[a-z]{3})",
+    r"\bon the other hand,? (?:yes|no)\s*\Z",
 )
+_IT_IN_QUOTES = re.compile(r"[\"“«*_]{1,3}it[\"”»*_]{1,3}(?!\w)")
 _NO_REASON = caseless(
     rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b"
     rf"|reason(?= (?:they|he|she|(?:the|this) {USER}) would\b)|(?:evidence|indication|signs?)(?= that\b)"
@@ -158,7 +165,10 @@ _FIRST_THOUGHT = caseless(
 """`My first thought was no`: what follows is the verdict."""
 _CANNOT_BUT = caseless(
     rf"\bi can(?:no|['’])t imagine (?:(?:the|this) {USER}|them|him|her) not (?:liking|enjoying|loving) (?:it|this)\b"
-    rf"|\b(?:i can(?:no|['’])t recommend (?:it|this(?: \w+)?) (?:(?:highly|strongly) )?enough"
+    rf"|\bi can(?:no|['’])t imagine (?:that )?(?:(?:the|this) {USER}|they|he|she) (?:would|will)(?:(?:n['’]t| not)"
+    rf" (?:{TAKE})"
+    r"| (?:dislike|hate|skip)) (?:it|this)\b|\b(?:i can(?:no|['’])t recommend (?:it|this(?: \w+)?) (?:(?:highly"
+    r"|strongly) )?enough"
     rf"|i (?:do(?: not|n['’]t) think|doubt) (?:they|he|she|(?:the|this) \w+)(?:['’]d| would) say no"
     r"(?: to (?:it|this(?: one)?))?"
     rf"|no reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not)(?=[.!]|$)"
@@ -179,7 +189,10 @@ _EMPHATIC = re.compile(
 _HARDLY = re.compile(
     r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas"
     r"|waarschijnlijk niet|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
-    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$|, (?!(?:aber|sondern|mais|pero|ma|mas|но)\b)))"
+    r"|provavelmente não|pas (?:vraiment|trop)|nicht (?:wirklich|unbedingt)|niet echt|not really|perhaps not|no"
+    r" (?:creo|realmente)|non (?:proprio|credo)|não (?:exatamente|acho)|не очень|не думаю)(?=[*_]{0,3}(?:[.!]|$|,"
+    r" (?!(?:aber|but|sondern"
+    r"|mais|pero|ma|mas|но)\b)))"
     r"(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:doch |si |но )?(?:ja|oui|да|tak|sì|sí|sim)[.!]?(?:\s|$))",
     re.IGNORECASE | re.DOTALL,
 )
@@ -255,7 +268,8 @@ class YesNo:
         if not text:
             return unparsed(response, text, "empty")
         first = before_next_question(text.strip())
-        text = _CANNOT_BUT.sub("they will like it. ", without_titles(first or text, question.items, "it"))
+        text = _IT_IN_QUOTES.sub("it", without_titles(first or text, question.items, "it"))
+        text = _CANNOT_BUT.sub("they will like it. ", text)
         text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
         parts = (text, without_remarks(text, _SAYS_MORE), told := _TOLD.sub("", _TOLD.sub("", text)))
         parts = (*parts, without_remarks(told, _SAYS_MORE))
@@ -503,14 +517,21 @@ def _as_clause(text: str) -> set[bool] | None:
     if TAKEN_BACK.search(text):
         return None
     sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if not _IS_OPEN.search(one))
-    return _meant(one[1] for sentence in sentences for one in _CLAUSE.finditer(sentence)) or None
+    found = (one for sentence in sentences for one in _CLAUSE.finditer(sentence))
+    return _meant(one[2] for one in found if one[1] or _REASONED.match(one.string)) or None  # They like action, yes.
 
 
 _IS_OPEN = caseless(rf"{_ON_SOMETHING.pattern}|\?|\b(?:might|maybe|perhaps|some|others?|neither)\b")
 _CLAUSE = caseless(
-    r"(?:(?<=\w)(?:[,;]| [–—]) |\bbut )(?:(?:but|then|i(?:['’]d| would) say|i think|probably|most likely),? ){0,2}"
+    r"(?:(?<=\w)(?:[,;]| [–—]) |(?=\bbut ))"
+    r"((?:(?:but|then|i(?:['’]d| would) say|i think|probably|most likely),? ){0,2})"
     r"(yes|no|ja|nein|oui|non|s[íì]|sim|não|да|нет)(?=[.,;!]|$| [–—-])(?!, (?:but|and)\b)"
 )
+_REASONED = caseless(
+    r"\W*(?:given|based on|considering|since|because|as|with|judging|although|though|while|for|despite|overall|da"
+    r"|angesichts|vu|étant donné|dado|dato|considerando)\b"
+)
+"""How a sentence begins that gives reasons before its verdict: `Given their taste, yes.`"""
 _OPPOSITE_ASKED = caseless(r"[\"_](?:dislikes?|hates?|skip|avoid|rejects?)\w{0,12}\" ?: ?\"?(?:true|false|yes|no)\b")
 """`{"dislike": true}`"""
 _DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")

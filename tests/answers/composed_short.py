@@ -692,6 +692,24 @@ A opção {x} é a melhor.
 {x}번입니다.
 Вариант {x}.
 Я бы выбрал вариант {x}.
+Both {y} and {x} are strong candidates, but {x} edges out {y}.
+While both {y} and {x} are strong candidates, {x} edges out {y} because it is shorter.
+It's either {y} or {x}. If I have to choose only one, it's {x}: the mood is closer.
+At first glance {y} looks right. So the best option is not {y} but {x}.
+{y} is a better match than {z} for this reader, and {x} is an even better match than {y}.
+{x}) {T}. It is short and funny. My second choice would be {y}), then {z}).
+That leaves {y} and {x}, and since the user asked for something short, {x}.
+La mejor opción para este usuario es la **{x}**, ya que le gusta el género.
+The best next one is {x}, "{T}", since "{U}" is too long.
+I'd pick {x}, {T}.
+I'd pick {x} ({T}).
+I like {y}, but it must be {x}.
+I'd settle for {x}, though {y} is close.
+In favour of {x} over {y}: it is short.
+Recomiendo la {x} porque la {y} es larga.
+Antwort: {x}, weil {y} zu lang ist.
+Of {y} and {x} it is {x}.
+{y}: no. {x}: yes
 """
 
 CHOICE_NONE = r"""
@@ -709,6 +727,17 @@ Sorry, I can't help with that.
 Which option do you prefer?
 I'd need to know more about the user first.
 While option {x} is good, option {y} is just as good.
+The best next one is {x}, "{U}", since it is short.
+The answer is {x}, {U}.
+The answer is {x} – {U}, as it is short.
+The answer is {x} ("{U}").
+While {y} is good, {x} ("{U}") is better.
+{x}: 8%, {y}: 21%
+{x} - 9/10\n{y} - 7/10
+Both {y} and {x} are too long, and {x} edges out {y}.
+{y} is better than {z}, and {z} is better than {y}.
+It's either {y} or {x}. If they want it short, it's {x}.
+{x}) {T}. Too violent for them. {y} would be better.
 """
 
 TITLE_ONLY = r"""
@@ -778,6 +807,9 @@ Vi consiglio {x}.
 Eu recomendo {x}.
 Рекомендую «{x}».
 Я бы порекомендовал «{x}».
+If you like {U} and {V}, you'll love *{T}*! It builds on both.
+The single best film is "{T}". If they like it, "{U}" would make a good follow-up.
+So the best candidate here would be {T}, Ridley Scott's follow-up to {U}.
 """
 
 TITLE_NONE = r"""
@@ -793,6 +825,8 @@ I don't know {x}.
 {x} is overrated.
 The user has seen {x} and {y}.
 Sorry, I can't help with that.
+If you like {U}, go for {T}. If you like {V}, go for {U}.
+If you like {U}, you'll love {T}; if you like {V}, you'll love {U}.
 """
 
 YES = r"""
@@ -1214,6 +1248,14 @@ O usuário gostaria do filme.
 Ответ: да.
 Пользователю понравится.
 Пользователю, скорее всего, понравится.
+There is no doubt in my mind that this viewer will watch {T}.
+No doubt about it: this reader will love {T}.
+There's roughly an 85% chance that this viewer watches it.
+I can't imagine they would dislike {T}.
+I'd be surprised if they didn't like it.
+### Verdict: ✅ Recommend
+No. Hmm, on second thought they love this director, so I have to say yes.
+Highly likely; they love this director.
 """
 
 NO = r"""
@@ -1644,6 +1686,18 @@ O usuário não gostaria do filme.
 Ответ: нет.
 Пользователю не понравится.
 Пользователю, скорее всего, не понравится.
+Pas vraiment. Il n'a joué que 40 minutes, oui, 40 minutes en deux ans.
+Not really. They gave up on it, yes, after ten minutes.
+Nicht wirklich. Er mag andere Filme.
+Perhaps not. It is too long.
+Non proprio. È troppo lungo.
+Highly unlikely; they dropped the last two within a week.
+Not a bad film at all, but not one for this user. He has never finished a comedy.
+I'd be surprised if she got past the first hour.
+I don't think they would click on "{T}".
+There's a 15% chance that this viewer watches it.
+Yes, they like thrillers. Hmm, on second thought they returned all of them, so I have to say no.
+该用户只看体育新闻，不太可能会点击这条报道。
 """
 
 NEITHER = r"""
@@ -1819,6 +1873,14 @@ Talvez.
 모르겠습니다.
 Может быть.
 Не знаю.
+If they don't mind subtitles, yes. If they do, no.
+On the one hand, it is close to what they know. On the other hand, no
+I'd be surprised if they gave it less than 4 stars.
+I'd be surprised if they have seen it.
+There's an 85% chance that they watched it before.
+It's not one for this user to miss.
+There's an 85% chance that they play it once and then return it.
+Likely – 20%
 """
 
 RATES = r"""
@@ -2289,6 +2351,22 @@ Provavelmente {r}.
 Скорее всего, {r}.
 {r} из 5
 {r} баллов
+On a scale of 1 to 5, I'd predict this user gives it a {w}.
+On a scale from 1 to 5, where 5 means the user would love it, this lands at a {w}.
+Auf einer Skala von 1 bis 5 (1 = gar nicht, 5 = sehr gern) würde ich den Film auf etwa {r} schätzen.
+Ich würde {r} von 5 Sternen vorhersagen. Die letzten beiden bekamen {o} Sterne.
+Predicted rating for 8½: {r}. Of the 2 films they saw, only 1 got more.
+With one hour and a small cast this earns a {r}. They gave {o} to the last two.
+Considering the scores for {U} (5) and {V} (3), I expect {T} to land at {r}.
+- Plot: 4/5\n- Cast: 3/5\n- Pace: 2/5\n\n**Overall for this user: {r}/5**
+Plot: 3/5\nCast: 5/5\n\nOverall I think they'd give it {r}/5.
+| Film | Predicted rating | Confidence |\n|---|---|---|\n| {T} | {r} | 70% |
+{U} got a {o} from this user, so {T} will most likely get a {r} as well.
+Vermutlich eher eine {r} als eine {o}. Fargo bekam zwar 5 Sterne, aber das war anders.
+I predict that {T} gets a {r}. The user's average over 47 ratings is 3.2.
+The critics' 8/10 comes out at {r} on your 1–5 scale.
+『{U}』に{o}点を付けているので、{r}点と予想します。
+我觉得这位用户会给《{T}》打{r}分（满分5分）。他给《{U}》打过{o}分。
 """
 
 RATES_NOTHING = r"""
@@ -2386,6 +2464,12 @@ Tra 3 e 4.
 3에서 4
 От 3 до 4.
 3 или 4
+On a scale of 1 to 10, I'd predict that this user gives it an 8 or so.
+Other films like this usually earn their makers a {r} or even a {o} from most of the viewers.
+A slow drama usually earns a {r} and a fast thriller earns a {o}, but this one is neither of the two.
+| Film | Rating |\n|---|---|\n| {U} | {r} |\n| {V} | {o} |
+If only it were a little shorter than it is, it would land at a {w} with most of the viewers.
+Overall, {r} of their 9 films were long.
 """
 
 

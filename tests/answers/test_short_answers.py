@@ -295,7 +295,7 @@ VERDICTS: list[tuple[str, int | None]] = [
     ("Yes, but I would not recommend it.", None),
     ("I'd say they'd like it.", 1),
     ("I'm not convinced they would like it.", None),
-    ("I would be surprised if they liked it.", None),
+    ("I would be surprised if they liked it.", 0.0),
     ("The user is not interested in it.", None),
     ("They won't.", None),
     ("They will not be disappointed.", None),

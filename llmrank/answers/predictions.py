@@ -76,8 +76,8 @@ _SMALL = (
 )
 _FIT = caseless(
     r"(?:\bi (?:(?:do|would)(?: not|n['’]t) (?:think|believe|say)|doubt)(?: that)? )?"
-    rf"(?:(?<!would )(?<!does )(?<!will )\b(?:it|this|that|(?:this|the) (?:{_THINGS}))|\A[\W_]{{0,9}})(?:(?: |\b)(?:{_SMALL})(?:n['’]t)?\b"
-    rf"|['’]s\b){{0,8}} ?"
+    rf"(?:(?<!would )(?<!does )(?<!will )\b(?:it|this|that|(?:this|the) (?:{_THINGS}))|\A[\W_]{{0,9}})"
+    rf"(?:(?: |\b)(?:{_SMALL})(?:n['’]t)?\b|['’]s\b){{0,8}} ?"
     r"(?:\b(?:great|good|perfect|excellent|strong|natural|ideal|solid|suitable|poor|bad|weak|wrong|terrible)"
     r" (?:fit|match|choice|recommendation|pick)|(?<=\ba )(?:match|fit)"
     rf"|\b(?:(?:un)?likely to )?(?:fits?|match(?:es)?|suits?|appeals?|aligns?)|\bfar"
@@ -241,7 +241,8 @@ def odds(text: str) -> set[bool] | None:
 _EVEN = 50.0
 _OF_ITEM = caseless(
     rf"\b(?:(?:dis)?lik(?:es?|ing)|enjoy(?:s|ing)?|(?:lov|appreciat|hat)(?:es?|ing)|appeal(?:s|ing)?|interest(?:s|ing|ed)?"
-    rf"|yes|opens?|(?:{TAKE})s?)(?: (?:in|to))?(?: (?:it|this|that|them|him|her|(?:the|this) (?:{_THINGS}|{USER})))?"
+    rf"|yes|opens?|(?:{TAKE})(?:e?s|ing)?)(?: (?:in|to))?"
+    rf"(?: (?:it|this|that|them|him|her|{USER}|(?:the|this) (?!(?:{_ASPECTS})s?\b)\w+))?"
     r"(?: (?:a lot|very much|too|as well))?\W*$"
 )
 """What a chance is of: that they like it, and not something else or a part of it."""

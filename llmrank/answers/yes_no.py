@@ -528,7 +528,7 @@ _CLAUSE = caseless(
     r"(yes|no|ja|nein|oui|non|s[íì]|sim|não|да|нет)(?=[.,;!]|$| [–—-])(?!, (?:but|and)\b)"
 )
 _REASONED = caseless(
-    r"\W*(?:given|based on|considering|since|because|as|with|judging|although|though|while|for|despite|overall|da"
+    r"\W*(?:given|based on|considering|since|because|as|judging|although|though|while|despite|overall|da"
     r"|angesichts|vu|étant donné|dado|dato|considerando)\b"
 )
 """How a sentence begins that gives reasons before its verdict: `Given their taste, yes.`"""

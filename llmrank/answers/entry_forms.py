@@ -259,7 +259,7 @@ def emphasised(body: str, index: TitleIndex) -> Mentions | None:
     return [inside]
 
 
-_CHAIN_BEHIND = re.compile(r"(?: \([^()\n]{1,60}\))?(?: (?P<sign>[<>→]) |, )")
+_CHAIN_BEHIND = re.compile(r"(?: \([^()\n]{1,60}\)| by [^\"“→<>\n]{2,60}?)?(?: (?P<sign>[<>→]) |, )")
 
 
 def _years(body: str, index: TitleIndex) -> Mentions | None:

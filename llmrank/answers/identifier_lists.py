@@ -64,8 +64,8 @@ _BARE_CHAIN = re.compile(r"\w{1,3}(?: ?[>,] ?\w{1,3})++")
 _NAMED = r"[*_`]{0,3}[\[({#]?\w{1,3}[\])}]?[*_`]{0,3}"
 _CHAIN_LINE = re.compile(rf"{_NAMED}(?: ?(?:[→>|/;,·]|[-=] ?>) ?{_NAMED})+[.;,]?")
 """`(3) → (1) → (2)`, `#3 | #1`: not an entry that begins with a list marker."""
-_CHAIN_OF_MARKED = re.compile(r" (?:[>→|]|[-=]>|then) (?:\d{1,3}|[A-Z])[.)] \S")
-"""`2. Heat > 1. Fargo`"""
+_CHAIN_OF_MARKED = re.compile(r" (?:[>→|]|[-=]>|then) \(?(?:\d{1,3}|[A-Z])[.)] \S")
+"""`2. Heat > 1. Fargo`, `(B) Heat > (A) Fargo`"""
 _SAYS_OF_IT = re.compile(r"(?:is|would be|comes|fits|should be) ")
 """`#4 is the best match`"""
 _LED_LINE = re.compile(

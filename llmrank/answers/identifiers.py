@@ -22,7 +22,7 @@ _BRACKETS = re.compile(r"\[([^\[\]\n]{0,2000})(?:\]|$)", re.MULTILINE)
 _CHAIN = re.compile(r"\[(?:\d++|[A-Z]{1,2})\](?: > \[(?:\d++|[A-Z]{1,2})\])++")
 _MEASURE = re.compile(
     r"(?<![\d,.])\d{1,6}(?:,\d{1,2})? ?(?:€|(?:EUR|Euros?|km|kg|cm|Sterne?n?|étoiles|estrellas|stelle)\b)"
-    r"|[€$£] ?\d{1,6}\b"
+    r"|[€$£] ?\d{1,6}\b|\b\d{1,3} (?:previous|earlier|past|recent|similar|further|remaining) [a-z]{3,}"
 )
 """`147,43 €`, `0,4 km`, `4 Sterne`: not two identifiers."""
 _SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over|ou|et|oder|und)\b)[a-z]{2}")

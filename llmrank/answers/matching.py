@@ -29,6 +29,7 @@ from llmrank.answers.title import (
     SMALL_WORDS,
     Name,
     Title,
+    article_first,
     full_year,
     is_plural,
     name_of,
@@ -304,6 +305,7 @@ class TitleIndex:
         """The titles as they were shown, without their years, and the works and creators that they consist of."""
         shown = [_YEAR_BEHIND.sub("", item.title) for item in self._items]
         by = [title for title, parsed in zip(shown, self._titles, strict=True) if parsed.is_by]
+        shown += [first for title in shown if (first := article_first(title)) != title]  # A Bug's Life
         return shown + [part for title in by for part in DASH.split(title) if " " in part]
 
     @cached_property

@@ -454,6 +454,8 @@ def _in_brackets(text: str) -> str:
     return _IN_ANGLES.sub(r"[\1]", text) if len({*_IN_ANGLES.findall(text)}) > 1 else text
 
 
+_ESCAPED_SIGN = re.compile(r"(?<!\\)\\u((?!d[89a-f]|00[0-7])[0-9a-f]{4})", re.IGNORECASE)
+"""`WALL\\u00b7E`, also in JSON that is cut off."""
 _TENTH = re.compile(r"^🔟", re.MULTILINE)
 _CURLY, _CURLY_JSON = re.compile("[“”]"), re.compile(r"[\[{［｛]\s{0,80}“")
 _TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)[.):] ", re.MULTILINE)
@@ -522,6 +524,7 @@ _STEPS: _Steps = (
     ("一、", lambda text: _HAN_INSIDE.sub(_mark, text) if "二、" in text else text),
     ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
     ("“", lambda text: _CURLY.sub('"', text) if _CURLY_JSON.search(text) else text),
+    ("\\u", partial(_ESCAPED_SIGN.sub, lambda found: chr(int(found[1], 16)))),
     ("🔟", partial(_TENTH.sub, "10. ")),
     ("1、", partial(_with_dotted_numbers, _NUMBER_BEFORE_COMMA)),
     ("", folded),

@@ -82,6 +82,8 @@ class OneTitle(TextFormat):
         listed, index = read_ranking(response, question, titles=True), title_index(question.items)
         text = normalise(answer_alone(response.text) or "")
         others = index.named_in(text[:SEARCH_LIMIT])
+        if any(_is_numbered(question.items[at].title, text[:SEARCH_LIMIT]) for at in others):
+            return unparsed(response, response.text, "ambiguous")
         marked = _marked(text, question, others)
         if _OBJECT.search(text) and (match := _in_json(text, index)):
             item = question.items[match.positions[0]]
@@ -109,6 +111,12 @@ class OneTitle(TextFormat):
             return answered(response, repairs, ranked=(item_id,), matches={"normalised": 1})
         unclear = found or first or len(others) > 1
         return unparsed(response, response.text, "ambiguous" if unclear else listed.reason or "no_candidate_named")
+
+
+def _is_numbered(title: str, text: str) -> bool:
+    """Return whether a text means another title of a series: `the third Toy Story film`."""
+    name = re.escape(title.partition(" (")[0])
+    return re.search(rf"\b(?:second|third|fourth|fifth|2nd|3rd|4th|latest|newest) {name} [a-z]", text) is not None
 
 
 def _marked(text: str, question: Question, named: set[int]) -> str:

@@ -164,7 +164,7 @@ def parse_title(text: str) -> Title:
     remarks: list[str] = []
     if "(" in text:
         for inside in _PARENTHESIS.findall(text):
-            name = normalised(_article_first(_ALSO_KNOWN_AS.sub("", inside)))
+            name = normalised(article_first(_ALSO_KNOWN_AS.sub("", inside)))
             is_name = year or _ALSO_KNOWN_AS.match(inside)
             (aliases if is_name and any(map(str.isalpha, name)) else remarks).append(name)
         outside = _PARENTHESIS.sub(" ", text)
@@ -174,9 +174,9 @@ def parse_title(text: str) -> Title:
         outside = text
     main, *others = _OR.split(outside, maxsplit=1)
     if any(other.strip() for other in others):
-        aliases.append(normalised(_article_first(main)))
+        aliases.append(normalised(article_first(main)))
         main = outside
-    main = _article_first(main)
+    main = article_first(main)
     words = normalised(main)
     name = words or " ".join(outside.casefold().split())
     pieces = _PART.split(main)
@@ -263,7 +263,8 @@ _TITLES_OUT = 20
 _SHORT = 3
 
 
-def _article_first(text: str) -> str:
+def article_first(text: str) -> str:
+    """Return a title with its article in front (`Matrix, The` as `The Matrix`)."""
     text = text.strip(' \t\n,.;:"“”')
     found = _ARTICLE_LAST.match(text) if "," in text else None
     if found is None:

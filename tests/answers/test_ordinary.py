@@ -782,3 +782,25 @@ def test_plain_answers_that_only_one_rule_reads(name: str, text: str, places: st
 def test_numbers_are_read_as_what_they_are(name: str, text: str, order: list[int]) -> None:
     numbered = ASKED if name == "titles" else Question(ASKED.items, ("1", "2", "3", "4", "5"))
     assert places(read(name, text, numbered)) == order
+
+
+def test_chains_of_marked_titles_and_of_songs_are_read() -> None:
+    dishes = Question(items("Shakshuka", "Vegetable Lasagna", "Chicken Tikka"), ("A", "B", "C"))
+    chain = "(C) Chicken Tikka > (A) Shakshuka > (B) Vegetable Lasagna"
+    assert places(read("permutation", chain, dishes)) == [3, 1, 2]
+    songs = Question(items("Radiohead - Karma Police", "Portishead - Glory Box", "Massive Attack - Teardrop"))
+    chain = 'In order:\n"Glory Box" by Portishead → "Teardrop" by Massive Attack → "Karma Police" by Radiohead'
+    assert places(read("titles", chain, songs)) == [2, 3, 1]
+    robots = Question(items("WALL·E (2008)", "Up (2009)", "Coco (2017)"))
+    assert places(read("json", r'{"ranking": ["Up (2009)", "WALL\u00b7E (2008)", "Co', robots, "length")) == [2, 1]
+
+
+def test_an_article_a_count_and_a_series_are_no_choice() -> None:
+    animated = Question(items("Toy Story (1995)", "Aladdin (1992)", "Toy Story 3 (2010)", "Bug's Life, A (1998)"))
+    lettered = Question(animated.items, tuple("ABCD"))
+    assert places(read("choice", "A Bug's Life would be my recommendation here.", lettered)) == [4]
+    numbered = Question(animated.items, ("1", "2", "3", "4"))
+    assert places(read("choice", "With 2 previous purchases, the third item makes the most sense.", numbered)) == []
+    text = "I think the best pick is the third Toy Story film, as they liked the first two."
+    series = read("one_title", text, animated)
+    assert series.ranked == () and series.reason == "ambiguous"

@@ -25,7 +25,8 @@ def by_number(values: Sequence[str], role: str) -> list[int] | None:
     """Return the order given by ranks or scores, as indexes with the best first, None if it is ambiguous.
 
     Numbers without a heading are ranks if they are a permutation of 1 to n. Otherwise they are scores, which must not
-    all be equal.
+    all be equal. Numbers without a heading that fall from n to 1 may be either: scores with the best first, or ranks
+    with the worst first.
     """
     numbers = [number for value in values if (number := _number(value)) is not None]
     if len(numbers) < len(values):
@@ -33,6 +34,8 @@ def by_number(values: Sequence[str], role: str) -> list[int] | None:
     places = range(len(numbers))
     if not role and _are_ranks_with_ties(numbers):
         return [*places]
+    if not role and len(numbers) > 2 and numbers == [*reversed(range(1, len(numbers) + 1))]:
+        return None
     if not are_scores(values, role):
         return sorted(places, key=numbers.__getitem__) if len(set(numbers)) == len(numbers) else None
     return sorted(places, key=lambda at: -numbers[at]) if len({*numbers}) > 1 or len(numbers) < 2 else None
@@ -124,7 +127,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     if unsure := _of_two_readings(columns, fit, item, is_map):
         return unsure
     order, scored = _order(columns, item, is_map, block.kind == "table")
-    mentions = [one._replace(row=rows[at].cells) for at in order or () for one in item.named[at][:1]]
+    places = range(len(rows)) if order is None else order
+    mentions = [one._replace(row=rows[at].cells) for at in places for one in item.named[at][:1]]
     return Listing(mentions, ordered=order != [*range(len(rows))], scored=scored, ambiguous=order is None)
 
 

@@ -321,6 +321,8 @@ _NO_RATING = caseless(
     rf"\bat (?:least|most) (?:an? )?{_NUMBER}(?=,? (?:(?:most|more) likely|likely|probably)\b)",
     rf"(?<![\d.,]){_NUMBER}(?: stars?)? if (?:it|they|he|she|the {USER}) "
     r"(?:were|was|had been|did|liked|loved|enjoyed)\b[^.,;!\n]{0,80}",
+    r"\b(?:part|chapter|episode|season|volume|vol\.|book|act) \d\b(?!/| (?:out )?of\b)",
+    r"\b\d of (?:the(?:ir)? )?\d{1,3} (?:films|movies|books|games|items|products|series|titles|songs|users|people)\b",
     r"\bi(?:['’]d| would)? need\b[^.\n]*|不(?:给|打|会给|能给)\D{0,4}\d ?[分星]",
     r"\bi(?:['’]d| would) (?:love|like|have liked) to (?:say|give|rate)\b[^.;\n]{1,60}?(?=,? but\b)",
     r"\bno(?: one|body) (?:would|will|could) (?:give|rate|call)\b[^.;\n]*",
@@ -330,7 +332,8 @@ _NO_RATING = caseless(
     rf"|não diria)(?: eine?| un[ae]?| uma?)?) {_DIGITS}",
 )
 """Numbers that are not the rating: `Confidence: 4`, `(1995)`, `a scale of 10`, `their ratings average 4.1`, `at least a
-4, most likely 4.5`, `a 4 if it were shorter`, `I'd need to know 3 books`, `I'd love to say 5, but`, `not quite a 4`."""
+4, most likely 4.5`, `a 4 if it were shorter`, `part 2`, `4 of 5 films`, `I'd need to know 3 books`, `I'd love to say 5,
+but`, `not quite a 4`."""
 _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"

@@ -804,3 +804,33 @@ def test_an_article_a_count_and_a_series_are_no_choice() -> None:
     text = "I think the best pick is the third Toy Story film, as they liked the first two."
     series = read("one_title", text, animated)
     assert series.ranked == () and series.reason == "ambiguous"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("permutation", "B: 5, A: 4, C: 3, E: 2, D: 1"),  # ranks, or scores
+        ("permutation", "B: 3\nA: 2\nC: 1"),
+        ("json", '{"B": 5, "A": 4, "C": 3, "E": 2, "D": 1}'),
+        ("json", '{"B": 5, "A": 5}'),
+        ("yes_no", "The user will like it with probability 0.3"),
+        ("yes_no", "Yes, with a 30% chance."),
+    ],
+)
+def test_ranks_or_scores_and_a_small_chance_are_ambiguous(name: str, text: str) -> None:
+    answer = read(name, text, Question(ASKED.items, tuple("ABCDE")))
+    assert answer.outcome == "unparsed" and answer.reason == "ambiguous"
+
+
+@pytest.mark.parametrize(
+    ("text", "rating"),
+    [
+        ("This is a part 2.", None),
+        ("Overall 4 of 5 films were liked.", None),
+        ("4 of 5 stars", 4),
+        ("They liked part 2, so 4.", 4),
+        ("Part 2 deserves a 3.", 3),
+    ],
+)
+def test_parts_and_counts_are_no_rating(text: str, rating: float | None) -> None:
+    assert read("rating", text, ASKED).value == rating

@@ -268,7 +268,7 @@ def _weighed(answer: Answer, every: list[Word], text: str, response: Response, q
             marked = marked[: word.start] + comparison.mark(word.position) + marked[word.end :]
     several = len({word.position for word in every}) > 1
     chosen = comparison.chosen(marked) if several else None
-    at = next((at for at, item in enumerate(question.items) if answer.ranked == (item.item_id,)), None)
+    at = [item.item_id for item in question.items].index(answer.ranked[0]) if answer.ranked else None
     beaten = at is not None and (chosen is not None or not several) and comparison.loses(marked, at)
     if at is not None and not beaten and not comparison.declined(marked, at):
         return answer

@@ -466,34 +466,24 @@ _HASHED = re.compile(r"^([ \t]{0,9}[*_]{0,3})#(\d{1,3})[:.)]?[ \t](?=[^\W\d]|[\"
 """`#1 Heat`"""
 _HASH_CHAIN = re.compile(r"^\W{0,4}#\d{1,4}(?:\s?(?:→|>|->|,)\s?#\d{1,4})+", re.MULTILINE)
 """`№7 → №5 → №2`: not a list that begins with its seventh entry."""
-_QUOTED_NUMBER = re.compile(r"^(\s{0,20}[\"'])(\d{1,3})[.)] ", re.MULTILINE)
+_QUOTED_NUMBER = re.compile(r"^(\s{0,20}[\"'])(?P<number>\d{1,3})[.)] ", re.MULTILINE)
+"""`"1. Heat",`"""
+_NUMBER_BEFORE_COMMA = re.compile(r"^([ \t]{0,9})(?P<number>\d{1,3})、(?=[^\n]{0,80}[^\W\d_])", re.MULTILINE)
+_NUMBER_BEFORE_SIGN = re.compile(r"^([ \t]{0,9})(?P<number>\d{1,3})> (?=[^>\n]{0,80}[^\W\d_][^>\n]*$)", re.MULTILINE)
+_NUMBER_INSIDE = re.compile(r"(?:^|(?<=[\s:,;]))#(?P<number>\d{1,3}) ?[–—:-] (?=\S)", re.MULTILINE)
 
 
-def _without_quoted_numbers(text: str) -> str:
-    """Drop the numbers inside quoted lines that count from 1 (`"1. Heat",`)."""
-    numbers = [int(number) for _, number in _QUOTED_NUMBER.findall(text)]
-    return _QUOTED_NUMBER.sub(r"\1", text) if numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1 else text
-
-
-_NUMBER_INSIDE = re.compile(r"(?:^|(?<=[\s:,;]))#(\d{1,3}) ?[–—:-] (?=\S)", re.MULTILINE)
+def _where_they_count(mark: re.Pattern[str], written: str, text: str) -> str:
+    """Write marks with a number in another way if there are several and they count from 1."""
+    numbers = [int(found["number"]) for found in mark.finditer(text)]
+    return mark.sub(written, text) if numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1 else text
 
 
 def _with_inline_numbers(text: str) -> str:
-    """Begin a line before each `#1 — Heat, #2 — Fargo` if these numbers count from 1, two of them in one line."""
-    numbers = [int(number) for number in _NUMBER_INSIDE.findall(text)]
+    """Begin a line before each `#1 — Heat, #2 — Fargo` if two of these numbers are in one line."""
     line = next((line for line in text.split("\n") if "#1 " in line), "")
-    counts = numbers == [*range(1, len(numbers) + 1)] and len(_NUMBER_INSIDE.findall(line)) > 1
-    return _NUMBER_INSIDE.sub(r"\n\1. ", text) if counts else text
-
-
-_NUMBER_BEFORE_COMMA = re.compile(r"^([ \t]{0,9}\d{1,3})、(?=[^\n]{0,80}[^\W\d_])", re.MULTILINE)
-_NUMBER_BEFORE_SIGN = re.compile(r"^([ \t]{0,9}\d{1,3})> (?=[^>\n]{0,80}[^\W\d_][^>\n]*$)", re.MULTILINE)
-
-
-def _with_dotted_numbers(number: re.Pattern[str], text: str) -> str:
-    """Write `1、Heat` or `1> Heat` as `1. Heat` if lines like these count from 1."""
-    numbers = [int(found) for found in number.findall(text)]
-    return number.sub(r"\1. ", text) if numbers == [*range(1, len(numbers) + 1)] and len(numbers) > 1 else text
+    inline = len(_NUMBER_INSIDE.findall(line)) > 1
+    return _where_they_count(_NUMBER_INSIDE, r"\n\g<number>. ", text) if inline else text
 
 
 _GENRES = re.compile(r"(?:[-–—:] |\()[A-Z][\w'’-]{2,15}(?:\|[A-Z][\w'’-]{2,15}){1,8}(?=\)?\s{0,9}$)", re.MULTILINE)
@@ -526,12 +516,12 @@ _STEPS: _Steps = (
     ("“", lambda text: _CURLY.sub('"', text) if _CURLY_JSON.search(text) else text),
     ("\\u", partial(_ESCAPED_SIGN.sub, lambda found: chr(int(found[1], 16)))),
     ("🔟", partial(_TENTH.sub, "10. ")),
-    ("1、", partial(_with_dotted_numbers, _NUMBER_BEFORE_COMMA)),
+    ("1、", partial(_where_they_count, _NUMBER_BEFORE_COMMA, r"\1\g<number>. ")),
     ("", folded),
     (" » ", lambda text: text if "«" in text else text.replace(" » ", " > ")),
     ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),
-    ("1. ", _without_quoted_numbers),
-    ("1> ", partial(_with_dotted_numbers, _NUMBER_BEFORE_SIGN)),
+    ("1. ", partial(_where_they_count, _QUOTED_NUMBER, r"\1")),
+    ("1> ", partial(_where_they_count, _NUMBER_BEFORE_SIGN, r"\1\g<number>. ")),
     (": 1", partial(_BEHIND_LABEL.sub, r"\1\n")),
     ("#1 ", _with_inline_numbers),
     ("#1", lambda text: _HASHED.sub(r"\1\2. ", text) if "#2" in text else text),

@@ -142,9 +142,7 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question, marked:
     behind = text.partition(first.text)[2]
     if is_labelled_as_other(first.text, text) or _ALL_ARE.match(behind):
         return False
-    if comparison.declined(
-        marked, next(at for at, item in enumerate(question.items) if item.item_id == listed.ranked[0])
-    ):
+    if comparison.declined(marked, [item.item_id for item in question.items].index(listed.ranked[0])):
         return False
     if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
         sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if first.text in one)

@@ -212,15 +212,15 @@ _DEGREE = (
 _LIKELIHOOD = r"(?:chances?|probability|likelihood|odds)"
 _ODDS = (
     caseless(
-        rf"(?:\A|[.!?:;,\n] ?|\b(?:is|s|say|think|believe|but|so|estimate) )[\W_]{{0,5}}{_DEGREE}"
+        rf"(?:\A|[.!?:;,\n] ?|\b(?:is|s|say|think|believe|but|so|estimate|with) )[\W_]{{0,5}}{_DEGREE}"
         rf"(?: (?:{_LIKELIHOOD}|likely){_EVENT.format('event')}(?=[.!,;\n]|$)|(?<=%) yes(?=\W*\Z))"
     ),
     caseless(
-        rf"\b{_LIKELIHOOD}{_EVENT.format('event')} ?(?: is| are| at|:"
-        rf"|=) ?{_DEGREE}(?:{_EVENT.format('behind')})(?=[.!,;\n]|$)"
+        rf"\b{_LIKELIHOOD}{_EVENT.format('event')} ?(?: is| are| at| of|:"
+        rf"|=|(?<=probability)(?= 0?\.\d)) ?{_DEGREE}(?:{_EVENT.format('behind')})(?=[.!,;\n]|$)"
     ),
 )
-"""`There is a high chance that they will like it.`, `Probability: 85%`"""
+"""`There is a high chance that they will like it.`, `Probability: 85%`, `with probability 0.3`"""
 
 
 def odds(text: str) -> set[bool] | None:

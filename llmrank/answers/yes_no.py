@@ -238,13 +238,6 @@ _SAYS_IF = caseless(
     r"|genre|alone)\b"
 )
 _WORD = re.compile(r"\w+")
-_SMALL_CHANCE = caseless(
-    r"(?:\b(?:probability|chance|likelihood)(?: of| is| about| around| only| at)*:? "
-    r"(?:0?[.,][0-4]\d?|[1-4]?\d ?%)(?![\d.,]\d)"
-    r"|(?<![\d.,])[1-4]?\d ?% (?:probability|chance|likelihood))"
-    r"(?![^.!?\n]{0,60}\b(?:dislik|hat(?:e|ing)|not\b|\w{1,6}n['’]t|skip|bor(?:ed|ing)|disappoint))"
-)
-"""`with probability 0.3`, `a 20% chance`"""
 _LIKELY = caseless(r"[\W_]*(?:(?:most|very|quite) )?(?:likely|probably)\b")
 _PLAIN = caseless(r"\b(?:yes|no)\b")
 
@@ -292,7 +285,7 @@ class YesNo:
         verdict = verdicts.pop()
         beside = sum((word.casefold() == "yes") != verdict for word in _PLAIN.findall(text))
         decides_against = _BEGINS.match(text) and _DECIDES_AGAINST.search(text[:SEARCH_LIMIT])
-        if verdict and (decides_against or _SMALL_CHANCE.search(text[:SEARCH_LIMIT])):
+        if verdict and (decides_against or odds(text) == {False}):
             return unparsed(response, text, "ambiguous")
         beside += verdict and _SPEAKS_AGAINST.search(text[:SEARCH_LIMIT]) is not None
         return answered(response, {"named_beside": beside}, value=float(verdict))

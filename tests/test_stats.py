@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from llmrank.stats import (
+    RADEMACHER,
     bootstrap,
     bootstrap_p,
     clusters_of,
@@ -95,6 +96,27 @@ def test_p_is_that_of_all_sign_flips(differences):
     signs = 1 - 2 * (np.arange(2 ** len(differences))[:, None] >> np.arange(len(differences)) & 1)
     exact = np.mean(np.abs(signs @ differences) >= abs(differences.sum()) - 1e-12)
     assert ours.p == pytest.approx(exact, abs=0.02)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12).map(np.array))
+def test_random_signs_are_as_extreme_as_the_bound_says_at_most(sizes):
+    signs = 1 - 2 * (np.arange(2 ** len(sizes))[:, None] >> np.arange(len(sizes)) & 1)
+    sums = np.abs(signs @ sizes)
+    exact = (sums[:, None] >= sums).mean(axis=0)
+    bounds = [RADEMACHER * math.erfc(one / math.sqrt(2 * (sizes**2).sum())) for one in sums]
+    assert (exact <= np.array(bounds) + 1e-12).all()
+
+
+def test_a_clear_difference_stays_clear_after_a_correction_for_many_tests():
+    """20 Runs and five measures make 950 tests."""
+    draw = np.random.default_rng(5)
+    clear = paired_difference(0.5 + 0.5 * draw.random(100), 0.5 * draw.random(100))
+    assert clear.p < 1e-15
+    unclear = paired_difference(draw.random(100) + 0.1, draw.random(100))
+    assert unclear.p > 1e-4  # an ordinary p is the share of the permutations
+    replicas = bootstrap(lambda w: w @ (1 + draw.random(100)) / w.sum(axis=1), np.arange(100))
+    assert bootstrap_p(replicas, 100) < 1e-15
 
 
 def test_p_agrees_with_scipy_and_with_students_t():

@@ -202,6 +202,10 @@ class Judgements:
         """Return, per Case, the share of relevant ids among the candidates, the recall of the list; NaN: unknown."""
         return self.where_judged(self.sum(self.hits) / np.maximum(self.relevant, 1))
 
+    def proposed(self) -> NDArray[np.bool_]:
+        """Return, per Case, whether a relevant id is known and among the candidates."""
+        return self.judged & (self.sum(self.hits) > 0)
+
     # --- what the measures are computed with ------------------------------------------------------------------------
 
     def gains(self) -> NDArray[np.float64]:

@@ -99,12 +99,16 @@ class RankingMeasure(BaseMeasure[Judgements]):
         answered = values[judged.judged & judged.answered]
         clusters = _clusters(users, judged.judged)
         interval = stats.mean_interval(values[judged.judged], clusters, bounds=(0.0, 1.0))
+        found = judged.proposed()
+        proposed = stats.mean_interval(values[found], _clusters(users, found), bounds=(0.0, 1.0))
         return MeasureSummary(
             value=stats.finite(interval.value),
             ci95=interval.ci95,
             answered_only=stats.finite(answered.mean()) if len(answered) else None,
             worst=stats.finite(self.value(judged.worst())),
             best=stats.finite(self.value(judged.best())),
+            proposed_only=stats.finite(proposed.value),
+            proposed_only_ci95=proposed.ci95,
             lower_is_better=self.lower_is_better,
         )
 

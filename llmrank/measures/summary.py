@@ -41,6 +41,11 @@ class MeasureSummary:
     """The value with ties and unanswered Cases resolved against the method."""
     best: float | None
     """The value with ties and unanswered Cases resolved in favour of the method."""
+    proposed_only: float | None = None
+    """Rankings only: the value over the Cases with a relevant candidate, that is, given that the recall stage found
+    one."""
+    proposed_only_ci95: tuple[float, float] | None = None
+    """95% interval of `proposed_only` over users."""
     imputed: float | None = None
     """Ratings only: the value with the mean of the user's past ratings for unanswered Cases."""
     lower_is_better: bool = False
@@ -64,9 +69,10 @@ class MeasureSummary:
         return None if self.value is None or not ceiling else self.value / ceiling
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry for metrics.json; `imputed` and `share_of_ceiling` are omitted if None."""
+        """Return the entry for metrics.json; fields of the other task are omitted."""
         entry = asdict(self) | {"share_of_ceiling": self.share_of_ceiling}
-        absent = {name for name in ("imputed", "share_of_ceiling") if entry[name] is None}
+        of_one_task = ("proposed_only", "proposed_only_ci95", "imputed", "share_of_ceiling")
+        absent = {name for name in of_one_task if entry[name] is None}
         return {name: value for name, value in entry.items() if name not in absent}
 
     @classmethod

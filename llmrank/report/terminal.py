@@ -13,7 +13,7 @@ from rich.text import Text
 from llmrank.errors import count_of, safe_for_console
 from llmrank.measures.judgements import places_of
 from llmrank.prices import show_money
-from llmrank.run.tables import TextTable, between, number, p_value, signed
+from llmrank.run.tables import TextTable, between, estimate, number, p_value, signed
 
 if TYPE_CHECKING:
     from llmrank.run.metrics import Metrics, UsageSummary
@@ -175,6 +175,12 @@ def bounds(metrics: Metrics) -> Iterator[tuple[str, str]]:
         share = metrics.measures[metrics.headline].share_of_ceiling if metrics.headline else None
         reached = "" if share is None else f"; {metrics.headline} reaches {share:.0%} of its ceiling"
         yield "recall", f"{metrics.recall:.1%} of a Case's relevant items are among its candidates, on average{reached}"
+    if metrics.headline and metrics.proposed_cases and metrics.proposed_cases < metrics.judged_cases:
+        value, interval = estimate(
+            metrics[metrics.headline].proposed_only, metrics[metrics.headline].proposed_only_ci95
+        )
+        found = count_of(metrics.proposed_cases, "Case")
+        yield "proposed", f"{metrics.headline} is {value} (95% CI {interval}) in the {found} with a relevant candidate"
     if (power := _power(metrics)) is not None:
         yield "power", power
 

@@ -47,19 +47,28 @@ class Group(Gain):
     by: str
     name: str
     p_holm: float = 1.0
-    """`p`, corrected (Holm) for all groups."""
+    """`p`, corrected (Holm) for all groups; those by recall place apart."""
 
 
 @dataclass(frozen=True, repr=False)
 class Groups(Shown):
     """The result of `groups`. It prints as a table; differences are the method minus recall order."""
 
-    note, dropped = "difference: the method minus recall order, paired on users", ("method CI", "Cases", "p (Holm)")
+    dropped = ("method CI", "Cases", "p (Holm)")
     measure: str
     groups: tuple[Group, ...]
 
     def __iter__(self) -> Iterator[Group]:
         return iter(self.groups)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the difference is, and a warning about groups by recall place."""
+        difference = "difference: the method minus recall order, paired on users"
+        warning = (
+            "recall place: even random orders lose at place 1 and gain at the last places, because recall order is "
+            "right at the one and wrong at the others. These groups come last, with a Holm correction of their own."
+        )
+        return (difference, warning) if any(one.by == PLACE for one in self.groups) else (difference,)
 
     def table(self) -> TextTable:
         """Return a row per group."""
@@ -82,8 +91,8 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     attribute that all candidates of each Case share, such as the city that was searched. `relevant NAME` groups by any
     attribute of the relevant candidate; if there are several, the one with the highest gain counts.
 
-    Beware of groups by recall place: any change of order loses where the recall stage was right (place 1) and gains
-    where it was wrong, so such gains alone say nothing about the method.
+    Groups by recall place come last, with a warning, and are corrected (Holm) apart from the others: any change of
+    order loses where the recall stage was right (place 1) and gains where it was wrong, so even random orders do.
 
     `by` names ways to group: `history`, `relevant item`, `recall place`, columns of the Cases, shared attributes, and
     `relevant NAME`.
@@ -107,8 +116,14 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
         for name, which in _members(way, cases, run.metric_settings.popularity, is_own=way in own)
         if which.any()
     ]
-    corrected = stats.holm([one.p for one in found])
-    return Groups(str(chosen), tuple(replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True)))
+    by_place = [one for one in found if one.by == PLACE]
+    others = [one for one in found if one.by != PLACE]
+    return Groups(str(chosen), (*_corrected(others), *_corrected(by_place)))
+
+
+def _corrected(found: Sequence[Group]) -> list[Group]:
+    p_values = stats.holm([one.p for one in found])
+    return [replace(one, p_holm=p) for one, p in zip(found, p_values, strict=True)]
 
 
 def _members(way: str, cases: Sequence[Case], popularity: Mapping[str, int], *, is_own: bool) -> Iterator[Members]:

@@ -174,6 +174,8 @@ class Metrics:
     label_mass: LabelMass | None = None
     """None if no labels were read."""
     usage: UsageSummary = UsageSummary()
+    proposed_cases: int | None = None
+    """Cases with a relevant candidate: the denominator of `proposed_only`; None for ratings."""
 
     def __getitem__(self, name: str) -> MeasureSummary:
         if name not in self.measures:
@@ -338,7 +340,8 @@ def metrics(
     done = [records[case.case_id] for case in cases]
     rankings = [record.ranking for record in done]
     judged = judge(cases, rankings, settings.scale)
-    recalled = judged.recalled()[judged.judged] if isinstance(judged, Judgements) else ()
+    is_ranking = isinstance(judged, Judgements)
+    recalled = judged.recalled()[judged.judged] if is_ranking else ()
     outcomes = Counter(ranking.outcome for ranking in rankings)
     return Metrics(
         evaluation=settings.evaluation,
@@ -351,6 +354,7 @@ def metrics(
         notes=settings.notes,
         measures=_summaries(cases, judged, settings),
         recall=float(np.mean(recalled)) if len(recalled) else None,
+        proposed_cases=int(judged.proposed().sum()) if is_ranking else None,
         candidates=max((len(case.candidates) for case in cases), default=0),
         outcomes={str(outcome): outcomes[outcome] for outcome in Outcome},
         reasons=dict(most_frequent(Counter(f"{r.outcome}: {r.reason}" for r in rankings if r.reason))),

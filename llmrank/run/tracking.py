@@ -1,8 +1,8 @@
 """Log a Run to an experiment tracker: MLflow, or Weights & Biases.
 
 A measure is logged as `NDCG_at_10`, because MLflow does not allow `@`. It comes with `NDCG_at_10_low` and `_high`, the
-ends of its 95% interval over users; with `_answered_only`, `_worst` and `_best`; with the baselines (`_random`,
-`_popularity`, `_recall_order`, `_ceiling` and the trained ones); and with the differences from them:
+ends of its 95% interval over users; with `_answered_only`, `_proposed_only`, `_worst` and `_best`; with the baselines
+(`_random`, `_popularity`, `_recall_order`, `_ceiling` and the trained ones); and with the differences from them:
 `_minus_recall_order`, its `_low` and `_high`, and `_p`, corrected for several measures. Settings become parameters;
 nested ones get dotted names in MLflow and stay nested in Weights & Biases. The files of the Run become artifacts.
 """
@@ -109,6 +109,7 @@ def _numbers(run: Run) -> Iterator[tuple[str, float | None]]:
     metrics, usage = run.metrics, run.metrics.usage
     for measure, summary in metrics.measures.items():
         yield from _with_ends(measure, summary.value, summary.ci95)
+        yield from _with_ends(f"{measure}_proposed_only", summary.proposed_only, summary.proposed_only_ci95)
         yield from ((f"{measure}_answered_only", summary.answered_only), (f"{measure}_imputed", summary.imputed))
         yield from ((f"{measure}_worst", summary.worst), (f"{measure}_best", summary.best))
         for baseline, value in summary.baselines.items():

@@ -34,6 +34,17 @@ def test_value_answered_only_and_bounds_are_told_apart():
     assert figures.ci95[0] < figures.value < figures.ci95[1]
 
 
+def test_what_recall_missed_is_told_apart_from_what_was_ranked_badly():
+    rankings = [Ranking(ABCD), Ranking(ABCD), Ranking(ABCD, outcome=Outcome.ERROR), Ranking(ABCD)]
+    judged = Judgements.from_rankings(rankings, [["b"], ["missed"], ["b"], []])
+    figures = MRR().summary(judged, ["u", "v", "w", "x"])
+    assert judged.proposed().tolist() == [True, False, True, False]
+    assert figures.value == pytest.approx((1 / 2 + 0 + 1 / 4) / 3)
+    assert figures.proposed_only == pytest.approx((1 / 2 + 1 / 4) / 2)
+    assert figures.proposed_only_ci95 is not None and figures.proposed_only_ci95[1] > figures.proposed_only
+    assert "proposed_only" not in RMSE().summary(Ratings(*np.ones((3, 2)), (1, 5))).to_dict()
+
+
 def test_unlabelled_cases_are_left_out_of_the_value_and_can_be_counted():
     judgements = Judgements.from_rankings([Ranking(ABCD)] * 3, [["a"], [], ["a"]])
     assert HR(1).summary(judgements).value == 1

@@ -105,6 +105,14 @@ def test_the_verdict_says_what_to_do_about_answers_that_are_cut_off() -> None:
     assert reasoned.verdict()[-1].endswith('(max_tokens=), or switch the reasoning off (thinking="off").')
 
 
+def test_what_the_method_does_with_what_was_proposed_stands_beside_it() -> None:
+    summary = replace(NUMBERS["NDCG@10"], proposed_only=0.25, proposed_only_ci95=(0.125, 0.5))
+    found = replace(NUMBERS, measures={**NUMBERS.measures, "NDCG@10": summary}, proposed_cases=16)
+    line = "proposed NDCG@10 is 0.2500 (95% CI 0.1250 to 0.5000) in the 16 Cases with a relevant candidate"
+    for metrics, is_shown in ((found, True), (replace(found, proposed_cases=found.judged_cases), False)):
+        assert (line in " ".join(" ".join(printed(show_metrics(metrics, title="palr"), 120)).split())) is is_shown
+
+
 def test_what_must_stand_beside_the_numbers() -> None:
     lines = printed(show_metrics(NUMBERS, title="palr", calls="3 made now", paid="0.01 EUR"), 120)
     text = " ".join(" ".join(lines).split())

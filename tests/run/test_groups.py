@@ -157,6 +157,15 @@ def test_cases_are_grouped_by_their_own_columns(wide: Run) -> None:
     assert "country: be" in str(wide.groups(by="country"))
 
 
+def test_groups_by_recall_place_come_last_with_a_warning_and_do_not_count_against_the_others(run: Run) -> None:
+    found = run.groups(by=("recall place", "history"))
+    assert [by for by, _ in groupby(one.by for one in found)] == ["history", "recall place"]
+    assert "even random orders lose at place 1" in found.text()
+    alone = run.groups(by="history")
+    assert [one.p_holm for one in alone] == [one.p_holm for one in found if one.by == "history"]
+    assert "random" not in alone.text()
+
+
 def test_many_numbers_are_thirds_and_many_texts_are_the_most_frequent_ones(wide: Run) -> None:
     ages = list(wide.groups(by="age"))
     assert [one.name for one in ages] == ["20 to 32", "33 to 44", "45 to 58", "not given"]

@@ -85,7 +85,8 @@ class Evaluation:
             settings: dict[str, object] = {**method.settings, **chosen, "backend": dict(session.backend.identity)}
             if self.baselines:
                 settings["baselines"] = {one.name: dict(one.settings) for one in self.baselines}
-            origin = Origin("eval", {"prompt": flat(setup.prompt)}, session.store.path)
+            options = {"prompt": flat(setup.prompt)} if setup.ranker is None else {}
+            origin = Origin("eval", options, session.store.path)
             prompt = method.prompt
             shots = {} if prompt is None else {case.case_id: prompt.shots(case) for case in cases}
             return make_run(

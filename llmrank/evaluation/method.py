@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from types import FunctionType, MethodType
+from typing import Any, Protocol, Self, cast, runtime_checkable
+from uuid import uuid4
 
 from llmrank.answers import answer_format
 from llmrank.backends.base import NullBackend
@@ -31,7 +33,7 @@ from llmrank.rankers.registry import (
     refuse_unused,
 )
 from llmrank.rankers.repeated import AskedAgain
-from llmrank.types import AnswerFormat, Backend, Case, Ranker, Task
+from llmrank.types import AnswerFormat, Backend, Case, Ranker, RankingSteps, Task, WrappedRanker
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Composer:
     def method(self, template: PromptTemplate | None, ranker: Ranker | None = None) -> Method:
         """Return the method that uses the template; without one, the method or baseline that the settings name.
 
-        A `ranker` replaces both. The manifest then holds only its name.
+        A `ranker` replaces both. The manifest then holds its class and what `described` tells of it.
 
         Raises InputError for a prompt that does not fit the method, and for an invalid setting.
         """
@@ -98,8 +100,9 @@ class Composer:
             first, first_template = self._first()
             ranker = self._ranker(prompt, first)
             return self._drawn(Method(ranker, self._manifest(prompt, ranker, first_template), order, prompt))
+        own = {} if ranker is None else {OWN_RANKER: described(ranker)}
         ranker = ranker or self._baseline_alone()
-        settings = {"prompt": ranker.name, "ranker": ranker.name, "order": self.settings.order}
+        settings = {"prompt": ranker.name, "ranker": ranker.name, "order": self.settings.order, **own}
         return self._drawn(Method(ranker, settings, order))
 
     def _drawn(self, method: Method) -> Method:
@@ -259,26 +262,106 @@ def load_prompt(name: str | Path) -> PromptTemplate:
     return check_prompt(load_template(name))
 
 
+OWN_RANKER = "own_ranker"
+"""The manifest's entry on a ranker that the caller wrote."""
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A ranker of the caller's that tells its settings."""
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """Everything that can change a ranking, as JSON values."""
+        ...
+
+
+def described(ranker: Ranker) -> object:
+    """Return a JSON value that tells a ranker from others: its class, and its `settings`, fields or attributes.
+
+    A value that cannot be told from others of its class, such as a model, differs in every process: its Run is never
+    taken for that of another ranker.
+    """
+    if isinstance(ranker, Described):
+        return {"class": _name_of(type(ranker)), "settings": dict(ranker.settings)}
+    if is_dataclass(ranker):
+        return _described(ranker)
+    return {"class": _name_of(type(ranker)), **{name: _described(value) for name, value in vars(ranker).items()}}
+
+
+def _described(value: object) -> object:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, PromptTemplate):
+        return {"template": value.name, "sha256": value.sha256}
+    if isinstance(value, MadeRanker):
+        return {"made": repr(value), "template": _described(value.template)}
+    if isinstance(value, type | FunctionType | MethodType) and "<" not in value.__qualname__:
+        return _name_of(value)
+    if isinstance(value, Mapping):
+        entries = cast("Mapping[object, object]", value)
+        return {str(name): _described(one) for name, one in entries.items()}
+    if isinstance(value, list | tuple):
+        return [_described(one) for one in cast("Sequence[object]", value)]
+    if is_dataclass(value):
+        own = {one.name: _described(object.__getattribute__(value, one.name)) for one in fields(value)}
+        return {"class": _name_of(type(value)), **own}
+    return f"{_name_of(type(value))} {uuid4().hex}"
+
+
+def _name_of(value: type | FunctionType | MethodType) -> str:
+    return f"{value.__module__}.{value.__qualname__}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MadeRanker(WrappedRanker):
+    """The result of `make_ranker`. An evaluation composes it anew from its settings, for its own model and data."""
+
+    settings: PromptSettings
+    template: PromptTemplate | None
+    seed: int | None
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+        return self.ranker.name
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Rank the Case without knowing the model or the data."""
+        return self.ranker.rank(case)
+
+    def __repr__(self) -> str:
+        given, usual = flat(self.settings), flat(PromptSettings())
+        changed = (f", {name}={value!r}" for name, value in given.items() if value != usual[name] and name != "ranker")
+        seed = "" if self.seed is None else f", seed={self.seed}"
+        return f"make_ranker({self.settings.ranker!r}{''.join(changed)}{seed})"
+
+
 def make_ranker(
     name: str,
     prompt: str | Path | PromptTemplate | None = None,
     *,
-    seed: int = 0,
+    seed: int | None = None,
     **settings: Any,
 ) -> Ranker:
     """Return the ranker with this name, for `evaluate(cases, ranker=…)`.
 
+    `evaluate(cases, ranker=make_ranker("setwise", sort="heap"))` gives the same Run as `evaluate(cases,
+    ranker="setwise", sort="heap")`.
+
     Args:
         name: A method, such as `setwise`, or a baseline that needs no training data, such as `bm25`.
         prompt: Name or path of its template, or the template itself; None: the method's default.
-        seed: Seed for shuffles and sampling.
+        seed: Seed for shuffles and sampling; None: that of the Cases.
         settings: Any field of `PromptSettings`, by name: `sort="heap"`, `ids="letters"`.
 
     Raises InputError for an unknown name, and for a prompt that the method cannot use.
     """
     own = prompt if isinstance(prompt, PromptTemplate) else None
     chosen = gather(PromptSettings, settings | {"ranker": name, "prompt": None if own else prompt})
-    return Composer(chosen, TrainingData(lambda: ()), seed).method(asked_template(chosen, own)).ranker
+    template = asked_template(chosen, own)
+    ranker = Composer(chosen, TrainingData(lambda: ()), seed or 0).method(template).ranker
+    return MadeRanker(ranker, chosen, template, seed)
 
 
 def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) -> PromptTemplate | None:

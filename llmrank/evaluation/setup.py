@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from llmrank.backends.adapter import CARD, PROMPT, check_trained_with, read_card
 from llmrank.errors import InputError
-from llmrank.evaluation.method import Composer, Method, asked_template, needs_model, template_of
+from llmrank.evaluation.method import Composer, MadeRanker, Method, asked_template, needs_model, template_of
 from llmrank.evaluation.session import Session, for_titles
-from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, flat, settings_of, split_settings
+from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, flat, split_settings
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say
 from llmrank.prompting import PromptTemplate, template_origin
@@ -36,6 +36,8 @@ class Setup:
     """Overrides the ranker that the settings name."""
     backend: Backend | None = None
     """Overrides the backend that the settings name."""
+    seed: int | None = None
+    """Seed of the method; None: that of the Cases."""
 
     @classmethod
     def of(
@@ -78,21 +80,26 @@ class Setup:
         own_template = prompt if isinstance(prompt, PromptTemplate) else None
         own_ranker = None if isinstance(ranker, str) else ranker
         own_backend = None if isinstance(backend, str) else backend
-        if own_ranker is None:
+        seed: int | None = None
+        if own_ranker is not None:
+            _refuse_beside(own_ranker, prompts)
+        if isinstance(own_ranker, MadeRanker):
+            if own_template is not None:
+                raise InputError("the ranker has its own prompt", field="prompt", hint="give it to make_ranker")
+            made, own_ranker = own_ranker, None
+            usual = PromptSettings()
+            order = made.settings.order if prompts.order == usual.order else prompts.order
+            draw = made.settings.draw if prompts.draw == usual.draw else prompts.draw
+            prompts = replace(made.settings, order=order, draw=draw)
+            template, seed, titles = made.template, made.seed, made.settings.ranker in WITHOUT_PROMPT
+        elif own_ranker is None:
             template, titles = asked_template(prompts, own_template), prompts.ranker in WITHOUT_PROMPT
         else:
             template = None if own_template is None else template_of(prompts, own_template)
             titles = own_ranker.needs(2).long_labels
-            given, defaults = flat(prompts), flat(PromptSettings())
-            options = [one.name for one in settings_of(PromptSettings) if one.inside == "options"]
-            if unused := [name for name in ("first", *options) if given[name] != defaults[name]]:
-                hint = (
-                    "build the ranker with these options in `make_ranker`, or wrap it in llmrank.rankers.fusion.Fused"
-                )
-                raise InputError("this has no effect on your own ranker", field=unused[0], hint=hint)
         if titles and own_backend is None:
             models = for_titles(models)
-        return cls(prompts, models, bounds, template, own_ranker, own_backend), more
+        return cls(prompts, models, bounds, template, own_ranker, own_backend, seed), more
 
     @property
     def asks_model(self) -> bool:
@@ -131,5 +138,17 @@ class Setup:
         card, template = self.adapter_card, self.template
         if card is not None and card["kind"] == PROMPT and template is not None and self.model.adapter is not None:
             check_trained_with(card, template.name, template.sha256, self.model.adapter)
+        seed = seed if self.seed is None else self.seed
         composer = Composer(self.prompt, training, seed, session.backend, session.labels, domain=domain)
         return composer.method(self.template, self.ranker)
+
+
+def _refuse_beside(ranker: Ranker, prompts: PromptSettings) -> None:
+    """Raise InputError for settings beside a ranker that is an object: they would change nothing."""
+    given, usual = flat(prompts), flat(PromptSettings())
+    unused = [name for name in given if given[name] != usual[name] and name not in ("order", "draw")]
+    if unused:
+        hint = "give it to make_ranker"
+        if not isinstance(ranker, MadeRanker):
+            hint = "build it into the ranker, or wrap it in llmrank.rankers.fusion.Fused to add recall scores"
+        raise InputError("this has no effect on a ranker given as an object", field=unused[0], hint=hint)

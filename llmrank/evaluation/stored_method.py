@@ -13,7 +13,7 @@ from llmrank.answers import answer_format
 from llmrank.backends.base import NullBackend
 from llmrank.engine import rank_alone
 from llmrank.errors import InputError
-from llmrank.evaluation.method import Composer, Method, StoredParts, with_settings
+from llmrank.evaluation.method import OWN_RANKER, Composer, Method, StoredParts, with_settings
 from llmrank.evaluation.score import answer_of
 from llmrank.evaluation.settings import PromptSettings, ScoreSettings, gather, settings_of
 from llmrank.evaluation.training_data import TrainingData
@@ -116,6 +116,9 @@ class StoredMethod:
         """Load the method. Raises InputError if the Run made no model calls, or does not record how it was made."""
         settings = run.settings
         prompt = read_manifest(run.path)["origin"].get("options", {}).get("prompt")
+        if OWN_RANKER in settings:
+            hint = "evaluate with it again: every answer comes from the Store"
+            raise InputError("only the object that ranked it can read its answers", path=run.path, hint=hint)
         if "template" not in settings and (prompt or {}).get("ranker") not in WITHOUT_PROMPT:
             hint = "choose a Run whose ranker calls a model"
             raise InputError("this Run made no model calls", path=run.path, hint=hint)

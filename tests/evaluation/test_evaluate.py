@@ -13,8 +13,10 @@ import llmrank as lr
 from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import BoundReachedError, InputError
 from llmrank.evaluation.evaluate import compose
+from llmrank.evaluation.reparse import reparse
 from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings
 from llmrank.report import page
+from llmrank.types import BaseRanker, Needs, Ranker, Ranking, RankingSteps
 from tests.cli.command import run as run_command
 from tests.evaluation.serving import cases, serving
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
@@ -151,10 +153,72 @@ def test_a_ranker_of_ones_own(tmp_path: Path) -> None:
     assert run.metrics.outcomes["unparsed"] == 0 and server.calls
 
 
-def test_options_beside_a_ranker_of_ones_own_are_refused(tmp_path: Path) -> None:
-    """They would change nothing, and the Run would say that they were set."""
-    with pytest.raises(InputError, match="'window': this has no effect on your own ranker"):
-        lr.evaluate(cases(), ranker=lr.make_ranker("recall_order"), window=3, out=tmp_path / "run", progress=False)
+@pytest.mark.parametrize(
+    ("name", "settings", "other"),
+    [
+        ("sliding_window", {"window": 4, "step": 2}, {"window": 3, "step": 1}),
+        ("setwise", {"sort": "heap"}, {"sort": "bubble"}),
+        ("listwise", {"prompt": "palr"}, {"prompt": "llmrank-sequential"}),
+        ("listwise", {"prompt": "rankgpt", "ids": "letters"}, {"prompt": "rankgpt", "ids": "numbers"}),
+    ],
+)
+def test_a_made_ranker_gives_the_run_of_its_name(
+    tmp_path: Path, name: str, settings: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """Its settings are in the Run, so the Run of another is never taken for its own."""
+    with serving(ScriptedServer(good("[2] > [1]"))) as server:
+        named = evaluate(tmp_path, server, **{"prompt": None, **settings}, ranker=name, out=tmp_path / "named")
+        made = lr.make_ranker(name, **settings)
+        same = evaluate(tmp_path, server, prompt=None, ranker=made, out=tmp_path / "made")
+        with pytest.raises(InputError, match="a Run with other settings"):
+            evaluate(tmp_path, server, prompt=None, ranker=lr.make_ranker(name, **other), out=tmp_path / "made")
+    assert same.settings == named.settings
+    for file in ("cases.parquet", "evaluation.json"):
+        assert (named.path / file).read_bytes() == (same.path / file).read_bytes()
+    assert [one.ranking for one in same.records.values()] == [one.ranking for one in named.records.values()]
+    again = reparse(same)
+    assert not (again.changes or again.unreadable)
+
+
+class Backwards(BaseRanker):
+    """A plain class, whose attributes tell one from another."""
+
+    name = "backwards"
+
+    def __init__(self, from_end: bool, model: object = None) -> None:
+        self.from_end, self.model = from_end, model
+
+    def needs(self, n: int) -> Needs:
+        return Needs(calls=0)
+
+    def rank(self, case: lr.Case) -> RankingSteps:
+        order = [item.item_id for item in case.candidates]
+        return Ranking(tuple(order[::-1] if self.from_end else order))
+        yield
+
+
+def test_a_ranker_of_another_class_or_with_other_values_has_a_run_of_its_own(tmp_path: Path) -> None:
+    def run(ranker: Ranker, out: Path | None = None) -> lr.Run:
+        return lr.evaluate(cases(), ranker=ranker, out=out or tmp_path / "run", progress=False, order="recall")
+
+    first = run(Backwards(True))
+    assert run(Backwards(True)).path == first.path
+    for different in (Backwards(False), Backwards(True, model=object()), lr.make_ranker("recall_order")):
+        with pytest.raises(InputError, match="a Run with other settings"):
+            run(different)
+    assert run(Backwards(False), tmp_path / "forwards").metrics["MRR"] != first.metrics["MRR"]
+    unknown = Backwards(True, model=object())
+    run(unknown, tmp_path / "unknown")
+    with pytest.raises(InputError, match="a Run with other settings"):
+        run(unknown, tmp_path / "unknown")
+
+
+@pytest.mark.parametrize("setting", [{"window": 3}, {"prompt": "palr"}, {"ids": "letters"}, {"temperature": 0.9}])
+def test_settings_beside_a_ranker_that_is_an_object_are_refused(tmp_path: Path, setting: dict[str, Any]) -> None:
+    """They would change nothing."""
+    for ranker in (lr.make_ranker("listwise"), Backwards(True)):
+        with pytest.raises(InputError, match=f"'{next(iter(setting))}': this has no effect on a ranker"):
+            lr.evaluate(cases(), ranker=ranker, **setting, out=tmp_path / "run", progress=False)
 
 
 def test_a_ranker_object_that_asks_nothing_needs_no_model(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_a_ranker_of_ones_own_is_used_as_it_is(circle: Path) -> None:
     class Own(BaseRanker):
         name = "own"
 
-    with pytest.raises(InputError, match="this has no effect on your own ranker"):
+    with pytest.raises(InputError, match="this has no effect on a ranker given as an object"):
         compose(circle, ranker=Own(), fuse=1.0, progress=False)  # type: ignore[arg-type]
 
 

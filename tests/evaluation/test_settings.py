@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import llmrank as lr
 from llmrank.cli.options import DECLARATIONS, HELP_OFF, option_name, settings_from, settings_options
 from llmrank.errors import InputError
-from llmrank.evaluation.method import asked_template
+from llmrank.evaluation.method import MadeRanker, asked_template
 from llmrank.evaluation.settings import (
     CaseSettings,
     Limits,
@@ -161,9 +161,11 @@ def test_paths_are_kept_as_text_for_json() -> None:
 
 def test_what_is_said_of_every_call_is_said_of_the_one_for_a_profile_too() -> None:
     asking = lr.make_ranker("listwise", "palr", thinking="on", extra_body='{"seed_of_my_own": 7}')
-    assert isinstance(asking, Listwise) and asking.prompt.profile is not None
-    for prompt in (asking.prompt, asking.prompt.profile):
-        front = prompt.template.front
+    assert isinstance(asking, MadeRanker) and isinstance(asking.ranker, Listwise)
+    asked = asking.ranker.prompt
+    profile = asked.profile
+    assert profile is not None
+    for front in (asked.template.front, profile.template.front):
         assert front.thinking.on and front.extra_body == {"seed_of_my_own": 7}
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,11 +10,11 @@ from hypothesis import strategies as st
 
 from llmrank.engine.driver import rank_without_model
 from llmrank.errors import InputError
-from llmrank.evaluation.method import make_ranker
+from llmrank.evaluation.method import MadeRanker, make_ranker
 from llmrank.rankers.calibration import Calibrated, adaptive_strength
 from llmrank.rankers.fusion import WEIGHTS, Fused, Fusion, choose_fusion
 from llmrank.rankers.next_title import NextTitle, history_message, item_text
-from llmrank.types import BaseRanker, Case, Event, Failure, Item, Outcome, Ranking, RankingSteps, Response
+from llmrank.types import BaseRanker, Case, Event, Failure, Item, Outcome, Ranker, Ranking, RankingSteps, Response
 
 ITEMS = tuple(Item(str(n), f"Film {n}") for n in range(5))
 CASE = Case(
@@ -138,13 +139,19 @@ def test_the_adaptive_strength_lies_between_none_and_two(weights: list[float]) -
     assert 0 <= adaptive_strength(probabilities) <= 2
 
 
+def composed(name: str, **options: Any) -> Ranker:
+    made = make_ranker(name, **options)
+    assert isinstance(made, MadeRanker)
+    return made.ranker
+
+
 def test_what_is_calibrated_is_a_logarithm_where_it_is_fused() -> None:
     alike = Ranking(MODEL.order, (math.log(0.2),) * 5)
     assert Calibrated(Fixed(alike), 1.0, log=True).log
     plain, log = (rank_without_model(Calibrated(Fixed(MODEL), 0.0, log=log), CASE) for log in (False, True))
     assert plain.scores is not None and log.scores is not None and plain.order == log.order
     assert log.scores == pytest.approx([math.log(score) for score in plain.scores])
-    made = make_ranker("first_token", calibrate=1.0, fuse=0.5)
+    made = composed("first_token", calibrate=1.0, fuse=0.5)
     assert isinstance(made, Fused) and isinstance(made.ranker, Calibrated) and made.ranker.log
-    alone = make_ranker("first_token", calibrate=1.0)
+    alone = composed("first_token", calibrate=1.0)
     assert isinstance(alone, Calibrated) and not alone.log

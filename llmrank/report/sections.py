@@ -89,11 +89,12 @@ def can_be_drawn(found: Pareto) -> bool:
 
 
 def calibration_of(run: Run) -> Calibration | None:
-    """Return the calibration of a model's scores; None if there are none, or too few Cases.
+    """Return the calibration of a model's scores; None if there are none, too few Cases, or ratings.
 
     Scores of methods that ask no model, such as event counts, are not meant as probabilities.
     """
-    return answer_or_none(run.calibration) if run.metrics.usage.requests else None
+    found = answer_or_none(run.calibration) if run.metrics.usage.requests else None
+    return found if isinstance(found, Calibration) else None
 
 
 def answer_or_none(question: Callable[[], T]) -> T | None:

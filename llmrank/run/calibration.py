@@ -168,7 +168,7 @@ def calibration(run: Run) -> Calibration:
         problem = f"{having} exactly one relevant candidate and scores for all candidates"
         hint = "name a Run of a method with scores, such as first_token, with at least two such users"
         raise InputError(problem, path=run.path, hint=hint)
-    halves = (np.random.default_rng(0).permutation(int(users.max()) + 1) % 2)[users]
+    halves = halves_of(users)
     scores = _scores(counted)
     one, other = (scores.best_temperature(halves != half) for half in (0, 1))
     crossed = np.where(halves == 0, one, other)[scores.case]
@@ -186,6 +186,11 @@ def calibration(run: Run) -> Calibration:
         tuple(_forecast(name, scores, log, users) for name, log in logs.items()),
         tuple(_bins(np.exp(logs[SCORED]), scores.taken, users[scores.case])),
     )
+
+
+def halves_of(users: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return, per Case, the half (0 or 1) that its user was drawn into, with a fixed seed."""
+    return (np.random.default_rng(0).permutation(int(users.max()) + 1) % 2)[users]
 
 
 def _is_scored(case: Case, ranking: Ranking) -> bool:
@@ -211,12 +216,12 @@ def _forecast(name: str, scores: _Scores, logs: Values, users: NDArray[np.intp])
     losses = stats.mean_interval(-logs[scores.taken > 0], users)
     squares = np.add.reduceat((probabilities - scores.taken) ** 2, scores.starts)
     brier = stats.mean_interval(squares, users, bounds=(0.0, 2.0))
-    error = np.abs(np.bincount(_bin_of(probabilities), probabilities - scores.taken)).sum() / len(logs)
+    error = np.abs(np.bincount(bin_of(probabilities), probabilities - scores.taken)).sum() / len(logs)
     return Forecast(name, losses.value, losses.ci95, brier.value, brier.ci95, float(error))
 
 
-def _bin_of(probabilities: Values) -> NDArray[np.intp]:
-    """Return each candidate's bin; bins have about equal counts, and equal probabilities share one."""
+def bin_of(probabilities: Values) -> NDArray[np.intp]:
+    """Return the bin of each value; bins have about equal counts, and equal values share one."""
     ordered = np.sort(probabilities)
     edges = ordered[np.linspace(0, len(ordered), BINS, endpoint=False).astype(np.intp)]
     return np.searchsorted(np.unique(edges), probabilities, "right")
@@ -224,7 +229,7 @@ def _bin_of(probabilities: Values) -> NDArray[np.intp]:
 
 def _bins(probabilities: Values, taken: Values, users: NDArray[np.intp]) -> list[Bin]:
     """Return the bins; `users` has each candidate's user."""
-    place, found = _bin_of(probabilities), list[Bin]()
+    place, found = bin_of(probabilities), list[Bin]()
     for at in np.unique(place):
         inside = place == at
         share = stats.mean_interval(taken[inside], users[inside], bounds=(0.0, 1.0))

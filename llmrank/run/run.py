@@ -37,6 +37,7 @@ from llmrank.run.metrics import (
     the_measure,
 )
 from llmrank.run.personal import Personal, personal
+from llmrank.run.rating_calibration import RatingCalibration, rating_calibration
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import Shown, TextTable, number, optional
 from llmrank.run.usage import RunUsage, usage
@@ -236,9 +237,12 @@ class Run:
         """Return the popularity, novelty, diversity and coverage of the top k; see `llmrank.run.beyond`."""
         return beyond_accuracy(self, k)
 
-    def calibration(self) -> Calibration:
-        """Return how well calibrated the scores are as probabilities; see `llmrank.run.calibration`."""
-        return calibration(self)
+    def calibration(self) -> Calibration | RatingCalibration:
+        """Return how well calibrated the scores are as probabilities, or the predictions as ratings.
+
+        See `llmrank.run.calibration` and `llmrank.run.rating_calibration`.
+        """
+        return rating_calibration(self) if task_of(self.cases) == "rating" else calibration(self)
 
     def personal(self) -> Personal:
         """Return how personal the predicted ratings are; see `llmrank.run.personal`."""

@@ -215,7 +215,7 @@ def _forecast(name: str, scores: _Scores, logs: Values, users: NDArray[np.intp])
     probabilities = np.exp(logs)
     losses = stats.mean_interval(-logs[scores.taken > 0], users)
     squares = np.add.reduceat((probabilities - scores.taken) ** 2, scores.starts)
-    brier = stats.mean_interval(squares, users, bounds=(0.0, 2.0))
+    brier = stats.mean_interval(squares, users)
     error = np.abs(np.bincount(bin_of(probabilities), probabilities - scores.taken)).sum() / len(logs)
     return Forecast(name, losses.value, losses.ci95, brier.value, brier.ci95, float(error))
 

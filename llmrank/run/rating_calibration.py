@@ -151,8 +151,7 @@ def _line(predicted: Values, truth: Values) -> tuple[float, float]:
 
 
 def _forecast(name: str, predicted: Values, known: Ratings, users: NDArray[np.intp]) -> RatingForecast:
-    low, high = known.scale
-    squares = stats.mean_interval((predicted - known.truth) ** 2, users, bounds=(0.0, (high - low) ** 2))
+    squares = stats.mean_interval((predicted - known.truth) ** 2, users)
     error = np.abs(np.bincount(bin_of(predicted), predicted - known.truth)).sum() / len(known)
     return RatingForecast(name, squares.value, squares.ci95, float(error))
 

@@ -11,7 +11,8 @@
   };
   const number = (value, digits = 4) => (value === null || value === undefined ? "–" : value.toFixed(digits));
   const countOf = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
-  const signed = (value) => (value === null ? "–" : (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(4));
+  const signed = (value, digits = 4) =>
+    (value === null ? "–" : (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(digits));
 
   const packed = Uint8Array.from(atob($("data").textContent), (character) => character.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -24,6 +25,9 @@
     run.byId = new Map(run.cases.map((case_) => [case_.id, case_]));
     for (const case_ of run.cases) {
       case_.change = minus(case_.value, case_.recallValue);
+      case_.predicted = case_.scores[0] ?? null;
+      // Not for measures of order, such as AUC: there a prediction need not be on the scale of the ratings.
+      case_.error = run.rating && run.lowerIsBetter ? minus(case_.predicted, case_.truth) : null;
       case_.text = [case_.user, case_.id, ...case_.answers, ...[...case_.recall, ...case_.history.map(([item]) => item)]
         .map((item) => run.titles[item])].join("\n").toLowerCase();
     }
@@ -37,7 +41,7 @@
   };
 
   // ---- state: kept in the URL, so that a selection can be shared -------------------------------------------------
-  const state = { run: "0", outcome: "", reason: "", only: "", q: "", sort: "change", up: "1", case: "" };
+  const state = { run: "0", outcome: "", reason: "", only: "", q: "", sort: "", up: "1", case: "" };
   const defaults = { ...state };
   const read = () => Object.assign(state, defaults, Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
   const address = (change) =>
@@ -52,16 +56,20 @@
   // A rank is a pair: the first and last place of the items tied for it.
   const middle = (rank) => rank && (rank[0] + rank[1]) / 2;
   const places = (rank) => (rank === null ? "–" : rank[0] === rank[1] ? String(rank[0]) : rank.join("–"));
+  const SEVERITY = ["error", "unparsed", "repaired", "ok"];
+  const answered = (case_) => SEVERITY.indexOf(case_.outcome) > 1;
   const columns = () => [
     { key: "id", name: "case", of: (case_) => case_.id },
-    { key: "outcome", name: "outcome", of: (case_) => case_.outcome },
+    { key: "outcome", name: "outcome", of: (case_) => SEVERITY.indexOf(case_.outcome), show: (case_) => case_.outcome },
     ...(run().rating
       ? [{ key: "truth", name: "true rating", of: (case_) => case_.truth, digits: 1 },
-         { key: "predicted", name: "predicted", of: (case_) => case_.scores[0] ?? null, digits: 2 }]
+         { key: "predicted", name: "predicted rating", of: (case_) => case_.predicted, digits: 2 },
+         ...(run().lowerIsBetter ? [{ key: "error", name: "error (predicted − true)", show: (case_) => signed(case_.error, 2),
+           of: (case_) => (answered(case_) ? case_.error === null ? null : Math.abs(case_.error) : Infinity) }] : [])]
       : [{ key: "recallRank", name: "rank in recall order", of: (case_) => middle(case_.recallRank), show: (case_) => places(case_.recallRank) },
          { key: "rank", name: "rank of the relevant item", of: (case_) => middle(case_.rank), show: (case_) => places(case_.rank) }]),
-    { key: "value", name: run().headline ?? "value", of: (case_) => case_.value, digits: 4 },
-    ...(run().rating ? [] : [{ key: "change", name: "difference from recall order", of: (case_) => case_.change, sign: true }]),
+    ...(run().rating ? [] : [{ key: "value", name: run().headline ?? "value", of: (case_) => case_.value, digits: 4 },
+      { key: "change", name: "difference from recall order", of: (case_) => case_.change, sign: true }]),
     ...(runs.length < 2 ? []
       : [{ key: "versus", name: "difference from the other Run", of: (case_) => versus(run(), case_), sign: true }]),
     { key: "history", name: "history", of: (case_) => case_.history.length, digits: 0 },
@@ -80,9 +88,15 @@
     different: (case_) => Boolean(versus(run(), case_)),
     worse: (case_) => versus(run(), case_) * (run().lowerIsBetter ? -1 : 1) < 0,
   };
+  /** The column to sort by, and whether upwards. By default failures, and the largest errors and losses, come first. */
+  const order = () => {
+    const named = (key) => columns().find((one) => one.key === key);
+    if (named(state.sort)) return [named(state.sort), Boolean(state.up)];
+    return named("error") ? [named("error"), false] : [named("change") ?? named("outcome"), true];
+  };
   const chosen = () => {
-    const column = columns().find((one) => one.key === state.sort) ?? columns()[0];
-    const direction = state.up ? 1 : -1;
+    const [column, up] = order();
+    const direction = up ? 1 : -1;
     const wanted = state.q.toLowerCase();
     return run().cases
       .filter((case_) => (!state.outcome || case_.outcome === state.outcome)
@@ -117,7 +131,7 @@
   };
   let shown = PAGE;
   const cell = (column, case_) => {
-    const value = column.of(case_);
+    const value = (column.show ?? column.of)(case_);
     if (column.key === "id") {
       const link = make("a", { href: address({ case: case_.id }) }, case_.id);
       link.addEventListener("click", (event) => {
@@ -129,15 +143,16 @@
       return make("td", {}, link);
     }
     if (column.key === "outcome") return make("td", { class: "left" }, make("span", { class: `outcome ${value}` }, value));
-    return make("td", {}, column.show ? column.show(case_) : value === null ? "–" : column.sign ? signed(value) : number(value, column.digits));
+    return make("td", {}, column.show ? value : value === null ? "–" : column.sign ? signed(value) : number(value, column.digits));
   };
   const drawCases = () => {
     const found = chosen();
+    const [by, up] = order();
     const heads = columns().map((column) => {
-      const sorted = column.key === state.sort;
-      const head = make("th", { scope: "col", class: column.key === "outcome" ? "left" : "", "aria-sort": sorted ? (state.up ? "ascending" : "descending") : "none" });
-      const button = make("button", { type: "button", "data-key": `by ${column.key}` }, column.name + (sorted ? (state.up ? " ▲" : " ▼") : ""));
-      button.addEventListener("click", () => set({ sort: column.key, up: sorted && state.up ? "" : "1" }));
+      const sorted = column.key === by.key;
+      const head = make("th", { scope: "col", class: column.key === "outcome" ? "left" : "", "aria-sort": sorted ? (up ? "ascending" : "descending") : "none" });
+      const button = make("button", { type: "button", "data-key": `by ${column.key}` }, column.name + (sorted ? (up ? " ▲" : " ▼") : ""));
+      button.addEventListener("click", () => set({ sort: column.key, up: sorted && up ? "" : "1" }));
       head.append(button);
       return head;
     });
@@ -222,6 +237,15 @@
   const facts = (pairs) => make("dl", {}, ...pairs.filter(([, value]) => value !== "").flatMap(([name, value]) =>
     [make("dt", {}, name), make("dd", {}, value)]));
   const counts = (given) => Object.entries(given).map(([name, count]) => `${name} ${count}`).join(" · ");
+  const predictedText = (case_) => (case_.predicted === null ? "no predicted rating" : `predicted rating ${number(case_.predicted, 2)}`);
+  /** What is to be known of a predicted rating, in place of a ranking. */
+  const rated = (case_) => [
+    ["item to rate", make("bdi", {}, run().titles[case_.recall[0]])],
+    ["predicted rating", number(case_.predicted, 2)],
+    ["true rating", case_.truth === null ? "unknown" : String(case_.truth)],
+    ["error", !run().lowerIsBetter || case_.truth === null ? "" : case_.error === null
+      ? `no readable answer, counted as worst: an error of ${number(case_.value, 2)}` : `${signed(case_.error, 2)} (predicted − true)`],
+  ];
   const drawStory = () => {
     const case_ = run().byId.get(state.case);
     $("story").hidden = !state.case;
@@ -238,10 +262,10 @@
       facts([
         ["outcome", case_.outcome + (case_.reason ? `: ${case_.reason}` : "")],
         ["repairs", counts(case_.repairs)], ["titles matched", counts(case_.matches)],
-        [run().headline ?? "", number(case_.value) + (case_.recallValue === null ? "" : `; recall order ${number(case_.recallValue)}`)],
-        ["true rating", case_.truth === null ? "" : String(case_.truth)],
+        ...(run().rating ? rated(case_)
+          : [[run().headline ?? "", number(case_.value) + (case_.recallValue === null ? "" : `; recall order ${number(case_.recallValue)}`)]]),
         ["missed by recall", case_.missed.join(", ")],
-        [otherRun(run())?.name ?? "", theirs ? `${theirs.outcome}, ${number(theirs.value)}` : ""],
+        [otherRun(run())?.name ?? "", theirs ? `${theirs.outcome}, ${run().rating ? predictedText(theirs) : number(theirs.value)}` : ""],
         ["calls", `${case_.answers.length}, ${case_.tokens[0]} prompt and ${countOf(case_.tokens[1], "completion token")}, ${case_.seconds} s`],
       ]),
       ...(case_.answers.length ? [whatWasSent(case_)] : []),
@@ -249,10 +273,10 @@
         make("h3", {}, `Answer ${case_.answers.length > 1 ? place + 1 : ""} (finish reason: ${case_.finish[place]})`),
         answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.read[place]),
       ]),
-      make("div", { class: "columns" },
+      ...(run().rating ? [] : [make("div", { class: "columns" },
         ranking(run(), case_), ...(theirs ? [ranking(otherRun(run()), theirs)] : []),
         column("Recall order", list("ol", case_.recall, relevant, (item) => titled(run(), item))),
-        column("Order in the prompt", list("ol", case_.shown, relevant, (item) => titled(run(), item)))),
+        case_.answers.length ? column("Order in the prompt", list("ol", case_.shown, relevant, (item) => titled(run(), item))) : null)]),
       make("h3", {}, `History, newest first (${newest.length})`),
       make("ul", { class: "history" }, ...newest.map(([item, rating]) => make("li", {}, ...titled(run(), item, rating === null ? "" : ` (${rating})`)))),
     );

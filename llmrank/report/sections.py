@@ -48,12 +48,16 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
 
     `audits` are shown after those that need only a Run; `by` names extra columns of the Cases to group by.
     """
-    ranked, recalled = ranked_runs(runs), recalled_runs(runs)
+    ranked, recalled, rated = ranked_runs(runs), recalled_runs(runs), rated_runs(runs)
     asked = list(dict.fromkeys([*(one for _, run in ranked for one in audits_of(run)), *audits]))
     found = (
         ("Gains by group", [(name, _shown(groups_of(run, by))) for name, run in recalled]),
         ("Reranking only the first candidates", [(name, _depth(run.depth())) for name, run in recalled]),
         ("Are the scores calibrated probabilities?", _each(ranked, calibration_of, _calibration)),
+        (
+            "What the predicted ratings add to the user and item means",
+            _each(rated, lambda run: answer_or_none(run.personal), _shown),
+        ),
         ("Audits", [("", _audits(asked))] if asked else []),
         ("Quality and cost", [("", _pareto(pareto))] if pareto and can_be_drawn(pareto) else []),
         ("Calls, tokens and seconds per Case", _each(runs, lambda run: answer_or_none(run.usage), _shown)),
@@ -64,6 +68,17 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
 def ranked_runs(runs: Named) -> Named:
     """Return the ranking Runs that have a measure."""
     return [(name, run) for name, run in runs if task_of(run.cases) == "ranking" and run.metrics.headline]
+
+
+def rated_runs(runs: Named) -> Named:
+    """Return the rating Runs."""
+    return [(name, run) for name, run in runs if task_of(run.cases) == "rating"]
+
+
+def has_errors(run: Run) -> bool:
+    """Return whether a rating Run predicts ratings on the scale of the true ones, and not only their order (AUC)."""
+    headline = run.metrics.headline
+    return headline is not None and run.metrics[headline].lower_is_better
 
 
 def recalled_runs(runs: Named) -> Named:

@@ -17,7 +17,7 @@ from llmrank.audit import Audit, AuditRow
 from llmrank.errors import InputError
 from llmrank.report import page, write_page
 from tests.evaluation.serving import cases, serving
-from tests.report.test_sections import with_scores, without_scores
+from tests.report.test_sections import rated, with_scores, without_scores
 from tests.scripted_server import MODEL, ScriptedServer, good
 
 if TYPE_CHECKING:
@@ -323,8 +323,44 @@ def test_of_two_runs_of_ratings_the_one_with_the_larger_error_is_worse(browser: 
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         runs.append(lr.score(tmp_path / f"{name}.jsonl", "rating", out=tmp_path / name))
     path = write_page(tmp_path / "report.html", *runs)
-    assert Opened(browser, path, "#run=1&only=worse").cases() == ["u0", "u2", "u3", "u4"]
+    assert sorted(Opened(browser, path, "#run=1&only=worse").cases()) == ["u0", "u2", "u3", "u4"]
     assert Opened(browser, path, "#only=worse").cases() == []
+
+
+def test_of_ratings_failures_and_the_largest_errors_come_first_and_are_said(browser: Browser, tmp_path: Path) -> None:
+    opened = Opened(browser, write_page(tmp_path / "report.html", rated(tmp_path, "4x1525", "551113")))
+    show = opened.page
+    assert opened.cases() == ["u1", "u3", "u5", "u0", "u4", "u2"]
+    cells = show.locator("#cases tbody tr").nth(1).locator("td").all_inner_texts()
+    assert cells[1:5] == ["ok", "1.0", "5.00", "+4.00"]
+    show.get_by_role("link", name="u3", exact=True).click()
+    story = show.locator("#story").inner_text()
+    for said in ("item to rate\nFilm 1", "predicted rating\n5.00", "true rating\n1", "error\n+4.00 (predicted − true)"):
+        assert said in story
+    assert show.locator("#story .columns").count() == 0 and "Recall order" not in story
+    show.get_by_role("link", name="u1", exact=True).click()
+    assert "no readable answer, counted as worst: an error of 4.00" in show.locator("#story").inner_text()
+    assert opened.errors == []
+
+
+def test_answers_about_ratings_that_only_order_them_have_no_error(browser: Browser, tmp_path: Path) -> None:
+    target = {"item_id": "i", "title": "Film"}
+    rows = [
+        {"user_id": f"u{at}", "target": target, "rating": 1 + at, "response": said}
+        for at, said in enumerate(("Yes", "No", "Hm", "Yes"))
+    ]
+    (tmp_path / "said.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = lr.score(tmp_path / "said.jsonl", "yes_no", out=tmp_path / "run")
+    opened = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0")
+    assert "error" not in opened.page.locator("#cases thead").inner_text()
+    assert opened.cases()[0] == "u2", "the one that is unparsed"
+    assert "\nerror\n" not in opened.page.locator("#story").inner_text() and opened.errors == []
+
+
+def test_a_run_without_calls_has_no_order_in_the_prompt(browser: Browser, tmp_path: Path) -> None:
+    run = lr.evaluate(cases(1), ranker="popularity", out=tmp_path / "run", progress=False)
+    show = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0").page
+    assert [name.split()[0] for name in show.locator("#story .columns h3").all_inner_texts()] == ["Ranking", "Recall"]
 
 
 def test_two_runs_stand_side_by_side_for_a_user_and_their_differences_are_drawn(

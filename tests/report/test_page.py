@@ -432,6 +432,31 @@ def test_calibration_audits_and_costs_are_inert(browser: Browser, with_all_parts
     assert opened.errors == [] and len(opened.asked) == 1
 
 
+TOO_WIDE = "[...document.querySelectorAll('table')].filter(one => one.offsetWidth > one.parentElement.clientWidth)"
+A4 = {"width": 717, "height": 1045}
+"""The part of a page of A4 within the margins of Chromium, in CSS pixels."""
+
+
+def test_every_table_fits_on_paper(browser: Browser, tmp_path: Path, with_all_parts: Path) -> None:
+    names = ("ml-100k-first-token-a9fdd8fd", "ml-100k-llamarec-30ec34ab", "ml-100k-palr-1188f0d3")
+    three = write_page(
+        tmp_path / "three.html", *(scored(tmp_path, name, seed=at, candidates=20) for at, name in enumerate(names))
+    )
+    long = write_page(tmp_path / "long.html", rated(tmp_path, name=names[0] * 3), rated(tmp_path, "112345"))
+    for path in (three, long, with_all_parts):
+        show = Opened(browser, path, viewport=A4).page
+        show.emulate_media(media="print")
+        assert show.locator("table").count() > 5
+        assert show.evaluate(TOO_WIDE + ".map(one => one.textContent)") == []
+        assert show.evaluate("document.documentElement.scrollWidth") == A4["width"]
+
+
+def test_the_tables_fit_a_usual_screen(browser: Browser, tmp_path: Path) -> None:
+    path = write_page(tmp_path / "report.html", scored(tmp_path, "run", candidates=20))
+    show = Opened(browser, path, viewport={"width": 1280, "height": 800}).page
+    assert show.evaluate(TOO_WIDE + ".map(one => one.textContent)") == []
+
+
 @pytest.mark.parametrize("width", [380, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_parts_fit_and_have_no_serious_fault_of_access(

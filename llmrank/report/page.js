@@ -309,13 +309,14 @@
       make("line", { class: "axis", x1: 10, x2: width - 10, y1: 150, y2: 150 }),
       text(10, 168, signed(-reach), "start"), text(width / 2, 168, "0"), text(width - 10, 168, signed(reach), "end")));
   };
+  const LINES = 6; // styles of the baselines in page.css
   const drawCurves = () => {
     const kinds = Object.entries(run().curves);
     $("depth").hidden = kinds.length === 0;
     $("curves").replaceChildren(...kinds.map(([kind, points]) => {
       const [width, height, left, bottom] = [420, 240, 40, 200];
       const top = Math.max(...points.flatMap((one) => [one.value, one.ci95?.[1], ...Object.values(one.baselines)].filter((value) => value != null)), 1e-9);
-      const x = (place) => left + (place * (width - left - 70)) / (points.length - 1);
+      const x = (place) => left + (place * (width - left - 10)) / (points.length - 1);
       const y = (value) => bottom - (value / top) * (bottom - 15);
       const path = (values) => values.map((value, place) => `${place ? "L" : "M"}${x(place).toFixed(1)} ${y(value ?? 0).toFixed(1)}`).join("");
       const names = Object.keys(points[0].baselines);
@@ -323,21 +324,20 @@
       const band = points.every((one) => one.ci95)
         ? path(points.map((one) => one.ci95[0])) + points.map((one, place) => [place, one.ci95[1]]).reverse()
           .map(([place, value]) => `L${x(place).toFixed(1)} ${y(value).toFixed(1)}`).join("") + "Z" : null;
-      // Move the names of lines apart that end close together.
-      const ends = [["this Run", last.value], ...names.map((name) => [name.replace("_", " "), last.baselines[name]])]
-        .filter(([, value]) => value != null).sort((a, b) => b[1] - a[1]);
-      let below = 0;
-      const labels = ends.map(([name, value]) => {
-        below = Math.max(y(value) + 4, below + 12);
-        return text(width - 66, below, name, "start");
-      });
+      const line = (name, values) =>
+        make("path", { class: name ? `beside line${names.indexOf(name) % LINES}` : "value", d: path(values) });
+      const sample = (name) => make("svg", { viewBox: "0 0 36 10", class: "sample", "aria-hidden": "true" },
+        make("path", { class: name ? `beside line${names.indexOf(name) % LINES}` : "value", d: "M0 5L36 5" }));
       return make("figure", {}, svg(width, height, `${kind} at cut-offs 1 to ${last.k}, with 95% interval`,
         band && make("path", { class: "band", d: band }),
-        ...names.map((name) => make("path", { class: "beside", d: path(points.map((one) => one.baselines[name])) })),
-        make("path", { class: "value", d: path(points.map((one) => one.value)) }), ...labels,
-        make("line", { class: "axis", x1: left, x2: width - 70, y1: bottom, y2: bottom }),
-        text(left, bottom + 16, "1", "start"), text(width - 70, bottom + 16, String(last.k), "end"),
+        ...names.map((name) => line(name, points.map((one) => one.baselines[name]))),
+        line("", points.map((one) => one.value)),
+        make("line", { class: "axis", x1: left, x2: width - 10, y1: bottom, y2: bottom }),
+        make("line", { class: "axis", x1: left, x2: left, y1: bottom, y2: 15 }),
+        text(left, bottom + 16, "1"), text(width - 10, bottom + 16, String(last.k), "end"),
+        text((left + width) / 2, bottom + 16, "cut-off k"), text(left + 6, 14, `${kind}@k`, "start"),
         text(left - 4, 18, number(top, 2), "end"), text(left - 4, bottom, "0", "end")),
+        make("ul", { class: "legend" }, ...["", ...names].map((name) => make("li", {}, sample(name), name ? name.replaceAll("_", " ") : run().name))),
         make("figcaption", {}, `${kind}@k of all Cases, for k from 1 to ${last.k}; the band is the 95% interval.`));
     }));
   };

@@ -437,6 +437,24 @@ A4 = {"width": 717, "height": 1045}
 """The part of a page of A4 within the margins of Chromium, in CSS pixels."""
 
 
+def test_the_lines_of_the_cut_offs_can_be_told_apart(browser: Browser, tmp_path: Path) -> None:
+    path = write_page(tmp_path / "report.html", scored(tmp_path, "run", candidates=20))
+    for width in (1280, 380):
+        show = Opened(browser, path, viewport={"width": width, "height": 800}).page
+        chart = show.locator("#curves figure").first
+        drawn = chart.locator("svg[role=img] path:not(.band)")
+        look = "all => all.map(one => (s => s.stroke + s.strokeDasharray + s.strokeWidth)(getComputedStyle(one)))"
+        looks = drawn.evaluate_all(look)
+        assert len(set(looks)) == len(looks) >= 4
+        names = chart.locator(".legend li").all_inner_texts()
+        assert names[0] == "run" and {"random", "recall order", "ceiling"} <= {*names}
+        assert sorted(chart.locator(".sample path").evaluate_all(look)) == sorted(looks)
+        assert {"cut-off k", "NDCG@k"} <= {*chart.locator("text").all_text_contents()}
+        apart = """all => all.map(one => one.getBoundingClientRect()).every((a, at, boxes) => boxes.slice(at + 1)
+            .every(b => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top))"""
+        assert chart.locator("text").evaluate_all(apart) and chart.locator(".legend li").evaluate_all(apart)
+
+
 def test_every_table_fits_on_paper(browser: Browser, tmp_path: Path, with_all_parts: Path) -> None:
     names = ("ml-100k-first-token-a9fdd8fd", "ml-100k-llamarec-30ec34ab", "ml-100k-palr-1188f0d3")
     three = write_page(

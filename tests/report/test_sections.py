@@ -85,6 +85,14 @@ def test_a_single_case_is_not_in_the_plural(tmp_path: Path) -> None:
     assert "1 Case of 1 user, " in content and not re.search(r"\b1 (Cases|users|events|calls)\b", content)
 
 
+def test_the_columns_of_the_first_table_are_explained(tmp_path: Path) -> None:
+    for run in (with_scores(tmp_path / "ranked"), rated(tmp_path)):
+        content = page(run)
+        explained = re.findall("<dt>(.*?)</dt>", content.partition("How to read this")[2].partition("</details>")[0])
+        assert {"Case", "p (Holm)", *run.table().header[1:]} - {"item mean", "global mean"} == {*explained}
+        assert "not corrected for several measures" in content
+
+
 def test_of_several_runs_those_with_scores_are_named(tmp_path: Path) -> None:
     shown = section(page(without_scores(tmp_path / "bare"), with_scores(tmp_path / "scored")), CALIBRATION)
     assert re.findall("<h3>(.*?)</h3>", shown) == ["scored"]

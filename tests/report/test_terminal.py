@@ -94,6 +94,15 @@ def test_the_verdict_names_what_is_better_and_what_is_not_known() -> None:
     assert replace(NUMBERS, headline=None, answered_cases=40).verdict() == []
 
 
+def test_the_verdict_says_that_an_interval_without_zero_is_not_corrected() -> None:
+    versus = {"random": VersusBaseline(-0.1, (-0.2, -0.01), 0.03, 0.09)}
+    numbers = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus=versus)})
+    assert numbers.verdict()[0] == (
+        "NDCG@10: no significant difference from random (−0.1000, 95% CI −0.2000 to −0.0100, p (Holm) = .090); "
+        "the interval, which is not corrected, excludes 0"
+    )
+
+
 def test_the_verdict_says_what_to_do_about_answers_that_are_cut_off() -> None:
     few = replace(NUMBERS, reasons={"unparsed: empty": 13, "unparsed: truncated": 11})
     assert few.verdict() == NUMBERS.verdict()

@@ -32,8 +32,11 @@
         .map((item) => run.titles[item])].join("\n").toLowerCase();
     }
   }
-  /** The Run that another is compared with: the first; the first itself is compared with the second. */
-  const otherRun = (run) => (runs.length < 2 ? null : runs[run === runs[0] ? 1 : 0]);
+  /** The Run that another is compared with: the chosen one; or else the first, and for the first the second. */
+  const otherRun = (run) => {
+    const chosen = runs[Number(state.with || NaN)];
+    return runs.length < 2 ? null : chosen && chosen !== run ? chosen : runs[run === runs[0] ? 1 : 0];
+  };
   const other = (run, case_) => otherRun(run)?.byId.get(case_.id) ?? null;
   const versus = (run, case_) => {
     const found = other(run, case_);
@@ -41,14 +44,33 @@
   };
 
   // ---- state: kept in the URL, so that a selection can be shared -------------------------------------------------
-  const state = { run: "0", outcome: "", reason: "", only: "", q: "", sort: "", up: "1", case: "" };
+  const state = { run: "0", with: "", outcome: "", reason: "", only: "", q: "", sort: "", up: "1", case: "" };
   const defaults = { ...state };
-  const read = () => Object.assign(state, defaults, Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
+  const NO_FILTER = { outcome: "", reason: "", only: "", q: "" };
+  /** Take the state from the URL, and say what it names that is not here: it may come from another report. */
+  const read = () => {
+    const given = [...new URLSearchParams(location.hash.slice(1))];
+    Object.assign(state, defaults, Object.fromEntries(given.filter(([name]) => Object.hasOwn(defaults, name))));
+    const among = {
+      run: (value) => runs.some((_, place) => String(place) === value), outcome: (value) => run().outcomes[value] > 0,
+      reason: (value) => Object.hasOwn(run().reasons, value), only: (value) => only().some(([one]) => one === value),
+      sort: (value) => columns().some((one) => one.key === value), q: () => true, up: () => true, case: () => true,
+    };
+    among.with = among.run;
+    const unknown = given.filter(([name, value]) => value && !(Object.hasOwn(among, name) && among[name](value)));
+    for (const [name] of unknown) if (Object.hasOwn(defaults, name)) state[name] = defaults[name];
+    if (given.length === 1 && !given[0][1] && !Object.hasOwn(defaults, given[0][0])) unknown.push(given[0]);
+    $("stale").textContent = unknown.length
+      ? `Not in this report, and ignored: ${unknown.map((pair) => pair.filter(Boolean).join("=")).join(", ")}. Its address may be that of another report.` : "";
+  };
   const address = (change) =>
     "#" + new URLSearchParams(Object.entries({ ...state, ...change }).filter(([name, value]) => value !== defaults[name]));
+  /** Change the state. Opening a Case is a step of its own, so that Back closes it. */
   const set = (change) => {
+    const opens = change.case && change.case !== state.case;
     Object.assign(state, change);
-    history.replaceState(null, "", address({}));
+    history[opens ? "pushState" : "replaceState"](null, "", address({}));
+    $("stale").textContent = "";
     draw();
   };
   const run = () => runs[Number(state.run)] ?? runs[0];
@@ -71,7 +93,7 @@
     ...(run().rating ? [] : [{ key: "value", name: run().headline ?? "value", of: (case_) => case_.value, digits: 4 },
       { key: "change", name: "difference from recall order", of: (case_) => case_.change, sign: true }]),
     ...(runs.length < 2 ? []
-      : [{ key: "versus", name: "difference from the other Run", of: (case_) => versus(run(), case_), sign: true }]),
+      : [{ key: "versus", name: `difference from ${otherRun(run()).name}`, of: (case_) => versus(run(), case_), sign: true }]),
     { key: "history", name: "history", of: (case_) => case_.history.length, digits: 0 },
     { key: "tokens", name: "tokens", of: (case_) => case_.tokens[0] + case_.tokens[1], digits: 0 },
   ];
@@ -79,7 +101,7 @@
     ["", "all Cases"],
     ...(run().rating ? [] : [["lost", "worse than recall order"], ["won", "better than recall order"],
       ["missed", "relevant item missed by recall"]]),
-    ...(runs.length < 2 ? [] : [["different", "different from the other Run"], ["worse", "worse than the other Run"]]),
+    ...(runs.length < 2 ? [] : [["different", `different from ${otherRun(run()).name}`], ["worse", `worse than ${otherRun(run()).name}`]]),
   ];
   const passes = {
     lost: (case_) => case_.change < 0,
@@ -119,6 +141,9 @@
   const drawOutcomes = () => {
     $("runs").replaceChildren(...(runs.length < 2 ? [] : runs.map((one, place) =>
       toggle(one.name, `run ${place}`, one === run(), { run: String(place), outcome: "", reason: "" }))));
+    $("versus").hidden = runs.length < 3;
+    $("with").replaceChildren(...runs.flatMap((one, place) => (one === run() ? []
+      : [make("option", { value: String(place), ...(one === otherRun(run()) ? { selected: "" } : {}) }, one.name)])));
     const counts = Object.entries(run().outcomes).filter(([, count]) => count);
     $("bar").replaceChildren(...counts.map(([outcome, count]) => {
       const pressed = state.outcome === outcome;
@@ -133,7 +158,7 @@
   const cell = (column, case_) => {
     const value = (column.show ?? column.of)(case_);
     if (column.key === "id") {
-      const link = make("a", { href: address({ case: case_.id }) }, case_.id);
+      const link = make("a", { href: address({ case: case_.id }), "data-case": case_.id }, case_.id);
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return; // opens in a new tab or window
         event.preventDefault();
@@ -144,6 +169,25 @@
     }
     if (column.key === "outcome") return make("td", { class: "left" }, make("span", { class: `outcome ${value}` }, value));
     return make("td", {}, column.show ? value : value === null ? "–" : column.sign ? signed(value) : number(value, column.digits));
+  };
+  const NUMBER = /^[+−-]?[\d.,]+( to [+−-]?[\d.,]+)?\*?$/;
+  /** Rows as the address of a CSV file. Minus signs become those of programs, and no cell is a formula in a spreadsheet. */
+  const csv = (rows) => {
+    const safe = (text) => (NUMBER.test(text) ? text.replaceAll("−", "-") : /^[=+@\t\r-]/.test(text) ? `'${text}` : text);
+    const quoted = (value) => `"${safe(String(value ?? "")).replaceAll('"', '""')}"`;
+    return "data:text/csv;charset=utf-8," + encodeURIComponent(rows.map((row) => row.map(quoted).join(",")).join("\n"));
+  };
+  /** Give each result table below an element a link to its data. Columns of pictures are left out. */
+  const addDownloads = (within) => {
+    for (const table of within.querySelectorAll(".wide > table:not(#cases)")) {
+      const rows = [...table.rows].map((row) => [...row.cells]);
+      const kept = rows[0].map((_, place) => !rows.some((row) => row[place].querySelector("svg")));
+      const title = [...table.closest("section, header").querySelectorAll("h1, h2, h3")]
+        .filter((one) => one.compareDocumentPosition(table) & Node.DOCUMENT_POSITION_FOLLOWING).map((one) => one.tagName === "H1" ? "metrics" : one.textContent);
+      const name = [title[0], ...title.slice(1).slice(-1)].join(" ").replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 80);
+      table.after(make("a", { class: "csv", download: `${name}.csv`, "aria-label": `Download the table ${title.slice(-1)} (CSV)`,
+        href: csv(rows.map((row) => row.filter((_, place) => kept[place]).map((cell) => cell.textContent))) }, "CSV"));
+    }
   };
   const drawCases = () => {
     const found = chosen();
@@ -159,11 +203,11 @@
     $("cases").tHead.replaceChildren(make("tr", {}, ...heads));
     $("cases").tBodies[0].replaceChildren(...found.slice(0, shown).map((case_) =>
       make("tr", case_.id === state.case ? { "aria-current": "true" } : {}, ...columns().map((column) => cell(column, case_)))));
-    $("count").textContent = `${found.length} of ${countOf(run().cases.length, "Case")}`;
+    $("count").textContent = found.length ? `${found.length} of ${countOf(run().cases.length, "Case")}`
+      : "No Case matches. Clear the filters to see all.";
+    $("clear").disabled = Object.entries(NO_FILTER).every(([name, value]) => state[name] === value);
     $("more").hidden = found.length <= shown;
-    const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
-    const lines = [columns().map((column) => quoted(column.name)), ...found.map((case_) => columns().map((column) => quoted((column.show ?? column.of)(case_))))];
-    $("csv").href = "data:text/csv;charset=utf-8," + encodeURIComponent(lines.map((line) => line.join(",")).join("\n"));
+    $("csv").href = csv([columns().map((column) => column.name), ...found.map((case_) => columns().map((column) => (column.show ?? column.of)(case_)))]);
     $("only").replaceChildren(...only().map(([value, text]) =>
       make("option", value === state.only ? { value, selected: "" } : { value }, text)));
     if (document.activeElement !== $("search")) $("search").value = state.q;
@@ -237,6 +281,11 @@
   const facts = (pairs) => make("dl", {}, ...pairs.filter(([, value]) => value !== "").flatMap(([name, value]) =>
     [make("dt", {}, name), make("dd", {}, value)]));
   const counts = (given) => Object.entries(given).map(([name, count]) => `${name} ${count}`).join(" · ");
+  /** The raw answers of a Run, with what was read in them marked. */
+  const answers = (one, case_) => make("div", { class: "answers" }, ...case_.answers.flatMap((answer, place) => [
+    make("h3", {}, `Answer${case_.answers.length > 1 ? ` ${place + 1}` : ""}${runs.length > 1 ? ` of ${one.name}` : ""} (finish reason: ${case_.finish[place]})`),
+    answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.read[place]),
+  ]));
   const predictedText = (case_) => (case_.predicted === null ? "no predicted rating" : `predicted rating ${number(case_.predicted, 2)}`);
   /** What is to be known of a predicted rating, in place of a ranking. */
   const rated = (case_) => [
@@ -269,10 +318,7 @@
         ["calls", `${case_.answers.length}, ${case_.tokens[0]} prompt and ${countOf(case_.tokens[1], "completion token")}, ${case_.seconds} s`],
       ]),
       ...(case_.answers.length ? [whatWasSent(case_)] : []),
-      ...case_.answers.flatMap((answer, place) => [
-        make("h3", {}, `Answer ${case_.answers.length > 1 ? place + 1 : ""} (finish reason: ${case_.finish[place]})`),
-        answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.read[place]),
-      ]),
+      theirs ? make("div", { class: "columns" }, answers(run(), case_), answers(otherRun(run()), theirs)) : answers(run(), case_),
       ...(run().rating ? [] : [make("div", { class: "columns" },
         ranking(run(), case_), ...(theirs ? [ranking(otherRun(run()), theirs)] : []),
         column("Recall order", list("ol", case_.recall, relevant, (item) => titled(run(), item))),
@@ -285,16 +331,27 @@
   const text = (x, y, content, anchor = "middle") => make("text", { x, y, "text-anchor": anchor }, content);
   const svg = (width, height, label, ...children) =>
     make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, ...children);
+  const ROUNDING = 1e-5; // values have six decimals here
+  /** The mean difference of each user, over the Cases that all Runs have: what `llmrank compare` counts. */
+  const ofUsers = (difference) => {
+    const users = new Map();
+    for (const case_ of run().cases.filter((one) => runs.every((other) => other.byId.has(one.id)))) {
+      const value = difference(case_);
+      if (value !== null) users.set(case_.user, [...(users.get(case_.user) ?? []), value]);
+    }
+    return [...users.values()].map((values) => values.reduce((sum, value) => sum + value, 0) / values.length);
+  };
   const drawDifferences = () => {
     const paired = runs.length > 1;
-    const values = run().cases.map((case_) => (paired ? versus(run(), case_) : case_.change)).filter((value) => value !== null);
+    const values = ofUsers((case_) => (paired ? versus(run(), case_) : case_.change));
     const against = paired ? otherRun(run()).name : "recall order";
     $("h-differences").parentElement.hidden = values.length === 0;
     if (!values.length) return;
-    const wins = values.filter((value) => value > 1e-9).length;
-    const losses = values.filter((value) => value < -1e-9).length;
-    $("differences-said").textContent =
-      `${run().headline} of each Case, minus that of ${against}: higher in ${wins}, the same in ${values.length - wins - losses}, lower in ${losses}.`;
+    const above = values.filter((value) => value > ROUNDING).length;
+    const below = values.filter((value) => value < -ROUNDING).length;
+    const [wins, losses] = run().lowerIsBetter ? [below, above] : [above, below];
+    $("differences-said").textContent = `${run().rating ? "Error" : run().headline} of each user, minus that of ${against}: `
+      + `better for ${countOf(wins, "user")}, the same for ${values.length - wins - losses}, worse for ${losses}.`;
     const [width, height, bins] = [560, 180, 21];
     const reach = Math.max(...values.map(Math.abs), 1e-9);
     const counted = Array(bins).fill(0);
@@ -335,7 +392,7 @@
         make("line", { class: "axis", x1: left, x2: width - 10, y1: bottom, y2: bottom }),
         make("line", { class: "axis", x1: left, x2: left, y1: bottom, y2: 15 }),
         text(left, bottom + 16, "1"), text(width - 10, bottom + 16, String(last.k), "end"),
-        text((left + width) / 2, bottom + 16, "cut-off k"), text(left + 6, 14, `${kind}@k`, "start"),
+        text((left + width) / 2, bottom + 16, "cut-off k"), text(left + 6, 9, `${kind}@k`, "start"),
         text(left - 4, 18, number(top, 2), "end"), text(left - 4, bottom, "0", "end")),
         make("ul", { class: "legend" }, ...["", ...names].map((name) => make("li", {}, sample(name), name ? name.replaceAll("_", " ") : run().name))),
         make("figcaption", {}, `${kind}@k of all Cases, for k from 1 to ${last.k}; the band is the 95% interval.`));
@@ -360,6 +417,7 @@
     }
     parts.push(make("details", {}, make("summary", {}, `All settings of ${run().name}`), facts(Object.entries(run().settings))));
     $("settings").replaceChildren(...parts);
+    addDownloads($("settings"));
   };
 
   const draw = () => {
@@ -368,16 +426,21 @@
     // The pressed button was redrawn: restore the keyboard focus.
     if (key) [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key)?.focus();
   };
-  /** Draw the state in the URL; if it names a Case, focus its story. */
+  /** Draw the state in the URL and focus the story of its Case; if one was closed, focus its link. */
   const open = () => {
+    const closed = state.case;
     read();
     draw();
     if (state.case) $("h-story").focus();
+    else if (closed) [...document.querySelectorAll("[data-case]")].find((one) => one.dataset.case === closed)?.focus();
   };
   $("search").addEventListener("input", () => set({ q: $("search").value }));
+  $("with").addEventListener("change", () => set({ with: $("with").value }));
+  $("clear").addEventListener("click", () => set(NO_FILTER));
   $("only").addEventListener("change", () => set({ only: $("only").value }));
   $("more").addEventListener("click", () => { shown += PAGE; drawCases(); });
   window.addEventListener("hashchange", open);
+  addDownloads(document);
   $("app").hidden = $("last").hidden = false;
   open();
 })();

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import random
 import shutil
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -28,16 +31,31 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 def scored(
-    folder: Path, name: str, *, users: int = 12, candidates: int = 5, seed: int = 0, title: str = "Film"
+    folder: Path,
+    name: str,
+    *,
+    users: int = 12,
+    candidates: int = 5,
+    seed: int = 0,
+    title: str = "Film",
+    each: int = 1,
 ) -> lr.Run:
-    """Make a real Run of answers: every third names nothing, and the others name some candidates in a seeded order."""
+    """Make a real Run of answers: every third names nothing, and the others name some candidates in a seeded order.
+
+    With `each` above 1, so many of the Cases are one user's.
+    """
     draw = random.Random(seed)
     lines: list[str] = []
     for user in range(users):
         items = [{"item_id": f"i{place}", "title": f"{title} {place} of {user}"} for place in range(candidates)]
         order = draw.sample(items, 3)
         named = "\n".join(f"{place}. {item['title']}" for place, item in enumerate(order, 1))
-        row: dict[str, Any] = {"user_id": f"u{user}", "candidates": items, "relevant": [f"i{user % candidates}"]}
+        row: dict[str, Any] = {
+            "user_id": f"u{user // each}",
+            "case_id": f"u{user}",
+            "candidates": items,
+            "relevant": [f"i{user % candidates}"],
+        }
         row["history"] = [{"item_id": f"h{past}", "title": f"{title} seen {past}"} for past in range(user)]
         lines.append(json.dumps(row | {"response": named if user % 3 else "I cannot say."}))
     answers = folder / f"{name}.jsonl"
@@ -378,10 +396,90 @@ def test_two_runs_stand_side_by_side_for_a_user_and_their_differences_are_drawn(
     old, new = (run.per_case(str(run.metrics.headline)) for run in runs)
     assert show.locator("#cases tbody tr").count() == int((old != new).sum())
     wins, losses = int((new > old).sum()), int((new < old).sum())
-    said = f"higher in {wins}, the same in {12 - wins - losses}, lower in {losses}."
+    said = f"better for {wins} users, the same for {12 - wins - losses}, worse for {losses}."
     assert said in show.locator("#differences-said").inner_text()
     drawn = show.locator("#histogram rect title").all_text_contents()
     assert sum(map(int, drawn)) == 12
+
+
+def test_the_other_run_is_named_and_can_be_chosen(browser: Browser, tmp_path: Path) -> None:
+    runs = [scored(tmp_path, f"run {seed}", seed=seed) for seed in range(3)]
+    opened = Opened(browser, write_page(tmp_path / "report.html", *runs), "#case=u4")
+    show = opened.page
+    show.get_by_role("button", name="run 2", exact=True).click()
+    head = show.locator("#cases thead")
+    assert "difference from run 0" in head.inner_text() and "the other Run" not in show.locator("body").inner_text()
+    show.get_by_label("Compare it with").select_option("run 1")
+    assert "difference from run 1" in head.inner_text() and "with=1" in show.url
+    assert {"different from run 1", "worse than run 1"} < {*show.locator("#only option").all_inner_texts()}
+    assert "minus that of run 1" in show.locator("#differences-said").inner_text()
+    for run in runs[1:]:
+        answer = show.locator(f".answers:has(h3:text-is('Answer of {run.name} (finish reason: stop)')) pre")
+        assert answer.text_content() == run["u4"].record.responses[0]
+    assert opened.errors == [] and opened.faults() == []
+
+
+def test_back_closes_a_case(browser: Browser, written: Path) -> None:
+    show = Opened(browser, written, "#outcome=unparsed").page
+    show.get_by_role("link", name="u3", exact=True).click()
+    show.get_by_role("link", name="u6", exact=True).click()
+    assert "User u6" in show.locator("#story").inner_text()
+    show.go_back()
+    show.get_by_role("heading", name="User u3").wait_for()
+    show.go_back()
+    show.locator("#story").wait_for(state="hidden")
+    assert show.url.endswith("report.html#outcome=unparsed")
+    assert show.evaluate("document.activeElement.textContent") == "u3", "where it was opened"
+
+
+def test_the_filters_are_cleared_at_once(browser: Browser, written: Path) -> None:
+    opened = Opened(browser, written, "#outcome=unparsed&q=nowhere&case=u4")
+    clear = opened.page.get_by_role("button", name="Clear the filters")
+    assert opened.page.locator("#count").inner_text().startswith("No Case matches.")
+    clear.click()
+    assert len(opened.cases()) == 12 and opened.page.url.endswith("#case=u4") and clear.is_disabled()
+    assert opened.page.get_by_label("Search titles and answers").input_value() == ""
+
+
+@pytest.mark.parametrize("address", ["outcome=error", "only=worse", "run=7", "sort=versus", "reason=x", "chapter"])
+def test_an_address_of_another_report_is_said_to_match_nothing(browser: Browser, written: Path, address: str) -> None:
+    opened = Opened(browser, written, f"#{address}")
+    assert f"Not in this report, and ignored: {address}." in opened.page.locator("#stale").inner_text()
+    assert len(opened.cases()) == 12 and opened.errors == []
+    opened.page.get_by_role("button", name="unparsed 4", exact=True).click()
+    assert opened.page.locator("#stale").inner_text() == ""
+
+
+def test_users_are_counted_as_compare_counts_them(browser: Browser, tmp_path: Path) -> None:
+    runs = [scored(tmp_path, name, users=30, seed=seed, each=2) for seed, name in enumerate(("before", "after"))]
+    found = lr.compare(*runs)
+    (row,) = (one for one in found.results if one.measure == found.headline)
+    assert row.wins + row.ties + row.losses == 15 and row.wins and row.losses
+    show = Opened(browser, write_page(tmp_path / "report.html", *runs), "#run=1").page
+    said = f"better for {row.wins} users, the same for {row.ties}, worse for {row.losses}."
+    assert said in show.locator("#differences-said").inner_text()
+    assert sum(map(int, show.locator("#histogram rect title").all_text_contents())) == 15
+
+
+def data_of(show: Page, name: str) -> list[list[str]]:
+    """Return the cells of the first CSV file that a link of this name downloads."""
+    address = show.get_by_role("link", name=name).first.get_attribute("href") or ""
+    return list(csv.reader(io.StringIO(unquote(address.partition(",")[2]))))
+
+
+def test_every_table_can_be_downloaded_and_its_text_is_no_formula(browser: Browser, tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run")
+    rows = [AuditRow(name, -0.5, (-0.6, 0.4), 9, 0.1) for name in (HOSTILE, '=HYPERLINK("x")', "-1+1", '映画, "x"')]
+    path = write_page(tmp_path / "report.html", run, audits=[Audit(HOSTILE, "It is.", tuple(rows))])
+    show = Opened(browser, path).page
+    tables = show.locator(".wide:has(> table:not(#cases))")
+    assert tables.count() > 5 and show.locator(".wide > table + a.csv[download$='.csv']").count() == tables.count()
+    metrics = run.table()
+    assert data_of(show, "Download the table metrics (CSV)") == [[*metrics.header], *map(list, metrics.rows)]
+    audit = data_of(show, f"Download the table {HOSTILE} (CSV)")
+    assert [row[0] for row in audit[1:]] == [HOSTILE, '\'=HYPERLINK("x")', "'-1+1", '映画, "x"']
+    assert audit[1][1:3] == ["-0.5000", "-0.6000 to 0.4000"]
+    assert show.evaluate("window.hacked") is None
 
 
 def test_it_fits_a_phone_prints_and_has_no_serious_fault_of_access(browser: Browser, written: Path) -> None:

@@ -43,7 +43,7 @@ def show(
     as_json: bool,
 ) -> None:
     """Show RUN. This needs only the Run folder: no dataset, Store or model."""
-    from llmrank.report import console, show_metrics, show_worst
+    from llmrank.report import console, show_metrics, show_story, show_worst
     from llmrank.run import load_run
 
     views = any((groups, by, depth, beyond_accuracy, calibration, personal, usage))
@@ -51,7 +51,8 @@ def show(
         raise click.UsageError("--user and --worst cannot be combined with each other or with other views")
     found, to = load_run(run), console()
     if user is not None:
-        click.echo(found[user].record.to_json() if as_json else str(found[user]))
+        story = found[user].record.to_json() if as_json else show_story(found, user)
+        to.print(story, soft_wrap=True, emoji=False)
         return
     numbers = found.metrics if measures is None else found.measure(measures)
     shown = [found.groups(numbers.headline, by)] if groups or by else []

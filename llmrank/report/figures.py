@@ -9,10 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from llmrank.errors import InputError, one_line
+from llmrank.errors import InputError, count_of, one_line
 from llmrank.files import writing
+from llmrank.measures import Ratings
 from llmrank.report.pictures import WIDE, probability_ticks
-from llmrank.report.sections import Named, calibration_of, can_be_drawn, groups_of, ranked_runs, recalled_runs
+from llmrank.report.sections import (
+    Named,
+    calibration_of,
+    can_be_drawn,
+    groups_of,
+    has_errors,
+    ranked_runs,
+    rated_runs,
+    recalled_runs,
+)
 from llmrank.run.calibration import Calibration
 from llmrank.run.compare import Comparison, compare, shared_cases
 from llmrank.run.depth import Depth
@@ -39,8 +49,8 @@ def figures(run: Run, *more: Run, by: Sequence[str] = ()) -> dict[str, Figure]:
 
     `differences`: paired differences of the headline measure from the first Run (for one Run, from recall order);
     `groups`: for whom a Run gains; `depth`: the value of reranking only the first candidates; `reliability`: the share
-    taken by probability; `pareto`: cost against quality. `by` names extra columns of the Cases to group by (see
-    `Run.groups`).
+    taken by probability; `ratings`: predicted against true ratings; `pareto`: cost against quality. `by` names extra
+    columns of the Cases to group by (see `Run.groups`).
 
     Raises InputError if a Run is not finished or the Runs are not comparable, and MissingError without matplotlib.
     """
@@ -55,6 +65,7 @@ def figures(run: Run, *more: Run, by: Sequence[str] = ()) -> dict[str, Figure]:
             "groups": _groups([(name, groups_of(one, by)) for name, one in recalled]),
             "depth": _depth([(name, one.depth()) for name, one in recalled]),
             "reliability": _reliability(calibrated),
+            "ratings": _ratings([(name, one) for name, one in rated_runs(runs) if has_errors(one)]),
             "pareto": _pareto(costs) if costs and can_be_drawn(costs) else None,
         }
     return {name: figure for name, figure in found.items() if figure is not None}
@@ -69,7 +80,8 @@ def write_figures(
     """
     into, drawn = Path(folder), figures(run, *more, by=by)
     if not drawn:
-        raise InputError("a single rating Run has no figures", path=run.path, hint="name two Runs or more")
+        problem = "a single Run whose answers are no ratings, only measured against them, has no figures"
+        raise InputError(problem, path=run.path, hint="name two Runs or more")
     files = {into / f"{name}.{kind}": figure for name, figure in drawn.items() for kind in FORMATS}
     for file in files:
         if file.exists() and not overwrite:
@@ -192,6 +204,25 @@ def _reliability(runs: Sequence[tuple[str, Calibration]]) -> Figure | None:
         axes.set(title=_plain(name), xlabel="predicted probability", ylabel="share relevant, 95% interval")
         named = list(probability_ticks(top))
         axes.set(xlim=(0, top), ylim=(0, top), xticks=named, yticks=named)
+    return figure
+
+
+def _ratings(runs: Named) -> Figure | None:
+    """Draw the predicted against the true rating of each answered Case; larger points are several Cases."""
+    if not runs:
+        return None
+    figure, panels = _blank(len(runs), 4.5, 4)
+    for axes, (name, run) in zip(panels, runs, strict=True):
+        judged = run.judged(run.done)
+        assert isinstance(judged, Ratings)
+        known = judged.judged & judged.answered
+        pairs = np.column_stack([judged.truth[known], judged.predicted[known]])
+        points, counts = np.unique(pairs, axis=0, return_counts=True)
+        axes.axline((judged.scale[0], judged.scale[0]), slope=1, color="0.6", linewidth=1)
+        axes.scatter(points[:, 0], points[:, 1], s=12 * counts, color="C0", alpha=0.5, linewidths=0)
+        unread = int((judged.judged & ~judged.answered).sum())
+        without = f"; {count_of(unread, 'Case')} without an answer left out" if unread else ""
+        axes.set(title=_plain(name), xlabel=f"true rating{without}", ylabel="predicted rating")
     return figure
 
 

@@ -11,7 +11,8 @@
   };
   const number = (value, digits = 4) => (value === null || value === undefined ? "–" : value.toFixed(digits));
   const countOf = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
-  const signed = (value) => (value === null ? "–" : (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(4));
+  const signed = (value, digits = 4) =>
+    (value === null ? "–" : (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(digits));
 
   const packed = Uint8Array.from(atob($("data").textContent), (character) => character.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -24,12 +25,18 @@
     run.byId = new Map(run.cases.map((case_) => [case_.id, case_]));
     for (const case_ of run.cases) {
       case_.change = minus(case_.value, case_.recallValue);
+      case_.predicted = case_.scores[0] ?? null;
+      // Not for measures of order, such as AUC: there a prediction need not be on the scale of the ratings.
+      case_.error = run.rating && run.lowerIsBetter ? minus(case_.predicted, case_.truth) : null;
       case_.text = [case_.user, case_.id, ...case_.answers, ...[...case_.recall, ...case_.history.map(([item]) => item)]
         .map((item) => run.titles[item])].join("\n").toLowerCase();
     }
   }
-  /** The Run that another is compared with: the first; the first itself is compared with the second. */
-  const otherRun = (run) => (runs.length < 2 ? null : runs[run === runs[0] ? 1 : 0]);
+  /** The Run that another is compared with: the chosen one; or else the first, and for the first the second. */
+  const otherRun = (run) => {
+    const chosen = runs[Number(state.with || NaN)];
+    return runs.length < 2 ? null : chosen && chosen !== run ? chosen : runs[run === runs[0] ? 1 : 0];
+  };
   const other = (run, case_) => otherRun(run)?.byId.get(case_.id) ?? null;
   const versus = (run, case_) => {
     const found = other(run, case_);
@@ -37,14 +44,33 @@
   };
 
   // ---- state: kept in the URL, so that a selection can be shared -------------------------------------------------
-  const state = { run: "0", outcome: "", reason: "", only: "", q: "", sort: "change", up: "1", case: "" };
+  const state = { run: "0", with: "", outcome: "", reason: "", only: "", q: "", sort: "", up: "1", case: "" };
   const defaults = { ...state };
-  const read = () => Object.assign(state, defaults, Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
+  const NO_FILTER = { outcome: "", reason: "", only: "", q: "" };
+  /** Take the state from the URL, and say what it names that is not here: it may come from another report. */
+  const read = () => {
+    const given = [...new URLSearchParams(location.hash.slice(1))];
+    Object.assign(state, defaults, Object.fromEntries(given.filter(([name]) => Object.hasOwn(defaults, name))));
+    const among = {
+      run: (value) => runs.some((_, place) => String(place) === value), outcome: (value) => run().outcomes[value] > 0,
+      reason: (value) => Object.hasOwn(run().reasons, value), only: (value) => only().some(([one]) => one === value),
+      sort: (value) => columns().some((one) => one.key === value), q: () => true, up: () => true, case: () => true,
+    };
+    among.with = among.run;
+    const unknown = given.filter(([name, value]) => value && !(Object.hasOwn(among, name) && among[name](value)));
+    for (const [name] of unknown) if (Object.hasOwn(defaults, name)) state[name] = defaults[name];
+    if (given.length === 1 && !given[0][1] && !Object.hasOwn(defaults, given[0][0])) unknown.push(given[0]);
+    $("stale").textContent = unknown.length
+      ? `Not in this report, and ignored: ${unknown.map((pair) => pair.filter(Boolean).join("=")).join(", ")}. Its address may be that of another report.` : "";
+  };
   const address = (change) =>
     "#" + new URLSearchParams(Object.entries({ ...state, ...change }).filter(([name, value]) => value !== defaults[name]));
+  /** Change the state. Opening a Case is a step of its own, so that Back closes it. */
   const set = (change) => {
+    const opens = change.case && change.case !== state.case;
     Object.assign(state, change);
-    history.replaceState(null, "", address({}));
+    history[opens ? "pushState" : "replaceState"](null, "", address({}));
+    $("stale").textContent = "";
     draw();
   };
   const run = () => runs[Number(state.run)] ?? runs[0];
@@ -52,18 +78,22 @@
   // A rank is a pair: the first and last place of the items tied for it.
   const middle = (rank) => rank && (rank[0] + rank[1]) / 2;
   const places = (rank) => (rank === null ? "–" : rank[0] === rank[1] ? String(rank[0]) : rank.join("–"));
+  const SEVERITY = ["error", "unparsed", "repaired", "ok"];
+  const answered = (case_) => SEVERITY.indexOf(case_.outcome) > 1;
   const columns = () => [
     { key: "id", name: "case", of: (case_) => case_.id },
-    { key: "outcome", name: "outcome", of: (case_) => case_.outcome },
+    { key: "outcome", name: "outcome", of: (case_) => SEVERITY.indexOf(case_.outcome), show: (case_) => case_.outcome },
     ...(run().rating
       ? [{ key: "truth", name: "true rating", of: (case_) => case_.truth, digits: 1 },
-         { key: "predicted", name: "predicted", of: (case_) => case_.scores[0] ?? null, digits: 2 }]
+         { key: "predicted", name: "predicted rating", of: (case_) => case_.predicted, digits: 2 },
+         ...(run().lowerIsBetter ? [{ key: "error", name: "error (predicted − true)", show: (case_) => signed(case_.error, 2),
+           of: (case_) => (answered(case_) ? case_.error === null ? null : Math.abs(case_.error) : Infinity) }] : [])]
       : [{ key: "recallRank", name: "rank in recall order", of: (case_) => middle(case_.recallRank), show: (case_) => places(case_.recallRank) },
          { key: "rank", name: "rank of the relevant item", of: (case_) => middle(case_.rank), show: (case_) => places(case_.rank) }]),
-    { key: "value", name: run().headline ?? "value", of: (case_) => case_.value, digits: 4 },
-    ...(run().rating ? [] : [{ key: "change", name: "difference from recall order", of: (case_) => case_.change, sign: true }]),
+    ...(run().rating ? [] : [{ key: "value", name: run().headline ?? "value", of: (case_) => case_.value, digits: 4 },
+      { key: "change", name: "difference from recall order", of: (case_) => case_.change, sign: true }]),
     ...(runs.length < 2 ? []
-      : [{ key: "versus", name: "difference from the other Run", of: (case_) => versus(run(), case_), sign: true }]),
+      : [{ key: "versus", name: `difference from ${otherRun(run()).name}`, of: (case_) => versus(run(), case_), sign: true }]),
     { key: "history", name: "history", of: (case_) => case_.history.length, digits: 0 },
     { key: "tokens", name: "tokens", of: (case_) => case_.tokens[0] + case_.tokens[1], digits: 0 },
   ];
@@ -71,7 +101,7 @@
     ["", "all Cases"],
     ...(run().rating ? [] : [["lost", "worse than recall order"], ["won", "better than recall order"],
       ["missed", "relevant item missed by recall"]]),
-    ...(runs.length < 2 ? [] : [["different", "different from the other Run"], ["worse", "worse than the other Run"]]),
+    ...(runs.length < 2 ? [] : [["different", `different from ${otherRun(run()).name}`], ["worse", `worse than ${otherRun(run()).name}`]]),
   ];
   const passes = {
     lost: (case_) => case_.change < 0,
@@ -80,9 +110,15 @@
     different: (case_) => Boolean(versus(run(), case_)),
     worse: (case_) => versus(run(), case_) * (run().lowerIsBetter ? -1 : 1) < 0,
   };
+  /** The column to sort by, and whether upwards. By default failures, and the largest errors and losses, come first. */
+  const order = () => {
+    const named = (key) => columns().find((one) => one.key === key);
+    if (named(state.sort)) return [named(state.sort), Boolean(state.up)];
+    return named("error") ? [named("error"), false] : [named("change") ?? named("outcome"), true];
+  };
   const chosen = () => {
-    const column = columns().find((one) => one.key === state.sort) ?? columns()[0];
-    const direction = state.up ? 1 : -1;
+    const [column, up] = order();
+    const direction = up ? 1 : -1;
     const wanted = state.q.toLowerCase();
     return run().cases
       .filter((case_) => (!state.outcome || case_.outcome === state.outcome)
@@ -105,6 +141,9 @@
   const drawOutcomes = () => {
     $("runs").replaceChildren(...(runs.length < 2 ? [] : runs.map((one, place) =>
       toggle(one.name, `run ${place}`, one === run(), { run: String(place), outcome: "", reason: "" }))));
+    $("versus").hidden = runs.length < 3;
+    $("with").replaceChildren(...runs.flatMap((one, place) => (one === run() ? []
+      : [make("option", { value: String(place), ...(one === otherRun(run()) ? { selected: "" } : {}) }, one.name)])));
     const counts = Object.entries(run().outcomes).filter(([, count]) => count);
     $("bar").replaceChildren(...counts.map(([outcome, count]) => {
       const pressed = state.outcome === outcome;
@@ -117,9 +156,9 @@
   };
   let shown = PAGE;
   const cell = (column, case_) => {
-    const value = column.of(case_);
+    const value = (column.show ?? column.of)(case_);
     if (column.key === "id") {
-      const link = make("a", { href: address({ case: case_.id }) }, case_.id);
+      const link = make("a", { href: address({ case: case_.id }), "data-case": case_.id }, case_.id);
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return; // opens in a new tab or window
         event.preventDefault();
@@ -129,26 +168,46 @@
       return make("td", {}, link);
     }
     if (column.key === "outcome") return make("td", { class: "left" }, make("span", { class: `outcome ${value}` }, value));
-    return make("td", {}, column.show ? column.show(case_) : value === null ? "–" : column.sign ? signed(value) : number(value, column.digits));
+    return make("td", {}, column.show ? value : value === null ? "–" : column.sign ? signed(value) : number(value, column.digits));
+  };
+  const NUMBER = /^[+−-]?[\d.,]+( to [+−-]?[\d.,]+)?\*?$/;
+  /** Rows as the address of a CSV file. Minus signs become those of programs, and no cell is a formula in a spreadsheet. */
+  const csv = (rows) => {
+    const safe = (text) => (NUMBER.test(text) ? text.replaceAll("−", "-") : /^[=+@\t\r-]/.test(text) ? `'${text}` : text);
+    const quoted = (value) => `"${safe(String(value ?? "")).replaceAll('"', '""')}"`;
+    return "data:text/csv;charset=utf-8," + encodeURIComponent(rows.map((row) => row.map(quoted).join(",")).join("\n"));
+  };
+  /** Give each result table below an element a link to its data. Columns of pictures are left out. */
+  const addDownloads = (within) => {
+    for (const table of within.querySelectorAll(".wide > table:not(#cases)")) {
+      const rows = [...table.rows].map((row) => [...row.cells]);
+      const kept = rows[0].map((_, place) => !rows.some((row) => row[place].querySelector("svg")));
+      const title = [...table.closest("section, header").querySelectorAll("h1, h2, h3")]
+        .filter((one) => one.compareDocumentPosition(table) & Node.DOCUMENT_POSITION_FOLLOWING).map((one) => one.tagName === "H1" ? "metrics" : one.textContent);
+      const name = [title[0], ...title.slice(1).slice(-1)].join(" ").replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 80);
+      table.after(make("a", { class: "csv", download: `${name}.csv`, "aria-label": `Download the table ${title.slice(-1)} (CSV)`,
+        href: csv(rows.map((row) => row.filter((_, place) => kept[place]).map((cell) => cell.textContent))) }, "CSV"));
+    }
   };
   const drawCases = () => {
     const found = chosen();
+    const [by, up] = order();
     const heads = columns().map((column) => {
-      const sorted = column.key === state.sort;
-      const head = make("th", { scope: "col", class: column.key === "outcome" ? "left" : "", "aria-sort": sorted ? (state.up ? "ascending" : "descending") : "none" });
-      const button = make("button", { type: "button", "data-key": `by ${column.key}` }, column.name + (sorted ? (state.up ? " ▲" : " ▼") : ""));
-      button.addEventListener("click", () => set({ sort: column.key, up: sorted && state.up ? "" : "1" }));
+      const sorted = column.key === by.key;
+      const head = make("th", { scope: "col", class: column.key === "outcome" ? "left" : "", "aria-sort": sorted ? (up ? "ascending" : "descending") : "none" });
+      const button = make("button", { type: "button", "data-key": `by ${column.key}` }, column.name + (sorted ? (up ? " ▲" : " ▼") : ""));
+      button.addEventListener("click", () => set({ sort: column.key, up: sorted && up ? "" : "1" }));
       head.append(button);
       return head;
     });
     $("cases").tHead.replaceChildren(make("tr", {}, ...heads));
     $("cases").tBodies[0].replaceChildren(...found.slice(0, shown).map((case_) =>
       make("tr", case_.id === state.case ? { "aria-current": "true" } : {}, ...columns().map((column) => cell(column, case_)))));
-    $("count").textContent = `${found.length} of ${countOf(run().cases.length, "Case")}`;
+    $("count").textContent = found.length ? `${found.length} of ${countOf(run().cases.length, "Case")}`
+      : "No Case matches. Clear the filters to see all.";
+    $("clear").disabled = Object.entries(NO_FILTER).every(([name, value]) => state[name] === value);
     $("more").hidden = found.length <= shown;
-    const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
-    const lines = [columns().map((column) => quoted(column.name)), ...found.map((case_) => columns().map((column) => quoted((column.show ?? column.of)(case_))))];
-    $("csv").href = "data:text/csv;charset=utf-8," + encodeURIComponent(lines.map((line) => line.join(",")).join("\n"));
+    $("csv").href = csv([columns().map((column) => column.name), ...found.map((case_) => columns().map((column) => (column.show ?? column.of)(case_)))]);
     $("only").replaceChildren(...only().map(([value, text]) =>
       make("option", value === state.only ? { value, selected: "" } : { value }, text)));
     if (document.activeElement !== $("search")) $("search").value = state.q;
@@ -222,6 +281,20 @@
   const facts = (pairs) => make("dl", {}, ...pairs.filter(([, value]) => value !== "").flatMap(([name, value]) =>
     [make("dt", {}, name), make("dd", {}, value)]));
   const counts = (given) => Object.entries(given).map(([name, count]) => `${name} ${count}`).join(" · ");
+  /** The raw answers of a Run, with what was read in them marked. */
+  const answers = (one, case_) => make("div", { class: "answers" }, ...case_.answers.flatMap((answer, place) => [
+    make("h3", {}, `Answer${case_.answers.length > 1 ? ` ${place + 1}` : ""}${runs.length > 1 ? ` of ${one.name}` : ""} (finish reason: ${case_.finish[place]})`),
+    answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.read[place]),
+  ]));
+  const predictedText = (case_) => (case_.predicted === null ? "no predicted rating" : `predicted rating ${number(case_.predicted, 2)}`);
+  /** What is to be known of a predicted rating, in place of a ranking. */
+  const rated = (case_) => [
+    ["item to rate", make("bdi", {}, run().titles[case_.recall[0]])],
+    ["predicted rating", number(case_.predicted, 2)],
+    ["true rating", case_.truth === null ? "unknown" : String(case_.truth)],
+    ["error", !run().lowerIsBetter || case_.truth === null ? "" : case_.error === null
+      ? `no readable answer, counted as worst: an error of ${number(case_.value, 2)}` : `${signed(case_.error, 2)} (predicted − true)`],
+  ];
   const drawStory = () => {
     const case_ = run().byId.get(state.case);
     $("story").hidden = !state.case;
@@ -238,21 +311,18 @@
       facts([
         ["outcome", case_.outcome + (case_.reason ? `: ${case_.reason}` : "")],
         ["repairs", counts(case_.repairs)], ["titles matched", counts(case_.matches)],
-        [run().headline ?? "", number(case_.value) + (case_.recallValue === null ? "" : `; recall order ${number(case_.recallValue)}`)],
-        ["true rating", case_.truth === null ? "" : String(case_.truth)],
+        ...(run().rating ? rated(case_)
+          : [[run().headline ?? "", number(case_.value) + (case_.recallValue === null ? "" : `; recall order ${number(case_.recallValue)}`)]]),
         ["missed by recall", case_.missed.join(", ")],
-        [otherRun(run())?.name ?? "", theirs ? `${theirs.outcome}, ${number(theirs.value)}` : ""],
+        [otherRun(run())?.name ?? "", theirs ? `${theirs.outcome}, ${run().rating ? predictedText(theirs) : number(theirs.value)}` : ""],
         ["calls", `${case_.answers.length}, ${case_.tokens[0]} prompt and ${countOf(case_.tokens[1], "completion token")}, ${case_.seconds} s`],
       ]),
       ...(case_.answers.length ? [whatWasSent(case_)] : []),
-      ...case_.answers.flatMap((answer, place) => [
-        make("h3", {}, `Answer ${case_.answers.length > 1 ? place + 1 : ""} (finish reason: ${case_.finish[place]})`),
-        answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.read[place]),
-      ]),
-      make("div", { class: "columns" },
+      theirs ? make("div", { class: "columns" }, answers(run(), case_), answers(otherRun(run()), theirs)) : answers(run(), case_),
+      ...(run().rating ? [] : [make("div", { class: "columns" },
         ranking(run(), case_), ...(theirs ? [ranking(otherRun(run()), theirs)] : []),
         column("Recall order", list("ol", case_.recall, relevant, (item) => titled(run(), item))),
-        column("Order in the prompt", list("ol", case_.shown, relevant, (item) => titled(run(), item)))),
+        case_.answers.length ? column("Order in the prompt", list("ol", case_.shown, relevant, (item) => titled(run(), item))) : null)]),
       make("h3", {}, `History, newest first (${newest.length})`),
       make("ul", { class: "history" }, ...newest.map(([item, rating]) => make("li", {}, ...titled(run(), item, rating === null ? "" : ` (${rating})`)))),
     );
@@ -261,16 +331,27 @@
   const text = (x, y, content, anchor = "middle") => make("text", { x, y, "text-anchor": anchor }, content);
   const svg = (width, height, label, ...children) =>
     make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, ...children);
+  const ROUNDING = 1e-5; // values have six decimals here
+  /** The mean difference of each user, over the Cases that all Runs have: what `llmrank compare` counts. */
+  const ofUsers = (difference) => {
+    const users = new Map();
+    for (const case_ of run().cases.filter((one) => runs.every((other) => other.byId.has(one.id)))) {
+      const value = difference(case_);
+      if (value !== null) users.set(case_.user, [...(users.get(case_.user) ?? []), value]);
+    }
+    return [...users.values()].map((values) => values.reduce((sum, value) => sum + value, 0) / values.length);
+  };
   const drawDifferences = () => {
     const paired = runs.length > 1;
-    const values = run().cases.map((case_) => (paired ? versus(run(), case_) : case_.change)).filter((value) => value !== null);
+    const values = ofUsers((case_) => (paired ? versus(run(), case_) : case_.change));
     const against = paired ? otherRun(run()).name : "recall order";
     $("h-differences").parentElement.hidden = values.length === 0;
     if (!values.length) return;
-    const wins = values.filter((value) => value > 1e-9).length;
-    const losses = values.filter((value) => value < -1e-9).length;
-    $("differences-said").textContent =
-      `${run().headline} of each Case, minus that of ${against}: higher in ${wins}, the same in ${values.length - wins - losses}, lower in ${losses}.`;
+    const above = values.filter((value) => value > ROUNDING).length;
+    const below = values.filter((value) => value < -ROUNDING).length;
+    const [wins, losses] = run().lowerIsBetter ? [below, above] : [above, below];
+    $("differences-said").textContent = `${run().rating ? "Error" : run().headline} of each user, minus that of ${against}: `
+      + `better for ${countOf(wins, "user")}, the same for ${values.length - wins - losses}, worse for ${losses}.`;
     const [width, height, bins] = [560, 180, 21];
     const reach = Math.max(...values.map(Math.abs), 1e-9);
     const counted = Array(bins).fill(0);
@@ -285,13 +366,14 @@
       make("line", { class: "axis", x1: 10, x2: width - 10, y1: 150, y2: 150 }),
       text(10, 168, signed(-reach), "start"), text(width / 2, 168, "0"), text(width - 10, 168, signed(reach), "end")));
   };
+  const LINES = 6; // styles of the baselines in page.css
   const drawCurves = () => {
     const kinds = Object.entries(run().curves);
     $("depth").hidden = kinds.length === 0;
     $("curves").replaceChildren(...kinds.map(([kind, points]) => {
       const [width, height, left, bottom] = [420, 240, 40, 200];
       const top = Math.max(...points.flatMap((one) => [one.value, one.ci95?.[1], ...Object.values(one.baselines)].filter((value) => value != null)), 1e-9);
-      const x = (place) => left + (place * (width - left - 70)) / (points.length - 1);
+      const x = (place) => left + (place * (width - left - 10)) / (points.length - 1);
       const y = (value) => bottom - (value / top) * (bottom - 15);
       const path = (values) => values.map((value, place) => `${place ? "L" : "M"}${x(place).toFixed(1)} ${y(value ?? 0).toFixed(1)}`).join("");
       const names = Object.keys(points[0].baselines);
@@ -299,21 +381,20 @@
       const band = points.every((one) => one.ci95)
         ? path(points.map((one) => one.ci95[0])) + points.map((one, place) => [place, one.ci95[1]]).reverse()
           .map(([place, value]) => `L${x(place).toFixed(1)} ${y(value).toFixed(1)}`).join("") + "Z" : null;
-      // Move the names of lines apart that end close together.
-      const ends = [["this Run", last.value], ...names.map((name) => [name.replace("_", " "), last.baselines[name]])]
-        .filter(([, value]) => value != null).sort((a, b) => b[1] - a[1]);
-      let below = 0;
-      const labels = ends.map(([name, value]) => {
-        below = Math.max(y(value) + 4, below + 12);
-        return text(width - 66, below, name, "start");
-      });
+      const line = (name, values) =>
+        make("path", { class: name ? `beside line${names.indexOf(name) % LINES}` : "value", d: path(values) });
+      const sample = (name) => make("svg", { viewBox: "0 0 36 10", class: "sample", "aria-hidden": "true" },
+        make("path", { class: name ? `beside line${names.indexOf(name) % LINES}` : "value", d: "M0 5L36 5" }));
       return make("figure", {}, svg(width, height, `${kind} at cut-offs 1 to ${last.k}, with 95% interval`,
         band && make("path", { class: "band", d: band }),
-        ...names.map((name) => make("path", { class: "beside", d: path(points.map((one) => one.baselines[name])) })),
-        make("path", { class: "value", d: path(points.map((one) => one.value)) }), ...labels,
-        make("line", { class: "axis", x1: left, x2: width - 70, y1: bottom, y2: bottom }),
-        text(left, bottom + 16, "1", "start"), text(width - 70, bottom + 16, String(last.k), "end"),
+        ...names.map((name) => line(name, points.map((one) => one.baselines[name]))),
+        line("", points.map((one) => one.value)),
+        make("line", { class: "axis", x1: left, x2: width - 10, y1: bottom, y2: bottom }),
+        make("line", { class: "axis", x1: left, x2: left, y1: bottom, y2: 15 }),
+        text(left, bottom + 16, "1"), text(width - 10, bottom + 16, String(last.k), "end"),
+        text((left + width) / 2, bottom + 16, "cut-off k"), text(left + 6, 9, `${kind}@k`, "start"),
         text(left - 4, 18, number(top, 2), "end"), text(left - 4, bottom, "0", "end")),
+        make("ul", { class: "legend" }, ...["", ...names].map((name) => make("li", {}, sample(name), name ? name.replaceAll("_", " ") : run().name))),
         make("figcaption", {}, `${kind}@k of all Cases, for k from 1 to ${last.k}; the band is the 95% interval.`));
     }));
   };
@@ -336,6 +417,7 @@
     }
     parts.push(make("details", {}, make("summary", {}, `All settings of ${run().name}`), facts(Object.entries(run().settings))));
     $("settings").replaceChildren(...parts);
+    addDownloads($("settings"));
   };
 
   const draw = () => {
@@ -344,16 +426,21 @@
     // The pressed button was redrawn: restore the keyboard focus.
     if (key) [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key)?.focus();
   };
-  /** Draw the state in the URL; if it names a Case, focus its story. */
+  /** Draw the state in the URL and focus the story of its Case; if one was closed, focus its link. */
   const open = () => {
+    const closed = state.case;
     read();
     draw();
     if (state.case) $("h-story").focus();
+    else if (closed) [...document.querySelectorAll("[data-case]")].find((one) => one.dataset.case === closed)?.focus();
   };
   $("search").addEventListener("input", () => set({ q: $("search").value }));
+  $("with").addEventListener("change", () => set({ with: $("with").value }));
+  $("clear").addEventListener("click", () => set(NO_FILTER));
   $("only").addEventListener("change", () => set({ only: $("only").value }));
   $("more").addEventListener("click", () => { shown += PAGE; drawCases(); });
   window.addEventListener("hashchange", open);
+  addDownloads(document);
   $("app").hidden = $("last").hidden = false;
   open();
 })();

@@ -54,7 +54,10 @@ def page(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] =
     comparison = compare(run, *more) if more else None
     title = " → ".join(comparison.verdict()[:1] or comparison.runs) if comparison else run.title
     runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
-    data = {"runs": [_run(one, name) for name, one in runs], "comparison": comparison and _comparison(comparison)}
+    data = {
+        "runs": [_run(one, name, comparison.headline if comparison else None) for name, one in runs],
+        "comparison": comparison and _comparison(comparison),
+    }
     # mtime=0: the same Runs make the same file.
     packed = gzip.compress(json_bytes(json.dumps(data, ensure_ascii=False, separators=(",", ":"))), mtime=0)
     folder = resources.files("llmrank.report")
@@ -101,11 +104,14 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _run(run: Run, name: str) -> dict[str, Any]:
-    """Return a Run as the page's script reads it. Cases refer to items by number."""
+def _run(run: Run, name: str, measure: str | None) -> dict[str, Any]:
+    """Return a Run as the page's script reads it. Cases refer to items by number.
+
+    `measure` is the headline measure of the comparison; None if there is none.
+    """
     titles: _Titles = {}
     metrics = run.metrics
-    headline = metrics.headline
+    headline = measure or metrics.headline
     rating = task_of(run.cases) == "rating"
     stories = list(run)
     values = run.per_case(headline, run.done).tolist() if headline else [None] * len(stories)

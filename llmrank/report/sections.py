@@ -40,7 +40,34 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
     said = _paragraphs([what], "what") + f"<h1>{_text(first)}</h1>" + _paragraphs((*rest, *remarks))
     each = _each(runs, lambda run: run.metrics, lambda found: _paragraphs(found.verdict()) + table_html(found.table()))
     beside = _section("Each Run compared with its baselines", each if comparison else (), named=True)
-    return said + table_html(numbers.table()) + _paragraphs(notes) + beside
+    return said + table_html(numbers.table()) + _paragraphs(notes) + _reading(runs) + beside
+
+
+HOW_TO_READ = {
+    "Case": "One user with a history, candidates (or an item to rate), and what the user did next.",
+    "value": "Covers all Cases; one without a readable answer counts as worst.",
+    "answered only": "The value without the Cases that have no readable answer.",
+    "worst to best": "Bounds the value: whatever the model left open counts against it, or for it.",
+    "95% CI": "The 95% interval of a value or a difference, over users. It is not corrected for several measures, so "
+    "it may exclude 0 where p (Holm) is .05 or more.",
+    "p (Holm)": "From a paired randomisation test over users (for RMSE and AUC, a bootstrap of users), corrected for "
+    "the measures shown. A difference is significant below .05.",
+    "random": "The exact expectation of a random order. Tied items count as in random order.",
+    "popularity": "Ranks by training events.",
+    "recall order": "The order in which the recall stage proposed the candidates.",
+    "ceiling": "The value of a perfect ranking of these lists.",
+    "user mean": "Predicts the mean of the user's training ratings; item mean, that of the item's; global mean, that "
+    "of all.",
+}
+"""What the columns of a Run's table mean; those of other names are left out."""
+
+
+def _reading(runs: Named) -> str:
+    """Return what the columns of the Runs' tables mean."""
+    shown = {"Case", "p (Holm)"}.union(*(run.metrics.table().header for _, run in runs))
+    terms = ((name, meaning) for name, meaning in HOW_TO_READ.items() if name in shown)
+    meanings = "".join(f"<dt>{_text(name)}</dt><dd>{_text(meaning)}</dd>" for name, meaning in terms)
+    return f"<details><summary>How to read this</summary><dl>{meanings}</dl></details>"
 
 
 def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Sequence[str]) -> str:
@@ -48,12 +75,16 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
 
     `audits` are shown after those that need only a Run; `by` names extra columns of the Cases to group by.
     """
-    ranked, recalled = ranked_runs(runs), recalled_runs(runs)
+    ranked, recalled, rated = ranked_runs(runs), recalled_runs(runs), rated_runs(runs)
     asked = list(dict.fromkeys([*(one for _, run in ranked for one in audits_of(run)), *audits]))
     found = (
         ("Gains by group", [(name, _shown(groups_of(run, by))) for name, run in recalled]),
         ("Reranking only the first candidates", [(name, _depth(run.depth())) for name, run in recalled]),
         ("Are the scores calibrated probabilities?", _each(ranked, calibration_of, _calibration)),
+        (
+            "What the predicted ratings add to the user and item means",
+            _each(rated, lambda run: answer_or_none(run.personal), _shown),
+        ),
         ("Audits", [("", _audits(asked))] if asked else []),
         ("Quality and cost", [("", _pareto(pareto))] if pareto and can_be_drawn(pareto) else []),
         ("Calls, tokens and seconds per Case", _each(runs, lambda run: answer_or_none(run.usage), _shown)),
@@ -64,6 +95,17 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
 def ranked_runs(runs: Named) -> Named:
     """Return the ranking Runs that have a measure."""
     return [(name, run) for name, run in runs if task_of(run.cases) == "ranking" and run.metrics.headline]
+
+
+def rated_runs(runs: Named) -> Named:
+    """Return the rating Runs."""
+    return [(name, run) for name, run in runs if task_of(run.cases) == "rating"]
+
+
+def has_errors(run: Run) -> bool:
+    """Return whether a rating Run predicts ratings on the scale of the true ones, and not only their order (AUC)."""
+    headline = run.metrics.headline
+    return headline is not None and run.metrics[headline].lower_is_better
 
 
 def recalled_runs(runs: Named) -> Named:

@@ -10,14 +10,16 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from llmrank.errors import count_of, safe_for_console
+from llmrank.errors import InputError, MissingError, count_of, safe_for_console
+from llmrank.evaluation.calls import calls_of
 from llmrank.measures.judgements import places_of
 from llmrank.prices import show_money
 from llmrank.run.tables import TextTable, between, estimate, number, p_value, signed
 
 if TYPE_CHECKING:
+    from llmrank.answers.located import Span
     from llmrank.run.metrics import Metrics, UsageSummary
-    from llmrank.run.run import CaseStory
+    from llmrank.run.run import CaseStory, Run
 
 PIPE_WIDTH = 120
 """The width for pipes and files, which have none of their own."""
@@ -25,6 +27,10 @@ NARROWEST = 40
 """The minimum layout width; a narrower terminal wraps the lines itself."""
 REASONS = 4
 NAME_WIDTH, TITLE_WIDTH = 12, 40
+OUTCOMES = {"ok": "green", "repaired": "yellow", "unparsed": "red", "error": "magenta"}
+"""The colours of outcomes, as on the page."""
+NOT_READ = ("not_a_candidate", "ambiguous", "duplicate", "truncated")
+"""How parts of an answer are read that place no candidate."""
 BESIDE = 4
 """The number of columns about the method; the baselines follow."""
 
@@ -87,6 +93,81 @@ def show_worst(worst: Sequence[tuple[CaseStory, float]], measure: str) -> Render
             "\n".join(f"{recall[item_id]} → {placed.get(item_id, 'not placed')}" for item_id in found),
         )
     return table
+
+
+def show_story(run: Run, name: str) -> Text:
+    """Return everything about a Case, as on the page: the answers with what was read, and each candidate's places.
+
+    Print it with `soft_wrap`, so that no line is cut. Raises InputError like `run[name]`.
+    """
+    story = run[name]
+    outcome = str(story.record.ranking.outcome)
+    answers = zip(story.record.responses, _spans(run, story), strict=False)
+    shown = Text.assemble((f"{story.title}\n", "bold"))
+    for part, text in story.parts():
+        if part.startswith("candidates"):
+            continue  # their order is in the table below
+        content = Text(text, style=OUTCOMES[outcome] if part == "outcome" else "")
+        if part.startswith("answer "):
+            answer, read = next(answers)
+            content = content if answer is None else _marked(answer, read)
+        shown.append_text(_part(part, content))
+    if story.case.target is None:
+        return shown.append_text(_part("recall order → order shown → ranking", _places(story)))
+    scores = story.record.ranking.scores if story.record.placed else None
+    return shown.append_text(_part("predicted rating", Text(f"{scores[0]:.4g}" if scores else "none")))
+
+
+def _spans(run: Run, story: CaseStory) -> list[Sequence[Span]]:
+    """Return the parts of each answer that were read; none if how the Run was made is not known."""
+    try:
+        return [call.read for call in calls_of(run)(story.record)]
+    except (InputError, MissingError):
+        return [()] * len(story.record.replies)
+
+
+def _part(name: str, content: Text) -> Text:
+    """Return a part of a story: its name, and its indented lines."""
+    lines = content.split("\n") or [Text()]
+    return Text.assemble((f"  {name}\n", "bold cyan"), *(piece for line in lines for piece in ("    ", line, "\n")))
+
+
+def _marked(answer: str, read: Sequence[Span]) -> Text:
+    """Return an answer with the parts that were read in colour: green if they place a candidate."""
+    marked, end = Text(), 0
+    for span in read:
+        marked.append(safe_for_console(answer[end : span.start]))
+        style = "red" if span.read_as in NOT_READ else "green"
+        marked.append(safe_for_console(answer[span.start : span.end]), f"{style} underline")
+        end = span.end
+    return marked.append(safe_for_console(answer[end:]))
+
+
+def _places(story: CaseStory) -> Text:
+    """Return a row per candidate, in the order of the ranking; those that are relevant in colour."""
+    ranking, titles, recalled = story.record.ranking, story.titles, story.recalled
+    recall = {item_id: places_of(recalled, at) for at, item_id in enumerate(recalled.order)}
+    shown = {item.item_id: f"{place}" for place, item in enumerate(story.shown, 1)}
+    placed = len(story.record.placed)
+    rows: list[tuple[str, ...]] = []
+    for at, item_id in enumerate(ranking.order):
+        rank = places_of(ranking, at) if at < placed else "not placed"
+        score = number(ranking.scores[at]) if ranking.scores and at < placed else ""
+        rows.append((titles[item_id], recall[item_id], shown[item_id], rank, score, _mark(story, item_id)))
+    missed = [item_id for item_id in story.case.relevant if item_id not in titles]
+    rows += [(f"{one} (item id)", "–", "–", "not a candidate", "", _mark(story, one)) for one in missed]
+    header = ("title", "recall order", "order shown", "ranking", "score", "")
+    cells = tuple(tuple(map(safe_for_console, row)) for row in rows)
+    head, rule, *lines = str(TextTable(header, cells)).split("\n")
+    styled = [Text(line, style="bold green" if row[-1] else "") for line, row in zip(lines, rows, strict=True)]
+    return Text("\n").join([Text(head), Text(rule), *styled])
+
+
+def _mark(story: CaseStory, item_id: str) -> str:
+    """Return the mark of a relevant item, with its gain if gains differ from 1; empty for others."""
+    gains = story.case.gain_of
+    graded = any(gain != 1 for gain in gains.values())
+    return "" if item_id not in gains else f"◀ relevant, gain {gains[item_id]:g}" if graded else "◀ relevant"
 
 
 def _trained_table(metrics: Metrics, between_cells: str) -> Table:

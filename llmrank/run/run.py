@@ -361,7 +361,8 @@ class CaseStory(Shown):
         ]
         return TextTable(("title", "rank", "score", ""), tuple(rows))
 
-    def _parts(self) -> list[tuple[str, str]]:
+    def parts(self) -> list[tuple[str, str]]:
+        """Return the history, the candidates, the answers and the outcome, each as its name and its text."""
         case, record, ranking = self.case, self.record, self.record.ranking
         events = case.history[-HISTORY_SHOWN:]
         history = [event.item.title + ("" if event.rating is None else f" ({event.rating:g})") for event in events]
@@ -395,14 +396,14 @@ class CaseStory(Shown):
     def text(self, width: int | None = None) -> str:
         """Return the story as plain text."""
         lines = [self.title]
-        for title, text in [*self._parts(), ("ranking", str(self.table()))]:
+        for title, text in [*self.parts(), ("ranking", str(self.table()))]:
             lines += [f"  {title}", *(f"    {line}" for line in text.splitlines() or [""])]
         if unplaced := len(self.record.candidates) - len(self.record.placed):
             lines.append(f"    not placed, and tied last: {count_of(unplaced, 'candidate')}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        parts = [f"<dt>{html.escape(name)}</dt><dd><pre>{html.escape(text)}</pre></dd>" for name, text in self._parts()]
+        parts = [f"<dt>{html.escape(name)}</dt><dd><pre>{html.escape(text)}</pre></dd>" for name, text in self.parts()]
         return f"<h4>{html.escape(self.title)}</h4><dl>{''.join(parts)}</dl>{self.table().to_html()}"
 
 

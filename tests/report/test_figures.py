@@ -26,7 +26,7 @@ def test_one_run_has_all_but_costs_and_several_have_all(tmp_path: Path) -> None:
     assert list(figures(runs[0])) == ["differences", "groups", "depth", "reliability"]
     assert list(figures(runs[1])) == ["differences", "groups", "depth"]
     rated = [with_ratings(tmp_path / f"rated {value}", value) for value in (2.0, 4.0)]
-    assert list(figures(*rated)) == ["differences", "pareto"]
+    assert list(figures(*rated)) == ["differences", "ratings", "pareto"]
     files = write_figures(tmp_path / "new" / "figures", *runs)
     names = ("differences", "groups", "depth", "reliability", "pareto")
     assert [file.name for file in files] == [f"{name}.{kind}" for name in names for kind in ("svg", "png")]
@@ -77,7 +77,7 @@ def test_names_are_no_formulas_and_no_markup(tmp_path: Path) -> None:
     assert len(legend.get_texts()) == 2
 
 
-def test_what_is_there_is_kept_and_ratings_alone_have_nothing_to_draw(tmp_path: Path) -> None:
+def test_what_is_there_is_kept_and_answers_that_are_no_ratings_have_nothing_to_draw(tmp_path: Path) -> None:
     run = with_scores(tmp_path / "run")
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "depth.png").write_text("mine")
@@ -87,9 +87,17 @@ def test_what_is_there_is_kept_and_ratings_alone_have_nothing_to_draw(tmp_path: 
     assert len(write_figures(tmp_path / "figures", run, overwrite=True)) == 8
     with pytest.raises(InputError, match="cannot be created"):
         write_figures(tmp_path / "figures" / "depth.png" / "more", run)
-    rated = with_ratings(tmp_path / "rated", 3.0)
+    liked = with_ratings(tmp_path / "liked", 0.5, measures="AUC")
     with pytest.raises(InputError, match="has no figures"):
-        write_figures(tmp_path / "none", rated)
+        write_figures(tmp_path / "none", liked)
+
+
+def test_of_ratings_the_predicted_are_drawn_against_the_true(tmp_path: Path) -> None:
+    drawn = figures(with_ratings(tmp_path / "rated", 3.5))
+    assert list(drawn) == ["ratings"]
+    (points,) = drawn["ratings"].axes[0].collections
+    assert points.get_offsets().tolist() == [[true, 3.5] for true in (1, 2, 3, 4, 5)]
+    assert len(set(points.get_sizes())) == 1, "two Cases of each true rating"
 
 
 def test_without_matplotlib_the_hint_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import random
 import shutil
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -17,7 +20,7 @@ from llmrank.audit import Audit, AuditRow
 from llmrank.errors import InputError
 from llmrank.report import page, write_page
 from tests.evaluation.serving import cases, serving
-from tests.report.test_sections import with_scores, without_scores
+from tests.report.test_sections import rated, with_scores, without_scores
 from tests.scripted_server import MODEL, ScriptedServer, good
 
 if TYPE_CHECKING:
@@ -28,16 +31,31 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 def scored(
-    folder: Path, name: str, *, users: int = 12, candidates: int = 5, seed: int = 0, title: str = "Film"
+    folder: Path,
+    name: str,
+    *,
+    users: int = 12,
+    candidates: int = 5,
+    seed: int = 0,
+    title: str = "Film",
+    each: int = 1,
 ) -> lr.Run:
-    """Make a real Run of answers: every third names nothing, and the others name some candidates in a seeded order."""
+    """Make a real Run of answers: every third names nothing, and the others name some candidates in a seeded order.
+
+    With `each` above 1, so many of the Cases are one user's.
+    """
     draw = random.Random(seed)
     lines: list[str] = []
     for user in range(users):
         items = [{"item_id": f"i{place}", "title": f"{title} {place} of {user}"} for place in range(candidates)]
         order = draw.sample(items, 3)
         named = "\n".join(f"{place}. {item['title']}" for place, item in enumerate(order, 1))
-        row: dict[str, Any] = {"user_id": f"u{user}", "candidates": items, "relevant": [f"i{user % candidates}"]}
+        row: dict[str, Any] = {
+            "user_id": f"u{user // each}",
+            "case_id": f"u{user}",
+            "candidates": items,
+            "relevant": [f"i{user % candidates}"],
+        }
         row["history"] = [{"item_id": f"h{past}", "title": f"{title} seen {past}"} for past in range(user)]
         lines.append(json.dumps(row | {"response": named if user % 3 else "I cannot say."}))
     answers = folder / f"{name}.jsonl"
@@ -323,8 +341,44 @@ def test_of_two_runs_of_ratings_the_one_with_the_larger_error_is_worse(browser: 
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         runs.append(lr.score(tmp_path / f"{name}.jsonl", "rating", out=tmp_path / name))
     path = write_page(tmp_path / "report.html", *runs)
-    assert Opened(browser, path, "#run=1&only=worse").cases() == ["u0", "u2", "u3", "u4"]
+    assert sorted(Opened(browser, path, "#run=1&only=worse").cases()) == ["u0", "u2", "u3", "u4"]
     assert Opened(browser, path, "#only=worse").cases() == []
+
+
+def test_of_ratings_failures_and_the_largest_errors_come_first_and_are_said(browser: Browser, tmp_path: Path) -> None:
+    opened = Opened(browser, write_page(tmp_path / "report.html", rated(tmp_path, "4x1525", "551113")))
+    show = opened.page
+    assert opened.cases() == ["u1", "u3", "u5", "u0", "u4", "u2"]
+    cells = show.locator("#cases tbody tr").nth(1).locator("td").all_inner_texts()
+    assert cells[1:5] == ["ok", "1.0", "5.00", "+4.00"]
+    show.get_by_role("link", name="u3", exact=True).click()
+    story = show.locator("#story").inner_text()
+    for said in ("item to rate\nFilm 1", "predicted rating\n5.00", "true rating\n1", "error\n+4.00 (predicted − true)"):
+        assert said in story
+    assert show.locator("#story .columns").count() == 0 and "Recall order" not in story
+    show.get_by_role("link", name="u1", exact=True).click()
+    assert "no readable answer, counted as worst: an error of 4.00" in show.locator("#story").inner_text()
+    assert opened.errors == []
+
+
+def test_answers_about_ratings_that_only_order_them_have_no_error(browser: Browser, tmp_path: Path) -> None:
+    target = {"item_id": "i", "title": "Film"}
+    rows = [
+        {"user_id": f"u{at}", "target": target, "rating": 1 + at, "response": said}
+        for at, said in enumerate(("Yes", "No", "Hm", "Yes"))
+    ]
+    (tmp_path / "said.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = lr.score(tmp_path / "said.jsonl", "yes_no", out=tmp_path / "run")
+    opened = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0")
+    assert "error" not in opened.page.locator("#cases thead").inner_text()
+    assert opened.cases()[0] == "u2", "the one that is unparsed"
+    assert "\nerror\n" not in opened.page.locator("#story").inner_text() and opened.errors == []
+
+
+def test_a_run_without_calls_has_no_order_in_the_prompt(browser: Browser, tmp_path: Path) -> None:
+    run = lr.evaluate(cases(1), ranker="popularity", out=tmp_path / "run", progress=False)
+    show = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0").page
+    assert [name.split()[0] for name in show.locator("#story .columns h3").all_inner_texts()] == ["Ranking", "Recall"]
 
 
 def test_two_runs_stand_side_by_side_for_a_user_and_their_differences_are_drawn(
@@ -342,10 +396,90 @@ def test_two_runs_stand_side_by_side_for_a_user_and_their_differences_are_drawn(
     old, new = (run.per_case(str(run.metrics.headline)) for run in runs)
     assert show.locator("#cases tbody tr").count() == int((old != new).sum())
     wins, losses = int((new > old).sum()), int((new < old).sum())
-    said = f"higher in {wins}, the same in {12 - wins - losses}, lower in {losses}."
+    said = f"better for {wins} users, the same for {12 - wins - losses}, worse for {losses}."
     assert said in show.locator("#differences-said").inner_text()
     drawn = show.locator("#histogram rect title").all_text_contents()
     assert sum(map(int, drawn)) == 12
+
+
+def test_the_other_run_is_named_and_can_be_chosen(browser: Browser, tmp_path: Path) -> None:
+    runs = [scored(tmp_path, f"run {seed}", seed=seed) for seed in range(3)]
+    opened = Opened(browser, write_page(tmp_path / "report.html", *runs), "#case=u4")
+    show = opened.page
+    show.get_by_role("button", name="run 2", exact=True).click()
+    head = show.locator("#cases thead")
+    assert "difference from run 0" in head.inner_text() and "the other Run" not in show.locator("body").inner_text()
+    show.get_by_label("Compare it with").select_option("run 1")
+    assert "difference from run 1" in head.inner_text() and "with=1" in show.url
+    assert {"different from run 1", "worse than run 1"} < {*show.locator("#only option").all_inner_texts()}
+    assert "minus that of run 1" in show.locator("#differences-said").inner_text()
+    for run in runs[1:]:
+        answer = show.locator(f".answers:has(h3:text-is('Answer of {run.name} (finish reason: stop)')) pre")
+        assert answer.text_content() == run["u4"].record.responses[0]
+    assert opened.errors == [] and opened.faults() == []
+
+
+def test_back_closes_a_case(browser: Browser, written: Path) -> None:
+    show = Opened(browser, written, "#outcome=unparsed").page
+    show.get_by_role("link", name="u3", exact=True).click()
+    show.get_by_role("link", name="u6", exact=True).click()
+    assert "User u6" in show.locator("#story").inner_text()
+    show.go_back()
+    show.get_by_role("heading", name="User u3").wait_for()
+    show.go_back()
+    show.locator("#story").wait_for(state="hidden")
+    assert show.url.endswith("report.html#outcome=unparsed")
+    assert show.evaluate("document.activeElement.textContent") == "u3", "where it was opened"
+
+
+def test_the_filters_are_cleared_at_once(browser: Browser, written: Path) -> None:
+    opened = Opened(browser, written, "#outcome=unparsed&q=nowhere&case=u4")
+    clear = opened.page.get_by_role("button", name="Clear the filters")
+    assert opened.page.locator("#count").inner_text().startswith("No Case matches.")
+    clear.click()
+    assert len(opened.cases()) == 12 and opened.page.url.endswith("#case=u4") and clear.is_disabled()
+    assert opened.page.get_by_label("Search titles and answers").input_value() == ""
+
+
+@pytest.mark.parametrize("address", ["outcome=error", "only=worse", "run=7", "sort=versus", "reason=x", "chapter"])
+def test_an_address_of_another_report_is_said_to_match_nothing(browser: Browser, written: Path, address: str) -> None:
+    opened = Opened(browser, written, f"#{address}")
+    assert f"Not in this report, and ignored: {address}." in opened.page.locator("#stale").inner_text()
+    assert len(opened.cases()) == 12 and opened.errors == []
+    opened.page.get_by_role("button", name="unparsed 4", exact=True).click()
+    assert opened.page.locator("#stale").inner_text() == ""
+
+
+def test_users_are_counted_as_compare_counts_them(browser: Browser, tmp_path: Path) -> None:
+    runs = [scored(tmp_path, name, users=30, seed=seed, each=2) for seed, name in enumerate(("before", "after"))]
+    found = lr.compare(*runs)
+    (row,) = (one for one in found.results if one.measure == found.headline)
+    assert row.wins + row.ties + row.losses == 15 and row.wins and row.losses
+    show = Opened(browser, write_page(tmp_path / "report.html", *runs), "#run=1").page
+    said = f"better for {row.wins} users, the same for {row.ties}, worse for {row.losses}."
+    assert said in show.locator("#differences-said").inner_text()
+    assert sum(map(int, show.locator("#histogram rect title").all_text_contents())) == 15
+
+
+def data_of(show: Page, name: str) -> list[list[str]]:
+    """Return the cells of the first CSV file that a link of this name downloads."""
+    address = show.get_by_role("link", name=name).first.get_attribute("href") or ""
+    return list(csv.reader(io.StringIO(unquote(address.partition(",")[2]))))
+
+
+def test_every_table_can_be_downloaded_and_its_text_is_no_formula(browser: Browser, tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run")
+    rows = [AuditRow(name, -0.5, (-0.6, 0.4), 9, 0.1) for name in (HOSTILE, '=HYPERLINK("x")', "-1+1", '映画, "x"')]
+    path = write_page(tmp_path / "report.html", run, audits=[Audit(HOSTILE, "It is.", tuple(rows))])
+    show = Opened(browser, path).page
+    tables = show.locator(".wide:has(> table:not(#cases))")
+    assert tables.count() > 5 and show.locator(".wide > table + a.csv[download$='.csv']").count() == tables.count()
+    metrics = run.table()
+    assert data_of(show, "Download the table metrics (CSV)") == [[*metrics.header], *map(list, metrics.rows)]
+    audit = data_of(show, f"Download the table {HOSTILE} (CSV)")
+    assert [row[0] for row in audit[1:]] == [HOSTILE, '\'=HYPERLINK("x")', "'-1+1", '映画, "x"']
+    assert audit[1][1:3] == ["-0.5000", "-0.6000 to 0.4000"]
+    assert show.evaluate("window.hacked") is None
 
 
 def test_it_fits_a_phone_prints_and_has_no_serious_fault_of_access(browser: Browser, written: Path) -> None:
@@ -394,6 +528,49 @@ def test_calibration_audits_and_costs_are_inert(browser: Browser, with_all_parts
     show.wait_for_timeout(200)
     assert show.evaluate("window.hacked") is None and show.locator("main img").count() == 0
     assert opened.errors == [] and len(opened.asked) == 1
+
+
+TOO_WIDE = "[...document.querySelectorAll('table')].filter(one => one.offsetWidth > one.parentElement.clientWidth)"
+A4 = {"width": 717, "height": 1045}
+"""The part of a page of A4 within the margins of Chromium, in CSS pixels."""
+
+
+def test_the_lines_of_the_cut_offs_can_be_told_apart(browser: Browser, tmp_path: Path) -> None:
+    path = write_page(tmp_path / "report.html", scored(tmp_path, "run", candidates=20))
+    for width in (1280, 380):
+        show = Opened(browser, path, viewport={"width": width, "height": 800}).page
+        chart = show.locator("#curves figure").first
+        drawn = chart.locator("svg[role=img] path:not(.band)")
+        look = "all => all.map(one => (s => s.stroke + s.strokeDasharray + s.strokeWidth)(getComputedStyle(one)))"
+        looks = drawn.evaluate_all(look)
+        assert len(set(looks)) == len(looks) >= 4
+        names = chart.locator(".legend li").all_inner_texts()
+        assert names[0] == "run" and {"random", "recall order", "ceiling"} <= {*names}
+        assert sorted(chart.locator(".sample path").evaluate_all(look)) == sorted(looks)
+        assert {"cut-off k", "NDCG@k"} <= {*chart.locator("text").all_text_contents()}
+        apart = """all => all.map(one => one.getBoundingClientRect()).every((a, at, boxes) => boxes.slice(at + 1)
+            .every(b => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top))"""
+        assert chart.locator("text").evaluate_all(apart) and chart.locator(".legend li").evaluate_all(apart)
+
+
+def test_every_table_fits_on_paper(browser: Browser, tmp_path: Path, with_all_parts: Path) -> None:
+    names = ("ml-100k-first-token-a9fdd8fd", "ml-100k-llamarec-30ec34ab", "ml-100k-palr-1188f0d3")
+    three = write_page(
+        tmp_path / "three.html", *(scored(tmp_path, name, seed=at, candidates=20) for at, name in enumerate(names))
+    )
+    long = write_page(tmp_path / "long.html", rated(tmp_path, name=names[0] * 3), rated(tmp_path, "112345"))
+    for path in (three, long, with_all_parts):
+        show = Opened(browser, path, viewport=A4).page
+        show.emulate_media(media="print")
+        assert show.locator("table").count() > 5
+        assert show.evaluate(TOO_WIDE + ".map(one => one.textContent)") == []
+        assert show.evaluate("document.documentElement.scrollWidth") == A4["width"]
+
+
+def test_the_tables_fit_a_usual_screen(browser: Browser, tmp_path: Path) -> None:
+    path = write_page(tmp_path / "report.html", scored(tmp_path, "run", candidates=20))
+    show = Opened(browser, path, viewport={"width": 1280, "height": 800}).page
+    assert show.evaluate(TOO_WIDE + ".map(one => one.textContent)") == []
 
 
 @pytest.mark.parametrize("width", [380, 1280])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 import re
 from pathlib import Path
@@ -42,12 +43,24 @@ def without_scores(path: Path, users: int = 30) -> lr.Run:
     return make_run(path, cases, [Ranking(tuple(item.item_id for item in one.candidates)) for one in cases])
 
 
-def with_ratings(path: Path, predicted: float) -> lr.Run:
+def with_ratings(path: Path, predicted: float, measures: str | None = None) -> lr.Run:
     """Make a Run about ratings that predicts the same for all."""
     cases = [Case(f"u{user}", (), target=Item("i", "Film"), rating=1.0 + user % 5) for user in range(10)]
-    settings = how("ratings", measures=parse_measures(None, "rating"))
+    settings = how("ratings", measures=parse_measures(measures, "rating"))
     rankings = [Ranking(("i",), (predicted,))] * len(cases)
     return make_run(path, cases, rankings, metric_settings=settings)
+
+
+def rated(folder: Path, answers: str = "4x1525", true: str = "551113", name: str = "rated") -> lr.Run:
+    """Make a Run of answers about ratings, one a user; `x` names none. Two items have ratings in the histories."""
+    lines: list[str] = []
+    for user, (answer, rating) in enumerate(zip(answers, true, strict=True)):
+        history = [{"item_id": f"i{at}", "title": f"Film {at}", "rating": 1 + (user + at) % 5} for at in range(2)]
+        target = {"item_id": f"i{user % 2}", "title": f"Film {user % 2}"}
+        row = {"user_id": f"u{user}", "history": history, "target": target, "rating": int(rating)}
+        lines.append(json.dumps(row | {"response": "I cannot say." if answer == "x" else f"Rating: {answer}"}))
+    (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    return lr.score(folder / f"{name}.jsonl", "rating", out=folder / name)
 
 
 def section(content: str, title: str) -> str:
@@ -70,6 +83,14 @@ def test_calibration_is_shown_where_a_model_gave_scores(tmp_path: Path) -> None:
 def test_a_single_case_is_not_in_the_plural(tmp_path: Path) -> None:
     content = page(without_scores(tmp_path / "run", users=1))
     assert "1 Case of 1 user, " in content and not re.search(r"\b1 (Cases|users|events|calls)\b", content)
+
+
+def test_the_columns_of_the_first_table_are_explained(tmp_path: Path) -> None:
+    for run in (with_scores(tmp_path / "ranked"), rated(tmp_path)):
+        content = page(run)
+        explained = re.findall("<dt>(.*?)</dt>", content.partition("How to read this")[2].partition("</details>")[0])
+        assert {"Case", "p (Holm)", *run.table().header[1:]} - {"item mean", "global mean"} == {*explained}
+        assert "not corrected for several measures" in content
 
 
 def test_of_several_runs_those_with_scores_are_named(tmp_path: Path) -> None:
@@ -135,6 +156,14 @@ def test_runs_about_ratings_have_costs_and_no_audits(tmp_path: Path) -> None:
     assert "RMSE (lower is better)" in section(content, COST)
     assert section(content, "Calls, tokens and seconds per Case").count("<h3>") == 2
     assert section(content, "Audits") == section(content, "Gains by group") == section(content, CALIBRATION) == ""
+
+
+def test_of_ratings_it_is_shown_what_they_add_to_the_means(tmp_path: Path) -> None:
+    title = "What the predicted ratings add to the user and item means"
+    run = rated(tmp_path)
+    shown = section(page(run), title)
+    assert all(cell in shown for row in run.personal().table().rows for cell in row) and "means alone" in shown
+    assert section(page(with_ratings(tmp_path / "bare", 3.0)), title) == "", "no training ratings"
 
 
 @pytest.mark.parametrize("costs", [(0, 0, 5), (3, 3, 3), (0, 1, 40_000), (2, 90, 4000), (0.0004, 0.02, 0.3)])

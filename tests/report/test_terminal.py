@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
 
+import llmrank as lr
 from llmrank.measures import MeasureSummary, VersusBaseline
-from llmrank.report import show_metrics, show_worst
+from llmrank.report import show_metrics, show_story, show_worst
 from llmrank.run import Metrics
 from llmrank.run.metrics import LabelMass, UsageSummary
 from llmrank.run.tables import TextTable, between, number, p_value, signed
 from llmrank.types import Outcome
+from tests.cli.command import run as command
+from tests.report.test_sections import with_ratings
 from tests.run.making import case, make_run, shuffled
 
 VERSUS = {
@@ -92,6 +96,15 @@ def test_the_verdict_names_what_is_better_and_what_is_not_known() -> None:
     worse = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, lower_is_better=True)})
     assert worse.verdict()[1].startswith("NDCG@10: worse than random")
     assert replace(NUMBERS, headline=None, answered_cases=40).verdict() == []
+
+
+def test_the_verdict_says_that_an_interval_without_zero_is_not_corrected() -> None:
+    versus = {"random": VersusBaseline(-0.1, (-0.2, -0.01), 0.03, 0.09)}
+    numbers = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus=versus)})
+    assert numbers.verdict()[0] == (
+        "NDCG@10: no significant difference from random (−0.1000, 95% CI −0.2000 to −0.0100, p (Holm) = .090); "
+        "the interval, which is not corrected, excludes 0"
+    )
 
 
 def test_the_verdict_says_what_to_do_about_answers_that_are_cut_off() -> None:
@@ -177,6 +190,39 @@ def test_the_cases_that_lost_most(tmp_path: Path) -> None:
     lost = make_run(tmp_path / "scored", tied, [replace(one, named=None, scores=scores) for one in rankings]).worst(1)
     assert "1–20 → 2–20" in "\n".join(printed(show_worst(lost, "NDCG@10"), 120))
     assert "No Case" in printed(show_worst([], "MRR"), 80)[0]
+
+
+ANSWER = "1. Film 2\n2. Heat\n3. Film 0 \x1b[2J"
+
+
+def test_a_story_has_the_colours_and_the_places_of_the_page(tmp_path: Path) -> None:
+    items = [{"item_id": f"i{at}", "title": f"Film {at}", "score": 9.0 - at} for at in range(4)]
+    row = {"user_id": "u", "candidates": items, "relevant": ["i2", "gone"], "response": ANSWER}
+    (tmp_path / "answers.jsonl").write_text(json.dumps(row) + "\n")
+    story = show_story(lr.score(tmp_path / "answers.jsonl", "titles", out=tmp_path / "run"), "u")
+    lines = story.plain.splitlines()
+    (ranked,) = (line.split() for line in lines if line.endswith("◀ relevant") and "Film 2" in line)
+    assert ranked[:5] == ["Film", "2", "3", "3", "1"], "third in recall order and as shown, first in the ranking"
+    assert any("gone (item id)" in line and "not a candidate" in line for line in lines)
+    assert any(line.split()[:5] == ["Film", "1", "2", "2", "not"] for line in lines)
+    assert "\x1b" not in story.plain
+    coloured = Console(file=io.StringIO(), force_terminal=True, color_system="standard", width=120)
+    coloured.print(story, soft_wrap=True)
+    out = coloured.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b[4;32mFilm 2\x1b[0m" in out and "\x1b[4;31mHeat\x1b[0m" in out and "\x1b[33mrepaired" in out
+    assert "\x1b" not in "\n".join(printed(story, 120))
+
+
+def test_the_command_shows_a_story_in_colour_unless_it_is_not_wanted(tmp_path: Path) -> None:
+    cases = [case("u")]
+    make_run(tmp_path / "run", cases, [shuffled(cases[0], 1)])
+    assert "\x1b" not in command(tmp_path, "show", "run", "--user", "u").stdout
+    assert "\x1b[32mok" in command(tmp_path, "show", "run", "--user", "u", FORCE_COLOR="1").stdout
+
+
+def test_of_ratings_a_story_says_what_was_predicted(tmp_path: Path) -> None:
+    story = show_story(with_ratings(tmp_path / "run", 2.5), "u1").plain
+    assert "true rating 2" in story and "predicted rating\n    2.5" in story and "ranking" not in story
 
 
 def test_how_numbers_are_written() -> None:

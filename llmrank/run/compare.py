@@ -105,7 +105,7 @@ class Comparison(Shown):
     unread: Mapping[str, int]
     """By Run: the compared Cases that have no readable answer and count as worst. Only Runs with some are listed."""
     failed: Mapping[str, int]
-    """By Run: those of them in which a call failed, such as for want of an endpoint."""
+    """By Run: those of them in which a call failed, such as because no endpoint answered."""
     results: tuple[PairedResult, ...]
     """A row per pair and measure."""
     settings: Mapping[str, tuple[object, ...]]
@@ -320,6 +320,8 @@ def shared_cases(runs: Sequence[Run]) -> tuple[tuple[str, ...], list[Case]]:
     for later, name in zip(runs[1:], names[1:], strict=True):
         _refuse_incomparable(first, names[0], later, name, [case.case_id for case in cases])
     if not cases:
+        if set.intersection(*({case.case_id for case in run.cases} for run in runs)):
+            raise next(run for run in runs if run.unfinished).not_finished()
         raise InputError("the Runs have no Case in common", path=first.path, hint="compare Runs on the same data")
     return names, cases
 

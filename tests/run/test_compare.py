@@ -358,3 +358,10 @@ def test_the_settings_that_a_baseline_lacks_share_a_line(plain: Run, tmp_path: P
     absent = {f"option_{number}": (None, number) for number in range(8)}
     text = replace(found, settings=absent).text()
     assert f"not set in {found.runs[0]}: option_0, option_1" in text and "not set →" not in text
+
+
+def test_a_run_that_has_not_begun_is_said_to_be_unfinished(tmp_path: Path, plain: Run) -> None:
+    begun = make_run(tmp_path / "begun", CASES, [], finish=False)
+    with pytest.raises(InputError, match="begun: the Run is not finished: 0 of 60 Cases done") as error:
+        compare(plain, begun)
+    assert "repeat the command" in error.value.hint

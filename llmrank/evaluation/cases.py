@@ -323,6 +323,10 @@ def prepare(settings: CaseSettings, *, default_users: int = DEFAULT_USERS, say: 
 
 
 def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: Say) -> CaseSet:
+    if task == "ranking" and not catalogue:
+        from llmrank.recall import recall_class
+
+        recall_class(settings.recall)  # raises if there is none, before the data are read
     prepared = prepare(settings, say=say)
     found = _of_users(prepared.split, prepared.drawn, settings, task, catalogue=catalogue, say=say)
     notes = (*prepared.split.dataset.notes, prepared.split.note, *_notes(found, prepared.available, settings))

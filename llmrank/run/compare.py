@@ -284,7 +284,7 @@ def compare(
     runs = [run_of(one) for one in (run, other, *more)]
     names, cases = shared_cases(runs)
     chosen = chosen_measures(runs, measures)
-    main = headline(chosen)
+    main = headline(chosen, cases)
     named = list(zip(names, runs, strict=True))
     results = [
         _paired(measure, *first, *second, cases) for first, second in combinations(named, 2) for measure in chosen
@@ -383,6 +383,9 @@ def _refuse_incomparable(run: Run, name: str, other: Run, other_name: str, share
     """Raise InputError if two Runs differ in something that makes their results incomparable."""
     for (what, case_id, mine), (_, _, theirs) in zip(_fixed(run, shared), _fixed(other, shared), strict=True):
         if mine != theirs and None not in (mine, theirs):
+            data = tuple(one.settings.get("data") for one in (run, other))
+            if what == "rating scales" and data[0] != data[1]:
+                what, (mine, theirs) = "data sets", data
             values = f"{name} has {mine}, {other_name} has {theirs}"
             difference = f"{name} and {other_name} differ, first in Case {case_id!r}" if case_id else values
             problem = f"results with different {what} are not comparable: {difference}"

@@ -89,7 +89,7 @@ class InputError(LlmrankError):
         place = [
             f"{path}" if path is not None else "",
             f"line {line}" if line is not None else "",
-            f"field {field!r}" if field is not None else "",
+            "" if field is None else field if field.startswith("-") else f"field {field!r}",
             f"user {user!r}" if user is not None else "",
         ]
         where = ", ".join(part for part in place if part)

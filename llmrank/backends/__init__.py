@@ -109,6 +109,12 @@ class BackendSettings:
         for field, (wrong, hint) in ignored.items():
             if wrong:
                 raise InputError(f"the {name} backend does not accept {field}", hint=hint, field=field)
+        if name == "vllm" and self.adapter is not None and not self.adapter.is_dir():
+            raise InputError("no such folder", path=self.adapter, field="adapter", hint="name a LoRA adapter's folder")
+        if name == "titles":
+            from llmrank.backends.titles import adapter_card
+
+            adapter_card(self.argument or self.adapter)
 
     def _unknown(self) -> InputError:
         known = backend_names()

@@ -30,7 +30,8 @@ def read_card(folder: Path, kind: str | None = None) -> dict[str, Any]:
             _ = card["data"]["name"], card["data"]["sha256"], card["data"]["split"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         hint = "name a folder that `llmrank finetune` wrote"
-        raise InputError("this folder holds no adapter trained by llmrank", path=folder, hint=hint) from error
+        problem = "this folder holds no adapter trained by llmrank" if folder.is_dir() else "no such folder"
+        raise InputError(problem, path=folder, hint=hint) from error
     wanted = KINDS if kind is None else (kind,)
     if found not in wanted:
         hint = f"name an adapter of kind {' or '.join(wanted)}"

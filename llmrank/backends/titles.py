@@ -140,6 +140,11 @@ def find_adapter(adapter: Path | str | None) -> Path:
     return shipped_adapter(str(adapter or DEFAULT_ADAPTER)) or Path(str(adapter))
 
 
+def adapter_card(adapter: Path | str | None) -> dict[str, Any]:
+    """Return the card of an adapter (see `find_adapter`); raise InputError if the folder holds none for titles."""
+    return read_card(find_adapter(adapter), NEXT_TITLE)
+
+
 def open_titles(
     adapter: Path | str | None = None,
     model: str = DEFAULT_MODEL,
@@ -154,8 +159,7 @@ def open_titles(
     """
     if missing := next((name for name in PACKAGES if find_spec(name) is None), None):
         raise MissingError(f"{missing} is not installed", hint="pip install 'llmrank[finetune]'")
-    folder = find_adapter(adapter)
-    card = read_card(folder, NEXT_TITLE)
+    folder, card = find_adapter(adapter), adapter_card(adapter)
     base = resolve_model(model, revision=revision, say=say)
     check_base(card, base, folder)
     say(f"adapter {folder.name}, trained on {card['data']['name']}")

@@ -123,8 +123,13 @@ def main() -> None:
         code: object = cli.main(standalone_mode=False)
         if isinstance(code, int) and code:
             sys.exit(code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f"see {context.command_path if context else 'llmrank'} --help"
+        click.echo(f"error: {error.format_message()}\n  hint: {hint}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. Finished work is saved; the same command continues.", err=True)

@@ -42,12 +42,7 @@ Examples:
 @force_option
 @config_option
 def convert(
-    proposed: Path,
-    source: str,
-    output: Path,
-    overwrite: bool,
-    columns: tuple[str, ...],
-    **options: Any,
+    proposed: Path, source: str, output: Path, overwrite: bool, columns: tuple[str, ...], **options: Any
 ) -> None:
     """Convert PROPOSED, a file from another recall stage or a folder of Parquet parts, into a candidate file.
 

@@ -1,4 +1,4 @@
-"""Command-line options, derived from the settings records. Each is also an environment variable and a config key."""
+"""Command-line options, derived from the settings records. Most are also environment variables and config keys."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _bare(kind: Any) -> Any:  # noqa: ANN401 - any type
 
 
 _SOURCES = "llmrank.sources"
-"""Key in `Context.meta` for the command's context, the config file, and the line of each of its keys."""
+"""Key in `Context.meta` for the command's context, the config file, and the key and line that set each option."""
 
 
 def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
@@ -165,17 +165,23 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     from llmrank.yaml_text import read_text, read_yaml
 
     values, lines = read_yaml(read_text(path, "name a YAML file"), path, numbers=False)
-    context.meta[_SOURCES] = context, path, lines
+    keys: dict[str | None, tuple[str, int | None]] = {}
+    context.meta[_SOURCES] = context, path, keys
     options = {_key(one): one for one in context.command.params if isinstance(one, click.Option)}
+    fields = {f"{one.name}".replace("_", "-"): one for one in options.values() if not one.is_flag}
     given: dict[str, Any] = {}
     for key, value in ((str(key), value) for key, value in values.items()):
-        line = lines.get((key,))
-        if (one := options.get(key)) is parameter:
+        line, name = lines.get((key,)), key.replace("_", "-")
+        if (one := options.get(name, fields.get(name))) is parameter:
             raise InputError("config files do not nest", path=path, line=line, field=key, hint="copy its keys here")
         if one is None:
             short = next((name for name, one in options.items() if f"-{key.lstrip('-')}" in one.opts), None)
             near = f"; did you mean {short!r}?" if short else nearest(key, options)
             raise InputError(f"unknown option{near}", path=path, line=line, field=key, hint="see --help for options")
+        if one.name in keys:
+            problem, hint = f"this option is already set as {keys[one.name][0]!r}", "remove one of the keys"
+            raise InputError(problem, path=path, line=line, field=key, hint=hint)
+        keys[one.name] = key, line
         several = one.multiple or one.nargs != 1
         if isinstance(value, dict) or (isinstance(value, list) and not several):
             problem, hint = f"expected a single value, got {value}", "write text or a number, as on the command line"
@@ -193,18 +199,21 @@ def with_source(error: InputError | click.BadParameter, meta: Mapping[str, Any])
     """Return the error with the config line or variable (from `meta`) that set the option; None if neither did."""
     if _SOURCES not in meta:
         return None
-    context, path, lines = meta[_SOURCES]
+    context, path, keys = meta[_SOURCES]
     if isinstance(error, InputError):
         field, problem, hint = error.field if error.path is None else None, error.problem, error.hint
     else:
         field, problem, hint = error.param and error.param.name, error.message, "see --help for valid values"
+        value, is_switch, _ = problem.partition(" is not a valid boolean")
+        problem = f"expected true or false, got {value}" if is_switch else problem
     for one in context.command.params if field is not None else ():
         if isinstance(one, click.Option) and field in (one.name, *one.opts, _key(one)):
             source = context.get_parameter_source(one.name)
             if source is ParameterSource.ENVIRONMENT:
                 return InputError(problem, field=f"{one.envvar}", hint=hint)
             if source is ParameterSource.DEFAULT_MAP:
-                return InputError(problem, path=path, line=lines.get((_key(one),)), field=_key(one), hint=hint)
+                key, line = keys[one.name]
+                return InputError(problem, path=path, line=line, field=key, hint=hint)
     return None
 
 

@@ -53,8 +53,10 @@ def show_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     from llmrank.report import console
 
     table = Table()
-    for name, value in rows[0].items():
-        table.add_column(name, overflow="fold", justify="right" if type(value) in (int, float) else "left")
+    for place, (name, value) in enumerate(rows[0].items()):
+        # The first column is what a user copies: never folded.
+        right = "right" if type(value) in (int, float) else "left"
+        table.add_column(name, overflow="fold", justify=right, no_wrap=place == 0)
     for row in rows:
         table.add_row(*map(shown, row.values()))
     console().print(table)

@@ -10,7 +10,7 @@ import click
 
 from llmrank.cli import options
 from llmrank.cli.output import show
-from llmrank.evaluation.settings import RECALL_HELP, CaseSettings
+from llmrank.evaluation.settings import RECALL_HELP, CaseSettings, field_docs
 
 PARAMETERS = ("neighbours", "l2")
 """Options that are passed to the recall model."""
@@ -28,37 +28,25 @@ Examples:
     "--model",
     "--recall",
     "model",
-    default="ease",
+    default=CaseSettings().recall,
     show_default=True,
-    help="ease, itemknn, popularity, random; trained: ials, bpr, sasrec, bert4rec, hstu, bst, autoint, ctrl, notellm; "
-    "or a plugin's.",
+    help=field_docs(CaseSettings)["recall"],
     envvar="LLMRANK_RECALL",
 )
 @options.users_option
 @options.settings_options(
-    CaseSettings,
-    "data",
-    without=["recall", "users", "force_target", "skip_bad_rows"],
-    here=RECALL_HELP,
+    CaseSettings, "data", without=["recall", "users", "force_target", "skip_bad_rows"], here=RECALL_HELP
 )
-@options.option("--neighbours", type=click.IntRange(1), help="itemknn: neighbours per item.  [default: 100]")
-@options.option("--l2", type=float, help="ease: L2 regularisation.  [default: 100; 500 from 500,000 events up]")
+@options.option("--neighbours", type=click.IntRange(1), help="itemknn: neighbours per item.")
+@options.option("--l2", type=float, help="ease: L2 regularisation.  [default: by the number of events]")
 @options.option("--keep-seen", is_flag=True, help="Also propose items that are in the user's history.")
 @options.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="File: .parquet, .jsonl or .jsonl.gz."
 )
-@options.option("--force", "overwrite", is_flag=True, help="Overwrite an existing file.")
+@options.force_option
 @options.json_option
 @options.config_option
-def recall(
-    model: str,
-    users: int,
-    out: Path,
-    keep_seen: bool,
-    overwrite: bool,
-    as_json: bool,
-    **values: Any,
-) -> None:
+def recall(model: str, users: int, out: Path, keep_seen: bool, overwrite: bool, as_json: bool, **values: Any) -> None:
     """Propose k candidates for each user of a dataset, and write a candidate file with history and relevant items."""
     from llmrank.evaluation.propose import propose
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from llmrank.cli.options import option
+from llmrank.cli.options import force_option, option
 
 
 @click.command()
@@ -33,14 +33,14 @@ from llmrank.cli.options import option
     metavar="COLUMN",
     help="Also group the gains of a RUN by this column of its Cases, or `relevant NAME`; repeatable.",
 )
-@option("--force", is_flag=True, help="Overwrite existing files.")
+@force_option
 def report(
     runs: tuple[Path, ...],
     output: Path | None,
     figures: Path | None,
     audits: tuple[Path, ...],
     by: tuple[str, ...],
-    force: bool,
+    overwrite: bool,
 ) -> None:
     """Write an HTML page or figures about one RUN, or about several on the same Cases.
 
@@ -55,8 +55,8 @@ def report(
         raise click.UsageError("choose an output: -o FILE for the page, --figures DIR for its figures")
     loaded, shown = [*map(load_run, runs)], [*map(read_audit, audits)]
     if figures is not None:
-        for file in write_figures(figures, *loaded, by=by, overwrite=force):
+        for file in write_figures(figures, *loaded, by=by, overwrite=overwrite):
             click.echo(file)
     if output is not None:
-        write_page(output, *loaded, audits=shown, by=by, overwrite=force)
+        write_page(output, *loaded, audits=shown, by=by, overwrite=overwrite)
         click.echo(f"{output}: {output.stat().st_size / 1000:,.0f} kB")

@@ -9,7 +9,7 @@ import click
 
 from llmrank.cli import options
 from llmrank.cli.output import show
-from llmrank.evaluation.settings import RERANK_HELP, Limits, ModelSettings, PromptSettings, ScaleSettings
+from llmrank.evaluation.settings import RERANK_HELP, CaseSettings, Limits, ModelSettings, PromptSettings, ScaleSettings
 
 
 @click.command(
@@ -29,7 +29,7 @@ Examples:
 @options.settings_options(ModelSettings, "model")
 @options.settings_options(Limits, "cost")
 @options.settings_options(ScaleSettings, "scale")
-@options.option("--seed", default=0, show_default=True, help="Seed for shuffles, shots and sampling.")
+@options.option("--seed", default=CaseSettings().seed, show_default=True, help="Seed for shuffles, shots and sampling.")
 @options.skip_bad_rows_option
 @click.option("--force", is_flag=True, help="Start over, replacing existing output.")
 @options.dry_run_option

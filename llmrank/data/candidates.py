@@ -32,6 +32,7 @@ from llmrank.data.candidate_row import (
 from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
 from llmrank.data.rows import Arrow, in_plain_types, is_single, scale_of
 from llmrank.data.tables import refuse_same_names, usual_column
+from llmrank.data.tallrec import is_tallrec
 from llmrank.errors import InputError, count_of
 from llmrank.files import require_file
 from llmrank.types import Case
@@ -391,6 +392,8 @@ def file_format(path: Path) -> Literal["parquet", "jsonl"]:
         hint = "unpack it with gunzip: Parquet is compressed internally"
     elif path.is_file() and name.endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz", ".txt", ".xlsx")):
         problem, hint = f"{problem}, but the suffix is that of a plain table", _convert_hint(path)
+    elif name.endswith(".json") and path.is_file() and is_tallrec(path):
+        hint = f"this looks like TALLRec's file: llmrank convert {path} --from tallrec -o cases.jsonl"
     elif name.endswith((".json", ".ndjson")):
         hint = "write one JSON object per line to a .jsonl file (jq -c '.[]' turns an array into lines)"
     raise InputError(problem, path=path, hint=hint)

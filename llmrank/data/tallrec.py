@@ -29,6 +29,13 @@ _INPUT = re.compile(
 _HINT = "take the file as it is published: instruction, input and output, with output Yes. or No."
 
 
+def is_tallrec(path: Path) -> bool:
+    """Return whether a file begins as a published test set does."""
+    with path.open("rb") as file:
+        start = file.read(2000)
+    return b'"instruction"' in start and b"User Preference: " in start
+
+
 def read_tallrec(path: Path) -> Iterator[Case]:
     """Yield a rating Case per entry, in their order: history, target, and the truth as 1 or 0.
 

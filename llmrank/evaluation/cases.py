@@ -21,7 +21,7 @@ from llmrank.errors import InputError, count_of
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.files import FROM_A_PIPE, check_no_device
-from llmrank.progress import Say, silent
+from llmrank.progress import Reporter, Say, reporter_of, sign_of_life, silent
 from llmrank.types import Case, Event, Item, Task
 
 FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json", ".csv", ".tsv", ".txt", ".xlsx")
@@ -59,9 +59,28 @@ class CaseSet(Sequence[Case]):
     @overload
     def __getitem__(self, index: int) -> Case: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Case]: ...
-    def __getitem__(self, index: int | slice) -> Case | Sequence[Case]:
-        return self.cases[index]
+    def __getitem__(self, index: slice) -> CaseSet: ...
+    def __getitem__(self, index: int | slice) -> Case | CaseSet:
+        """Return one Case; or, for a slice, a CaseSet of those Cases that keeps everything else and is noted as a
+        part."""
+        if not isinstance(index, slice):
+            return self.cases[index]
+        chosen = self.cases[index]
+        if len(chosen) == len(self):
+            return replace(self, cases=chosen)
+        part = f"{len(chosen):,} of {count_of(len(self), 'Case')}"
+        counts = {*_counts(self.cases)}
+        return replace(
+            self,
+            cases=chosen,
+            notes=(
+                *(note for note in self.notes if note not in counts),
+                f"{part}, chosen by the caller.",
+                *_counts(chosen),
+            ),
+            # The hash gives each part a Run folder of its own.
+            settings={**self.settings, "part": part, "part_sha256": cases_hash(chosen)},
+        )
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self.cases)
@@ -77,9 +96,9 @@ CaseSource = CaseSet | CaseSettings | str | Path | Iterable[Case] | ArrowTable |
 def load_cases(
     data: Any = None,  # noqa: ANN401 - also any table that speaks Arrow
     *,
-    task: Task | tuple[Task, ...] = "ranking",
+    task: Task | tuple[Task, ...] = ("ranking", "rating"),
     catalogue: bool = False,
-    say: Say = silent,
+    progress: bool | Reporter = True,
     **settings: Any,
 ) -> CaseSet:
     """Return the Cases of a dataset, a candidate file, a table, or a list of Cases.
@@ -87,10 +106,10 @@ def load_cases(
     Args:
         data: Dataset name, folder, `hf:owner/name`, path of a candidate file, a table with its columns (pandas, polars,
             pyarrow), or a list of Case. None: MovieLens-100K.
-        task: `rating` makes Cases with a target item whose rating is to be predicted. Given several tasks, the first
-            that the data supports is used.
+        task: `rating` makes Cases with a target item whose rating is to be predicted. Of several tasks, the first that
+            the data support is used; a dataset supports both.
         catalogue: Whether every item that the user has not had is a candidate.
-        say: Receives messages about downloads and model fitting.
+        progress: Whether to report downloads and model fitting; or a Reporter that receives the reports.
         settings: Fields of `CaseSettings`, such as `recall="ease"`, `k=20`, `users=200`, `seed=1`.
 
     Raises:
@@ -98,6 +117,7 @@ def load_cases(
         MissingError: the data cannot be downloaded.
     """
     tasks = (task,) if isinstance(task, str) else task
+    say = reporter_of(progress).message
     return cases_of(data, gather(CaseSettings, settings), tasks, catalogue=catalogue, say=say)
 
 
@@ -252,8 +272,9 @@ def _drawn(
         raise InputError("there are no Cases", path=path, hint="give at least one")
     if not fitting:
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
-        hint = "choose a prompt for the other task (`llmrank prompts list`), or add the field to the rows"
-        raise InputError(f"the prompt asks for {asks}, but no row has {needs}", path=path, field=needs, hint=hint)
+        other = "ranking" if task == "rating" else "rating"
+        hint = f"choose a prompt for a {other} (`llmrank prompts list`; task={other!r}), or add the field to the rows"
+        raise InputError(f"{asks} is asked for, but no row has {needs}", path=path, field=needs, hint=hint)
     users = {case.user_id for case in fitting}
     drawn = set(sample_users(users, settings.users or len(users), settings.seed))
     cases = sorted((case for case in fitting if case.user_id in drawn), key=lambda case: case.case_id)
@@ -292,7 +313,9 @@ def prepare(settings: CaseSettings, *, default_users: int = DEFAULT_USERS, say: 
     from llmrank.data.splits import parse_split
 
     cut = parse_split(settings.split, file_order=settings.file_order)
-    dataset = load_dataset(str(settings.data), columns=column_roles(settings.columns), k_core=settings.k_core, say=say)
+    columns = column_roles(settings.columns)
+    with sign_of_life(say, f"reading {settings.data}", at_once=False):
+        dataset = load_dataset(str(settings.data), columns=columns, k_core=settings.k_core, say=say)
     split = cut(dataset)
     tested = held_out(split)  # only users with a history: a split drops the others
     users = default_users if settings.users is None else settings.users
@@ -300,6 +323,10 @@ def prepare(settings: CaseSettings, *, default_users: int = DEFAULT_USERS, say: 
 
 
 def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: Say) -> CaseSet:
+    if task == "ranking" and not catalogue:
+        from llmrank.recall import recall_class
+
+        recall_class(settings.recall)  # raises if there is none, before the data are read
     prepared = prepare(settings, say=say)
     found = _of_users(prepared.split, prepared.drawn, settings, task, catalogue=catalogue, say=say)
     notes = (*prepared.split.dataset.notes, prepared.split.note, *_notes(found, prepared.available, settings))
@@ -451,13 +478,19 @@ def _notes(cases: Sequence[Case], available: int, settings: CaseSettings) -> Ite
         yield f"{count_of(settings.users, 'user')} requested; there are only {available:,}."
     elif users < available:
         yield f"{users:,} of {count_of(available, 'user')}, sampled with seed {settings.seed}."
-    if users < len(cases):
-        yield f"{count_of(len(cases), 'Case')} of {count_of(users, 'user')}: intervals and tests are over users."
     if settings.force_target:
         yield (
             "Where the recall stage missed all that the user did next, one such item was put in the last place: these "
             "numbers do not measure the whole system, and recall order is no baseline."
         )
+    yield from _counts(cases)
+
+
+def _counts(cases: Sequence[Case]) -> Iterator[str]:
+    """Yield the notes that count these Cases."""
+    users = len({case.user_id for case in cases})
+    if users < len(cases):
+        yield f"{count_of(len(cases), 'Case')} of {count_of(users, 'user')}: intervals and tests are over users."
     if new := sum(not case.history for case in cases):
         yield f"{count_of(new, 'Case has', 'Cases have')} no history."
     if seen := sum(not _ids(case).isdisjoint(event.item.item_id for event in case.history) for case in cases):

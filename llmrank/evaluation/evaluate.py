@@ -29,14 +29,15 @@ from llmrank.errors import InputError, LlmrankError, count_of
 from llmrank.evaluation.cases import CaseSet, CaseSource, cases_of
 from llmrank.evaluation.fusing import Validation
 from llmrank.evaluation.method import Method, tasks_of
-from llmrank.evaluation.session import Session, refuse_errors, versions
+from llmrank.evaluation.session import Session, backend_settings, prices_of, refuse_errors, versions
 from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings, flat
 from llmrank.evaluation.setup import Setup
-from llmrank.evaluation.trained import baseline_models, baseline_scores
+from llmrank.evaluation.trained import baseline_models, baseline_scores, check_baselines
 from llmrank.measures import AUC, Measure
+from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
-from llmrank.prompting import PromptTemplate
+from llmrank.prompting import PromptTemplate, find_domain
 from llmrank.rankers.order import Order
 from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
@@ -314,6 +315,14 @@ def compose(
     setup, (case_settings, compared) = Setup.of(
         CaseSettings, BaselineSettings, beside=("measures", "out", "progress", *beside), **arguments
     )
+    # Before the data are read, which may take minutes.
+    if measures is not None:
+        parse_measure_list(measure_list(measures))
+    check_baselines(compared.baselines)
+    if setup.asks_model:
+        prices_of(setup.model, setup.limits)
+        if setup.backend is None:
+            backend_settings(setup.model)
     template, tasks = setup.template, tasks_of(setup.prompt, setup.template)
     catalogue = template is not None and template.front.candidates == "catalogue"
     found = cases_of(cases, case_settings, tasks, catalogue=catalogue, say=reporter.message)
@@ -335,6 +344,7 @@ def compose(
         whose = "rating tasks" if found.task == "rating" else "whole catalogues"
         hint = "omit --fuse, or rank candidates from a recall stage"
         raise InputError(f"{whose} have no recall scores to fuse", field="fuse", hint=hint)
+    note_domain(setup, found.domain, reporter)
     return Evaluation(
         found,
         setup,
@@ -367,7 +377,8 @@ def evaluate(
 
     Args:
         cases: The result of `load_cases`, or anything it accepts: a dataset name, a candidate file, a table, or Cases.
-        prompt: Name or path of a template, a template, or a `PromptSettings`.
+        prompt: Name or path of a template, a template, or a `PromptSettings`. This and the other settings records are
+            in `llmrank.evaluation.settings`.
         ranker: Name of the method, or your own ranker; None: the template's.
         model: Name of the model, or a `ModelSettings`.
         backend: `vllm`, `openai`, `titles`, `replay:RUN`, or your own Backend, which is closed at the end.
@@ -389,6 +400,14 @@ def evaluate(
     return compose(cases, measures=measures, progress=progress, **named, **settings).run(out)
 
 
+def note_domain(setup: Setup, domain: str | None, reporter: Reporter) -> None:
+    """Report that the prompt calls the items "items", if it does because nothing names their domain."""
+    template = setup.template
+    named = setup.prompt.view.domain or find_domain(domain)
+    if template is not None and "domain" in template.names and (named or template.front.domain) == "items":
+        reporter.message("items are called 'items' in the prompt; --domain products (domain=) changes that")
+
+
 def check_error_rate(run: Run, limits: Limits) -> None:
     """Raise TooManyErrorsError if the share of failed Cases exceeds the limit."""
     refuse_errors(sum(record.failed for record in run.records.values()), run.metrics.cases, limits.max_error_rate)
@@ -404,7 +423,8 @@ def measures_for(
     Raises InputError as `parse_measures` does, and for a measure that would compare yes/no answers with ratings.
     """
     verdicts = task == "rating" and answer == "yes_no" and scale != (0.0, 1.0)
-    chosen = parse_measures("AUC" if measures is None and verdicts else measure_list(measures), task)
+    usual = "AUC" if verdicts else None
+    chosen = parse_measures(usual if measures is None else measure_list(measures), task)
     wrong = [measure for measure in chosen if not isinstance(measure, AUC)] if verdicts else []
     if wrong:
         problem = f"{wrong[0]} needs predicted ratings from {scale[0]:g} to {scale[1]:g}, not yes/no answers"
@@ -412,9 +432,9 @@ def measures_for(
     return chosen
 
 
-def measure_list(measures: str | Sequence[str | Measure] | None) -> str | None:
+def measure_list(measures: str | Sequence[str | Measure]) -> str:
     """Return the measures as a comma-separated list."""
-    if measures is None or isinstance(measures, str):
+    if isinstance(measures, str):
         return measures
     if not isinstance(measures, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         problem = f"expected measures, got {measures!r}"

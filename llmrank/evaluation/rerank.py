@@ -25,7 +25,7 @@ from llmrank.errors import (
     count_of,
 )
 from llmrank.evaluation.cases import checked_cases
-from llmrank.evaluation.evaluate import CostEstimate
+from llmrank.evaluation.evaluate import CostEstimate, note_domain
 from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, default_store, format_reasons, refuse_errors
 from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings
@@ -285,6 +285,7 @@ def rerank_files(
     candidates: Path, output: Path, job: RerankJob, *, force: bool = False, reporter: Reporter
 ) -> Reranked:
     """Rerank a candidate file into a file, or each file of a folder into a folder (see `rerank`)."""
+    note_domain(job.setup, None, reporter)
     partitions = job.divide(candidates, output, reporter)
     if job.is_divided(candidates):
         results, budget = _rerank_partitions(job, partitions, reporter, force=force)
@@ -444,6 +445,7 @@ def rerank(
         candidates = table.cases()
     cases = checked_cases(candidates)
     job.check_task(sum(case.target is not None for case in cases), None)
+    note_domain(setup, None, reporter)
     with setup.session(reporter.message) as session:
         method = setup.method(session, TrainingData(lambda: cases), seed).without_truth()
         session.check(method.ranker.needs(max((len(case.candidates) for case in cases), default=0)))

@@ -28,7 +28,7 @@ from llmrank.errors import InputError, StoppedError, TooManyErrorsError, count_o
 from llmrank.evaluation.method import Method
 from llmrank.evaluation.settings import Limits, ModelSettings
 from llmrank.files import cache_folder, expanded
-from llmrank.prices import read_prices
+from llmrank.prices import Prices, read_prices
 from llmrank.progress import Reporter, Say, silent
 from llmrank.prompting import find_labels
 from llmrank.rankers import check_capabilities
@@ -142,29 +142,14 @@ class Session(Closable):
             self._open_things = self._open_things.pop_all()
 
     def _open(self, model: ModelSettings, limits: Limits, backend: Backend | None, store: Store | None) -> None:
-        kind = backend_kind(model)
-        prices = None if model.prices is None else read_prices(model.prices)
-        if limits.max_cost is not None and prices is None:
-            hint = "give a price file with --prices, or prices="
-            raise InputError("a cost limit needs prices", field="max_cost", hint=hint)
+        kind, prices = backend_kind(model), prices_of(model, limits)
         path = model.store or default_store()
         if backend is None and model.backend is None and kind == "vllm" and "OPENAI_BASE_URL" in os.environ:
             self._say(
                 "OPENAI_BASE_URL is ignored: the model runs in this process. Use --backend openai for the endpoint"
             )
         if backend is None:
-            settings = BackendSettings(
-                kind=kind,
-                model=model.model,
-                base_url=model.base_url,
-                revision=model.revision,
-                adapter=model.adapter,
-                timeout=model.timeout,
-                verbose=model.verbose,
-                batch_store=path if model.batch else None,
-            )
-            settings.check()
-            backend = self.loop.run(open_backend(settings, say=self._say))
+            backend = self.loop.run(open_backend(backend_settings(model), say=self._say))
         self.backend = backend
         self._open_things.callback(lambda: self._abandoned or self.loop.run(self.backend.close()))
         tariff = prices and prices.tariff(backend.identity.get("model", model.model))
@@ -341,6 +326,30 @@ def _interruptions() -> Generator[SimpleQueue[object]]:
 def backend_kind(model: ModelSettings) -> str:
     """Return the backend of the settings; by default an endpoint if there is a base URL, else vLLM."""
     return model.backend or ("openai" if model.base_url else "vllm")
+
+
+def backend_settings(model: ModelSettings) -> BackendSettings:
+    """Return the settings that open the backend. Raises InputError if they contradict each other."""
+    settings = BackendSettings(
+        kind=backend_kind(model),
+        model=model.model,
+        base_url=model.base_url,
+        revision=model.revision,
+        adapter=model.adapter,
+        timeout=model.timeout,
+        verbose=model.verbose,
+        batch_store=(model.store or default_store()) if model.batch else None,
+    )
+    settings.check()
+    return settings
+
+
+def prices_of(model: ModelSettings, limits: Limits) -> Prices | None:
+    """Return the content of the price file, if one is named. Raises InputError if the limits need one."""
+    if limits.max_cost is not None and model.prices is None:
+        hint = "give a price file with --prices, or prices="
+        raise InputError("a cost limit needs prices", field="max_cost", hint=hint)
+    return None if model.prices is None else read_prices(model.prices)
 
 
 def for_titles(model: ModelSettings) -> ModelSettings:

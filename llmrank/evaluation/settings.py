@@ -17,7 +17,8 @@ from functools import cache
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
@@ -313,9 +314,24 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
     try:
         return _adapter(setting.kind).validate_python(value)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        hint = f"correct it, or omit it; expected: {setting.help}"
-        raise InputError(f"{value!r}: {fault['msg']}", field=name, hint=hint) from error
+        expected, fault = _expected(setting.kind), error.errors(include_url=False)[0]
+        problem = f"{value!r}: {fault['msg']}" if expected is None else f"expected {expected}, got {value!r}"
+        raise InputError(problem, field=name, hint=f"correct it, or omit it. {setting.help}") from error
+
+
+def _expected(kind: Any) -> str | None:  # noqa: ANN401 - any type
+    """Describe the values of a number or a switch; None for other types."""
+    kinds = (
+        [one for one in get_args(kind) if one is not type(None)] if get_origin(kind) in (Union, UnionType) else [kind]
+    )
+    bare, *bounds = get_args(kinds[0]) if get_origin(kinds[0]) is Annotated else kinds[:1]
+    word = {bool: "true or false", int: "an integer", float: "a number"}.get(bare)
+    if word is None or len(kinds) > 1:
+        return None
+    texts = [f"of at least {one.ge}" for one in bounds if isinstance(one, Ge)]
+    texts += [f"above {one.gt}" for one in bounds if isinstance(one, Gt)]
+    texts += [f"of at most {one.le}" for one in bounds if isinstance(one, Le)]
+    return f"{word} {' and '.join(texts)}".rstrip()
 
 
 @cache

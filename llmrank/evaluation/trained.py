@@ -52,11 +52,20 @@ def seed_of(name: str, seed: int) -> dict[str, int]:
     return {"seed": seed} if any(one.name == "seed" for one in fields(recall_class(name))) else {}
 
 
+def check_baselines(names: Sequence[str]) -> None:
+    """Raise InputError for an unknown recommender, and for one that is always included."""
+    for name in names:
+        if name in ALWAYS:
+            raise InputError(f"{name} is always included", field="baselines", hint="omit it")
+        recall_class(name)
+
+
 def baseline_models(names: Sequence[str], cases: CaseSet) -> list[RecallModel]:
     """Return the untrained recommenders with these names, with settings tuned for the size of the data.
 
-    Raises InputError for Cases without training data, an unknown name, and an unsuitable recommender.
+    Raises InputError as `check_baselines` does, and for Cases without training data and an unsuitable recommender.
     """
+    check_baselines(names)
     models: list[RecallModel] = []
     for name in dict.fromkeys(names):
         if cases.split is None:
@@ -66,8 +75,6 @@ def baseline_models(names: Sequence[str], cases: CaseSet) -> list[RecallModel]:
                 hint="evaluate the dataset itself (--data ml-100k); or score the rows with your own recommender, "
                 "convert its table to a candidate file (`llmrank convert`), and evaluate it with --ranker recall_order",
             )
-        if name in ALWAYS:
-            raise InputError(f"{name} is always included", field="baselines", hint="omit it")
         model = tuned_model(name, cases.split, **seed_of(name, cases.seed))
         if cases.task == "rating" and not isinstance(model, RatingModel):
             hint = "choose mf, mlp or transformer_mlp"

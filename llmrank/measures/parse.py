@@ -79,6 +79,7 @@ def _measure_class(name: str, text: str) -> type[Measure]:
         known = [*(measure.name for measure in OURS.values()), *added.values()]
         longer = [one for one in known if key and one.casefold().startswith(key)]
         closest = f"; did you mean {longer[0]!r}?" if len(longer) == 1 else nearest(name, known)
+        closest = closest.replace("'?", f"{text.strip()[len(name) :]}'?")  # P@10: Precision@10
         hint = f"use one of {', '.join(known)}"
         raise InputError(f"unknown measure {text!r}{closest}", field="measure", hint=hint)
     plugin = find_plugin(GROUP, added[key])

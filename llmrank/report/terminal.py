@@ -272,7 +272,7 @@ def _power(metrics: Metrics) -> str | None:
     if versus is None or not versus.detectable:  # 0: it is recall order
         return None
     if versus.detectable > 1:
-        return f"no difference of {metrics.headline} from recall order is large enough for so few users to show"
+        return f"too few users to detect any difference in {metrics.headline} from recall order"
     return (
         f"a difference of {number(versus.detectable)} {metrics.headline} from recall order would be found in four of "
         "five samples of as many users (80% power, p < .05)"

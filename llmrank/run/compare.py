@@ -105,7 +105,7 @@ class Comparison(Shown):
     unread: Mapping[str, int]
     """By Run: the compared Cases that have no readable answer and count as worst. Only Runs with some are listed."""
     failed: Mapping[str, int]
-    """By Run: those of them in which a call failed, such as for want of an endpoint."""
+    """By Run: those of them in which a call failed, such as because no endpoint answered."""
     results: tuple[PairedResult, ...]
     """A row per pair and measure."""
     settings: Mapping[str, tuple[object, ...]]
@@ -284,7 +284,7 @@ def compare(
     runs = [run_of(one) for one in (run, other, *more)]
     names, cases = shared_cases(runs)
     chosen = chosen_measures(runs, measures)
-    main = headline(chosen)
+    main = headline(chosen, cases)
     named = list(zip(names, runs, strict=True))
     results = [
         _paired(measure, *first, *second, cases) for first, second in combinations(named, 2) for measure in chosen
@@ -320,6 +320,8 @@ def shared_cases(runs: Sequence[Run]) -> tuple[tuple[str, ...], list[Case]]:
     for later, name in zip(runs[1:], names[1:], strict=True):
         _refuse_incomparable(first, names[0], later, name, [case.case_id for case in cases])
     if not cases:
+        if set.intersection(*({case.case_id for case in run.cases} for run in runs)):
+            raise next(run for run in runs if run.unfinished).not_finished()
         raise InputError("the Runs have no Case in common", path=first.path, hint="compare Runs on the same data")
     return names, cases
 
@@ -381,6 +383,9 @@ def _refuse_incomparable(run: Run, name: str, other: Run, other_name: str, share
     """Raise InputError if two Runs differ in something that makes their results incomparable."""
     for (what, case_id, mine), (_, _, theirs) in zip(_fixed(run, shared), _fixed(other, shared), strict=True):
         if mine != theirs and None not in (mine, theirs):
+            data = tuple(one.settings.get("data") for one in (run, other))
+            if what == "rating scales" and data[0] != data[1]:
+                what, (mine, theirs) = "data sets", data
             values = f"{name} has {mine}, {other_name} has {theirs}"
             difference = f"{name} and {other_name} differ, first in Case {case_id!r}" if case_id else values
             problem = f"results with different {what} are not comparable: {difference}"

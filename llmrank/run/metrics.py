@@ -17,6 +17,7 @@ from llmrank import stats
 from llmrank.engine import rank_without_model
 from llmrank.errors import InputError, count_of, nearest
 from llmrank.measures import (
+    AUC,
     MAE,
     Judgements,
     Measure,
@@ -350,7 +351,7 @@ def metrics(
         users=len({case.user_id for case in cases}),
         judged_cases=int(judged.judged.sum()),
         answered_cases=outcomes[Outcome.OK] + outcomes[Outcome.REPAIRED],
-        headline=str(headline(settings.measures)) if settings.measures else None,
+        headline=str(headline(settings.measures, cases)) if settings.measures else None,
         notes=settings.notes,
         measures=_summaries(cases, judged, settings),
         recall=float(np.mean(recalled)) if len(recalled) else None,
@@ -366,11 +367,15 @@ def metrics(
     )
 
 
-def headline(measures: Sequence[Measure]) -> Measure:
-    """Return the measure for the verdict: NDCG@10 or RMSE if chosen."""
+def headline(measures: Sequence[Measure], cases: Iterable[Case] = ()) -> Measure:
+    """Return the measure for the verdict: NDCG@10 or RMSE if chosen; AUC if all true ratings of the Cases are 0 or 1,
+    as in TALLRec's paper."""
+    binary = {case.rating for case in cases} - {None} == {0, 1}
 
     def likely(measure: Measure) -> tuple[bool, bool]:
-        return measure.is_headline, isinstance(measure, RankingMeasure) and measure.k == USUAL_CUTOFF
+        return isinstance(measure, AUC) if binary else measure.is_headline, isinstance(
+            measure, RankingMeasure
+        ) and measure.k == USUAL_CUTOFF
 
     return max(measures, key=likely)
 

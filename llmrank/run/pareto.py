@@ -86,7 +86,7 @@ def pareto(run: Run, other: Run, *more: Run, measure: str | None = None) -> Pare
     """
     runs = (run, other, *more)
     names, cases = shared_cases(runs)
-    chosen = headline(chosen_measures(runs, measure))
+    chosen = headline(chosen_measures(runs, measure), cases)
     unit, costs = _costs(runs, cases)
     users, lower = [case.user_id for case in cases], chosen.lower_is_better
     found = [chosen.summary(one.judged(cases), users) for one in runs]

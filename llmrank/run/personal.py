@@ -86,7 +86,8 @@ def personal(run: Run) -> Personal:
     """
     means = run.metric_settings.rating_means
     if task_of(run.cases) != "rating" or means is None:
-        problem = "the Run is about rankings" if task_of(run.cases) != "rating" else "no training ratings are known"
+        ranking = task_of(run.cases) != "rating"
+        problem = "--personal needs a Run of ratings" if ranking else "no training ratings are known"
         raise InputError(problem, path=run.path, hint="name a Run of predicted ratings, on data with a training part")
     cases = [
         case

@@ -91,7 +91,7 @@ class Run:
     def metrics(self) -> Metrics:
         """The metrics. Raises InputError if the Run is not finished."""
         if not (self.path / METRICS).exists():
-            raise self._unfinished()
+            raise self.not_finished()
         return read_part(self.path / METRICS, Metrics.from_dict, REPEAT)
 
     @cached_property
@@ -168,7 +168,7 @@ class Run:
         chosen = parse_measures(measures, task_of(self.cases))
         usage = self.metrics.usage  # raises if the Run is not finished
         if len(self.done) < len(self.cases):  # finished once, but has lost records since
-            raise self._unfinished()
+            raise self.not_finished()
         return replace(metrics(self.cases, self.records, replace(self.metric_settings, measures=chosen)), usage=usage)
 
     def judged(self, cases: Sequence[Case]) -> Judgements | Ratings:
@@ -189,8 +189,9 @@ class Run:
         values[[case.case_id in self.records for case in cases]] = known
         return values
 
-    def _unfinished(self) -> InputError:
-        problem = f"the Run is not finished: {len(self.done)} of {count_of(len(self.cases), 'Case')} done"
+    def not_finished(self) -> InputError:
+        """Return the error that says how far an interrupted Run has come."""
+        problem = f"the Run is not finished: {len(self.done):,} of {count_of(len(self.cases), 'Case')} done"
         return InputError(problem, path=self.path, hint="repeat the command that made it to continue the Run")
 
     def require_rankings(self) -> None:
@@ -313,10 +314,19 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
+    def _progress(self) -> str | None:
+        """Return how far an interrupted Run has come; None if it has metrics."""
+        if (self.path / METRICS).exists():
+            return None
+        cases = count_of(len(self.cases), "Case")
+        return f"{self.name}: {cases}, {len(self.done):,} done; repeat the command to continue"
+
     def __str__(self) -> str:
-        return f"{self.name}: {self.metrics}"
+        return self._progress() or f"{self.name}: {self.metrics}"
 
     def _repr_html_(self) -> str:
+        if progress := self._progress():
+            return f"<p>{html.escape(progress)}</p>"
         title = f"{self.name}: {count_of(self.metrics.cases, 'Case')}, {self.metrics.evaluation}"
         return f"<p>{html.escape(title)}</p>{self.table().to_html()}"
 

@@ -63,7 +63,7 @@ class TextTable:
     def left_out(self, whole: TextTable, dropped: Sequence[str]) -> tuple[str, ...]:
         """Return a sentence that names the columns of `whole` that this table dropped, if any."""
         gone = [name for name in whole.header if name in dropped and name not in self.header]
-        return (f"Too narrow to show: {', '.join(gone)}.",) if gone else ()
+        return (f"Columns left out (too narrow): {', '.join(gone)}.",) if gone else ()
 
     def folded(self, width: int | None) -> TextTable:
         """Wrap the row names over several lines so that the table fits the width."""

@@ -90,15 +90,15 @@ def test_relevant_ids_of_another_kind_are_refused_by_eval(tmp_path: Path) -> Non
         (("eval", "--recall", "easy"), ["did you mean 'ease'?"]),
         (("eval", "--split", "leave-one"), ["did you mean 'leave-last-out'?"]),
         (("eval", "--order", "sorted"), ["target-at-P"]),
-        (("eval", "--measures", "NDGC@10"), ["did you mean 'NDCG'?"]),
+        (("eval", "--measures", "NDGC@10"), ["did you mean 'NDCG@10'?"]),
         (("eval", "--measures", "RMSE"), ["RMSE does not measure a ranking"]),
         (("eval", "--ranker", "listwize"), ["did you mean 'listwise'?"]),
         (("eval", "--answer", "title"), ["did you mean 'titles'?"]),
         (("eval", "--backend", "vlm"), ["did you mean 'vllm'?"]),
         (("eval", "--model", "empty-folder"), ["empty-folder", "config.json"]),
         (("eval", "--column", "user"), ["ROLE=NAME"]),
-        (("eval", "--first", "bm255"), ["field '--first'", "did you mean 'bm25'?"]),
-        (("eval", "-k", "0"), ["greater than or equal to 1", "hint: correct it"]),
+        (("eval", "--first", "bm255"), ["--first: ", "did you mean 'bm25'?"]),
+        (("eval", "-k", "0"), ["--candidates: expected an integer of at least 1, got '0'", "hint: correct it"]),
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, tuple) else "",
 )
@@ -144,10 +144,12 @@ def test_a_config_file_sets_options_and_its_mistakes_are_named(tmp_path: Path) -
     ("config", "said"),
     [
         ("config: other.yaml", "line 1, field 'config': config files do not nest"),
-        ("k: 5", "line 1, field 'k': unknown option; did you mean 'candidates'?"),
-        ("-k: 5", "line 1, field '-k': unknown option; did you mean 'candidates'?"),
+        ("k: 0", "line 1, field 'k': expected an integer of at least 1, got '0'"),
+        ("candidates: 5\nk: 5", "line 2, field 'k': this option is already set as 'candidates'"),
+        ("max_cost: -1", "line 1, field 'max_cost': expected a number of at least 0, got '-1'"),
+        ("-k: 5", "line 1, -k: unknown option; did you mean 'candidates'?"),
         ("seed: 1\nmeasures: [HR@3, MRR]", "line 2, field 'measures': expected a single value, got ['HR@3', 'MRR']"),
-        ("seed: 1\nusers: many", "line 2, field 'users': 'many': Input should be"),
+        ("seed: 1\nusers: many", "line 2, field 'users': expected an integer of at least 0, got 'many'"),
         ("seed: 1\nprompt: 3.10", "line 2, field 'prompt': unknown prompt '3.10'"),  # not 3.1
         ("seed: 1\nids: roman", "line 2, field 'ids': 'roman' is not one of"),
         ("ranker: bm25\nsplit: leave-one", "line 2, field 'split': unknown split"),
@@ -168,7 +170,16 @@ def test_a_wrong_value_of_a_variable_is_named_with_it_and_one_of_the_command_lin
     for variable, value in (("USERS", "abc"), ("PROMPT", "parl"), ("NO_HISTORY", "maybe"), ("IDS", "roman")):
         ran = llmrank(tmp_path, "eval", **{f"LLMRANK_{variable}": value})
         assert ran.returncode == 2 and f"field 'LLMRANK_{variable}'" in ran.stderr and value in ran.stderr
-    assert "field '--users'" in llmrank(tmp_path, "eval", "--users", "abc", LLMRANK_USERS="1").stderr
+    assert "error: --users: expected" in llmrank(tmp_path, "eval", "--users", "abc", LLMRANK_USERS="1").stderr
+    switch = llmrank(tmp_path, "eval", LLMRANK_NO_HISTORY="maybe").stderr
+    assert "expected true or false, got 'maybe'" in switch and "Recognized" not in switch
+
+
+def test_errors_of_usage_look_like_all_others(tmp_path: Path) -> None:
+    ran = llmrank(tmp_path, "rerank", "absent.jsonl", "-o", "out.jsonl")
+    assert ran.returncode == 2 and ran.stderr.startswith("error: Invalid value for 'CANDIDATES'")
+    assert "hint: see llmrank rerank --help" in ran.stderr
+    assert "Usage: " in llmrank(tmp_path).stderr
 
 
 def test_an_option_is_an_environment_variable_too(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from llmrank.data.tallrec import read_tallrec
 from llmrank.errors import InputError
+from llmrank.evaluation.cases import load_cases
 
 
 def entry(liked: list[str], target: str) -> dict[str, str]:
@@ -41,3 +42,10 @@ def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "valid.json").write_text(content)
     with pytest.raises(InputError, match="hint: take the file as it is published"):
         list(read_tallrec(tmp_path / "valid.json"))
+
+
+def test_its_file_given_as_cases_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "valid.json"
+    path.write_text(json.dumps([entry(["a", "b"], "c")]))
+    with pytest.raises(InputError, match=r"this looks like TALLRec's file: llmrank convert .* --from tallrec"):
+        load_cases(path)

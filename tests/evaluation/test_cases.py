@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from llmrank import evaluate
+from llmrank import compare, evaluate
 from llmrank.errors import InputError
-from llmrank.evaluation.cases import cases_hash, load_cases
+from llmrank.evaluation.cases import CaseSet, cases_hash, load_cases
 from llmrank.types import Case, Event, Item
 
 CASE = Case("u", (), (Item("a", "Alien"), Item("b", "Brazil")), (0.62634577047245245, -3.25e-12), ("a",))
@@ -113,3 +113,50 @@ def test_k_keeps_what_the_recall_stage_puts_first_as_it_stands() -> None:
     assert [item.item_id for item in cut.candidates] == ["b", "d"] and cut.recall_scores == (4.0, 3.0)
     [whole] = load_cases([case])
     assert whole == case
+
+
+FILMS = tuple(Item(f"f{at}", f"Film {at}") for at in range(5))
+FIVE = [
+    replace(CASE, user_id=f"u{at}", case_id=f"u{at}", candidates=FILMS, recall_scores=None, relevant=("f1",))
+    for at in range(5)
+]
+
+
+def test_a_slice_is_a_set_of_cases_that_keeps_everything_else() -> None:
+    whole = replace(load_cases([*FIVE, replace(FIVE[0], user_id="v", case_id="v", relevant=("x",))]), domain="movies")
+    part = whole[:4]
+    assert isinstance(part, CaseSet) and part.cases == whole.cases[:4] and whole[-1] is whole.cases[-1]
+    assert (part.training, part.domain, part.evaluation) == (whole.training, "movies", whole.evaluation)
+    assert "4 of 6 Cases, chosen by the caller." in part.notes
+    # The counts in the notes are of the part.
+    assert any("missed by recall" in note for note in whole.notes)
+    assert not any("missed by recall" in note for note in part.notes)
+    assert sum("no history" in note for note in part.notes) == 1 and "4 Cases have no history." in part.notes
+    assert whole[:] == whole
+
+
+def test_each_part_of_the_cases_has_a_run_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = load_cases(FIVE)
+    runs = [evaluate(cases, ranker="recall_order", progress=False) for cases in (whole, whole[:2], whole[2:4])]
+    assert len({run.path for run in runs}) == 3
+    assert [run.settings.get("part") for run in runs] == [None, "2 of 5 Cases", "2 of 5 Cases"]
+    assert runs[0].settings["data"] == runs[1].settings["data"]
+    assert "2 of 5 Cases, chosen by the caller." in runs[1].metrics.notes
+    assert compare(runs[0], runs[1]).cases == 2
+
+
+def test_the_task_of_a_file_is_that_of_its_rows(tmp_path: Path) -> None:
+    file = tmp_path / "ratings.jsonl"
+    file.write_text('{"user_id": "u", "history": [], "target": {"item_id": "a", "title": "Alien"}, "rating": 4}\n')
+    assert load_cases(file).task == "rating"
+    with pytest.raises(InputError, match="a ranking is asked for, but no row has candidates") as error:
+        load_cases(file, task="ranking")
+    assert "task='rating'" in str(error.value)
+
+
+def test_loading_reports_its_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    load_cases("ml-100k", users=2, recall="popularity")
+    assert "fitting popularity" in capsys.readouterr().err
+    load_cases("ml-100k", users=2, recall="popularity", progress=False)
+    assert not capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -377,3 +378,35 @@ def test_a_target_that_is_put_in_makes_no_straw_man_of_recall_order(tmp_path: Pa
     for order in ("recall", "reversed"):
         with pytest.raises(InputError, match="the same position in every list"):
             compose(missed, order=order, prompt="rankgpt", force_target=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"measures": "P@10"}, "did you mean 'Precision@10'"),
+        ({"baselines": "foo"}, "there is no recall model 'foo'"),
+        ({"recall": "foo"}, "there is no recall model 'foo'"),
+        ({"backend": "ollama"}, "unknown backend 'ollama'"),
+        ({"max_cost": 1}, "a cost limit needs prices"),
+        ({"adapter": "nope"}, "nope, field 'adapter': no such folder"),
+        ({"ranker": "next_title", "adapter": "nope"}, "nope: no such folder"),
+    ],
+    ids=str,
+)
+def test_settings_are_checked_before_the_data_are_read(
+    wrong: Mapping[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmrank.data.load.load_dataset", None)  # reading the data would fail
+    with pytest.raises(InputError, match=re.escape(said)):
+        lr.evaluate("ml-100k", **wrong)
+
+
+def test_a_prompt_without_a_domain_says_what_it_calls_the_items() -> None:
+    for settings, said in (
+        ({"prompt": "palr"}, True),
+        ({"prompt": "palr", "domain": "books"}, False),
+        ({"ranker": "recall_order"}, False),
+    ):
+        reporter = Listening()
+        compose(cases(), progress=reporter, **settings)  # type: ignore[arg-type]
+        assert any("items are called 'items' in the prompt" in line for line in reporter.lines) is said

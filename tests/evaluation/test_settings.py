@@ -202,3 +202,16 @@ def test_a_folder_of_candidate_files_and_a_model_without_a_name_are_named_as_suc
         lr.load_cases(tmp_path / "candidates.parquet")
     with pytest.raises(InputError, match="the name of the model is empty"):
         lr.Reranker("rankgpt", model=" ", base_url="http://127.0.0.1:9/v1")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"users": -4}, "expected an integer of at least 0, got -4"),
+        ({"k": "many"}, "expected an integer of at least 1, got 'many'"),
+        ({"force_target": "yes please"}, "expected true or false, got 'yes please'"),
+    ],
+)
+def test_a_wrong_number_or_switch_is_told_what_is_expected(values: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        gather(CaseSettings, values)

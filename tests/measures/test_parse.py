@@ -22,9 +22,9 @@ def test_measures_are_values():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("NDGC@10", "did you mean 'NDCG'"),
-        ("recal@5", "did you mean 'Recall'"),
-        ("P@10", "did you mean 'Precision'"),
+        ("NDGC@10", "did you mean 'NDCG@10'?"),
+        ("recal@5", "did you mean 'Recall@5'?"),
+        ("P@10", "did you mean 'Precision@10'?"),
         ("xyzzy", "use one of HR, Recall, Precision, NDCG, MRR, MAP, RMSE, MAE, AUC"),
         ("NDCG", "NDCG@10"),
         ("HR", "HR@10"),

@@ -73,7 +73,7 @@ def test_the_answer_format_follows_the_identifiers():
 
 def test_a_wrong_option_is_blamed_and_not_the_template():
     [problem, *_] = check(load_template("palr").override(ranker="listwse"))
-    assert str(problem).startswith("field '--ranker': unknown ranker 'listwse'; did you mean 'listwise'?")
+    assert str(problem).startswith("--ranker: unknown ranker 'listwse'; did you mean 'listwise'?")
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,12 @@ def test_several_cases_of_a_user_are_one_user(plain: Run, edited: Run) -> None:
         (SETTINGS | {"split": "time:2000-01-01"}, how(), CASES, "different splits are not comparable"),
         (SETTINGS, how(scale=(0.0, 1.0)), CASES, "different rating scales are not comparable"),
         (
+            SETTINGS | {"data": "other"},
+            how(scale=(0.0, 1.0)),
+            CASES,
+            "different data sets are not comparable: plain has made",
+        ),
+        (
             SETTINGS,
             how(),
             [replace(one, candidates=one.candidates[:-1], recall_scores=None) for one in CASES],
@@ -207,7 +213,7 @@ def test_several_cases_of_a_user_are_one_user(plain: Run, edited: Run) -> None:
             "no Case in common",
         ),
     ],
-    ids=["kind", "split", "scale", "candidates", "relevant", "none"],
+    ids=["kind", "split", "scale", "data", "candidates", "relevant", "none"],
 )
 def test_what_is_not_comparable_is_refused_and_said(
     tmp_path: Path, plain: Run, settings: dict[str, object], metric_settings: object, cases: list[Case], said: str
@@ -284,7 +290,7 @@ def test_a_narrow_table_loses_columns_and_no_digits(plain: Run, edited: Run) -> 
     for one in found.results:
         assert f"{one.value:.4f}" in narrow and f"{one.difference:+.4f}".replace("-", "−") in narrow
     assert "p (Holm)" in table[0] and "p (t test)" not in table[0]
-    assert "Too narrow to show: p (t test), wins/ties/losses." in narrow and "Too narrow" not in wide
+    assert "Columns left out (too narrow): p (t test), wins/ties/losses." in narrow and "too narrow" not in wide
 
 
 def test_a_plot_has_a_point_for_each_result(plain: Run, edited: Run, tmp_path: Path) -> None:
@@ -358,3 +364,10 @@ def test_the_settings_that_a_baseline_lacks_share_a_line(plain: Run, tmp_path: P
     absent = {f"option_{number}": (None, number) for number in range(8)}
     text = replace(found, settings=absent).text()
     assert f"not set in {found.runs[0]}: option_0, option_1" in text and "not set →" not in text
+
+
+def test_a_run_that_has_not_begun_is_said_to_be_unfinished(tmp_path: Path, plain: Run) -> None:
+    begun = make_run(tmp_path / "begun", CASES, [], finish=False)
+    with pytest.raises(InputError, match="begun: the Run is not finished: 0 of 60 Cases done") as error:
+        compare(plain, begun)
+    assert "repeat the command" in error.value.hint

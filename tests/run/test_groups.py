@@ -176,8 +176,8 @@ def test_many_numbers_are_thirds_and_many_texts_are_the_most_frequent_ones(wide:
 
 def test_columns_that_do_not_fit_are_named(wide: Run) -> None:
     found = wide.groups(by="country")
-    assert "p (Holm)" in found.table().header and "Too narrow" not in found.text(120)
-    assert "Too narrow to show: Cases, method CI, p (Holm)." in found.text(60)
+    assert "p (Holm)" in found.table().header and "too narrow" not in found.text(120)
+    assert "Columns left out (too narrow): Cases, method CI, p (Holm)." in found.text(60)
 
 
 def test_ways_to_group_can_be_joined_and_unknown_ones_are_named(wide: Run) -> None:

@@ -312,3 +312,10 @@ def test_a_claim_whose_interval_holds_zero_says_so(ci95: tuple[float, float], p:
     words = in_words(VersusBaseline(0.0543, ci95, p, p), False, "random")
     assert words.startswith(said)
     assert words.endswith("includes 0") == (p < 0.05 and ci95[0] < 0)
+
+
+def test_the_headline_of_likes_and_dislikes_is_auc() -> None:
+    chosen = parse_measures(None, "rating")
+    liked = [Case(f"u{at}", (), target=Item("a", "Alien"), rating=float(at % 2)) for at in range(4)]
+    assert str(headline(chosen, liked)) == "AUC"
+    assert str(headline(chosen, [*liked, replace(liked[0], rating=0.5)])) == "RMSE"

@@ -270,3 +270,9 @@ def test_a_user_whose_id_is_a_number_is_found_by_the_number(tmp_path: Path) -> N
     assert run[42] == run["42"]
     with pytest.raises(InputError, match="no Case or user '7'"):
         _ = run[7]
+
+
+def test_an_interrupted_run_prints_how_far_it_has_come(tmp_path: Path) -> None:
+    run = load_run(make_run(tmp_path / "stopped", CASES, RANKINGS[:5], finish=False).path)
+    assert str(run) == "stopped: 12 Cases, 5 done; repeat the command to continue"
+    assert run._repr_html_() == f"<p>{run}</p>"

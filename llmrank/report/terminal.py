@@ -113,9 +113,12 @@ def show_story(run: Run, name: str) -> Text:
             content = content if answer is None else _marked(answer, read)
         shown.append_text(_part(part, content))
     if story.case.target is None:
-        return shown.append_text(_part("recall order → order shown → ranking", _places(story)))
-    scores = story.record.ranking.scores if story.record.placed else None
-    return shown.append_text(_part("predicted rating", Text(f"{scores[0]:.4g}" if scores else "none")))
+        shown.append_text(_part("recall order → order shown → ranking", _places(story)))
+    else:
+        scores = story.record.ranking.scores if story.record.placed else None
+        shown.append_text(_part("predicted rating", Text(f"{scores[0]:.4g}" if scores else "none")))
+    shown.rstrip()
+    return shown
 
 
 def _spans(run: Run, story: CaseStory) -> list[Sequence[Span]]:

@@ -11,13 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from llmrank.errors import InputError, MissingError, count_of, safe_for_console
-from llmrank.evaluation.calls import calls_of
+from llmrank.evaluation.calls import Call, calls_of
 from llmrank.measures.judgements import places_of
 from llmrank.prices import show_money
 from llmrank.run.tables import TextTable, between, estimate, number, p_value, signed
 
 if TYPE_CHECKING:
-    from llmrank.answers.located import Span
     from llmrank.run.metrics import Metrics, UsageSummary
     from llmrank.run.run import CaseStory, Run
 
@@ -102,28 +101,31 @@ def show_story(run: Run, name: str) -> Text:
     """
     story = run[name]
     outcome = str(story.record.ranking.outcome)
-    answers = zip(story.record.responses, _spans(run, story), strict=False)
+    answers = zip(story.record.responses, _calls(run, story), strict=False)
     shown = Text.assemble((f"{story.title}\n", "bold"))
     for part, text in story.parts():
         if part.startswith("candidates"):
             continue  # their order is in the table below
         content = Text(text, style=OUTCOMES[outcome] if part == "outcome" else "")
         if part.startswith("answer "):
-            answer, read = next(answers)
-            content = content if answer is None else _marked(answer, read)
+            answer, call = next(answers)
+            content = content if answer is None else _marked(answer, call)
         shown.append_text(_part(part, content))
     if story.case.target is None:
-        return shown.append_text(_part("recall order → order shown → ranking", _places(story)))
-    scores = story.record.ranking.scores if story.record.placed else None
-    return shown.append_text(_part("predicted rating", Text(f"{scores[0]:.4g}" if scores else "none")))
+        shown.append_text(_part("recall order → order shown → ranking", _places(story)))
+    else:
+        scores = story.record.ranking.scores if story.record.placed else None
+        shown.append_text(_part("predicted rating", Text(f"{scores[0]:.4g}" if scores else "none")))
+    shown.rstrip()
+    return shown
 
 
-def _spans(run: Run, story: CaseStory) -> list[Sequence[Span]]:
-    """Return the parts of each answer that were read; none if how the Run was made is not known."""
+def _calls(run: Run, story: CaseStory) -> Sequence[Call]:
+    """Return the calls of a Case; nothing is known of them if the Run does not say how it was made."""
     try:
-        return [call.read for call in calls_of(run)(story.record)]
+        return calls_of(run)(story.record)
     except (InputError, MissingError):
-        return [()] * len(story.record.replies)
+        return [Call(None)] * len(story.record.replies)
 
 
 def _part(name: str, content: Text) -> Text:
@@ -132,10 +134,10 @@ def _part(name: str, content: Text) -> Text:
     return Text.assemble((f"  {name}\n", "bold cyan"), *(piece for line in lines for piece in ("    ", line, "\n")))
 
 
-def _marked(answer: str, read: Sequence[Span]) -> Text:
+def _marked(answer: str, call: Call) -> Text:
     """Return an answer with the parts that were read in colour: green if they place a candidate."""
     marked, end = Text(), 0
-    for span in read:
+    for span in call.read:
         marked.append(safe_for_console(answer[end : span.start]))
         style = "red" if span.read_as in NOT_READ else "green"
         marked.append(safe_for_console(answer[span.start : span.end]), f"{style} underline")

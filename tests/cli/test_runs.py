@@ -70,7 +70,7 @@ def test_two_files_that_name_no_user_are_enough_for_the_table(alone: Path) -> No
 
 def test_show_one_user_the_worst_and_other_measures(alone: Path) -> None:
     story = goes_well(run(alone, "show", "run", "--user", "u3")).stdout
-    for part in ("user u3", "history", "candidates, in the order shown", "answer 1", "◀ relevant"):
+    for part in ("user u3", "history", "recall order → order shown → ranking", "answer 1", "◀ relevant"):
         assert part in story
     row = json.loads(goes_well(run(alone, "show", "run", "--user", "u3", "--json")).stdout)
     assert row["case_id"] == "u3" and "placed" in row

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import llmrank as lr
-from llmrank.audit import Audit, popularity, position
+from llmrank.audit import Audit, popularity
 
 METHODS: dict[str, dict[str, Any]] = {
     "zero-shot": {"prompt": "first-token", "k": 20},
@@ -25,6 +25,8 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 ASKING: dict[str, dict[str, Any]] = {
     "history": {},
+    "position": {},
+    "consistency": {},
     "injection": {},
     "prior": {},
     "paraphrase": {},
@@ -48,7 +50,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the Runs are kept")
     parser.add_argument("method", choices=METHODS)
     parser.add_argument("--users", type=int, default=60)
-    parser.add_argument("--only", nargs="+", choices=[*ASKING, "position", "popularity"], default=[])
+    parser.add_argument("--only", nargs="+", choices=[*ASKING, "popularity"], default=[])
     given = parser.parse_args()
     method, folder = METHODS[given.method], given.folder / given.method
     shown = " ".join(f"--{name} {value}" if len(name) > 1 else f"-{name} {value}" for name, value in method.items())
@@ -57,9 +59,8 @@ def main() -> None:
         if not given.only or name in given.only:
             arguments = {**method, **options, "users": given.users, "out": folder / name, "progress": False}
             show(name, partial(lr.run_audit, name, "ml-100k", **arguments))
-    for name, audit in (("position", position), ("popularity", popularity)):
-        if not given.only or name in given.only:
-            show(name, lambda audit=audit: audit(lr.load_run(folder / "history" / "full")))
+    if not given.only or "popularity" in given.only:
+        show("popularity", lambda: popularity(lr.load_run(folder / "history" / "full")))
 
 
 if __name__ == "__main__":

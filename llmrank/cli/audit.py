@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from llmrank.cli.options import (
     GroupedCommand,
@@ -19,6 +21,9 @@ from llmrank.cli.output import show
 from llmrank.evaluation.audits.options import OPTIONS, AuditName
 from llmrank.evaluation.settings import settings_of
 
+if TYPE_CHECKING:
+    from llmrank.audit import Audit
+
 _RUN = click.Path(path_type=Path)
 
 
@@ -26,23 +31,9 @@ _RUN = click.Path(path_type=Path)
 def audit() -> None:
     """Answer one question about a method, with a number, its interval and a sentence.
 
-    position, popularity and consistency read finished Runs. The others take the options of eval, call the model, and
-    write one Run per variant.
+    position, popularity and consistency read finished Runs. All but popularity take the options of eval, call the
+    model, and write one Run per variant; position and consistency do so if you name no RUN.
     """
-
-
-@audit.command()
-@click.argument("run", type=_RUN)
-@json_option
-def position(run: Path, as_json: bool) -> None:
-    """Does the position in the prompt affect the ranking?
-
-    RUN must have used shuffled candidates.
-    """
-    from llmrank.audit import position as audited
-    from llmrank.run import load_run
-
-    show(audited(load_run(run)), as_json=as_json)
 
 
 @audit.command()
@@ -56,23 +47,6 @@ def popularity(run: Path, as_json: bool) -> None:
     show(audited(load_run(run)), as_json=as_json)
 
 
-@audit.command()
-@click.argument("runs", nargs=-1, required=True, type=_RUN, metavar="RUN RUN...")
-@json_option
-def consistency(runs: tuple[Path, ...], as_json: bool) -> None:
-    """Does the method give the same ranking when asked again?
-
-    The Runs must have the same Cases, and differ in --seed, order or prompt.
-    """
-    from llmrank.audit import consistency as audited
-    from llmrank.run import load_run
-
-    if len(runs) < 2:
-        raise click.UsageError("name at least two Runs")
-    first, second, *more = map(load_run, runs)
-    show(audited(first, second, *more), as_json=as_json)
-
-
 _out_option = option(
     "-o",
     "--out",
@@ -82,14 +56,33 @@ _out_option = option(
 )
 
 
+def _read(name: AuditName, runs: Sequence[Path]) -> Audit:
+    """Return the audit of finished Runs; refuses options of eval, which would have no effect."""
+    from llmrank.audit import consistency, position
+    from llmrank.run import load_run
+
+    context = click.get_current_context()
+    for one in context.command.params:
+        given = context.get_parameter_source(f"{one.name}") is ParameterSource.COMMANDLINE
+        if given and one.name not in ("runs", "as_json"):
+            raise click.UsageError(f"{one.opts[0]} has no effect on a finished Run: omit it, or name no RUN")
+    if (len(runs) > 1) == (name == "position"):
+        raise click.UsageError("name one Run" if name == "position" else "name at least two Runs")
+    first, *others = map(load_run, runs)
+    return consistency(first, *others) if others else position(first)
+
+
 def _add_command(name: AuditName, options: type) -> None:
     """Add the command of an audit that calls the model, with its own options and those of eval."""
 
-    def run_audit(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:
+    def run_audit(out: Path | None, dry_run: bool, as_json: bool, runs: tuple[Path, ...] = (), **values: Any) -> None:
         from llmrank.evaluation.auditing import compose_audit
         from llmrank.evaluation.evaluate import check_error_rate
         from llmrank.progress import Progress
 
+        if runs:
+            show(_read(name, runs), as_json=as_json)
+            return
         own = {one.name: values.pop(one.name) for one in settings_of(options)}
         cases, arguments = evaluation_arguments(values)
         given = {setting: value for setting, value in own.items() if value not in (None, ())}
@@ -97,13 +90,15 @@ def _add_command(name: AuditName, options: type) -> None:
         if dry_run:
             show(composed.estimate(), as_json=as_json)
             return
-        runs = composed.run(out)
-        show(composed.audit(runs), as_json=as_json)
-        for run in runs.values():
+        asked = composed.run(out)
+        show(composed.audit(asked), as_json=as_json)
+        for run in asked.values():
             check_error_rate(run, arguments["limits"])
 
-    decorate = settings_options(options, "audit")
-    audit.command(name, cls=GroupedCommand, help=options.__doc__)(decorate(evaluation_options(_out_option(run_audit))))
+    decorated = settings_options(options, "audit")(evaluation_options(_out_option(run_audit)))
+    if metavar := {"position": "[RUN]", "consistency": "[RUN RUN...]"}.get(name):
+        decorated = click.argument("runs", nargs=-1, type=_RUN, metavar=metavar)(decorated)
+    audit.command(name, cls=GroupedCommand, help=options.__doc__)(decorated)
 
 
 for _name, _options in OPTIONS.items():

@@ -55,7 +55,7 @@ def report(
         raise click.UsageError("choose an output: -o FILE for the page, --figures DIR for its figures")
     loaded, shown = [*map(load_run, runs)], [*map(read_audit, audits)]
     if figures is not None:
-        for file in write_figures(figures, *loaded, by=by, overwrite=overwrite):
+        for file in write_figures(figures, *loaded, audits=shown, by=by, overwrite=overwrite):
             click.echo(file)
     if output is not None:
         write_page(output, *loaded, audits=shown, by=by, overwrite=overwrite)

@@ -11,6 +11,7 @@ from typing import Any
 
 from llmrank.audit import READS_RUNS, Audit
 from llmrank.errors import InputError, nearest
+from llmrank.evaluation.audits.consistency import plan_consistency
 from llmrank.evaluation.audits.history import plan_history
 from llmrank.evaluation.audits.identifiers import plan_identifiers
 from llmrank.evaluation.audits.injection import plan_injection
@@ -18,6 +19,7 @@ from llmrank.evaluation.audits.memorisation import plan_memorisation
 from llmrank.evaluation.audits.options import OPTIONS, AuditName
 from llmrank.evaluation.audits.paraphrase import plan_paraphrase
 from llmrank.evaluation.audits.plan import AuditPlan
+from llmrank.evaluation.audits.position import plan_position
 from llmrank.evaluation.audits.prior import plan_prior
 from llmrank.evaluation.audits.thinking import plan_thinking
 from llmrank.evaluation.audits.variance import plan_variance
@@ -27,6 +29,8 @@ from llmrank.evaluation.settings import gather, settings_of
 from llmrank.run import Run
 
 PLANS: Mapping[AuditName, Callable[[Evaluation, Any], AuditPlan]] = {
+    "position": plan_position,
+    "consistency": plan_consistency,
     "history": plan_history,
     "injection": plan_injection,
     "prior": plan_prior,
@@ -104,11 +108,12 @@ def run_audit(name: AuditName, cases: CaseSource, *, out: str | Path | None = No
     Repeating the call continues a stopped audit, or returns a finished one without new model calls.
 
     Args:
-        name: `history`: how much is the user's history worth, and does its order matter? `injection`: how many ranks
-            does a candidate gain if its title asks to be first? `prior`: do identifier and position alone affect the
-            ranking? `identifiers`: does the identifier scheme affect it? `memorisation`: has the model memorised the
-            dataset? `paraphrase`: does the wording of the prompt affect the ranking? `thinking`: does reasoning improve
-            it? `variance`: how much would the result vary if it were measured again?
+        name: `position`: does the position in the prompt affect the ranking? `consistency`: does the method give the
+            same ranking in another order? `history`: how much is the user's history worth, and does its order matter?
+            `injection`: how many ranks does a candidate gain if its title asks to be first? `prior`: do identifier and
+            position alone affect the ranking? `identifiers`: does the identifier scheme affect it? `memorisation`: has
+            the model memorised the dataset? `paraphrase`: does the wording of the prompt affect the ranking?
+            `thinking`: does reasoning improve it? `variance`: how much would the result vary if it were measured again?
         cases: The Cases, as for `evaluate`.
         out: Folder that holds one Run per variant; None: one folder per Run under `results/`.
         arguments: The audit's own options (see `llmrank.evaluation.audits.options`), such as `last=5` for `history`

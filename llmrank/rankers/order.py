@@ -15,9 +15,10 @@ from llmrank.types import Case
 class Order:
     """The order of the candidates in a prompt.
 
-    `shuffled` hides the recall order; `shuffled-N` is the Nth shuffle. `recall` and `reversed` reveal how much the
-    model relies on the recall order. `target-at-P` puts the first relevant candidate at position P (from 0), to measure
-    position bias; it is the only order that uses the truth.
+    `shuffled` hides the recall order; `shuffled-N` is the Nth shuffle; `shuffled+J/K` (and `shuffled-N+J/K`) moves each
+    candidate of the shuffle down by J/K of the list, those at the end to the beginning. `recall` and `reversed` reveal
+    how much the model relies on the recall order. `target-at-P` puts the first relevant candidate at position P (from
+    0), to measure position bias; it is the only order that uses the truth.
     """
 
     mode: Literal["shuffled", "recall", "reversed", "target-at"] = "shuffled"
@@ -25,23 +26,28 @@ class Order:
     position: int = 0
     number: int = 1
     """Number of the shuffle, from 1; each gives a different order for the same Cases and seed."""
+    moved: tuple[int, int] = (0, 1)
+    """J and K: how far a shuffle is moved down, as a fraction of the list below 1."""
 
     @classmethod
     def parse(cls, text: str, seed: int = 0) -> Order:
-        """Parse `shuffled`, `shuffled-N`, `recall`, `reversed` or `target-at-P`. Raises InputError for others."""
+        """Parse the text of an order, such as `shuffled-2`. Raises InputError for any other text."""
         if text in ("shuffled", "recall", "reversed"):
             return cls(text, seed)
-        if match := re.fullmatch(r"shuffled-([1-9]\d*)", text):
-            return cls("shuffled", seed, number=int(match[1]))
+        if match := re.fullmatch(r"shuffled(?:-([1-9]\d*))?(?:\+([1-9]\d*)/([1-9]\d*))?", text):
+            moved = (int(match[2] or 0), int(match[3] or 1))
+            if moved[0] < moved[1]:
+                return cls("shuffled", seed, number=int(match[1] or 1), moved=moved)
         if match := re.fullmatch(r"target-at-(\d+)", text):
             return cls("target-at", seed, int(match[1]))
-        hint = "use shuffled, shuffled-N (N from 2), recall, reversed or target-at-P (P from 0)"
+        hint = "use shuffled, shuffled-N (N from 2), shuffled+J/K (J < K), recall, reversed or target-at-P (P from 0)"
         raise InputError(f"unknown order {text!r}", field="--order", hint=hint)
 
     def __str__(self) -> str:
         if self.mode == "target-at":
             return f"target-at-{self.position}"
-        return self.mode if self.number == 1 else f"{self.mode}-{self.number}"
+        which = self.mode if self.number == 1 else f"{self.mode}-{self.number}"
+        return which + (f"+{self.moved[0]}/{self.moved[1]}" if self.moved[0] else "")
 
     @property
     def is_shuffled(self) -> bool:
@@ -60,6 +66,8 @@ class Order:
         elif self.mode != "recall":
             which = "" if self.number == 1 else f"shuffle {self.number}:"
             Random(f"{which}{self.seed}:{case.case_id}").shuffle(places)
+            kept = len(places) - len(places) * self.moved[0] // self.moved[1]
+            places = places[kept:] + places[:kept]
         if self.mode == "target-at":
             targets = [place for place in places if case.candidates[place].item_id in case.relevant]
             for target in targets[:1]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from llmrank.audit import Audit
 from llmrank.errors import InputError, count_of, one_line
 from llmrank.files import writing
 from llmrank.measures import Ratings
@@ -39,18 +40,20 @@ DOTS = 200
 """Resolution of PNG files, in dots per inch."""
 NAME = 40
 """Maximum length of a name in a figure, in characters."""
+LONG_NAME = 60
+"""Maximum length of the name of an audit's row, in characters."""
 BARS = 21
 POINTS: dict[str, Any] = {"fmt": "o", "color": "C0", "capsize": 2, "linewidth": 1}
 """How a value with its interval is drawn."""
 
 
-def figures(run: Run, *more: Run, by: Sequence[str] = ()) -> dict[str, Figure]:
+def figures(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] = ()) -> dict[str, Figure]:
     """Return matplotlib figures of Runs, by name; those without data are left out.
 
     `differences`: paired differences of the headline measure from the first Run (for one Run, from recall order);
     `groups`: for whom a Run gains; `depth`: the value of reranking only the first candidates; `reliability`: the share
-    taken by probability; `ratings`: predicted against true ratings; `pareto`: cost against quality. `by` names extra
-    columns of the Cases to group by (see `Run.groups`).
+    taken by probability; `ratings`: predicted against true ratings; `pareto`: cost against quality; `audit-1`, …: the
+    values of each of `audits`. `by` names extra columns of the Cases to group by (see `Run.groups`).
 
     Raises InputError if a Run is not finished or the Runs are not comparable, and MissingError without matplotlib.
     """
@@ -67,18 +70,24 @@ def figures(run: Run, *more: Run, by: Sequence[str] = ()) -> dict[str, Figure]:
             "reliability": _reliability(calibrated),
             "ratings": _ratings([(name, one) for name, one in rated_runs(runs) if has_errors(one)]),
             "pareto": _pareto(costs) if costs and can_be_drawn(costs) else None,
+            **{f"audit-{number}": _audit(audit) for number, audit in enumerate(audits, 1)},
         }
     return {name: figure for name, figure in found.items() if figure is not None}
 
 
 def write_figures(
-    folder: str | Path, run: Run, *more: Run, by: Sequence[str] = (), overwrite: bool = False
+    folder: str | Path,
+    run: Run,
+    *more: Run,
+    audits: Sequence[Audit] = (),
+    by: Sequence[str] = (),
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write `figures` to a folder, each as SVG and PNG, and return the files; the output is reproducible.
 
     Raises like `figures`, and InputError if nothing can be drawn, or if a file exists or cannot be written.
     """
-    into, drawn = Path(folder), figures(run, *more, by=by)
+    into, drawn = Path(folder), figures(run, *more, audits=audits, by=by)
     if not drawn:
         problem = "a single Run whose answers are no ratings, only measured against them, has no figures"
         raise InputError(problem, path=run.path, hint="name two Runs or more")
@@ -241,6 +250,23 @@ def _pareto(found: Pareto) -> Figure:
     measure = f"{found.measure}{' (lower is better)' if found.lower_is_better else ''}, 95% interval"
     axes.set(xlabel=found.unit, ylabel=measure)
     axes.margins(x=0.15)
+    return figure
+
+
+def _audit(found: Audit) -> Figure:
+    """Draw differences apart from the other values, since their scale is another."""
+    several = [[row for row in found.rows if row.value is not None and (row.p is not None) == of] for of in (0, 1)]
+    drawn = [rows[::-1] for rows in several if rows]
+    figure, panels = _blank(max(len(drawn), 1), 6.5, 0.8 + 0.24 * max(map(len, drawn), default=1))
+    for axes, rows in zip(panels, drawn, strict=False):
+        values = [row.value or 0.0 for row in rows]
+        axes.errorbar(values, range(len(rows)), xerr=_reach(values, [row.ci95 for row in rows]), **POINTS)
+        known = [(row.chance, place) for place, row in enumerate(rows) if row.chance is not None]
+        axes.plot([x for x, _ in known], [y for _, y in known], "|", color="0.4", markersize=10, label="without bias")
+        axes.set_yticks(range(len(rows)), [one_line(row.name, LONG_NAME).replace("$", r"\$") for row in rows])
+        axes.set(xlabel="value, with 95% interval; |: without bias")
+    panels[0].set(title=_plain(found.about))
+    figure.suptitle(one_line(found.question, LONG_NAME))
     return figure
 
 

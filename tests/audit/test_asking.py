@@ -126,14 +126,13 @@ def test_ranks_gained_by_an_attack_are_found_at_their_size(tmp_path: Path, share
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_what_the_place_alone_decides_is_found_at_its_size(tmp_path: Path, share: float) -> None:
     rows = audited("prior", tmp_path / "audit", ByRule(early, share))
-    place = rows["position shown with rank given, correlation"]
+    place = rows["correlation of position shown and rank given"]
     assert place.value == pytest.approx(share, abs=0.06)
-    top, last = (rows[f"the item ranked first was shown in the {end} third"] for end in ("first", "last"))
-    assert (top.chance, last.chance) == pytest.approx((7 / N, 6 / N))
-    assert top.value == pytest.approx(share + (1 - share) * 7 / N, abs=0.07)
-    assert last.value == pytest.approx((1 - share) * 6 / N, abs=0.07)
-    assert rows["sentence"].name.startswith("Yes" if share else "No significant")
-    assert ("by chance" in rows["sentence"].name) == bool(share)
+    top, last = (rows[f"item ranked first: shown at positions {end}"] for end in ("1–2", "19–20"))
+    assert top.chance == last.chance == pytest.approx(1 / 10)
+    assert top.value == pytest.approx(share + (1 - share) / 10, abs=0.07)
+    assert last.value == pytest.approx((1 - share) / 10, abs=0.07)
+    assert rows["sentence"].name.startswith("Yes: items shown early" if share else "No significant")
 
 
 def test_variants_change_one_thing_and_never_look_at_the_truth() -> None:
@@ -241,6 +240,8 @@ def test_the_command_line_asks_stops_at_a_bound_continues_and_shows(tmp_path: Pa
 @pytest.mark.parametrize(
     ("audit", "runs"),
     [
+        (("position", "--slots", "3"), 3),
+        (("consistency",), 4),
         (("identifiers",), 4),
         (("paraphrase", "--wording", "curt.jinja"), 2),
         (("thinking", "--budget", "64", "--budget", "256"), 4),

@@ -105,8 +105,8 @@ def test_what_would_say_nothing_is_refused_before_anything_is_asked(name: Any, m
 
 
 def test_an_audit_that_reads_a_run_is_found_where_it_is() -> None:
-    with pytest.raises(InputError, match=r"from llmrank.audit import position`, then position\(run\)"):
-        lr.run_audit("position", few_cases(2))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match=r"from llmrank.audit import popularity`, then popularity\(run\)"):
+        lr.run_audit("popularity", few_cases(2))  # pyright: ignore[reportArgumentType]
 
 
 def test_an_unknown_setting_brings_the_options_of_the_audit_too() -> None:

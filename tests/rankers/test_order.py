@@ -34,7 +34,10 @@ def test_the_shuffle_depends_on_seed_and_user_alone() -> None:
     assert Order().arrange(case("a", relevant="1")).candidates == Order().arrange(case("a", relevant="9")).candidates
 
 
-@pytest.mark.parametrize("text", ["shuffled", "shuffled-2", "recall", "reversed", "target-at-0", "target-at-7"])
+@pytest.mark.parametrize(
+    "text",
+    ["shuffled", "shuffled-2", "shuffled+1/3", "shuffled-2+2/5", "recall", "reversed", "target-at-0", "target-at-7"],
+)
 def test_items_and_scores_stay_together(text: str) -> None:
     shown = Order.parse(text).arrange(case("a"))
     assert str(Order.parse(text)) == text
@@ -51,6 +54,14 @@ def test_each_shuffle_is_another_one_and_the_first_is_the_usual() -> None:
     ]
 
 
+def test_a_moved_shuffle_shows_each_candidate_once_in_each_part_of_the_list() -> None:
+    usual = Order(seed=1).arrange(case("a")).candidates
+    shown = [Order.parse(f"shuffled+{part}/5", seed=1).arrange(case("a")).candidates for part in range(1, 5)]
+    assert shown[1] == usual[12:] + usual[:12] and all(Order.parse(f"shuffled+{part}/5").is_shuffled for part in (1, 4))
+    for item in ITEMS:
+        assert sorted(one.index(item) // 4 for one in (usual, *shown)) == [0, 1, 2, 3, 4]
+
+
 def test_the_other_orders() -> None:
     assert Order("recall").arrange(case("a")).candidates == ITEMS
     assert Order("reversed").arrange(case("a")).candidates == ITEMS[::-1]
@@ -63,7 +74,9 @@ def test_a_place_that_the_list_lacks_is_refused() -> None:
         Order.parse("target-at-20").arrange(case("a"))
 
 
-@pytest.mark.parametrize("text", ["sorted", "shuffled-0", "shuffled-x", "recall-2"])
+@pytest.mark.parametrize(
+    "text", ["sorted", "shuffled-0", "shuffled-x", "shuffled+0/5", "shuffled+5/5", "shuffled+1", "recall-2"]
+)
 def test_an_unknown_order_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="target-at-P"):
         Order.parse(text)

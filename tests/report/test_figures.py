@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import pytest
 
+from llmrank.audit import Audit, AuditRow
 from llmrank.errors import InputError, MissingError
 from llmrank.report import figures, page, write_figures
 from llmrank.types import Ranking
@@ -47,6 +48,20 @@ def test_what_is_drawn_is_what_the_results_say(tmp_path: Path) -> None:
     line = drawn["depth"].axes[0].lines[0]
     assert list(line.get_xydata()[:, 1]) == [one.value for one in runs[0].depth()]
     assert len(drawn["groups"].axes) == 2 and len(drawn["reliability"].axes) == 1
+
+
+def test_each_audit_is_a_figure_with_a_point_for_each_value(tmp_path: Path) -> None:
+    rows = (
+        AuditRow("costs $5 more", 0.5, (0.4, 0.6), 9, 0.0, 0.01),
+        AuditRow("mean", 0.2, None, 9, 0.1),
+        AuditRow("unknown", None, None, 0),
+    )
+    audits = [Audit("Does it?", "Yes.", rows, "$x^{$ on data"), Audit("Does nothing?", "Yes.", rows[2:])]
+    drawn = figures(with_scores(tmp_path / "run"), audits=audits)
+    assert [*drawn][-2:] == ["audit-1", "audit-2"]
+    assert [axes.lines[0].get_xdata().tolist() for axes in drawn["audit-1"].axes] == [[0.2], [0.5]]
+    files = write_figures(tmp_path / "figures", with_scores(tmp_path / "again"), audits=audits)
+    assert {"audit-1.svg", "audit-2.png"} <= {file.name for file in files}
 
 
 def test_the_same_runs_make_the_same_files_in_any_style(tmp_path: Path) -> None:

@@ -13,8 +13,41 @@ from pydantic import BeforeValidator, InstanceOf
 from llmrank.prompting import PromptTemplate
 
 AuditName = Literal[
-    "history", "injection", "prior", "identifiers", "memorisation", "paraphrase", "thinking", "variance"
+    "position",
+    "consistency",
+    "history",
+    "injection",
+    "prior",
+    "identifiers",
+    "memorisation",
+    "paraphrase",
+    "thinking",
+    "variance",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class PositionOptions:
+    """Does the position in the prompt affect the ranking?
+
+    Reads a finished RUN of shuffled candidates. Without RUN, the model ranks each Case in several orders, which show
+    each candidate once in each part of the list.
+    """
+
+    slots: Annotated[int, Ge(2)] = 5
+    """Number of parts of the list, and of orders in which the model ranks each Case."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyOptions:
+    """Does the method give the same ranking when asked again?
+
+    Reads finished RUNs of the same Cases, which differ in --seed, order or prompt. Without RUNs, the model ranks each
+    Case in several orders.
+    """
+
+    orders: Annotated[int, Ge(2)] = 4
+    """Number of orders in which the model ranks each Case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +162,8 @@ class VarianceOptions:
 
 
 OPTIONS: Mapping[AuditName, type] = {
+    "position": PositionOptions,
+    "consistency": ConsistencyOptions,
     "history": HistoryOptions,
     "injection": InjectionOptions,
     "prior": PriorOptions,

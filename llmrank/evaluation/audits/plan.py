@@ -12,6 +12,7 @@ from llmrank.evaluation.cases import cases_hash
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.settings import gather
 from llmrank.prompting import PromptTemplate
+from llmrank.rankers.order import Order
 from llmrank.run import Run
 from llmrank.types import Backend, Case
 
@@ -64,6 +65,18 @@ def template_of(evaluation: Evaluation, audit: str) -> PromptTemplate:
         hint = "choose a prompt, and a --ranker that uses it"
         raise InputError(f"{audit} audits a prompt, but this method uses none", field="ranker", hint=hint)
     return evaluation.setup.template
+
+
+def refuse_fixed_order(evaluation: Evaluation) -> Order:
+    """Return the order of the evaluation; raises InputError unless it is a plain shuffle, asked once."""
+    prompt = evaluation.setup.prompt
+    order = Order.parse(prompt.order)
+    if not order.is_shuffled or order.moved[0]:
+        hint = "use --order shuffled: the audit makes the other orders itself"
+        raise InputError(f"the order {prompt.order} is not a plain shuffle", field="order", hint=hint)
+    if prompt.options.repeats > 1:
+        raise InputError("--repeats uses its own orders", field="repeats", hint="omit --repeats")
+    return order
 
 
 def refuse_unnamed(evaluation: Evaluation, why: str) -> None:

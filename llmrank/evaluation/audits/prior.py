@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from llmrank.audit.finding import Audit
-from llmrank.audit.position import place_findings, shuffled_stories
+from llmrank.audit.position import place_audit, shuffled_stories
 from llmrank.errors import InputError
 from llmrank.evaluation.audits.options import PriorOptions
 from llmrank.evaluation.audits.plan import AuditPlan, changing_cases, refuse_unnamed
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.rankers.calibration import without_content
 from llmrank.rankers.order import Order
-from llmrank.run import CaseStory, Run
+from llmrank.run import Run
 
 
 def plan_prior(evaluation: Evaluation, options: PriorOptions) -> AuditPlan:
@@ -29,21 +29,9 @@ def plan_prior(evaluation: Evaluation, options: PriorOptions) -> AuditPlan:
 def prior(run: Run) -> Audit:
     """Return how much the position matters when all candidates have the same text.
 
-    Replacing content by a placeholder follows Zhao et al. (2021, arXiv:2102.09690). The main number is Spearman's
-    correlation between the position shown and the rank given, averaged over Cases: 1 if the list is returned as shown.
-    Other rows give how often the item ranked first was shown in the first and in the last third of the list.
+    Replacing content by a placeholder follows Zhao et al. (2021, arXiv:2102.09690). The findings are those of
+    `position` without the hit rate: the correlation of position and rank, and where the item ranked first was shown.
 
     Raises InputError if the candidates were not shown in a shuffled order, or if no Case has a readable ranking.
     """
-    stories = shuffled_stories(run)
-    thirds = {
-        f"the item ranked first was shown in the {name} third": [_third(story, third) for story in stories]
-        for third, name in ((0, "first"), (2, "last"))
-    }
-    rows, sentence = place_findings(stories, thirds)
-    return Audit("Do identifier and position alone affect the ranking?", sentence, tuple(rows), run.title)
-
-
-def _third(story: CaseStory, third: int) -> list[str]:
-    n = len(story.shown)
-    return [item.item_id for place, item in enumerate(story.shown) if 3 * place // n == third]
+    return place_audit("Do identifier and position alone affect the ranking?", shuffled_stories(run), run.title)

@@ -171,7 +171,7 @@ def test_what_is_not_asked_is_said() -> None:
         ({"order": "recall"}, "nothing would vary"),
         ({"orders": 1}, "nothing would vary"),
         ({"temperature": 1.0, "draws": 1}, "with one draw, sampling and order cannot be separated"),
-        ({"orders": 0}, "greater than or equal to 1"),
+        ({"orders": 0}, "an integer of at least 1"),
         ({"wording": "palr"}, "palr is not a wording of rankgpt"),
     ):
         with pytest.raises(InputError, match=said):

@@ -88,5 +88,5 @@ def test_thinking_in_the_front_matter(text: str, thinking: Thinking):
 def test_thinking_as_an_option():
     assert (parse_thinking("off"), parse_thinking("1024")) == (Thinking(), Thinking(True, 1024))
     for wrong in ("maybe", "0"):
-        with pytest.raises(InputError, match="--thinking': expected off, on"):
+        with pytest.raises(InputError, match="--thinking: expected off, on"):
             parse_thinking(wrong)

@@ -94,7 +94,8 @@ def _sentence(first: AuditRow, reversed_pairs: AuditRow) -> str:
 def _compared(left: Ranking, right: Ranking, k: int) -> tuple[float, ...]:
     ranks = mid_ranks(left), mid_ranks(right)
     mine, theirs = leaders(left), leaders(right)
-    changed = 1 - len(mine & theirs) / (len(mine) * len(theirs))
+    # As rank-biased overlap has it: no change if the same items share the first rank.
+    changed = 1 - len(mine & theirs) / math.sqrt(len(mine) * len(theirs))
     both = [[one[item_id] for item_id in ranks[0]] for one in ranks]
     tau, top = kendall(*both), top_in_common(*ranks, k)
     return changed, reversed_share(*both), tau, rank_biased_overlap(left, right), top

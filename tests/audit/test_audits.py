@@ -153,6 +153,13 @@ def test_rankings_that_tie_all_candidates_are_left_out(tmp_path: Path) -> None:
     assert [row.value for row in consistency(*runs).rows] == pytest.approx([0, 0, 1, 1, 1])
 
 
+def test_rankings_with_the_same_ties_are_the_same(tmp_path: Path) -> None:
+    given = cases()[:10]
+    tied = [Ranking(shuffled(one, 1).order, (2.0, 2.0, 1.0, *[0.0] * 17)) for one in given]
+    found = consistency(*(make_run(tmp_path / name, given, tied) for name in "ab"))
+    assert [row.value for row in found.rows] == pytest.approx([0, 0, 1, 1, 1]) and found.sentence.startswith("Yes: ")
+
+
 def test_what_cannot_be_audited_is_said(tmp_path: Path) -> None:
     given = cases()[:5]
     in_recall_order = SHUFFLED | {"order": "recall"}

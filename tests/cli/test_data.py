@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from llmrank.cli.data import data
+from llmrank.cli.output import show_rows
 from llmrank.errors import InputError
 
 
@@ -61,3 +62,12 @@ def test_describe_ones_own(tmp_path: Path) -> None:
         run("describe", str(tmp_path), "--column", "item")
     with pytest.raises(InputError, match="the item has two names, sku and asin"):
         run("describe", str(tmp_path), "--column", "item=sku", "--column", "item=asin")
+
+
+def test_names_can_be_copied_from_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    name = "amazon-all-beauty-and-personal-care"
+    show_rows([{"name": name, "title": "a long title " * 5, "users": 1}], as_json=False)
+    assert name in capsys.readouterr().out

@@ -76,7 +76,7 @@ async def test_tokens_that_nobody_reported_are_not_zero(reports: bool, usage: in
 @pytest.mark.parametrize(("setting", "option"), [("actors", "--actors"), ("gpus_per_actor", "--gpus-per-actor")])
 def test_actors_without_ray_are_refused(setting: str, option: str, tmp_path: Path) -> None:
     (path := tmp_path / "in.jsonl").write_text(json.dumps(ROWS[0]) + "\n")
-    with pytest.raises(InputError, match=f"field '{option}': only --engine ray has actors"):
+    with pytest.raises(InputError, match=f"{option}: only --engine ray has actors"):
         ranked(path, tmp_path / "out.jsonl", **{setting: 2})
 
 

@@ -38,7 +38,7 @@ def test_the_measure_of_the_page_is_known_by_its_name_and_exact_under_ties(folde
     judged = Judgements.from_rankings([Ranking(tuple("abcd"))], [{"b", "c"}])
     assert measure.value(judged) == 0.5  # type: ignore[arg-type]
     assert measure.value(judged.random()) == 0.5  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="did you mean 'TopShare'"):
+    with pytest.raises(InputError, match="did you mean 'TopShare@2'"):
         parse_measure("TopShar@2")
 
 

@@ -315,6 +315,8 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
         return _adapter(setting.kind).validate_python(value)
     except ValidationError as error:
         expected, fault = _expected(setting.kind), error.errors(include_url=False)[0]
+        if fault["type"] == "finite_number" and expected is not None:
+            expected = expected.replace("a number", "a finite number")
         problem = f"{value!r}: {fault['msg']}" if expected is None else f"expected {expected}, got {value!r}"
         raise InputError(problem, field=name, hint=f"correct it, or omit it. {setting.help}") from error
 

@@ -199,12 +199,13 @@ def p_is(p: float | None, name: str = "p") -> str:
 def in_words(found: PairedResult | VersusBaseline, lower_is_better: bool, other: str, subject: str = "") -> str:
     """Put a difference from another method into words: `better than popularity (+0.1, 95% CI …, p (Holm) < .001)`."""
     interval = between(found.ci95, sign=True)
-    numbers = f"({signed(found.difference)}, 95% CI {interval}, {p_is(found.p_holm, 'p (Holm)')})"
     holds_zero = found.ci95 is not None and found.ci95[0] <= 0 <= found.ci95[1]
-    if found.p_holm >= SIGNIFICANT:
-        # The interval is that of one measure alone.
-        though = "" if found.ci95 is None or holds_zero else "; the interval, which is not corrected, excludes 0"
-        return f"{subject and f'{subject} has '}no significant difference from {other} {numbers}{though}"
+    differs = found.p_holm < SIGNIFICANT
+    # The interval is that of one measure alone, and may exclude 0 where the corrected test does not reject.
+    named = "95% CI" if differs or holds_zero or found.ci95 is None else "uncorrected 95% CI"
+    numbers = f"({signed(found.difference)}, {named} {interval}, {p_is(found.p_holm, 'p (Holm)')})"
+    if not differs:
+        return f"{subject and f'{subject} has '}no significant difference from {other} {numbers}"
     better = ((found.difference or 0) < 0) == lower_is_better
     # The test and the interval may disagree: with few users the interval of a bounded mean is wider than the exact
     # test implies.

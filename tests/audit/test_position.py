@@ -251,7 +251,7 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_asked() -> None:
         ({"order": "recall"}, "not a plain shuffle"),
         ({"order": "shuffled+1/3"}, "not a plain shuffle"),
         ({"repeats": 2}, "uses its own orders"),
-        ({"slots": 1}, "greater than or equal to 2"),
+        ({"slots": 1}, "expected an integer of at least 2"),
         ({"slots": 90}, "the longest list has only"),
     ):
         with pytest.raises(InputError, match=said):

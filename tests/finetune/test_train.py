@@ -256,7 +256,7 @@ def test_a_folder_that_another_process_trains_into_and_one_that_cannot_be_are_re
 def test_settings_that_no_training_can_have_are_refused_before_it(
     training: type[TitleTraining | PromptTraining], wrong: dict[str, float]
 ) -> None:
-    with pytest.raises(InputError, match="should be"):
+    with pytest.raises(InputError, match="expected a"):
         gather(training, wrong)
 
 

@@ -80,10 +80,14 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
     return Audit("Does it give the same ranking when asked again?", sentence, rows, run.title)
 
 
+SHOWN_AS_ZERO = 0.005
+"""Smaller shares are written as 0%: rounding of a model's numbers may swap candidates that are nearly tied."""
+
+
 def _sentence(first: AuditRow, reversed_pairs: AuditRow) -> str:
     if first.value is None or reversed_pairs.value is None:
         return "No conclusion: every Case ties all its candidates."
-    said = "Yes" if first.value == reversed_pairs.value == 0 else "Not always"
+    said = "Yes" if max(first.value, reversed_pairs.value) < SHOWN_AS_ZERO else "Not always"
     return (
         f"{said}: from one ranking to another, the item ranked first changes in {first.value:.0%} of Cases (95% CI "
         f"{between(first.ci95)}), and {reversed_pairs.value:.0%} of pairs of candidates are reversed; for two random "

@@ -175,11 +175,14 @@ class EngineDiedError(FatalBackendError):
     """The in-process engine died. The same request may succeed in another process."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the known name closest to `name`, ignoring case, or an empty string."""
+def nearest(name: str, known: Iterable[str], ending: str = "") -> str:
+    """Return `; did you mean 'x'?` for the known name closest to `name`, ignoring case, or an empty string.
+
+    `ending` is shown behind the name.
+    """
     names = {one.casefold(): one for one in known}
     matches = get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
-    return f"; did you mean {names[matches[0]]!r}?" if matches else ""
+    return f"; did you mean {names[matches[0]] + ending!r}?" if matches else ""
 
 
 def from_validation(

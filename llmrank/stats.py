@@ -10,6 +10,7 @@ bootstrap draws whole users.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -167,7 +168,8 @@ def paired_difference(
         extreme += int((np.abs(2 * plus - nonzero.sum()) >= observed).sum())
     p = (1 + extreme) / (1 + permutations)
     if extreme < FEW_EXTREME and observed > 0:
-        p = min(p, RADEMACHER * math.erfc(observed / math.sqrt(2 * float(nonzero @ nonzero))))
+        bound = RADEMACHER * math.erfc(observed / math.sqrt(2 * float(nonzero @ nonzero)))
+        p = min(p, max(bound, sys.float_info.min))
     return Difference(
         interval.value,
         max(interval.low, -within),

@@ -352,7 +352,7 @@ def make_ranker(
     Args:
         name: A method, such as `setwise`, or a baseline that needs no training data, such as `bm25`.
         prompt: Name or path of its template, or the template itself; None: the method's default.
-        seed: Seed for shuffles and sampling; None: that of the Cases.
+        seed: Seed for sampling and shuffles; None: that of the Cases, from which it must not differ.
         settings: Any field of `PromptSettings`, by name: `sort="heap"`, `ids="letters"`.
 
     Raises InputError for an unknown name, and for a prompt that the method cannot use.

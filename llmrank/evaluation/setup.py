@@ -37,7 +37,7 @@ class Setup:
     backend: Backend | None = None
     """Overrides the backend that the settings name."""
     seed: int | None = None
-    """Seed of the method; None: that of the Cases."""
+    """Seed that the method must have; None: any."""
 
     @classmethod
     def of(
@@ -133,12 +133,15 @@ class Setup:
     def method(self, session: Session, training: TrainingData, seed: int, domain: str | None = None) -> Method:
         """Return the method for the session's backend.
 
-        Raises InputError for an adapter that was trained for another prompt, and what `Composer.method` raises.
+        Raises InputError for a ranker made with another seed (a Run has only one), for an adapter that was trained for
+        another prompt, and what `Composer.method` raises.
         """
+        if self.seed not in (None, seed):
+            problem = f"the ranker has seed {self.seed}, and the Cases have seed {seed}"
+            raise InputError(problem, field="seed", hint="omit seed= in make_ranker, or give both the same")
         card, template = self.adapter_card, self.template
         if card is not None and card["kind"] == PROMPT and template is not None and self.model.adapter is not None:
             check_trained_with(card, template.name, template.sha256, self.model.adapter)
-        seed = seed if self.seed is None else self.seed
         composer = Composer(self.prompt, training, seed, session.backend, session.labels, domain=domain)
         return composer.method(self.template, self.ranker)
 

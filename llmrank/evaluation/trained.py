@@ -63,9 +63,9 @@ def check_baselines(names: Sequence[str]) -> None:
 def baseline_models(names: Sequence[str], cases: CaseSet) -> list[RecallModel]:
     """Return the untrained recommenders with these names, with settings tuned for the size of the data.
 
-    Raises InputError as `check_baselines` does, and for Cases without training data and an unsuitable recommender.
+    The names have passed `check_baselines`. Raises InputError for Cases without training data, and for an unsuitable
+    recommender.
     """
-    check_baselines(names)
     models: list[RecallModel] = []
     for name in dict.fromkeys(names):
         if cases.split is None:

@@ -78,8 +78,8 @@ def _measure_class(name: str, text: str) -> type[Measure]:
     if key not in added:
         known = [*(measure.name for measure in OURS.values()), *added.values()]
         longer = [one for one in known if key and one.casefold().startswith(key)]
-        closest = f"; did you mean {longer[0]!r}?" if len(longer) == 1 else nearest(name, known)
-        closest = closest.replace("'?", f"{text.strip()[len(name) :]}'?")  # P@10: Precision@10
+        meant, among = (longer[0], longer) if len(longer) == 1 else (name, known)
+        closest = nearest(meant, among, text.strip()[len(name) :])
         hint = f"use one of {', '.join(known)}"
         raise InputError(f"unknown measure {text!r}{closest}", field="measure", hint=hint)
     plugin = find_plugin(GROUP, added[key])

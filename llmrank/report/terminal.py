@@ -147,7 +147,7 @@ def _marked(answer: str, call: Call) -> Text:
 
 def _places(story: CaseStory) -> Text:
     """Return a row per candidate, in the order of the ranking; those that are relevant in colour."""
-    ranking, titles, recalled = story.record.ranking, story.titles, story.recalled
+    ranking, titles, recalled, marks = story.record.ranking, story.titles, story.recalled, story.marks
     recall = {item_id: places_of(recalled, at) for at, item_id in enumerate(recalled.order)}
     shown = {item.item_id: f"{place}" for place, item in enumerate(story.shown, 1)}
     placed = len(story.record.placed)
@@ -155,21 +155,14 @@ def _places(story: CaseStory) -> Text:
     for at, item_id in enumerate(ranking.order):
         rank = places_of(ranking, at) if at < placed else "not placed"
         score = number(ranking.scores[at]) if ranking.scores and at < placed else ""
-        rows.append((titles[item_id], recall[item_id], shown[item_id], rank, score, _mark(story, item_id)))
+        rows.append((titles[item_id], recall[item_id], shown[item_id], rank, score, marks.get(item_id, "")))
     missed = [item_id for item_id in story.case.relevant if item_id not in titles]
-    rows += [(f"{one} (item id)", "–", "–", "not a candidate", "", _mark(story, one)) for one in missed]
+    rows += [(f"{one} (item id)", "–", "–", "not a candidate", "", marks[one]) for one in missed]
     header = ("title", "recall order", "order shown", "ranking", "score", "")
     cells = tuple(tuple(map(safe_for_console, row)) for row in rows)
     head, rule, *lines = str(TextTable(header, cells)).split("\n")
     styled = [Text(line, style="bold green" if row[-1] else "") for line, row in zip(lines, rows, strict=True)]
     return Text("\n").join([Text(head), Text(rule), *styled])
-
-
-def _mark(story: CaseStory, item_id: str) -> str:
-    """Return the mark of a relevant item, with its gain if gains differ from 1; empty for others."""
-    gains = story.case.gain_of
-    graded = any(gain != 1 for gain in gains.values())
-    return "" if item_id not in gains else f"◀ relevant, gain {gains[item_id]:g}" if graded else "◀ relevant"
 
 
 def _trained_table(metrics: Metrics, between_cells: str) -> Table:
@@ -259,9 +252,8 @@ def bounds(metrics: Metrics) -> Iterator[tuple[str, str]]:
         reached = "" if share is None else f"; {metrics.headline} reaches {share:.0%} of its ceiling"
         yield "recall", f"{metrics.recall:.1%} of a Case's relevant items are among its candidates, on average{reached}"
     if metrics.headline and metrics.proposed_cases and metrics.proposed_cases < metrics.judged_cases:
-        value, interval = estimate(
-            metrics[metrics.headline].proposed_only, metrics[metrics.headline].proposed_only_ci95
-        )
+        summary = metrics[metrics.headline]
+        value, interval = estimate(summary.proposed_only, summary.proposed_only_ci95)
         found = count_of(metrics.proposed_cases, "Case")
         yield "proposed", f"{metrics.headline} is {value} (95% CI {interval}) in the {found} with a relevant candidate"
     if (power := _power(metrics)) is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,8 +55,23 @@ class Bin:
     taken_ci95: tuple[float, float] | None
 
 
+class WithReliability(Shown):
+    """A calibration. It prints as two tables: the forecasts, and what was observed beside what was predicted."""
+
+    @abstractmethod
+    def reliability(self) -> TextTable:
+        """Return a row per bin of the predictions."""
+
+    def text(self, width: int | None = None) -> str:
+        """Return both tables and the notes."""
+        return f"{super().text(width)}\n\n{self.reliability()}"
+
+    def _repr_html_(self) -> str:
+        return super()._repr_html_() + self.reliability().to_html()
+
+
 @dataclass(frozen=True, repr=False)
-class Calibration(Shown):
+class Calibration(WithReliability):
     """The result of `calibration`. It prints as two tables: the forecasts, and the bins of the unscaled scores."""
 
     key, dropped = "calibration", ("Brier CI", "log loss CI")
@@ -105,13 +121,6 @@ class Calibration(Shown):
             f"{TEMPERED}: scores divided by a temperature chosen on the other half of the users. On all users it is "
             f"{self.temperature:.3g}: {meaning}.",
         )
-
-    def text(self, width: int | None = None) -> str:
-        """Return both tables and the notes."""
-        return f"{super().text(width)}\n\n{self.reliability()}"
-
-    def _repr_html_(self) -> str:
-        return super()._repr_html_() + self.reliability().to_html()
 
 
 SCORED, TEMPERED, EQUAL = "as scored", "with a temperature", "equal for all"
@@ -184,7 +193,7 @@ def calibration(run: Run) -> Calibration:
         len(pairs) - len(counted),
         scores.best_temperature(everyone),
         tuple(_forecast(name, scores, log, users) for name, log in logs.items()),
-        tuple(_bins(np.exp(logs[SCORED]), scores.taken, users[scores.case])),
+        tuple(Bin(*one) for one in binned(np.exp(logs[SCORED]), scores.taken, users[scores.case], (0.0, 1.0))),
     )
 
 
@@ -216,23 +225,29 @@ def _forecast(name: str, scores: _Scores, logs: Values, users: NDArray[np.intp])
     losses = stats.mean_interval(-logs[scores.taken > 0], users)
     squares = np.add.reduceat((probabilities - scores.taken) ** 2, scores.starts)
     brier = stats.mean_interval(squares, users)
-    error = np.abs(np.bincount(bin_of(probabilities), probabilities - scores.taken)).sum() / len(logs)
-    return Forecast(name, losses.value, losses.ci95, brier.value, brier.ci95, float(error))
+    error = calibration_error(probabilities, scores.taken)
+    return Forecast(name, losses.value, losses.ci95, brier.value, brier.ci95, error)
 
 
-def bin_of(probabilities: Values) -> NDArray[np.intp]:
+def calibration_error(predicted: Values, observed: Values) -> float:
+    """Return the mean distance between what is predicted and what is observed on average, over bins."""
+    return float(np.abs(np.bincount(_bin_of(predicted), predicted - observed)).sum() / len(predicted))
+
+
+def _bin_of(probabilities: Values) -> NDArray[np.intp]:
     """Return the bin of each value; bins have about equal counts, and equal values share one."""
     ordered = np.sort(probabilities)
     edges = ordered[np.linspace(0, len(ordered), BINS, endpoint=False).astype(np.intp)]
     return np.searchsorted(np.unique(edges), probabilities, "right")
 
 
-def _bins(probabilities: Values, taken: Values, users: NDArray[np.intp]) -> list[Bin]:
-    """Return the bins; `users` has each candidate's user."""
-    place, found = bin_of(probabilities), list[Bin]()
+def binned(
+    predicted: Values, observed: Values, users: NDArray[np.intp], bounds: tuple[float, float]
+) -> Iterator[tuple[float, float, int, float, float, tuple[float, float] | None]]:
+    """Yield, per bin, its lowest and highest prediction, its size, the mean prediction, and the mean that is observed
+    with its interval over users. `bounds` are those of an observed value."""
+    place = _bin_of(predicted)
     for at in np.unique(place):
         inside = place == at
-        share = stats.mean_interval(taken[inside], users[inside], bounds=(0.0, 1.0))
-        some = probabilities[inside]
-        found.append(Bin(float(some.min()), float(some.max()), len(some), float(some.mean()), share.value, share.ci95))
-    return found
+        mean, some = stats.mean_interval(observed[inside], users[inside], bounds=bounds), predicted[inside]
+        yield float(some.min()), float(some.max()), len(some), float(some.mean()), mean.value, mean.ci95

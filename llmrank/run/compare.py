@@ -105,7 +105,7 @@ class Comparison(Shown):
     unread: Mapping[str, int]
     """By Run: the compared Cases that have no readable answer and count as worst. Only Runs with some are listed."""
     failed: Mapping[str, int]
-    """By Run: those of them in which a call failed, such as because no endpoint answered."""
+    """By Run: those of them in which a call failed, for example because no endpoint answered."""
     results: tuple[PairedResult, ...]
     """A row per pair and measure."""
     settings: Mapping[str, tuple[object, ...]]

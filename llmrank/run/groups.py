@@ -92,7 +92,7 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     attribute of the relevant candidate; if there are several, the one with the highest gain counts.
 
     Groups by recall place come last, with a warning, and are corrected (Holm) apart from the others: any change of
-    order loses where the recall stage was right (place 1) and gains where it was wrong, so even random orders do.
+    order loses where the recall stage was right (place 1) and gains where it was wrong, even a random one.
 
     `by` names ways to group: `history`, `relevant item`, `recall place`, columns of the Cases, shared attributes, and
     `relevant NAME`.

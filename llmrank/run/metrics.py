@@ -373,9 +373,8 @@ def headline(measures: Sequence[Measure], cases: Iterable[Case] = ()) -> Measure
     binary = {case.rating for case in cases} - {None} == {0, 1}
 
     def likely(measure: Measure) -> tuple[bool, bool]:
-        return isinstance(measure, AUC) if binary else measure.is_headline, isinstance(
-            measure, RankingMeasure
-        ) and measure.k == USUAL_CUTOFF
+        is_first = isinstance(measure, AUC) if binary else measure.is_headline
+        return is_first, isinstance(measure, RankingMeasure) and measure.k == USUAL_CUTOFF
 
     return max(measures, key=likely)
 

@@ -86,8 +86,8 @@ def personal(run: Run) -> Personal:
     """
     means = run.metric_settings.rating_means
     if task_of(run.cases) != "rating" or means is None:
-        ranking = task_of(run.cases) != "rating"
-        problem = "--personal needs a Run of ratings" if ranking else "no training ratings are known"
+        is_ranking = task_of(run.cases) != "rating"
+        problem = "`personal` needs a Run of ratings" if is_ranking else "no training ratings are known"
         raise InputError(problem, path=run.path, hint="name a Run of predicted ratings, on data with a training part")
     cases = [
         case

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.errors import InputError, count_of
 from llmrank.measures import Ratings
-from llmrank.run.calibration import bin_of, halves_of
-from llmrank.run.tables import Shown, TextTable, between, estimate, number
+from llmrank.run.calibration import WithReliability, binned, calibration_error, halves_of
+from llmrank.run.tables import TextTable, between, estimate, number
 from llmrank.stats import Values
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class RatingBin:
 
 
 @dataclass(frozen=True, repr=False)
-class RatingCalibration(Shown):
+class RatingCalibration(WithReliability):
     """The result of `rating_calibration`. It prints as two tables: the forecasts, and the bins of the predictions."""
 
     key, dropped = "calibration", ("squared error CI",)
@@ -95,13 +95,6 @@ class RatingCalibration(Shown):
             "Brier score.",
         )
 
-    def text(self, width: int | None = None) -> str:
-        """Return both tables and the notes."""
-        return f"{super().text(width)}\n\n{self.reliability()}"
-
-    def _repr_html_(self) -> str:
-        return super()._repr_html_() + self.reliability().to_html()
-
 
 PREDICTED, CORRECTED, MEAN = "as predicted", "with a linear correction", "the mean rating for all"
 
@@ -138,7 +131,7 @@ def rating_calibration(run: Run) -> RatingCalibration:
         len(counted) - len(known),
         *_line(known.predicted, known.truth),
         tuple(_forecast(name, predicted, known, users) for name, predicted in ways),
-        tuple(_bins(known, users)),
+        tuple(RatingBin(*one) for one in binned(known.predicted, known.truth, users, known.scale)),
     )
 
 
@@ -152,16 +145,4 @@ def _line(predicted: Values, truth: Values) -> tuple[float, float]:
 
 def _forecast(name: str, predicted: Values, known: Ratings, users: NDArray[np.intp]) -> RatingForecast:
     squares = stats.mean_interval((predicted - known.truth) ** 2, users)
-    error = np.abs(np.bincount(bin_of(predicted), predicted - known.truth)).sum() / len(known)
-    return RatingForecast(name, squares.value, squares.ci95, float(error))
-
-
-def _bins(known: Ratings, users: NDArray[np.intp]) -> list[RatingBin]:
-    place, found = bin_of(known.predicted), list[RatingBin]()
-    for at in np.unique(place):
-        inside = place == at
-        true = stats.mean_interval(known.truth[inside], users[inside], bounds=known.scale)
-        some = known.predicted[inside]
-        ends = float(some.min()), float(some.max())
-        found.append(RatingBin(*ends, len(some), float(some.mean()), true.value, true.ci95))
-    return found
+    return RatingForecast(name, squares.value, squares.ci95, calibration_error(predicted, known.truth))

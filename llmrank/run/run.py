@@ -352,12 +352,16 @@ class CaseStory(Shown):
         times = Counter(item.title for item in asked)
         return {one.item_id: one.title + (f" [{one.item_id}]" if times[one.title] > 1 else "") for one in asked}
 
+    @property
+    def marks(self) -> dict[str, str]:
+        """The mark of each relevant item, by item id, with its gain if gains differ from 1."""
+        gains = self.case.gain_of
+        graded = any(gain != 1 for gain in gains.values())
+        return {item_id: "◀ relevant" + (f", gain {gain:g}" if graded else "") for item_id, gain in gains.items()}
+
     def table(self) -> TextTable:
         """Return the ranking: a row per placed candidate, and per relevant item whether placed or not."""
-        titles = self.titles
-        ranking, gains = self.record.ranking, self.case.gain_of
-        graded = any(gain != 1 for gain in gains.values())
-        marks = {item_id: "◀ relevant" + (f", gain {gain:g}" if graded else "") for item_id, gain in gains.items()}
+        titles, ranking, marks = self.titles, self.record.ranking, self.marks
         rows: list[tuple[str, ...]] = []
         for place, item_id in enumerate(ranking.order):
             placed, mark = place < len(self.record.placed), marks.get(item_id, "")

@@ -181,6 +181,16 @@ def test_a_made_ranker_gives_the_run_of_its_name(
     assert not (again.changes or again.unreadable)
 
 
+def test_a_made_ranker_has_the_seed_of_the_cases(tmp_path: Path) -> None:
+    """A Run has one seed, from which its orders are made again later."""
+    with serving(ScriptedServer(ANSWER)) as server:
+        with pytest.raises(InputError, match="the ranker has seed 5, and the Cases have seed 0"):
+            evaluate(tmp_path, server, prompt=None, ranker=lr.make_ranker("listwise", "rankgpt", seed=5))
+        seeded = lr.make_ranker("listwise", "rankgpt", seed=5)
+        run = evaluate(tmp_path, server, prompt=None, ranker=seeded, seed=5, order="shuffled")
+    assert run.settings["seed"] == 5 and not reparse(run).unreadable
+
+
 class Backwards(BaseRanker):
     """A plain class, whose attributes tell one from another."""
 

@@ -115,7 +115,7 @@ def test_cases_that_cannot_be_counted_are_said(tmp_path):
 
 def test_a_run_about_rankings_and_one_without_training_ratings_are_refused(tmp_path):
     cases = [ranking_case("a"), ranking_case("b")]
-    with pytest.raises(InputError, match="--personal needs a Run of ratings"):
+    with pytest.raises(InputError, match="`personal` needs a Run of ratings"):
         make_run(tmp_path / "rank", cases, [shuffled(one, 0) for one in cases]).personal()
     run = simulated(tmp_path, lambda user, item, taste: taste)
     blind = replace(run.metric_settings, rating_means=None)

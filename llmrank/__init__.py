@@ -15,8 +15,8 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from llmrank import measures
+    from llmrank.audit.run_audit import run_audit
     from llmrank.errors import LlmrankError
-    from llmrank.evaluation.auditing import run_audit
     from llmrank.evaluation.cases import load_cases
     from llmrank.evaluation.convert import convert
     from llmrank.evaluation.evaluate import evaluate
@@ -57,7 +57,7 @@ __all__ = [
 _MODULES = {
     "llmrank.errors": ("LlmrankError",),
     "llmrank.types": ("Case", "Event", "Item", "Outcome", "Ranking"),
-    "llmrank.evaluation.auditing": ("run_audit",),
+    "llmrank.audit.run_audit": ("run_audit",),
     "llmrank.evaluation.cases": ("load_cases",),
     "llmrank.evaluation.convert": ("convert",),
     "llmrank.evaluation.evaluate": ("evaluate",),

@@ -1,6 +1,6 @@
 """Audits: each answers one question about a method with a number, its interval, and a sentence.
 
-The audits here read finished Runs; those in `llmrank.evaluation.audits` ask the model."""
+The audits named here read finished Runs. `run_audit` evaluates variants of the same Cases, and reads their Runs."""
 
 from llmrank.audit.consistency import consistency
 from llmrank.audit.finding import Audit, AuditRow, Variants, read_audit

@@ -1,9 +1,10 @@
-"""Does a method give the same ranking when asked again, in another order or with another seed?"""
+"""`consistency`: does a method give the same ranking when asked again, in another order or with another seed?"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
 from statistics import fmean
 
@@ -21,7 +22,10 @@ from llmrank.audit.finding import (
     top_in_common,
     unread,
 )
+from llmrank.audit.options import ConsistencyOptions
+from llmrank.audit.plan import AuditPlan, Change, as_it_is, asking, refuse_fixed_order
 from llmrank.errors import InputError
+from llmrank.evaluation.evaluate import Evaluation
 from llmrank.run import Run
 from llmrank.run.compare import done_in_all
 from llmrank.run.tables import between
@@ -30,6 +34,15 @@ from llmrank.types import Ranking
 
 PERSISTENCE = 0.9
 """The p of rank-biased overlap: the first 10 ranks have 86% of the weight."""
+
+
+def plan_consistency(evaluation: Evaluation, options: ConsistencyOptions) -> AuditPlan:
+    """Return the plan: the Run of `eval`, and Runs in other orders; raises InputError if the order is fixed."""
+    order = refuse_fixed_order(evaluation)
+    changes: dict[str, Change] = {"order-1": as_it_is}
+    for at in range(1, options.orders):
+        changes[f"order-{at + 1}"] = partial(asking, order=f"shuffled-{order.number + at}")
+    return AuditPlan(changes, lambda runs: consistency(*runs.values()))
 
 
 def consistency(run: Run, other: Run, *more: Run) -> Audit:

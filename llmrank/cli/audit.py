@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from llmrank.audit.options import OPTIONS, AuditName
 from llmrank.cli.options import (
     GroupedCommand,
     evaluation_arguments,
@@ -18,7 +19,6 @@ from llmrank.cli.options import (
     settings_options,
 )
 from llmrank.cli.output import show
-from llmrank.evaluation.audits.options import OPTIONS, AuditName
 from llmrank.evaluation.settings import settings_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _add_command(name: AuditName, options: type) -> None:
     """Add the command of an audit that calls the model, with its own options and those of eval."""
 
     def run_audit(out: Path | None, dry_run: bool, as_json: bool, runs: tuple[Path, ...] = (), **values: Any) -> None:
-        from llmrank.evaluation.auditing import compose_audit
+        from llmrank.audit.run_audit import compose_audit
         from llmrank.evaluation.evaluate import check_error_rate
         from llmrank.progress import Progress
 

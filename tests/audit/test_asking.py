@@ -14,12 +14,12 @@ import pytest
 
 import llmrank as lr
 from llmrank.audit import Audit, AuditRow
+from llmrank.audit.history import history_variants
+from llmrank.audit.history import said as in_words
+from llmrank.audit.injection import injection_variants
+from llmrank.audit.run_audit import compose_audit
 from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import InputError
-from llmrank.evaluation.auditing import compose_audit
-from llmrank.evaluation.audits.history import history_variants
-from llmrank.evaluation.audits.history import said as in_words
-from llmrank.evaluation.audits.injection import injection_variants
 from llmrank.rankers.calibration import without_content
 from llmrank.types import BaseRanker, Case, Event, Item, Ranking, RankingSteps
 from tests.audit.model import USERS, N, cases

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from llmrank.audit import Audit, AuditRow, consistency, popularity, position, read_audit
+from llmrank.audit.paraphrase import paraphrase
 from llmrank.errors import InputError
-from llmrank.evaluation.audits.paraphrase import paraphrase
 from llmrank.rankers.order import Order
 from llmrank.run import Run
 from llmrank.types import Case, Ranking

@@ -16,11 +16,11 @@ import pytest
 import llmrank as lr
 from llmrank import stats
 from llmrank.audit import Audit, AuditRow
+from llmrank.audit.memorisation import first_half, without_titles
+from llmrank.audit.run_audit import compose_audit
 from llmrank.backends import BaseBackend
 from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import InputError
-from llmrank.evaluation.auditing import compose_audit
-from llmrank.evaluation.audits.memorisation import first_half, without_titles
 from llmrank.types import Case, Event, Item, Request, Response, Usage
 from tests.cli.command import asking
 from tests.cli.command import run as run_command

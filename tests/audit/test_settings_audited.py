@@ -12,8 +12,8 @@ import pytest
 import llmrank as lr
 from llmrank.audit import Audit, AuditRow
 from llmrank.audit.contrast import worth
+from llmrank.audit.run_audit import compose_audit
 from llmrank.errors import InputError
-from llmrank.evaluation.auditing import compose_audit
 from llmrank.prompting import shipped_wordings
 from llmrank.types import Request, Usage
 from tests.audit.model import ASKING, USERS, Asked, Model, cases

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 import llmrank as lr
+from llmrank.audit.run_audit import compose_audit
+from llmrank.audit.variance import Component, variance_components
 from llmrank.errors import InputError
-from llmrank.evaluation.auditing import compose_audit
-from llmrank.evaluation.audits.variance import Component, variance_components
 from tests.audit.model import ASKING, USERS, Asked, Model, cases
 from tests.audit.test_settings_audited import reworded
 from tests.evaluation.serving import cases as few_cases

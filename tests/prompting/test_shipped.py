@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmrank.evaluation.audits.paraphrase import TEXT
+from llmrank.audit.paraphrase import TEXT
 from llmrank.prompting import View, load_template, shipped_wordings, template_paths
 from llmrank.types import Case, Event, Item
 

@@ -8,9 +8,9 @@ from random import Random
 
 from llmrank.audit.contrast import Contrast, worth
 from llmrank.audit.finding import Audit, Variants, difference_rows, sentence_of, unread
+from llmrank.audit.options import HistoryOptions
+from llmrank.audit.plan import AuditPlan, changing_cases
 from llmrank.errors import InputError, count_of
-from llmrank.evaluation.audits.options import HistoryOptions
-from llmrank.evaluation.audits.plan import AuditPlan, changing_cases
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.run import Run
 from llmrank.types import Case, Event

@@ -22,9 +22,9 @@ from llmrank.audit.finding import (
     share_first,
     unread,
 )
+from llmrank.audit.options import InjectionOptions
+from llmrank.audit.plan import AuditPlan, changing_cases, refuse_unnamed
 from llmrank.errors import InputError
-from llmrank.evaluation.audits.options import InjectionOptions
-from llmrank.evaluation.audits.plan import AuditPlan, changing_cases, refuse_unnamed
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.rankers.order import Order
 from llmrank.run import Run

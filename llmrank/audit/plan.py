@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from llmrank.audit import Audit, Variants
+from llmrank.audit.finding import Audit, Variants
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import cases_hash
 from llmrank.evaluation.evaluate import Evaluation

@@ -7,9 +7,9 @@ from functools import partial
 
 from llmrank.audit.contrast import Contrast
 from llmrank.audit.finding import Audit, with_reasons
+from llmrank.audit.options import IdentifiersOptions
+from llmrank.audit.plan import AuditPlan, as_it_is, asking, refuse_catalogue, template_of
 from llmrank.errors import InputError
-from llmrank.evaluation.audits.options import IdentifiersOptions
-from llmrank.evaluation.audits.plan import AuditPlan, as_it_is, asking, refuse_catalogue, template_of
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.method import check_prompt
 from llmrank.prompting import PromptTemplate, View

@@ -30,10 +30,10 @@ from llmrank.audit.finding import (
     unread,
     with_reasons,
 )
+from llmrank.audit.options import PARTS, MemorisationOptions
+from llmrank.audit.plan import AuditPlan, Change, as_it_is, changing_cases, refuse_catalogue, template_of
 from llmrank.data.cases import held_out
 from llmrank.errors import InputError, count_of
-from llmrank.evaluation.audits.options import PARTS, MemorisationOptions
-from llmrank.evaluation.audits.plan import AuditPlan, Change, as_it_is, changing_cases, refuse_catalogue, template_of
 from llmrank.evaluation.cases import CaseSet, cases_hash
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.method import with_settings

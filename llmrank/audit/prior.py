@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from llmrank.audit.finding import Audit
+from llmrank.audit.options import PriorOptions
+from llmrank.audit.plan import AuditPlan, changing_cases, refuse_unnamed
 from llmrank.audit.position import place_audit, shuffled_stories
 from llmrank.errors import InputError
-from llmrank.evaluation.audits.options import PriorOptions
-from llmrank.evaluation.audits.plan import AuditPlan, changing_cases, refuse_unnamed
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.rankers.calibration import without_content
 from llmrank.rankers.order import Order

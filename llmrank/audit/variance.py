@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.audit.contrast import Contrast
 from llmrank.audit.finding import Audit, AuditRow, mean_row, unread, with_reasons
+from llmrank.audit.options import VarianceOptions
+from llmrank.audit.paraphrase import changing_wording
+from llmrank.audit.plan import AuditPlan, Change, as_it_is, asking
 from llmrank.errors import InputError
-from llmrank.evaluation.audits.options import VarianceOptions
-from llmrank.evaluation.audits.paraphrase import changing_wording
-from llmrank.evaluation.audits.plan import AuditPlan, Change, as_it_is, asking
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.rankers.order import Order
 from llmrank.run import Run

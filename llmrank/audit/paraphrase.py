@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.audit.contrast import Contrast
 from llmrank.audit.finding import Audit, AuditRow
+from llmrank.audit.options import SHIPPED, ParaphraseOptions
+from llmrank.audit.plan import AuditPlan, Change, as_it_is, asking, template_of
 from llmrank.errors import InputError
-from llmrank.evaluation.audits.options import SHIPPED, ParaphraseOptions
-from llmrank.evaluation.audits.plan import AuditPlan, Change, as_it_is, asking, template_of
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.method import asked_template
 from llmrank.prompting import PromptTemplate, shipped_wordings

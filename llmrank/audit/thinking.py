@@ -9,9 +9,9 @@ from math import comb, nan
 
 from llmrank.audit.contrast import Contrast
 from llmrank.audit.finding import Audit, AuditRow, mean_row, mid_ranks
+from llmrank.audit.options import ThinkingOptions
+from llmrank.audit.plan import AuditPlan, Change, as_it_is, asking, template_of
 from llmrank.errors import InputError, count_of
-from llmrank.evaluation.audits.options import ThinkingOptions
-from llmrank.evaluation.audits.plan import AuditPlan, Change, as_it_is, asking, template_of
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.method import check_prompt
 from llmrank.prompting import PromptTemplate, parse_thinking

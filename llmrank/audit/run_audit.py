@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.audit import READS_RUNS, Audit
+from llmrank.audit.consistency import plan_consistency
+from llmrank.audit.history import plan_history
+from llmrank.audit.identifiers import plan_identifiers
+from llmrank.audit.injection import plan_injection
+from llmrank.audit.memorisation import plan_memorisation
+from llmrank.audit.options import OPTIONS, AuditName
+from llmrank.audit.paraphrase import plan_paraphrase
+from llmrank.audit.plan import AuditPlan
+from llmrank.audit.position import plan_position
+from llmrank.audit.prior import plan_prior
+from llmrank.audit.thinking import plan_thinking
+from llmrank.audit.variance import plan_variance
 from llmrank.errors import InputError, nearest
-from llmrank.evaluation.audits.consistency import plan_consistency
-from llmrank.evaluation.audits.history import plan_history
-from llmrank.evaluation.audits.identifiers import plan_identifiers
-from llmrank.evaluation.audits.injection import plan_injection
-from llmrank.evaluation.audits.memorisation import plan_memorisation
-from llmrank.evaluation.audits.options import OPTIONS, AuditName
-from llmrank.evaluation.audits.paraphrase import plan_paraphrase
-from llmrank.evaluation.audits.plan import AuditPlan
-from llmrank.evaluation.audits.position import plan_position
-from llmrank.evaluation.audits.prior import plan_prior
-from llmrank.evaluation.audits.thinking import plan_thinking
-from llmrank.evaluation.audits.variance import plan_variance
 from llmrank.evaluation.cases import CaseSource
 from llmrank.evaluation.evaluate import CostEstimate, Evaluation, compose
 from llmrank.evaluation.settings import gather, settings_of
@@ -116,7 +116,7 @@ def run_audit(name: AuditName, cases: CaseSource, *, out: str | Path | None = No
             `thinking`: does reasoning improve it? `variance`: how much would the result vary if it were measured again?
         cases: The Cases, as for `evaluate`.
         out: Folder that holds one Run per variant; None: one folder per Run under `results/`.
-        arguments: The audit's own options (see `llmrank.evaluation.audits.options`), such as `last=5` for `history`
+        arguments: The audit's own options (see `llmrank.audit.options`), such as `last=5` for `history`
             or `wording=["mine.jinja"]` for `paraphrase`, and the other arguments of `evaluate`. The limits apply to
             all variants together.
 

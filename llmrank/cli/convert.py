@@ -38,12 +38,10 @@ Examples:
 @option("--file-order", is_flag=True, help="Order events as they appear in --histories, for data without timestamps.")
 @option("--drop-duplicates", is_flag=True, help="Keep only the best rank of an item that is listed twice.")
 @skip_bad_rows_option
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz.")
 @force_option
 @config_option
-def convert(
-    proposed: Path, source: str, output: Path, overwrite: bool, columns: tuple[str, ...], **options: Any
-) -> None:
+def convert(proposed: Path, source: str, out: Path, overwrite: bool, columns: tuple[str, ...], **options: Any) -> None:
     """Convert PROPOSED, a file from another recall stage or a folder of Parquet parts, into a candidate file.
 
     \b
@@ -59,7 +57,7 @@ def convert(
     from llmrank.data.external_formats import convert_file
     from llmrank.evaluation.cases import column_roles
 
-    rows, notes = convert_file(proposed, source, output, overwrite=overwrite, columns=column_roles(columns), **options)
+    rows, notes = convert_file(proposed, source, out, overwrite=overwrite, columns=column_roles(columns), **options)
     for note in notes:
         say(note)
-    click.echo(f"{output}: {count_of(rows, 'Case')}")
+    click.echo(f"{out}: {count_of(rows, 'Case')}")

@@ -25,14 +25,14 @@ from llmrank.run.tracking import Tracker
     type=click.Choice([*get_args(ExportFormat), *get_args(Tracker)]),
     help="Format of the rankings or the table, or a tracker.",
 )
-@click.option("-o", "--output", help="File to write; for mlflow the tracking URI, for wandb the folder.")
+@click.option("-o", "--out", help="File to write; for mlflow the tracking URI, for wandb the folder.")
 @option("--project", help="The wandb project, or the MLflow experiment.  [default: the tracker's]")
 @option("--no-files", is_flag=True, help="Do not upload the files of RUN to the tracker. They contain user data.")
 @force_option
 def export(
     run: Path,
     form: Any,  # noqa: ANN401 - click has checked it
-    output: str | None,
+    out: str | None,
     project: str | None,
     no_files: bool,
     overwrite: bool,
@@ -46,13 +46,13 @@ def export(
 
     if form in get_args(Tracker):
         with redirect_stdout(sys.stderr):  # MLflow prints messages on stdout
-            made = load_run(run).track(form, where=output, project=project, files=not no_files)
+            made = load_run(run).track(form, where=out, project=project, files=not no_files)
         click.echo(made)
         return
-    if output is None:
+    if out is None:
         raise click.UsageError("give the file to write: -o FILE")
     found = load_run(run)
     if found.unfinished:
         say(f"{run} is not finished: {found.unfinished} of {count_of(len(found), 'Case')} left out.")
-    for path in found.export(output, form, overwrite=overwrite):
+    for path in found.export(out, form, overwrite=overwrite):
         click.echo(str(path))

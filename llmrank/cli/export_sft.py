@@ -29,7 +29,7 @@ Example:
     show_default=True,
     help="trl: prompt and completion, both messages; openai: messages.",
 )
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="JSON Lines file.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="JSON Lines file.")
 @options.force_option
 @options.settings_options(PromptSettings, "prompt and method")
 @options.settings_options(CaseSettings, "data", without=["data", "users", "skip_bad_rows"])
@@ -37,7 +37,7 @@ Example:
 @options.settings_options(ModelSettings, "model")
 @options.json_option
 @options.config_option
-def export_sft_command(data: str, output: Path, overwrite: bool, form: SftFormat, as_json: bool, **values: Any) -> None:
+def export_sft_command(data: str, out: Path, overwrite: bool, form: SftFormat, as_json: bool, **values: Any) -> None:
     """Write the prompts that `eval` would send about DATA, each with its correct answer.
 
     The correct answer is the user's last training event, or its rating. A prompt about a single item (tallrec) is also
@@ -48,12 +48,12 @@ def export_sft_command(data: str, output: Path, overwrite: bool, form: SftFormat
 
     prompt, model = options.settings_from(PromptSettings, values), options.settings_from(ModelSettings, values)
     cases = options.settings_from(CaseSettings, values | {"data": data})
-    card = export_sft(cases, output, form=form, overwrite=overwrite, prompt=prompt, model=model, say=say)
+    card = export_sft(cases, out, form=form, overwrite=overwrite, prompt=prompt, model=model, say=say)
     if as_json:
         show_json(card)
     else:
         cut = f", {card['split']}" if card["split"] else ""
-        click.echo(f"{output}: {card['data']}{cut}; examples: {card['examples']:,}. {card['note']}")
+        click.echo(f"{out}: {card['data']}{cut}; examples: {card['examples']:,}. {card['note']}")
         if card["not_proposed"]:
             missed = f"{card['not_proposed']:,} of {card['cases']:,}"
             click.echo(f"Cases left out, because recall did not propose their correct item: {missed}")

@@ -33,7 +33,7 @@ Examples:
 """,
 )
 @click.argument("data")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for the adapter.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for the adapter.")
 @options.option("--model", default=DEFAULT_MODEL, show_default=True, help="Base model: folder or hub name.")
 @options.option(
     "--validation-users",
@@ -48,7 +48,7 @@ Examples:
 @options.settings_options(PromptSettings, "prompt and method")
 @options.json_option
 @options.config_option
-def finetune_command(data: str, output: Path, model: str, validation_users: int, as_json: bool, **values: Any) -> None:
+def finetune_command(data: str, out: Path, model: str, validation_users: int, as_json: bool, **values: Any) -> None:
     """Train an adapter on DATA, a dataset's name or folder; or, with --prompt, a file of Cases with known answers.
 
     Without --prompt, the adapter continues sequences of titles, for `eval --ranker next_title`. With --prompt, it
@@ -71,7 +71,7 @@ def finetune_command(data: str, output: Path, model: str, validation_users: int,
     cases = options.settings_from(CaseSettings, values | {"data": data})
     card = finetune(
         cases,
-        output,
+        out,
         prompt=prompt if prompted else None,
         model=model,
         validation_users=validation_users,
@@ -83,14 +83,14 @@ def finetune_command(data: str, output: Path, model: str, validation_users: int,
         return
     best = card["validation"]
     over = " over the users whose item recall proposed" if best["measure"].startswith("NDCG") else ""
-    click.echo(f"{output}: {count_of(card['best_targets'], 'target')} of {card['data']['name']}, {card['minutes']} min")
+    click.echo(f"{out}: {count_of(card['best_targets'], 'target')} of {card['data']['name']}, {card['minutes']} min")
     click.echo(f"validation {best['measure']} {best['best']:.4f}{over}")
-    use = f"--prompt {card['prompt']['prompt']} --adapter {output}" if prompted else _title_options(card, data, output)
+    use = f"--prompt {card['prompt']['prompt']} --adapter {out}" if prompted else _title_options(card, data, out)
     others = ", with the options of this training" if prompted else ", with the data options of this training"
     click.echo(f"Use it: llmrank eval {use}" + (others if prompted or cases != CaseSettings(cases.data) else ""))
 
 
-def _title_options(card: Mapping[str, Any], data: str, output: Path) -> str:
+def _title_options(card: Mapping[str, Any], data: str, out: Path) -> str:
     """Return the `eval` options that use an adapter for titles."""
     weight, term = card["fusion"]["weight"], card["fusion"]["term"]
-    return f"--data {data} --ranker next_title --adapter {output} --fuse {weight} --fuse-term {term}"
+    return f"--data {data} --ranker next_title --adapter {out} --fuse {weight} --fuse-term {term}"

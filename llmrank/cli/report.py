@@ -11,7 +11,7 @@ from llmrank.cli.options import force_option, option
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@option("-o", "--output", default=None, type=click.Path(path_type=Path, dir_okay=False), help="HTML file to write.")
+@option("-o", "--out", default=None, type=click.Path(path_type=Path, dir_okay=False), help="HTML file to write.")
 @option(
     "--figures",
     default=None,
@@ -36,7 +36,7 @@ from llmrank.cli.options import force_option, option
 @force_option
 def report(
     runs: tuple[Path, ...],
-    output: Path | None,
+    out: Path | None,
     figures: Path | None,
     audits: tuple[Path, ...],
     by: tuple[str, ...],
@@ -51,12 +51,12 @@ def report(
     from llmrank.report import write_figures, write_page
     from llmrank.run import load_run
 
-    if output is None and figures is None:
+    if out is None and figures is None:
         raise click.UsageError("choose an output: -o FILE for the page, --figures DIR for its figures")
     loaded, shown = [*map(load_run, runs)], [*map(read_audit, audits)]
     if figures is not None:
         for file in write_figures(figures, *loaded, audits=shown, by=by, overwrite=overwrite):
             click.echo(file)
-    if output is not None:
-        write_page(output, *loaded, audits=shown, by=by, overwrite=overwrite)
-        click.echo(f"{output}: {output.stat().st_size / 1000:,.0f} kB")
+    if out is not None:
+        write_page(out, *loaded, audits=shown, by=by, overwrite=overwrite)
+        click.echo(f"{out}: {out.stat().st_size / 1000:,.0f} kB")

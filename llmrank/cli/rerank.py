@@ -23,7 +23,7 @@ Examples:
 )
 @click.argument("candidates", type=click.Path(path_type=Path, exists=True))
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz; or a folder."
+    "-o", "--out", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz; or a folder."
 )
 @options.settings_options(PromptSettings, "prompt and method", here=RERANK_HELP)
 @options.settings_options(ModelSettings, "model")
@@ -37,7 +37,7 @@ Examples:
 @options.config_option
 def rerank(
     candidates: Path,
-    output: Path,
+    out: Path,
     seed: int,
     skip_bad_rows: bool,
     force: bool,
@@ -62,6 +62,6 @@ def rerank(
     setup, _ = Setup.of(prompt=prompt, model=model, limits=limits)
     job = RerankJob(setup, scale, seed, skip_bad_rows)
     if dry_run:
-        show(estimate_rerank(candidates, output, job, Progress(), force=force), as_json=as_json)
+        show(estimate_rerank(candidates, out, job, Progress(), force=force), as_json=as_json)
         return
-    show(rerank_files(candidates, output, job, force=force, reporter=Progress()), as_json=as_json)
+    show(rerank_files(candidates, out, job, force=force, reporter=Progress()), as_json=as_json)

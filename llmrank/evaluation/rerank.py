@@ -385,14 +385,14 @@ def _rerank_partitions(
 
 
 @overload
-def rerank(candidates: str | Path, output: str | Path, **arguments: Any) -> Reranked: ...
+def rerank(candidates: str | Path, out: str | Path, **arguments: Any) -> Reranked: ...
 @overload
 def rerank(
-    candidates: Iterable[Case] | ArrowTable | DataFrame, output: None = None, **arguments: Any
+    candidates: Iterable[Case] | ArrowTable | DataFrame, out: None = None, **arguments: Any
 ) -> list[Ranking]: ...
 def rerank(
     candidates: str | Path | Iterable[Case] | ArrowTable | DataFrame,
-    output: str | Path | None = None,
+    out: str | Path | None = None,
     *,
     prompt: str | Path | PromptSettings | None = None,
     model: str | ModelSettings | None = None,
@@ -410,7 +410,7 @@ def rerank(
     Args:
         candidates: Path of a candidate file or a folder of them; Cases; or a table with the columns of a candidate file
             (pandas, polars, pyarrow).
-        output: Path to write; None for Cases and tables, whose Rankings are returned in the same order.
+        out: Path to write; None for Cases and tables, whose Rankings are returned in the same order.
         prompt: Name or path of a template, or a `PromptSettings`.
         model: Name of the model, or a `ModelSettings`.
         seed: Seed for shuffles, shots and sampling.
@@ -427,17 +427,17 @@ def rerank(
         ScaleSettings,
         prompt=prompt,
         model=model,
-        beside=("output", "force", "progress", "seed", "skip_bad_rows"),
+        beside=("out", "force", "progress", "seed", "skip_bad_rows"),
         **settings,
     )
     job, reporter = RerankJob(setup, scale, seed, skip_bad_rows), reporter_of(progress)
     if isinstance(candidates, str | Path):
-        if output is None:
-            raise InputError("reranking a file needs an output path", field="output", hint="give the file to write")
-        return rerank_files(Path(candidates), Path(output), job, force=force, reporter=reporter)
-    if output is not None:
+        if out is None:
+            raise InputError("reranking a file needs an output path", field="out", hint="give the file to write")
+        return rerank_files(Path(candidates), Path(out), job, force=force, reporter=reporter)
+    if out is not None:
         hint = "omit it, or pass a candidate file instead of Cases"
-        raise InputError("the Rankings of Cases are returned, not written", field="output", hint=hint)
+        raise InputError("the Rankings of Cases are returned, not written", field="out", hint=hint)
     if isinstance(candidates, ArrowTable | DataFrame):
         table = CandidateFile(candidates, truth="ignored", skip_bad_rows=skip_bad_rows)
         for note in table.summary.notes():

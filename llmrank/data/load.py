@@ -109,7 +109,11 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
     import datasets
     from datasets.exceptions import DatasetsError
     from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import logging as hub_log
 
+    # It warns of each of its retries, but only the last failure matters.
+    verbosity = hub_log.get_verbosity()
+    hub_log.set_verbosity_error()
     # The bases include the error of the hub's HTTP library, which differs between versions.
     unreachable: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
     try:
@@ -129,6 +133,8 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
         message = one_line(str(error).partition("\n")[0])
         problem = f"{name} cannot be read from the hub ({type(error).__name__}: {message})"
         raise MissingError(problem, hint="check the name and the connection, or use a local folder") from error
+    finally:
+        hub_log.set_verbosity(verbosity)
     return tables_to_rows(tables[items] if items else None, tables[events], columns)
 
 

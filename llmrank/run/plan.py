@@ -124,6 +124,8 @@ class Plan(Shown):
         """Return the assumptions behind the plan, in sentences."""
         first = self.columns[0].spread
         detect = f"detect: find a difference of {self.measure} from recall order, 80% power, p < .05, paired on users"
+        if any(needed > self.available for one in self for needed in one.users_needed):
+            detect += f". These data have {count_of(self.available, 'user')}"
         if self.run is not None:
             return detect, f"standard deviation of the differences of {count_of(first.users, 'user')}: {self.run}"
         more = f" of {self.available:,}; --users 0 takes all" if first.users < self.available else ""

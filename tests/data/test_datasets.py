@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -18,7 +19,7 @@ import pytest
 from llmrank.data.dataset import Dataset
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import parse_split
-from llmrank.errors import InputError
+from llmrank.errors import InputError, MissingError
 
 Find = Callable[[str], Path]
 
@@ -491,6 +492,25 @@ def test_hub_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_hub_needs_a_name(name: str) -> None:
     with pytest.raises(InputError, match="the name after hf: is missing"):
         load_dataset(name)
+
+
+def test_an_unreachable_hub_is_one_error_without_the_lines_of_its_library(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("huggingface_hub")
+
+    def unreachable(name: str) -> list[str]:
+        # As the hub's library does between its retries, which take half a minute.
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying %s in 8s [Retry 4/5].", name)
+        raise ConnectionError(f"Couldn't reach '{name}' on the Hub")
+
+    monkeypatch.setattr("datasets.get_dataset_config_names", unreachable)
+    monkeypatch.setattr(logger, "propagate", True)
+    with pytest.raises(MissingError, match="owner/name cannot be read from the hub"):
+        load_dataset("hf:owner/name")
+    assert not caplog.records
+    logger.warning("later lines are shown again")
+    assert len(caplog.records) == 1
 
 
 # --- what is wrong, and where ---------------------------------------------------------------------------------------

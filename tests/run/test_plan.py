@@ -64,7 +64,12 @@ def test_the_columns_hold_the_formula_and_the_table_says_it() -> None:
         "if it differs as random order does",
     ):
         assert part in " ".join(text.split()), text
-    assert max(map(len, text.splitlines())) <= 80
+    assert max(map(len, text.splitlines())) <= 80 and "These data have" not in text
+
+
+def test_a_difference_that_needs_more_users_than_the_data_have_is_said() -> None:
+    text = str(planned(Spread("random order", 40, 0.2), detect=0.01))
+    assert "These data have 943 users" in " ".join(text.split()), text
 
 
 def test_the_spread_of_a_run_is_that_of_its_differences(tmp_path: Path) -> None:

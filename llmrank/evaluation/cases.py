@@ -396,7 +396,7 @@ def reachable(cases: Iterable[Case]) -> list[Case]:
 def _recalled(
     split: Split, users: Sequence[str], settings: CaseSettings, say: Say
 ) -> tuple[list[Case], str, Mapping[str, object]]:
-    from llmrank.evaluation.trained import fit, seed_of
+    from llmrank.evaluation.trained import fit, package_of, seed_of
     from llmrank.recall import candidates_for, recall_settings, tuned_model
 
     k = settings.k or DEFAULT_CANDIDATES
@@ -415,7 +415,7 @@ def _recalled(
         evaluation = f"sampled({k - 1}, uniform, seed {settings.seed})"
     else:
         evaluation = f"recall-limited({model.name}@{k})"
-    return cases, evaluation, recall_settings(model, k)
+    return cases, evaluation, {**recall_settings(model, k), **package_of(model.name)}
 
 
 def _catalogue_cases(split: Split, users: Sequence[str]) -> list[Case]:

@@ -23,7 +23,18 @@ from llmrank.run.beyond import BeyondAccuracy, beyond_accuracy
 from llmrank.run.calibration import Calibration, calibration
 from llmrank.run.depth import Depth, depth
 from llmrank.run.export import ExportFormat, export
-from llmrank.run.folder import CASES, EVALUATION, METRICS, RECORDS, SHOT, SHOTS, read_manifest, read_part, read_records
+from llmrank.run.folder import (
+    CASES,
+    EVALUATION,
+    METRICS,
+    RECORDS,
+    REPEAT,
+    SHOT,
+    SHOTS,
+    read_manifest,
+    read_part,
+    read_records,
+)
 from llmrank.run.groups import Groups, groups
 from llmrank.run.metrics import (
     USUAL_CUTOFF,
@@ -49,7 +60,6 @@ if TYPE_CHECKING:
 
     from llmrank.run.tracking import Tracker
 
-REPEAT = "repeat the command that made the Run; it writes the file again"
 HISTORY_SHOWN = 10
 """How many of the newest events a printed story shows."""
 

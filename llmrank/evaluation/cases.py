@@ -22,6 +22,7 @@ from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseS
 from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.files import FROM_A_PIPE, check_no_device
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life, silent
+from llmrank.run.metrics import WHOLE_CATALOGUE
 from llmrank.types import Case, Event, Item, Task
 
 FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json", ".csv", ".tsv", ".txt", ".xlsx")
@@ -347,7 +348,7 @@ def _of_users(
     if task == "rating":
         cases, evaluation = sorted(rating_cases(split, drawn), key=lambda case: case.case_id), "ratings"
     elif catalogue:
-        cases, evaluation = _catalogue_cases(split, drawn), "full"
+        cases, evaluation = _catalogue_cases(split, drawn), WHOLE_CATALOGUE
     else:
         cases, evaluation, manifest["recall"] = _recalled(split, drawn, settings, say)
     return CaseSet(

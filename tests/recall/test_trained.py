@@ -129,6 +129,7 @@ def test_the_extra_fits_beside_vllm() -> None:
 
 
 @EACH
+@pytest.mark.filterwarnings("error:enable_nested_tensor")
 def test_the_loss_falls_and_the_next_item_is_learned(name: str) -> None:
     epochs: list[Epoch] = []
     split = ring()

@@ -22,6 +22,7 @@ from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseS
 from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.files import FROM_A_PIPE, check_no_device
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life, silent
+from llmrank.run.metrics import WHOLE_CATALOGUE
 from llmrank.types import Case, Event, Item, Task
 
 FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json", ".csv", ".tsv", ".txt", ".xlsx")
@@ -347,7 +348,7 @@ def _of_users(
     if task == "rating":
         cases, evaluation = sorted(rating_cases(split, drawn), key=lambda case: case.case_id), "ratings"
     elif catalogue:
-        cases, evaluation = _catalogue_cases(split, drawn), "full"
+        cases, evaluation = _catalogue_cases(split, drawn), WHOLE_CATALOGUE
     else:
         cases, evaluation, manifest["recall"] = _recalled(split, drawn, settings, say)
     return CaseSet(
@@ -396,7 +397,7 @@ def reachable(cases: Iterable[Case]) -> list[Case]:
 def _recalled(
     split: Split, users: Sequence[str], settings: CaseSettings, say: Say
 ) -> tuple[list[Case], str, Mapping[str, object]]:
-    from llmrank.evaluation.trained import fit, seed_of
+    from llmrank.evaluation.trained import fit, package_of, seed_of
     from llmrank.recall import candidates_for, recall_settings, tuned_model
 
     k = settings.k or DEFAULT_CANDIDATES
@@ -415,7 +416,7 @@ def _recalled(
         evaluation = f"sampled({k - 1}, uniform, seed {settings.seed})"
     else:
         evaluation = f"recall-limited({model.name}@{k})"
-    return cases, evaluation, recall_settings(model, k)
+    return cases, evaluation, {**recall_settings(model, k), **package_of(model.name)}
 
 
 def _catalogue_cases(split: Split, users: Sequence[str]) -> list[Case]:

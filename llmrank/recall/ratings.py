@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+LEAST_RATINGS = 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatingModel(TrainedModel):
     """Base class of rating models, whose scores are predicted ratings.
 
     Predictions are clipped to the range of the training ratings. (The data set's scale may come from all ratings,
-    including test ratings.) The loss is the squared error of the training ratings; validation measures the RMSE. The
-    terms of users and items without training ratings are 0.
+    including test ratings.) The loss is the squared error of the training ratings; validation measures the RMSE. For a
+    user or an item without training ratings, the prediction is the mean of all training ratings.
     """
 
     quality_name: ClassVar[str] = "-RMSE"
@@ -68,8 +71,9 @@ class RatingLearner(NetworkLearner):
     def __init__(self, model: RatingModel, split: Split) -> None:
         dataset, ratings = split.dataset, ratings_of(split.train)
         rated = ~np.isnan(ratings)
-        if not rated.any():
-            raise InputError(f"{dataset.name} has no training ratings", field="rating", hint="use data with ratings")
+        if rated.sum() < LEAST_RATINGS:
+            problem = f"{dataset.name} has {'one training rating' if rated.any() else 'no training ratings'}"
+            raise InputError(problem, field="rating", hint="use data with more ratings")
         users, items, train = len(dataset.users), len(dataset.items), split.train.take(rated)
         self.model, self.items = model, items
         self.user, self.item, self.rating = train.user.astype(np.int64), train.item.astype(np.int64), ratings[rated]
@@ -81,10 +85,9 @@ class RatingLearner(NetworkLearner):
         super().__init__(model.seed, len(self.rating), lambda: network(model, users, items), **adam)
 
     def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
-        """Yield the squared error of each step."""
+        """Yield the squared error of each step. A single last rating joins the step before: batch norm needs two."""
         torch = library("torch")
-        for at in range(0, len(order), self.model.batch):
-            rows = order[at : at + self.model.batch]
+        for rows in np.split(order, range(self.model.batch, len(order) - 1, self.model.batch)):
             wanted = torch.from_numpy((self.rating[rows] - self.mean).astype(np.float32))
             yield torch.nn.functional.mse_loss(self.added(rows), wanted), len(rows)
 
@@ -119,7 +122,7 @@ class MLP(RatingModel):
     """A multilayer perceptron over the embeddings of user and item, plus their biases (Kang et al. 2023)."""
 
     name: ClassVar[str] = "mlp"
-    least: ClassVar[Mapping[str, int]] = MappingProxyType({"hidden": 2})
+    least: ClassVar[Mapping[str, int]] = MappingProxyType({"hidden": 2, "batch": 2})
     hidden: int = 64
     """Units of the first hidden layer; the second has half as many."""
     dropout: float = 0.2

@@ -68,6 +68,7 @@ class _HistoryLearner(RatingLearner):
         torch = library("torch")
         at = ends[:, None] + np.arange(-self.length, 0)
         there = at >= starts[:, None]
+        at = np.maximum(at, 0)  # fewer events in all than `length`
         items = np.where(there, self.item[at] + 1, 0)
         ratings = np.where(there, self.rating[at] - self.mean, 0.0).astype(np.float32)
         return torch.from_numpy(items), torch.from_numpy(ratings)

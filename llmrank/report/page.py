@@ -116,7 +116,7 @@ def _run(run: Run, name: str, measure: str | None) -> dict[str, Any]:
     stories = list(run)
     values = run.per_case(headline, run.done).tolist() if headline else [None] * len(stories)
     calls = _calls(run)
-    compared = None if rating or metrics.target_forced else headline
+    compared = headline if metrics.has_recall_order and not rating else None
     recall_order = run.recall_order(compared).tolist() if compared else [None] * len(stories)
     return {
         "name": name,

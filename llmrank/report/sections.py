@@ -109,8 +109,8 @@ def has_errors(run: Run) -> bool:
 
 
 def recalled_runs(runs: Named) -> Named:
-    """Return the ranking Runs that can be compared with recall order: those without appended targets."""
-    return [(name, run) for name, run in ranked_runs(runs) if not run.metrics.target_forced]
+    """Return the ranking Runs that can be compared with recall order."""
+    return [(name, run) for name, run in ranked_runs(runs) if run.metrics.has_recall_order]
 
 
 def groups_of(run: Run, by: Sequence[str]) -> Groups:

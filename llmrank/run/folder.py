@@ -6,6 +6,7 @@ command that made it continues it. Only the owner can read its files, since answ
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -18,6 +19,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from llmrank.data.candidate_writing import write_cases
+from llmrank.data.candidates import read_cases
 from llmrank.errors import InputError, one_line, refuse_differences
 from llmrank.files import PRIVATE, append_line, cannot_write, claim, json_bytes, make_private, write_json, write_whole
 from llmrank.prices import Tariff
@@ -34,7 +36,10 @@ SHOTS = "shots.parquet"
 """The solved examples shown with each Case; written only if there are any."""
 SHOT = "#shot-"
 PRIVATE_FOLDER = 0o700
+CASES_SHA256 = "cases_sha256"
+"""Key of the manifest: the hash of the Cases' candidates and recall scores."""
 COMPLETE = "name a complete Run folder"
+REPEAT = "repeat the command that made the Run; it writes the file again"
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """The exceptions that reading a damaged file raises."""
 T = TypeVar("T")
@@ -72,7 +77,7 @@ def read_manifest(run: Path) -> dict[str, Any]:
     """Return the manifest of a Run folder.
 
     Its keys are `settings` (compared when the Run is continued), `origin` (the verb and its options), `stores` (every
-    Store that received answers, latest first) and `sessions`.
+    Store that received answers, latest first), `sessions`, and from the first ranked Case on `cases_sha256`.
 
     Raises InputError if there is no manifest, if it cannot be read, or if the Run has another format.
     """
@@ -164,14 +169,20 @@ class RunFolder(Closable):
         cases: Iterable[Case],
         settings: MetricSettings,
         shots: Mapping[str, Sequence[Case]] = MappingProxyType({}),
-    ) -> None:
-        """Write the Cases, their shots, and the baselines' training data, unless they exist already.
+    ) -> tuple[tuple[Case, ...], MetricSettings]:
+        """Write the Cases, their shots, and the baselines' training data, unless an earlier session did; return those
+        of the Run. It keeps the Cases that it began with, even if the recall stage now proposes others.
 
-        Call it before the first Case is ranked. Raises InputError if the files cannot be written.
+        Call it before the first Case is ranked. Raises InputError if the files cannot be written or read.
         """
-        if (self.path / EVALUATION).exists():
-            return
         cases = tuple(cases)
+        proposed = [(case.case_id, [item.item_id for item in case.asked], case.recall_scores) for case in cases]
+        digest = hashlib.sha256(repr(proposed).encode("utf-8", "surrogatepass")).hexdigest()
+        if (self.path / EVALUATION).exists() and (self.path / CASES).exists():
+            kept = read_part(self.path / EVALUATION, MetricSettings.from_dict, f"delete {EVALUATION}; {REPEAT}")
+            if read_manifest(self.path).get(CASES_SHA256) != digest:
+                cases = tuple(read_cases(self.path / CASES, truth="read", keep=True))
+            return cases, kept
         # An example's user differs from the user it is shown to, so the id names both.
         solved = [
             replace(shot, case_id=f"{case_id}{SHOT}{number}")
@@ -186,7 +197,9 @@ class RunFolder(Closable):
                     make_private(path)
                 except OSError as error:
                     raise cannot_write(path, error) from error
+        write_json(self.path / MANIFEST, read_manifest(self.path) | {CASES_SHA256: digest})
         write_json(self.path / EVALUATION, settings.for_cases(cases).to_dict())
+        return cases, settings
 
     def latest_tariff(self) -> Tariff | None:
         """Return the prices of the latest session with prices; None if no session had any."""

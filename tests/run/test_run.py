@@ -18,7 +18,7 @@ from llmrank.evaluation.training_data import TrainingData
 from llmrank.measures import MAE, NDCG
 from llmrank.rankers.order import Order
 from llmrank.run import Run, RunFolder, load_run
-from llmrank.run.metrics import metrics, parse_measures
+from llmrank.run.metrics import MetricSettings, metrics, parse_measures
 from llmrank.types import Case, Event, Item, Outcome, Ranking
 from tests.run.making import SETTINGS, UNPARSED, case, how, make_run, record, shuffled
 
@@ -276,3 +276,22 @@ def test_an_interrupted_run_prints_how_far_it_has_come(tmp_path: Path) -> None:
     run = load_run(make_run(tmp_path / "stopped", CASES, RANKINGS[:5], finish=False).path)
     assert str(run) == "stopped: 12 Cases, 5 done; repeat the command to continue"
     assert run._repr_html_() == f"<p>{run}</p>"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (how("full"), "the whole catalogue: there is no recall order"),
+        (replace(how(), target_forced=True), "missed targets were appended"),
+    ],
+)
+def test_without_a_recall_stage_or_with_forced_targets_recall_order_is_no_baseline(
+    tmp_path: Path, settings: MetricSettings, message: str
+) -> None:
+    rankings = [Ranking(tuple(item.item_id for item in one.candidates)) for one in CASES]
+    run = make_run(tmp_path / "run", CASES, rankings, metric_settings=settings)
+    for summary in run.metrics.measures.values():
+        assert "recall_order" not in {*summary.baselines, *summary.versus}
+    assert not any("recall order" in sentence for sentence in run.metrics.verdict())
+    with pytest.raises(InputError, match=message):
+        run.worst()

@@ -14,7 +14,7 @@ from llmrank.measures import Measure, RankingMeasure
 from llmrank.progress import Reporter
 from llmrank.rankers.baselines import Popularity, Random, Scored
 from llmrank.run import Run, run_of
-from llmrank.run.metrics import headline
+from llmrank.run.metrics import has_recall_order, headline
 from llmrank.run.plan import DIFFERENCES, Plan, Spread, spread_of_rankers, spread_of_run, users_of
 
 SHUFFLES = 10
@@ -46,7 +46,7 @@ def plan(
         settings: Any other argument of `evaluate`.
 
     Raises:
-        InputError: the Cases or the Run are about ratings, a difference is out of range, or fewer than two users have
+        InputError: the Cases or the Run are about ratings or have no recall order, a difference is out of range, or fewer than two users have
             a known truth; and what `evaluate` raises for its arguments.
         MissingError: the data cannot be fetched.
     """
@@ -60,6 +60,9 @@ def plan(
     if found.task == "rating":
         problem = "ratings cannot be planned for: they have no recall order"
         raise InputError(problem, field="plan", hint="use Cases with candidates")
+    if not has_recall_order(found.evaluation, target_forced=found.target_forced):
+        problem = "a plan is for the difference from recall order, which is no baseline here"
+        raise InputError(problem, field="plan", hint="propose candidates (another prompt), without --force-target")
     measure = headline(evaluation.measures)
     assert isinstance(measure, RankingMeasure)
     run = None if like is None else run_of(like)

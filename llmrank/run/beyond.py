@@ -14,7 +14,7 @@ from llmrank.data.tables import MANY_VALUED
 from llmrank.errors import InputError, count_of
 from llmrank.measures.judgements import tie_group
 from llmrank.measures.measure import ROUNDING
-from llmrank.run.metrics import USUAL_CUTOFF, in_recall_order
+from llmrank.run.metrics import USUAL_CUTOFF, WHOLE_CATALOGUE, in_recall_order
 from llmrank.run.tables import Shown, TextTable, estimate, number
 from llmrank.stats import Values
 from llmrank.types import Item, Ranking
@@ -205,6 +205,7 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
     method, recalled = (Tops.of(found, index, k) for found in (rankings, in_recall_order(cases)))
     three = (method, recalled, recalled.random())  # random from recall order: the same draws for all Runs
     users = stats.clusters_of(case.user_id for case in cases)
+    proposed = run.metric_settings.evaluation != WHOLE_CATALOGUE
 
     def over_users(name: str, per_case: Callable[[Tops], Values], bounds: tuple[float, float] | None) -> BeyondRow:
         values = [per_case(tops) for tops in three]
@@ -212,14 +213,17 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
         means = [stats.mean_interval(one[known], users[known], bounds=bounds) for one in values]
         paired = stats.mean_interval((values[0] - values[1])[known], users[known])
         mine, theirs, chance, more = (stats.finite(one.value) for one in (*means, paired))
+        if not proposed:
+            return BeyondRow(name, mine, means[0].ci95, None, None, chance, None, None)
         return BeyondRow(name, mine, means[0].ci95, theirs, means[1].ci95, chance, more, paired.ci95)
 
     def over_items(name: str, of: Callable[[Tops, int], float]) -> BeyondRow:
         mine, theirs, chance = (of(tops, len(items)) for tops in three)
-        return BeyondRow(name, mine, None, theirs, None, chance, mine - theirs, None)
+        compared = (theirs, mine - theirs) if proposed else (None, None)
+        return BeyondRow(name, mine, None, compared[0], None, chance, compared[1], None)
 
     rows: list[BeyondRow] = []
-    remarks: list[str] = []
+    remarks = [] if proposed else ["The candidates are the whole catalogue: there is no recall order."]
     if popularity := run.metric_settings.popularity:
         counts = np.array([popularity.get(item_id, 0) for item_id in items], dtype=np.float64)
         percentile = percentiles(counts)

@@ -46,6 +46,12 @@ USUAL_CUTOFF = 10
 """Among several headline measures, the verdict uses the one with this cut-off."""
 
 
+def has_recall_order(evaluation: str, *, target_forced: bool) -> bool:
+    """Return whether recall order is a baseline: not if no recall stage proposed the candidates, nor if missed targets
+    were appended to them, which makes any method look better."""
+    return not target_forced and evaluation != WHOLE_CATALOGUE
+
+
 @dataclass(frozen=True, slots=True)
 class MetricSettings:
     """How the metrics are computed, and what the baselines know about the training data."""
@@ -68,9 +74,8 @@ class MetricSettings:
 
     @property
     def has_recall_order(self) -> bool:
-        """Whether recall order is a baseline: not if no recall stage proposed the candidates, nor if missed targets
-        were appended to them, which makes any method look better."""
-        return not self.target_forced and self.evaluation != WHOLE_CATALOGUE
+        """Whether recall order is a baseline (see the function)."""
+        return has_recall_order(self.evaluation, target_forced=self.target_forced)
 
     def for_cases(self, cases: Sequence[Case]) -> Self:
         """Return the settings reduced to what the baselines need for these Cases, small enough to store in a Run."""
@@ -212,9 +217,8 @@ class Metrics:
 
     @property
     def has_recall_order(self) -> bool:
-        """Whether recall order is a baseline: not if no recall stage proposed the candidates, nor if missed targets
-        were appended to them, which makes any method look better."""
-        return not self.target_forced and self.evaluation != WHOLE_CATALOGUE
+        """Whether recall order is a baseline (see the function)."""
+        return has_recall_order(self.evaluation, target_forced=self.target_forced)
 
     @property
     def remarks(self) -> tuple[str, ...]:

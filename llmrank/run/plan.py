@@ -148,8 +148,8 @@ def spread_of_rankers(like: str, cases: Sequence[Case], rankers: Sequence[Ranker
 
 
 def spread_of_run(run: Run, measure: RankingMeasure) -> Spread:
-    """Return the spread of a Run's method; raises InputError for a rating Run."""
-    run.require_rankings()
+    """Return the spread of a Run's method; raises InputError for a Run without recall order."""
+    run.require_recall_order()
     judged = [case for case in run.done if case.relevant]
     rankings = [run.records[case.case_id].ranking for case in judged]
     return Spread(run.name, users_of(judged), _spread(judged, rankings, measure))

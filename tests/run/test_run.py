@@ -19,6 +19,7 @@ from llmrank.measures import MAE, NDCG
 from llmrank.rankers.order import Order
 from llmrank.run import Run, RunFolder, load_run
 from llmrank.run.metrics import MetricSettings, metrics, parse_measures
+from llmrank.run.plan import spread_of_run
 from llmrank.types import Case, Event, Item, Outcome, Ranking
 from tests.run.making import SETTINGS, UNPARSED, case, how, make_run, record, shuffled
 
@@ -293,5 +294,13 @@ def test_without_a_recall_stage_or_with_forced_targets_recall_order_is_no_baseli
     for summary in run.metrics.measures.values():
         assert "recall_order" not in {*summary.baselines, *summary.versus}
     assert not any("recall order" in sentence for sentence in run.metrics.verdict())
-    with pytest.raises(InputError, match=message):
-        run.worst()
+    for uses in (run.worst, lambda: spread_of_run(run, NDCG(10))):
+        with pytest.raises(InputError, match=message):
+            uses()
+
+
+def test_beyond_accuracy_has_no_recall_order_beside_the_whole_catalogue(tmp_path: Path) -> None:
+    rankings = [Ranking(tuple(item.item_id for item in one.candidates)) for one in CASES]
+    found = make_run(tmp_path / "run", CASES, rankings, metric_settings=how("full")).beyond_accuracy()
+    assert {(row.recall_order, row.difference) for row in found.rows} == {(None, None)}
+    assert "The candidates are the whole catalogue: there is no recall order." in found.remarks

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress, islice
+from operator import gt
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
@@ -35,7 +36,7 @@ from llmrank.data.tables import refuse_same_names, usual_column
 from llmrank.data.tallrec import is_tallrec
 from llmrank.errors import InputError, count_of
 from llmrank.files import require_file
-from llmrank.types import Case
+from llmrank.types import Case, Event
 
 ROWS_AT_ONCE, OBJECTS_AT_ONCE = 1024, 64
 """Rows per batch, and how many of them are converted to Python objects at a time."""
@@ -111,6 +112,8 @@ class CandidateSummary:
     """Relevant ids that the recall stage did not propose. They count against the score."""
     rows_with_seen: int = 0
     """Rows in which a candidate is also in the user's history."""
+    falling_histories: int = 0
+    """Rows whose history is not oldest first by its timestamps."""
     targets: int = 0
     """Rows of the rating task."""
     reranked_fields: set[str] = field(default_factory=set[str])
@@ -123,6 +126,7 @@ class CandidateSummary:
         self.rows += 1
         self.empty_histories += not case.history
         self.rows_with_seen += any(event.item.item_id in offered for event in case.history)
+        self.falling_histories += falls(case.history)
         self.relevant += len(case.relevant)
         self.missed += sum(item_id not in offered for item_id in case.relevant)
         self.targets += case.target is not None
@@ -142,11 +146,25 @@ class CandidateSummary:
         if self.rows_with_seen:
             offer = count_of(self.rows_with_seen, "Case offers", "Cases offer")
             yield f"{offer} items that are already in the user's history."
+        if self.falling_histories:
+            yield not_oldest_first(self.falling_histories)
 
     @property
     def rating_scale(self) -> tuple[float, float]:
         """The scale of the true ratings (see `scale_of`)."""
         return scale_of(self.ratings or ())
+
+
+def falls(history: Iterable[Event]) -> bool:
+    """Return whether a timestamp is below an earlier one."""
+    times = [event.timestamp for event in history if event.timestamp is not None]
+    return any(map(gt, times, times[1:]))
+
+
+def not_oldest_first(cases: int) -> str:
+    """Return the note on this number of Cases whose timestamps fall along the history."""
+    which = f"In {count_of(cases, 'Case')} the timestamps fall along the history"
+    return f"{which}, which must be oldest first: its last event is taken for the newest."
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,10 +301,11 @@ class CandidateFile:
                 summary.reranked_fields.update(_RERANKED.intersection(rows.names))
             quick = self._truth == "ignored" and not answered and self.format == "parquet"
             if quick and (found := check_batch(rows.raw)) is not None:
-                case_ids, empty, seen = found
+                case_ids, empty, seen, falling = found
                 summary.rows += len(case_ids)
                 summary.empty_histories += empty
                 summary.rows_with_seen += seen
+                summary.falling_histories += falling
                 hashes.extend(map(hash, case_ids))
                 continue
             for case in self._good_cases(rows, reader, summary, faults):

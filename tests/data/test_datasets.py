@@ -178,6 +178,14 @@ def test_the_unit_of_times_before_1970_is_told_by_their_size(tmp_path: Path) -> 
     assert times is not None and times.tolist() == [-999999999.0, -999999998.0, 0.03]
 
 
+def test_times_may_have_nanoseconds_as_pandas_writes_them(tmp_path: Path) -> None:
+    days = ("2001-01-01T12:00:00.123456789Z", "2001-01-02T12:00:00Z", "2001-01-03T00:00:00.000000001+02:00")
+    for rows in (days, days[:2]):
+        events = "user_id,item_id,timestamp\n" + "".join(f"u,10,{day}\n" for day in rows)
+        times = load_dataset(str(write(tmp_path, items__csv=ITEMS, interactions__csv=events))).interactions.timestamp
+        assert times is not None and times[:2].tolist() == [978350400.123456, 978436800.0]
+
+
 @pytest.mark.parametrize(
     ("numbers", "first"),
     [

@@ -63,6 +63,13 @@ def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str,
     )
 
 
+def test_a_history_that_holds_what_is_relevant_is_noted(files: Callable[..., dict[str, Path]]) -> None:
+    there = files(run="7 Q0 3 1 0.5 x\n8 Q0 2 1 0.5 x\n", qrels="7 0 3 1\n8 0 2 1\n")
+    options = {"items": there["items"], "histories": there["histories"], "relevant": there["qrels"]}
+    [note] = read_external(there["run"], "trec", **options)[1]
+    assert note.startswith("Cases with a relevant item in their history") and note.endswith(": 1")
+
+
 @pytest.mark.parametrize(
     ("run", "line", "says"),
     [

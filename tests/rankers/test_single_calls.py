@@ -33,6 +33,12 @@ def test_a_profile_is_asked_for_first_and_shown():
     assert failed.outcome is Outcome.ERROR and failed.reason.startswith("profile: ") and len(batches) == 1
 
 
+def test_a_new_user_is_not_asked_about_for_a_profile():
+    ranker = Listwise(prompt("palr", profile=prompt("palr-profile", "titles")))
+    [[request]] = drive(ranker, replace(case(4), history=()), OracleBackend())[1]
+    assert "Nothing is known" in request.messages[-1].content and "keywords" not in request.messages[-1].content
+
+
 def test_the_reasoning_before_a_profile_is_not_shown_and_its_shortened_history_is_counted():
     profile = prompt(
         "palr-profile", "titles", count_tokens=lambda messages: len(messages[0].content), context_length=700

@@ -53,6 +53,8 @@ def test_two_users_by_hand(tmp_path: Path, name: str, method: float, recall_orde
     assert row.difference == pytest.approx(method - recall_order)
     assert random is None or row.random == pytest.approx(random)
     assert (row.ci95 is None) == (name in ("coverage", "Gini of exposure"))
+    if name in ("long-tail share", "diversity"):
+        assert row.ci95 is not None and 0 <= row.ci95[0] < row.ci95[1] <= 1
 
 
 def test_ties_and_cases_without_an_answer_have_their_expected_value(tmp_path: Path) -> None:

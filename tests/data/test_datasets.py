@@ -470,6 +470,14 @@ def test_amazon_2018_and_2023(tmp_path: Path) -> None:
     assert dataset.items[0].attributes == {"categories": "Toys", "description": "a b"}
 
 
+def test_a_product_named_inside_the_record_of_another_keeps_its_own_title(tmp_path: Path) -> None:
+    review = {"user_id": "U", "parent_asin": "B1", "rating": 5.0, "timestamp": 1500000000000}
+    zipped(tmp_path / "Toys.jsonl.gz", review, {**review, "parent_asin": "B2"})
+    beside = {"bought_together": [{"asin": "B1"}], "title": "Two", "parent_asin": "B2"}
+    zipped(tmp_path / "meta_Toys.jsonl.gz", beside, {"title": "One", "parent_asin": "B1"})
+    assert by_id(load_dataset(str(tmp_path))) == {"B1": "One", "B2": "Two"}
+
+
 def test_malformed_amazon_lines_are_found(tmp_path: Path) -> None:
     review = {"reviewerID": "U", "asin": "B1", "overall": 5.0, "unixReviewTime": 200}
     zipped(tmp_path / "meta_Toys.json.gz", {"asin": "B1"})

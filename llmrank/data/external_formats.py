@@ -244,7 +244,7 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
                 title = next((attribute_text(doc[name]) for name in _TITLES if doc.get(name)), None)
                 known = {"user": user, "item": str(candidate["docid"]), "score": float(candidate["score"])}
                 rest = {
-                    f"column_{name}" if name in known else name: attribute_text(value)
+                    f"column_{name}" if name in (*known, "rank") else name: attribute_text(value)
                     for name, value in doc.items()
                     if name not in _TITLES
                 }
@@ -258,8 +258,9 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
             raise InputError("duplicate qid", path=path, line=line, user=user, hint=hint)
     if not queries:
         raise InputError("the file has no requests", path=path, hint="write at least one")
-    names = dict.fromkeys(name for row in rows for name in row)
-    data = pa.table({name: [row.get(name) for row in rows] for name in names})
+    names = dict.fromkeys(("user", "item", "score", "title", *(name for row in rows for name in row)))
+    kinds = {name: pa.float64() if name == "score" else pa.string() for name in names}
+    data = pa.table({name: pa.array([row.get(name) for row in rows], kind) for name, kind in kinds.items()})
     asked = [f"query:{user}" for user in queries]
     users, items, titles = (pa.array(list(column), pa.string()) for column in (queries, asked, queries.values()))
     return Table(path, data, lines), EventRows(path, users, items, title=titles)

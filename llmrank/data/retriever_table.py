@@ -129,7 +129,8 @@ def candidate_table(
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     lengths = np.diff(starts, append=len(owner))
     keys = rows.keys.take(pa.array(owner[starts]))
-    left_out[_NO_CANDIDATES] += len(np.unique(rows.owner[rows.owner >= 0])) - len(starts)
+    owners_there = len(np.unique(rows.owner[rows.owner >= 0])) if queries is None else len(queries.user)
+    left_out[_NO_CANDIDATES] += owners_there - len(starts)
     made = _ids(keys, "case" in names, left_out)
     named: dict[Owner, Arrow] = {"user": made["user_id"], "case": keys, "case_id": made.get("case_id", keys)}
     until = _times(table, names, rows.order, starts, lengths) if "timestamp" in names else None

@@ -127,10 +127,16 @@ def test_rank_llm_requests_bring_their_titles(files: Callable[..., dict[str, Pat
     assert case.recall_scores == (2.5, 1.0)
     (case,) = cases_of(there["requests"], "rank_llm", items=there["items"], histories=there["histories"])
     assert [event.item.title for event in case.history] == ["Cube", "Dune"]
-    request["candidates"][0]["doc"] = {"title": 1984, "score": 7}
+    request["candidates"][0]["doc"] = {"title": 1984, "score": 7, "rank": "high"}
     there["requests"].write_text(json.dumps(request))
     (case,) = cases_of(there["requests"], "rank_llm")
-    assert case.candidates[0] == Item("1", "1984", {"column_score": "7"})
+    assert case.candidates[0] == Item("1", "1984", {"column_score": "7", "column_rank": "high"})
+    empty = {"query": {"qid": 8, "text": "nothing"}, "candidates": []}
+    there["requests"].write_text(f"{json.dumps(request)}\n{json.dumps(empty)}\n")
+    assert read_external(there["requests"], "rank_llm")[1] == ["Cases without candidates, left out: 1"]
+    there["requests"].write_text(json.dumps(empty))
+    with pytest.raises(InputError, match="the table has no rows"):
+        read_external(there["requests"], "rank_llm")
     del request["candidates"][1]["doc"]["segment"]
     wrong = (request, {"query": {}}, {"query": {"qid": 1, "text": "a"}, "candidates": [{"docid": 1}]}, [])
     for bad in (*map(json.dumps, wrong), "[" * 100_000):

@@ -121,15 +121,15 @@ class CandidateSummary:
     ratings: tuple[float, float] | None = None
     """The lowest and highest true rating."""
 
-    def add(self, case: Case, offered: Collection[str]) -> None:
-        """Count a Case whose candidates have the ids `offered`."""
-        self.rows += 1
-        self.empty_histories += not case.history
-        self.rows_with_seen += any(event.item.item_id in offered for event in case.history)
-        self.falling_histories += falls(case.history)
-        self.relevant += len(case.relevant)
-        self.missed += sum(item_id not in offered for item_id in case.relevant)
-        self.targets += case.target is not None
+    def add(self, case: Case, offered: Collection[str], times: Literal[1, -1] = 1) -> None:
+        """Count a Case whose candidates have the ids `offered`; with -1, take back what was counted."""
+        self.rows += times
+        self.empty_histories += times * (not case.history)
+        self.rows_with_seen += times * any(event.item.item_id in offered for event in case.history)
+        self.falling_histories += times * falls(case.history)
+        self.relevant += times * len(case.relevant)
+        self.missed += times * sum(item_id not in offered for item_id in case.relevant)
+        self.targets += times * (case.target is not None)
         if case.target is not None and (rating := case.rating) is not None:
             low, high = self.ratings or (rating, rating)
             self.ratings = min(low, rating), max(high, rating)
@@ -315,9 +315,9 @@ class CandidateFile:
                 if case.relevant and summary.relevant == summary.missed:
                     wanted.update(case.relevant)
                     proposed.update(offered)
-        for line, fault in self._duplicates(hashes):
-            summary.rows -= 1
-            self._leave_out(line, fault, faults)
+        for row, fault in self._duplicates(hashes):
+            summary.add(row.case, {item.item_id for item in row.case.candidates}, -1)
+            self._leave_out(row.line, fault, faults)
         if not (skip_bad_rows and summary.rows):
             refuse_rows(self.path, faults, len(self._bad))
         if not summary.rows:
@@ -352,8 +352,8 @@ class CandidateFile:
                 self._kept.append(row)
             yield row.case
 
-    def _duplicates(self, hashes: array[int]) -> Iterator[tuple[int, InputError]]:
-        """Yield the line and the error of each row that repeats an earlier Case. `hashes` has one per Case id."""
+    def _duplicates(self, hashes: array[int]) -> Iterator[tuple[CandidateRow, InputError]]:
+        """Yield each row that repeats an earlier Case, with its error. `hashes` has one per Case id."""
         given = np.frombuffer(hashes, dtype=np.int64)
         given.sort()  # in place: a copy would cost as much again
         repeated: set[int] = set(given[1:][given[1:] == given[:-1]].tolist())
@@ -364,7 +364,7 @@ class CandidateFile:
             if hash(case_id) in repeated and (line := first.setdefault(case_id, row.line)) != row.line:
                 problem = f"duplicate Case (first seen on line {line})"
                 field = "user_id" if case_id == user else "case_id"
-                yield row.line, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
+                yield row, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
 
     def _refuse_table(self, rows: RawRows) -> None:
         """Raise an InputError that suggests `convert` if the first row looks like a retriever's table."""

@@ -367,6 +367,15 @@ def test_all_faults_are_listed_and_the_other_rows_can_be_used(suffix: str, tmp_p
     assert "31 invalid rows are skipped." in found.summary.notes()
 
 
+@pytest.mark.parametrize("truth", ["checked", "ignored"])
+def test_a_skipped_duplicate_is_in_no_count(truth: Truth) -> None:
+    again = {"user_id": "7", "candidates": GOOD["candidates"], "relevant": ["missed"]}
+    table = pa.Table.from_pylist([again, again, {**again, "user_id": "8", "relevant": ["181"]}])
+    found = CandidateFile(table, truth=truth, skip_bad_rows=True).summary
+    assert (found.rows, found.skipped_rows, found.empty_histories) == (2, 1, 2)
+    assert (found.relevant, found.missed) == ((2, 1) if truth == "checked" else (0, 0))
+
+
 def test_a_file_without_a_good_row_is_refused_even_when_bad_rows_are_skipped(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "cases.jsonl", candidate(title=""))
     with pytest.raises(InputError, match="the title is empty"):

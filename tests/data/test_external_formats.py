@@ -172,6 +172,9 @@ def test_histories_are_read_from_every_format_alike(tmp_path: Path, files: Calla
         (case,) = cases_of(there["run"], "trec", items=there["items"], histories=tmp_path / name)
         assert [event.item.title for event in case.history] == ["Cube", "Dune"]
         assert case.relevant == relevant
+    (tmp_path / "b.inter").write_text("user_id:token\titem_id_list:token_seq\titem_id:token\n7\t3\t4\n7\t3 4\t1\n")
+    with pytest.raises(InputError, match=r"b\.inter, line 3, .*user '7': the user has several histories"):
+        cases_of(there["run"], "trec", items=there["items"], histories=tmp_path / "b.inter")
 
 
 def test_a_written_run_keeps_its_order_in_trec_eval(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def cases_of(path: Path, format: str, **options: Any) -> list[Case]:
 def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str, Path]]) -> None:
     run = "7 Q0 1 1 0.5 x\n7 Q0 2 3 0.9 x\n\n8 Q0 2 2 0.0 x\n8 Q0 1 1 0.0 x\n7 Q0 3 2 0.5 x\n"
     there = files(run=run, qrels="7 0 2 1\n7 0 9 0\n8 0 4 2\n")
-    there["qrels"].write_text("7 0 2 1\n7 0 9 0\n8 0 4 2\n8 0 1 1\n9 0 1 1\n")
+    there["qrels"].write_text("7 0 2 1\n7 0 9 0\n8 0 4 2\n8 0 1 1\n9 0 1 1\n10 0 1 0\n")
     table, notes = read_external(
         there["run"], "trec", items=there["items"], histories=there["histories"], relevant=there["qrels"]
     )

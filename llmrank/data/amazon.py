@@ -71,9 +71,9 @@ def _items(path: Path, reviewed: list[str]) -> ItemRows:
     wanted, found = {asin.encode() for asin in reviewed}, dict[str, dict[str, Any]]()
     with open_binary(path) as file:
         for number, line in enumerate(file, 1):
-            asin = _ASIN.search(line)
-            if asin and asin[1] in wanted:
-                found.setdefault(asin[1].decode(), _record(line, path, number))
+            if not wanted.isdisjoint(_ASIN.findall(line)):  # perhaps of a product named inside the record
+                record = _record(line, path, number)
+                found.setdefault(str(record.get("parent_asin") or record.get("asin")), record)
     records = [found.get(asin, {}) for asin in reviewed]
     columns: dict[str, list[str | None]] = {
         "title": [_text(record.get("title")) for record in records],

@@ -441,8 +441,9 @@ class _UncertainError(Exception):
     """The batch is not clearly valid: its rows must be checked one by one."""
 
 
-def check_batch(batch: Arrow) -> tuple[list[str], int, int] | None:
-    """Return the Case ids of a batch of ranking rows, and how many rows have an empty history or a seen candidate.
+def check_batch(batch: Arrow) -> tuple[list[str], int, int, int] | None:
+    """Return the Case ids of a batch of ranking rows, and how many rows have an empty history, a seen candidate, or
+    timestamps that fall along the history.
 
     None if the batch is not clearly valid; then `RowReader` must check each row. `relevant` and `rating` are ignored.
     """
@@ -467,7 +468,17 @@ def check_batch(batch: Arrow) -> tuple[list[str], int, int] | None:
     if len(np.unique(of_offered)) < len(of_offered) or len(np.unique(rows)) < len(batch):
         return None  # a duplicate candidate, or a row without candidates
     seen = len(np.unique(rows[np.isin(of_offered, of_past)]))
-    return user_id.to_pylist(), len(batch) - len(np.unique(past_rows)), seen
+    falling = _falling(known["history"], past_rows) if len(past_rows) else 0
+    return user_id.to_pylist(), len(batch) - len(np.unique(past_rows)), seen, falling
+
+
+def _falling(history: Arrow, rows: NDArray[np.int64]) -> int:
+    """Return the number of rows in which a timestamp is below an earlier one; `rows` has the row of each event."""
+    if (place := history.type.value_type.get_field_index("timestamp")) < 0:
+        return 0
+    times = history.flatten().field(place).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    rows, times = rows[~np.isnan(times)], times[~np.isnan(times)]
+    return len(np.unique(rows[1:][(np.diff(rows) == 0) & (np.diff(times) < 0)]))
 
 
 def _require(holds: bool) -> None:

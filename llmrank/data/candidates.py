@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress, islice
+from operator import gt
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
@@ -35,7 +36,7 @@ from llmrank.data.tables import refuse_same_names, usual_column
 from llmrank.data.tallrec import is_tallrec
 from llmrank.errors import InputError, count_of
 from llmrank.files import require_file
-from llmrank.types import Case
+from llmrank.types import Case, Event
 
 ROWS_AT_ONCE, OBJECTS_AT_ONCE = 1024, 64
 """Rows per batch, and how many of them are converted to Python objects at a time."""
@@ -111,6 +112,8 @@ class CandidateSummary:
     """Relevant ids that the recall stage did not propose. They count against the score."""
     rows_with_seen: int = 0
     """Rows in which a candidate is also in the user's history."""
+    falling_histories: int = 0
+    """Rows whose history is not oldest first by its timestamps."""
     targets: int = 0
     """Rows of the rating task."""
     reranked_fields: set[str] = field(default_factory=set[str])
@@ -118,14 +121,15 @@ class CandidateSummary:
     ratings: tuple[float, float] | None = None
     """The lowest and highest true rating."""
 
-    def add(self, case: Case, offered: Collection[str]) -> None:
-        """Count a Case whose candidates have the ids `offered`."""
-        self.rows += 1
-        self.empty_histories += not case.history
-        self.rows_with_seen += any(event.item.item_id in offered for event in case.history)
-        self.relevant += len(case.relevant)
-        self.missed += sum(item_id not in offered for item_id in case.relevant)
-        self.targets += case.target is not None
+    def add(self, case: Case, offered: Collection[str], times: Literal[1, -1] = 1) -> None:
+        """Count a Case whose candidates have the ids `offered`; with -1, take back what was counted."""
+        self.rows += times
+        self.empty_histories += times * (not case.history)
+        self.rows_with_seen += times * any(event.item.item_id in offered for event in case.history)
+        self.falling_histories += times * falls(case.history)
+        self.relevant += times * len(case.relevant)
+        self.missed += times * sum(item_id not in offered for item_id in case.relevant)
+        self.targets += times * (case.target is not None)
         if case.target is not None and (rating := case.rating) is not None:
             low, high = self.ratings or (rating, rating)
             self.ratings = min(low, rating), max(high, rating)
@@ -142,11 +146,25 @@ class CandidateSummary:
         if self.rows_with_seen:
             offer = count_of(self.rows_with_seen, "Case offers", "Cases offer")
             yield f"{offer} items that are already in the user's history."
+        if self.falling_histories:
+            yield not_oldest_first(self.falling_histories)
 
     @property
     def rating_scale(self) -> tuple[float, float]:
         """The scale of the true ratings (see `scale_of`)."""
         return scale_of(self.ratings or ())
+
+
+def falls(history: Iterable[Event]) -> bool:
+    """Return whether a timestamp is below an earlier one."""
+    times = [event.timestamp for event in history if event.timestamp is not None]
+    return any(map(gt, times, times[1:]))
+
+
+def not_oldest_first(cases: int) -> str:
+    """Return the note on this number of Cases whose timestamps fall along the history."""
+    which = f"In {count_of(cases, 'Case')} the timestamps fall along the history"
+    return f"{which}, which must be oldest first: its last event is taken for the newest."
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,10 +301,11 @@ class CandidateFile:
                 summary.reranked_fields.update(_RERANKED.intersection(rows.names))
             quick = self._truth == "ignored" and not answered and self.format == "parquet"
             if quick and (found := check_batch(rows.raw)) is not None:
-                case_ids, empty, seen = found
+                case_ids, empty, seen, falling = found
                 summary.rows += len(case_ids)
                 summary.empty_histories += empty
                 summary.rows_with_seen += seen
+                summary.falling_histories += falling
                 hashes.extend(map(hash, case_ids))
                 continue
             for case in self._good_cases(rows, reader, summary, faults):
@@ -296,9 +315,9 @@ class CandidateFile:
                 if case.relevant and summary.relevant == summary.missed:
                     wanted.update(case.relevant)
                     proposed.update(offered)
-        for line, fault in self._duplicates(hashes):
-            summary.rows -= 1
-            self._leave_out(line, fault, faults)
+        for row, fault in self._duplicates(hashes):
+            summary.add(row.case, {item.item_id for item in row.case.candidates}, -1)
+            self._leave_out(row.line, fault, faults)
         if not (skip_bad_rows and summary.rows):
             refuse_rows(self.path, faults, len(self._bad))
         if not summary.rows:
@@ -333,8 +352,8 @@ class CandidateFile:
                 self._kept.append(row)
             yield row.case
 
-    def _duplicates(self, hashes: array[int]) -> Iterator[tuple[int, InputError]]:
-        """Yield the line and the error of each row that repeats an earlier Case. `hashes` has one per Case id."""
+    def _duplicates(self, hashes: array[int]) -> Iterator[tuple[CandidateRow, InputError]]:
+        """Yield each row that repeats an earlier Case, with its error. `hashes` has one per Case id."""
         given = np.frombuffer(hashes, dtype=np.int64)
         given.sort()  # in place: a copy would cost as much again
         repeated: set[int] = set(given[1:][given[1:] == given[:-1]].tolist())
@@ -345,7 +364,7 @@ class CandidateFile:
             if hash(case_id) in repeated and (line := first.setdefault(case_id, row.line)) != row.line:
                 problem = f"duplicate Case (first seen on line {line})"
                 field = "user_id" if case_id == user else "case_id"
-                yield row.line, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
+                yield row, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
 
     def _refuse_table(self, rows: RawRows) -> None:
         """Raise an InputError that suggests `convert` if the first row looks like a retriever's table."""

@@ -103,18 +103,9 @@ def rating_cases(split: Split, users: Iterable[str]) -> Iterator[Case]:
 def event_counts(cases: Iterable[Case]) -> Counter[str]:
     """Return the number of history events of each item: the definition of popularity throughout llmrank.
 
-    Candidates and relevant items are not counted, so nothing after the cut-off leaks in. Cases of the same user share
-    their past, so each later one adds only the events by which its history is longer.
+    Give one Case per user. Candidates and relevant items are not counted, so nothing after the cut-off leaks in.
     """
-    counts: Counter[str] = Counter()
-    counted: dict[str, int] = {}
-    for case in cases:
-        start = 0
-        if case.case_id != case.user_id:  # only then can the user have several Cases
-            start = counted.get(case.user_id, 0)
-            counted[case.user_id] = max(start, len(case.history))
-        counts.update(event.item.item_id for event in case.history[start:])
-    return counts
+    return Counter(event.item.item_id for case in cases for event in case.history)
 
 
 def sample_users(users: Iterable[str], n: int, seed: int) -> list[str]:

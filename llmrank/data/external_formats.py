@@ -244,7 +244,7 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
                 title = next((attribute_text(doc[name]) for name in _TITLES if doc.get(name)), None)
                 known = {"user": user, "item": str(candidate["docid"]), "score": float(candidate["score"])}
                 rest = {
-                    f"column_{name}" if name in known else name: attribute_text(value)
+                    f"column_{name}" if name in (*known, "rank") else name: attribute_text(value)
                     for name, value in doc.items()
                     if name not in _TITLES
                 }
@@ -258,8 +258,9 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
             raise InputError("duplicate qid", path=path, line=line, user=user, hint=hint)
     if not queries:
         raise InputError("the file has no requests", path=path, hint="write at least one")
-    names = dict.fromkeys(name for row in rows for name in row)
-    data = pa.table({name: [row.get(name) for row in rows] for name in names})
+    names = dict.fromkeys(("user", "item", "score", "title", *(name for row in rows for name in row)))
+    kinds = {name: pa.float64() if name == "score" else pa.string() for name in names}
+    data = pa.table({name: pa.array([row.get(name) for row in rows], kind) for name, kind in kinds.items()})
     asked = [f"query:{user}" for user in queries]
     users, items, titles = (pa.array(list(column), pa.string()) for column in (queries, asked, queries.values()))
     return Table(path, data, lines), EventRows(path, users, items, title=titles)
@@ -445,11 +446,16 @@ def read_histories(path: Path) -> tuple[EventRows, Gains]:
     """
     if path.suffix != ".inter":
         return read_sequence_file(path), {}
-    data = read_table(path, quoted=False).data
-    if "item_id_list:token_seq" not in data.column_names:
+    table = read_table(path, quoted=False)
+    if "item_id_list:token_seq" not in table.data.column_names:
         return read_atomic_events(path), {}
-    rows: list[dict[str, str | None]] = data.to_pylist()
+    rows: list[dict[str, str | None]] = table.data.to_pylist()
     users = [str(row["user_id:token"]) for row in rows]
+    row_of: dict[str, int] = {}
+    for row, user in enumerate(users):
+        if row_of.setdefault(user, row) != row:
+            hint = "keep one row for each user, such as those of the test part"
+            raise table.fault("the user has several histories", "user_id:token", hint, row, user)
     pasts = [(row["item_id_list:token_seq"] or "").split() for row in rows]
     events = _texts_table([(user, item_id) for user, past in zip(users, pasts, strict=True) for item_id in past])
     targets = zip(users, (row.get("item_id:token") for row in rows), strict=True)

@@ -45,6 +45,7 @@ MISSING_USER = "fill it in (if the user is unknown, repeat the case id), or remo
 """The hint for a row that has a case but no user."""
 _NO_CANDIDATES = "Cases without candidates, left out"
 _NOTHING_RELEVANT = "Cases without a relevant item, which no measure counts"
+_TOLD = "Cases with a relevant item in their history (if it is the event to predict, leave it out of the histories)"
 _SEVERAL_GAINS = "rows that give an item a different gain than an earlier row (the highest counts)"
 _TWICE = "events of the histories that repeat another of the same user, item and time (kept)"
 _AS_THEY_STAND = "rows whose order is taken as the recall order, as no column is a score (--column score=NAME)"
@@ -128,7 +129,8 @@ def candidate_table(
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     lengths = np.diff(starts, append=len(owner))
     keys = rows.keys.take(pa.array(owner[starts]))
-    left_out[_NO_CANDIDATES] += len(np.unique(rows.owner[rows.owner >= 0])) - len(starts)
+    owners_there = len(np.unique(rows.owner[rows.owner >= 0])) if queries is None else len(queries.user)
+    left_out[_NO_CANDIDATES] += owners_there - len(starts)
     made = _ids(keys, "case" in names, left_out)
     named: dict[Owner, Arrow] = {"user": made["user_id"], "case": keys, "case_id": made.get("case_id", keys)}
     until = _times(table, names, rows.order, starts, lengths) if "timestamp" in names else None
@@ -155,7 +157,7 @@ def candidate_table(
     if relevant is None:
         relevant, relevant_of = _column_gains(table, names, rows, left_out), "case"
     if relevant:
-        made["relevant"] = _relevant(named[relevant_of], relevant_of, made["candidates"], relevant, left_out)
+        made["relevant"] = _relevant(named[relevant_of], relevant_of, made, relevant, left_out)
     elif is_given:
         left_out[_NOTHING_RELEVANT] += len(keys)
     return pa.table(made | of_case)
@@ -458,13 +460,19 @@ def gains_by_owner(owners: Sequence[str], items: Sequence[str], gains: Sequence[
     return made
 
 
-def _relevant(named: Arrow, owner: Owner, candidates: Arrow, gains: Gains, left_out: LeftOut) -> Arrow:
+def _relevant(named: Arrow, owner: Owner, made: Mapping[str, Arrow], gains: Gains, left_out: LeftOut) -> Arrow:
     owners: list[str] = named.to_pylist()
     rows = [gains.get(name, {}) for name in owners]
-    ids, starts = candidates.values.field("item_id").to_pylist(), candidates.offsets.to_pylist()
-    missed = sum(len(row.keys() - ids[start:end]) for row, (start, end) in zip(rows, pairwise(starts), strict=True))
+
+    def ids_of(name: str) -> Iterator[list[str]]:
+        ids, starts = made[name].values.field("item_id").to_pylist(), made[name].offsets.to_pylist()
+        return (ids[start:end] for start, end in pairwise(starts))
+
     left_out[_NOTHING_RELEVANT] += sum(not row for row in rows)
+    missed = sum(len(row.keys() - ids) for row, ids in zip(rows, ids_of("candidates"), strict=True))
     left_out["relevant items that are not candidates (they count against the score)"] += missed
+    if "history" in made:
+        left_out[_TOLD] += sum(not row.keys().isdisjoint(ids) for row, ids in zip(rows, ids_of("history"), strict=True))
     who = "users" if owner == "user" else "Cases"
     left_out[f"{who} with relevant items but no candidates, left out"] += len(gains.keys() - set(owners))
     if any(gain != 1 for row in rows for gain in row.values()):

@@ -86,7 +86,8 @@ _HINTS = {
 }
 """Hints for values that cannot be read; the default is "correct it"."""
 _HAVE_A_DATE = (pa.types.is_timestamp, pa.types.is_date)
-_MOMENTS = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
+_MOMENTS = tuple(pa.timestamp(unit, zone) for unit in ("us", "ns") for zone in (None, "UTC"))
+"""Without and with a zone. Nanoseconds, which pandas writes, reach only from 1677 to 2262."""
 MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
 
 
@@ -265,8 +266,8 @@ class Table:
             for kind in _MOMENTS:
                 with suppress(pa.ArrowInvalid):
                     safe = not pa.types.is_temporal(column.type)
-                    micros = column.cast(kind, safe=safe).cast(pa.int64()).cast(pa.float64(), safe=False)
-                    return micros.to_numpy() / 1e6
+                    moments = column.cast(kind, safe=safe).cast(pa.timestamp("us", kind.tz), safe=False)
+                    return moments.cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy() / 1e6
             return self._each(name, "time", _moment)
         times = self.numbers(name, "time")
         if (days := _of_days(times)) is not None:
@@ -312,7 +313,9 @@ def _of_days(numbers: NDArray[np.float64]) -> NDArray[np.float64] | None:
 def _moment(text: str) -> float:
     for kind in _MOMENTS:
         with suppress(pa.ArrowInvalid):
-            return pa.scalar(text).cast(kind).cast(pa.int64()).as_py() / 1e6
+            return (
+                pa.scalar(text).cast(kind).cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64()).as_py() / 1e6
+            )
     raise ValueError(text)
 
 

@@ -51,7 +51,7 @@ def write_trec_run(
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, float]]:
-    """Return the gain of each user's relevant items (relevance above 0), in file order.
+    """Return the gain of each user's relevant items (relevance above 0), in file order; users without any are absent.
 
     Raises InputError: a line is malformed or contradicts an earlier one.
     """
@@ -64,7 +64,8 @@ def read_qrels(path: Path) -> dict[str, dict[str, float]]:
         if judged.setdefault(fields[0], {}).setdefault(fields[2], relevance) != relevance:
             problem, hint = f"item {fields[2]!r} has two different relevances", "keep one line for it"
             raise InputError(problem, path=path, line=line, user=fields[0], hint=hint)
-    return {user: {item_id: gain for item_id, gain in ids.items() if gain > 0} for user, ids in judged.items()}
+    gains = {user: {item_id: gain for item_id, gain in ids.items() if gain > 0} for user, ids in judged.items()}
+    return {user: relevant for user, relevant in gains.items() if relevant}
 
 
 def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -> None:

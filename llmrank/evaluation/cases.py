@@ -12,14 +12,14 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, cast, overload
 
-from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, TableSource
+from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, TableSource, falls, not_oldest_first
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split
 from llmrank.data.rows import scale_of
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather
-from llmrank.evaluation.training_data import TrainingData, earlier_events
+from llmrank.evaluation.training_data import TrainingData, asked_for, earlier_events
 from llmrank.files import FROM_A_PIPE, check_no_device
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life, silent
 from llmrank.run.metrics import WHOLE_CATALOGUE
@@ -70,7 +70,7 @@ class CaseSet(Sequence[Case]):
         if len(chosen) == len(self):
             return replace(self, cases=chosen)
         part = f"{len(chosen):,} of {count_of(len(self), 'Case')}"
-        counts = {*_counts(self.cases)}
+        counts = {*_counts(self.cases), *_doubts(self.cases)}
         return replace(
             self,
             cases=chosen,
@@ -78,6 +78,7 @@ class CaseSet(Sequence[Case]):
                 *(note for note in self.notes if note not in counts),
                 f"{part}, chosen by the caller.",
                 *_counts(chosen),
+                *(_doubts(chosen) if self.split is None else ()),
             ),
             # The hash gives each part a Run folder of its own.
             settings={**self.settings, "part": part, "part_sha256": cases_hash(chosen)},
@@ -291,7 +292,7 @@ def _drawn(
         evaluation=f"recall-limited({name})" if task == "ranking" else "ratings",
         task=task,
         target_forced=settings.force_target,
-        notes=tuple(_notes(cases, len(users), settings)),
+        notes=(*_notes(cases, len(users), settings), *_doubts(cases)),
         settings=_manifest(settings, len(drawn)) | {"data": name, "data_sha256": cases_hash(everyone)},
         seed=settings.seed,
         available=len({case.user_id for case in fitting if case.relevant or case.rating is not None}),
@@ -498,6 +499,15 @@ def _counts(cases: Sequence[Case]) -> Iterator[str]:
         yield f"{count_of(seen, 'Case offers', 'Cases offer')} items that the user already has."
     if missed := sum(bool(case.relevant) and _ids(case).isdisjoint(case.relevant) for case in cases):
         yield f"No candidate is relevant in {count_of(missed, 'Case')} (missed by recall): counted as zero."
+
+
+def _doubts(cases: Sequence[Case]) -> Iterator[str]:
+    """Yield the notes that count given histories, not cut by a split of ours, that may be wrong."""
+    if told := sum(not asked_for(case).isdisjoint(event.item.item_id for event in case.history) for case in cases):
+        what = f"In {count_of(told, 'Case')} the history holds an item that is asked for"
+        yield f"{what}: if that event is the one to predict, the prompt gives the answer away."
+    if falling := sum(falls(case.history) for case in cases):
+        yield not_oldest_first(falling)
 
 
 def _manifest(settings: CaseSettings, users: int) -> dict[str, object]:

@@ -46,8 +46,8 @@ def plan(
         settings: Any other argument of `evaluate`.
 
     Raises:
-        InputError: the Cases or the Run are about ratings or have no recall order, a difference is out of range, or fewer than two users have
-            a known truth; and what `evaluate` raises for its arguments.
+        InputError: the Cases or the Run are about ratings or have no recall order, a difference is out of range, or
+            fewer than two users have a known truth; and what `evaluate` raises for its arguments.
         MissingError: the data cannot be fetched.
     """
     wanted: Sequence[float] = (detect,) if isinstance(detect, float | int | str) else detect

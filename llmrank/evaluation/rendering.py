@@ -104,7 +104,7 @@ class Rendering:
         if not batches:
             problem = f"{self.ranker.name} makes no calls for a list of {len(case.candidates)}"
             raise InputError(problem, user=case.user_id, hint="show more candidates")
-        return batches[0 if self.prompt.profile is None else 1]
+        return batches[0 if self.prompt.profile_for(case) is None else 1]
 
     def _profile(self, request: Request) -> Response:
         if self.profile is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 
 from llmrank.data.cases import event_counts
 from llmrank.prompting import ShotPool
@@ -57,18 +59,32 @@ class TrainingData:
 
 
 def earlier_events(cases: Iterable[Case]) -> list[Case]:
-    """Return a Case per user whose history merges the histories of all their Cases, without duplicates.
+    """Return a Case per user whose history merges the histories of all their Cases, oldest first where times are known.
 
-    Relevant items of one Case may be in the history of a later one. They are left out, so that no baseline knows them.
+    An event that is in several of them counts once; one that a single history repeats counts as often as it stands
+    there. Relevant items of one Case may be in the history of a later one. They are left out, so that no baseline knows
+    them.
     """
-    events: dict[str, dict[tuple[str, float | None], Event]] = {}
+    events: dict[str, dict[tuple[str, float | None, int], Event]] = {}
     asked: dict[str, set[str]] = {}
     for case in cases:
         shown = {event.item.item_id for event in case.history}
-        truth = {*case.relevant, *([case.target.item_id] if case.target else [])}
-        asked.setdefault(case.user_id, set()).update(truth - shown)
-        events.setdefault(case.user_id, {}).update({(e.item.item_id, e.timestamp): e for e in case.history})
+        asked.setdefault(case.user_id, set()).update(asked_for(case) - shown)
+        found, times = events.setdefault(case.user_id, {}), Counter[tuple[str, float | None]]()
+        for event in case.history:
+            same = event.item.item_id, event.timestamp
+            found[*same, times[same]] = event
+            times[same] += 1
     return [
-        Case(user, tuple(event for (item_id, _), event in found.items() if item_id not in asked[user]))
+        Case(user, tuple(sorted((one for one in found.values() if one.item.item_id not in asked[user]), key=_time)))
         for user, found in events.items()
     ]
+
+
+def _time(event: Event) -> float:
+    return -inf if event.timestamp is None else event.timestamp
+
+
+def asked_for(case: Case) -> set[str]:
+    """Return the ids of the items that the Case asks for: the relevant ones, or the target."""
+    return {*case.relevant, *([case.target.item_id] if case.target else [])}

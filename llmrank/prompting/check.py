@@ -161,6 +161,9 @@ def _beside(template: PromptTemplate) -> Iterator[InputError]:
     if "shot" in template.blocks and "shots" not in names:
         line, hint = template.lines["shot"], "loop over `shots` in block user"
         yield InputError("no block shows `shots`", path=template.path, line=line, hint=hint)
+    if "shot" in template.blocks and front.about_one_item and front.task == "ranking":
+        what, hint = "a ranking prompt about one item at a time has no solved examples", "remove the block 'shot'"
+        yield InputError(what, path=template.path, line=template.lines["shot"], hint=hint)
     if front.profile is None:
         return
     if "profile" not in names:

@@ -52,8 +52,9 @@ class CaseCalls:
 
         `tops` is the number of items that each should return; None: the prompt's default.
         """
-        if self.prompt.profile is not None and self._profile is None:
-            asked = self.prompt.profile.ask(self.case)
+        first = self.prompt.profile_for(self.case)
+        if first is not None and self._profile is None:
+            asked = first.ask(self.case)
             [reply] = yield [asked.request]
             self._profile, self.history_dropped = _profile(reply), asked.history_dropped
         if isinstance(profile := self._profile, Answer):

@@ -14,13 +14,13 @@ from llmrank.types import Answer, Case, Needs, Ranking, RankingSteps
 class Listwise(PromptRanker):
     """Ranks the items that the answer names first; the rest follows, tied.
 
-    One call, or two if the prompt needs a profile of the user (PALR §2.1).
+    One call, or two if the prompt needs a profile of the user (PALR §2.1) and there is a history.
     """
 
     name: str = "listwise"
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: exactly one call, plus one for a profile."""
+        """Return the needs of a list of `n`: exactly one call, plus one for the profile of a user with a history."""
         return prompt_needs(self.prompt, int(n > 1), n)
 
     def _ask(self, calls: CaseCalls) -> RankingSteps:

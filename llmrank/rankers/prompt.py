@@ -76,6 +76,13 @@ class Prompt:
             hint = "use --thinking off, or an answer format that reads text"
             raise InputError(problem, path=self.template.path, field="thinking", hint=hint)
 
+    def profile_for(self, case: Case) -> Prompt | None:
+        """Return the prompt for the first call about this Case; None if there is none.
+
+        A user without a history has no profile: a model would invent one.
+        """
+        return self.profile if case.history else None
+
     def ask(self, case: Case, *, top: int | None = None, profile: str | None = None) -> PreparedRequest:
         """Return the Request for the Case's candidates, in the given order, or for its target.
 

@@ -237,7 +237,7 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
     else:
         remarks.append(f"Left out, because no training events are known: {LIFT}, {TAIL}, {NOVELTY}.")
     if (categories := category_table(items.values())) is not None:
-        rows.append(over_users(DIVERSITY, lambda tops: tops.diversity(categories), None))
+        rows.append(over_users(DIVERSITY, lambda tops: tops.diversity(categories), (0.0, 1.0)))
     else:
         remarks.append(f"Left out, because the items have no {', '.join(sorted(MANY_VALUED))}: {DIVERSITY}.")
     rows += [over_items(COVERAGE, Tops.coverage), over_items(GINI, Tops.gini)]

@@ -228,6 +228,13 @@ def test_render_of_a_profile_prompt_and_of_an_unknown_user(folder: Path):
         run("render", "palr", "--user", "x", "--data", "cases.jsonl")
 
 
+def test_render_of_a_new_user_shows_no_profile(folder: Path):
+    new = {"user_id": "new", "candidates": [{"item_id": "1", "title": "A"}, {"item_id": "2", "title": "B"}]}
+    (folder / "new.jsonl").write_text(json.dumps(new) + "\n")
+    shown = run("render", "palr", "--data", "new.jsonl").stdout
+    assert "Nothing is known" in shown and "keywords" not in shown
+
+
 def test_render_says_which_of_a_users_cases_it_shows(folder: Path):
     rows = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
     rows = [row | {"user_id": "7", "case_id": f"7-{number}"} for number, row in enumerate(rows)]

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS, RowReader, case_row, parquet_schema
+from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS, RowReader, Truth, case_row, parquet_schema
 from llmrank.data.candidate_writing import case_table, check_free, write_cases
 from llmrank.data.candidates import BadRowsError, CandidateFile, file_format, read_cases
 from llmrank.data.rows import map_types
@@ -367,6 +367,15 @@ def test_all_faults_are_listed_and_the_other_rows_can_be_used(suffix: str, tmp_p
     assert "31 invalid rows are skipped." in found.summary.notes()
 
 
+@pytest.mark.parametrize("truth", ["checked", "ignored"])
+def test_a_skipped_duplicate_is_in_no_count(truth: Truth) -> None:
+    again = {"user_id": "7", "candidates": GOOD["candidates"], "relevant": ["missed"]}
+    table = pa.Table.from_pylist([again, again, {**again, "user_id": "8", "relevant": ["181"]}])
+    found = CandidateFile(table, truth=truth, skip_bad_rows=True).summary
+    assert (found.rows, found.skipped_rows, found.empty_histories) == (2, 1, 2)
+    assert (found.relevant, found.missed) == ((2, 1) if truth == "checked" else (0, 0))
+
+
 def test_a_file_without_a_good_row_is_refused_even_when_bad_rows_are_skipped(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "cases.jsonl", candidate(title=""))
     with pytest.raises(InputError, match="the title is empty"):
@@ -625,6 +634,23 @@ def test_the_summary_counts_what_a_reader_of_the_numbers_must_know(suffix: str, 
     found = CandidateFile(path).summary
     assert (found.rows, found.rows_with_seen) == (4, 1)
     assert found.rating_scale == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("truth", ["checked", "ignored"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_a_history_with_the_newest_first_is_noted(suffix: str, truth: Truth, tmp_path: Path) -> None:
+    def row(user: str, *times: float | None) -> dict[str, Any]:
+        history = [{"item_id": f"h{at}", "title": "H", "timestamp": time} for at, time in enumerate(times)]
+        return {"user_id": user, "history": history, "candidates": [{"item_id": "1", "title": "A"}]}
+
+    rows = [row("a", 1, 2, 2), row("b", 3, None, 2), row("c"), row("d", 9), row("e", 1), row("f", 5, 4, 3)]
+    path = write_lines(tmp_path / "cases.jsonl", *rows)
+    if suffix == ".parquet":
+        path = tmp_path / "cases.parquet"
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    found = CandidateFile(path, truth=truth).summary
+    assert found.falling_histories == 2
+    assert any("In 2 Cases the timestamps fall along the history" in note for note in found.notes())
 
 
 def test_gzip_is_told_by_the_suffix(tmp_path: Path) -> None:

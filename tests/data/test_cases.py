@@ -91,7 +91,7 @@ def test_seeds_differ() -> None:
     assert len({tuple(sample_users(users, 10, seed)) for seed in range(10)}) == 10
 
 
-def test_popularity_counts_training_events_once_even_where_a_user_has_several_cases() -> None:
-    a, b = Event(Item("a", "A")), Event(Item("b", "B"))
-    cases = [Case("1", (a, a, b)), Case("2", (a,), case_id="2-1"), Case("2", (a, b), case_id="2-2")]
+def test_popularity_counts_training_events_and_nothing_else() -> None:
+    a, b, c = (Event(Item(name, name)) for name in "abc")
+    cases = [Case("1", (a, a, b), candidates=(c.item,), relevant=("a", "c")), Case("2", (a, b), target=c.item)]
     assert event_counts(cases) == {"a": 3, "b": 2}

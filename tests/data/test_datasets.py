@@ -179,6 +179,14 @@ def test_the_unit_of_times_before_1970_is_told_by_their_size(tmp_path: Path) -> 
     assert times is not None and times.tolist() == [-999999999.0, -999999998.0, 0.03]
 
 
+def test_times_may_have_nanoseconds_as_pandas_writes_them(tmp_path: Path) -> None:
+    days = ("2001-01-01T12:00:00.123456789Z", "2001-01-02T12:00:00Z", "2001-01-03T00:00:00.000000001+02:00")
+    for rows in (days, days[:2]):
+        events = "user_id,item_id,timestamp\n" + "".join(f"u,10,{day}\n" for day in rows)
+        times = load_dataset(str(write(tmp_path, items__csv=ITEMS, interactions__csv=events))).interactions.timestamp
+        assert times is not None and times[:2].tolist() == [978350400.123456, 978436800.0]
+
+
 @pytest.mark.parametrize(
     ("numbers", "first"),
     [
@@ -461,6 +469,14 @@ def test_amazon_2018_and_2023(tmp_path: Path) -> None:
     dataset = load_dataset(str(newer))
     assert by_id(dataset) == {"B1": "T"}
     assert dataset.items[0].attributes == {"categories": "Toys", "description": "a b"}
+
+
+def test_a_product_named_inside_the_record_of_another_keeps_its_own_title(tmp_path: Path) -> None:
+    review = {"user_id": "U", "parent_asin": "B1", "rating": 5.0, "timestamp": 1500000000000}
+    zipped(tmp_path / "Toys.jsonl.gz", review, {**review, "parent_asin": "B2"})
+    beside = {"bought_together": [{"asin": "B1"}], "title": "Two", "parent_asin": "B2"}
+    zipped(tmp_path / "meta_Toys.jsonl.gz", beside, {"title": "One", "parent_asin": "B1"})
+    assert by_id(load_dataset(str(tmp_path))) == {"B1": "One", "B2": "Two"}
 
 
 def test_malformed_amazon_lines_are_found(tmp_path: Path) -> None:

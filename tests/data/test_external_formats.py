@@ -41,7 +41,7 @@ def cases_of(path: Path, format: str, **options: Any) -> list[Case]:
 def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str, Path]]) -> None:
     run = "7 Q0 1 1 0.5 x\n7 Q0 2 3 0.9 x\n\n8 Q0 2 2 0.0 x\n8 Q0 1 1 0.0 x\n7 Q0 3 2 0.5 x\n"
     there = files(run=run, qrels="7 0 2 1\n7 0 9 0\n8 0 4 2\n")
-    there["qrels"].write_text("7 0 2 1\n7 0 9 0\n8 0 4 2\n8 0 1 1\n9 0 1 1\n")
+    there["qrels"].write_text("7 0 2 1\n7 0 9 0\n8 0 4 2\n8 0 1 1\n9 0 1 1\n10 0 1 0\n")
     table, notes = read_external(
         there["run"], "trec", items=there["items"], histories=there["histories"], relevant=there["qrels"]
     )
@@ -61,6 +61,13 @@ def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str,
         Event(Item("3", "Cube", {"year": "1997"}), 4.0, 10.0),
         Event(Item("4", "Dune", {"year": "1984"}), 5.0, 20.0),
     )
+
+
+def test_a_history_that_holds_what_is_relevant_is_noted(files: Callable[..., dict[str, Path]]) -> None:
+    there = files(run="7 Q0 3 1 0.5 x\n8 Q0 2 1 0.5 x\n", qrels="7 0 3 1\n8 0 2 1\n")
+    options = {"items": there["items"], "histories": there["histories"], "relevant": there["qrels"]}
+    [note] = read_external(there["run"], "trec", **options)[1]
+    assert note.startswith("Cases with a relevant item in their history") and note.endswith(": 1")
 
 
 @pytest.mark.parametrize(
@@ -120,10 +127,16 @@ def test_rank_llm_requests_bring_their_titles(files: Callable[..., dict[str, Pat
     assert case.recall_scores == (2.5, 1.0)
     (case,) = cases_of(there["requests"], "rank_llm", items=there["items"], histories=there["histories"])
     assert [event.item.title for event in case.history] == ["Cube", "Dune"]
-    request["candidates"][0]["doc"] = {"title": 1984, "score": 7}
+    request["candidates"][0]["doc"] = {"title": 1984, "score": 7, "rank": "high"}
     there["requests"].write_text(json.dumps(request))
     (case,) = cases_of(there["requests"], "rank_llm")
-    assert case.candidates[0] == Item("1", "1984", {"column_score": "7"})
+    assert case.candidates[0] == Item("1", "1984", {"column_score": "7", "column_rank": "high"})
+    empty = {"query": {"qid": 8, "text": "nothing"}, "candidates": []}
+    there["requests"].write_text(f"{json.dumps(request)}\n{json.dumps(empty)}\n")
+    assert read_external(there["requests"], "rank_llm")[1] == ["Cases without candidates, left out: 1"]
+    there["requests"].write_text(json.dumps(empty))
+    with pytest.raises(InputError, match="the table has no rows"):
+        read_external(there["requests"], "rank_llm")
     del request["candidates"][1]["doc"]["segment"]
     wrong = (request, {"query": {}}, {"query": {"qid": 1, "text": "a"}, "candidates": [{"docid": 1}]}, [])
     for bad in (*map(json.dumps, wrong), "[" * 100_000):
@@ -159,6 +172,9 @@ def test_histories_are_read_from_every_format_alike(tmp_path: Path, files: Calla
         (case,) = cases_of(there["run"], "trec", items=there["items"], histories=tmp_path / name)
         assert [event.item.title for event in case.history] == ["Cube", "Dune"]
         assert case.relevant == relevant
+    (tmp_path / "b.inter").write_text("user_id:token\titem_id_list:token_seq\titem_id:token\n7\t3\t4\n7\t3 4\t1\n")
+    with pytest.raises(InputError, match=r"b\.inter, line 3, .*user '7': the user has several histories"):
+        cases_of(there["run"], "trec", items=there["items"], histories=tmp_path / "b.inter")
 
 
 def test_a_written_run_keeps_its_order_in_trec_eval(tmp_path: Path) -> None:

@@ -135,6 +135,20 @@ def test_a_slice_is_a_set_of_cases_that_keeps_everything_else() -> None:
     assert whole[:] == whole
 
 
+def test_a_given_history_that_may_be_wrong_is_noted() -> None:
+    def past(*events: tuple[str, float]) -> tuple[Event, ...]:
+        return tuple(Event(Item(item_id, "Seen"), None, time) for item_id, time in events)
+
+    told, falling = "In 1 Case the history holds an item that is asked for", "In 1 Case the timestamps fall"
+    right = replace(FIVE[0], history=past(("h", 1), ("h", 1), ("i", 2)))
+    cases = [right, replace(FIVE[1], history=past(("f1", 1))), replace(FIVE[2], history=past(("h", 2), ("i", 1)))]
+    whole = load_cases(cases)
+    assert [sum(note.startswith(text) for note in whole.notes) for text in (told, falling)] == [1, 1]
+    assert not any("histor" in note for note in whole[:1].notes)
+    rated = Case("r", past(("t", 1)), target=Item("t", "Target"), rating=4.0)
+    assert any(note.startswith(told) for note in load_cases([rated]).notes)
+
+
 def test_each_part_of_the_cases_has_a_run_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     whole = load_cases(FIVE)

@@ -23,6 +23,19 @@ def test_what_an_earlier_case_of_the_user_asks_for_is_not_known() -> None:
     assert dict(training.popularity) == {"a": 1, "b": 1, "c": 1}
 
 
+def test_an_item_taken_again_counts_again_as_in_a_data_set() -> None:
+    windows = [Case("u", events("aba"), case_id="1"), Case("u", events("ba"), case_id="2"), Case("v", events("bb"))]
+    assert dict(TrainingData(lambda: earlier_events(windows)).popularity) == {"a": 2, "b": 3}
+
+
+def test_the_last_event_is_the_newest_whichever_case_comes_first() -> None:
+    def at(*times: float) -> tuple[Event, ...]:
+        return tuple(Event(Item(f"{time:g}", f"{time:g}"), None, time) for time in times)
+
+    [case] = earlier_events([Case("u", at(2, 3), case_id="later"), Case("u", at(1, 2), case_id="earlier")])
+    assert [event.timestamp for event in case.history] == [1, 2, 3]
+
+
 def test_the_order_of_the_cases_changes_nothing() -> None:
     windows = [Case("u", events("ab"), case_id="1", target=Item("c", "c")), Case("u", events("bc"), case_id="2")]
     for order in (windows, windows[::-1]):

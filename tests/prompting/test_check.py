@@ -98,6 +98,12 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
             8,
             "no block shows `shots`",
         ),
+        (
+            "{% block user %}{{ shots | join }}{{ target.title }}{% endblock %}{% block shot %}x{% endblock %}",
+            RATING.replace("task: rating", "task: ranking").replace("answer: rating", "answer: yes_no"),
+            7,
+            "has no solved examples",
+        ),
     ],
 )
 def test_a_fault_is_found_with_its_line(body: str, front: str, line: int, words: str):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from llmrank.errors import InputError
 from llmrank.prompting import PromptTemplate, View
+from llmrank.prompting.variables import show_item
 from llmrank.types import Case, Event, Item
 
 from .cases import CANDIDATES, FRONT, events, item, listed, rated, shown, template
@@ -26,6 +27,11 @@ def test_an_items_text_is_data_whatever_it_holds(title: str):
     case = Case("u", (), (Item("1", title), Item("2", "{{ 7 * 7 }}<b>&")))
     lines = shown(CANDIDATES, case).split("\n")
     assert lines == [" ".join(title.split()), "{{ 7 * 7 }}<b>&"]
+
+
+def test_an_attribute_named_like_the_truth_is_never_shown():
+    told = Item("1", "A", {"rating": "5", "relevant": "yes", "brand": "X"})
+    assert show_item(told, ("rating", "relevant", "brand")).values == {"brand": "X", "title": "A", "item_id": "1"}
 
 
 def test_json_is_for_a_model_and_not_for_a_browser():

@@ -161,3 +161,11 @@ def test_no_more_is_asked_than_is_said_before(n, most, window, noise, seed):
 def test_settings_that_cannot_work_are_refused(options, field):
     with pytest.raises(InputError, match=field):
         AcuRank(PROMPT, **options)
+
+
+@pytest.mark.parametrize("n", [4, 12, 30])
+def test_no_list_is_shown_twice_in_the_same_order(n: int):
+    for noise in (0.0, 0.5):
+        _, batches = drive(AcuRank(PROMPT, window=10, sort_top=3), case(n, scores=True), OracleBackend(noise=noise))
+        asked = [request for batch in batches for request in batch]
+        assert len(set(asked)) == len(asked)

@@ -11,7 +11,7 @@ from llmrank.errors import InputError
 from llmrank.rankers.first_token import FirstToken
 from llmrank.rankers.listwise import Listwise, from_answer
 from llmrank.rankers.pointwise import Pointwise, from_values
-from llmrank.types import Answer, Case, Item, Outcome, Response
+from llmrank.types import Answer, Case, Item, Outcome, Response, Thinking
 
 from .oracle import OracleBackend, case, drive, prompt
 
@@ -31,6 +31,12 @@ def test_a_profile_is_asked_for_first_and_shown():
     assert ranking.order[0] == "i001" and ranking.named == 1
     failed, batches = drive(ranker, case(4), OracleBackend(failures=1.0))
     assert failed.outcome is Outcome.ERROR and failed.reason.startswith("profile: ") and len(batches) == 1
+
+
+def test_a_new_user_is_not_asked_about_for_a_profile():
+    ranker = Listwise(prompt("palr", profile=prompt("palr-profile", "titles")))
+    [[request]] = drive(ranker, replace(case(4), history=()), OracleBackend())[1]
+    assert "Nothing is known" in request.messages[-1].content and "keywords" not in request.messages[-1].content
 
 
 def test_the_reasoning_before_a_profile_is_not_shown_and_its_shortened_history_is_counted():
@@ -132,6 +138,17 @@ def test_one_token_is_asked_for_where_the_text_is_not_read(name, answer, tokens)
     one = replace(case(1), target=Item("i000", "Film 000")) if name.startswith("pointwise") else case(3)
     request = prompt(name, answer).ask(one).request
     assert request.labels and request.sampling.max_tokens == tokens
+
+
+def test_a_format_that_reads_the_first_token_rules_out_reasoning():
+    reasons = Thinking(on=True)
+    for name, answer in (("setwise", "label_logprobs"), ("pointwise-rating", "expected_rating")):
+        asked = prompt(name, answer)
+        with pytest.raises(InputError, match="reads the first token, which rules out reasoning"):
+            replace(asked, template=asked.template.override(thinking=reasons))
+    asked = prompt("pointwise-yes-no")  # its text can be read instead
+    one = replace(case(1), target=Item("i000", "Film 000"))
+    assert not replace(asked, template=asked.template.override(thinking=reasons)).ask(one).request.labels
 
 
 def test_a_relevance_is_read_on_the_prompts_scale_whatever_the_datas_is():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from llmrank.errors import InputError
 from llmrank.rankers.tournament import Tournament, dealt
-from llmrank.types import Outcome
+from llmrank.types import Outcome, Request
 
 from .oracle import OracleBackend, case, drive, prompt, truth
 
@@ -43,6 +43,17 @@ def test_where_one_group_holds_all_points_follow_the_truth():
     points = dict(zip(ranking.order, ranking.scores or (), strict=True))
     inorder = [points[item_id] for item_id in truth(one)]
     assert inorder == sorted(inorder, reverse=True) and inorder[:3] == [8.0, 6.0, 4.0]
+
+
+def test_a_model_that_orders_the_whole_group_passes_on_no_more_than_half():
+    class Orders(OracleBackend):
+        def words(self, text: str, request: Request, best_first: list[str], labels: dict[str, str]) -> str:
+            return ", ".join(f"Movie {labels[title]}" for title in best_first)
+
+    one, ranker = case(40), Tournament(PROMPT, 10)
+    ranking, batches = drive(ranker, one, Orders())
+    expected, asked = drive(ranker, one, OracleBackend())
+    assert (ranking, batches) == (expected, asked) and sum(map(len, batches)) == ranker.needs(40).calls
 
 
 def test_more_rounds_come_nearer_to_the_truth():

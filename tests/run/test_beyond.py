@@ -53,6 +53,17 @@ def test_two_users_by_hand(tmp_path: Path, name: str, method: float, recall_orde
     assert row.difference == pytest.approx(method - recall_order)
     assert random is None or row.random == pytest.approx(random)
     assert (row.ci95 is None) == (name in ("coverage", "Gini of exposure"))
+    if name in ("long-tail share", "diversity"):
+        assert row.ci95 is not None and 0 <= row.ci95[0] < row.ci95[1] <= 1
+
+
+def test_popularity_is_lifted_against_what_the_case_itself_offers(tmp_path: Path) -> None:
+    offers = [Case("u", (), ITEMS[:3]), Case("v", (), ITEMS[3:])]
+    rankings, how_measured = [Ranking(tuple("cba")), Ranking(("d",))], how(popularity=POPULARITY)
+    row = make_run(tmp_path / "run", offers, rankings, metric_settings=how_measured).beyond_accuracy(1)[
+        "popularity lift"
+    ]
+    assert row.value == pytest.approx((0.375 - (0.875 + 0.625 + 0.375) / 3 + 0) / 2)
 
 
 def test_ties_and_cases_without_an_answer_have_their_expected_value(tmp_path: Path) -> None:

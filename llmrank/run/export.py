@@ -41,10 +41,11 @@ _SUFFIXES = {
     ".qrels": "trec",
 }
 COLUMNS = ("case_id", "user_id", "item_id", "title", "recall_rank", "score", "placed", "relevant", "outcome")
-"""Columns of the CSV and Parquet formats, which have a row per candidate of a Case. `recall_rank` (by recall score)
-counts from 1. A higher `score` is better and equal scores are ties; for ratings it is the predicted rating, NaN if
-there is none. `placed` tells whether the method ranked the item. `relevant` is the gain (1 for binary relevance) or 0;
-for ratings it is the true rating, or empty."""
+"""Columns of the CSV and Parquet formats. They have a row per candidate of a Case, then one per relevant item that recall
+missed, without title, `recall_rank` and `score`. `recall_rank` (by recall score) counts from 1. A higher `score` is
+better and equal scores are ties; for ratings it is the predicted rating, NaN if there is none. `placed` tells whether
+the method ranked the item. `relevant` is the gain (1 for binary relevance) or 0; for ratings it is the true rating, or
+empty."""
 
 
 def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:
@@ -78,7 +79,7 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
 
 
 def exported_rows(run: Run) -> Iterator[dict[str, object]]:
-    """Yield a row (see `COLUMNS`) for every candidate of every finished Case, best first."""
+    """Yield a row (see `COLUMNS`) for every candidate of every finished Case, best first, and for every missed item."""
     for case in run.done:
         record = run.records[case.case_id]
         ranking, gains, placed = record.ranking, case.gain_of, set(record.placed)
@@ -91,6 +92,9 @@ def exported_rows(run: Run) -> Iterator[dict[str, object]]:
                 score, truth = ranking.scores[0] if ranking.scores else float("nan"), case.rating
             about, outcome = (case.case_id, case.user_id, item_id, *known[item_id]), str(ranking.outcome)
             yield dict(zip(COLUMNS, (*about, score, item_id in placed, truth, outcome), strict=True))
+        for item_id in (one for one in gains if one not in known):
+            missed = (case.case_id, case.user_id, item_id, None, None, None, False, gains[item_id])
+            yield dict(zip(COLUMNS, (*missed, str(ranking.outcome)), strict=True))
 
 
 def _write_trec(run: Run, path: Path, *, overwrite: bool) -> list[Path]:

@@ -279,6 +279,7 @@ class Run:
             "placed": (texts, [record.placed for _, record in pairs]),
             "candidates": (texts, [record.candidates for _, record in pairs]),
             "relevant": (texts, [case.relevant for case, _ in pairs]),
+            "gains": (pa.list_(real), [list(case.gain_of.values()) for case, _ in pairs]),
             "rating": (real, [case.rating for case, _ in pairs]),
             "predicted": (real, judged.predicted if isinstance(judged, Ratings) else [None] * len(pairs)),
             "repairs": (count, [sum(ranking.repairs.values()) for ranking in rankings]),

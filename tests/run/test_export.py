@@ -127,8 +127,12 @@ def test_a_row_per_candidate(partial: Run, tmp_path: Path, form: str) -> None:
             rows = list(csv.DictReader(file))
     else:
         rows = pq.read_table(path).to_pylist()
-    assert len(rows) == 30 * 20
-    mine = [row for row in rows if row["case_id"] == "u05"]
+    offered = [row for row in rows if row["recall_rank"] not in ("", None)]
+    assert len(offered) == 30 * 20
+    missed = [(row["case_id"], row["item_id"], float(row["relevant"])) for row in rows if row not in offered]
+    outside = [(one.case_id, *({*one.relevant} - {item.item_id for item in one.candidates})) for one in CASES]
+    assert missed == [(*found, 1.0) for found in outside if len(found) == 2] and missed
+    mine = [row for row in offered if row["case_id"] == "u05"]
     assert [row["item_id"] for row in mine] == list(partial.records["u05"].ranking.order)
     assert [str(row["placed"]) for row in mine] == ["True"] * 5 + ["False"] * 15
     assert {row["item_id"] for row in mine if float(row["relevant"])} == set(CASES[5].relevant) - {"missed"}

@@ -176,6 +176,7 @@ def test_as_a_table_of_arrow_and_pandas(run: Run) -> None:
     assert table.num_rows == 12 and table["case_id"].to_pylist() == [one.case_id for one in CASES]
     assert table["NDCG@10"].to_pylist() == run.per_case("NDCG@10").tolist()
     assert len(table["placed"][4].as_py()) == 5 and table["placed"][3].as_py() == []
+    assert table["gains"].to_pylist() == [[1.0] * len(one.relevant) for one in CASES]
     frame = run.to_pandas()
     assert frame.shape == (12, table.num_columns) and frame["outcome"].value_counts()["unparsed"] == 1
 

@@ -248,6 +248,9 @@ def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
     if method.prompt.profile is not None:
         hint = "add --no-profile (in Python no_profile=True), here and in the `eval` of the trained model"
         raise InputError(f"{template.name} needs a first call for a profile", field="prompt", hint=hint)
+    if setup.prompt.first is not None:
+        problem = "training prompts show all candidates, not only the first of another ranker"
+        raise InputError(problem, field="first", hint="omit it, and propose fewer candidates (-k)")
     if method.order.mode == "target-at":
         problem = "this order always shows the relevant item at the same position"
         raise InputError(problem, field="order", hint="use shuffled")

@@ -215,7 +215,7 @@ def windows(
     """
     for one in sequences:
         start = 0
-        step = window if len(one) <= window + 1 else int(draw.integers(window // 2, window + 1))
+        step = window if len(one) <= window + 1 else int(draw.integers(max(1, window // 2), window + 1))
         while start < len(one) - 1:
             yield one[start : start + step + 1]
             start, step = start + step, window

@@ -19,7 +19,7 @@ from llmrank.evaluation.cases import CaseSet, cases_of, names_file, prepare, rea
 from llmrank.evaluation.fusing import Validation
 from llmrank.evaluation.method import Method, tasks_of, template_task
 from llmrank.evaluation.session import Session, is_here
-from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, gather
+from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, flat, gather
 from llmrank.evaluation.setup import Setup
 from llmrank.files import check_free
 from llmrank.finetune.export import SftFormat, sft_examples, write_sft
@@ -81,6 +81,7 @@ def finetune(
         if not isinstance(titles, TitleTraining):
             problem = f"expected a TitleTraining, got {type(titles).__name__}"
             raise InputError(problem, field="settings", hint="give a TitleTraining, or add a prompt")
+        titles = gather(TitleTraining, flat(titles))
         base = model if isinstance(model, ModelSettings) else ModelSettings(model)
         cases = gather(as_settings(data), others | {"seed": titles.seed})
         return _finetune_titles(cases, out, base, validation_users, titles, say)
@@ -88,6 +89,7 @@ def finetune(
     if not isinstance(training, PromptTraining):
         problem = f"expected a PromptTraining, got {type(training).__name__}"
         raise InputError(problem, field="settings", hint="give a PromptTraining, or omit the prompt")
+    training = gather(PromptTraining, flat(training))
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **others)
     return _finetune_prompt(setup, replace(read, seed=training.seed), out, validation_users, training, say)
 
@@ -248,6 +250,9 @@ def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
     if method.prompt.profile is not None:
         hint = "add --no-profile (in Python no_profile=True), here and in the `eval` of the trained model"
         raise InputError(f"{template.name} needs a first call for a profile", field="prompt", hint=hint)
+    if setup.prompt.first is not None:
+        problem = "training prompts show all candidates, not only the first of another ranker"
+        raise InputError(problem, field="first", hint="omit it, and propose fewer candidates (-k)")
     if method.order.mode == "target-at":
         problem = "this order always shows the relevant item at the same position"
         raise InputError(problem, field="order", hint="use shuffled")

@@ -22,6 +22,8 @@ from llmrank.finetune.settings import Training
 from llmrank.progress import Say
 
 CHECKPOINT = "checkpoint.pt"
+KEPT_LOSSES = 200
+"""Number of steps whose mean loss is in the card's curve."""
 Batch = TypeVar("Batch")
 
 
@@ -104,6 +106,8 @@ class TrainingState:
     worse: int = 0
     """Number of validations since the best one."""
     curve: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
+    losses: list[float] = field(default_factory=list[float])
+    """Losses of the latest steps, at most `KEPT_LOSSES`."""
 
 
 def _finished(out: Path, identity: Mapping[str, Any], say: Say) -> Mapping[str, Any] | None:
@@ -234,13 +238,12 @@ class _Loop:
         saved = said = begun = time.monotonic()
         before, started = progress.seconds, progress.targets
         every = total / settings.validations
-        losses: list[float] = []
         while progress.targets < total and progress.worse < settings.patience:
             for number, batch in enumerate(self.objective.batches(progress.epoch)):
                 if number < progress.batch:
                     continue
                 loss, targets = self._step(batch)
-                losses.append(loss)
+                progress.losses = [*progress.losses[1 - KEPT_LOSSES :], loss]
                 progress.step, progress.batch = progress.step + 1, number + 1
                 earlier, progress.targets = progress.targets, progress.targets + targets
                 progress.seconds = before + time.monotonic() - begun
@@ -251,13 +254,13 @@ class _Loop:
                     rate = (progress.targets - started) / (said - begun)
                     left = (total - progress.targets) / rate / 60
                     self.say(
-                        f"{progress.targets:,}/{count_of(total, 'target')}, loss {np.mean(losses[-50:]):.3f}, "
+                        f"{progress.targets:,}/{count_of(total, 'target')}, loss {np.mean(progress.losses[-50:]):.3f}, "
                         f"{rate:,.{0 if rate > 10 else 1}f} targets/s, {left:.0f} min left"
                     )
                 done = progress.targets >= total
                 validated = progress.targets // every > earlier // every or done
                 if validated:
-                    self._validate(float(np.mean(losses[-200:])))
+                    self._validate(float(np.mean(progress.losses)))
                 if validated or time.monotonic() - saved > settings.checkpoint_seconds:
                     self._save()
                     saved = time.monotonic()

@@ -8,6 +8,7 @@ inference needs no other head.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -34,10 +35,10 @@ from llmrank.files import write_json
 from llmrank.finetune.export import SftExample, sft_examples, solved_data
 from llmrank.finetune.loop import Weights, batches_by_length, train
 from llmrank.finetune.settings import PromptTraining
-from llmrank.finetune.titles import check_validation, mean_value
+from llmrank.finetune.titles import PROPOSED, check_validation, mean_value
 from llmrank.progress import Say
 from llmrank.rankers.order import Order
-from llmrank.types import Request, Response
+from llmrank.types import Case, Request, Response
 
 LEAST_EXAMPLES = 16
 Loss = Callable[[Tensor, "Sequence[Example]"], Tensor]
@@ -51,11 +52,15 @@ class AskedCases:
     cases: CaseSet
     method: Method
 
+    @property
+    def solved(self) -> Sequence[Case]:
+        """The Cases with a correct answer: for a ranking, those with a relevant candidate."""
+        return self.cases.cases if self.cases.task == "rating" else reachable(self.cases)
+
     def examples(self, order: Order) -> list[SftExample]:
-        """Return the prompts with their correct answers; for a ranking, only of Cases with a relevant candidate."""
+        """Return the prompts with their correct answers."""
         assert self.method.prompt is not None
-        cases = self.cases.cases if self.cases.task == "rating" else reachable(self.cases)
-        return list(sft_examples(cases, self.method.prompt, order.arrange))
+        return list(sft_examples(self.solved, self.method.prompt, order.arrange))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +108,9 @@ def train_prompt(
         hint = "use a rating prompt with --answer expected_rating, or omit --regression"
         raise InputError(f"regression does not support the answer format {answer!r}", field="regression", hint=hint)
     identity = _identity(model, learned, validation, settings)
-    if validation.cases.task == "ranking":
-        check_validation(validation.cases)
+    check_validation(len(validation.solved), "with a rating" if validation.cases.task == "rating" else PROPOSED)
     make = partial(PromptObjective, model, backend, learned, validation, settings, say)
-    return train(make, settings, out, identity, len(validation.cases), say=say)
+    return train(make, settings, out, identity, len(validation.solved), say=say)
 
 
 def _identity(
@@ -114,11 +118,12 @@ def _identity(
 ) -> dict[str, Any]:
     """Return what identifies a training."""
     plain = {name: value for name, value in asdict(settings).items() if name != "checkpoint_seconds"}
-    asked = validation.method.settings
+    # As the card has it: JSON has no tuples.
+    asked = json.loads(json.dumps(dict(validation.method.settings)))
     return {
         "kind": PROMPT,
         "base": {"name": model.name, "revision": model.revision},
-        "prompt": {name: asked[name] for name in ("prompt", "template_sha256", "answer", "ranker", "order")},
+        "prompt": asked,
         "settings": plain,
         "data": {
             **solved_data(validation.cases),
@@ -235,7 +240,7 @@ class PromptObjective:
         return [found[index] for index in range(len(requests))]
 
     def _ndcg(self) -> float:
-        method, cases = self._validation.method, reachable(self._validation.cases)
+        method, cases = self._validation.method, self._validation.solved
         self._model.eval()
         rankings = [rank_alone(case, method.ranker, method.order.arrange, self._answer).ranking for case in cases]
         self._model.train()

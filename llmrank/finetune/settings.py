@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -30,11 +30,11 @@ class Training:
     """Number of validations during training; the best weights are kept."""
     patience: Annotated[int, Ge(1)] = 2
     """Stop after this many validations without improvement."""
-    checkpoint_seconds: float = 30.0
+    checkpoint_seconds: Annotated[float, Ge(0)] = 30.0
     """Seconds between checkpoints, which bounds the work lost when training is stopped."""
     seed: Annotated[int, Ge(0), Lt(1 << 63)] = 0
     """Seed for the initial weights, the order of the users, and the validation users."""
-    dtype: str = "bfloat16"
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Data type of the language model's weights and states."""
 
 
@@ -43,11 +43,11 @@ class TitleTraining(Training):
     """Settings of training on sequences of titles."""
 
     shape: TitleShape = field(default_factory=TitleShape)
-    events: int = 768
+    events: Annotated[int, Ge(1)] = 768
     """Positions per batch, including padding."""
-    dropout: float = 0.1
+    dropout: Annotated[float, Ge(0), Le(0.9)] = 0.1
     """Dropout of the inputs, and of the states that are compared with the items."""
-    whitening: float = 0.8
+    whitening: Annotated[float, Ge(0), Le(1)] = 0.8
     """Degree of whitening of the title representations: 0 none, 1 full."""
     start: Path | None = None
     """Folder of an adapter to start from; it may have been trained on other data."""

@@ -45,6 +45,7 @@ from llmrank.rankers.next_title import item_text
 from llmrank.types import Case, Ranking
 
 LEAST_VALIDATION = 20
+PROPOSED = "with a relevant item among the candidates"
 EMBEDDING_SCALE = 0.05
 """Initial scale of the projected inputs: about the standard deviation of a token embedding."""
 
@@ -73,19 +74,18 @@ def train_titles(
         KeyboardInterrupt: interrupted; `say` received the point from which the same call continues.
     """
     identity = _identity(model, sequences, validation, settings)
-    check_validation(validation)
+    check_validation(len(reachable(validation)), PROPOSED)
     if settings.start is not None:
         _check_start(settings.start, model, settings.shape)
     make = partial(TitleObjective, model, sequences, validation, settings, say)
     return train(make, settings, out, identity, len(validation), say=say)
 
 
-def check_validation(cases: Sequence[Case]) -> None:
-    """Raise InputError if too few Cases have a relevant candidate for choosing the weights."""
-    if (found := len(reachable(cases))) < LEAST_VALIDATION:
-        problem = f"a relevant item is among the candidates in {found} of {count_of(len(cases), 'validation Case')}"
-        problem += f"; at least {LEAST_VALIDATION} are needed"
-        hint = "sample more users (--validation-users N), or propose more candidates (-k N)"
+def check_validation(found: int, of: str) -> None:
+    """Raise InputError if too few validation Cases, described by `of`, were found for choosing the weights."""
+    if found < LEAST_VALIDATION:
+        problem = f"{count_of(found, 'validation Case')} {of}; at least {LEAST_VALIDATION} are needed"
+        hint = "sample more users (--validation-users N), propose more candidates (-k N), or add users to the file"
         raise InputError(problem, field="validation", hint=hint)
 
 
@@ -215,7 +215,7 @@ def windows(
     """
     for one in sequences:
         start = 0
-        step = window if len(one) <= window + 1 else int(draw.integers(window // 2, window + 1))
+        step = window if len(one) <= window + 1 else int(draw.integers(max(1, window // 2), window + 1))
         while start < len(one) - 1:
             yield one[start : start + step + 1]
             start, step = start + step, window

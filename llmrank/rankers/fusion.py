@@ -1,8 +1,8 @@
 """Fusion with the recall stage: the method's score plus a weight times a recall term.
 
-The method's scores are natural-log probabilities. The recall term is the log-softmax of the recall scores, or
--log(60 + rank), which needs no scores (60 as in reciprocal rank fusion, Cormack et al. 2009). The weight is chosen on
-validation Cases.
+The method's scores are natural-log probabilities; of `pointwise`, probabilities or ratings. The recall term is the
+log-softmax of the recall scores, or -log(60 + rank), which needs no scores (60 as in reciprocal rank fusion, Cormack et
+al. 2009). The weight is chosen on validation Cases.
 """
 
 from __future__ import annotations

@@ -167,6 +167,9 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFA
     else:
         raise InputError(f"{name} does not use a prompt", field="--ranker", hint="choose another --ranker")
     if options.calibrate is not None:
+        if prompt is not None and prompt.view.show_scores:
+            problem = "the prompt with empty items would still show the recall scores"
+            raise InputError(problem, field="calibrate", hint="omit --show-scores, or --calibrate")
         ranker = Calibrated(ranker, options.calibrate, log=options.fuse is not None)
     if options.fuse == "validation":
         hint = "run `llmrank eval --fuse validation` on a dataset, then pass the weight it chose: --fuse 1.5"

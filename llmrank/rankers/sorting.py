@@ -1,9 +1,9 @@
 """Partial sorts built on asking for the best of a few items: heapsort, bubble sort and insertion.
 
 A `Best` returns the position of the best item of a group, and 0 if the answer does not tell: the first item of a group
-is always the one currently ranked higher. Setwise (2310.09497 §3.2) uses groups of c items; with pairs, these are the
-textbook sorts of pairwise ranking prompting (2306.17563 §3.3). Insertion (2504.10509) starts from the recall order, and
-needs fewer calls the better that order is.
+is always the one currently ranked higher, so that undecided groups keep their order. Setwise (2310.09497 §3.2) uses
+groups of c items; with pairs, these are the textbook sorts of pairwise ranking prompting (2306.17563 §3.3). Insertion
+(2504.10509) starts from the recall order, and needs fewer calls the better that order is.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ def heap_top(items: Sequence[T], top: int, size: int, best: Best[T]) -> Steps[li
 
     While the heap is built, all parents of one level are sifted concurrently: their subtrees are disjoint.
     """
-    heap = list(items)
+    heap = list(range(len(items)))
 
     def sift(node: int) -> Steps[None]:
         while len(family := [node, *_children(node, len(heap), size)]) > 1:
-            winner = family[(yield from best([heap[at] for at in family]))]
+            family.sort(key=heap.__getitem__)
+            winner = family[(yield from best([items[heap[at]] for at in family]))]
             if winner == node:
                 return
             heap[node], heap[winner] = heap[winner], heap[node]
@@ -45,7 +46,7 @@ def heap_top(items: Sequence[T], top: int, size: int, best: Best[T]) -> Steps[li
         yield from side_by_side([sift(parent) for parent in level])
     placed: list[T] = []
     while len(placed) < top:
-        placed.append(heap[0])
+        placed.append(items[heap[0]])
         last = heap.pop()
         if heap and len(placed) < top:
             heap[0] = last

@@ -25,6 +25,7 @@ pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 import torch
 
 from llmrank.backends.title_model import PROJECTION, TitleShape, load_adapter, save_adapter
+from llmrank.finetune import finetune
 from llmrank.finetune.loop import CHECKPOINT, TrainingState
 from llmrank.finetune.sequences import title_sequences
 from llmrank.finetune.settings import PromptTraining, TitleTraining
@@ -74,7 +75,7 @@ def test_a_killed_training_continues_to_the_same_adapter(tiny_model: Model, spli
     sequences, cases = title_sequences(inner), hits(inner)
     settings = replace(SETTINGS, checkpoint_seconds=0.0, epochs=2)
     whole = tmp_path / "whole"
-    train_titles(tiny_model, sequences, cases, whole, settings)
+    card = train_titles(tiny_model, sequences, cases, whole, settings)
 
     class KilledError(Exception):
         pass
@@ -92,8 +93,9 @@ def test_a_killed_training_continues_to_the_same_adapter(tiny_model: Model, spli
         train_titles(tiny_model, sequences, cases, cut, settings, say=step_counted)
     assert (cut / CHECKPOINT).is_file() and not (cut / "card.json").exists()
     lines: list[str] = []
-    train_titles(tiny_model, sequences, cases, cut, settings, say=lines.append)
+    again = train_titles(tiny_model, sequences, cases, cut, settings, say=lines.append)
     assert any(line.startswith("continuing after") for line in lines)
+    assert again["curve"] == card["curve"]
     for name in (PROJECTION, "adapter_model.safetensors"):
         assert (whole / name).read_bytes() == (cut / name).read_bytes()
 
@@ -178,7 +180,7 @@ def test_too_few_validation_cases_a_loss_that_is_no_number_and_a_full_disk_are_n
 ) -> None:
     inner = validation_split(split)
     sequences, cases = title_sequences(inner), hits(inner)
-    with pytest.raises(InputError, match="1 of 1 validation Case;"):
+    with pytest.raises(InputError, match="1 validation Case with a relevant item"):
         train_titles(tiny_model, sequences, cases[:1], tmp_path / "few", SETTINGS)
     with pytest.raises(InputError, match=r"the loss is (nan|inf)"):
         train_titles(tiny_model, sequences, cases, tmp_path / "nan", replace(SETTINGS, learning_rate=1e30))
@@ -251,6 +253,9 @@ def test_a_folder_that_another_process_trains_into_and_one_that_cannot_be_are_re
         (TitleTraining, {"epochs": float("inf")}),
         (PromptTraining, {"learning_rate": float("inf")}),
         (PromptTraining, {"rank": 513}),  # vLLM would not take it
+        (TitleTraining, {"dropout": 1.0}),
+        (TitleTraining, {"whitening": 1.5}),
+        (TitleTraining, {"checkpoint_seconds": float("nan")}),
     ],
 )
 def test_settings_that_no_training_can_have_are_refused_before_it(
@@ -258,6 +263,23 @@ def test_settings_that_no_training_can_have_are_refused_before_it(
 ) -> None:
     with pytest.raises(InputError, match="expected a"):
         gather(training, wrong)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        replace(SETTINGS, patience=0),
+        replace(SETTINGS, epochs=0.0),
+        replace(SETTINGS, validations=0),
+        replace(SETTINGS, users=-3),
+        PromptTraining(patience=0),
+    ],
+)
+def test_a_record_with_such_settings_is_refused_too(settings: TitleTraining | PromptTraining, tmp_path: Path) -> None:
+    """Without patience, say, the untrained weights would be the best ones."""
+    with pytest.raises(InputError, match="expected a"):
+        finetune("ml-100k", tmp_path / "out", settings=settings)
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_adapter_of_another_base_model_and_a_broken_one_are_refused(
@@ -289,9 +311,10 @@ def test_a_damaged_adapter_is_named(tiny_model: Model, split: Split, tmp_path: P
         load_adapter(tmp_path, tiny_model)
 
 
-def test_every_event_but_the_first_is_a_target_once() -> None:
+@pytest.mark.parametrize("window", [1, 2, 8])
+def test_every_event_but_the_first_is_a_target_once(window: int) -> None:
     sequences = [np.arange(length, dtype=np.int32) for length in (2, 9, 10, 50)]
-    pieces = list(windows(sequences, 8, np.random.default_rng(0)))
-    assert max(map(len, pieces)) <= 9
+    pieces = list(windows(sequences, window, np.random.default_rng(0)))
+    assert {len(piece) - 1 for piece in pieces} <= {*range(1, window + 1)}
     targets = sorted(int(event) for piece in pieces for event in piece[1:])
     assert targets == sorted(event for one in sequences for event in range(1, len(one)))

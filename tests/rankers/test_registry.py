@@ -102,6 +102,7 @@ def test_a_baseline_needs_no_prompt_and_no_call(name):
         ("first_token", "first-token", {"ids": "titles"}, "use other --ids"),
         ("first_token", "first-token", {"answer": "choice"}, "use one of label_logprobs"),
         ("setwise", "setwise", {"sort": "all"}, "use heap, bubble"),
+        ("first_token", "first-token", {"calibrate": 1.0, "show_scores": True}, "omit --show-scores"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_a_mend(name, template, changes, says):

@@ -27,7 +27,8 @@ def test_an_unreadable_group_stays_as_it_is_and_is_counted():
     assert ranking.outcome is Outcome.REPAIRED and ranking.repairs["unread"] > 0 and ranking.named == 3
 
 
-def test_a_group_that_cannot_be_read_favours_nobody():
+@pytest.mark.parametrize("sort", ["heap", "bubble", "insertion"])
+def test_a_group_that_cannot_be_read_favours_nobody(sort):
     one = case(12)
     last = one.candidates[-1].title
 
@@ -36,7 +37,7 @@ def test_a_group_that_cannot_be_read_favours_nobody():
         def reply(self, request):
             return Response("") if last in request.messages[-1].content else Response("A")
 
-    ranking, _ = drive(Setwise(PROMPT, "bubble", 4, 12), one, SilentOn())
+    ranking, _ = drive(Setwise(PROMPT, sort, 4, 12), one, SilentOn())
     assert ranking.order == tuple(item.item_id for item in one.candidates), "as it came: the first of each group stays"
     assert ranking.repairs["unread"] > 0
 

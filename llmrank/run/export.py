@@ -41,11 +41,10 @@ _SUFFIXES = {
     ".qrels": "trec",
 }
 COLUMNS = ("case_id", "user_id", "item_id", "title", "recall_rank", "score", "placed", "relevant", "outcome")
-"""Columns of the CSV and Parquet formats. They have a row per candidate of a Case, then one per relevant item that recall
-missed, without title, `recall_rank` and `score`. `recall_rank` (by recall score) counts from 1. A higher `score` is
-better and equal scores are ties; for ratings it is the predicted rating, NaN if there is none. `placed` tells whether
-the method ranked the item. `relevant` is the gain (1 for binary relevance) or 0; for ratings it is the true rating, or
-empty."""
+"""Columns of the CSV and Parquet formats. They have a row per candidate of a Case, then one per relevant item that
+recall missed, without title, `recall_rank` and `score`. `recall_rank` (by recall score) counts from 1. A higher `score`
+is better and equal scores are ties; for ratings it is the predicted rating, NaN if there is none. `placed` says if the
+method ranked the item. `relevant` is the gain (1 for binary relevance) or 0; for ratings the true rating, or empty."""
 
 
 def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:

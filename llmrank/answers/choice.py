@@ -39,6 +39,7 @@ from llmrank.answers.outcome import (
 )
 from llmrank.answers.predictions import USER
 from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
+from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = caseless(
@@ -241,7 +242,8 @@ class Choice(TextFormat):
             beside = _others(_identifiers_in(text, identifiers), at)
             return _chosen(at, response, question, beside)
         every = _identifiers_meant(text, question, identifiers, index)
-        if (at := _beside_its_title(every, text, index)) is not None:
+        at = _beside_its_title(every, text, index)
+        if at is not None and not comparison.was_had(_marked(every, text), at):
             return _chosen(at, response, question, _others(every, at))
         words = _not_ruled_out(every, text)
         if len({word.text for word in every}) > 1 and _is_undecided(words, text):
@@ -262,21 +264,29 @@ class Choice(TextFormat):
 
 def _weighed(answer: Answer, every: list[Word], text: str, response: Response, question: Question) -> Answer:
     """Return an Answer, or what sentences that compare identifiers choose, if they set the item of the Answer aside."""
-    marked = text[:SEARCH_LIMIT]
-    for word in reversed(every):
-        if word.position is not None and word.end <= SEARCH_LIMIT:
-            marked = marked[: word.start] + comparison.mark(word.position) + marked[word.end :]
+    marked = _marked(every, text)
     several = len({word.position for word in every}) > 1
     chosen = comparison.chosen(marked) if several else None
     at = [item.item_id for item in question.items].index(answer.ranked[0]) if answer.ranked else None
-    beaten = at is not None and (chosen is not None or not several) and comparison.loses(marked, at)
-    if at is not None and not beaten and not comparison.declined(marked, at):
-        return answer
+    if at is not None:
+        beaten = (chosen is not None or not several) and comparison.loses(marked, at)
+        titled = without_titles(marked, [question.items[at]], comparison.mark(at))
+        if not (beaten or comparison.declined(marked, at) or comparison.was_had(titled, at)):
+            return answer
     index = title_index(question.items)
     named = [word for word in every if word.position == chosen][:_MENTIONS]
     if chosen is not None and not any(_is_of_another(word, text, index) for word in named):
         return _chosen(chosen, response, question, _others(every, chosen))
     return answer if at is None else unparsed(response, text, "ambiguous")
+
+
+def _marked(words: list[Word], text: str) -> str:
+    """Return a text with marks in place of the identifiers that name items."""
+    text = text[:SEARCH_LIMIT]
+    for word in reversed(words):
+        if word.position is not None and word.end <= SEARCH_LIMIT:
+            text = text[: word.start] + comparison.mark(word.position) + text[word.end :]
+    return text
 
 
 _MENTIONS = 8
@@ -314,7 +324,9 @@ def _first_title(text: str, index: TitleIndex, identifiers: Identifiers) -> Matc
         *match.positions
     }:
         return None
-    return None if called or TAKEN_BACK.search(rest[0]) or index.find(rest[0].split("\n")[0]) else match
+    if called or TAKEN_BACK.search(rest[0]) or comparison.was_had(f"{comparison.mark(0)} {rest[0]}", 0):
+        return None
+    return None if index.find(rest[0].split("\n")[0]) else match
 
 
 _CREATOR = re.compile(r" [–—-] \Z")

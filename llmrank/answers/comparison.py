@@ -170,8 +170,25 @@ def loses(text: str, at: int) -> bool:
     return any(mark(at) in one[0] for one in _LOSES.finditer(text[:_LIMIT]))
 
 
+def was_had(text: str, at: int) -> bool:
+    """Return whether a text with marks says that the user knows the candidate that it has just named."""
+    return any(mark(at) in one[0] for one in _HAD.finditer(text[:_LIMIT]))
+
+
+_KNOWS = rf"(?:they|he|she|you|(?:the|this) {USER})(?:['’]ve| have| has|['’]s)(?: already| just)?"
+_USED = "(?:seen|watched|read|played|finished|bought)"
+_HAD = caseless(
+    rf"{_M}[^⟦\n]{{0,80}}?\b(?<!if )(?<!unless ){_KNOWS} {_USED}(?: already)? (?:it|this|that one)"
+    r"(?:,? too| already| before)?(?=[.,;!]|\s*$| and\b| but\b)",
+    rf"{_M}[\])*_\"]{{0,4}}(?: (?-i:[A-Z\d])[^\s⟦]{{0,20}}){{0,6}},? which {_KNOWS} {_USED}\b",
+)
+"""`B. They have seen it.`, `B, which they have already seen`"""
+
+
 def declined(text: str, at: int) -> bool:
     """Return whether a text with marks names a candidate only where it sets it aside or does not choose it."""
+    if was_had(text, at):
+        return True
     sentences = [one for one in _sentences(text) if mark(at) in one]
     parts = (part for one in sentences for part in _CLAUSES.split(_REJECTED.sub(" ", one)) if mark(at) in part)
     clauses = [_REASON.sub("", part) for part in parts]

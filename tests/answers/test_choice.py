@@ -178,3 +178,24 @@ def test_a_number_beside_the_title_of_another_item_is_ambiguous() -> None:
     question = Question(items("Alien (1979)", "Heat (1995)"), ("1", "2"))
     assert places(read("choice", '{"choice": 2, "title": "Heat"}', question)) == [2]
     assert read("choice", '{"choice": 1, "title": "Heat"}', question).reason == "ambiguous"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B) Paprika. They have seen it.",
+        "B. The user has already watched it.",
+        "B) Paprika, which they have already seen.",
+        "Paprika. They have seen it.",
+        "I'd pick B. However, you've already seen it.",
+    ],
+)
+def test_an_item_that_the_user_has_seen_is_no_clear_choice(text: str) -> None:
+    question = Question(items("Akira", "Paprika", "Ghost in the Shell"), ("A", "B", "C"))
+    assert read("choice", text, question).reason == "ambiguous"
+
+
+@pytest.mark.parametrize("text", ["B) Paprika. They haven't seen it.", "B. A is close, but they have seen it."])
+def test_what_is_said_of_an_unseen_or_another_item_leaves_the_choice(text: str) -> None:
+    question = Question(items("Akira", "Paprika", "Ghost in the Shell"), ("A", "B", "C"))
+    assert places(read("choice", text, question)) == [2]

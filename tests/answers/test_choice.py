@@ -42,6 +42,8 @@ def test_the_choice_is_read(text: str) -> None:
         "The most relevant is B, the least relevant A.",
         "A? No. B? Yes.",
         "Answer: A\n\nCorrected answer: B",
+        "B\n\nI was torn between A and B.",
+        "They have seen A, which leaves B.",
         "Je choisirais B. Le film A est trop sombre.",
         "A < B",
     ],

@@ -50,7 +50,7 @@ _CALLS = caseless(
     r"|most likely (?:to )?(?:watch|read|play|buy|click(?: on)?|listen to|order|enjoy|like|choose|pick)"
     r"|(?:single|very) best (?:song|film|movie|book|game|product|item|course|track|one) (?:here )?is"
     r"|best (?:remaining )?(?:choice|candidate(?: here)?(?= (?:is|would be)\b)|pick|fit|option|match|recommendation)"
-    r"|(?<!second )(?<!next )best(?=:)"
+    r"|(?<!second )(?<!next )best(?=:| is[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
     r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"

@@ -255,9 +255,11 @@ _EQUAL = caseless(
     r"\b(?:both (?:⟦|of|options|are|fit|would)|are both|equally|tied|all too|either|such as)\b|[或か]|\?\W*$",
 )
 _CASES = caseless(
-    rf"{_M}[^⟦.;]{{0,40}} (for|in|on) (?!(?:this|the) {USER})\w+,?(?: and| but|;)? {_M}[^⟦.;]{{0,40}} \1 \w+"
+    rf"{_M}[^⟦.;]{{0,40}} (for|in|on) (?!(?:this|the) {USER})\w+,?(?: and| but|;)? {_M}[^⟦.;]{{0,40}} \1 \w+",
+    rf"\bif [^⟦.;]{{1,80}}{_M}[^⟦.]{{0,40}}\b(?:if not|otherwise|or else),? {_M}",
+    rf"\bno (?:\w+ )?preference (?:between|among) {_M}(?![^\n]*\b(?:but|though|however|still)\b)",
 )
-"""`A for action, B for drama`"""
+"""`A for action, B for drama`, `If they want action, A; if not, B`, `no preference between A and B`"""
 _MERELY = caseless(
     rf"{_M} (?:(?:is|seems|fits|passt|es)\b[^⟦.;,]{{0,30}}\b(?:better|closer|(?:more|less) \w+|besser|mejor)\b"
     r"(?! (?:choice|fit|match|option|pick))"

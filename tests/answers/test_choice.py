@@ -57,6 +57,9 @@ def test_another_choice_named_beside_is_counted(text: str) -> None:
     ("text", "reason"),
     [
         ("A or B", "ambiguous"),
+        ("If they want action, B; if not, A.", "ambiguous"),
+        ("If they are in the mood for a laugh, choose A; otherwise C.", "ambiguous"),
+        ("I have no preference between B) Film called b and A) Film called a.", "ambiguous"),
         ("A\n\nWait — B is about jazz. A is about love. So B.", "ambiguous"),
         ("B is better than A", "ambiguous"),
         ("The answer isn't A", "no_candidate_named"),

@@ -18,6 +18,8 @@ from llmrank.answers.chosen_title import (
     LATTER,
     SEARCH_LIMIT,
     TITLE_FIELD,
+    TITLE_SIGNS,
+    TITLE_WORDS,
     called_title,
     chosen_title,
     is_alone,
@@ -39,6 +41,7 @@ from llmrank.answers.outcome import (
 )
 from llmrank.answers.predictions import USER
 from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
+from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = caseless(
@@ -139,8 +142,6 @@ _STANDS_FOR = caseless(
     r"|product|passage|candidate|answer) )?[\W_]{0,4}$"
 )
 """`Gravity (A)`, `Gravity, i.e. option A`: a title with the identifier that belongs to it."""
-_TITLE_WORDS, _TITLE_SIGNS = 12, 200
-"""Maximum number of words and characters of a title behind an identifier."""
 _WORSE = caseless(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
     r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b|\W{0,4} would have been my\b"
@@ -241,11 +242,10 @@ class Choice(TextFormat):
             beside = _others(_identifiers_in(text, identifiers), at)
             return _chosen(at, response, question, beside)
         every = _identifiers_meant(text, question, identifiers, index)
-        if (at := _beside_its_title(every, text, index)) is not None:
+        at = _beside_its_title(every, text, index)
+        if at is not None and not comparison.was_had(_marked(every, text), at):
             return _chosen(at, response, question, _others(every, at))
         words = _not_ruled_out(every, text)
-        if len({word.text for word in every}) > 1 and _is_undecided(words, text):
-            return unparsed(response, text, "ambiguous")
         if uses_brackets(text, identifiers) and (called := _declared(_without_brackets(text, identifiers), text)):
             words = [*called, *_declared(words, text)]  # The best is 2; [1] would be the second
         if words:
@@ -262,21 +262,29 @@ class Choice(TextFormat):
 
 def _weighed(answer: Answer, every: list[Word], text: str, response: Response, question: Question) -> Answer:
     """Return an Answer, or what sentences that compare identifiers choose, if they set the item of the Answer aside."""
-    marked = text[:SEARCH_LIMIT]
-    for word in reversed(every):
-        if word.position is not None and word.end <= SEARCH_LIMIT:
-            marked = marked[: word.start] + comparison.mark(word.position) + marked[word.end :]
+    marked = _marked(every, text)
     several = len({word.position for word in every}) > 1
     chosen = comparison.chosen(marked) if several else None
     at = [item.item_id for item in question.items].index(answer.ranked[0]) if answer.ranked else None
-    beaten = at is not None and (chosen is not None or not several) and comparison.loses(marked, at)
-    if at is not None and not beaten and not comparison.declined(marked, at):
-        return answer
+    if at is not None:
+        beaten = (chosen is not None or not several) and comparison.loses(marked, at)
+        titled = without_titles(marked, [question.items[at]], comparison.mark(at))
+        if not (beaten or comparison.declined(marked, at) or comparison.was_had(titled, at)):
+            return answer
     index = title_index(question.items)
     named = [word for word in every if word.position == chosen][:_MENTIONS]
     if chosen is not None and not any(_is_of_another(word, text, index) for word in named):
         return _chosen(chosen, response, question, _others(every, chosen))
     return answer if at is None else unparsed(response, text, "ambiguous")
+
+
+def _marked(words: list[Word], text: str) -> str:
+    """Return a text with marks in place of the identifiers that name items."""
+    text = text[:SEARCH_LIMIT]
+    for word in reversed(words):
+        if word.position is not None and word.end <= SEARCH_LIMIT:
+            text = text[: word.start] + comparison.mark(word.position) + text[word.end :]
+    return text
 
 
 _MENTIONS = 8
@@ -314,7 +322,9 @@ def _first_title(text: str, index: TitleIndex, identifiers: Identifiers) -> Matc
         *match.positions
     }:
         return None
-    return None if called or TAKEN_BACK.search(rest[0]) or index.find(rest[0].split("\n")[0]) else match
+    if called or TAKEN_BACK.search(rest[0]) or comparison.was_had(f"{comparison.mark(0)} {rest[0]}", 0):
+        return None
+    return None if index.find(rest[0].split("\n")[0]) else match
 
 
 _CREATOR = re.compile(r" [–—-] \Z")
@@ -479,19 +489,6 @@ def _asks_again(words: list[Word], text: str) -> bool:
     return text.rstrip().endswith("?") and len({word.text for word in words}) > 2
 
 
-def _is_undecided(words: list[Word], text: str) -> bool:
-    """Return whether a text says that it cannot decide, and names no choice after that."""
-    found = _UNDECIDED.search(text)
-    return found is not None and not _declared([word for word in words if word.start > found.end()], text)
-
-
-_UNDECIDED = caseless(
-    r"\b(?:can(?:no|['’])t|unable to|hard to) (?:really )?(?:decide|choose|pick) between\b|\btorn between\b"
-    r"|\btoss-?up\b|\bflip a coin\b|\bschwanke zwischen\b|\bhésite entre\b|\bdudo entre\b"
-)
-"""`I can't decide between [3] and [8]`"""
-
-
 def _is_count(word: Word, text: str) -> bool:
     """Return whether a bare number counts things: `none of the 10 candidates`, `the 1 original`."""
     if word.bracketed or not word.text.isdigit() or _NOUN.search(text[max(0, word.start - 20) : word.start]):
@@ -526,7 +523,7 @@ def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
     """Return whether an identifier is part of a candidate's title: the 3 of `Things 3`, the A of `A Serious Man`."""
     if word.bracketed or not word.text.isdigit():
         return not word.bracketed and index.covers(text, word.start, word.end)
-    after = text[word.end : word.end + _TITLE_SIGNS].split()[:_TITLE_WORDS]
+    after = text[word.end : word.end + TITLE_SIGNS].split()[:TITLE_WORDS]
     titles = [f"{words} {word.text}" for words in words_before(text, word.start)]
     titles += [" ".join((word.text, *after[: at + 1])).rstrip(".,:;!?") for at in range(len(after))]
     return any(match and match.positions for match in map(index.find, titles))
@@ -749,7 +746,7 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
 def _names_another(word: Word, sentence: str, text: str, index: TitleIndex) -> bool:
     """Return whether the sentence behind an identifier begins with another item's title, as its reason does (`The best
     choice is C. Fargo has the same humour`), and the identifier's own title appears nowhere."""
-    words = sentence.split()[:_TITLE_WORDS]
+    words = sentence.split()[:TITLE_WORDS]
     parts = (" ".join(words[:count]) for count in range(len(words), 0, -1))
     match_text, match = next(((part, found) for part in parts if (found := index.find(part))), ("", None))
     if match is None or not match.positions or word.position is None or word.position in match.positions:

@@ -190,7 +190,7 @@ class _Group:
         given = [grade for grade in grades if grade is not None]
         named = zip(self.parts, self.labels, strict=True)
         labels = [label for (_, mentions), label in named if any(one.match for one in mentions)]
-        if not given and len(labels) > 1 and all(map(_is_topic, labels)):
+        if not given and len(labels) > 1 and (all(map(_is_topic, labels)) or _count_otherwise(labels)):
             self.listing.ambiguous = True  # Crime: Heat, Fargo; Horror: Alien
         if given == sorted(given, reverse=True) and (
             None not in grades
@@ -206,6 +206,17 @@ class _Group:
         self.listing.mentions = [mention for _, mentions in parts for mention in mentions]
         self.listing.ordered = True
         return self.listing
+
+
+def _count_otherwise(labels: Sequence[str]) -> bool:
+    """Return whether the labels of lists differ only in numbers that do not rise: `Group 2:`, `Group 1:`."""
+    found = [one for label in labels if (one := _COUNTED.search(label))]
+    numbers = [int(one[2]) for one in found]
+    alike = len(found) == len(labels) and len({one[1].casefold() for one in found}) == 1
+    return alike and numbers != sorted(numbers)
+
+
+_COUNTED = re.compile(r"([^\W\d_]*)\W{0,3}(\d{1,3})\W*$")
 
 
 def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:

@@ -22,7 +22,7 @@ TITLE_FIELD = caseless(
 SEARCH_LIMIT = 4000
 """Maximum number of characters to search for titles."""
 _LAST_SIGNS = 1000
-_TITLE_WORDS, _TITLE_SIGNS = 12, 200
+TITLE_WORDS, TITLE_SIGNS = 12, 200
 """Maximum number of words and characters of a title."""
 _CALLS = caseless(
     r"\b(?:my (?:top |final |corrected |revised |new |updated )?(?:pick|choice|guess|bet|suggestion|recommendation"
@@ -50,7 +50,7 @@ _CALLS = caseless(
     r"|most likely (?:to )?(?:watch|read|play|buy|click(?: on)?|listen to|order|enjoy|like|choose|pick)"
     r"|(?:single|very) best (?:song|film|movie|book|game|product|item|course|track|one) (?:here )?is"
     r"|best (?:remaining )?(?:choice|candidate(?: here)?(?= (?:is|would be)\b)|pick|fit|option|match|recommendation)"
-    r"|(?<!second )(?<!next )best(?=:)"
+    r"|(?<!second )(?<!next )best(?=:| is[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
     r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
@@ -300,7 +300,7 @@ def stands_for(text: str, index: TitleIndex) -> int | None:
     """Return the one item whose title a short text shortens, misspells, or has behind its creator (`Jane Austen's
     Emma and Other Tales`)."""
     text = text.strip(_OPENS + _CLOSES)
-    if "\n" in text or len(text) > _TITLE_SIGNS:
+    if "\n" in text or len(text) > TITLE_SIGNS:
         return None
     if (by := _CREATOR.match(text)) and (match := index.exact(by[1].strip(_OPENS + _CLOSES))):
         return match.positions[0] if " " in by[1].strip() and len(match.positions) == 1 else None
@@ -321,7 +321,7 @@ _MODEL = re.compile(r"(?=.*\d)(?=.*[A-Z])[\w-]{6,30}")
 
 def words_before(text: str, end: int) -> list[str]:
     """Return what may be a title that ends at a position: the twelve words before it, eleven, and so on to one."""
-    words = text[max(0, end - _TITLE_SIGNS) : end].split()[-_TITLE_WORDS:]
+    words = text[max(0, end - TITLE_SIGNS) : end].split()[-TITLE_WORDS:]
     return [" ".join(words[at:]) for at in range(len(words))]
 
 

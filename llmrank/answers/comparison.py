@@ -170,8 +170,25 @@ def loses(text: str, at: int) -> bool:
     return any(mark(at) in one[0] for one in _LOSES.finditer(text[:_LIMIT]))
 
 
+def was_had(text: str, at: int) -> bool:
+    """Return whether a text with marks says that the user knows the candidate that it has just named."""
+    return any(mark(at) in one[0] for one in _HAD.finditer(text[:_LIMIT]))
+
+
+_KNOWS = rf"(?:they|he|she|you|(?:the|this) {USER})(?:['’]ve| have| has|['’]s)(?: already| just)?"
+_USED = "(?:seen|watched|read|played|finished|bought)"
+_HAD = caseless(
+    rf"{_M}[^⟦\n]{{0,80}}?\b(?<!if )(?<!unless ){_KNOWS} {_USED}(?: already)? (?:it|this|that one)"
+    r"(?:,? too| already| before)?(?=[.,;!]|\s*$| and\b| but\b)",
+    rf"{_M}[\])*_\"]{{0,4}}(?: (?-i:[A-Z\d])[^\s⟦]{{0,20}}){{0,6}},? which {_KNOWS} {_USED}\b",
+)
+"""`B. They have seen it.`, `B, which they have already seen`"""
+
+
 def declined(text: str, at: int) -> bool:
     """Return whether a text with marks names a candidate only where it sets it aside or does not choose it."""
+    if was_had(text, at):
+        return True
     sentences = [one for one in _sentences(text) if mark(at) in one]
     parts = (part for one in sentences for part in _CLAUSES.split(_REJECTED.sub(" ", one)) if mark(at) in part)
     clauses = [_REASON.sub("", part) for part in parts]
@@ -238,9 +255,11 @@ _EQUAL = caseless(
     r"\b(?:both (?:⟦|of|options|are|fit|would)|are both|equally|tied|all too|either|such as)\b|[或か]|\?\W*$",
 )
 _CASES = caseless(
-    rf"{_M}[^⟦.;]{{0,40}} (for|in|on) (?!(?:this|the) {USER})\w+,?(?: and| but|;)? {_M}[^⟦.;]{{0,40}} \1 \w+"
+    rf"{_M}[^⟦.;]{{0,40}} (for|in|on) (?!(?:this|the) {USER})\w+,?(?: and| but|;)? {_M}[^⟦.;]{{0,40}} \1 \w+",
+    rf"\bif [^⟦.;]{{1,80}}{_M}[^⟦.]{{0,40}}\b(?:if not|otherwise|or else),? {_M}",
+    rf"\bno (?:\w+ )?preference (?:between|among) {_M}(?![^\n]*\b(?:but|though|however|still)\b)",
 )
-"""`A for action, B for drama`"""
+"""`A for action, B for drama`, `If they want action, A; if not, B`, `no preference between A and B`"""
 _MERELY = caseless(
     rf"{_M} (?:(?:is|seems|fits|passt|es)\b[^⟦.;,]{{0,30}}\b(?:better|closer|(?:more|less) \w+|besser|mejor)\b"
     r"(?! (?:choice|fit|match|option|pick))"

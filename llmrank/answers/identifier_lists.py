@@ -76,8 +76,6 @@ _LED_LINE = re.compile(
 _BULLETED = re.compile(r"[-•*+] \[(\w{1,3})\]")
 _ORDINAL = caseless(rf"\b(?:{'|'.join(ORDINALS)}|last|worst|best|closest|favou?rite|ranked|seen)\b")
 """Words of a remark that may give the item another place."""
-_REMARKED = re.compile(r"[-•*+] \[\w{1,3}\](?:$|\)|:| ?[(–—-])")
-"""`- [3] (a strong match)`"""
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
 _SOLID = re.compile(r"[\dA-Z[]{3,26}|\d|\[")
 """Identifiers without separators, or characters that may be one."""
@@ -218,7 +216,6 @@ class _Reader:
         is_text = (
             text.startswith(("[", "**["))
             or (_BULLETED.match(text) and not self._is_as_shown(block.lines))
-            or _REMARKED.match(text)
             or (block.lines[0].kind == "bracket" and not any(line.body for line in block.lines))
             or block.lines[0].body.startswith((">", "<", "then ", "followed by "))
             or all(_CHAIN_LINE.fullmatch(line.text) for line in block.lines)

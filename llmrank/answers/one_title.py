@@ -50,6 +50,8 @@ _BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here
 _ALL_ARE = caseless(r"\A[^.\n]{0,200}\band [^.\n]{1,80} are (?:(?:all|both|too) ){0,2}\w+[.!]?\s*$")
 """`Heat, Fargo and Alien are violent.`"""
 _PRONOUN = re.compile(r"(?:it|her|us)\W*")
+_TWO_PARTS = re.compile(r"(?:[^\n]+\n)+\n[^\n]+")
+"""`Heat: too slow⏎Alien: too long⏎⏎Fargo`: remarks, and one line below them."""
 _OBJECT = re.compile(r"(?:\A|\n)[ \t]{0,40}\{")
 _LINE_LIMIT = 2_000
 """Maximum number of characters of a line to search for a title."""
@@ -149,6 +151,9 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question, marked:
         return not EDITED.search(text) and not any(map(DENIED_IN_ASIA.search, sentences))
     ending = text.rstrip().rpartition("\n")[2]
     last = None if _ALTERNATIVE.search(ending) else called_title(ending, index)
+    if last is None and any(map(str.isalpha, behind.partition("\n")[0])) and _TWO_PARTS.fullmatch(text.strip()):
+        match = index.find(ending.strip(" .*_\"'"))
+        last = match.positions[0] if match and len(match.positions) == 1 else None
     if last is not None and question.items[last].item_id != listed.ranked[0]:
         return False  # - Heat: too long⏎- Fargo: dry⏎⏎So Fargo, then.
     second = next((entry.text for entry in listed.entries[1:2] if entry.read_as in _STAGES), "")

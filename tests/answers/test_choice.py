@@ -42,6 +42,8 @@ def test_the_choice_is_read(text: str) -> None:
         "The most relevant is B, the least relevant A.",
         "A? No. B? Yes.",
         "Answer: A\n\nCorrected answer: B",
+        "B\n\nI was torn between A and B.",
+        "They have seen A, which leaves B.",
         "Je choisirais B. Le film A est trop sombre.",
         "A < B",
     ],
@@ -55,6 +57,9 @@ def test_another_choice_named_beside_is_counted(text: str) -> None:
     ("text", "reason"),
     [
         ("A or B", "ambiguous"),
+        ("If they want action, B; if not, A.", "ambiguous"),
+        ("If they are in the mood for a laugh, choose A; otherwise C.", "ambiguous"),
+        ("I have no preference between B) Film called b and A) Film called a.", "ambiguous"),
         ("A\n\nWait — B is about jazz. A is about love. So B.", "ambiguous"),
         ("B is better than A", "ambiguous"),
         ("The answer isn't A", "no_candidate_named"),
@@ -178,3 +183,24 @@ def test_a_number_beside_the_title_of_another_item_is_ambiguous() -> None:
     question = Question(items("Alien (1979)", "Heat (1995)"), ("1", "2"))
     assert places(read("choice", '{"choice": 2, "title": "Heat"}', question)) == [2]
     assert read("choice", '{"choice": 1, "title": "Heat"}', question).reason == "ambiguous"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B) Paprika. They have seen it.",
+        "B. The user has already watched it.",
+        "B) Paprika, which they have already seen.",
+        "Paprika. They have seen it.",
+        "I'd pick B. However, you've already seen it.",
+    ],
+)
+def test_an_item_that_the_user_has_seen_is_no_clear_choice(text: str) -> None:
+    question = Question(items("Akira", "Paprika", "Ghost in the Shell"), ("A", "B", "C"))
+    assert read("choice", text, question).reason == "ambiguous"
+
+
+@pytest.mark.parametrize("text", ["B) Paprika. They haven't seen it.", "B. A is close, but they have seen it."])
+def test_what_is_said_of_an_unseen_or_another_item_leaves_the_choice(text: str) -> None:
+    question = Question(items("Akira", "Paprika", "Ghost in the Shell"), ("A", "B", "C"))
+    assert places(read("choice", text, question)) == [2]

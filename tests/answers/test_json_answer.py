@@ -103,3 +103,10 @@ def test_a_complete_list_replaces_one_that_left_items_out() -> None:
 def test_the_numbers_of_an_error_are_no_identifiers() -> None:
     text = '{"error": {"message": "maximum context length is 4096 tokens", "type": "invalid_request_error", "code": 2}}'
     assert read("json", text, BY_NUMBER).reason == "no_candidate_named"
+
+
+@pytest.mark.parametrize("name", ["cluster_{}", "Group {}", "{}"])
+def test_lists_numbered_otherwise_than_they_stand_have_two_orders(name: str) -> None:
+    falling, rising = (f'{{"{name.format(one)}": [1, 3], "{name.format(two)}": [2]}}' for one, two in ((2, 1), (1, 2)))
+    assert read("json", falling, BY_NUMBER).reason == "ambiguous"
+    assert places(read("json", rising, BY_NUMBER)) == [1, 3, 2]

@@ -124,3 +124,15 @@ def test_a_sentence_chooses_one_of_the_titles_it_names(name: str, text: str, cho
 )
 def test_a_sentence_about_several_titles_chooses_none(name: str, text: str) -> None:
     assert not answer_format(name).read(Response(text), Question(FILMS, top=1)).ranked
+
+
+@pytest.mark.parametrize(
+    "text", ["Heat: too slow\nCasino: too long\n\nFargo", "- Heat: slow\n- Casino: long\n\n**Fargo**"]
+)
+def test_a_title_below_remarks_on_others_makes_the_first_of_these_no_choice(text: str) -> None:
+    assert answer_format("one_title").read(Response(text), Question(FILMS, top=1)).reason == "ambiguous"
+
+
+def test_the_last_line_that_calls_one_the_best_chooses_it() -> None:
+    answer = answer_format("one_title").read(Response("Fargo: funny\n\nThe best is Heat"), Question(FILMS, top=1))
+    assert answer.ranked == ("Hea",) and answer.repairs == {"named_beside": 1}

@@ -339,3 +339,9 @@ def test_a_number_before_then_is_no_list_mark() -> None:
 def test_scores_in_a_line_that_ends_in_a_full_stop_decide_the_order() -> None:
     numbers = Question(items(*(f"Film {letter}" for letter in "ABC")), tuple("123"))
     assert places(read("permutation", "Scores out of 100: [1] 42, [2] 77, [3] 18.", numbers)) == [2, 1, 3]
+
+
+def test_identifiers_described_in_the_order_shown_are_no_ranking() -> None:
+    text = "- [1] (weak)\n- [2] (a strong match)\n- [3] (good)"
+    assert not read("permutation", text, numbered(3)).ranked
+    assert places(read("permutation", "- [3] (a strong match)\n- [1] (good)\n- [2] (weak)", numbered(3))) == [3, 1, 2]

@@ -196,12 +196,13 @@ def _key(option: click.Option) -> str:
 
 
 def with_source(error: InputError | click.BadParameter, meta: Mapping[str, Any]) -> InputError | None:
-    """Return the error with the config line or variable (from `meta`) that set the option; None if neither did."""
+    """Return the error about an option with what set it: config line, variable, or command line; None for any other."""
     if _SOURCES not in meta:
         return None
     context, path, keys = meta[_SOURCES]
+    user: str | None = None
     if isinstance(error, InputError):
-        field, problem, hint = error.field if error.path is None else None, error.problem, error.hint
+        field, problem, hint, user = error.field if error.path is None else None, error.problem, error.hint, error.user
     else:
         field, problem, hint = error.param and error.param.name, error.message, "see --help for valid values"
         value, is_switch, _ = problem.partition(" is not a valid boolean")
@@ -210,10 +211,12 @@ def with_source(error: InputError | click.BadParameter, meta: Mapping[str, Any])
         if isinstance(one, click.Option) and field in (one.name, *one.opts, _key(one)):
             source = context.get_parameter_source(one.name)
             if source is ParameterSource.ENVIRONMENT:
-                return InputError(problem, field=f"{one.envvar}", hint=hint)
+                return InputError(problem, field=f"{one.envvar}", user=user, hint=hint)
             if source is ParameterSource.DEFAULT_MAP:
                 key, line = keys[one.name]
-                return InputError(problem, path=path, line=line, field=key, hint=hint)
+                return InputError(problem, path=path, line=line, field=key, user=user, hint=hint)
+            if isinstance(error, InputError):
+                return InputError(problem, field=one.opts[0], user=user, hint=hint)
     return None
 
 

@@ -126,7 +126,7 @@ def read_external(
     has_cases = format == "table" and tables["proposed"].find("case") is not None
     if "case" in columns and not has_cases:
         hint = "add the column to the table of candidates, or drop the option"
-        raise InputError("the table of candidates has no such column", path=path, field="--column case", hint=hint)
+        raise InputError("the table of candidates has no such column", path=path, field="case", hint=hint)
     owners: dict[str, Owner] = {
         what: "case" if has_cases and table.find("case") is not None else "user" for what, table in tables.items()
     }
@@ -332,11 +332,11 @@ def _with_names(tables: Mapping[str, Table], columns: Mapping[str, str]) -> dict
     for role, name in columns.items():
         if role not in ALIASES:
             hint = f"use one of {', '.join(ALIASES)}"
-            raise InputError(f"unknown column role {role!r}", field="--column", hint=hint)
+            raise InputError(f"unknown column role {role!r}", field="columns", hint=hint)
         if name not in every:
             problem = f"no table has a column {name!r}{nearest(name, every)}"
             hint = f"name one of {', '.join(every)}" if every else "drop the option: no source is a table"
-            raise InputError(problem, field="--column", hint=hint)
+            raise InputError(problem, field="columns", hint=hint)
     return {
         what: replace(table, named={role: name for role, name in columns.items() if name in table.data.column_names})
         for what, table in tables.items()

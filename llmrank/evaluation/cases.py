@@ -408,7 +408,7 @@ def _recalled(
             f"{count_of(settings.k, 'candidate')} requested, but {split.dataset.name} has "
             f"{count_of(len(split.dataset.items), 'item')}"
         )
-        raise InputError(problem, field="-k", hint="request fewer; each prompt contains all candidates")
+        raise InputError(problem, field="k", hint="request fewer; each prompt contains all candidates")
     cases = list(candidates_for(split, model, k, users, fitted=fit(model, split, say)))
     if settings.force_target:
         known = {item.item_id: item for item in split.dataset.items}
@@ -465,12 +465,10 @@ def column_roles(texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         role, _, name = text.partition("=")
         if not (role and name):
-            raise InputError(
-                f"expected ROLE=NAME, got {text!r}", field="--column", hint="for example --column user=uid"
-            )
+            raise InputError(f"expected ROLE=NAME, got {text!r}", field="columns", hint="for example --column user=uid")
         if roles.setdefault(role, name) != name:
             problem = f"the {role} has two names, {roles[role]} and {name}"
-            raise InputError(problem, field="--column", hint="rename the column in one of the tables")
+            raise InputError(problem, field="columns", hint="rename the column in one of the tables")
     return roles
 
 

@@ -345,7 +345,7 @@ def compose(
     order = Order.parse(setup.prompt.order)
     if found.target_forced and template is not None and order.mode in ("recall", "reversed"):
         problem, hint = "forced targets would be at the same position in every list", "use --order shuffled"
-        raise InputError(problem, field="--order", hint=hint)
+        raise InputError(problem, field="order", hint=hint)
     for case in found if order.mode == "target-at" else ():
         order.arrange(case)  # raises if the list is too short for the position
     options = setup.prompt.options
@@ -440,7 +440,7 @@ def measures_for(
     wrong = [measure for measure in chosen if not isinstance(measure, AUC)] if verdicts else []
     if wrong:
         problem = f"{wrong[0]} needs predicted ratings from {scale[0]:g} to {scale[1]:g}, not yes/no answers"
-        raise InputError(problem, field="--measures", hint="choose AUC, or provide true ratings of 0 and 1")
+        raise InputError(problem, field="measures", hint="choose AUC, or provide true ratings of 0 and 1")
     return chosen
 
 

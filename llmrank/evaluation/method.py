@@ -169,13 +169,13 @@ class Composer:
             return None, None
         if name == "oracle" or name in RATING_BASELINES:
             hint = "use one that ranks candidates without the truth, such as recall_order or bm25"
-            raise InputError(f"{name} cannot preselect candidates for a model", field="--first", hint=hint)
+            raise InputError(f"{name} cannot preselect candidates for a model", field="first", hint=hint)
         if name in BASELINES:
             return self._baseline(name), None
         if {name, settings.ranker} & WITHOUT_PROMPT.keys():
             problem = f"{settings.ranker or 'the method'} and {name} need different models, but a run has only one"
             hint = "use a first stage without model calls, such as recall_order or bm25"
-            raise InputError(problem, field="--first", hint=hint)
+            raise InputError(problem, field="first", hint=hint)
         options = replace(settings.options, repeats=1, fuse=None, fuse_term=None, calibrate=None)
         own = replace(settings, ranker=name, prompt=settings.first_prompt, first=None, answer=None, options=options)
         kept = self.stored and self.stored.first

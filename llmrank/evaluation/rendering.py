@@ -122,7 +122,7 @@ class Rendering:
         named = [at for at, case in enumerate(cases) if user_id == case.case_id]
         of_user = [at for at, case in enumerate(cases) if user_id in (None, case.user_id)]
         if not (found := named or of_user):
-            raise InputError(f"no case for user {user_id!r}", field="--user", hint="give a user or case id of the data")
+            raise InputError(f"no case for user {user_id!r}", field="user", hint="give a user or case id of the data")
         position = found[0]
         case, following = cases[position], cases[(position + 1) % len(cases)]
         requests, whose = self.requests(case), "the same user's next call"

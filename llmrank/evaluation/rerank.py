@@ -206,7 +206,7 @@ class RerankJob:
         if self.scale.engine == "ray":
             problem = "Ray actors divide the files of a folder, but this is a single file"
             hint = "split it into a folder of files, or use --shard i/n"
-            raise InputError(problem, path=candidates, field="--engine", hint=hint)
+            raise InputError(problem, path=candidates, field="engine", hint=hint)
         file_format(output)
         if shard is not None:
             part = partition_file(candidates, output, shard, store)
@@ -219,12 +219,12 @@ class RerankJob:
         """Raise InputError for settings that a divided job does not support."""
         if self.setup.model.batch:
             hint = "omit it, or rerank the files one by one"
-            raise InputError("the Batch API is not available for folders and shards", field="--batch", hint=hint)
+            raise InputError("the Batch API is not available for folders and shards", field="batch", hint=hint)
         limits = self.setup.limits
         bounds = {"requests": limits.max_requests, "total-tokens": limits.max_total_tokens, "cost": limits.max_cost}
         if self.scale.engine == "ray" and (given := [name for name, bound in bounds.items() if bound is not None]):
             hint = "omit it; or use --shard i/n, where the limit applies to each shard"
-            raise InputError("Ray actors cannot share a limit", field=f"--max-{given[0]}", hint=hint)
+            raise InputError("Ray actors cannot share a limit", field=f"max_{given[0]}", hint=hint)
 
 
 class PartitionWorker(Closable):
@@ -315,7 +315,7 @@ def estimate_rerank(
     """
     partitions = job.divide(candidates, output, reporter)
     if not partitions:
-        raise InputError("this shard has no files", field="--shard", hint="choose a lower N, or another shard")
+        raise InputError("this shard has no files", field="shard", hint="choose a lower N, or another shard")
     checked = [job.check(partition) for partition in partitions]
     divided = job.is_divided(candidates)
     with job.setup.session(reporter.message, Store(Path(":memory:")) if divided else None) as session:

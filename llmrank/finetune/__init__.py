@@ -220,7 +220,7 @@ def export_sft(
     cases = drawn.cases if drawn.task == "rating" else reachable(drawn)
     if not cases:
         problem = f"none of {count_of(len(drawn), 'Case')} has a relevant candidate"
-        raise InputError(problem, field="-k", hint="show more candidates, or use another recall model")
+        raise InputError(problem, field="k", hint="show more candidates, or use another recall model")
     with Session(setup.model, say=say) if is_here(setup.model) else Session.without_model() as session:
         method = _asked_once(setup, session, drawn)
         assert method.prompt is not None

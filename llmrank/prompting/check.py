@@ -94,7 +94,7 @@ def difference(before: Sequence[Message], after: Sequence[Message], names: tuple
 def _at_key(template: PromptTemplate, key: str, problem: str, hint: str) -> InputError:
     """Return a problem located at a key of the front matter, or at the option that overrides it."""
     if key in template.overridden:
-        return InputError(problem, field=f"--{key.replace('_', '-')}", hint=hint)
+        return InputError(problem, field=key, hint=hint)
     lines = enumerate(template.text.split("\n"), start=1)
     line = next((number for number, text in lines if text.startswith(f"{key}:")), 1)
     return InputError(problem, path=template.path, line=line, field=key, hint=hint)

@@ -190,7 +190,7 @@ def parse_thinking(text: str) -> Thinking:
     except ValueError as error:
         hint = "for example --thinking off, or --thinking 1024"
         problem = f"expected off, on, or a maximum number of reasoning tokens, got {text!r}"
-        raise InputError(problem, field="--thinking", hint=hint) from error
+        raise InputError(problem, field="thinking", hint=hint) from error
 
 
 def parse_extra_body(text: str) -> dict[str, JsonValue]:
@@ -202,12 +202,12 @@ def parse_extra_body(text: str) -> dict[str, JsonValue]:
         pass  # pydantic reports it below
     except ValueError as error:
         if str(error).endswith("given twice"):
-            raise InputError(str(error), field="--extra-body", hint="leave one out") from error
+            raise InputError(str(error), field="extra_body", hint="leave one out") from error
     try:
         return _EXTRA.validate_json(text)
     except ValidationError as error:
         problem = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
-        raise InputError(problem, field="--extra-body", hint=hint) from error
+        raise InputError(problem, field="extra_body", hint=hint) from error
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -41,7 +41,7 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
             only = count_of(n, "single-token label")
             problem = f"{len(items)} candidates need as many labels, but this model has only {only}"
             hint = "use --ranker sliding_window, which asks with this prompt window by window; "
-            raise InputError(problem, field="-k", hint=f"{hint}--first recall_order --first-top {n}; or -k {n}")
+            raise InputError(problem, field="k", hint=f"{hint}--first recall_order --first-top {n}; or -k {n}")
         return tuple(labels[: len(items)])
     match scheme:
         case "titles":
@@ -55,7 +55,7 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
         case "words":
             if len(items) > len(WORDS):
                 problem = f"--ids words names at most {len(WORDS)} items, but the list has {len(items)}"
-                raise InputError(problem, field="--ids", hint="use --ids numbers, or show fewer candidates (-k)")
+                raise InputError(problem, field="ids", hint="use --ids numbers, or show fewer candidates (-k)")
             return WORDS[: len(items)]
 
 

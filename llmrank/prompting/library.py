@@ -70,7 +70,7 @@ def find_template(name: str | Path) -> Path:
     if name in known:
         return known[name]
     hint = "`llmrank prompts list` shows them; `llmrank prompts new NAME` starts one"
-    raise InputError(f"unknown prompt {name!r}{nearest(name, known)}", field="--prompt", hint=hint)
+    raise InputError(f"unknown prompt {name!r}{nearest(name, known)}", field="prompt", hint=hint)
 
 
 def compared_templates(name: str, other: str | None = None) -> tuple[Path, Path]:

@@ -67,7 +67,7 @@ class ShotPool:
             events = "two rated events" if task == "rating" else "two events"
             problem = f"--shots is {count}, but the training data has only {count_of(n, 'other user')} with {events}"
             hint = f"use --shots {n}, or more users"
-            raise InputError(problem, user=case.user_id, field="--shots", hint=hint)
+            raise InputError(problem, user=case.user_id, field="shots", hint=hint)
         return tuple(chosen)
 
     def _negatives(self, history: Sequence[Event], count: int, random: Random) -> list[Item]:

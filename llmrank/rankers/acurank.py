@@ -68,12 +68,12 @@ class AcuRank(PromptRanker):
     name: str = "acurank"
 
     def __post_init__(self) -> None:
-        check_least("--window", self.window, 3)  # with pairs, an odd number would leave a group of one
-        check_least("--sort-top", self.sort_top, 1)
+        check_least("window", self.window, 3)  # with pairs, an odd number would leave a group of one
+        check_least("sort_top", self.sort_top, 1)
         if not 0 < self.tolerance < 0.5:
             problem = f"a tolerance of {self.tolerance:g} makes every candidate certain, or none"
-            raise InputError(problem, field="--tolerance", hint="use a value between 0 and 0.5, such as 0.01")
-        check_least("--most-calls", self.most_calls, 1)
+            raise InputError(problem, field="tolerance", hint="use a value between 0 and 0.5, such as 0.01")
+        check_least("most_calls", self.most_calls, 1)
 
     @property
     def needs_recall_order(self) -> bool:

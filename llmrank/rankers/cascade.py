@@ -27,7 +27,7 @@ class Cascade(BaseRanker):
     """Whether to run `then` even if `first` has no result, as in a dry run."""
 
     def __post_init__(self) -> None:
-        check_least("--first-top", self.top, 2)
+        check_least("first_top", self.top, 2)
 
     @property
     def needs_recall_order(self) -> bool:

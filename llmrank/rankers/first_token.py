@@ -30,7 +30,7 @@ class FirstToken(PromptRanker):
         if n > LABEL_LIMIT:
             raise InputError(
                 f"first_token ranks at most {LABEL_LIMIT} candidates, but the list has {n}",
-                field="--ranker",
+                field="ranker",
                 hint="use --ranker sliding_window, which uses this prompt window by window; preselect with a cheap "
                 f"ranker (--first recall_order --first-top {LABEL_LIMIT}); or show fewer (-k {LABEL_LIMIT})",
             )

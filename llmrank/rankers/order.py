@@ -41,7 +41,7 @@ class Order:
         if match := re.fullmatch(r"target-at-(\d+)", text):
             return cls("target-at", seed, int(match[1]))
         hint = "use shuffled, shuffled-N (N from 2), shuffled+J/K (J < K), recall, reversed or target-at-P (P from 0)"
-        raise InputError(f"unknown order {text!r}", field="--order", hint=hint)
+        raise InputError(f"unknown order {text!r}", field="order", hint=hint)
 
     def __str__(self) -> str:
         if self.mode == "target-at":

@@ -34,8 +34,8 @@ class Pairwise(PromptRanker):
     name: str = "pairwise"
 
     def __post_init__(self) -> None:
-        check_choice("--sort", self.sort, get_args(Sort))
-        check_least("--sort-top", self.sort_top, 1)
+        check_choice("sort", self.sort, get_args(Sort))
+        check_least("sort_top", self.sort_top, 1)
 
     @property
     def needs_recall_order(self) -> bool:

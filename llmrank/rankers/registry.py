@@ -165,7 +165,7 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFA
         given = {option: getattr(options, option) for option in known}
         ranker = BUILDERS[name](prompt, **{option: value for option, value in given.items() if value is not None})
     else:
-        raise InputError(f"{name} does not use a prompt", field="--ranker", hint="choose another --ranker")
+        raise InputError(f"{name} does not use a prompt", field="ranker", hint="choose another --ranker")
     if options.calibrate is not None:
         if prompt is not None and prompt.view.show_scores:
             problem = "the prompt with empty items would still show the recall scores"

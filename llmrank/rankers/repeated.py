@@ -38,8 +38,8 @@ class Repeated(WrappedRanker):
     seed: int = DEFAULTS.seed
 
     def __post_init__(self) -> None:
-        check_least("--repeats", self.repeats, 1)
-        check_choice("--combine", self.combine, get_args(Combine))
+        check_least("repeats", self.repeats, 1)
+        check_choice("combine", self.combine, get_args(Combine))
 
     @property
     def name(self) -> str:
@@ -53,7 +53,7 @@ class Repeated(WrappedRanker):
         """
         if self.combine == "kemeny" and n > MOST_PAIRED:
             problem = f"kemeny combines at most {MOST_PAIRED:,} candidates, but the list has {n:,}"
-            raise InputError(problem, field="--combine", hint="use --combine borda")
+            raise InputError(problem, field="combine", hint="use --combine borda")
         return self.ranker.needs(n) * self.repeats
 
     def rank(self, case: Case) -> RankingSteps:

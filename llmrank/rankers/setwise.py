@@ -28,9 +28,9 @@ class Setwise(PromptRanker):
     name: str = "setwise"
 
     def __post_init__(self) -> None:
-        check_choice("--sort", self.sort, SORTS)
-        check_least("--group", self.group, 2 if self.sort == "bubble" else 3)
-        check_least("--sort-top", self.sort_top, 1)
+        check_choice("sort", self.sort, SORTS)
+        check_least("group", self.group, 2 if self.sort == "bubble" else 3)
+        check_least("sort_top", self.sort_top, 1)
 
     @property
     def needs_recall_order(self) -> bool:

@@ -26,10 +26,10 @@ class SlidingWindow(PromptRanker):
     name: str = "sliding_window"
 
     def __post_init__(self) -> None:
-        check_least("--window", self.window, 2)
+        check_least("window", self.window, 2)
         if not 1 <= self.step < self.window:
             problem = f"a step of {self.step} with a window of {self.window} carries no items between windows"
-            raise InputError(problem, field="--step", hint=f"use 1 to {self.window - 1}; half the window is usual")
+            raise InputError(problem, field="step", hint=f"use 1 to {self.window - 1}; half the window is usual")
 
     def needs(self, n: int) -> Needs:
         """Return the needs of a list of `n`: exactly 1 + ceil((n - window) / step) calls, 1 if it fits a window."""

@@ -33,8 +33,8 @@ class Tournament(PromptRanker):
     name: str = "tournament"
 
     def __post_init__(self) -> None:
-        check_least("--group", self.group, 3)  # with pairs, an odd number would leave a group of one
-        check_least("--rounds", self.rounds, 1)
+        check_least("group", self.group, 3)  # with pairs, an odd number would leave a group of one
+        check_least("rounds", self.rounds, 1)
 
     def needs(self, n: int) -> Needs:
         """Return the needs of a list of `n`: exactly one call per group of every stage and round."""

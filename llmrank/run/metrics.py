@@ -306,7 +306,7 @@ def parse_measures(measures: str | Sequence[Measure] | None, task: Task) -> tupl
             hint = f"choose, for example, {usual.replace(',', ', ')}"
             if task == "ranking":
                 hint += f"; {measure} needs rows with a `target` and its `rating` (docs/running.md)"
-            raise InputError(f"{measure} does not measure a {task}", field="--measures", hint=hint)
+            raise InputError(f"{measure} does not measure a {task}", field="measures", hint=hint)
     return chosen
 
 

@@ -24,11 +24,11 @@ class Shard:
         match = re.fullmatch(r"(\d+)/(\d+)", text.strip(), re.ASCII)
         if match is None:
             hint = "for example 2/4: the second of four"
-            raise InputError(f"expected i/n, got {text!r}", field="--shard", hint=hint)
+            raise InputError(f"expected i/n, got {text!r}", field="shard", hint=hint)
         number, count = int(match[1]), int(match[2])
         if not 1 <= number <= count:
             hint = f"use 1/{count} to {count}/{count}" if count else "use at least one shard: 1/1"
-            raise InputError(f"there is no shard {number} of {count}", field="--shard", hint=hint)
+            raise InputError(f"there is no shard {number} of {count}", field="shard", hint=hint)
         return cls(number, count)
 
     def __str__(self) -> str:

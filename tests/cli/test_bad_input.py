@@ -98,7 +98,8 @@ def test_relevant_ids_of_another_kind_are_refused_by_eval(tmp_path: Path) -> Non
         (("eval", "--model", "empty-folder"), ["empty-folder", "config.json"]),
         (("eval", "--column", "user"), ["ROLE=NAME"]),
         (("eval", "--first", "bm255"), ["--first: ", "did you mean 'bm25'?"]),
-        (("eval", "-k", "0"), ["--candidates: expected an integer of at least 1, got '0'", "hint: correct it"]),
+        (("eval", "-k", "0"), ["-k: expected an integer of at least 1, got '0'", "hint: correct it"]),
+        (("eval", "--ranker", "bm25", "--no-profile"), ["error: --no-profile: bm25 makes no model calls"]),
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, tuple) else "",
 )

@@ -92,7 +92,7 @@ def test_what_needs_the_truth_is_refused(setting: str, value: str, tmp_path: Pat
 
 
 def test_rankings_are_not_written(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="field 'output'"):
+    with pytest.raises(InputError, match="field 'out'"):
         ranked([lr.Case("a", (), (A,))], tmp_path / "out.parquet")
 
 

@@ -68,12 +68,12 @@ def test_the_answer_format_follows_the_identifiers():
     # The words that stand for items may be words of titles; and what the prompt asks for is no JSON.
     for answer, ids in (("titles", "words"), ("json", "numbers")):
         [problem] = check(one.override(answer=answer), answer_format, View(ids=ids))
-        assert problem.field == "--answer" and "does not read in full" in str(problem)
+        assert problem.field == "answer" and "does not read in full" in str(problem)
 
 
 def test_a_wrong_option_is_blamed_and_not_the_template():
     [problem, *_] = check(load_template("palr").override(ranker="listwse"))
-    assert str(problem).startswith("--ranker: unknown ranker 'listwse'; did you mean 'listwise'?")
+    assert str(problem).startswith("field 'ranker': unknown ranker 'listwse'; did you mean 'listwise'?")
 
 
 @pytest.mark.parametrize(
@@ -88,5 +88,5 @@ def test_thinking_in_the_front_matter(text: str, thinking: Thinking):
 def test_thinking_as_an_option():
     assert (parse_thinking("off"), parse_thinking("1024")) == (Thinking(), Thinking(True, 1024))
     for wrong in ("maybe", "0"):
-        with pytest.raises(InputError, match="--thinking: expected off, on"):
+        with pytest.raises(InputError, match="field 'thinking': expected off, on"):
             parse_thinking(wrong)

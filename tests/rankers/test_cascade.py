@@ -60,5 +60,5 @@ def test_a_dry_run_counts_the_dear_one_whatever_the_cheap_one_answers():
 
 
 def test_a_top_of_one_is_refused():
-    with pytest.raises(InputError, match="--first-top"):
+    with pytest.raises(InputError, match="field 'first_top'"):
         Cascade(BACKWARDS, RANKGPT, 1)

@@ -109,5 +109,5 @@ def test_a_sort_says_what_it_placed():
 def test_settings_out_of_range_are_refused():
     with pytest.raises(InputError, match="did you mean 'bubble'"):
         Pairwise(PROMPT, "buble")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="--sort-top"):
+    with pytest.raises(InputError, match="field 'sort_top'"):
         Pairwise(PROMPT, "heap", 0)

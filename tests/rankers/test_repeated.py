@@ -120,7 +120,7 @@ def test_kemeny_is_never_farther_than_borda_and_no_move_improves_it(orders):
 def test_settings_out_of_range_are_refused():
     with pytest.raises(InputError, match="did you mean 'borda'"):
         Repeated(Listwise(RANKGPT), 2, "bordo")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="--repeats"):
+    with pytest.raises(InputError, match="field 'repeats'"):
         Repeated(Listwise(RANKGPT), 0)
 
 

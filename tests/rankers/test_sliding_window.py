@@ -40,7 +40,7 @@ def test_every_list_is_ranked_and_the_last_window_reaches_the_top(n, starts):
 
 @pytest.mark.parametrize(("window", "step"), [(20, 0), (20, 20), (20, 21), (20, -1), (1, 1)])
 def test_a_step_that_carries_nothing_is_refused(window, step):
-    with pytest.raises(InputError, match=r"--step|--window"):
+    with pytest.raises(InputError, match=r"field '(step|window)'"):
         SlidingWindow(PROMPT, window, step)
 
 

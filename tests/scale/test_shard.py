@@ -46,7 +46,7 @@ def test_shards_are_about_equally_large() -> None:
 def test_what_is_no_shard_is_refused_with_the_mend(text: str, said: str) -> None:
     with pytest.raises(InputError, match=said) as refused:
         Shard.parse(text)
-    assert "--shard" in str(refused.value) and "hint:" in str(refused.value)
+    assert "'shard'" in str(refused.value) and "hint:" in str(refused.value)
 
 
 def test_the_number_stands_before_the_suffix_and_sorts() -> None:

@@ -23,7 +23,17 @@ from llmrank.run.beyond import BeyondAccuracy, beyond_accuracy
 from llmrank.run.calibration import Calibration, calibration
 from llmrank.run.depth import Depth, depth
 from llmrank.run.export import ExportFormat, export
-from llmrank.run.folder import CASES, EVALUATION, METRICS, RECORDS, SHOT, SHOTS, read_manifest, read_part, read_records
+from llmrank.run.folder import (
+    CASES,
+    EVALUATION,
+    METRICS,
+    SHOT,
+    SHOTS,
+    check_records,
+    read_manifest,
+    read_part,
+    read_records,
+)
 from llmrank.run.groups import Groups, groups
 from llmrank.run.metrics import (
     USUAL_CUTOFF,
@@ -112,11 +122,8 @@ class Run:
     @cached_property
     def records(self) -> Mapping[str, CaseRecord]:
         """The ranking and the answers of each finished Case, by case id. Raises InputError for those of another Run."""
-        found, cases = read_records(self.path), {case.case_id: case for case in self.cases}
-        for case_id, record in found.items():
-            if case_id not in cases or {item.item_id for item in cases[case_id].asked} != {*record.candidates}:
-                problem = f"the record of Case {case_id!r} is not about the Cases in {CASES}, or about other candidates"
-                raise InputError(problem, path=self.path / RECORDS, hint="copy both files from the same Run")
+        found = read_records(self.path)
+        check_records(self.path, found, self.cases)
         return found
 
     @cached_property

@@ -135,7 +135,11 @@ def agree(path: Path, settings: Mapping[str, object]) -> None:
             temporary.write_bytes(json_bytes(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False)))
         return
     except FileExistsError:
-        before = json.loads(path.read_bytes())
+        try:
+            before = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            hint = "delete it if the settings are those of before, or start over with --force"
+            raise InputError(f"damaged: {error}", path=path, hint=hint) from error
     hint = "use the same settings as before, choose another output, or start over with --force"
     refuse_differences(before, kept, "the output was started with other settings", path=path, hint=hint)
 

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from glob import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -106,10 +107,13 @@ def writing(path: Path, *, overwrite: bool = True, private: bool = False) -> Gen
     """
     if path.is_symlink():  # write to its target, and keep the link
         path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary, lock = path.with_name(f".{path.name}.{os.getpid()}.tmp"), -1
     try:
         check_no_device(path)
-        os.close(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE if private else 0o666))
+        _remove_abandoned(path)
+        lock = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE if private else 0o666)
+        with suppress(InputError):  # without locks, nothing is ever taken to be abandoned
+            claim(lock)
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -126,6 +130,16 @@ def writing(path: Path, *, overwrite: bool = True, private: bool = False) -> Gen
         raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+        if lock >= 0:
+            os.close(lock)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary files that killed processes left beside `path`: nobody holds a lock on them."""
+    for left in path.parent.glob(f".{escape(path.name)}.[0-9]*.tmp"):
+        with suppress(OSError, InputError), left.open("rb") as file:
+            if claim(file):
+                left.unlink()
 
 
 def claim(file: io.IOBase | int, path: Path | None = None) -> bool:

@@ -76,6 +76,19 @@ def test_a_claim_is_lost_with_its_process(tmp_path: Path) -> None:
         assert not claim(file, path), "the name is another file's by now"
 
 
+def test_what_a_killed_process_left_beside_a_file_goes_and_what_is_being_written_stays(tmp_path: Path) -> None:
+    path, left, other = tmp_path / "a[1]", tmp_path / ".a[1].12345678.tmp", tmp_path / ".a[1].swap.tmp"
+    left.write_text("half")
+    other.write_text("of another program")
+    with writing(path) as temporary:
+        assert {*tmp_path.iterdir()} == {temporary, other}
+    left.write_text("half")
+    with left.open() as held:
+        assert claim(held)
+        write_whole(path, b"whole")
+    assert {*tmp_path.iterdir()} == {path, left, other}
+
+
 def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     os.mkfifo(pipe := tmp_path / "pipe")
     with pytest.raises(InputError, match="is a device or a pipe"):

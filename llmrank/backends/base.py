@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from llmrank.errors import FatalBackendError, count_of
@@ -9,6 +10,10 @@ from llmrank.store import Store, keyed
 from llmrank.types import Backend, BackendDefaults, Capabilities, Message, Request, Response
 
 Ask = Callable[[Request], Awaitable[Response]]
+
+PROBE_POLLS, PROBE_INTERVAL = 200, 0.05
+"""How often, and after how many seconds each, another process is asked for the answer to a probe. After that it is sent
+again: it is one token, and a suspended process keeps its claims."""
 
 
 class BaseBackend(BackendDefaults):
@@ -96,17 +101,24 @@ def store_first(backend: Backend, store: Store) -> Ask:
     """Return a function that answers a Request from the Store, or else from the backend and stores the Response.
 
     It is the `ask` argument of `probe`. A Response without the requested log-probabilities is not stored (see
-    `Response.can_answer`).
+    `Response.can_answer`). If another process is sending the same Request, its answer is waited for, but not long.
     """
 
     async def ask(request: Request) -> Response:
         question = keyed(backend.identity, request)
-        if (stored := store.answer(question)) is not None:
-            return stored
-        response = await backend.answer(request)
-        if response.can_answer(request):
-            store.put_keyed(question, response)
-        return response
+        for _ in range(PROBE_POLLS):
+            if store.claim(question.key):
+                break
+            await asyncio.sleep(PROBE_INTERVAL)
+        try:
+            if (stored := store.answer(question)) is not None:
+                return stored
+            response = await backend.answer(request)
+            if response.can_answer(request):
+                store.put_keyed(question, response)
+            return response
+        finally:
+            store.release(question.key)
 
     return ask
 

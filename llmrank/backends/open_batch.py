@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 from uuid import uuid4
 
-from llmrank.errors import InputError
+from llmrank.errors import InputError, one_line
 from llmrank.files import claim, write_whole
 from llmrank.store import canonical_json, decode_request, encode_request
 from llmrank.types import Request
@@ -144,6 +144,9 @@ def _read(path: Path) -> State | None:
         return State(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
+    except (ValueError, TypeError, RecursionError) as error:
+        hint = "move its folder away; a batch that it names continues at the endpoint, and is billed"
+        raise InputError(f"damaged: {one_line(str(error), 80)}", path=path, hint=hint) from error
 
 
 def _read_requests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:

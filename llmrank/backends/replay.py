@@ -96,7 +96,8 @@ def _manifest(run: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         manifest["settings"].keys()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        [run / name for name in manifest.get("stores", [])]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         hint = "name a Store file, or a folder that --out named"
         raise InputError("this folder is not a Run", path=run, hint=hint) from error
     return manifest

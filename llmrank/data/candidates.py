@@ -517,7 +517,7 @@ def row_objects(batch: Arrow, lines: Sequence[int], path: Path | str, **options:
     """Return each row as Python objects (`options` are those of `to_pylist`), or an InputError if that fails."""
     try:
         return batch.to_pylist(**options)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, KeyError):
         return [_row_object(batch.slice(place, 1), path, line, options) for place, line in enumerate(lines)]
 
 
@@ -527,5 +527,8 @@ def _row_object(row: Arrow, path: Path | str, line: int, options: dict[str, Any]
     except UnicodeDecodeError as error:
         problem = f"not UTF-8: byte 0x{error.object[error.start]:02x} in {error.object[:40]!r}"
         return InputError(problem, path=path, line=line, hint="encode the text as UTF-8")
+    except KeyError as error:
+        problem = f"a map has a key twice ({error.args[0]})"
+        return InputError(problem, path=path, line=line, hint="give each key once")
     except (ValueError, OverflowError) as error:
         return InputError(f"Python cannot represent a value ({error})", path=path, line=line, hint="correct it")

@@ -22,7 +22,7 @@ from pydantic_core import from_json, to_json
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidate_writing import json_line, write_lines, write_tables
 from llmrank.data.candidates import CandidateFile, RawRows, file_format, row_objects
-from llmrank.data.rows import Arrow
+from llmrank.data.rows import Arrow, map_types
 from llmrank.errors import InputError, refuse_differences
 from llmrank.files import append_line, cannot_write, check_free, check_no_device, claim, write_json
 from llmrank.types import Closable, Outcome, Ranking, Usage
@@ -168,7 +168,7 @@ class RerankedWriter(Closable):
         try:
             before = json.loads(finished_settings(self._path).read_bytes())
             ours = before["bytes"] == self._path.stat().st_size
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             ours, before = False, {}
         # If the process was killed between writing the output and its settings, the unfinished file is still there.
         if not ours and not (self._part.exists() and self._part.open("rb").readline() == _line(self._header())):
@@ -318,12 +318,27 @@ def _joined(line: bytes, fields: Mapping[str, object]) -> bytes:
 
 def _json_rows(rows: RawRows, path: Path | str) -> list[dict[str, Any]]:
     """Return Parquet rows as JSON objects. Raises InputError: a value has no JSON form."""
-    made = row_objects(rows.raw, rows.lines, path, maps_as_pydicts="lossy")
+    schema = map_types(rows.raw.schema, _in_microseconds)
+    try:
+        raw = rows.raw if schema.equals(rows.raw.schema) else rows.raw.cast(schema)
+    except pa.ArrowInvalid as error:
+        problem = f"JSON would lose the nanoseconds of a time ({error})"
+        raise InputError(problem, path=path, line=rows.lines[0], hint="name the output .parquet") from error
+    made = row_objects(raw, rows.lines, path, maps_as_pydicts="strict")
     for row in made:
         if isinstance(row, InputError):
             hint = f"{row.hint}, or name the output .parquet"
             raise InputError(row.problem, path=path, line=row.line, hint=hint)
     return made
+
+
+def _in_microseconds(kind: Arrow) -> Arrow:
+    """Return the type of a time with the precision that Python's times have."""
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return pa.timestamp("us", kind.tz)
+    if pa.types.is_duration(kind) and kind.unit == "ns":
+        return pa.duration("us")
+    return pa.time64("us") if pa.types.is_time64(kind) else kind
 
 
 def _check_parquet(schema: Arrow, path: Path | str) -> None:

@@ -39,7 +39,8 @@ class Budget:
     call, which is reserved at the batch price.)
 
     A refused call counts as a request without tokens. Calls that find out what the endpoint supports are counted once
-    they are sent; only they can exceed the bound on requests. A call that was sent but got no usable answer (a timeout,
+    they are sent; only they can exceed the bound on requests. So if there is one, calls go one at a time until the
+    first is answered: others would find out the same. A call that was sent but got no usable answer (a timeout,
     a dropped connection, no usage) may still be billed, so the most it can use is counted as `doubtful`.
     """
 
@@ -61,6 +62,7 @@ class Budget:
         """The largest excess of a call over what was reserved for it."""
         self._turn, self._released = asyncio.Lock(), asyncio.Event()
         self._bound_reached = ""
+        self._one_at_a_time = bounds.requests is not None and not batch  # batches send one call first themselves
 
     @property
     def cost(self) -> float | None:
@@ -102,12 +104,10 @@ class Budget:
         else:
             most = self.most(request)
             async with self._turn:
-                while not self._bound_reached and (exceeded := self._exceeded_bound(most)):
-                    if not self._in_flight:
-                        self._bound_reached = exceeded
-                        break
+                while self._in_flight and (self._one_at_a_time or self._exceeded_bound(most)):
                     self._released.clear()
                     await self._released.wait()
+                self._bound_reached = self._bound_reached or self._exceeded_bound(most)
             if self._bound_reached:
                 raise BoundReachedError(
                     f"stopped before a call that could exceed {self._bound_reached}; spent: "
@@ -119,9 +119,10 @@ class Budget:
         self._reserved += most
         return most
 
-    def release(self, reserved: Usage, spent: Spending) -> None:
+    def release(self, reserved: Usage, spent: Spending, *, answered: bool) -> None:
         """Count what a finished call has used, and release its reservation."""
         self._in_flight -= 1
+        self._one_at_a_time &= not answered
         self._reserved -= reserved
         if reserved != NOTHING:
             over, known = spent.usage - reserved, self._excess
@@ -186,10 +187,10 @@ class Metered(WrappedBackend):
             # A replay is free.
             return await self._backend.answer(request)
         reserved = await self._budget.reserve(request)
-        usage, doubtful, batch = NOTHING, True, False
+        usage, doubtful, batch, answered = NOTHING, True, False, False
         try:
             response = await self._backend.answer(request)
-            usage, doubtful, batch = response.usage, response.usage == NOTHING, response.batch
+            usage, doubtful, batch, answered = response.usage, response.usage == NOTHING, response.batch, True
             return response
         except BackendError as error:
             doubtful = error.charged
@@ -198,4 +199,4 @@ class Metered(WrappedBackend):
             before, self._beside = self._beside, self._backend.sent_beside
             lost = self._budget.most(request) if doubtful else NOTHING
             spent = Spending(self._beside - before, usage, usage if batch else NOTHING, lost)
-            self._budget.release(reserved, spent)
+            self._budget.release(reserved, spent, answered=answered)

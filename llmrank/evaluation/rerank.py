@@ -264,7 +264,7 @@ class PartitionWorker(Closable):
         return replace(result, spent=self.budget.spent - before)
 
     def _rerank(self, partition: Partition) -> Result:
-        if partition.output.exists():  # another worker finished it, and died before reporting
+        if partition.is_done:  # another worker finished it, and died before reporting
             return Result(partition.output)
         candidates = self._job.check(partition)
         with Store(partition.store if self._job.setup.asks_model else Path(":memory:"), alone=True) as store:
@@ -323,7 +323,7 @@ def estimate_rerank(
         method = job.method(checked[0], session)
         found = CostEstimate(Estimate(), True, session.budget.tariff, session.budget.batch)
         for partition, file in zip(partitions, checked, strict=True):
-            if divided and not force and partition.output.exists():
+            if divided and not force and partition.is_done:
                 continue
             with ExitStack() as opened:
                 if divided and partition.store.is_file():
@@ -361,7 +361,7 @@ def _rerank_partitions(
         if force:
             discard(partitions)
         worker.agree(partitions[0])
-        remaining += [partition for partition in partitions if not partition.output.exists()]
+        remaining += [partition for partition in partitions if not partition.is_done]
         if len(remaining) < len(partitions):
             reporter.message(f"{len(partitions) - len(remaining)} of {count_of(len(partitions), 'file')} already done")
         if job.scale.engine == "local":

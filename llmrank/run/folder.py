@@ -84,7 +84,10 @@ def read_manifest(run: Path) -> dict[str, Any]:
 
     def parse(content: dict[str, Any]) -> dict[str, Any]:
         absent: dict[str, Any] = {"format": 1, "origin": {}, "stores": [], "sessions": []}
-        return absent | content | {"settings": dict(content["settings"])}
+        manifest = absent | content | {"settings": dict(content["settings"])}
+        if wrong := [name for name, value in absent.items() if not isinstance(manifest[name], type(value))]:
+            raise TypeError(f"{wrong[0]} is of another type")
+        return manifest
 
     if not (run / MANIFEST).exists():
         raise InputError("not a Run folder", path=run, hint="name a folder that was given as --out")
@@ -103,6 +106,16 @@ def read_records(run: Path) -> dict[str, CaseRecord]:
     An incomplete last line, left by a killed process, is ignored. Raises InputError for any other invalid line.
     """
     return _read_lines(run / RECORDS)[0]
+
+
+def check_records(run: Path, records: Mapping[str, CaseRecord], cases: Iterable[Case]) -> None:
+    """Raise InputError if a record is not about one of the Cases, or about other candidates: it is from another Run."""
+    known = {case.case_id: case for case in cases}
+    for case_id, record in records.items():
+        if case_id not in known or {item.item_id for item in known[case_id].asked} != {*record.candidates}:
+            problem = f"the record of Case {case_id!r} is not about the Cases in {CASES}, or about other candidates"
+            hint = "delete its line, or copy both files from the same Run"
+            raise InputError(problem, path=run / RECORDS, hint=hint)
 
 
 class RunFolder(Closable):
@@ -173,16 +186,19 @@ class RunFolder(Closable):
         """Write the Cases, their shots, and the baselines' training data, unless an earlier session did; return those
         of the Run. It keeps the Cases that it began with, even if the recall stage now proposes others.
 
-        Call it before the first Case is ranked. Raises InputError if the files cannot be written or read.
+        Call it before the first Case is ranked. Raises InputError if the files cannot be written or read, or if the
+        records are about other Cases.
         """
         cases = tuple(cases)
         proposed = [(case.case_id, [item.item_id for item in case.asked], case.recall_scores) for case in cases]
         digest = hashlib.sha256(repr(proposed).encode("utf-8", "surrogatepass")).hexdigest()
-        if (self.path / EVALUATION).exists() and (self.path / CASES).exists():
-            kept = read_part(self.path / EVALUATION, MetricSettings.from_dict, f"delete {EVALUATION}; {REPEAT}")
-            if read_manifest(self.path).get(CASES_SHA256) != digest:
-                cases = tuple(read_cases(self.path / CASES, truth="read", keep=True))
-            return cases, kept
+        begun = (self.path / EVALUATION).exists() and (self.path / CASES).exists()
+        if begun and read_manifest(self.path).get(CASES_SHA256) != digest:
+            cases = tuple(read_cases(self.path / CASES, truth="read", keep=True))
+        check_records(self.path, self.records, cases)
+        if begun:
+            hint = f"delete {EVALUATION}; {REPEAT}"
+            return cases, read_part(self.path / EVALUATION, MetricSettings.from_dict, hint)
         # An example's user differs from the user it is shown to, so the id names both.
         solved = [
             replace(shot, case_id=f"{case_id}{SHOT}{number}")

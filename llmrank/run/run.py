@@ -27,10 +27,10 @@ from llmrank.run.folder import (
     CASES,
     EVALUATION,
     METRICS,
-    RECORDS,
     REPEAT,
     SHOT,
     SHOTS,
+    check_records,
     read_manifest,
     read_part,
     read_records,
@@ -122,11 +122,8 @@ class Run:
     @cached_property
     def records(self) -> Mapping[str, CaseRecord]:
         """The ranking and the answers of each finished Case, by case id. Raises InputError for those of another Run."""
-        found, cases = read_records(self.path), {case.case_id: case for case in self.cases}
-        for case_id, record in found.items():
-            if case_id not in cases or {item.item_id for item in cases[case_id].asked} != {*record.candidates}:
-                problem = f"the record of Case {case_id!r} is not about the Cases in {CASES}, or about other candidates"
-                raise InputError(problem, path=self.path / RECORDS, hint="copy both files from the same Run")
+        found = read_records(self.path)
+        check_records(self.path, found, self.cases)
         return found
 
     @cached_property

@@ -2,7 +2,7 @@
 
 A folder is divided by its files. The files are independent, each output appears only when it is complete, and an
 unfinished one is continued row by row by the next process. The folder is therefore the only state: an existing output
-is done, and the rest is not.
+whose unfinished file is gone is done, and the rest is not.
 
 Each partition has its own Store next to the output. The Store belongs to the partition rather than the process, because
 after a crash another machine may continue the partition, and SQLite cannot be written by several machines over a
@@ -42,6 +42,11 @@ class Partition:
     def unfinished(self) -> Path:
         """File that collects the rows until all are done (`RerankedWriter`)."""
         return unfinished(self.output)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do. A process killed at the very end leaves the unfinished file to remove."""
+        return self.output.exists() and not self.unfinished.exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,11 @@ def agree(path: Path, settings: Mapping[str, object]) -> None:
             temporary.write_bytes(json_bytes(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False)))
         return
     except FileExistsError:
-        before = json.loads(path.read_bytes())
+        try:
+            before = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            hint = "delete it if the settings are those of before, or start over with --force"
+            raise InputError(f"damaged: {error}", path=path, hint=hint) from error
     hint = "use the same settings as before, choose another output, or start over with --force"
     refuse_differences(before, kept, "the output was started with other settings", path=path, hint=hint)
 

@@ -281,6 +281,9 @@ async def test_two_processes_on_one_store_do_not_follow_the_same_batch(tmp_path:
     assert not list(take_open_batches(path, {**identity, "model": "other"}))
     (taken,) = take_open_batches(path, identity)
     assert taken.requests() == {"k": QUESTIONS[0]} and taken.keys == ("k",) and taken.token == first.token
+    (state := taken.folder / "batch.json").write_text(state.read_text()[:-1])
+    with pytest.raises(InputError, match=r"batch.json: damaged"):
+        waiting_requests(path, identity)
     taken.forget()
     assert not list(take_open_batches(path, identity)) and waiting_requests(path, identity) == 0
 

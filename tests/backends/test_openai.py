@@ -445,7 +445,7 @@ async def test_prompts_of_several_lengths_that_count_the_same_are_cut() -> None:
     said: list[str] = []
     counts = {letters: min(2048, letters // 4) for letters in (4800, 6000, 7200, 9000, 10_000, 11_000, 12_000, 13_000)}
 
-    def counted(body: dict[str, Any]) -> Step:
+    def counted(body: Mapping[str, Any]) -> Step:
         usage = {"prompt_tokens": counts[len(body["messages"][0]["content"])], "completion_tokens": 1}
         return Step(body=json.dumps({**completion("[1]"), "usage": usage}))
 
@@ -523,6 +523,19 @@ async def test_one_call_of_one_token_shows_that_there_are_log_probabilities(tmp_
             await again.close()
             assert server.calls == 1, "the second session has it from the Store"
             assert backend.capabilities.label_logprobs == again.capabilities.label_logprobs == 20
+
+
+async def test_two_processes_that_start_together_send_one_probe(tmp_path: Path) -> None:
+    slow = Step(body=json.dumps(with_top(("A", -1.0))), hang=0.2)
+    with Store(tmp_path / "store.sqlite") as store, Store(tmp_path / "store.sqlite") as other:
+        async with opened(slow) as (server, backend):
+            again = await open_openai(server.base_url, MODEL, api_key=KEY)
+            await asyncio.gather(
+                backend.probe(store_first(backend, store), labels=True),
+                again.probe(store_first(again, other), labels=True),
+            )
+            await again.close()
+            assert server.calls == 1 and again.capabilities.label_logprobs == 20
 
 
 async def test_an_endpoint_that_ignores_the_wish_for_log_probabilities_is_found_out(tmp_path: Path) -> None:

@@ -189,6 +189,12 @@ def test_what_has_no_form_in_the_output_is_refused_before_anything_is_paid(tmp_p
     assert ".parquet" in refused(path, tmp_path / "out.jsonl", "line 1: not UTF-8").hint
     path = with_columns(path, until=pa.array([0, 2**62], pa.timestamp("us")))
     assert ".parquet" in refused(path, tmp_path / "out.jsonl", "line 2: Python cannot represent a value").hint
+    pairs = pa.array([[("k", 1)], [("k", 1), ("k", 2)]], pa.map_(pa.string(), pa.int64()))
+    path = with_columns(path, pairs=pairs)
+    assert ".parquet" in refused(path, tmp_path / "out.jsonl", "line 2: a map has a key twice").hint
+    for kind in (pa.timestamp("ns", "Europe/Berlin"), pa.duration("ns"), pa.time64("ns")):
+        path = with_columns(path, moment=pa.array([1000, 1001], pa.int64()).cast(kind))
+        assert ".parquet" in refused(path, tmp_path / "out.jsonl", "JSON would lose the nanoseconds").hint
     lines = tmp_path / "in.jsonl"
     row = {"user_id": "a", "candidates": [{"item_id": "b", "title": "B"}]}
     lines.write_text(json.dumps({**row, "context": {}}) + "\n")
@@ -338,6 +344,7 @@ def test_other_settings_other_input_and_a_file_of_another_hand_are_refused_unles
     with pytest.raises(InputError, match="made with other settings:\n    seed: was 0, now 1"):
         RerankedWriter(out, CandidateFile(path), settings=other)
     out.write_text("mine")
+    finished_settings(out).write_text("[" * 100_000)
     with pytest.raises(InputError, match="file already exists"):
         RerankedWriter(out, CandidateFile(path), settings=SETTINGS)
     assert out.read_text() == "mine"

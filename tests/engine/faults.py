@@ -810,6 +810,39 @@ FAULTS = (
             ),
         )
     ),
+    # --- Python's own codecs as charsets, odd cookies, lengths and places ---
+    *(
+        harmless(
+            f"charset {name}",
+            framed(GOOD[:-1] + b', "note": "Am\xe9lie"}', f"Content-Type: application/json; charset={name}"),
+        )
+        for name in ("rot13", "unicode_escape", "punycode", "undefined", "utf-7")
+    ),
+    *(
+        harmless(f"cookie {cookie[:30]}", framed(GOOD, f"Set-Cookie: {cookie}"))
+        for cookie in (
+            "a=b; Max-Age=1e400",
+            f"a=b; Max-Age={'9' * 99}",
+            "a=b; Expires=Thu, 99 Foo 99999",
+            "=;=;=",
+            'a="',
+        )
+    ),
+    harmless("a folded header", framed(GOOD, "X-A: b\r\n  c")),
+    *(
+        passing(f"a length of {text}", raw(HEAD + f"Content-Length: {text}\r\n\r\n".encode() + GOOD), "not valid HTTP")
+        for text in ("+340", "0x10", "12, 12")
+    ),
+    passing("two spaces in the status line", raw(WHOLE.replace(b"1.1 200", b"1.1  200")), "not valid HTTP"),
+    *(
+        passing(f"308 to {place}", Step(308, "", {"Location": place}), "redirects to")
+        for place in ("//other.example/v1", "http://127.0.0.1:1/v1", "file:///etc/passwd")
+    ),
+    harmless("text: NUL around it", good(f"\0{ANSWER}\0")),
+    *(
+        passing(f"the code {code} in a 200", Step(body=f'{{"error": {{"code": {code}, "message": "slow"}}}}'), "slow")
+        for code in ("true", "-429", "[429]", "1e400", '{"a": 429}')
+    ),
     Fault(
         "503, Retry-After: in the year 9999",
         always(refused(503, headers={"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"})),

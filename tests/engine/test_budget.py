@@ -249,3 +249,23 @@ def test_the_session_says_what_it_spent_and_at_which_prices(store: Store) -> Non
     assert noted["spent"]["requests"] == 2 and noted["spent"]["cost"] == pytest.approx(2 * (0.005 + 0.0005 + 0.01))
     assert noted["prices"]["dated"] == "2026-11-01" and noted["prices"]["direct"]["cached_input"] == 1.0
     assert budget.describe() == "2,000 prompt and 200 completion tokens, 0.0310 USD"
+
+
+def test_what_an_endpoint_refuses_is_found_out_by_one_call_if_requests_are_bounded(store: Store) -> None:
+    class Learning(Charging):
+        learned, tries = False, 0
+
+        @property
+        def sent_beside(self) -> int:
+            return self.tries
+
+        async def answer(self, request: Request) -> Response:
+            self.tries += 2 * (not self.learned)
+            await asyncio.sleep(0.01)
+            response = await super().answer(request)
+            self.learned = True
+            return response
+
+    budget = Budget(Bounds(requests=10))
+    _, said = run(learning := Learning(), store, budget)
+    assert "--max-requests 10" in said and budget.spent.requests == 10 and learning.calls == 8

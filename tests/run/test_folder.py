@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrank.errors import InputError
-from llmrank.run import CaseRecord, Metrics, Origin, RunFolder, read_manifest, read_records
+from llmrank.run import CaseRecord, Metrics, Origin, RunFolder, load_run, read_manifest, read_records
 from llmrank.types import Failure, Outcome, Ranking, Response, Usage
+from tests.run.making import SETTINGS, case, how, make_run, shuffled
 
 NUMBERS = Metrics("full", False, 1, 1, 1, 1, {}, None)
 texts = st.text(st.characters(exclude_categories=("Cs",)))
@@ -114,6 +115,32 @@ def test_other_settings_are_refused_and_the_difference_is_named(tmp_path: Path) 
         RunFolder(tmp_path, {"seed": 1, "prompt": "palr"})
     assert "prompt" not in str(raised.value).split("hint")[0].replace("prompt: was", "")
     assert (tmp_path / "manifest.json").read_text() == before
+
+
+def test_a_record_of_another_run_is_refused_and_lost_cases_are_written_again(tmp_path: Path) -> None:
+    cases = [case(user, 2) for user in ("u0", "u1")]
+    make_run(tmp_path, cases, [shuffled(one, 0) for one in cases])
+    (tmp_path / "cases.parquet").unlink()
+    with RunFolder(tmp_path, SETTINGS) as folder:
+        folder.keep_inputs(cases, how())
+    assert len(load_run(tmp_path).done) == 2
+    path = tmp_path / "records.jsonl"
+    other = path.read_text().splitlines()[0].replace('"u0"', '"u1"')
+    path.write_text(f"{path.read_text()}{other}\n")
+    with (
+        RunFolder(tmp_path, SETTINGS) as folder,
+        pytest.raises(InputError, match=r"records.jsonl: the record of Case 'u1' is not about"),
+    ):
+        folder.keep_inputs(cases, how())
+
+
+@pytest.mark.parametrize("part", [{"stores": 5}, {"sessions": "x"}, {"origin": None}])
+def test_a_manifest_whose_parts_are_of_other_types_is_damaged(tmp_path: Path, part: dict[str, object]) -> None:
+    RunFolder(tmp_path, {"seed": 0}).close()
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **part}))
+    with pytest.raises(InputError, match=f"damaged, or of another version: TypeError: {next(iter(part))} is of"):
+        RunFolder(tmp_path, {"seed": 0})
 
 
 def test_two_processes_on_one_run_are_refused(tmp_path: Path) -> None:

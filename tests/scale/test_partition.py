@@ -93,6 +93,12 @@ def test_all_parts_are_made_with_the_same_settings(tmp_path: Path) -> None:
     assert [found.name for found in tmp_path.iterdir()] == ["_settings.json"]
 
 
+def test_damaged_settings_of_a_job_are_named(tmp_path: Path) -> None:
+    (path := tmp_path / "_settings.json").write_text('{"seed"')
+    with pytest.raises(InputError, match=r"_settings.json: damaged[\s\S]*start over with --force"):
+        agree(path, {"seed": 0})
+
+
 def test_two_processes_cannot_write_one_part(tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     (tmp_path / "in.jsonl").write_text('{"user_id": 1, "candidates": [{"item_id": 1, "title": "A"}]}')

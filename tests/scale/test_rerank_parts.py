@@ -94,6 +94,30 @@ def test_a_folder_gives_the_rankings_of_its_files_and_what_is_done_is_left_alone
     }
 
 
+DIES = """
+import os
+from llmrank import cli
+from llmrank.data import reranked
+reranked.write_json = lambda *_: os._exit(9)  # the settings, after the output
+cli.main()
+"""
+
+
+def test_a_part_whose_process_died_at_the_very_end_is_tidied_up(
+    tmp_path: Path, rerank: Command, endpoint: Endpoint
+) -> None:
+    write_folder(tmp_path / "in", ".jsonl", ".jsonl")
+    rerank("in", "-o", "out")
+    there = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*part-1*")}
+    (tmp_path / "out" / "part-1.jsonl").unlink()
+    command = [sys.executable, "-c", DIES, "rerank", "in", "-o", "out", "--prompt", "rankgpt", "--model", MODEL]
+    command += ["--base-url", endpoint.base_url]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 9
+    assert (tmp_path / "out" / "part-1.jsonl").exists() and (tmp_path / "out" / "part-1.jsonl.part").exists()
+    assert "1 of 2 files already done" in rerank("in", "-o", "out").stderr
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*part-1*")} == there
+
+
 def test_other_settings_are_refused_even_when_all_is_done_and_force_begins_again(
     tmp_path: Path, rerank: Command
 ) -> None:

@@ -18,6 +18,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import read_cases
 from llmrank.errors import InputError, one_line, refuse_differences
@@ -118,6 +121,15 @@ def check_records(run: Path, records: Mapping[str, CaseRecord], cases: Iterable[
             raise InputError(problem, path=run / RECORDS, hint=hint)
 
 
+def _is_whole(path: Path) -> bool:
+    """Return whether this is a Parquet file with its last bytes: a truncated copy has none of its rows."""
+    try:
+        pq.read_metadata(path)
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return True
+
+
 class RunFolder(Closable):
     """An open Run folder. Close it (or use it as a context manager) to release it for other processes."""
 
@@ -192,7 +204,7 @@ class RunFolder(Closable):
         cases = tuple(cases)
         proposed = [(case.case_id, [item.item_id for item in case.asked], case.recall_scores) for case in cases]
         digest = hashlib.sha256(repr(proposed).encode("utf-8", "surrogatepass")).hexdigest()
-        begun = (self.path / EVALUATION).exists() and (self.path / CASES).exists()
+        begun = (self.path / EVALUATION).exists() and _is_whole(self.path / CASES)
         if begun and read_manifest(self.path).get(CASES_SHA256) != digest:
             cases = tuple(read_cases(self.path / CASES, truth="read", keep=True))
         check_records(self.path, self.records, cases)

@@ -117,13 +117,23 @@ def test_other_settings_are_refused_and_the_difference_is_named(tmp_path: Path) 
     assert (tmp_path / "manifest.json").read_text() == before
 
 
-def test_a_record_of_another_run_is_refused_and_lost_cases_are_written_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [None, 0, 500])
+def test_lost_and_truncated_cases_are_written_again(tmp_path: Path, kept: int | None) -> None:
     cases = [case(user, 2) for user in ("u0", "u1")]
     make_run(tmp_path, cases, [shuffled(one, 0) for one in cases])
-    (tmp_path / "cases.parquet").unlink()
+    path = tmp_path / "cases.parquet"
+    content = path.read_bytes()
+    path.unlink()
+    if kept is not None:
+        path.write_bytes(content[:kept])
     with RunFolder(tmp_path, SETTINGS) as folder:
         folder.keep_inputs(cases, how())
     assert len(load_run(tmp_path).done) == 2
+
+
+def test_a_record_of_another_run_is_refused(tmp_path: Path) -> None:
+    cases = [case(user, 2) for user in ("u0", "u1")]
+    make_run(tmp_path, cases, [shuffled(one, 0) for one in cases])
     path = tmp_path / "records.jsonl"
     other = path.read_text().splitlines()[0].replace('"u0"', '"u1"')
     path.write_text(f"{path.read_text()}{other}\n")

@@ -226,8 +226,10 @@ class RunFolder(Closable):
                 except OSError as error:
                     raise cannot_write(path, error) from error
         write_json(self.path / MANIFEST, read_manifest(self.path) | {CASES_SHA256: digest})
-        write_json(self.path / EVALUATION, settings.for_cases(cases).to_dict())
-        return cases, settings
+        # What is measured now and what a later reader measures again have the same baselines.
+        kept = settings.for_cases(cases)
+        write_json(self.path / EVALUATION, kept.to_dict())
+        return cases, kept
 
     def latest_tariff(self) -> Tariff | None:
         """Return the prices of the latest session with prices; None if no session had any."""

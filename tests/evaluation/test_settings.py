@@ -90,7 +90,7 @@ def test_what_stands_beside_the_settings_is_named_too() -> None:
         lr.evaluate([], **cast("Any", {"measure": "MRR"}))
     with pytest.raises(InputError, match="did you mean 'deadline'"):
         lr.Reranker(dead_line=1)
-    with pytest.raises(InputError, match="did you mean 'output'"):
+    with pytest.raises(InputError, match="did you mean 'out'"):
         lr.rerank([], **cast("Any", {"ouput": "x"}))
 
 

@@ -17,6 +17,9 @@ PROMPT = "prompt"
 KINDS = (NEXT_TITLE, PROMPT)
 """What an adapter was trained to do: continue title sequences, or answer a prompt."""
 
+_SHOWN = ("answer", "shots", "top", "history", "history_order", "show_history", "show_scores", "ids", "domain")
+"""The settings of a method that change what its prompts show or ask for."""
+
 
 def read_card(folder: Path, kind: str | None = None) -> dict[str, Any]:
     """Return an adapter's card; raise InputError if the folder does not hold an adapter of that kind."""
@@ -59,6 +62,22 @@ def check_trained_with(card: Mapping[str, Any], name: str, sha256: str, folder: 
         problem = f"the adapter was trained for the prompt {trained['prompt']}, which differs from {name}"
         hint = f"use --prompt {trained['prompt']} as it was at that time, or train an adapter for this prompt"
         raise InputError(problem, path=folder, field="adapter", hint=hint)
+
+
+def differs_from_training(card: Mapping[str, Any], settings: Mapping[str, Any]) -> str | None:
+    """Return a note on what the prompts show otherwise than in training; None if nothing, or if the card has no such
+    settings (they came later). `settings` are those of the method, as in a Run."""
+    trained, now = ({**one, **one.get("view", {})} for one in (card["prompt"], settings))
+    others = [
+        f"{name} {_shown(trained[name])} (here {_shown(now.get(name))})"
+        for name in _SHOWN
+        if name in trained and trained[name] != now.get(name)
+    ]
+    return f"The adapter was trained with {', '.join(others)}." if others else None
+
+
+def _shown(value: object) -> str:
+    return "as in the template" if value is None else f"{value}"
 
 
 def learned_from(card: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

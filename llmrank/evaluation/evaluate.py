@@ -83,6 +83,8 @@ class Evaluation:
                 chosen["fusion"] = {**choice.to_dict(), "users": len(self.validation.drawn)}
                 cases = replace(cases, notes=(*cases.notes, self.validation.describe(choice)))
             method = setup.method(session, cases.training, cases.seed, cases.domain)
+            if (note := setup.differs_from_training(method)) is not None:
+                cases = replace(cases, notes=(*cases.notes, note))
             settings: dict[str, object] = {**method.settings, **chosen, "backend": dict(session.backend.identity)}
             if self.baselines:
                 settings["baselines"] = {one.name: {**one.settings, **package_of(one.name)} for one in self.baselines}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from llmrank.backends.adapter import CARD, PROMPT, check_trained_with, read_card
+from llmrank.backends.adapter import CARD, PROMPT, check_trained_with, differs_from_training, read_card
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Composer, MadeRanker, Method, asked_template, needs_model, template_of
 from llmrank.evaluation.session import Session, for_titles
@@ -113,6 +113,11 @@ class Setup:
         """The card of the adapter; None without an adapter, or if another trainer made it."""
         folder = self.model.adapter
         return read_card(folder) if folder is not None and (folder / CARD).is_file() else None
+
+    def differs_from_training(self, method: Method) -> str | None:
+        """Return a note on what the adapter's prompt showed otherwise in training; None if nothing."""
+        card = self.adapter_card
+        return None if card is None or card["kind"] != PROMPT else differs_from_training(card, method.settings)
 
     def fused(self, weight: FuseWeight | None, term: RecallTerm | None = None) -> Self:
         """Return a copy with this weight for the recall scores; None: without them."""

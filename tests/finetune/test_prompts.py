@@ -27,6 +27,7 @@ from tests.finetune.conftest import write_dataset
 pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 pytest.importorskip("vllm", reason="its adapter is asked in vLLM")
 
+from llmrank.evaluation.evaluate import compose
 from llmrank.finetune import prompts
 from llmrank.finetune.loop import CHECKPOINT
 
@@ -314,6 +315,24 @@ def test_an_adapter_is_refused_for_another_prompt_or_split(
         lr.Reranker(prompt=other, adapter=trained, model=str(tiny_model.folder))
     with pytest.raises(InputError, match=r"leave-last-out of this data[\s\S]*may have\s+seen the test data"):
         lr.evaluate(circle, prompt=letters, split="user-ratio:0.9", **asked)
+
+
+def test_what_is_shown_otherwise_than_in_training_is_noted(
+    tiny_model: Model, circle: Path, letters: Path, trained: Path
+) -> None:
+    asked: dict[str, Any] = {"prompt": letters, "adapter": trained, "model": str(tiny_model.folder), **DATA}
+    for settings, note in (
+        ({}, None),
+        (
+            {"history": 3, "history_order": "newest-first"},
+            "The adapter was trained with history as in the template (here 3), history_order oldest-first (here "
+            "newest-first).",
+        ),
+    ):
+        evaluation = compose(circle, progress=False, **asked, **settings)
+        with evaluation.session() as session:
+            method = evaluation.setup.method(session, evaluation.cases.training, 0, evaluation.cases.domain)
+        assert evaluation.setup.differs_from_training(method) == note
 
 
 def test_a_file_of_solved_cases_is_learned_from_and_never_asked_about_again(

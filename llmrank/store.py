@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.errors import InputError
-from llmrank.files import PRIVATE, check_no_device
+from llmrank.files import NO_ROOM_HINT, PRIVATE, check_no_device
 from llmrank.types import Closable, Message, Request, Response, Sampling, Structured, Thinking, Usage, adapter
 
 BUSY_SECONDS = 60.0
@@ -50,6 +50,7 @@ COMMIT;
 OPEN_FILE_LOCK: int | None = getattr(fcntl, "F_OFD_SETLK", None)
 """The fcntl command for locks owned by an open file (Linux); elsewhere, locks belong to the process."""
 KEYS_AT_ONCE = 500
+UNWRITABLE = "make the file and its folder writable, or name another with --store"
 FLOATS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _JOINED = "FROM response JOIN backend ON backend.id = backend"
 
@@ -224,6 +225,7 @@ class Store(Closable):
         self._claims: int | None = None
         in_memory = str(path) == ":memory:"
         self._shared = not (read_only or alone or in_memory)
+        self._writable = True
         if read_only and not path.is_file():
             raise InputError("no such store", hint="name the store file of an earlier run (--store)", path=path)
         # Opened in one thread and used in another (that of a session or its event loop), but never in both at once.
@@ -248,6 +250,7 @@ class Store(Closable):
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             self._place = None if in_memory else path.resolve()
             self._file = self._place and self._place.stat()
+            self._writable = in_memory or os.access(path, os.W_OK)
         if version != VERSION:
             self._db.close()
             problem = f"this Store was written by another version of llmrank (its format is {version}, not {VERSION})"
@@ -331,8 +334,11 @@ class Store(Closable):
     def claim(self, key: str) -> bool:
         """Claim the request until `release`; return False if another process has claimed it.
 
-        A claim ends with its process. A Store that no other process can open claims nothing and returns True.
+        A claim ends with its process. A Store that no other process can open claims nothing and returns True. Raises
+        InputError for a read-only file: the answer could not be stored.
         """
+        if not self._writable:
+            raise InputError("the Store is read-only, so a new answer would be lost", path=self.path, hint=UNWRITABLE)
         return not self._shared or self._lock(key, fcntl.F_WRLCK)
 
     def release(self, key: str) -> None:
@@ -463,17 +469,18 @@ def _errors_explained(path: Path) -> Generator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        text = str(error)
-        unwritable = "make the file and its folder writable, or name another with --store"
+        # Without the file's name, which must not decide the hint.
+        text = (isinstance(error, OSError) and error.strerror) or str(error)
         hints = {
             "not a database": "name another file with --store; `llmrank store import` reads an exported Store",
             "malformed": "name a new one with --store; `sqlite3 FILE .recover | sqlite3 NEW` saves what is undamaged",
             "no such table": "name a store file; this database holds something else",
             "locked": "another process has locked the file for a minute: end it, or use another --store",
-            "full": "make room on the disk; the same command then continues",
+            "No space": NO_ROOM_HINT,
+            "full": NO_ROOM_HINT,
             "disk I/O": "check whether the disk is full or unreachable; the same command then continues",
-            "readonly": unwritable,
-            "Permission denied": unwritable,
+            "readonly": UNWRITABLE,
+            "Permission denied": UNWRITABLE,
         }
         hint = next((hint for sign, hint in hints.items() if sign in text), "name a file in a folder you can write to")
         raise InputError(f"the store cannot be used: {text}", hint=hint, path=path) from error

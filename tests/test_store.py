@@ -359,6 +359,30 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
         store.put("k", IDENTITY, REQUEST, RESPONSE)
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_read_only_file_answers_but_takes_no_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    with Store(tmp_path / "s") as store:
+        store.put("k", IDENTITY, REQUEST, RESPONSE)
+
+    def access(path: Path, mode: int) -> bool:  # root may write anything
+        return mode != os.W_OK
+
+    monkeypatch.setattr(os, "access", access)
+    with Store(tmp_path / "s", alone=alone) as store:
+        assert store.get("k") == RESPONSE
+        with pytest.raises(InputError, match=r"read-only[\s\S]*writable"):
+            store.claim("other")
+
+
+def test_the_name_of_a_file_does_not_choose_the_hint(tmp_path: Path) -> None:
+    (tmp_path / "locked").touch()
+    with pytest.raises(InputError, match="cannot be used") as refused:
+        Store(tmp_path / "locked" / "full" / "s")
+    assert "another process" not in str(refused.value) and "disk" not in str(refused.value)
+
+
 def test_a_damaged_file_says_so(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with Store(path) as store:

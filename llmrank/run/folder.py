@@ -238,7 +238,8 @@ class RunFolder(Closable):
             given = [session["prices"] for session in content.get("sessions", ()) if "prices" in session]
             return Tariff.from_dict(given[-1]) if given else None
 
-        return read_part(self.path / MANIFEST, parse, "give the prices again")
+        moved = "was the folder moved or deleted meanwhile? The same command makes it again, from the stored answers"
+        return read_part(self.path / MANIFEST, parse, "give the prices again", missing=moved)
 
     def wants(self, case_id: str) -> bool:
         """Return whether the Case is still to do: not yet ranked, or with a failed call."""

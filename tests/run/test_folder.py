@@ -33,6 +33,13 @@ def record(user_id: str, outcome: Outcome = Outcome.OK, response: str | None = "
     )
 
 
+def test_a_folder_that_is_gone_at_the_end_says_so(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run", SETTINGS) as folder:
+        (tmp_path / "run").rename(tmp_path / "moved")
+        with pytest.raises(InputError, match="moved or deleted"):
+            folder.latest_tariff()
+
+
 @given(texts, texts)
 def test_a_record_survives_its_line(user_id: str, response: str) -> None:
     before = record(user_id, response=response)

@@ -110,7 +110,7 @@ class BackendSettings:
             if wrong:
                 raise InputError(f"the {name} backend does not accept {field}", hint=hint, field=field)
         if name == "vllm" and self.adapter is not None and not self.adapter.is_dir():
-            raise InputError("no such folder", path=self.adapter, field="adapter", hint="name a LoRA adapter's folder")
+            raise InputError(f"no such folder: {self.adapter}", field="adapter", hint="name a LoRA adapter's folder")
         if name == "titles":
             from llmrank.backends.titles import adapter_card
 

@@ -109,8 +109,8 @@ class Watch:
         elif not found and tokens:
             what = (
                 f": of {', '.join(labels[:3])}{', …' * (len(labels) > 3)} none is among the most likely first tokens "
-                f"of an answer ({', '.join(repr(one_line(token, 20)) for token in tokens[:3])}); what reads nothing "
-                "else has no answer"
+                f"of an answer ({', '.join(repr(one_line(token, 20)) for token in tokens[:3])}); a prompt that "
+                "reads nothing else gets no answer"
             )
         elif len(tokens) < requested:
             what = (

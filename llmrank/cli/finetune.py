@@ -20,6 +20,7 @@ PYTHON_ONLY = {"warm_up", "checkpoint_seconds", "dtype", "window", "events", "dr
 """Training settings without a command-line option."""
 BOTH = {setting.name for setting in settings_of(TitleTraining)}
 PROMPT_ONLY = {setting.name for setting in settings_of(PromptTraining)} - BOTH
+HELP = {"prompt": "Template name or path (see `llmrank prompts list`).  [default: none; with --ranker its template]"}
 
 
 @click.command(
@@ -45,7 +46,7 @@ Examples:
 @options.settings_options(TitleTraining, "training", without=PYTHON_ONLY)
 @options.settings_options(PromptTraining, "training with --prompt", without=PYTHON_ONLY | BOTH)
 @options.settings_options(CaseSettings, "data", without=["data", "users", "seed", "force_target", "skip_bad_rows"])
-@options.settings_options(PromptSettings, "prompt and method")
+@options.settings_options(PromptSettings, "prompt and method", here=HELP)
 @options.json_option
 @options.config_option
 def finetune_command(data: str, out: Path, model: str, validation_users: int, as_json: bool, **values: Any) -> None:

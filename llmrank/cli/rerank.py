@@ -49,8 +49,8 @@ def rerank(
 
     Candidates that the model did not rank follow in recall order. Run the same command again to continue a stopped job.
 
-    For a folder, every file is reranked into a file of the same name in the folder OUTPUT, with its own Store in
-    OUTPUT/_stores (or in the folder --store). Finished files are skipped. With --shard, each part of a file gets its
+    For a folder, every file is reranked into a file of the same name in the folder --out, with its own Store in its
+    folder _stores (or in --store). Finished files are skipped. With --shard, each part of a file gets its
     own output: `-o out.parquet --shard 2/4` writes out.2-of-4.parquet.
     """
     from llmrank.evaluation.rerank import RerankJob, estimate_rerank, rerank_files

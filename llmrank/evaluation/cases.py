@@ -246,10 +246,10 @@ def names_file(settings: CaseSettings) -> bool:
     path = Path(settings.data)
     if path.is_dir() and path.suffix in FILE_SUFFIXES:
         hint = "give one of the files in it; only `llmrank rerank` accepts a folder of candidate files"
-        raise InputError("expected a candidate file, got a folder", path=path, field="data", hint=hint)
+        raise InputError(f"expected a candidate file, got a folder: {path}", field="data", hint=hint)
     check_no_device(path, FROM_A_PIPE)
     if not path.is_file() and path.suffix in FILE_SUFFIXES:
-        raise InputError("no such file", path=path, field="data", hint="give an existing candidate file")
+        raise InputError(f"no such file: {path}", field="data", hint="give an existing candidate file")
     return path.is_file()
 
 

@@ -258,7 +258,7 @@ def load_prompt(name: str | Path) -> PromptTemplate:
     """
     if not isinstance(name, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
         problem = f"expected a template name or path, got {type(name).__name__}"
-        raise InputError(problem, field="prompt", hint="see `llmrank prompts list` for the names")
+        raise InputError(problem, field="name", hint="see `llmrank prompts list` for the names")
     return check_prompt(load_template(name))
 
 
@@ -371,7 +371,7 @@ def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) 
     """
     template = None
     if settings.first is not None:
-        check_name(settings.first, "--first")
+        check_name(settings.first, "first")
     if settings.ranker in WITHOUT_PROMPT or not needs_model(settings):
         _refuse_prompt(settings, own)
     else:
@@ -413,7 +413,7 @@ def named_template(settings: PromptSettings) -> PromptTemplate:
     if settings.ranker in WITHOUT_PROMPT:
         raise InputError(f"{settings.ranker} does not use a prompt", field="ranker", hint="choose another --ranker")
     usual = USUAL_PROMPTS.get(settings.ranker or "listwise", USUAL_PROMPTS["listwise"])
-    return load_template(usual if settings.prompt is None else str(settings.prompt))
+    return load_template(usual if settings.prompt is None else str(settings.prompt), field="prompt")
 
 
 SHORTEST_KEY = 8

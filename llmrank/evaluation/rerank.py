@@ -204,9 +204,9 @@ class RerankJob:
                 reporter.message(f"there are more shards than files: no files for shard {shard}")
             return parts
         if self.scale.engine == "ray":
-            problem = "Ray actors divide the files of a folder, but this is a single file"
+            problem = f"Ray actors divide the files of a folder, but {candidates} is a single file"
             hint = "split it into a folder of files, or use --shard i/n"
-            raise InputError(problem, path=candidates, field="engine", hint=hint)
+            raise InputError(problem, field="engine", hint=hint)
         file_format(output)
         if shard is not None:
             part = partition_file(candidates, output, shard, store)

@@ -119,7 +119,8 @@ def _check_fit(answer: str, task: Task, path: Path | None) -> None:
         others, rows = RATINGS, "candidates to rank"
         hint = 'write one row per item: "target": {"item_id": …, "title": …}, "rating": 4, "response": "Yes"'
     if answer in others:
-        raise InputError(f"the rows have {rows}, which {answer} does not support", path=path, field="answer", hint=hint)
+        place = "the rows" if path is None else f"the rows of {path}"
+        raise InputError(f"{place} have {rows}, which {answer} does not support", field="answer", hint=hint)
 
 
 def _is_rating(cases: Sequence[Case], path: Path | None) -> bool:

@@ -228,9 +228,9 @@ def export_sft(
 
 
 def _task(setup: Setup) -> Task:
-    """Return the task of the prompt. Raises InputError if there is no prompt."""
+    """Return the task of the prompt. Raises InputError for a ranker without one."""
     if setup.template is None:
-        raise InputError("there is no prompt", field="prompt", hint="give one, such as --prompt rankgpt")
+        raise InputError("this method has no prompt to learn", field="ranker", hint="omit it, and give a --prompt")
     return template_task(setup.template)
 
 

@@ -59,8 +59,11 @@ def _wordings() -> list[Path]:
     return sorted(shipped_folder().glob(f"{WORDINGS}/*/*{SUFFIX}"))
 
 
-def find_template(name: str | Path) -> Path:
-    """Return the file of a template given by name or path; raises InputError with the nearest name."""
+def find_template(name: str | Path, field: str | None = None) -> Path:
+    """Return the file of a template given by name or path.
+
+    Raises InputError for an unknown name, with the nearest one; `field` is the setting that gave it, if any.
+    """
     if isinstance(name, Path) or name.endswith(SUFFIX) or "/" in name or "\\" in name:
         path = Path(name)
         if not path.is_file():
@@ -70,7 +73,7 @@ def find_template(name: str | Path) -> Path:
     if name in known:
         return known[name]
     hint = "`llmrank prompts list` shows them; `llmrank prompts new NAME` starts one"
-    raise InputError(f"unknown prompt {name!r}{nearest(name, known)}", field="prompt", hint=hint)
+    raise InputError(f"unknown prompt {name!r}{nearest(name, known)}", field=field, hint=hint)
 
 
 def compared_templates(name: str, other: str | None = None) -> tuple[Path, Path]:
@@ -87,12 +90,12 @@ def compared_templates(name: str, other: str | None = None) -> tuple[Path, Path]
     return shipped, found
 
 
-def load_template(name: str | Path) -> PromptTemplate:
-    """Load a template by name or path.
+def load_template(name: str | Path, field: str | None = None) -> PromptTemplate:
+    """Load a template by name or path; `field` is the setting that gave it, if any.
 
     Raises InputError for an unknown name (it suggests the nearest), and for errors in the file, with file and line.
     """
-    path = find_template(name)
+    path = find_template(name, field)
     return read_template(read_text(path), path)
 
 

@@ -139,7 +139,7 @@ _NEEDS = {
 """Hints for options that depend on another option."""
 
 
-def check_name(name: str, field: str = "--ranker") -> None:
+def check_name(name: str, field: str = "ranker") -> None:
     """Raise InputError for an unknown ranker name."""
     names = [*ranker_names(), *WITHOUT_PROMPT, *BASELINES]
     if name not in names:

@@ -93,7 +93,8 @@ def read_manifest(run: Path) -> dict[str, Any]:
         return manifest
 
     if not (run / MANIFEST).exists():
-        raise InputError("not a Run folder", path=run, hint="name a folder that was given as --out")
+        hint = "name the folder that `llmrank eval` prints last: --out, or one under results/"
+        raise InputError("not a Run folder", path=run, hint=hint)
     repeat = "choose another --out; stored answers are not billed again"
     manifest = read_part(run / MANIFEST, parse, repeat)
     if manifest["format"] != FORMAT:

@@ -284,7 +284,7 @@ def test_diff_of_two_templates_shows_how_their_prompts_differ(folder: Path):
     assert "--- palr, user 42" in result.stdout and "+++ palr-terse, user 42" in result.stdout
     assert "rendered prompts that differ: 1 of 1" in result.stderr
     assert "the same as" in run("diff", "palr", "palr", "--data", "cases.jsonl").stderr
-    with pytest.raises(InputError, match=r"unknown prompt 'palr-ters'; .*palr-terse"):
+    with pytest.raises(InputError, match=r"^unknown prompt 'palr-ters'; .*palr-terse"):
         run("diff", "palr", "palr-ters", "--data", "cases.jsonl")
     line = '{"user_id": "42", "target": {"item_id": "1", "title": "A"}, "rating": 4, "history": []}\n'
     (folder / "both.jsonl").write_text(line + (folder / "cases.jsonl").read_text().replace('"42"', '"44"'))

@@ -275,7 +275,7 @@ def test_a_backend_of_ones_own_is_asked_and_closed(tmp_path: Path) -> None:
 
 def test_a_template_object_is_a_prompt(tmp_path: Path) -> None:
     with serving(ScriptedServer(ANSWER)) as server:
-        with pytest.raises(lr.LlmrankError, match="field 'prompt': expected a template name or path, got int"):
+        with pytest.raises(lr.LlmrankError, match="field 'name': expected a template name or path, got int"):
             lr.load_prompt(3)  # pyright: ignore[reportArgumentType]
         template = lr.load_prompt("rankgpt")
         assert evaluate(tmp_path, server, prompt=template).metrics["HR@1"].value == 1.0
@@ -398,7 +398,9 @@ def test_a_target_that_is_put_in_makes_no_straw_man_of_recall_order(tmp_path: Pa
         ({"recall": "foo"}, "there is no recall model 'foo'"),
         ({"backend": "ollama"}, "unknown backend 'ollama'"),
         ({"max_cost": 1}, "a cost limit needs prices"),
-        ({"adapter": "nope"}, "nope, field 'adapter': no such folder"),
+        ({"adapter": "nope"}, "field 'adapter': no such folder: nope"),
+        ({"ranker": "bm26"}, "field 'ranker': unknown ranker 'bm26'; did you mean 'bm25'?"),
+        ({"first": "bm26"}, "field 'first': unknown ranker 'bm26'"),
         ({"ranker": "next_title", "adapter": "nope"}, "nope: no such folder"),
     ],
     ids=str,

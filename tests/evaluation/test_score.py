@@ -68,7 +68,7 @@ def test_yes_and_no_about_ratings_are_measured_by_their_order_alone(tmp_path: Pa
 
 
 def test_an_answer_format_that_does_not_fit_the_rows_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"the rows have a target to rate, which titles does not support\n.*yes_no"):
+    with pytest.raises(InputError, match=r"^field 'answer': the rows of .* which titles does not support\n.*yes_no"):
         lr.score(rated(tmp_path), "titles", out=tmp_path / "run")
     ranked = tmp_path / "ranked.jsonl"
     row = {"user_id": "u", "candidates": [{"item_id": "i", "title": "Heat"}], "relevant": ["i"], "response": "4"}

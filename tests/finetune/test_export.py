@@ -179,7 +179,7 @@ def test_the_openai_format_has_messages_alone(circle: Path, tmp_path: Path) -> N
         ({"prompt": "palr"}, "first call for a profile[\\s\\S]*--no-profile"),
         ({"prompt": "setwise"}, "makes up to"),
         ({"prompt": "google-zero-shot"}, "circle has no ratings"),
-        ({"ranker": "next_title"}, "there is no prompt"),
+        ({"ranker": "next_title"}, "field 'ranker': this method has no prompt"),
         ({"prompt": "rankgpt", "form": "openia"}, "openia"),
     ],
 )

@@ -202,7 +202,7 @@ def test_ratings(tmp_path: Path) -> None:
 
 
 def test_no_folder_and_a_run_of_another_version(tmp_path: Path, run: Run) -> None:
-    with pytest.raises(InputError, match="not a Run folder"):
+    with pytest.raises(InputError, match=r"not a Run folder\n.*results/"):
         load_run(tmp_path / "nowhere")
     manifest = json.loads((run.path / "manifest.json").read_text())
     del manifest["format"]

@@ -228,4 +228,4 @@ def test_what_parts_cannot_keep_is_refused(tmp_path: Path, rerank: Command, more
 def test_ray_is_for_folders(tmp_path: Path, rerank: Command) -> None:
     write_cases(tmp_path / "all.jsonl", cases(range(2)))
     refused = rerank("all.jsonl", "-o", "out.jsonl", "--engine", "ray", expected=2)
-    assert "single file" in refused.stderr and "hint:" in refused.stderr
+    assert "--engine: Ray actors" in refused.stderr and "single file" in refused.stderr and "hint:" in refused.stderr

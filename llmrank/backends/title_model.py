@@ -47,7 +47,8 @@ class TitleReader:
         The first token's hidden state is left out: models use it as an attention sink, and it carries no information
         about the title.
         """
-        new = sorted({text for text in texts if text not in self._known}, key=len)
+        # The last bits of a state depend on the texts beside it: the batches must not depend on the order of a set.
+        new = sorted({text for text in texts if text not in self._known}, key=lambda text: (len(text), text))
         for start in range(0, len(new), TITLES_AT_ONCE):
             batch = new[start : start + TITLES_AT_ONCE]
             self._known.update(zip(batch, self._read(batch), strict=True))

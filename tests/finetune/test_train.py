@@ -4,6 +4,7 @@ import io
 import json
 import os
 import resource
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 
 import torch
 
-from llmrank.backends.title_model import PROJECTION, TitleShape, load_adapter, save_adapter
+from llmrank.backends.title_model import PROJECTION, TitleReader, TitleShape, load_adapter, save_adapter
 from llmrank.finetune import finetune
 from llmrank.finetune.loop import CHECKPOINT, TrainingState
 from llmrank.finetune.sequences import title_sequences
@@ -318,3 +319,19 @@ def test_every_event_but_the_first_is_a_target_once(window: int) -> None:
     assert {len(piece) - 1 for piece in pieces} <= {*range(1, window + 1)}
     targets = sorted(int(event) for piece in pieces for event in piece[1:])
     assert targets == sorted(event for one in sequences for event in range(1, len(one)))
+
+
+def test_titles_are_read_in_the_same_batches_whatever_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last bits of a state depend on its batch, and the order of a set on the process."""
+    batches: list[list[str]] = []
+
+    def read(_: TitleReader, texts: Sequence[str]) -> torch.Tensor:
+        batches.append(list(texts))
+        return torch.zeros(len(texts), 2, 1)
+
+    monkeypatch.setattr(TitleReader, "_read", read)
+    decoder: Any = None
+    texts = [f"film {number:03}" for number in range(50)]
+    for given in (texts, texts[::-1]):
+        TitleReader(decoder, decoder, 1).read(given)
+    assert batches == [texts[:32], texts[32:]] * 2

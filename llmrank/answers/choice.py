@@ -23,6 +23,7 @@ from llmrank.answers.chosen_title import (
     called_title,
     chosen_title,
     is_alone,
+    marked,
     stands_for,
     words_before,
 )
@@ -41,7 +42,6 @@ from llmrank.answers.outcome import (
 )
 from llmrank.answers.predictions import USER
 from llmrank.answers.ranking import assign_items, disambiguated, read_titles, resolved
-from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = caseless(
@@ -232,7 +232,10 @@ class Choice(TextFormat):
             at = _first_of_titles(text, index)
         if at is not None:
             return _chosen(at, response, question)
-        if (titled := _only_title(text, index) or _first_title(text, index, identifiers)) is not None:
+        every = _identifiers_meant(text, question, identifiers, index)
+        marks = _marked(every, text, question, index)
+        titled = _only_title(text, index) or _first_title(text, index, identifiers)
+        if titled and comparison.weighed(marks, titled.positions[0]) == titled.positions[0]:
             return _titled(titled.positions[0], titled.stage, response, question)
         fields = {*_FIELD.findall(text)}
         if len(fields) == 1 and (at := identifiers.find(fields.pop())) is not None:
@@ -241,9 +244,8 @@ class Choice(TextFormat):
                 return unparsed(response, text, "ambiguous")  # {"choice": 4, "title": "Heat"}
             beside = _others(_identifiers_in(text, identifiers), at)
             return _chosen(at, response, question, beside)
-        every = _identifiers_meant(text, question, identifiers, index)
         at = _beside_its_title(every, text, index)
-        if at is not None and not comparison.was_had(_marked(every, text), at):
+        if at is not None and comparison.weighed(marks, at) == at:
             return _chosen(at, response, question, _others(every, at))
         words = _not_ruled_out(every, text)
         if uses_brackets(text, identifiers) and (called := _declared(_without_brackets(text, identifiers), text)):
@@ -251,8 +253,8 @@ class Choice(TextFormat):
         if words:
             answer = _by_identifier(words, every, text, response, question)
         else:
-            answer = _by_title(text, response, question, index)
-        return _weighed(answer, every, text, response, question)
+            answer = _by_title(text, "" if every else marks, response, question, index)
+        return _weighed(answer, every, text, marks, response, question)
 
     def structured(self, question: Question) -> Structured | None:
         """Return a choice between the identifiers."""
@@ -260,17 +262,15 @@ class Choice(TextFormat):
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
 
 
-def _weighed(answer: Answer, every: list[Word], text: str, response: Response, question: Question) -> Answer:
+def _weighed(
+    answer: Answer, every: list[Word], text: str, marks: str, response: Response, question: Question
+) -> Answer:
     """Return an Answer, or what sentences that compare identifiers choose, if they set the item of the Answer aside."""
-    marked = _marked(every, text)
-    several = len({word.position for word in every}) > 1
-    chosen = comparison.chosen(marked) if several else None
     at = [item.item_id for item in question.items].index(answer.ranked[0]) if answer.ranked else None
-    if at is not None:
-        beaten = (chosen is not None or not several) and comparison.loses(marked, at)
-        titled = without_titles(marked, [question.items[at]], comparison.mark(at))
-        if not (beaten or comparison.declined(marked, at) or comparison.was_had(titled, at)):
-            return answer
+    if at is None:
+        chosen = comparison.chosen(marks) if len({word.position for word in every}) > 1 else None
+    elif (chosen := comparison.weighed(marks, at)) == at:
+        return answer
     index = title_index(question.items)
     named = [word for word in every if word.position == chosen][:_MENTIONS]
     if chosen is not None and not any(_is_of_another(word, text, index) for word in named):
@@ -278,13 +278,13 @@ def _weighed(answer: Answer, every: list[Word], text: str, response: Response, q
     return answer if at is None else unparsed(response, text, "ambiguous")
 
 
-def _marked(words: list[Word], text: str) -> str:
-    """Return a text with marks in place of the identifiers that name items."""
-    text = text[:SEARCH_LIMIT]
+def _marked(words: list[Word], text: str, question: Question, index: TitleIndex) -> str:
+    """Return a text with marks in place of the identifiers and titles that name items."""
+    marks = text = text[:SEARCH_LIMIT]
     for word in reversed(words):
         if word.position is not None and word.end <= SEARCH_LIMIT:
-            text = text[: word.start] + comparison.mark(word.position) + text[word.end :]
-    return text
+            marks = marks[: word.start] + comparison.mark(word.position) + marks[word.end :]
+    return marked(marks, question, index.named_in(text)) or marks
 
 
 _MENTIONS = 8
@@ -378,7 +378,7 @@ _THAN, _NOTHING = (
 )
 
 
-def _by_title(text: str, response: Response, question: Question, index: TitleIndex) -> Answer:
+def _by_title(text: str, marks: str, response: Response, question: Question, index: TitleIndex) -> Answer:
     """Return the Answer for a text without identifiers."""
     mentions = disambiguated(read_titles(split(text), text, question).mentions, text, index)
     named, repairs = resolved(assign_items(mentions, index))
@@ -386,10 +386,9 @@ def _by_title(text: str, response: Response, question: Question, index: TitleInd
         return unparsed(response, text, "ambiguous")  # nothing tells the items of one title apart
     others = index.named_in(text[:SEARCH_LIMIT]) - {same for at in named for same in index.namesakes(at)}
     beside = others if not any(one.match and is_alone(one.text, text) for one in mentions) else set[int]()
-    if (len(named) != 1 or beside) and (at := chosen_title(text, index)) is not None:
-        named, beside = {at: "normalised"}, set[int]()
-    if len(named) == 1 and not beside:
-        return _titled(*named.popitem(), response, question)
+    alone = next(iter(named)) if len(named) == 1 and not beside else None
+    if (at := chosen_title(text, marks, index, alone)) is not None:
+        return _titled(at, named.get(at, "normalised"), response, question)
     if not (named or others) and (at := _ordinal(text, len(question.items))) is not None:
         return _chosen(at, response, question)
     unclear = named or others or repairs["ambiguous"]

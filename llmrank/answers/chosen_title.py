@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from llmrank.answers import comparison
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.normalise import caseless
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import SENTENCE
+from llmrank.answers.title import without_titles
+from llmrank.types import Question
 
 TITLE_FIELD = caseless(
     r"\"(?:title|name|choice|answer|pick|recommendation|selected|final|track|song|movie|film|book|game)\""
@@ -83,11 +86,6 @@ LATTER = caseless(
     r"(?:towards?|in favou?r of|to)) the (former|latter)\b"
 )
 """`so I'd pick the former`, of two that were named"""
-_BY_OTHERS = caseless(
-    r"\b(?:people|fans|viewers|readers|users|others|critics|everyone|(?:a|most) (?:friends?|colleagues?|lists?))\b"
-    r"(?! (?:like|such as) (?:this|them)\b)(?!.*\b(?:i|my|the (?:user|best|answer)|this user|is|would be)\b)"
-)
-"""`A friend would recommend`"""
 _NOT_CALLED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|hesitate|reluctant|avoid\w*|skip\w*|worst|least|worse|unless"
     r"|if(?! i ha(?:d|ve) to| [^.;,\n]{3,80} appeals? to (?:you|them)\b| (?:they|you|he|she|the \w+)(?:['’]ve"
@@ -123,8 +121,16 @@ _GOES_ON = re.compile(
 _CLOSES = " \t\n*_`\"“”„«».'!"
 
 
-def chosen_title(text: str, index: TitleIndex) -> int | None:
-    """Return the one item that the sentences of a text choose, None if they do not."""
+def chosen_title(text: str, marks: str, index: TitleIndex, alone: int | None = None) -> int | None:
+    """Return the one item that the sentences of a text choose, None if they do not. `marks`: the text with marks in
+    place of titles; `alone`: the item whose title stands alone."""
+    if (best := comparison.chosen(marks)) is not None:
+        return best
+    at = _chosen(text, index) if alone is None else alone
+    return None if at is None else comparison.weighed(marks, at)
+
+
+def _chosen(text: str, index: TitleIndex) -> int | None:
     if (called := called_title(text, index)) is not None:
         return called
     if (found := LATTER.search(text)) and len(two := _in_order(text[: found.start()], index)) == 2:
@@ -150,6 +156,17 @@ def chosen_title(text: str, index: TitleIndex) -> int | None:
     return match.positions[0] if match and len(match.positions) == 1 else None
 
 
+def marked(text: str, question: Question, named: set[int]) -> str:
+    """Return a text with marks in place of the titles that it names, longer ones first, and of their identifiers
+    (`[2] Heat`); nothing if two items have one title."""
+    text = text[:SEARCH_LIMIT]
+    shown = {at for at, item in enumerate(question.items) if item.title.partition(" (")[0] in text}
+    for at in sorted(named | shown, key=lambda at: -len(question.items[at].title)):
+        text = without_titles(text, [question.items[at]], comparison.mark(at))
+    return _LABELLED.sub("", text) if all(comparison.mark(at) in text for at in named) else ""
+
+
+_LABELLED = re.compile(r"(?:\[\w{1,3}\]|\(\w{1,3}\)|\b[A-Z]\)) (?=[*_\"“]{0,3}⟦)")
 _THAT = caseless(r"(?:[,;–—]|\.) (?:so )?that(?:['’]s| is) (?:the one|my (?:pick|choice|answer))[.!]?\s*\Z")
 """`… and has never seen Heat, so that's the one.`"""
 _QUOTED_IN_ASIA = re.compile(
@@ -237,8 +254,6 @@ def called_title(text: str, index: TitleIndex) -> int | None:
     last = text[-_LAST_SIGNS:]
     for sentence in reversed(_SENTENCE.split(last)) if len(_IF_LIKED.findall(last)) < 2 else ():
         for call in reversed([*_CALLS.finditer(sentence)]):
-            if _BY_OTHERS.search(sentence, 0, call.start()):
-                continue
             clause = sentence[sentence.rfind(",", 0, call.start()) + 1 :]
             if not call[0].isascii() and DENIED_IN_ASIA.search(clause):
                 return None
@@ -247,7 +262,6 @@ def called_title(text: str, index: TitleIndex) -> int | None:
             ends = (one for one in _CLAUSE.finditer(sentence, call.end()) if one[0] not in ":;" or one.start() >= after)
             outside = (one.start() for one in ends if not index.covers(sentence, *one.span()))  # Azul: Summer Pavilion
             end = next(outside, len(sentence))
-            end = call.end() + len(_without_aside(sentence[call.end() : end], index))
             if named := index.named_in(sentence[call.end() : end]):
                 if len(named) > 1 or _NOT_CALLED.search(sentence[:end]):
                     return None
@@ -263,8 +277,6 @@ def called_title(text: str, index: TitleIndex) -> int | None:
                 return near
         for at, end in _praised(sentence, index):
             return None if _NOT_CALLED.search(sentence[:end]) else at
-        if EDITED.match(sentence):
-            return None  # what was called the choice before is not
         if sentence.startswith(("but ", "yet ")) and index.named_in(sentence) and not _BESIDE.search(sentence):
             return None  # Heat would be the best choice for most, but this user needs Alien
     return None
@@ -272,20 +284,9 @@ def called_title(text: str, index: TitleIndex) -> int | None:
 
 _IF_LIKED = caseless(r"\bif (?:they|you|he|she|(?:the|this) \w+)(?:['’]ve| have)? (?:enjoy|like|love)d?\b")
 """`If you like Heat, go for Casino; if you like Aliens, go for Alien`: two of these leave it open."""
-_ASIDE = caseless(
-    r"[*_\"”]{0,3}(?: [–—-] | \()(?!(?:or|and|maybe|perhaps|if|unless|though|but|no|actually|wait)\b|\d{4}\)"
-    r"|[^.\n]{1,60} [–—-] or\b)"
-)
 _IS = re.compile(r"\A (?:is|would be)\b")
-EDITED = caseless(r"(?:\A|\n)\W*edit:")
 GREETS = caseless(r"\A\W*(hello|hey|hi|yes|well)[!,.](?= \w|\Z)")
 """Words before an answer that may also be titles."""
-
-
-def _without_aside(clause: str, index: TitleIndex) -> str:
-    """Return a clause without an aside, if it names an item before that: `Heat (not Red Heat)`."""
-    said = _ASIDE.split(clause, maxsplit=1)[0]
-    return said if index.named_in(said) else clause
 
 
 def _praised(text: str, index: TitleIndex) -> Iterator[tuple[int, int]]:

@@ -52,11 +52,11 @@ _REJECTED = caseless(
     rf"(?:(?<=\n)|(?<=[.!?;] )|^)[^:\n]{{0,200}}\b(?:not|avoid|worst|least (?:likely|suitable|relevant|recommended)"
     r"|already|seen|watched|liked|disliked|loved|history|similar|runner|second|alternatives?|backup|honou?rable|skip"
     r"|also)\b"
-    rf"[^:.,\n]{{0,60}}: ?{_G}",
+    rf"[^:.,\n]{{0,60}}: ?(?:(?:i would|i['’]d) \w+ )?{_G}",
 )
 """What a sentence does not choose: `While B is good,`, `Instead of B,`, `Neither B nor C fits`."""
 _BESIDE = caseless(
-    rf"(?:^|(?<=[.!?;:] )|(?<=, ))(?:because|since|as) [^,.;⟦]{{0,80}}{_M}[^.;!?\n,]{{0,200}},",
+    rf"(?:^|(?<=[.!?;:] )|(?<=, ))(?:because|since|as|given|seeing) [^,.;⟦]{{0,80}}{_M}[^.;!?\n,]{{0,200}},",
     rf"(?:(?<=[\w⟧)])(?<! and),? (?:because|since)|, (?:with|as)) {_TAIL}",
     rf"(?:\b(?:compared (?:to|with)|in contrast to|than|over|between)|(?<=besser) als|(?<=mejor) que) {_G},?",
     rf"(?<=beats )(?<!nothing beats ){_G}|(?<=edges out ){_G}",
@@ -80,7 +80,7 @@ _OPEN = caseless(
     r"|watched|played|finished|already|would have|avoid|worst|least|second|runner|backup|also|too|equally|just as"
     r"|so is"
     r"|so are|as good as|either|or|might|may|some|(?<!the )others?|many people|fans|people|most viewers|unlike"
-    r"|hesitate|reluctant|comes next|after that|then|lastly|finally|behind|non|nicht|kein\w*|pas|não"
+    r"|hesitate|reluctant|comes next|after that|then(?!\W*$)|lastly|finally|behind|non|nicht|kein\w*|pas|não"
     r"|не|или|oder|auch)\b|\?|不|没|ません|ない|않|아니|難し"
 )
 """Words in a clause that does not choose what it names."""
@@ -88,17 +88,18 @@ _LED = (
     r"(?:(?:so|well|hmm+|ok(?:ay)?|sure|honestly|clearly|therefore|thus|hence|definitely|probably|likely|most likely"
     r"|perhaps|maybe|obviously|easily|certainly|overall|wahrscheinlich|probablement|probabilmente|probablemente"
     r"|hands down"
-    r"|only|answer|(?:based on|given|considering|because|since|among|of|out of|from)\b[^,⟦]{1,80}|i think|i believe"
+    r"|only|answer|(?:based on|given|considering|because|since|among|of|out of|from)\b[^,⟦]{1,80}(?=[,:])"
+    r"|i think|i believe"
     r"|i['’]d say"
     r"|if i ha(?:d|ve) to (?:choose|pick|name|take)(?: (?:just|only))?(?: one)?|no contest|it['’]s|it is)[,:]? ){0,3}"
 )
 _BARE = caseless(
     rf"[^\w|]{{0,6}}{_LED}{_M}(?:,? (?:for sure|definitely|hands down|without a doubt|all the way|obviously|it is"
-    rf"|first))?"
+    rf"|first|then)){{0,2}}"
     r"(?: ?(?:です|입니다|이다))?[^\w|]{0,6}"
 )
 _CALLED = caseless(
-    r"\b(?:answer|choice|option|match|fit|recommendation|candidate|pick|guess|bet|winner|title) (?:here )?(?:is"
+    r"\b(?:answer|choice|option|match|fit|recommendation|candidate|pick|guess|bet|winner|title|best) (?:here )?(?:is"
     r"|would be|will be)"
     r"|\b(?:would|['’]d|['’]ll|will|to|should|i|je|ich|and|am|i['’]m) (?:\w+ly |most likely |rather )?"
     r"(?:choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|recommend(?:ing)?|suggest(?:ing)?|prefer|take|have"
@@ -118,13 +119,14 @@ _CALLS = re.compile(rf"(?:{_CALLED.pattern})[ :]{{0,2}}$", re.IGNORECASE)
 _BETTER = (
     r"best|better|closer|closest|stronge(?:r|st)|safe(?:r|st)|top|first|clear|obvious|ideal|perfect|great|most \w+"
     r"|right (?:choice|answer|pick|one)|more (?:likely|suitable|relevant|fitting|similar)|just right|answer|one|winner"
-    r"|pick|choice"
+    r"|pick|choice|number one"
 )
 _PRAISED = caseless(
     r",? (?:(?:is|would be|will be|seems?(?: to be| like)?|looks? like|appears to be|remains|feels like)"
     rf" (?:(?:clearly|definitely|probably|still|even|slightly|much|far|by far|therefore|the|a|an|my|what"
     rf"|very) ){{0,3}}(?:{_BETTER}|i['’]d)\b(?! to an? )"
     r"|(?:fits?|match(?:es)?|suits?)\b|stands out|wins|does(?=\W*$)|remains|has the edge|a try|comes out on top"
+    r"|as (?:the|my) (?:\w+ ){1,2}(?:match|choice|pick|option|fit)\b"
     r"|edges out|beats"
     r"|(?:ist|wäre) (?:die|der|das) (?:beste|bessere|richtige)|passt (?:am besten|besser)|besser|(?:est"
     r"|serait) (?:le|la) meilleure?"
@@ -136,11 +138,46 @@ _PRAISED = caseless(
 )
 
 
+def weighed(text: str, at: int) -> int | None:
+    """Return the candidate that a text with marks chooses: the one that other rules read there, unless the sentences
+    set it aside."""
+    several = len({*_MARK.findall(text[:_LIMIT])}) > 1
+    best = chosen(text) if several else None
+    below, text = _BELOW_REMARKS.fullmatch(text[:_LIMIT]), _plain(text)
+    beaten = (best is not None or not several) and any(mark(at) in one[0] for one in _LOSES.finditer(text))
+    aside = beaten or declined(text, at) or _is_revised(text, at, best) or (below and below[1] != mark(at))
+    return best if aside else at
+
+
+def _is_revised(text: str, at: int, best: int | None) -> bool:
+    """Return whether a text takes a candidate back and then names another one, which it chooses or apologises for."""
+    *_, (words, rest) = [("", ""), *_parts_of_revised(text)]
+    return bool(words) and mark(at) not in rest and (best is not None or _APOLOGISES.search(words) is not None)
+
+
+def _parts_of_revised(text: str) -> list[tuple[str, str]]:
+    """Return the words that take back what a text says, each with what follows, if that names a candidate."""
+    return [(one[0], rest) for one in _TAKES_BACK.finditer(text) if _MARK.search(rest := text[one.end() :])]
+
+
+def _deciding(text: str) -> str:
+    """Return the part of a text with marks that decides: what follows words that take something back, or the last line
+    below a list; nothing if none does."""
+    text = text[:_LIMIT]
+    if revised := _parts_of_revised(_plain(text)):
+        words, rest = revised[-1]
+        text = "" if _APOLOGISES.search(words) else f"so {rest}"
+    if _is_list(text):
+        text = text.rstrip().rpartition("\n")[2]
+        if _is_list(text) or _ALTERNATIVE.search(text) or not _IN_WORDS.search(text):
+            return ""
+    text = _plain(text)
+    return "" if looks_like_error(text) or asks_first(text) or TAKEN_BACK.search(text) else text
+
+
 def chosen(text: str) -> int | None:
     """Return the position of the one candidate that the clauses of a text with marks choose."""
-    text = text[:_LIMIT]
-    if looks_like_error(text) or asks_first(text) or TAKEN_BACK.search(text) or _UNDECIDED.search(text):
-        return None
+    text = _deciding(text)
     found: set[str] = set()
     if_so: set[str] = set()
     final = {*_MARK.findall(" ".join(one[0] for one in _FINALISTS.finditer(text)))} >= {*_MARK.findall(text)}
@@ -165,11 +202,6 @@ def chosen(text: str) -> int | None:
     return int(found.pop()[1:-1]) if len(found) == 1 and if_so <= found else None
 
 
-def loses(text: str, at: int) -> bool:
-    """Return whether a text with marks calls something better than a candidate."""
-    return any(mark(at) in one[0] for one in _LOSES.finditer(text[:_LIMIT]))
-
-
 def was_had(text: str, at: int) -> bool:
     """Return whether a text with marks says that the user knows the candidate that it has just named."""
     return any(mark(at) in one[0] for one in _HAD.finditer(text[:_LIMIT]))
@@ -189,26 +221,52 @@ def declined(text: str, at: int) -> bool:
     """Return whether a text with marks names a candidate only where it sets it aside or does not choose it."""
     if was_had(text, at):
         return True
+    text = _plain(text)
     sentences = [one for one in _sentences(text) if mark(at) in one]
+    if not sentences:
+        return mark(at) in text
     parts = (part for one in sentences for part in _CLAUSES.split(_REJECTED.sub(" ", one)) if mark(at) in part)
     clauses = [_REASON.sub("", part) for part in parts]
     if _CASES.search(text) or (_UNSURE.search(text) and not any(map(_is_called, clauses))):
         return True
-    if text.rstrip().endswith("?") and all(one.rstrip().endswith("?") for one in sentences):
+    several = len({*_MARK.findall(text)}) > 1
+    if (several or text.rstrip().endswith("?")) and all(one.rstrip().endswith("?") for one in sentences):
         return True
-    several = (len({*_MARK.findall(one)}) > 1 for one in clauses)
-    return bool(sentences) and all(
-        (_EQUAL if two else _DECLINED).search(one) for one, two in zip(clauses, several, strict=True)
-    )
+    patterns = (_EQUAL if len({*_MARK.findall(one)}) > 1 else _DECLINED for one in clauses)
+    return all(one.search(clause) for one, clause in zip(patterns, clauses, strict=True))
+
+
+def _plain(text: str) -> str:
+    """Return a text with its marks alone: without nouns, brackets and names around them."""
+    text = _TWICE.sub(r"\1", _DRESSED.sub(r"\1", _NAMED.sub("", text[:_LIMIT])))
+    return _ANSWERS_ITSELF.sub(r"so \1", text)
+
+
+def _is_list(text: str) -> bool:
+    return any(map(_UNDECIDED.search, (text, _plain(text))))
 
 
 def _sentences(text: str) -> list[str]:
-    text = _NAMED.sub("", text[:_LIMIT])
-    text = _TWICE.sub(r"\1", _DRESSED.sub(r"\1", text))
+    text = _FALLBACK.sub("", text)
     return _SENTENCES.split(_PREFERS.sub(r"\1", _LIST.sub(lambda found: found[0].replace(",", ""), text)))
 
 
+_FALLBACK = caseless(
+    rf"(?m:^|(?<=[.!?] ))[^\w\n⟦]{{0,6}}(?:if|in case|should) [^,⟦\n]{{0,40}}\b{_USED}"
+    r"(?: (?:it|that|this)| already){1,2},[^.!?\n]*"
+)
+"""`If they have seen it, go with B.`"""
 _MARK = re.compile(_M)
+_BELOW_REMARKS = re.compile(rf"\s*+(?:[^\w⟦\n]{{0,4}}{_M}(?=[^\n]*[^\W\d])[^\n]*+\n)++\n[^\w⟦\n]*+({_M})\W*")
+"""`A: too slow⏎B: too long⏎⏎C`"""
+_ANSWERS_ITSELF = caseless(rf"(?m:^|(?<=[.!?] ))\W{{0,4}}({_M})\?\W{{1,4}}(?:yes|ja|oui|sí|sì|sim|да)\b")
+"""`B? Too violent. A? Yes.`"""
+_APOLOGISES = caseless(r"\b(?:apolog|sorry\b)")
+_TAKES_BACK = caseless(
+    rf"(?:^|[.!?…:;,–—\n-])[^\w⟦]{{0,6}}(?:{TAKEN_BACK.pattern}|corrected:|make it(?= [*_\"“]{{0,3}}⟦)|sorry\b"
+    r"|(?:i|my) apologi[sz]e)[^\w⟦]*(?:no\b)?[^\w⟦]*"
+)
+"""`Heat. Actually, Fargo.`"""
 _NAMED = re.compile(r"(?<=⟧) \([^()\n⟦]{1,80}\)")
 """`B (Heat)`"""
 _UNDECIDED = caseless(
@@ -218,6 +276,8 @@ _UNDECIDED = caseless(
     r"\b(?:just as|equally|as likely|toss-?up|none of (?:these|them|the (?:options|candidates|above|films)))\b",
 )
 """Headings of what is not chosen, lists and JSON (which other rules read), sequels of a candidate, and ties."""
+_ALTERNATIVE = caseless(r"\b(?:if|otherwise|alternat\w*|second|backup|also|or|fallback|runner|next|instead)\b")
+"""Words of a last line that names another item beside the choice: `If they have seen it, go with Fargo.`"""
 _CHAIN = re.compile(rf"\W*({_M})(?: > {_M})+\W*")
 _IF_SO = caseless(r"\W*(?:if|unless|otherwise)\b")
 _IF = caseless(
@@ -247,15 +307,18 @@ _DECLINED = caseless(
     r"|(?:is|are)(?:n['’]t| not| no)\b|(?:do|does)(?: not|n['’]t) (?:fit|match|suit|work)\b|equally|tied"
     r"|many people|so (?:is|are|does|do|could|would) ⟦|(?:better|best) if\b|are both\b|(?:is|are) too \w+"
     r"|(?:non|não|no) (?:consigl|scegl|recom|eleg)\w+|nicht|не бы|бы не)|^\W*(?:is it|both)\b|^不|不推"
-    r"|⟧ for (?!(?:this|the|them|him|her|me|sure|an?)\b)\w+(?:\W*$|,)",
+    r"|⟧ (?:is|was|comes?|came) (?:(?:in|a|close) )*second\b(?! to none)",
+    r"⟧ for (?!(?:this|the|them|him|her|me|sure|an?)\b)\w+(?:\W*$|,)",
 )
 """What a clause says of a candidate that it does not choose, or only for one case."""
 _EQUAL = caseless(
     rf"\b(?:{_UNMEANT}|unless)\b",
-    r"\b(?:both (?:⟦|of|options|are|fit|would)|are both|equally|tied|all too|either|such as)\b|[或か]|\?\W*$",
+    r"\b(?:both (?:⟦|of|options|are|fit|would)|are both|equally|tied|all too|either|such as)\b|[或か]|\?\W*$"
+    rf"|^\W*{_M}(?:,? {_M})*,? (?:or|ou|o|oder|или) {_M}\W*$|⟧ (?:loses to|is (?:worse than|beaten by)) ⟦",
 )
 _CASES = caseless(
-    rf"{_M}[^⟦.;]{{0,40}} (for|in|on) (?!(?:this|the) {USER})\w+,?(?: and| but|;)? {_M}[^⟦.;]{{0,40}} \1 \w+",
+    rf"{_M}[^⟦.;]{{0,40}} (for|in|on) (?!(?:this|the) {USER})(?:\w+ ){{0,3}}\w+[,;]?(?: and| but)? {_M}"
+    r"[^⟦.;]{0,40} \1 \w+",
     rf"\bif [^⟦.;]{{1,80}}{_M}[^⟦.]{{0,40}}\b(?:if not|otherwise|or else),? {_M}",
     rf"\bno (?:\w+ )?preference (?:between|among) {_M}(?![^\n]*\b(?:but|though|however|still)\b)",
 )

@@ -26,7 +26,7 @@ _MEASURE = re.compile(
 )
 """`147,43 €`, `0,4 km`, `4 Sterne`: not two identifiers."""
 _SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over|ou|et|oder|und)\b)[a-z]{2}")
-_BEHIND_A = re.compile(r"\s(?:to [B-Z]|wins|beats|would (?:be fine|work|do))\b")
+_BEHIND_A = re.compile(r"\s(?:to [B-Z]|(?:wins|beats|would|seems|suits|fits|because|since|in|on|for)(?![\w-]))")
 """What may follow the identifier `A` but not the article: `I prefer A to B`."""
 _FILLER = (
     ITEM_HEADS

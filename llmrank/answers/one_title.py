@@ -12,10 +12,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from llmrank.answers import comparison
 from llmrank.answers.chosen_title import (
     DENIED_IN_ASIA,
-    EDITED,
     GREETS,
     SEARCH_LIMIT,
     TITLE_FIELD,
@@ -23,6 +21,7 @@ from llmrank.answers.chosen_title import (
     chosen_title,
     is_alone,
     is_labelled_as_other,
+    marked,
     stands_for,
 )
 from llmrank.answers.envelope import answer_alone
@@ -31,7 +30,6 @@ from llmrank.answers.normalise import caseless, normalise
 from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, before_next_question, read_from_first, unparsed
 from llmrank.answers.predictions import SENTENCES
 from llmrank.answers.ranking import read_ranking
-from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Entry, Question, Response
 
 _STAGES = ("exact", "normalised", "fuzzy")
@@ -42,16 +40,9 @@ _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable|hesitate|reluctant|avoid\w*|rul(?:e|es|ed|ing) out"
     r"|(?:already|just) (?:finished|watched|seen|read|played|bought)|competitor)\b"
 )
-_APOLOGISES = caseless(r"\bmake it (?-i:[A-Z])|\bapolog|\bsorry\b|\bcorrected\b")
-_ALTERNATIVE = caseless(r"\b(?:if|otherwise|alternat\w*|second|backup|also|or|fallback|runner|next|instead)\b")
-"""Words of a last line that names another item beside the choice: `If they have seen it, go with Fargo.`"""
-_BUT_I = caseless(r"\A[^\n]{0,200}\bbut (?:i(?:['’]d|['’]ll)?|this user|here|for (?:this|the) \w+)\b")
-"""`Most people would choose Heat, but I'd recommend Fargo`"""
 _ALL_ARE = caseless(r"\A[^.\n]{0,200}\band [^.\n]{1,80} are (?:(?:all|both|too) ){0,2}\w+[.!]?\s*$")
 """`Heat, Fargo and Alien are violent.`"""
 _PRONOUN = re.compile(r"(?:it|her|us)\W*")
-_TWO_PARTS = re.compile(r"(?:[^\n]+\n)+\n[^\n]+")
-"""`Heat: too slow⏎Alien: too long⏎⏎Fargo`: remarks, and one line below them."""
 _OBJECT = re.compile(r"(?:\A|\n)[ \t]{0,40}\{")
 _LINE_LIMIT = 2_000
 """Maximum number of characters of a line to search for a title."""
@@ -86,12 +77,14 @@ class OneTitle(TextFormat):
         others = index.named_in(text[:SEARCH_LIMIT])
         if any(_is_numbered(question.items[at].title, text[:SEARCH_LIMIT]) for at in others):
             return unparsed(response, response.text, "ambiguous")
-        marked = _marked(text, question, others)
+        marks = marked(text, question, others)
         if _OBJECT.search(text) and (match := _in_json(text, index)):
             item = question.items[match.positions[0]]
             return _answered(Entry(item.title, 0, match.stage), match, item.item_id, response, listed)
-        if (first := _first(listed, text)) and _stands(first, listed, text, question, marked):
-            return _answered(first, index.find(first.text), listed.ranked[0], response, listed)
+        if (first := _first(listed, text)) and _stands(first, listed, text, question):
+            at = [item.item_id for item in question.items].index(listed.ranked[0])
+            if chosen_title(text, marks, index, at) == at:
+                return _answered(first, index.find(first.text), listed.ranked[0], response, listed)
         if listed.reason in ("refusal", "empty", "truncated"):
             return unparsed(response, response.text, listed.reason)
         lines = enumerate(text.split("\n"), 1)
@@ -99,15 +92,11 @@ class OneTitle(TextFormat):
         affirmed = " ".join(one for one in SENTENCES.split(line) if not DENIED_IN_ASIA.search(one))
         found = {} if _DENIED.search(line) else _named(affirmed, index)
         [at] = found if len(found) == 1 else [None]
-        if at is not None and comparison.declined(marked, at):
-            return unparsed(response, response.text, "ambiguous")
-        if at is not None and (others <= {*index.namesakes(at)} or _FIELDS.search(line)) and not EDITED.search(text):
+        whole = at is not None and (others <= {*index.namesakes(at)} or _FIELDS.search(line) is not None)
+        if at is not None and whole and chosen_title(text, marks, index, at) == at:
             title, match = found[at]
             return _answered(Entry(title, number, match.stage), match, question.items[at].item_id, response, listed)
-        chosen = chosen_title(text, index)
-        if chosen is None or comparison.declined(marked, chosen):
-            chosen = comparison.chosen(marked)
-        if chosen is not None:
+        if (chosen := chosen_title(text, marks, index)) is not None:
             repairs = {"named_beside": len(others - {*index.namesakes(chosen)})}
             item_id = question.items[chosen].item_id
             return answered(response, repairs, ranked=(item_id,), matches={"normalised": 1})
@@ -121,14 +110,6 @@ def _is_numbered(title: str, text: str) -> bool:
     return re.search(rf"\b(?:second|third|fourth|fifth|2nd|3rd|4th|latest|newest) {name} [a-z]", text) is not None
 
 
-def _marked(text: str, question: Question, named: set[int]) -> str:
-    """Return a text with marks in place of the titles that it names, longer ones first."""
-    shown = {at for at, item in enumerate(question.items) if item.title.partition(" (")[0] in text[:SEARCH_LIMIT]}
-    for at in sorted(named | shown, key=lambda at: -len(question.items[at].title)):
-        text = without_titles(text, [question.items[at]], comparison.mark(at))
-    return text if all(comparison.mark(at) in text for at in named) else ""  # two items have one title
-
-
 def _first(listed: Answer, text: str) -> Entry | None:
     entry = listed.entries[0] if listed.ranked and listed.entries else None
     if entry and _PRONOUN.fullmatch(entry.text) and len(text.split()) > 1:
@@ -138,29 +119,18 @@ def _first(listed: Answer, text: str) -> Entry | None:
     return entry if entry and entry.read_as in _STAGES else None
 
 
-def _stands(first: Entry, listed: Answer, text: str, question: Question, marked: str) -> bool:
+def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool:
     """Return whether the first entry is the choice: it heads a list or stands alone, and is not taken back."""
     index = title_index(question.items)
     behind = text.partition(first.text)[2]
     if is_labelled_as_other(first.text, text) or _ALL_ARE.match(behind):
         return False
-    if comparison.declined(marked, [item.item_id for item in question.items].index(listed.ranked[0])):
-        return False
     if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
         sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if first.text in one)
-        return not EDITED.search(text) and not any(map(DENIED_IN_ASIA.search, sentences))
-    ending = text.rstrip().rpartition("\n")[2]
-    last = None if _ALTERNATIVE.search(ending) else called_title(ending, index)
-    if last is None and any(map(str.isalpha, behind.partition("\n")[0])) and _TWO_PARTS.fullmatch(text.strip()):
-        match = index.find(ending.strip(" .*_\"'"))
-        last = match.positions[0] if match and len(match.positions) == 1 else None
-    if last is not None and question.items[last].item_id != listed.ranked[0]:
-        return False  # - Heat: too long⏎- Fargo: dry⏎⏎So Fargo, then.
+        return not any(map(DENIED_IN_ASIA.search, sentences))
     second = next((entry.text for entry in listed.entries[1:2] if entry.read_as in _STAGES), "")
-    if _BUT_I.search(behind):
-        second = ""  # two titles of a sentence are no list
     behind = behind.partition(second)[0] if second else behind
-    if TAKEN_BACK.search(behind) or _APOLOGISES.search(behind):
+    if TAKEN_BACK.search(behind):
         return False
     called = None if second else called_title(text, index)
     return bool(second) or (

@@ -18,7 +18,6 @@ from tests.answers.asking import items, numbered, places, read
         "The most relevant passage is B.",
         "Answer: B",
         "answer: b",
-        "B, although A would be a close second.",
         "B. Film called b",
         "<think>A? No.</think>B",
         "At least one fits: B",
@@ -46,6 +45,8 @@ def test_the_choice_is_read(text: str) -> None:
         "They have seen A, which leaves B.",
         "Je choisirais B. Le film A est trop sombre.",
         "A < B",
+        "B, although A would be a close second.",
+        "A\n\nWait — B is about jazz. A is about love. So B.",
     ],
 )
 def test_another_choice_named_beside_is_counted(text: str) -> None:
@@ -60,7 +61,6 @@ def test_another_choice_named_beside_is_counted(text: str) -> None:
         ("If they want action, B; if not, A.", "ambiguous"),
         ("If they are in the mood for a laugh, choose A; otherwise C.", "ambiguous"),
         ("I have no preference between B) Film called b and A) Film called a.", "ambiguous"),
-        ("A\n\nWait — B is about jazz. A is about love. So B.", "ambiguous"),
         ("B is better than A", "ambiguous"),
         ("The answer isn't A", "no_candidate_named"),
         ("I don't think it is A", "no_candidate_named"),

@@ -101,6 +101,7 @@ FILMS = tuple(
         ("Heat is not the best choice; go with Fargo.", "Far"),
         ("I'd skip Casino and go with Heat.", "Hea"),
         ("Top pick: Heat\nRunner-up: Fargo", "Hea"),
+        ("Fargo\n\nEdit: Heat (1995)", "Hea"),
     ],
 )
 def test_a_sentence_chooses_one_of_the_titles_it_names(name: str, text: str, chosen: str) -> None:
@@ -117,7 +118,6 @@ def test_a_sentence_chooses_one_of_the_titles_it_names(name: str, text: str, cho
         "Heat or Fargo",
         "Heat is the safer bet, Fargo the more interesting one.",
         "Heat. No, wait: actually it depends. Fargo is also good.",
-        "Fargo\n\nEdit: Heat (1995)",
         "Heat. Sorry, Fargo.",
         "Heat is the safer bet, Fargo the bolder one.",
     ],
@@ -127,7 +127,12 @@ def test_a_sentence_about_several_titles_chooses_none(name: str, text: str) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["Heat: too slow\nCasino: too long\n\nFargo", "- Heat: slow\n- Casino: long\n\n**Fargo**"]
+    "text",
+    [
+        "Heat: too slow\nCasino: too long\n\nFargo",
+        "Heat (great)\nCasino (too long)\n\nFargo",
+        "- Heat: slow\n- Casino: long\n\n**Fargo**",
+    ],
 )
 def test_a_title_below_remarks_on_others_makes_the_first_of_these_no_choice(text: str) -> None:
     assert answer_format("one_title").read(Response(text), Question(FILMS, top=1)).reason == "ambiguous"

@@ -183,7 +183,7 @@ BY_TITLE: list[tuple[str, int | None]] = [
     ("Heat, Fargo, Casino", 1),
     ('"Fargo"', 4),
     ("Best: Fargo. Worst: Casino.", 4),
-    ("Heat? No. Fargo? Yes.", None),
+    ("Heat? No. Fargo? Yes.", 4),
     ("Heat? Too long. Fargo? Too odd. Casino it is.", 5),
     ("Most people would recommend Heat, but I'd recommend Fargo.", 4),
     ("I'd recommend Fargo. People who like it also go for Heat.", 4),

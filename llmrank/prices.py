@@ -18,7 +18,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PrivateAttr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from llmrank.errors import InputError, from_validation, nearest
 from llmrank.types import Usage
@@ -99,6 +108,14 @@ class PriceKeys(BaseModel):
     input: float = Field(ge=0)
     cached_input: float | None = Field(None, ge=0)
     output: float = Field(ge=0)
+
+    @field_validator("cached_input")
+    @classmethod
+    def _is_not_dearer(cls, cached: float | None, info: ValidationInfo) -> float | None:
+        # Bounds and dry runs take the price of all prompt tokens as the most that they can cost.
+        if cached is not None and cached > info.data.get("input", cached):
+            raise ValueError("cached tokens cannot cost more than others")
+        return cached
 
     def price(self) -> Price:
         """Return the price; cached tokens cost as much as others by default."""

@@ -66,6 +66,7 @@ def test_a_file_is_old_after_a_year(tmp_path: Path) -> None:
         (FILE.replace("input: 3,", "inputs: 3,"), "field 'models.plain.inputs': unknown key; did you mean 'input'?"),
         (FILE.replace("input: 3,", "input: -3,"), "field 'models.plain.input'"),
         (FILE.replace("input: 3,", "input: .inf,"), "field 'models.plain.input'"),
+        (FILE.replace("cached_input: 0.10", "cached_input: 0.50"), "field 'models.small.cached_input': cached tokens"),
         (FILE.replace("batch: 0.5", "batch: -1"), "field 'models.small.batch'"),
         (FILE.replace("{input: 0.2,", "{"), "field 'models.own.batch.input'"),
     ],

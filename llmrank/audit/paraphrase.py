@@ -46,8 +46,8 @@ def changing_wording(
         template = _template(evaluation, wording)
         _refuse_other(own, template)
         if template.name in changes:
-            problem = f"two wordings are called {template.name!r}"
-            raise InputError(problem, path=template.path, field="wording", hint="give each its own name")
+            problem = f"two wordings are called {template.name!r}, the second in {template.path}"
+            raise InputError(problem, field="wording", hint="give each its own name")
         named = None if isinstance(wording, PromptTemplate) else wording
         changes[template.name] = partial(asking, template=template, prompt=named)
     return changes

@@ -66,7 +66,7 @@ class _Verbs(click.Group):
         except (InputError, click.BadParameter) as error:
             from llmrank.cli.options import with_source
 
-            if (located := with_source(error, ctx.meta)) is not None:
+            if (located := with_source(error, ctx.meta, _command(f"{ctx.invoked_subcommand}"))) is not None:
                 raise located from error
             raise
 

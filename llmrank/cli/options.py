@@ -195,11 +195,11 @@ def _key(option: click.Option) -> str:
     return next(text for text in option.opts if text.startswith("--")).removeprefix("--")
 
 
-def with_source(error: InputError | click.BadParameter, meta: Mapping[str, Any]) -> InputError | None:
+def with_source(
+    error: InputError | click.BadParameter, meta: Mapping[str, Any], verb: click.Command
+) -> InputError | None:
     """Return the error about an option with what set it: config line, variable, or command line; None for any other."""
-    if _SOURCES not in meta:
-        return None
-    context, path, keys = meta[_SOURCES]
+    context, path, keys = meta.get(_SOURCES, (click.Context(verb), None, {}))
     user: str | None = None
     if isinstance(error, InputError):
         field, problem, hint, user = error.field if error.path is None else None, error.problem, error.hint, error.user

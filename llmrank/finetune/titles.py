@@ -95,7 +95,7 @@ def _check_start(folder: Path, model: Model, shape: TitleShape) -> None:
     check_base(card, model, folder)
     if card["shape"] != asdict(shape):
         had = ", ".join(f"{name} {value}" for name, value in card["shape"].items())
-        raise InputError("the adapter has another shape", path=folder, field="start", hint=f"train with {had}")
+        raise InputError(f"the adapter {folder} has another shape", field="start", hint=f"train with {had}")
 
 
 def _identity(

@@ -106,8 +106,8 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     for way in by:
         if way not in ways:
             similar = f"{OF_RELEVANT}{way}" if way in of_items else ""
-            problem = f"the Cases have no column {way!r}{nearest(similar or way, ways)}"
-            raise InputError(problem, path=run.path, field="by", hint=f"group by one of {', '.join(ways)}")
+            problem = f"the Cases of {run.path} have no column {way!r}{nearest(similar or way, ways)}"
+            raise InputError(problem, field="by", hint=f"group by one of {', '.join(ways)}")
     values, recalled = run.per_case(chosen, cases), run.recall_order(chosen, cases)
     users = stats.clusters_of(case.user_id for case in cases)
     found = [

@@ -17,7 +17,7 @@ from llmrank.finetune.export import SftFormat
     cls=options.GroupedCommand,
     epilog="""\b
 Example:
-  llmrank export-sft ml-100k --prompt rankgpt -k 20 --format trl -o train.jsonl
+  llmrank export-sft ml-100k --prompt rankgpt -k 20 -o train.jsonl
 """,
 )
 @click.argument("data")

@@ -142,7 +142,7 @@ async def test_a_key_and_a_name_that_are_no_utf_8_are_refused_with_one_line(fold
         ran = await llmrank(folder, server, *command, OPENAI_API_KEY="sk-abc\udcffdef0123456789")
         assert ran.code == 2 and "contains a non-ASCII character" in ran.stderr and "def0" not in ran.stderr
         ran = await llmrank(folder, server, *command, model="m\udcff")
-        assert ran.code == 2 and "field 'model': 'm\\udcff' is not valid UTF-8" in ran.stderr
+        assert ran.code == 2 and "--model: 'm\\udcff' is not valid UTF-8" in ran.stderr
         assert server.calls == 0
 
 

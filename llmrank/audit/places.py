@@ -21,11 +21,8 @@ from llmrank.audit.finding import (
     leaders,
     mean_row,
     mid_ranks,
-    read_stories,
 )
-from llmrank.errors import InputError
-from llmrank.rankers.order import Order
-from llmrank.run import CaseStory, Run
+from llmrank.run import CaseStory
 from llmrank.run.tables import SIGNIFICANT, number, p_is, signed
 from llmrank.stats import Values
 
@@ -82,17 +79,6 @@ class ByPart:
             return f"items shown {self.places[best]} are ranked first too often ({numbers}, {by_chance})"
         where = [*REGIONS][int(self.excess.argmax())]
         return f"items shown {where} are ranked first too often ({numbers} {self.places[best]}, {by_chance})"
-
-
-def shuffled_stories(run: Run) -> list[CaseStory]:
-    """Return the readable Cases of a Run with shuffled candidates; raises InputError for any other Run."""
-    run.require_rankings()
-    order = run.settings.get("order")
-    if order is None or not Order.parse(order).is_shuffled:
-        problem = f"the candidates were not shown in a shuffled order (order: {order or 'unknown'})"
-        hint = "audit a Run with --order shuffled: only then are the positions random"
-        raise InputError(problem, path=run.path, hint=hint)
-    return read_stories(run)
 
 
 def audit_of_places(

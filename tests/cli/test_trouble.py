@@ -176,7 +176,7 @@ def test_a_store_that_can_only_be_read_is_replayed(folder: Path, url: str) -> No
     store = folder / "store.sqlite"
     store.chmod(0o444)
     other = asking(url, *EVAL[:-1], "other", "--seed", "1")
-    refused(run(folder, *other, before=obeys_permissions), "store.sqlite", "read-only, so a new answer would be lost", "--store")
+    refused(run(folder, *other, before=obeys_permissions), "store.sqlite", "read-only, so a new answer", "--store")
     replay = (*EVAL[:-1], "again", "--backend", "replay:run", "--store", "new.sqlite")
     goes_well(run(folder, *replay, before=obeys_permissions))
 

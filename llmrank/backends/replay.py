@@ -96,7 +96,7 @@ def _manifest(run: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         manifest["settings"].keys()
-        [run / name for name in manifest.get("stores", [])]
+        _ = [run / name for name in manifest.get("stores", [])]  # raises TypeError unless all are names
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         hint = "name a Store file, or a folder that --out named"
         raise InputError("this folder is not a Run", path=run, hint=hint) from error

@@ -29,7 +29,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from llmrank.data.rows import TIME_HINT, Arrow, is_text
+from llmrank.data.rows import TIME_HINT, TIME_UNITS, Arrow, in_seconds, is_text
 from llmrank.errors import InputError, count_of
 from llmrank.types import Case, Event, Item
 
@@ -60,6 +60,7 @@ _FAULTS = {
     "string_type": ("expected text, got {shown}", "give it as text"),
     "string_unicode": ("the text contains half of a surrogate pair", "write the file again as UTF-8"),
     **dict.fromkeys(("float_type", "finite_number"), ("expected a number, got {shown}", _NUMBER_HINT)),
+    "value_error": ("{shown} is not a time in the years 1 to 9999", TIME_HINT),
     "list_type": ("expected a list, got {shown}", "give it as a list: [...]"),
     "dict_type": ("expected an object, got {shown}", "give it as an object: {...}"),
 }
@@ -98,7 +99,10 @@ _Id = (
 _Title = Annotated[str, StringConstraints(strict=True, pattern=r"\S", max_length=LONGEST_TITLE)]
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)] | Annotated[Decimal, Field(strict=True)]
 _Moment = Annotated[str, StringConstraints(strict=True, pattern=r"^\s*\d{4}-\d\d"), AfterValidator(as_float)]
-_Time = _Number | Annotated[datetime, Strict()] | Annotated[date, Strict()] | _Moment
+_Time = Annotated[
+    _Number | Annotated[datetime, Strict()] | Annotated[date, Strict()] | _Moment,
+    AfterValidator(lambda time: _seconds(time)),
+]
 _Attributes = dict[str, Any] | list[tuple[str, Any]]  # pyarrow returns a map as a list of pairs
 
 
@@ -217,7 +221,7 @@ class RowReader:
             Event,
             self._to_items(past, EVENT_FIELDS),
             [_known(event.get("rating")) for event in past],
-            [_known(event.get("timestamp")) for event in past],
+            [_seconds(event.get("timestamp")) for event in past],
         )
         candidates: list[Mapping[str, Any]] = fields.get("candidates") or []
         target: Mapping[str, Any] | None = fields.get("target")
@@ -340,6 +344,10 @@ def _item_row(item: Item, **numbers: float | None) -> dict[str, object]:
 
 def _known(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
     return value if value is None or type(value) is float else as_float(value)
+
+
+def _seconds(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
+    return None if (time := _known(value)) is None else in_seconds(time)
 
 
 def _check_lists(fields: Mapping[str, Any], case: Case) -> None:
@@ -506,6 +514,8 @@ def _entries(column: Arrow, numbers: tuple[str, ...]) -> tuple[NDArray[np.int64]
         _require(pa.types.is_integer(values.type) or pa.types.is_floating(values.type))
         _require(pc.all(pc.is_finite(values)).as_py() is not False)
         _require(numbers != ("score",) or values.null_count in (0, len(values)))
+    if "timestamp" in fields and (largest := pc.max(pc.abs(fields["timestamp"])).as_py()) is not None:
+        _require(largest <= TIME_UNITS[-1][0])  # in seconds
     return pc.list_parent_indices(column).to_numpy().astype(np.int64), _ids(fields["item_id"])
 
 

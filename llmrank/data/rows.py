@@ -34,8 +34,22 @@ MOST_EXACT = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
 """By bit width: from this number on, floats can no longer represent every integer."""
 YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800
 """The range of valid dates, in seconds since the epoch."""
+TIME_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+"""Above the first number, a time is in nano-, micro- or milliseconds, and the second number is how many make a second.
+1e11 seconds is the year 5138."""
 FROM_ONE: Lines = range(1, sys.maxsize)
 """Row n is on line n, counted from 1."""
+
+
+def in_seconds(time: float) -> float:
+    """Return a time since the epoch in seconds; its size tells whether it is in a smaller unit (see `TIME_UNITS`).
+
+    Raises ValueError: the time is not in the years 1 to 9999.
+    """
+    seconds = time / next((in_a_second for limit, in_a_second in TIME_UNITS if abs(time) > limit), 1)
+    if not YEAR_1 <= seconds < YEAR_10000:
+        raise ValueError(time)
+    return seconds
 
 
 def lines_of(lines: Lines, rows: NDArray[np.intp]) -> Lines:

@@ -27,6 +27,7 @@ from llmrank.data.rows import (
     FROM_ONE,
     MOST_EXACT,
     TIME_HINT,
+    TIME_UNITS,
     YEAR_1,
     YEAR_10000,
     Arrow,
@@ -273,8 +274,7 @@ class Table:
         if (days := _of_days(times)) is not None:
             return days
         largest = float(np.nanmax(np.abs(times))) if np.isfinite(times).any() else 0.0
-        units = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
-        limit, factor = next(((limit, factor) for limit, factor in units if largest > limit), (0.0, 1))
+        limit, factor = next(((limit, factor) for limit, factor in TIME_UNITS if largest > limit), (0.0, 1))
         if (other := (np.abs(times) >= _A_DATE) & (np.abs(times) <= limit)).any():
             row = int(other.argmax())
             problem = f"{times[row]:.0f} and {largest:.0f} are times in different units"

@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 from llmrank.data.candidate_row import as_float, attribute_text
 from llmrank.data.candidates import DataFrame
+from llmrank.data.rows import TIME_HINT, in_seconds
 from llmrank.engine import not_ranked, rank_case
 from llmrank.errors import InputError, LlmrankError, count_of
 from llmrank.evaluation.cases import refuse_broken
@@ -249,7 +250,13 @@ def as_event(given: Event | ItemLike, place: str) -> Event:
         with suppress(ValueError):
             fields["timestamp"] = as_float(moment)
     known = {name: _number(fields.pop(name), f"{place}.{name}") for name in ("rating", "timestamp") if name in fields}
-    return Event(as_item(fields, place), known.get("rating"), known.get("timestamp"))
+    if (time := known.get("timestamp")) is not None:
+        try:
+            time = in_seconds(time)
+        except ValueError:
+            problem = f"{time:g} is not a time in the years 1 to 9999"
+            raise InputError(problem, field=f"{place}.timestamp", hint=TIME_HINT) from None
+    return Event(as_item(fields, place), known.get("rating"), time)
 
 
 def as_item(given: ItemLike, place: str) -> Item:

@@ -1,11 +1,11 @@
-"""CTRL against the same click-through model without stage 1: full catalogue, leave-last-out, the same settings.
+"""Click-through models, and CTRL against the same model without stage 1: full catalogue, leave-last-out.
 
 `python -m tests.benchmarks.recall_ctrl FOLDER --data ml-100k --seeds 0 1 2`
 
 Full catalogue: NDCG@10 and HR@10 of the test events, without items already seen. As in the papers on click-through
 models: AUC and log loss of each test event against an item that the user does not have, drawn with seed 0. Intervals
 are over users; a user's value is the mean over the seeds. FOLDER keeps the checkpoints, so the same command continues;
-`--show` uses the seeds whose two trainings are finished, and trains nothing.
+`--show` uses the seeds whose trainings are all finished, and trains nothing.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from llmrank.run.tables import p_value
 from llmrank.stats import mean_interval, paired_difference
 from tests.benchmarks.machine import heading, table
 
-NAMES = ("autoint", "ctrl")
+NAMES = ("autoint", "ctrl", "bst")
 SETTINGS: Mapping[str, float] = {"batch": 1024, "learning_rate": 0.003, "negatives": 1, "validation_users": 100}
-"""Of both models; all others are the defaults."""
+"""Of all three models; the others are the defaults."""
 LEAST, REPLICAS = 1e-4, 1000
 Values = Mapping[str, NDArray[np.float64]]
 
@@ -110,15 +110,17 @@ def main() -> None:
     rng, everyone = np.random.default_rng(0), np.arange(len(split.test))
     draws = [everyone, *(rng.choice(everyone, len(everyone)) for _ in range(REPLICAS))]
     areas = np.array([[np.mean([auc(one, rows) for one in found[name]]) for name in NAMES] for rows in draws])
-    areas = np.column_stack([areas, areas[:, 1] - areas[:, 0]])
+    areas = np.column_stack([areas, areas[:, NAMES.index("ctrl")] - areas[:, NAMES.index("autoint")]])
     ends = np.quantile(areas[1:], (0.025, 0.975), axis=0).T
-    plain = [f"{areas[0, at]:.4f} [{ends[at, 0]:.4f}, {ends[at, 1]:.4f}]" for at in range(2)]
-    rows.append(("AUC", *plain, f"{areas[0, 2]:+.4f} [{ends[2, 0]:+.4f}, {ends[2, 1]:+.4f}]", ""))
-    what = f"CTRL and AutoInt, the same without stage 1: {given.data}, {len(split.test)} users, full catalogue"
+    *plain, against = zip(areas[0], ends, strict=True)
+    cells = [f"{value:.4f} [{low:.4f}, {high:.4f}]" for value, (low, high) in plain]
+    rows.append(("AUC", *cells, f"{against[0]:+.4f} [{against[1][0]:+.4f}, {against[1][1]:+.4f}]", ""))
+    what = f"CTRL, AutoInt (the same without stage 1) and BST: {given.data}, {len(split.test)} users, full catalogue"
     settings = ", ".join(f"{name} {value:g}" for name, value in SETTINGS.items())
     print(heading(what, f"python -m tests.benchmarks.recall_ctrl FOLDER --data {given.data}", "torch", "torch-rechub"))
     print(f"settings  {settings}", "", sep="\n")
-    print(table(("measure", "autoint [95%]", "ctrl [95%]", "ctrl minus autoint [95%]", "p"), rows), "", sep="\n")
+    columns = ("measure", *(f"{name} [95%]" for name in NAMES), "ctrl minus autoint [95%]", "p")
+    print(table(columns, rows), "", sep="\n")
     print(table(("model", "seed", "best epoch", "validation NDCG@10", "fit, CPU s"), lines))
 
 

@@ -34,7 +34,8 @@ visible = text.filter(
 )
 number = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 item = st.builds(Item, visible, visible, st.dictionaries(text, text, max_size=2))
-event = st.builds(Event, item, number, number)
+seconds = st.none() | st.floats(-6e10, 1e11)
+event = st.builds(Event, item, number, seconds)
 
 
 @st.composite
@@ -526,11 +527,19 @@ def test_faults_of_one_kind_say_what_to_do() -> None:
 def test_times_become_seconds() -> None:
     when = datetime(1997, 9, 20, 12, tzinfo=UTC)
     event = {"item_id": "50", "title": "Star Wars (1977)"}
-    for moment in (when, when.replace(tzinfo=None), "1997-09-20T12:00:00", "1997-09-20 14:00:00+02:00"):
+    units = [int(when.timestamp() * factor) for factor in (1, 1e3, 1e6, 1e9)]
+    for moment in (when, when.replace(tzinfo=None), "1997-09-20T12:00:00", "1997-09-20 14:00:00+02:00", *units):
         table = pa.Table.from_pylist([changed(history=[{**event, "timestamp": moment}])])
         (case,) = read_cases(table)
         assert case.history[0].timestamp == when.timestamp()
         assert RowReader().check(table.to_pylist()[0], 1).case == case
+
+
+@pytest.mark.parametrize("truth", ["checked", "ignored"])
+def test_a_time_outside_the_calendar_is_an_error(truth: Truth) -> None:
+    table = pa.Table.from_pylist([changed(history=[{"item_id": "50", "title": "A", "timestamp": -99_999_999_999_999}])])
+    with pytest.raises(InputError, match=r"'history\[0\]\.timestamp'.*is not a time in the years 1 to 9999"):
+        list(read_cases(table, truth=truth))
 
 
 def test_ids_may_be_whole_numbers_and_attributes_become_text(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ import pytest
 
 import llmrank as lr
 from llmrank.errors import InputError
+from llmrank.evaluation.reranker import as_event
 from llmrank.types import BaseRanker, Outcome, RankingSteps
 from tests.evaluation.serving import serving
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
@@ -249,6 +250,11 @@ FRAME = pd.DataFrame({"item_id": [1, 2], "title": ["Heat", "Up"], "year": [1995,
             ["Heat"],
             r"'history\[0\].timestamp': expected a number, got '2020'",
         ),
+        (
+            [{"title": "Heat", "timestamp": -99_999_999_999_999}],
+            ["Heat"],
+            r"'history\[0\].timestamp': -1e\+14 is not a time in the years 1 to 9999",
+        ),
     ],
 )
 def test_what_is_no_item_or_event_is_the_callers_mistake(history: Any, candidates: Any, message: str) -> None:
@@ -264,6 +270,11 @@ def test_entries_are_read_as_those_of_a_candidate_file() -> None:
             ranks.rank([one], FILMS[:2])
     first, *others = [body["messages"] for body in server.seen]
     assert "rated 4" in first[-1]["content"] and others.count(first) == 3
+
+
+def test_the_size_of_a_time_tells_its_unit() -> None:
+    known = {as_event({"title": "Heat", "timestamp": time}, "history[0]").timestamp for time in (9e8, 9e11, 9e14, 9e17)}
+    assert known == {9e8}
 
 
 def test_rows_of_pandas_are_candidates() -> None:

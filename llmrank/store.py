@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from operator import gt, lt
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from llmrank.errors import InputError
 from llmrank.files import NO_ROOM_HINT, PRIVATE, check_no_device
@@ -210,6 +210,9 @@ class StoredRow:
 
 class Store(Closable):
     """One SQLite file of Responses. Use it as a context manager, or call `close`."""
+
+    keeps: ClassVar[bool] = True
+    """Whether an answer can be read again."""
 
     def __init__(self, path: Path, *, read_only: bool = False, alone: bool = False) -> None:
         """Open the file, creating it if necessary. With `read_only` it must exist and is never written.
@@ -488,6 +491,8 @@ def _errors_explained(path: Path) -> Generator[None]:
 
 class ForgetfulStore(Store):
     """A Store that keeps nothing, for services: memory does not grow, and no history is written to disk."""
+
+    keeps: ClassVar[bool] = False
 
     def __init__(self) -> None:
         """Open nothing on the disk."""

@@ -58,7 +58,10 @@ class Caller:
         self.changed = asyncio.Event()
         """Set when the capacity may have grown, and when a call in `orphaned` ends."""
         self.orphaned: set[asyncio.Task[Exchange]] = set()
-        """Calls still in flight after another call of their Case raised an error. They may be billed as well."""
+        """Calls still in flight after another call of their Case raised an error, or after the Case stopped waiting.
+        They may be billed as well."""
+        self._sent = set[asyncio.Task[Any] | None]()
+        """Tasks with a request at the backend."""
         self.unstored = 0
         """Answers that arrived but could not be stored."""
         self._left_out = set[str]()
@@ -71,8 +74,11 @@ class Caller:
         """Maximum number of Cases in progress: one per call, and more to replace those waiting for a retry."""
         return self.limit.size + min(self._waiting, self.limit.size + 8)
 
-    async def ask(self, requests: Sequence[Request]) -> list[Exchange]:
+    async def ask(self, requests: Sequence[Request], *, finish_late: bool = False) -> list[Exchange]:
         """Return one Exchange per Request, in order.
+
+        If it is cancelled, its calls are cancelled too. With `finish_late`, those that were sent go on once, so that
+        the Store gets their answers.
 
         Raises FatalBackendError for a failure that every further call would meet too, and StoppedError for a call that
         would start after `halt`. Any other failure of a call becomes a `Failure`, which is not stored.
@@ -91,7 +97,10 @@ class Caller:
                 # A replay: nothing to wait for, and no need to keep others from sending the same request.
                 found[one.key] = Exchange(one.key, await self._call(one, case_task), stored=True)
         left = [self._ask_one(one, case_task) for one in prepared if one.key not in found]
-        answered = iter([await left[0]] if len(left) == 1 else await self._together(left))
+        finish_late &= self.store.keeps
+        answered = iter(
+            [await left[0]] if len(left) == 1 and not finish_late else await self._together(left, finish_late)
+        )
         return [found[one.key] if one.key in found else next(answered) for one in prepared]
 
     def fault_of(self, case_task: object) -> str:
@@ -125,11 +134,16 @@ class Caller:
             "endpoint": endpoint,
         }
 
-    async def _together(self, questions: Sequence[Coroutine[Any, Any, Exchange]]) -> list[Exchange]:
+    async def _together(self, questions: Sequence[Coroutine[Any, Any, Exchange]], finish_late: bool) -> list[Exchange]:
         """Run concurrently and return the results in order. The first error is raised; the other calls continue."""
         tasks = [asyncio.create_task(question) for question in questions]
         try:
-            return await asyncio.gather(*tasks)
+            return await asyncio.gather(*(map(asyncio.shield, tasks) if finish_late else tasks))
+        except asyncio.CancelledError:
+            for task in tasks:
+                if task not in self._sent:
+                    task.cancel()
+            raise
         finally:
             for task in tasks:
                 if not task.done():
@@ -185,6 +199,8 @@ class Caller:
         self.calls += sent
         tries = Tries(case_task, self.clock.now(), answers)
         while isinstance(reply, TransientError):
+            if asyncio.current_task() in self.orphaned:
+                raise asyncio.CancelledError  # not a Failure: another Case may be waiting for this answer
             if (wait := self._retries.wait(tries, reply)) is None:
                 return Failure(str(reply))
             if wait:
@@ -229,6 +245,7 @@ class Caller:
         """Send once. A transient failure is returned, not raised. Raises FatalBackendError."""
         slot = await self.limit.enter(first=first)
         size = self.limit.size
+        self._sent.add(task := asyncio.current_task())
         try:
             response = await self._answer(request)
         except TransientError as fault:
@@ -246,6 +263,8 @@ class Caller:
             self.limit.leave(slot)
             self._retries.answered()
             return Failure(str(error))
+        finally:
+            self._sent.discard(task)
         self.limit.answered(slot, response.usage.completion_tokens)
         self._retries.answered()
         if self.limit.size > size:

@@ -122,9 +122,9 @@ async def rank_case(
 ) -> CaseResult:
     """Return the Case's Ranking. The ranker sees the arranged Case and, unless it is the oracle, no ground truth.
 
-    `deadline` limits the seconds for all calls of the Case together; None: no limit. When it passes, pending calls are
-    cancelled, and the Ranking is the recall order with outcome `error`. The reason is `deadline`, followed by the last
-    error if a call was waiting for a retry.
+    `deadline` limits the seconds for all calls of the Case together; None: no limit. When it passes, the Ranking is the
+    recall order with outcome `error`. The reason is `deadline`, followed by the last error if a call was waiting for a
+    retry. Calls are cancelled, except those that were sent and whose answer the Store will keep.
     """
     started = time.monotonic()
     case = with_recall_order(case, ranker)
@@ -137,7 +137,7 @@ async def rank_case(
             requests = next(steps)
             while True:
                 asked += requests
-                answered = await caller.ask(requests)
+                answered = await caller.ask(requests, finish_late=deadline is not None)
                 exchanges += answered
                 requests = steps.send([exchange.reply for exchange in answered])
     except StopIteration as stop:

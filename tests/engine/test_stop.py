@@ -14,7 +14,7 @@ import pytest
 from llmrank.backends.base import BaseBackend
 from llmrank.engine import Caller, CaseResult, StopSignal, rank_all, rank_case
 from llmrank.errors import InputError, StoppedError, TransientError
-from llmrank.store import KeyedRequest, Store
+from llmrank.store import ForgetfulStore, KeyedRequest, Store
 from llmrank.types import (
     BaseRanker,
     Case,
@@ -158,22 +158,45 @@ async def test_it_can_be_requested_from_another_thread(store: Store) -> None:
         await rank_all([one("60 a")], Asks(), Caller(Slow(), store), arrange=lambda c: c, done=print, stop=stop)
 
 
-def test_a_deadline_gives_the_recall_order_and_cancels_the_open_call(store: Store) -> None:
+def test_a_deadline_gives_the_recall_order_and_an_open_call_ends_in_the_store(store: Store) -> None:
     async def work() -> None:
         caller, loop = Caller(Slow(), store), asyncio.get_running_loop()
         late = await rank_case(one("2 a, 9 b"), Asks(), caller, lambda case: case, deadline=5.0)
-        assert loop.time() == 5.0 and caller.limit.in_flight == 0
+        assert loop.time() == 5.0 and caller.limit.in_flight == 1
         assert (late.ranking.outcome, late.ranking.reason) == (Outcome.ERROR, "deadline")
         assert (late.ranking.order, late.ranking.named) == (("b", "a"), 0)
         assert [exchange.stored for exchange in late.exchanges] == [False]
         in_time = await rank_case(one("2 a, 1 c"), Asks(), caller, lambda case: case, deadline=5.0)
         assert in_time.ranking.outcome is Outcome.OK and in_time.exchanges[0].stored
+        again = await rank_case(one("2 a, 9 b"), Asks(), caller, lambda case: case, deadline=5.5)
+        assert loop.time() == 11.0 and caller.limit.in_flight == 0 and caller.calls == 3
+        assert again.ranking.outcome is Outcome.OK and all(exchange.stored for exchange in again.exchanges)
+
+    simulate(work())
+
+
+def test_a_deadline_cancels_the_open_call_if_its_answer_would_be_lost() -> None:
+    async def work() -> None:
+        with ForgetfulStore() as store:
+            caller, loop = Caller(Slow(), store), asyncio.get_running_loop()
+            await rank_case(one("9 b"), Asks(), caller, lambda case: case, deadline=5.0)
+            assert loop.time() == 5.0 and caller.limit.in_flight == 0
+
+    simulate(work())
+
+
+def test_after_a_deadline_nothing_new_is_sent(store: Store) -> None:
+    async def work() -> None:
+        caller = Caller(Slow(), store, concurrency=1)
+        await rank_case(one("9 a, 9 b"), AsksAtOnce(), caller, lambda case: case, deadline=5.0)
+        await asyncio.sleep(60)
+        assert caller.calls == store.stats().responses == 1
 
     simulate(work())
 
 
 def test_a_deadline_of_one_case_does_not_cost_another_its_answer(store: Store) -> None:
-    """Both ask the same question; the first gives up, and the second asks again."""
+    """Both ask the same question, and the first gives up."""
     backend = Slow()
 
     async def work() -> tuple[CaseResult, CaseResult]:
@@ -185,4 +208,4 @@ def test_a_deadline_of_one_case_does_not_cost_another_its_answer(store: Store) -
 
     first, second = simulate(work())
     assert first.ranking.reason == "deadline" and second.ranking.outcome is Outcome.OK
-    assert backend.asked["6 same"] == 2 and store.stats().responses == 1
+    assert backend.asked["6 same"] == 1 and store.stats().responses == 1

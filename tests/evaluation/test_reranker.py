@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -115,6 +116,29 @@ def test_a_passed_deadline_names_the_fault_that_was_waited_for(monkeypatch: pyte
         ranking = ranks.rank(["Heat"], FILMS)
     assert ranking.order == tuple(FILMS)
     assert ranking.reason.startswith("deadline: ") and "answered 503: overloaded" in ranking.reason
+
+
+def test_an_answer_after_the_deadline_is_kept_in_the_store(tmp_path: Path) -> None:
+    late = replace(good("[6] > [5] > [4] > [3] > [2] > [1]"), hang=2)
+    with serving(ScriptedServer(late)) as server:
+        with reranker(server, deadline=0.5, store=tmp_path / "answers.sqlite") as ranks:
+            first = ranks.rank(["Heat"], FILMS)
+            while (ranking := ranks.rank(["Heat"], FILMS)).reason == "deadline":
+                pass
+        assert first.reason == "deadline" and first.order == tuple(FILMS)
+        assert ranking.order == tuple(reversed(FILMS)) and len(server.seen) == 1
+
+
+def test_after_the_deadline_nothing_is_sent_again(tmp_path: Path) -> None:
+    late = replace(refused(503, "overloaded"), hang=1)
+    with (
+        serving(ScriptedServer(late, good("fine"))) as server,
+        reranker(server, deadline=0.5, store=tmp_path / "answers.sqlite") as ranks,
+    ):
+        assert ranks.rank(["Heat"], FILMS).reason == "deadline"
+        time.sleep(4)
+        assert len(server.seen) == 1
+        assert ranks.rank(["Up"], FILMS).outcome is lr.Outcome.UNPARSED
 
 
 def test_a_store_that_is_locked_holds_nobody_up(tmp_path: Path) -> None:

@@ -69,7 +69,6 @@ class Evaluation:
         A given `session` may be shared, including its limits, and stays open.
         """
         cases, setup, chosen = self.cases, self.setup, dict[str, object]()
-        trained = baseline_scores(self.baselines, cases, self.reporter.message)
         with self.session() if session is None else nullcontext(session) as session:
             calls, spent = session.caller.calls, session.budget.spent
             self._check_split(session)
@@ -77,6 +76,7 @@ class Evaluation:
             if not setup.limits.is_bounded:
                 refuse_large_plan(planned_calls(self._asked, ranker))
             session.check(ranker.needs(self._longest))
+            trained = baseline_scores(self.baselines, cases, self.reporter.message)
             if self.validation is not None:
                 choice = self.validation.choose(setup, session, self.reporter)
                 setup = setup.fused(choice.best.fusion.weight, choice.best.fusion.term)

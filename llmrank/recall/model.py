@@ -35,6 +35,9 @@ class RecallModel(ABC):
         """Everything that can change the proposals, for the manifest."""
         return asdict(self)
 
+    def check(self) -> None:  # noqa: B027 - most models need nothing
+        """Raise MissingError if something that `fit` needs is missing, before hours are spent on another model."""
+
     @abstractmethod
     def fit(self, split: Split) -> Fitted:
         """Return the model fitted to `split.train` only."""

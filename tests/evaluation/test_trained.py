@@ -14,7 +14,7 @@ import pytest
 
 import llmrank as lr
 from llmrank.data.candidate_writing import write_cases
-from llmrank.errors import InputError
+from llmrank.errors import InputError, MissingError
 from llmrank.measures import NDCG, Judgements
 from llmrank.rankers.baselines import by_score
 from llmrank.recall import Popularity, RandomRecall
@@ -164,6 +164,19 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_asked(tmp_path: Pa
     with pytest.raises(InputError, match="popularity is always included"):
         evaluate(data, tmp_path / "run", baselines="popularity")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_run_lacks_is_found_before_a_baseline_is_trained(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = shop(tmp_path / "shop")
+    monkeypatch.setattr("llmrank.recall.ctrl.find_spec", lambda _name: None)  # an encoder that is not installed
+    with pytest.raises(MissingError, match=r"^ctrl: there is no sentence encoder"):
+        evaluate(data, tmp_path / "run", baselines="ials,ctrl")
+    nobody = {"ranker": None, "prompt": "rankgpt", "model": "any", "base_url": "http://127.0.0.1:9/v1"}
+    with pytest.raises(MissingError, match="no endpoint answers"):
+        evaluate(data, tmp_path / "run", baselines="ials", **nobody)
+    assert not list(cache.rglob("*.pt"))
 
 
 def test_progress_is_on_stderr_and_after_ctrl_c_the_same_command_continues(tmp_path: Path, cache: Path) -> None:

@@ -55,15 +55,58 @@ def module_of(extra: str, name: str) -> Any:  # noqa: ANN401 - a module
         raise MissingError(f"{error.name} is not installed", hint=f"pip install 'llmrank[{extra}]'") from error
 
 
+_OPTION = re.compile(
+    r"(?P<command>\b(?:llmrank|pip|gunicorn|jq|ulimit)\b[^,;)`]*)"
+    r"|--column (?P<role>\w+)=(?P<column>[\w-]+)"
+    r"|(?<![\w-])--?(?P<name>[a-z]\b|(?<=--)[a-z][a-z-]*)(?: (?P<value>\d[\d.]*\b|[A-Z_]+\b|https?://[^\s,;)]+))?"
+)
+"""A command; a named column; or an option, with its value if that is a number, a placeholder or an address."""
+_HINT = re.compile(r"^  hint: .*", re.MULTILINE)
+_IN_PYTHON = {
+    "force": "overwrite=True",
+    "o": "out",
+    "column": "columns",
+    "from": "format",
+    "skip-bad-rows": "skip_bad_rows=True",
+    "file-order": "file_order=True",
+    "no-profile": "no_profile=True",
+}
+"""Options with another name in Python, and switches that hints recommend."""
+
+
+def in_python(hint: str) -> str:
+    """Return a hint for the command line as one for Python: `--first-top 20` is `first_top=20`, and `--fuse` is `fuse`.
+    Whole commands stay as they are."""
+
+    def rename(found: re.Match[str]) -> str:
+        if found["command"]:
+            return found["command"]
+        if found["role"]:
+            return f"columns={{{found['role']!r}: {found['column']!r}}}"
+        name = _IN_PYTHON.get(found["name"], found["name"].replace("-", "_"))
+        return name if found["value"] is None else f"{name}={found['value']}"
+
+    return _OPTION.sub(rename, hint)
+
+
 class LlmrankError(Exception):
-    """Base class of all errors that llmrank raises deliberately."""
+    """Base class of all errors that llmrank raises deliberately. As text, hints name settings as in Python."""
 
     exit_code = 2
+
+    @property
+    def message(self) -> str:
+        """The message whose hints name settings as options of the command line."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        # Only hints: the problem may quote an endpoint, whose options are not ours.
+        return _HINT.sub(lambda found: in_python(found[0]), self.message)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default, unpickling calls the class with the message alone. That fails for other signatures, and a process
         # pool that cannot unpickle an error breaks or hangs.
-        return _unpickled, (type(self), str(self), vars(self))
+        return _unpickled, (type(self), self.message, vars(self))
 
 
 def _unpickled(kind: type[LlmrankError], text: str, values: Mapping[str, Any]) -> LlmrankError:

@@ -135,7 +135,7 @@ def main() -> None:
         click.echo("Interrupted. Finished work is saved; the same command continues.", err=True)
         sys.exit(130)
     except LlmrankError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {error.message}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         # A system error that no inner code explained, such as a full disk behind `> FILE`.

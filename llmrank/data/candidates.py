@@ -68,7 +68,7 @@ TableSource = Path | ArrowTable | DataFrame
 """A candidate file, or a table in memory with the same columns."""
 
 
-_SKIP_HINT = "or skip the invalid rows: --skip-bad-rows (skip_bad_rows=True)"
+_SKIP_HINT = "or skip the invalid rows: --skip-bad-rows"
 
 
 class BadRowsError(InputError):

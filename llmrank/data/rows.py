@@ -343,9 +343,7 @@ def scale_of(ratings: Iterable[float]) -> tuple[float, float]:
 
 def no_order(problem: str) -> InputError:
     """Return the error for events whose order is unknown."""
-    hint = (
-        "name the column: --column timestamp=NAME; or, if the rows are oldest first, use --file-order (file_order=True)"
-    )
+    hint = "name the column: --column timestamp=NAME; or, if the rows are oldest first, use --file-order"
     return InputError(problem, field="timestamp", hint=hint)
 
 

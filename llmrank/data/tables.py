@@ -161,7 +161,7 @@ class Table:
             if len(known) and (role == "rating" or float(known.min()) > EARLIEST):
                 found.append(name)
         if len(found) > 1:
-            hint = f"name it: --column {role}={found[0]} (in Python, {{'{role}': '{found[0]}'}})"
+            hint = f"name it: --column {role}={found[0]}"
             problem = f"ambiguous: {' and '.join(found)} could each be the {role}"
             raise InputError(problem, path=self.path, field=role, hint=hint)
         return found[0] if found else None
@@ -170,7 +170,7 @@ class Table:
         """Return the column for `role`. Raises InputError, whose hint begins with `first`: there is none."""
         if (name := self.find(role)) is None:
             problem = f"no column for the {role}; the columns are {', '.join(self.data.column_names)}"
-            hint = f"{first}rename it to {role}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
+            hint = f"{first}rename it to {role}, or name it: --column {role}=NAME"
             raise InputError(problem, path=self.path, line=1, field=role, hint=hint)
         return name
 
@@ -184,7 +184,7 @@ class Table:
             name = self.named.get(role) or usual_column(role, self.data.column_names)
             first = role if name is None else taken.setdefault(name, role)
             if role in self.named and (first, role) not in ((role, role), ("item", "title")):
-                hint = f"name another: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
+                hint = f"name another: --column {role}=NAME"
                 raise InputError(f"the column is already the {first}", path=self.path, line=1, field=name, hint=hint)
 
     def texts(self, name: str) -> Arrow:

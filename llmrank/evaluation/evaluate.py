@@ -419,7 +419,7 @@ def note_domain(setup: Setup, domain: str | None, reporter: Reporter) -> None:
     template = setup.template
     named = setup.prompt.view.domain or find_domain(domain)
     if template is not None and "domain" in template.names and (named or template.front.domain) == "items":
-        reporter.message("items are called 'items' in the prompt; --domain products (domain=) changes that")
+        reporter.message("items are called 'items' in the prompt; --domain products changes that")
 
 
 def check_error_rate(run: Run, limits: Limits) -> None:

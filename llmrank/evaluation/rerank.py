@@ -260,7 +260,7 @@ class PartitionWorker(Closable):
         except LlmrankError as error:
             # An error in one file or its rows does not affect the other files; a refused key does.
             stops = not isinstance(error, InputError | TooManyErrorsError)
-            result = Result(partition.output, error=str(error), exit_code=error.exit_code, stops=stops)
+            result = Result(partition.output, error=error.message, exit_code=error.exit_code, stops=stops)
         return replace(result, spent=self.budget.spent - before)
 
     def _rerank(self, partition: Partition) -> Result:

@@ -248,7 +248,7 @@ def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
     assert method.prompt is not None
     template = method.prompt.template
     if method.prompt.profile is not None:
-        hint = "add --no-profile (in Python no_profile=True), here and in the `eval` of the trained model"
+        hint = "add --no-profile, here and in the `eval` of the trained model"
         raise InputError(f"{template.name} needs a first call for a profile", field="prompt", hint=hint)
     if setup.prompt.first is not None:
         problem = "training prompts show all candidates, not only the first of another ranker"

@@ -76,7 +76,9 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
     `audits` are shown after those that need only a Run; `by` names extra columns of the Cases to group by.
     """
     ranked, recalled, rated = ranked_runs(runs), recalled_runs(runs), rated_runs(runs)
-    asked = list(dict.fromkeys([*(one for _, run in ranked for one in audits_of(run)), *audits]))
+    own = [(name if len(runs) > 1 else one.about, one) for name, run in ranked for one in audits_of(run)]
+    known = [audit for _, audit in own]
+    asked = [*own, *((one.about, one) for one in dict.fromkeys(audits) if one not in known)]
     found = (
         ("Gains by group", [(name, _shown(groups_of(run, by))) for name, run in recalled]),
         ("Reranking only the first candidates", [(name, _depth(run.depth())) for name, run in recalled]),
@@ -199,12 +201,12 @@ STRIPS = (
 )
 
 
-def _audits(found: Sequence[Audit]) -> str:
-    """Return each question with its answer; what was audited is shown if it differs between audits."""
-    several = len({one.about for one in found}) > 1
+def _audits(found: Sequence[tuple[str, Audit]]) -> str:
+    """Return each question with its answer; what was audited, which is its name, is shown if it differs."""
+    several = len({name for name, _ in found}) > 1
     parts = [_paragraphs([STRIPS], "note")]
-    for one in found:
-        about = [one.about] if several and one.about else []
+    for name, one in found:
+        about = [name] if several and name else []
         parts.append(f"<h3>{_text(one.question)}</h3>{_paragraphs(about, 'what')}{_paragraphs([one.sentence])}")
         parts.append(table_html(one.table(), pictures.intervals(one.rows)))
     return "".join(parts)

@@ -59,7 +59,7 @@ class _Actor:
             try:
                 self._worker = self._open()
             except LlmrankError as error:
-                return Result(partition.output, error=str(error), exit_code=error.exit_code, stops=True)
+                return Result(partition.output, error=error.message, exit_code=error.exit_code, stops=True)
         try:
             result = self._worker.work(partition)
         except EngineDiedError as error:

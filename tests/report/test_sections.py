@@ -192,6 +192,14 @@ def test_the_audits_that_need_a_run_alone_are_there_by_themselves(tmp_path: Path
     assert position(run).question not in in_order and popularity(run).question in in_order
 
 
+def test_audits_of_two_runs_name_their_run(tmp_path: Path) -> None:
+    one, other = (with_scores(tmp_path / name, order="shuffled") for name in ("one", "other"))
+    shown = section(page(one, other, audits=[position(one)]), "Audits")
+    for name in ("one", "other"):
+        assert shown.count(f"<p class=what>{name}</p>") == 2
+    assert shown.count(position(one).question) == shown.count(popularity(one).question) == 2
+
+
 def test_audits_that_are_given_are_shown_once_and_as_text(tmp_path: Path) -> None:
     run = with_scores(tmp_path / "run", order="shuffled")
     rows = (

@@ -90,7 +90,7 @@ class NullBackend(BaseBackend):
     @property
     def identity(self) -> Mapping[str, str]:
         """No model."""
-        return {"kind": "nobody"}
+        return {"kind": "none"}
 
     async def answer(self, request: Request) -> Response:
         """Raise FatalBackendError: a ranker that makes model calls was run as a baseline."""

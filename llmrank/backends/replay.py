@@ -65,7 +65,7 @@ def open_replay(path: Path, model: str) -> ReplayBackend:
     known = store.identities()
     chosen = known if len(known) == 1 else [identity for identity in known if identity.get("model") == model]
     if len(chosen) != 1:
-        names = ", ".join(sorted({identity.get("model", "?") for identity in known})) or "nobody"
+        names = ", ".join(sorted({identity.get("model", "?") for identity in known})) or "no model"
         store.close()
         problem = f"holds answers of {names}; {len(chosen)} backends match model {model!r}"
         raise InputError(problem, hint="choose one with --model", path=store.path)

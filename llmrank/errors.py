@@ -56,7 +56,7 @@ def module_of(extra: str, name: str) -> Any:  # noqa: ANN401 - a module
 
 
 _OPTION = re.compile(
-    r"(?P<command>\b(?:llmrank|pip|gunicorn|jq|ulimit)\b[^,;)`]*)"
+    r"(?P<command>\b(?:llmrank|pip|gunicorn|jq|iconv|ulimit)\b[^,;)`]*)"
     r"|--column (?P<role>\w+)=(?P<column>[\w-]+)"
     r"|(?<![\w-])--?(?P<name>[a-z]\b|(?<=--)[a-z][a-z-]*)(?: (?P<value>\d[\d.]*\b|[A-Z_]+\b|https?://[^\s,;)]+))?"
 )
@@ -224,7 +224,7 @@ def nearest(name: str, known: Iterable[str], ending: str = "") -> str:
     `ending` is shown behind the name.
     """
     names = {one.casefold(): one for one in known}
-    matches = get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
+    matches = get_close_matches(name.casefold(), names, n=1, cutoff=0.6)
     return f"; did you mean {names[matches[0]] + ending!r}?" if matches else ""
 
 

@@ -6,7 +6,15 @@ import pickle
 
 import pytest
 
-from llmrank.errors import InputError, LlmrankError, TransientError, UnfinishedError, count_of, differences
+from llmrank.errors import (
+    InputError,
+    LlmrankError,
+    MissingError,
+    TransientError,
+    UnfinishedError,
+    count_of,
+    differences,
+)
 
 TEXT = "\n".join(f"line {number} of the template" for number in range(40))
 
@@ -69,3 +77,21 @@ def test_a_text_that_differs_in_its_end_alone_says_so() -> None:
 def test_an_error_comes_whole_out_of_another_process(error: LlmrankError) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        ("use --ids letters, or show fewer (-k 20)", "use ids letters, or show fewer (k=20)"),
+        ("name another, or overwrite it with --force", "name another, or overwrite it with overwrite=True"),
+        ("name it: --column user=uid", "name it: columns={'user': 'uid'}"),
+        ("use --base-url http://localhost:11434/v1; see --help", "use base_url=http://localhost:11434/v1; see help"),
+        ("`llmrank store import --from x`, or --store", "`llmrank store import --from x`, or store"),
+        ("pip install --no-deps x, or -k -inf", "pip install --no-deps x, or k -inf"),
+    ],
+)
+def test_a_hint_names_options_on_the_command_line_and_settings_in_python(hint: str, said: str) -> None:
+    for error in (InputError("--shots is wrong", hint=hint), MissingError("--shots is wrong", hint=hint)):
+        assert error.message == f"--shots is wrong\n  hint: {hint}"
+        assert str(error) == f"--shots is wrong\n  hint: {said}"
+        assert pickle.loads(pickle.dumps(error)).message == error.message

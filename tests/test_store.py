@@ -323,14 +323,14 @@ def test_an_answer_takes_little_more_room_than_its_text(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n" * 1000)
-    with pytest.raises(InputError, match=r"notes\.txt.*not a database[\s\S]*--store[\s\S]*store import"):
+    with pytest.raises(InputError, match=r"notes\.txt.*not a database[\s\S]*with store[\s\S]*store import"):
         Store(path)
     assert path.read_text() == "my notes\n" * 1000
 
 
 def test_a_pipe_is_no_store_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match=r"device or a pipe[\s\S]*--store"):
+    with pytest.raises(InputError, match=r"device or a pipe[\s\S]*with store"):
         Store(tmp_path / "pipe")
 
 
@@ -460,7 +460,7 @@ def test_a_store_of_another_version_is_refused_in_a_line(tmp_path: Path) -> None
     with sqlite3.connect(tmp_path / "s") as other:
         other.execute("PRAGMA user_version = 0")
     for read_only in (False, True):
-        with pytest.raises(InputError, match=r"another version of llmrank[\s\S]*name a new file with --store"):
+        with pytest.raises(InputError, match=r"another version of llmrank[\s\S]*name a new file with store"):
             Store(tmp_path / "s", read_only=read_only)
 
 

@@ -64,7 +64,7 @@ def test_a_known_answer_stays_as_it_is(tmp_path: Path) -> None:
 def test_an_export_does_not_overwrite_and_leaves_no_half(tmp_path: Path) -> None:
     (tmp_path / "kept.jsonl").write_text("kept")
     with Store(filled(tmp_path / "a"), read_only=True) as store:
-        with pytest.raises(InputError, match="--force"):
+        with pytest.raises(InputError, match="overwrite=True"):
             export_store(store, tmp_path / "kept.jsonl")
         with pytest.raises(InputError, match=r"\.jsonl\.gz"):
             export_store(store, tmp_path / "a.csv")

@@ -69,9 +69,9 @@ class RankingMeasure(BaseMeasure[Judgements]):
 
     def __post_init__(self) -> None:
         if self.k is None and self.needs_cutoff:
-            raise InputError(f"{self.name} needs a cut-off", field="measure", hint=f"write it like {self.name}@10")
+            raise InputError(f"{self.name} needs a cut-off", field="measures", hint=f"write it like {self.name}@10")
         if self.k is not None and self.k < 1:
-            raise InputError(f"{self.name}@{self.k}: the cut-off must be 1 or more", field="measure", hint="raise it")
+            raise InputError(f"{self.name}@{self.k}: the cut-off must be 1 or more", field="measures", hint="raise it")
 
     def __str__(self) -> str:
         return self.name if self.k is None else f"{self.name}@{self.k}"
@@ -85,7 +85,7 @@ class RankingMeasure(BaseMeasure[Judgements]):
         known = values[judged.judged]
         if len(values) != len(judged) or not bool(((known >= -ROUNDING) & (known <= 1 + ROUNDING)).all()):
             problem = f"the measure {self} ({type(self).__module__}) returned a value outside 0 to 1 for some Case"
-            raise InputError(problem, field="measure", hint="correct its method `expected`, or omit the measure")
+            raise InputError(problem, field="measures", hint="correct its method `expected`, or omit the measure")
         return values
 
     def value(self, judged: Judgements) -> float:

@@ -42,10 +42,10 @@ def parse_measures(text: str) -> tuple[Measure, ...]:
         first, last = int(match["first"]), int(match["last"])
         if not 1 <= first <= last < first + MOST_CUTOFFS:
             hint = f"for example {match['name']}@1..50, with at most {MOST_CUTOFFS} cut-offs"
-            raise InputError(f"{name!r} is not a valid range of cut-offs", field="measure", hint=hint)
+            raise InputError(f"{name!r} is not a valid range of cut-offs", field="measures", hint=hint)
         measures += [parse_measure(f"{match['name']}@{k}") for k in range(first, last + 1)]
     if not measures:
-        raise InputError("no measures given", field="measure", hint="for example NDCG@10,MRR")
+        raise InputError("no measures given", field="measures", hint="for example NDCG@10,MRR")
     return tuple(dict.fromkeys(measures))
 
 
@@ -66,7 +66,7 @@ def parse_measure(text: str) -> Measure:
         return measure()
     known = measure.name
     form = f"{known}@10" if issubclass(measure, RankingMeasure) else known + " or AUC(>=3.5)" * issubclass(measure, AUC)
-    raise InputError(f"{text!r} is not a valid form of {known}", field="measure", hint=f"write it like {form}")
+    raise InputError(f"{text!r} is not a valid form of {known}", field="measures", hint=f"write it like {form}")
 
 
 def _measure_class(name: str, text: str) -> type[Measure]:
@@ -81,7 +81,7 @@ def _measure_class(name: str, text: str) -> type[Measure]:
         meant, among = (longer[0], longer) if len(longer) == 1 else (name, known)
         closest = nearest(meant, among, text.strip()[len(name) :])
         hint = f"use one of {', '.join(known)}"
-        raise InputError(f"unknown measure {text!r}{closest}", field="measure", hint=hint)
+        raise InputError(f"unknown measure {text!r}{closest}", field="measures", hint=hint)
     plugin = find_plugin(GROUP, added[key])
     assert plugin is not None
     loaded = plugin.load()

@@ -195,7 +195,7 @@ class Metrics:
         if name not in self.measures:
             problem = f"the Run has no measure {name!r}{nearest(name, self.measures)}"
             hint = f"use one of {', '.join(self.measures)}; or compute it with run.measure({name!r})"
-            raise InputError(problem, field="measure", hint=hint)
+            raise InputError(problem, field="measures", hint=hint)
         return self.measures[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -166,7 +166,7 @@ async def test_of_a_batch_that_did_not_finish_the_answers_are_used(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [("token_limit_exceeded", "--concurrency"), ("model_not_found", "check --model")]
+    ("code", "said"), [("token_limit_exceeded", "concurrency"), ("model_not_found", "check model")]
 )
 async def test_a_batch_that_is_refused_as_a_whole_stops_the_run(tmp_path: Path, code: str, said: str) -> None:
     plan = Plan("failed", errors=[{"code": code, "line": 1, "message": "no such thing"}])
@@ -219,7 +219,7 @@ async def test_an_endpoint_without_batches_is_named_as_such(tmp_path: Path) -> N
     async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
         server.refuses_once = {"create": 404}
         responses = await ask(backend, QUESTIONS)
-        assert isinstance(responses[1], FatalBackendError) and "leave out --batch" in str(responses[1])
+        assert isinstance(responses[1], FatalBackendError) and "leave out batch" in str(responses[1])
         assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == 0
 
 
@@ -293,7 +293,7 @@ async def test_a_batch_refused_before_it_exists_leaves_no_waiting_requests(tmp_p
         async def _upload(self, request: web.Request) -> web.Response:
             return web.json_response({"error": {"message": "no files here"}}, status=self.refusal)
 
-    for status, said in ((404, "leave out --batch"), (403, "rejects the key"), (400, "leave out --batch")):
+    for status, said in ((404, "leave out batch"), (403, "rejects the key"), (400, "leave out batch")):
         async with NoFiles() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
             server.refusal = status
             responses = await ask(backend, [replace(question, repeat=status) for question in QUESTIONS])

@@ -586,7 +586,7 @@ async def test_what_comes_after_a_call_was_given_up_is_not_read_as_the_answer_to
 async def test_tls_to_a_plain_port_is_a_clear_line() -> None:
     async with ScriptedServer() as server:
         with pytest.raises(
-            MissingError, match=r"no TLS connection to https://.*\n.*start --base-url with http://; .*certificate"
+            MissingError, match=r"no TLS connection to https://.*\n.*start base_url with http://; .*certificate"
         ):
             await open_openai(server.base_url.replace("http:", "https:"), MODEL, api_key=KEY)
 

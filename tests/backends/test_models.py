@@ -128,7 +128,7 @@ def test_a_name_that_is_neither_folder_nor_hub_name(name: str) -> None:
 def test_a_hub_name_without_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     # Port 9 (discard) refuses connections: a machine without network.
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(MissingError, match=r"owner/no-such-model[\s\S]*--model") as caught:
+    with pytest.raises(MissingError, match=r"owner/no-such-model[\s\S]*with model") as caught:
         resolve_model("owner/no-such-model")
     assert caught.value.exit_code == 3
 

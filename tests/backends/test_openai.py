@@ -185,7 +185,7 @@ FATAL = {
         refused(403, "Country not supported"),
         r"rejects the key \(403\): Country not supported\n  hint",
     ),
-    "403 of a path": (refused(403, "Missing Authentication Token"), r"\(403\)\n  hint: .*correct --base-url"),
+    "403 of a path": (refused(403, "Missing Authentication Token"), r"\(403\)\n  hint: .*correct base_url"),
     "401 with half a key": (refused(401, "Invalid key sk-proj-ab12****wxyz"), r"rejects the key \(401\)\n"),
     "401 of an address": (refused(401, "IP not in the allow-list"), r"\(401\): IP not in the allow-list\n  hint"),
     "401 with a code": (
@@ -194,12 +194,12 @@ FATAL = {
     ),
     "400 of a port for TLS": (
         Step(400, "<h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port<hr>nginx"),
-        r"answered 400: .*HTTPS port[\s\S]*hint: start --base-url with https://",
+        r"answered 400: .*HTTPS port[\s\S]*hint: start base_url with https://",
     ),
-    "404 page": (Step(404, PAGE), r"answered 404 at /chat/completions[\s\S]*correct --base-url"),
+    "404 page": (Step(404, PAGE), r"answered 404 at /chat/completions[\s\S]*correct base_url"),
     "302": (
         Step(302, "", {"Location": "https://login.example/"}),
-        r"redirects to https://login.example/[\s\S]*--base-url",
+        r"redirects to https://login.example/[\s\S]*base_url",
     ),
     "402": (refused(402, "pay first"), "quota is exhausted"),
     **{
@@ -295,7 +295,7 @@ async def test_an_endpoint_that_takes_nothing_any_more_stops_the_run() -> None:
             with pytest.raises(BackendError) as caught:
                 await backend.answer(REQUEST)
             assert not isinstance(caught.value, FatalBackendError)
-        with pytest.raises(FatalBackendError, match=r"API key expired[\s\S]*hint: check --model, .*--extra-body"):
+        with pytest.raises(FatalBackendError, match=r"API key expired[\s\S]*hint: check model, .*extra_body"):
             await backend.answer(REQUEST)
         assert server.calls == 7
 
@@ -597,7 +597,7 @@ async def test_an_endpoint_that_lists_no_models_is_taken_as_it_is(models: Step) 
 async def test_neither_endpoint_nor_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    with pytest.raises(MissingError, match="--base-url"):
+    with pytest.raises(MissingError, match="with base_url"):
         await open_openai(None, MODEL)
 
 

@@ -117,12 +117,12 @@ async def test_of_several_models_one_is_named(tmp_path: Path) -> None:
     backend = await open_backend(BackendSettings(f"replay:{path}", model="n"))
     assert backend.identity == identity("n")
     await backend.close()
-    with pytest.raises(InputError, match=r"answers of m, n[\s\S]*--model"):
+    with pytest.raises(InputError, match=r"answers of m, n[\s\S]*with model"):
         await open_backend(BackendSettings(f"replay:{path}"))
 
 
 async def test_an_empty_or_missing_store(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="answers of nobody"):
+    with pytest.raises(InputError, match="answers of no model"):
         await open_backend(BackendSettings(f"replay:{filled(tmp_path / 's')}"))
     with pytest.raises(InputError, match="no such store"):
         await open_backend(BackendSettings(f"replay:{tmp_path / 'absent'}"))
@@ -132,8 +132,8 @@ async def test_an_empty_or_missing_store(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         (BackendSettings("vlm"), "unknown backend 'vlm'; did you mean 'vllm'"),
-        (BackendSettings("ollama"), "unknown backend 'ollama'\n  hint: .*--base-url http://localhost:11434/v1"),
-        (BackendSettings("LM-Studio"), "--base-url http://localhost:1234/v1"),
+        (BackendSettings("ollama"), "unknown backend 'ollama'\n  hint: .*base_url=http://localhost:11434/v1"),
+        (BackendSettings("LM-Studio"), "base_url=http://localhost:1234/v1"),
         (BackendSettings("openai", timeout=0), "not a valid timeout"),
         (BackendSettings("replay"), "replay:FILE"),
         (BackendSettings("vllm", base_url="http://x/v1"), "does not accept base_url\n  hint: leave it out"),

@@ -4,8 +4,9 @@
 
 Full catalogue: NDCG@10 and HR@10 of the test events, without items already seen. As in the papers on click-through
 models: AUC and log loss of each test event against an item that the user does not have, drawn with seed 0. Intervals
-are over users; a user's value is the mean over the seeds. FOLDER keeps the checkpoints, so the same command continues;
-`--show` uses the seeds whose trainings are all finished, and trains nothing.
+are over users; a user's value is the mean over the seeds. All settings are the defaults. FOLDER keeps the checkpoints,
+so the same command continues; `--show` uses the seeds whose trainings are all finished, and trains nothing. BST takes
+ten times as long, so it has seeds of its own.
 """
 
 from __future__ import annotations
@@ -31,15 +32,13 @@ from llmrank.stats import mean_interval, paired_difference
 from tests.benchmarks.machine import heading, table
 
 NAMES = ("autoint", "ctrl", "bst")
-SETTINGS: Mapping[str, float] = {"batch": 1024, "learning_rate": 0.003, "negatives": 1, "validation_users": 100}
-"""Of all three models; the others are the defaults."""
 LEAST, REPLICAS = 1e-4, 1000
 Values = Mapping[str, NDArray[np.float64]]
 
 
 def model_of(name: str, split: Split, seed: int) -> TrainedModel:
     """Return the untrained model."""
-    model = tuned_model(name, split, seed=seed, **SETTINGS)
+    model = tuned_model(name, split, seed=seed)
     assert isinstance(model, TrainedModel)
     return model
 
@@ -77,13 +76,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the checkpoints are kept")
     parser.add_argument("--data", default="ml-100k")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--bst", nargs="*", type=int, default=[0], metavar="SEED", help="seeds of BST")
     parser.add_argument("--show", action="store_true", help="train nothing")
     given = parser.parse_args()
     split = leave_last_out(load_dataset(given.data))
     found: dict[str, list[Values]] = {name: [] for name in NAMES}
     lines: list[tuple[str, ...]] = []
-    for seed in given.seeds:
-        paths = {name: given.folder / f"{given.data}-{name}-{seed}.pt" for name in NAMES}
+    for names, seed in [*((NAMES[:2], seed) for seed in given.seeds), *((NAMES[2:], seed) for seed in given.bst)]:
+        paths = {name: given.folder / f"{given.data}-{name}-{seed}.pt" for name in names}
         done = [path.exists() and read_checkpoint(path)["progress"]["stage"] == "done" for path in paths.values()]
         if given.show and not all(done):
             continue
@@ -95,6 +95,7 @@ def main() -> None:
             seconds = sum(line[5] for line in progress["history"])
             cells = (f"{progress['best_epoch']} of {len(progress['history'])}", f"{progress['best_value']:.4f}")
             lines.append((name, f"{seed}", *cells, f"{seconds:.0f}"))
+    found = {name: values for name, values in found.items() if values}
     means = {
         name: {key: np.mean([one[key] for one in values], axis=0) for key in values[0]}
         for name, values in found.items()
@@ -102,24 +103,23 @@ def main() -> None:
     rows: list[tuple[str, ...]] = []
     for measure in ("NDCG@10", "HR@10", "log loss"):
         bounds = (0, -math.log(LEAST) if measure == "log loss" else 1)
-        values = [mean_interval(means[name][measure], bounds=bounds) for name in NAMES]
+        values = [mean_interval(one[measure], bounds=bounds) for one in means.values()]
         difference = paired_difference(means["ctrl"][measure], means["autoint"][measure])
         cells = [f"{one.value:.4f} [{one.low:.4f}, {one.high:.4f}]" for one in values]
         against = f"{difference.difference:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
         rows.append((measure, *cells, against, p_value(difference.p)))
     rng, everyone = np.random.default_rng(0), np.arange(len(split.test))
     draws = [everyone, *(rng.choice(everyone, len(everyone)) for _ in range(REPLICAS))]
-    areas = np.array([[np.mean([auc(one, rows) for one in found[name]]) for name in NAMES] for rows in draws])
-    areas = np.column_stack([areas, areas[:, NAMES.index("ctrl")] - areas[:, NAMES.index("autoint")]])
+    areas = np.array([[np.mean([auc(one, rows) for one in values]) for values in found.values()] for rows in draws])
+    areas = np.column_stack([areas, areas[:, 1] - areas[:, 0]])
     ends = np.quantile(areas[1:], (0.025, 0.975), axis=0).T
     *plain, against = zip(areas[0], ends, strict=True)
     cells = [f"{value:.4f} [{low:.4f}, {high:.4f}]" for value, (low, high) in plain]
     rows.append(("AUC", *cells, f"{against[0]:+.4f} [{against[1][0]:+.4f}, {against[1][1]:+.4f}]", ""))
     what = f"CTRL, AutoInt (the same without stage 1) and BST: {given.data}, {len(split.test)} users, full catalogue"
-    settings = ", ".join(f"{name} {value:g}" for name, value in SETTINGS.items())
     print(heading(what, f"python -m tests.benchmarks.recall_ctrl FOLDER --data {given.data}", "torch", "torch-rechub"))
-    print(f"settings  {settings}", "", sep="\n")
-    columns = ("measure", *(f"{name} [95%]" for name in NAMES), "ctrl minus autoint [95%]", "p")
+    print()
+    columns = ("measure", *(f"{name} [95%]" for name in found), "ctrl minus autoint [95%]", "p")
     print(table(columns, rows), "", sep="\n")
     print(table(("model", "seed", "best epoch", "validation NDCG@10", "fit, CPU s"), lines))
 

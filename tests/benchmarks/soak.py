@@ -1,9 +1,10 @@
 """One long, unattended run over an endpoint of which every tenth call fails, in every way.
 
-`python -m tests.benchmarks.soak [--cases 20000]`. `llmrank rerank` runs in its own process against the tests' scripted
-server. The user and the number of the attempt decide which call fails, and how, so every soak meets the same faults. At
-the end every row is compared with what the server sent for it: a ranking must be the one that was answered, and an
-unreadable answer must be `unparsed`.
+`python -m tests.benchmarks.soak [--cases 20000] [--processes 2]`. `llmrank rerank` runs in its own process against the
+tests' scripted server; several processes rerank the same file into outputs of their own, with one Store. The user and
+the number of the attempt decide which call fails, and how, so every soak meets the same faults. At the end every row is
+compared with what the server sent for it: a ranking must be the one that was answered, and an unreadable answer must be
+`unparsed`.
 """
 
 from __future__ import annotations
@@ -125,7 +126,9 @@ class Sample:
     answered: int
     calls: int
     memory: float
-    """Megabytes resident."""
+    """Megabytes resident, of the largest process."""
+    files: int
+    """Open file descriptors, of the process with most."""
 
 
 def marked(cases: int) -> Iterator[dict[str, Any]]:
@@ -135,38 +138,56 @@ def marked(cases: int) -> Iterator[dict[str, Any]]:
         yield row
 
 
-async def rerank(folder: Path, endpoint: Endpoint, server: ScriptedServer, every: float) -> tuple[list[Sample], str]:
-    """Run the command to its end, looking at it now and then; return the samples and what it printed."""
-    command = [sys.executable, "-m", "llmrank", "rerank", str(folder / "candidates.jsonl")]
-    command += ["-o", str(folder / "reranked.jsonl"), "--base-url", server.base_url, "--model", MODEL, "--json"]
-    command += ["--prompt", "rankgpt", "--ranker", "listwise", "--order", "recall"]
-    command += ["--store", str(folder / "store.sqlite")]
-    errors = (folder / "stderr.txt").open("wb")
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=errors)
-    ended = asyncio.create_task(process.communicate())
+async def rerank(
+    folder: Path, endpoint: Endpoint, server: ScriptedServer, every: float, processes: int
+) -> tuple[list[Sample], list[Path], int]:
+    """Run the commands to their end, looking at them now and then; return the samples, the reranked files, and the
+    number of calls that the commands counted."""
+    outputs = [folder / f"reranked-{number}.jsonl" for number in range(processes)]
+    running = [await start(folder, output, server) for output in outputs]
+    ended = asyncio.gather(*(process.communicate() for process in running))
     started, samples = time.monotonic(), list[Sample]()
     while not ended.done():
         await asyncio.wait([ended], timeout=every)
-        status = Path(f"/proc/{process.pid}/status")
-        resident = re.search(r"VmRSS:\s+(\d+)", status.read_text() if status.exists() else "")
-        if resident:
-            calls = endpoint.calls.total()
-            passed = time.monotonic() - started
-            samples.append(Sample(passed, len(endpoint.outcomes), calls, int(resident[1]) / 1024))
+        if sizes := [size for process in running if (size := held(process.pid)) is not None]:
+            memory, files = map(max, zip(*sizes, strict=True))
+            passed, calls = time.monotonic() - started, endpoint.calls.total()
+            samples.append(Sample(passed, len(endpoint.outcomes), calls, memory, int(files)))
         server.seen.clear()
         server.authorization.clear()
-    errors.close()
-    printed, _ = await ended
-    if process.returncode:
-        sys.exit(f"exit code {process.returncode}: {(folder / 'stderr.txt').read_text()[-3000:]}")
-    return samples, printed.decode()
+    counted = 0
+    for process, output, (printed, _) in zip(running, outputs, await ended, strict=True):
+        if process.returncode:
+            sys.exit(f"exit code {process.returncode}: {output.with_suffix('.txt').read_text()[-3000:]}")
+        counted += json.loads(printed)["calls"]
+    return samples, outputs, counted
 
 
-def faithful(folder: Path, endpoint: Endpoint, cases: int) -> Counter[str]:
+async def start(folder: Path, output: Path, server: ScriptedServer) -> asyncio.subprocess.Process:
+    """Start a command that reranks the candidates into `output`."""
+    command = [sys.executable, "-m", "llmrank", "rerank", str(folder / "candidates.jsonl"), "-o", str(output)]
+    command += ["--base-url", server.base_url, "--model", MODEL, "--json", "--store", str(folder / "store.sqlite")]
+    command += ["--prompt", "rankgpt", "--ranker", "listwise", "--order", "recall"]
+    with output.with_suffix(".txt").open("wb") as errors:
+        return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=errors)
+
+
+def held(process: int) -> tuple[float, int] | None:
+    """Return the resident megabytes of a process and its open file descriptors; None once it has ended."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+        files = len(list(Path(f"/proc/{process}/fd").iterdir()))
+    except OSError:
+        return None
+    resident = re.search(r"VmRSS:\s+(\d+)", status)
+    return None if resident is None else (int(resident[1]) / 1024, files)
+
+
+def faithful(output: Path, endpoint: Endpoint, cases: int) -> Counter[str]:
     """Return the Outcomes of the reranked rows; exit at one that is not what was answered."""
     outcomes = Counter[str]()
     users = set[str]()
-    with (folder / "reranked.jsonl").open(encoding="utf-8") as file:
+    with output.open(encoding="utf-8") as file:
         for row in map(json.loads, file):
             user = row["user_id"]
             items = [item["item_id"] for item in row["candidates"]]
@@ -186,13 +207,13 @@ def sparkline(values: list[float]) -> str:
     return "".join(BARS[round(value / top * (len(BARS) - 1))] for value in values)
 
 
-async def soak(folder: Path, cases: int, rate: float, latency: float, every: float) -> str:
+async def soak(folder: Path, cases: int, rate: float, latency: float, every: float, processes: int = 1) -> str:
     """Run it, check it, and return what came of it."""
     write_jsonl(folder / "candidates.jsonl", marked(cases))
     endpoint = Endpoint(rate, latency)
     async with ScriptedServer(answer=endpoint) as server:
-        samples, printed = await rerank(folder, endpoint, server, every)
-    outcomes = faithful(folder, endpoint, cases)
+        samples, outputs, counted = await rerank(folder, endpoint, server, every, processes)
+    outcomes, *_ = [faithful(output, endpoint, cases) for output in outputs]
     calls, faults = endpoint.calls.total(), endpoint.faults.total()
     lost = sum(endpoint.faults[name] for name in REFUSED)
     chosen = [samples[round(place * (len(samples) - 1) / 11)] for place in range(12)] if len(samples) > 12 else samples
@@ -203,6 +224,7 @@ async def soak(folder: Path, cases: int, rate: float, latency: float, every: flo
             f"{one.answered / cases:.0%}",
             f"{one.calls:,}",
             f"{one.memory:.0f}",
+            f"{one.files}",
         )
         for one in chosen
     ]
@@ -215,14 +237,15 @@ async def soak(folder: Path, cases: int, rate: float, latency: float, every: flo
         (
             f"all {cases:,} Cases done in {samples[-1].seconds:.0f} s: "
             + ", ".join(f"{name} {count:,}" for name, count in outcomes.most_common()),
-            f"each ranking is the one that was answered; llmrank counted {json.loads(printed)['calls']:,} calls",
+            f"each ranking is the one that was answered; llmrank counted {counted:,} calls",
             f"{calls:,} calls, {faults:,} of them met a fault ({faults / calls:.1%}), {lost:,} of these were no answer",
             f"{calls - cases:,} calls repeated, {endpoint.asked_again:,} of them for a question that had been answered",
             f"memory: at most {max(one.memory for one in samples):.0f} MB; from the half to the end "
             f"{half[0]:.0f} to {half[-1]:.0f} MB",
             f"  {sparkline([one.memory for one in samples[:: max(1, len(samples) // 100)]])}",
+            f"open files: at most {max(one.files for one in samples)}",
             "",
-            table(("seconds", "answered", "share", "calls", "memory MB"), steps),
+            table(("seconds", "answered", "share", "calls", "memory MB", "open files"), steps),
             "",
             table(("fault", "calls", "what must come of it"), kinds),
         )
@@ -235,14 +258,19 @@ def main() -> None:
     parser.add_argument("--faults", type=float, default=0.1, help="share of the calls")
     parser.add_argument("--latency", type=float, default=0.2, help="seconds before a good answer")
     parser.add_argument("--every", type=float, default=1.0, help="seconds between two looks")
+    parser.add_argument("--processes", type=int, default=1, help="commands that share the Store")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        found = asyncio.run(soak(Path(name), given.cases, given.faults, given.latency, given.every))
+        found = asyncio.run(soak(Path(name), given.cases, given.faults, given.latency, given.every, given.processes))
     what = (
-        f"llmrank rerank of {given.cases:,} rows, {CANDIDATES} candidates each; answers after "
+        f"llmrank rerank of {given.cases:,} rows, {CANDIDATES} candidates each; processes with one Store: "
+        f"{given.processes}; answers after "
         f"{given.latency * 1000:.0f} ms, {given.faults:.0%} of the calls meet a fault"
     )
-    command = f"python -m tests.benchmarks.soak --cases {given.cases} --faults {given.faults} --latency {given.latency}"
+    command = (
+        f"python -m tests.benchmarks.soak --cases {given.cases} --faults {given.faults} --latency {given.latency} "
+        f"--processes {given.processes}"
+    )
     print(heading(what, command, "openai", "aiohttp"), found, sep="\n\n")
 
 

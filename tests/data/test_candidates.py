@@ -358,7 +358,7 @@ def test_all_faults_are_listed_and_the_other_rows_can_be_used(suffix: str, tmp_p
         CandidateFile(path)
     message = str(caught.value)
     assert caught.value.count == 31 and len(caught.value.faults) == 20
-    assert "31 rows are invalid; the first 20:" in message and "--skip-bad-rows" in message
+    assert "31 rows are invalid; the first 20:" in message and "skip_bad_rows=True" in message
     assert "line 2, field 'candidates[0].title', user '100': the title is empty" in message
     assert "line 21," in message and "line 22," not in message
     found = CandidateFile(path, skip_bad_rows=True)
@@ -519,7 +519,7 @@ def test_faults_of_one_kind_say_what_to_do() -> None:
     event = {"item_id": "50", "title": "A"}
     rows = [changed(history=[{**event, "timestamp": moment}]) for moment in ("today", "2026-13-01")]
     with pytest.raises(
-        BadRowsError, match=r"hint: write seconds since the epoch, or ISO 8601 such as 2001.*--skip-bad-rows"
+        BadRowsError, match=r"hint: write seconds since the epoch, or ISO 8601 such as 2001.*skip_bad_rows=True"
     ):
         list(read_cases(pa.Table.from_pylist(rows)))
 
@@ -580,7 +580,7 @@ def test_names_that_cannot_be_read_or_written(tmp_path: Path) -> None:
         assert_refused(lambda path=path: read_cases(path), path, None, None, None, "Parquet or JSON lines")
     before = there.read_bytes()
     one = Case("1", (), (Item("b", "B"),))
-    assert_refused(lambda: write_cases(there, [one]), there, None, None, None, "--force")
+    assert_refused(lambda: write_cases(there, [one]), there, None, None, None, "overwrite=True")
     assert there.read_bytes() == before
 
     def broken() -> Any:

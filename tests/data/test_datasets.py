@@ -381,7 +381,9 @@ def test_events_without_titles_need_an_items_table(tmp_path: Path) -> None:
 
 def test_columns_can_be_named(tmp_path: Path) -> None:
     folder = write(tmp_path, items__csv="ref,label\na,Alpha\n", ratings__csv="who,product_id,when\nu,a,1500000000123\n")
-    with pytest.raises(InputError, match=r"(?s)no column for the item.*rename it to item, or.*--column item=NAME"):
+    with pytest.raises(
+        InputError, match=r"(?s)no column for the item.*rename it to item, or.*columns=\{'item': 'NAME'\}"
+    ):
         load_dataset(str(folder))
     columns = {"item": "ref", "title": "label", "user": "who", "timestamp": "when"}
     dataset = load_dataset(str(folder), columns=columns)

@@ -133,7 +133,7 @@ def test_a_whole_archive_is_unpacked_and_fetched_once(site: Site) -> None:
 )
 def test_what_is_not_whole_is_not_taken(page: str, problem: str, site: Site, cache: Path) -> None:
     wrong = "0" * 64 if page == "whole.zip" else None
-    with pytest.raises(MissingError, match=f"(?s){page}: .*{problem}.*ratings.csv, items.csv.*--data"):
+    with pytest.raises(MissingError, match=f"(?s){page}: .*{problem}.*ratings.csv, items.csv.*in data"):
         fetch(known(archive(f"{site.url}/{page}", wrong)), quiet)
     assert cached("toy") is None
     assert not leftovers(cache)

@@ -136,7 +136,7 @@ def test_where_nothing_can_be_chosen_a_weight_is_wanted(circle: Path, tmp_path: 
     cases = lr.load_cases(circle, **STAGE)
     write_cases(tmp_path / "rows.jsonl", cases)
     for source in (list(cases), tmp_path / "rows.jsonl"):
-        with pytest.raises(InputError, match=r"needs training data[\s\S]*--fuse 1\.5"):
+        with pytest.raises(InputError, match=r"needs training data[\s\S]*fuse=1\.5"):
             evaluate(source, fuse="validation")
     fused = evaluate(tmp_path / "rows.jsonl", fuse=1.5)
     assert fused.settings["ranker"] == "next_title+recall" and "fusion" not in fused.settings
@@ -167,7 +167,7 @@ def test_the_same_ranking_comes_from_every_door(circle: Path, tmp_path: Path, ev
     [
         (
             {"ranker": "listwise", "fuse": 1.0},
-            "listwise has no scores that can be fused\n  hint: use --ranker first_token",
+            "listwise has no scores that can be fused\n  hint: use ranker first_token",
         ),
         ({"ranker": "popularity", "fuse": 1.0}, "popularity has no scores that can be fused"),
         ({"prompt": "rankgpt", "fuse": "validation"}, "sliding_window has no scores that can be fused"),
@@ -177,7 +177,7 @@ def test_the_same_ranking_comes_from_every_door(circle: Path, tmp_path: Path, ev
         ({"ranker": "first_token", "calibrate": "entropy"}, "calibrate"),
         ({"ranker": "next_title", "fuse": -1}, "fuse"),
         ({"ranker": "next_title", "fuse": "best"}, "fuse"),
-        ({"ranker": "next_title", "fuse_term": "ranks"}, "without --fuse"),
+        ({"ranker": "next_title", "fuse_term": "ranks"}, "without fuse"),
         ({"ranker": "next_title", "prompt": "palr"}, "field 'prompt': next_title reads"),
         ({"ranker": "next_title", "prompt": lr.load_prompt("palr")}, "without a prompt"),
         ({"ranker": "next_title", "shots": 2}, "field 'shots': next_title reads"),

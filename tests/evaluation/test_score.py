@@ -18,7 +18,7 @@ def test_rows_with_faults_are_listed_or_left_out_and_counted(tmp_path: Path) -> 
     rows = [{**row, "user_id": "a", "response": "B"}, {**row, "user_id": "b"}, {**row, "user_id": "c", "response": 3}]
     path = tmp_path / "answers.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in rows))
-    with pytest.raises(InputError, match=r"2 rows are invalid(.|\n)*--skip-bad-rows"):
+    with pytest.raises(InputError, match=r"2 rows are invalid(.|\n)*skip_bad_rows=True"):
         lr.score(path, out=tmp_path / "run")
     run = lr.score(path, out=tmp_path / "run", skip_bad_rows=True)
     assert [case.user_id for case in run.cases] == ["a"]

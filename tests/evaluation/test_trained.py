@@ -157,7 +157,9 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_asked(tmp_path: Pa
     cases = lr.load_cases(data, recall="popularity", k=8, users=4)
     write_cases(tmp_path / "rows.jsonl", cases)
     for source, name in ((tmp_path / "rows.jsonl", "rows.jsonl"), (list(cases), "cases")):
-        with pytest.raises(InputError, match=rf"{name} has no training data for sasrec.*\n.*--data.*llmrank convert"):
+        with pytest.raises(
+            InputError, match=rf"{name} has no training data for sasrec.*\n.*data ml-100k.*llmrank convert"
+        ):
             lr.evaluate(source, ranker="random", baselines="sasrec", progress=False)
     with pytest.raises(InputError, match="did you mean 'sasrec'"):
         evaluate(data, tmp_path / "run", baselines="sasrek")

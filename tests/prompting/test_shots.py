@@ -56,7 +56,7 @@ def test_the_seed_decides_and_the_answer_has_no_fixed_place():
 
 
 def test_too_few_users_is_an_error_that_says_how_many_there_are():
-    with pytest.raises(InputError, match="use --shots 1"):
+    with pytest.raises(InputError, match="use shots=1"):
         ShotPool.of(pool(2)).choose(Case("u0", ()), 2, 0, "ranking")
     with pytest.raises(InputError, match="two rated events"):
         ShotPool.of(pool(ratings=False)).choose(Case("x", ()), 1, 0, "rating")

@@ -114,7 +114,7 @@ def test_a_ranking_prompt_may_ask_on_a_scale_of_its_own():
 
 
 def test_a_switch_that_the_template_cannot_follow_is_refused():
-    for view, words in ((View(show_scores=True), "--show-scores"), (View(ids="letters"), "--ids")):
+    for view, words in ((View(show_scores=True), "drop show_scores"), (View(ids="letters"), "drop ids")):
         with pytest.raises(InputError, match=words):
             template(CANDIDATES).question(listed(), view)
     judged = FRONT.replace("titles", "permutation") + "ids: numbers\n"

@@ -38,7 +38,7 @@ def test_yes_and_no_can_be_read_from_the_text_and_expectations_cannot():
 
 def test_too_few_log_probabilities_are_refused_before_a_call():
     check_capabilities(Needs(1, labels=20), Capabilities(label_logprobs=20))
-    with pytest.raises(InputError, match=r"(?s)21 labels, but the backend returns 20.*-k 20"):
+    with pytest.raises(InputError, match=r"(?s)21 labels, but the backend returns 20.*k=20"):
         check_capabilities(Needs(1, labels=21), Capabilities(label_logprobs=20))
     with pytest.raises(InputError, match="returns none"):
         check_capabilities(Needs(1, labels=2), Capabilities())
@@ -74,7 +74,7 @@ def test_every_method_says_what_a_list_of_ten_thousand_needs(name):
 def test_kemeny_refuses_a_list_whose_pairs_it_cannot_compare():
     listwise = Listwise(prompt("rankgpt"))
     assert Repeated(listwise, 3, "kemeny").needs(MOST_PAIRED).calls == 3
-    with pytest.raises(InputError, match=r"field 'combine'[\s\S]*use --combine borda"):
+    with pytest.raises(InputError, match=r"field 'combine'[\s\S]*use combine borda"):
         Repeated(listwise, 3, "kemeny").needs(MOST_PAIRED + 1)
 
 

@@ -99,10 +99,10 @@ def test_a_baseline_needs_no_prompt_and_no_call(name):
         ("pointwise", "rankgpt", {}, "'permutation' does not fit a pointwise ranking"),
         ("listwise", "google-zero-shot", {}, "write `ranker: pointwise`"),
         ("sliding_window", "palr-recommend", {}, "`ranker: listwise`"),
-        ("first_token", "first-token", {"ids": "titles"}, "use other --ids"),
+        ("first_token", "first-token", {"ids": "titles"}, "use other ids"),
         ("first_token", "first-token", {"answer": "choice"}, "use one of label_logprobs"),
         ("setwise", "setwise", {"sort": "all"}, "use heap, bubble"),
-        ("first_token", "first-token", {"calibrate": 1.0, "show_scores": True}, "omit --show-scores"),
+        ("first_token", "first-token", {"calibrate": 1.0, "show_scores": True}, "omit show_scores"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_a_mend(name, template, changes, says):

@@ -95,7 +95,7 @@ def test_all_parts_are_made_with_the_same_settings(tmp_path: Path) -> None:
 
 def test_damaged_settings_of_a_job_are_named(tmp_path: Path) -> None:
     (path := tmp_path / "_settings.json").write_text('{"seed"')
-    with pytest.raises(InputError, match=r"_settings.json: damaged[\s\S]*start over with --force"):
+    with pytest.raises(InputError, match=r"_settings.json: damaged[\s\S]*start over with overwrite=True"):
         agree(path, {"seed": 0})
 
 

@@ -42,6 +42,7 @@ class FactorLearner(Learner):
     def __init__(self, model: FactorModel, split: Split) -> None:
         known = preferences(split)
         self.model, self.matrix = model, known.matrix[:, np.argsort(known.items)].tocsr()
+        self.matrix.sort_indices()  # or implicit does it in every iteration
         # BLAS threads would slow down implicit's own threads.
         library("implicit")  # load it first: limits apply only to loaded libraries
         with library("threadpoolctl").threadpool_limits(1, "blas"):

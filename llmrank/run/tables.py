@@ -54,10 +54,11 @@ class TextTable:
         return TextTable(header, tuple(rows))
 
     def fitting(self, width: int | None, dropped: Sequence[str]) -> TextTable:
-        """Drop columns, in the order of `dropped`, until the table fits the width."""
+        """Drop columns, in the order of `dropped`, until the table fits the width with its row names wrapped."""
         table = self
         for column in dropped:
-            table = table if width is None or table.width <= width else table.without(column)
+            least = table.width - max(0, table.widths[0] - NAME_ROOM)
+            table = table if width is None or least <= width else table.without(column)
         return table
 
     def left_out(self, whole: TextTable, dropped: Sequence[str]) -> tuple[str, ...]:

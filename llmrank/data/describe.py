@@ -68,5 +68,5 @@ def _equal_timestamps(events: Interactions) -> float:
     assert events.timestamp is not None
     known = ~np.isnan(events.timestamp)
     _, moment = np.unique(events.timestamp[known], return_inverse=True)
-    _, count = np.unique(events.user[known] * len(moment) + moment, return_counts=True)
+    _, count = np.unique(events.user[known].astype(np.int64) * len(moment) + moment, return_counts=True)
     return float(count[count > 1].sum() / len(moment))

@@ -16,10 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llmrank.data.dataset import Dataset
+from llmrank.data.dataset import Dataset, Interactions
+from llmrank.data.describe import describe
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import parse_split
 from llmrank.errors import InputError, MissingError
+from llmrank.types import Item
 
 Find = Callable[[str], Path]
 
@@ -43,6 +45,14 @@ def by_id(dataset: Dataset) -> dict[str, str]:
 def events_of(dataset: Dataset, user_id: str) -> list[str]:
     rows = dataset.interactions.user == dataset.users.index(user_id)
     return [dataset.items[index].item_id for index in dataset.interactions.item[rows]]
+
+
+def test_equal_timestamps_are_those_of_one_user() -> None:
+    user = np.tile(np.array([0, 1 << 16], np.int32), 1 << 15)  # their products with the events exceed 32 bits
+    events = Interactions(user, np.zeros(1 << 16, np.int32), None, np.repeat(np.arange(1 << 15), 2).astype(float))
+    users = tuple(map(str, range((1 << 16) + 1)))
+    found = describe(Dataset("toy", users, (Item("0", "A film"),), events, None, "here", ""))
+    assert found["equal_timestamps"] == 0
 
 
 # --- the real ones --------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def write_trec_run(
     Raises InputError: the file already exists, or an id contains white space, which the format does not allow.
     """
     lines = (
-        f"{_word(name, path, name)} Q0 {_word(item_id, path, name)} {rank} {score:g} llmrank\n".encode()
+        f"{_word(name, path, name)} Q0 {_word(item_id, path, name)} {rank} {score:.17g} llmrank\n".encode()
         for name, scored in rankings
         for rank, (item_id, score) in enumerate(scored, 1)
     )

@@ -192,6 +192,11 @@ def test_a_written_run_keeps_its_order_in_trec_eval(tmp_path: Path) -> None:
         assert read_qrels(qrels) == {"u": {ids[3]: 1.0}}
 
 
+def test_scores_of_a_long_list_stay_apart(tmp_path: Path) -> None:
+    write_trec_run(tmp_path / "run", [("u", [("a", 1_234_568.0), ("b", 1_234_567.0)])])
+    assert read_trec_run(tmp_path / "run").numbers("score").tolist() == [1_234_568.0, 1_234_567.0]
+
+
 def test_grades_go_to_qrels_and_come_back(tmp_path: Path) -> None:
     cases = [
         Case("u", (), (), relevant=("a", "b"), gains=(2.0, 1.0), case_id="u-1"),

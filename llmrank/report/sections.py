@@ -150,18 +150,8 @@ def answer_or_none(question: Callable[[], T]) -> T | None:
 
 
 def table_html(table: TextTable, strips: Sequence[str] = ()) -> str:
-    """Return a scrollable table whose first column names the rows. All text is escaped.
-
-    `strips` are SVG pictures, one per row, shown after its name.
-    """
-    first, *others = [f"<th scope=col>{_text(cell)}</th>" if cell else "<td></td>" for cell in table.header]
-    head = first + "<td></td>" * bool(strips) + "".join(others)
-    pictured = [f"<td>{strip}</td>" for strip in strips] or [""] * len(table.rows)
-    rows = "".join(
-        f"<tr><th scope=row>{_text(name)}</th>{picture}{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>"
-        for (name, *cells), picture in zip(table.rows, pictured, strict=True)
-    )
-    return f"<div class=wide tabindex=0><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    """Return a scrollable table (see `TextTable.to_html`)."""
+    return f"<div class=wide tabindex=0>{table.to_html(strips)}</div>"
 
 
 def _each(runs: Named, of: Callable[[Run], T | None], show: Callable[[T], str]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from textwrap import fill, wrap
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from llmrank.errors import MissingError
+from llmrank.errors import MissingError, safe_for_console
 
 if TYPE_CHECKING:
     from llmrank.measures import VersusBaseline
@@ -101,13 +101,20 @@ class TextTable:
         begin = [f"\\begin{{tabular}}{{{columns}}}", r"\toprule", header, r"\midrule"]
         return "\n".join([*begin, *rows, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
-    def to_html(self) -> str:
-        """Return an HTML `<table>` with all text escaped."""
-        header, *rows = [
-            "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
-            for tag, row in (("th", self.header), *(("td", row) for row in self.rows))
-        ]
-        return f"<table><thead>{header}</thead><tbody>{''.join(rows)}</tbody></table>"
+    def to_html(self, strips: Sequence[str] = ()) -> str:
+        """Return an HTML `<table>` whose first column names the rows, with all text escaped.
+
+        `strips` are SVG pictures, one per row, shown after its name.
+        """
+        header, *body = [[html.escape(safe_for_console(cell)) for cell in row] for row in (self.header, *self.rows)]
+        first, *others = [f"<th scope=col>{cell}</th>" if cell else "<td></td>" for cell in header]
+        pictured = [f"<td>{strip}</td>" for strip in strips] or [""] * len(body)
+        rows = "".join(
+            f"<tr><th scope=row>{name}</th>{picture}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+            for (name, *cells), picture in zip(body, pictured, strict=True)
+        )
+        head = first + "<td></td>" * bool(strips) + "".join(others)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 @dataclass(frozen=True, repr=False)

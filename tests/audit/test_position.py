@@ -14,8 +14,15 @@ from scipy.stats import chisquare
 
 import llmrank as lr
 from llmrank.audit import Audit, AuditRow, position
-from llmrank.audit.places import ByPart, first_places, part_names, part_of, values_by_place
-from llmrank.audit.position import permuted_means, position_asked
+from llmrank.audit.position import (
+    ByPart,
+    first_places,
+    part_names,
+    part_of,
+    permuted_means,
+    position_asked,
+    values_by_place,
+)
 from llmrank.audit.run_audit import compose_audit
 from llmrank.errors import InputError
 from llmrank.rankers.order import Order

@@ -1,4 +1,7 @@
-"""Calibration: whether a method's scores can be trusted as probabilities that the user takes an item."""
+"""Calibration: whether a method's scores can be trusted as probabilities that the user takes an item.
+
+For predicted ratings: whether items predicted at 4 are rated 4 on average.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from numpy.typing import NDArray
 
 from llmrank import stats
 from llmrank.errors import InputError, count_of
+from llmrank.measures import Ratings
 from llmrank.run.tables import Shown, TextTable, between, estimate, number
 from llmrank.stats import Values
 from llmrank.types import Case, Ranking
@@ -55,8 +59,15 @@ class Bin:
     taken_ci95: tuple[float, float] | None
 
 
+@dataclass(frozen=True, repr=False)
 class WithReliability(Shown):
     """A calibration. It prints as two tables: the forecasts, and what was observed beside what was predicted."""
+
+    key = "calibration"
+    cases: int
+    users: int
+    left_out: int
+    """Cases that cannot be counted, such as those without an answer."""
 
     @abstractmethod
     def reliability(self) -> TextTable:
@@ -74,11 +85,7 @@ class WithReliability(Shown):
 class Calibration(WithReliability):
     """The result of `calibration`. It prints as two tables: the forecasts, and the bins of the unscaled scores."""
 
-    key, dropped = "calibration", ("Brier CI", "log loss CI")
-    cases: int
-    users: int
-    left_out: int
-    """Cases without exactly one relevant candidate, without an answer, or with an unscored candidate."""
+    dropped = ("Brier CI", "log loss CI")
     temperature: float
     """The divisor of the scores that is best on all these Cases."""
     forecasts: tuple[Forecast, ...]
@@ -172,12 +179,8 @@ def calibration(run: Run) -> Calibration:
     pairs = [(case, run.records[case.case_id].ranking) for case in run.done]
     counted = [(case, ranking) for case, ranking in pairs if _is_scored(case, ranking)]
     users = stats.clusters_of(case.user_id for case, _ in counted)
-    if len(set(users)) < 2:
-        having = count_of(len(counted), "Case has", "Cases have")
-        problem = f"{having} exactly one relevant candidate and scores for all candidates"
-        hint = "name a Run of a method with scores, such as first_token, with at least two such users"
-        raise InputError(problem, path=run.path, hint=hint)
-    halves = halves_of(users)
+    what = "exactly one relevant candidate and scores for all candidates"
+    halves = _halves(run, users, what, "name a Run of a method with scores, such as first_token,")
     scores = _scores(counted)
     one, other = (scores.best_temperature(halves != half) for half in (0, 1))
     crossed = np.where(halves == 0, one, other)[scores.case]
@@ -193,12 +196,18 @@ def calibration(run: Run) -> Calibration:
         len(pairs) - len(counted),
         scores.best_temperature(everyone),
         tuple(_forecast(name, scores, log, users) for name, log in logs.items()),
-        tuple(Bin(*one) for one in binned(np.exp(logs[SCORED]), scores.taken, users[scores.case], (0.0, 1.0))),
+        tuple(Bin(*one) for one in _binned(np.exp(logs[SCORED]), scores.taken, users[scores.case], (0.0, 1.0))),
     )
 
 
-def halves_of(users: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return, per Case, the half (0 or 1) that its user was drawn into, with a fixed seed."""
+def _halves(run: Run, users: NDArray[np.intp], what: str, hint: str) -> NDArray[np.intp]:
+    """Return, per Case, the half (0 or 1) that its user was drawn into, with a fixed seed.
+
+    Raises InputError for fewer than two users.
+    """
+    if len(set(users)) < 2:
+        problem = f"{count_of(len(users), 'Case has', 'Cases have')} {what}"
+        raise InputError(problem, path=run.path, hint=f"{hint} with at least two such users")
     return (np.random.default_rng(0).permutation(int(users.max()) + 1) % 2)[users]
 
 
@@ -225,11 +234,11 @@ def _forecast(name: str, scores: _Scores, logs: Values, users: NDArray[np.intp])
     losses = stats.mean_interval(-logs[scores.taken > 0], users)
     squares = np.add.reduceat((probabilities - scores.taken) ** 2, scores.starts)
     brier = stats.mean_interval(squares, users)
-    error = calibration_error(probabilities, scores.taken)
+    error = _calibration_error(probabilities, scores.taken)
     return Forecast(name, losses.value, losses.ci95, brier.value, brier.ci95, error)
 
 
-def calibration_error(predicted: Values, observed: Values) -> float:
+def _calibration_error(predicted: Values, observed: Values) -> float:
     """Return the mean distance between what is predicted and what is observed on average, over bins."""
     return float(np.abs(np.bincount(_bin_of(predicted), predicted - observed)).sum() / len(predicted))
 
@@ -241,7 +250,7 @@ def _bin_of(probabilities: Values) -> NDArray[np.intp]:
     return np.searchsorted(np.unique(edges), probabilities, "right")
 
 
-def binned(
+def _binned(
     predicted: Values, observed: Values, users: NDArray[np.intp], bounds: tuple[float, float]
 ) -> Iterator[tuple[float, float, int, float, float, tuple[float, float] | None]]:
     """Yield, per bin, its lowest and highest prediction, its size, the mean prediction, and the mean that is observed
@@ -251,3 +260,127 @@ def binned(
         inside = place == at
         mean, some = stats.mean_interval(observed[inside], users[inside], bounds=bounds), predicted[inside]
         yield float(some.min()), float(some.max()), len(some), float(some.mean()), mean.value, mean.ci95
+
+
+# --- ratings ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RatingForecast:
+    """The quality of one way to predict the ratings."""
+
+    name: str
+    squared_error: float
+    """Mean squared error; for truths of 0 and 1 it is the Brier score."""
+    squared_error_ci95: tuple[float, float] | None
+    """95% interval over users."""
+    error: float
+    """Expected calibration error: the mean distance between predicted and true mean, over bins of equally many
+    Cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class RatingBin:
+    """Cases with similar predictions."""
+
+    low: float
+    high: float
+    """The lowest (`low`) and highest (`high`) prediction in the bin."""
+    cases: int
+    predicted: float
+    """Mean prediction."""
+    true: float
+    """Mean true rating."""
+    true_ci95: tuple[float, float] | None
+
+
+@dataclass(frozen=True, repr=False)
+class RatingCalibration(WithReliability):
+    """The result of `rating_calibration`. It prints as two tables: the forecasts, and the bins of the predictions."""
+
+    dropped = ("squared error CI",)
+    slope: float
+    """How much higher the true rating is, on average, where the prediction is 1 higher; 1 if calibrated."""
+    intercept: float
+    forecasts: tuple[RatingForecast, ...]
+    bins: tuple[RatingBin, ...]
+
+    def __getitem__(self, name: str) -> RatingForecast:
+        """Return a forecast by name; raises KeyError if there is none."""
+        return {one.name: one for one in self.forecasts}[name]
+
+    def table(self) -> TextTable:
+        """Return a row per forecast."""
+        head = ("prediction", "squared error", "squared error CI", "calibration error")
+        rows = [
+            (one.name, *estimate(one.squared_error, one.squared_error_ci95), number(one.error))
+            for one in self.forecasts
+        ]
+        return TextTable(head, tuple(rows))
+
+    def reliability(self) -> TextTable:
+        """Return a row per bin of the predictions."""
+        rows = [
+            (between((it.low, it.high)), f"{it.cases:,}", number(it.predicted), *estimate(it.true, it.true_ci95))
+            for it in self.bins
+        ]
+        return TextTable(("predicted", "Cases", "mean", "true mean", "95% CI"), tuple(rows))
+
+    def notes(self) -> tuple[str, ...]:
+        """Return sentences on which Cases are counted and what the rows mean."""
+        out = f"; {count_of(self.left_out, 'other')} left out: no answer, or no known rating" if self.left_out else ""
+        return (
+            f"{count_of(self.cases, 'Case')} of {count_of(self.users, 'user')}{out}.",
+            f"On all users the true rating is {number(self.intercept)} + {number(self.slope)} × the prediction; "
+            "a slope below 1 means that the predictions differ more than the ratings do.",
+            f"{CORRECTED}, {MEAN}: fitted on the other half of the users. For yes/no truths the squared error is the "
+            "Brier score.",
+        )
+
+
+PREDICTED, CORRECTED, MEAN = "as predicted", "with a linear correction", "the mean rating for all"
+
+
+def rating_calibration(run: Run) -> RatingCalibration:
+    """Return how well calibrated the predicted ratings of a Run are; yes/no answers are ratings from 0 to 1.
+
+    The bins have about equally many Cases, as in `calibration`. Beside the predictions stand two yardsticks, each
+    fitted on the other, held-out half of the users: the least-squares line through the predictions, and the mean
+    rating. Predictions are kept within the scale.
+
+    Raises InputError for fewer than two users with a prediction and a known rating.
+    """
+    ratings = Ratings.from_rankings(
+        [run.records[case.case_id].ranking for case in run.done], run.done, run.metric_settings.scale
+    )
+    counted = ratings.judged & ratings.answered
+    users = stats.clusters_of(case.user_id for case, counts in zip(run.done, counted, strict=True) if counts)
+    known, halves = ratings.take(counted), _halves(run, users, "a prediction and a known rating", "name a Run")
+    corrected, means = known.predicted.copy(), known.truth.copy()
+    for half in (0, 1):
+        others, own = halves != half, halves == half
+        slope, intercept = _line(known.predicted[others], known.truth[others])
+        corrected[own] = np.clip(intercept + slope * known.predicted[own], *known.scale)
+        means[own] = known.truth[others].mean()
+    ways = ((PREDICTED, known.predicted), (CORRECTED, corrected), (MEAN, means))
+    return RatingCalibration(
+        len(known),
+        len(set(users)),
+        len(counted) - len(known),
+        *_line(known.predicted, known.truth),
+        tuple(_rating_forecast(name, predicted, known, users) for name, predicted in ways),
+        tuple(RatingBin(*one) for one in _binned(known.predicted, known.truth, users, known.scale)),
+    )
+
+
+def _line(predicted: Values, truth: Values) -> tuple[float, float]:
+    """Return the slope and intercept of the least-squares line; a slope of 0 if all predictions are equal."""
+    centred = predicted - predicted.mean()
+    spread = float(centred @ centred)
+    slope = float(centred @ truth) / spread if spread > stats.TIE else 0.0
+    return slope, float(truth.mean() - slope * predicted.mean())
+
+
+def _rating_forecast(name: str, predicted: Values, known: Ratings, users: NDArray[np.intp]) -> RatingForecast:
+    squares = stats.mean_interval((predicted - known.truth) ** 2, users)
+    return RatingForecast(name, squares.value, squares.ci95, _calibration_error(predicted, known.truth))

@@ -20,7 +20,7 @@ from llmrank.measures import Judgements, Measure, Ratings
 from llmrank.measures.judgements import places_of
 from llmrank.rankers.order import Order
 from llmrank.run.beyond import BeyondAccuracy, beyond_accuracy
-from llmrank.run.calibration import Calibration, calibration
+from llmrank.run.calibration import Calibration, RatingCalibration, calibration, rating_calibration
 from llmrank.run.depth import Depth, depth
 from llmrank.run.export import ExportFormat, export
 from llmrank.run.folder import (
@@ -48,7 +48,6 @@ from llmrank.run.metrics import (
     the_measure,
 )
 from llmrank.run.personal import Personal, personal
-from llmrank.run.rating_calibration import RatingCalibration, rating_calibration
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import Shown, TextTable, number, optional
 from llmrank.run.usage import RunUsage, usage
@@ -249,10 +248,7 @@ class Run:
         return beyond_accuracy(self, k)
 
     def calibration(self) -> Calibration | RatingCalibration:
-        """Return how well calibrated the scores are as probabilities, or the predictions as ratings.
-
-        See `llmrank.run.calibration` and `llmrank.run.rating_calibration`.
-        """
+        """Return how well calibrated the scores are as probabilities, or the predictions as ratings."""
         return rating_calibration(self) if task_of(self.cases) == "rating" else calibration(self)
 
     def personal(self) -> Personal:

@@ -10,7 +10,7 @@ import pytest
 from llmrank.errors import InputError
 from llmrank.measures import RMSE
 from llmrank.run import Run
-from llmrank.run.rating_calibration import CORRECTED, MEAN, PREDICTED, RatingCalibration
+from llmrank.run.calibration import CORRECTED, MEAN, PREDICTED, RatingCalibration
 from llmrank.types import Case, Item, Outcome, Ranking
 from tests.run.making import how, make_run
 

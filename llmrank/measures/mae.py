@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from llmrank.measures.measure import RatingMeasure
+from llmrank.measures.measure import RatingMeasure, weighted_mean
 from llmrank.measures.ratings import Ratings
 
 
@@ -17,7 +17,4 @@ class MAE(RatingMeasure):
 
     def weighted(self, ratings: Ratings, weights: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the measure for each row of `weights`."""
-        total = weights.sum(axis=1)
-        return np.divide(
-            weights @ np.abs(ratings.predicted - ratings.truth), total, out=np.full(len(total), np.nan), where=total > 0
-        )
+        return weighted_mean(np.abs(ratings.predicted - ratings.truth), weights)

@@ -208,6 +208,12 @@ class RatingMeasure(BaseMeasure[Ratings]):
 Measure = BaseMeasure[Any]
 
 
+def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the mean of `values` for each row of weights; NaN for a row of zeros."""
+    total = weights.sum(axis=1)
+    return np.divide(weights @ values, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
 def _clusters(users: Sequence[str] | None, which: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Return the user of each chosen Case; without `users`, each Case counts as its own user."""
     return stats.clusters_of(range(len(which)) if users is None else users)[which]

@@ -26,7 +26,8 @@ class NDCG(RankingMeasure):
         top = np.minimum(judgements.above, self.k)
         bottom = top + judgements.within(self.k)
         relevant = np.minimum(judgements.relevant, self.k)
-        discounts = discounts_up_to(max(bottom.max(initial=0), relevant.max(initial=1)))
+        depth = max(bottom.max(initial=0), relevant.max(initial=1))
+        discounts = np.concatenate(([0.0], np.cumsum(1 / np.log2(np.arange(2, depth + 2)))))  # of the first 0, 1, …
         found = judgements.sum(judgements.gains() / judgements.size * (discounts[bottom] - discounts[top]))
         if judgements.ideal is None:
             return found / discounts[np.maximum(relevant, 1)]
@@ -37,8 +38,3 @@ class NDCG(RankingMeasure):
         gain = judgements.ideal[within] * np.diff(discounts)[rank[within]]
         ideal = np.bincount(case[within], gain, minlength=len(judgements))
         return found / np.where(ideal > 0, ideal, 1.0)
-
-
-def discounts_up_to(depth: int) -> NDArray[np.float64]:
-    """Return the sums of the first 0, 1, …, `depth` discounts."""
-    return np.concatenate(([0.0], np.cumsum(1 / np.log2(np.arange(2, depth + 2)))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from llmrank.measures.measure import RatingMeasure
+from llmrank.measures.measure import RatingMeasure, weighted_mean
 from llmrank.measures.ratings import Ratings
 
 
@@ -17,6 +17,4 @@ class RMSE(RatingMeasure):
 
     def weighted(self, ratings: Ratings, weights: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the measure for each row of `weights`."""
-        total = weights.sum(axis=1)
-        squared = weights @ (ratings.predicted - ratings.truth) ** 2
-        return np.sqrt(np.divide(squared, total, out=np.full(len(total), np.nan), where=total > 0))
+        return np.sqrt(weighted_mean((ratings.predicted - ratings.truth) ** 2, weights))

@@ -75,22 +75,12 @@ def tracked_metrics(run: Run) -> dict[str, float]:
     return {_name(name): float(value) for name, value in _numbers(run) if value is not None}
 
 
-def tracked_settings(run: Run) -> dict[str, str]:
-    """Return the settings of a Run as strings, by dotted name, without unset ones and those in `tracked_texts`."""
-    return {name: text for name, text in _settings(run).items() if not _is_long(text)}
-
-
-def tracked_texts(run: Run) -> dict[str, str]:
-    """Return the settings that are too long for a parameter or have several lines, mainly the templates."""
-    return {name: text for name, text in _settings(run).items() if _is_long(text)}
-
-
-def _settings(run: Run) -> dict[str, str]:
-    return {_name(name): str(value) for name, value in flat_settings(run.settings).items() if value is not None}
-
-
-def _is_long(text: str) -> bool:
-    return len(text) > LONGEST or "\n" in text
+def tracked_settings(run: Run) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the settings of a Run as strings, by dotted name, without unset ones: those that fit a parameter, and the
+    texts that are too long for one or have several lines, mainly the templates."""
+    settings = {_name(name): str(value) for name, value in flat_settings(run.settings).items() if value is not None}
+    texts = {name: text for name, text in settings.items() if len(text) > LONGEST or "\n" in text}
+    return {name: text for name, text in settings.items() if name not in texts}, texts
 
 
 def _name(name: str) -> str:
@@ -166,7 +156,7 @@ def _explained(tracker: str, refusals: tuple[type[Exception], ...], hint: str) -
 
 
 def _mlflow(run: Run, where: str | None, project: str | None, *, files: bool) -> str:
-    numbers, settings, (begun, ended) = tracked_metrics(run), tracked_settings(run), _times(run)
+    numbers, (settings, texts), (begun, ended) = tracked_metrics(run), tracked_settings(run), _times(run)
     mlflow: Any = optional("mlflow", "mlflow", "a run in MLflow", extra="mlflow")
     uri = where or mlflow.get_tracking_uri()
     hint = "check the tracking URI, such as sqlite:///mlflow.db or http://localhost:5000, and the experiment"
@@ -190,7 +180,7 @@ def _mlflow(run: Run, where: str | None, project: str | None, *, files: bool) ->
             if files:
                 client.log_artifacts(made, str(run.path))
                 client.log_text(made, _summary(run), "summary.md")
-                for name, text in tracked_texts(run).items():
+                for name, text in texts.items():
                     client.log_text(made, text, f"settings/{name}.txt")
             status = "FINISHED"
         finally:

@@ -19,7 +19,7 @@ import pytest
 from llmrank.errors import InputError, MissingError
 from llmrank.run import Run
 from llmrank.run.tables import optional
-from llmrank.run.tracking import tracked_metrics, tracked_settings, tracked_texts
+from llmrank.run.tracking import tracked_metrics, tracked_settings
 from tests.run.making import SETTINGS, UNPARSED, case, make_run, shuffled
 
 CASES = [case(f"u{user:02}") for user in range(12)]
@@ -56,10 +56,10 @@ def test_the_numbers_have_names_that_every_tracker_takes(run: Run) -> None:
         assert numbers[f"NDCG_at_10_{baseline}"] == summary.baselines[baseline]
     assert (numbers["cases"], numbers["outcome_ok"], numbers["requests"]) == (12, 12, 12)
     assert not any(name.startswith("cost") or "@" in name for name in numbers)
-    settings = tracked_settings(run)
+    settings, texts = tracked_settings(run)
     assert settings["view.history"] == "20" and settings["view.inner.deep"] == "x" and settings["temperature"] == "0.0"
     assert "template" not in settings and "view.ids" not in settings and settings["extra_body.a_at_b _c_"] == "1"
-    assert tracked_texts(run) == {"template": MADE["template"], "profile": MADE["profile"]}
+    assert texts == {"template": MADE["template"], "profile": MADE["profile"]}
 
 
 def test_what_the_method_gains_stands_beside_the_numbers(run: Run) -> None:
@@ -191,7 +191,7 @@ def test_an_mlflow_store_has_the_run(
     assert [one.info.run_id for one in client.search_runs([experiment.experiment_id])] == [made]
     found = client.get_run(made)
     assert found.data.metrics == pytest.approx(tracked_metrics(run)) and found.data.metrics["NDCG_at_10"] == 0.125
-    assert found.data.params == tracked_settings(run)
+    assert found.data.params == tracked_settings(run)[0]
     assert (found.info.run_name, found.info.status) == ("mine", "FINISHED")
     assert (found.info.start_time, found.info.end_time) == (BEGUN, BEGUN + 60_000)
     assert found.data.tags["llmrank.title"] == run.title

@@ -76,20 +76,17 @@ def finetune(
         if name in others:
             hint = "set the seed and the users in the training settings"
             raise InputError("training data have no such setting", field=name, hint=hint)
-    if prompt is None and not isinstance(settings, PromptTraining):
-        titles = settings or TitleTraining()
-        if not isinstance(titles, TitleTraining):
-            problem = f"expected a TitleTraining, got {type(titles).__name__}"
-            raise InputError(problem, field="settings", hint="give a TitleTraining, or add a prompt")
-        titles = gather(TitleTraining, flat(titles))
+    prompted = prompt is not None or isinstance(settings, PromptTraining)
+    kind, remedy = (PromptTraining, "omit the prompt") if prompted else (TitleTraining, "add a prompt")
+    training = settings or kind()
+    if not isinstance(training, kind):
+        problem = f"expected a {kind.__name__}, got {type(training).__name__}"
+        raise InputError(problem, field="settings", hint=f"give a {kind.__name__}, or {remedy}")
+    training = gather(kind, flat(training))
+    if isinstance(training, TitleTraining):
         base = model if isinstance(model, ModelSettings) else ModelSettings(model)
-        cases = gather(as_settings(data), others | {"seed": titles.seed})
-        return _finetune_titles(cases, out, base, validation_users, titles, say)
-    training = settings or PromptTraining()
-    if not isinstance(training, PromptTraining):
-        problem = f"expected a PromptTraining, got {type(training).__name__}"
-        raise InputError(problem, field="settings", hint="give a PromptTraining, or omit the prompt")
-    training = gather(PromptTraining, flat(training))
+        cases = gather(as_settings(data), others | {"seed": training.seed})
+        return _finetune_titles(cases, out, base, validation_users, training, say)
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **others)
     return _finetune_prompt(setup, replace(read, seed=training.seed), out, validation_users, training, say)
 

@@ -11,17 +11,7 @@ from statistics import fmean
 import numpy as np
 
 from llmrank.audit.contrast import expected_in_common, length_of_top
-from llmrank.audit.finding import (
-    Audit,
-    AuditRow,
-    kendall,
-    leaders,
-    mean_of,
-    mean_row,
-    mid_ranks,
-    top_in_common,
-    unread,
-)
+from llmrank.audit.finding import Audit, AuditRow, kendall, leaders, mean_of, mean_row, mid_ranks, top_in_common, unread
 from llmrank.audit.options import ConsistencyOptions
 from llmrank.audit.plan import AuditPlan, Change, as_it_is, asking, refuse_fixed_order
 from llmrank.errors import InputError

@@ -156,13 +156,7 @@ def check_command(context: click.Context, names: tuple[str, ...], everything: bo
 @settings_options(CaseSettings, "data")
 @settings_options(ModelSettings, "model")
 @json_option
-def render_command(
-    name: str | None,
-    user_id: str | None,
-    profile: str | None,
-    as_json: bool,
-    **values: Any,
-) -> None:
+def render_command(name: str | None, user_id: str | None, profile: str | None, as_json: bool, **values: Any) -> None:
     """Print the messages that a run sends for a user.
 
     Also shows their token count, and the prefix that they share with the next prompt. If the method makes several

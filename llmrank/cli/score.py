@@ -21,12 +21,7 @@ from llmrank.evaluation.settings import ScoreSettings
 @options.json_option
 @options.config_option
 def score(
-    answers: Path,
-    measures: str | None,
-    out: Path | None,
-    skip_bad_rows: bool,
-    as_json: bool,
-    **values: Any,
+    answers: Path, measures: str | None, out: Path | None, skip_bad_rows: bool, as_json: bool, **values: Any
 ) -> None:
     """Parse and measure ANSWERS, a candidate file whose rows also have a `response` (null if there was none)."""
     from llmrank.evaluation.score import score as score_answers

@@ -80,11 +80,7 @@ EARLIEST = 3e8
 """Seconds since the epoch (1979). Smaller numbers are not taken for times."""
 LONGEST_SHOWN = 60
 """Characters of a value that a message shows."""
-_HINTS = {
-    "number": "write it as 3.5, with a decimal point",
-    "gain": "write a number, true or false",
-    "time": TIME_HINT,
-}
+_HINTS = {"number": "write it as 3.5, with a decimal point", "gain": "write a number, true or false", "time": TIME_HINT}
 """Hints for values that cannot be read; the default is "correct it"."""
 _HAVE_A_DATE = (pa.types.is_timestamp, pa.types.is_date)
 _MOMENTS = tuple(pa.timestamp(unit, zone) for unit in ("us", "ns") for zone in (None, "UTC"))

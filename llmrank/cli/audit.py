@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from llmrank.audit.options import OPTIONS, AuditName
 from llmrank.cli.options import (
+    PATH,
     GroupedCommand,
     evaluation_arguments,
     evaluation_options,
@@ -24,8 +25,6 @@ from llmrank.evaluation.settings import settings_of
 if TYPE_CHECKING:
     from llmrank.audit import Audit
 
-_RUN = click.Path(path_type=Path)
-
 
 @click.group()
 def audit() -> None:
@@ -37,7 +36,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.argument("run", type=_RUN)
+@click.argument("run", type=PATH)
 @json_option
 def popularity(run: Path, as_json: bool) -> None:
     """Does RUN favour popular items more than users do?"""
@@ -51,7 +50,7 @@ _out_option = option(
     "-o",
     "--out",
     default=None,
-    type=_RUN,
+    type=PATH,
     help="Folder that holds one Run per variant.  [default: one folder per Run in results/]",
 )
 
@@ -97,7 +96,7 @@ def _add_command(name: AuditName, options: type) -> None:
 
     decorated = settings_options(options, "audit")(evaluation_options(_out_option(run_audit)))
     if metavar := {"position": "[RUN]", "consistency": "[RUN RUN...]"}.get(name):
-        decorated = click.argument("runs", nargs=-1, type=_RUN, metavar=metavar)(decorated)
+        decorated = click.argument("runs", nargs=-1, type=PATH, metavar=metavar)(decorated)
     audit.command(name, cls=GroupedCommand, help=options.__doc__)(decorated)
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from llmrank.cli.options import json_option, option
+from llmrank.cli.options import PATH, json_option, option
 from llmrank.cli.output import show_json
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN RUN...")
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN RUN...")
 @option("--measures", default=None, help="For example NDCG@10,HR@5,MRR.  [default: the measures that all Runs share]")
 @option(
     "--to",

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from llmrank.cli.options import config_option, force_option, option, skip_bad_rows_option
+from llmrank.cli.options import PATH, config_option, force_option, option, skip_bad_rows_option
 from llmrank.cli.output import say
 from llmrank.errors import count_of
 
@@ -38,7 +38,7 @@ Examples:
 @option("--file-order", is_flag=True, help="Order events as they appear in --histories, for data without timestamps.")
 @option("--drop-duplicates", is_flag=True, help="Keep only the best rank of an item that is listed twice.")
 @skip_bad_rows_option
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz.")
+@click.option("-o", "--out", required=True, type=PATH, help="Parquet, .jsonl or .jsonl.gz.")
 @force_option
 @config_option
 def convert(proposed: Path, source: str, out: Path, overwrite: bool, columns: tuple[str, ...], **options: Any) -> None:

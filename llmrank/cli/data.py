@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from llmrank.cli.options import json_option
+from llmrank.cli.options import PATH, json_option
 from llmrank.cli.output import say, show_json, show_rows, shown
 from llmrank.evaluation.cases import column_roles
 
@@ -52,7 +52,7 @@ def fetch_command(name: str, force: bool, as_json: bool) -> None:
 
 @data.command(name="describe")
 @click.argument("name_or_folder")
-@click.option("--data", "folder", type=click.Path(path_type=Path), help="Folder that holds the named dataset.")
+@click.option("--data", "folder", type=PATH, help="Folder that holds the named dataset.")
 @click.option(
     "--column", "columns", multiple=True, metavar="ROLE=NAME", help="For your own tables, such as --column user=uid."
 )

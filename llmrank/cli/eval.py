@@ -31,7 +31,7 @@ Examples:
 @options.out_option
 @option("--plan", is_flag=True, help="Show the smallest detectable difference, and how many users you need. No calls.")
 @option("--detect", multiple=True, type=float, metavar="DIFFERENCE", help="For --plan: the difference; repeatable.")
-@option("--like", default=None, type=click.Path(path_type=Path), metavar="RUN", help=LIKE)
+@option("--like", default=None, type=options.PATH, metavar="RUN", help=LIKE)
 def evaluate(
     out: Path | None,
     dry_run: bool,

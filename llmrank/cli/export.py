@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import click
 
-from llmrank.cli.options import force_option, option
+from llmrank.cli.options import PATH, force_option, option
 from llmrank.cli.output import say
 from llmrank.errors import count_of
 from llmrank.run.export import ExportFormat
@@ -17,7 +17,7 @@ from llmrank.run.tracking import Tracker
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @option(
     "--to",
     "form",

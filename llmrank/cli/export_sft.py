@@ -29,7 +29,7 @@ Example:
     show_default=True,
     help="trl: prompt and completion, both messages; openai: messages.",
 )
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="JSON Lines file.")
+@click.option("-o", "--out", required=True, type=options.PATH, help="JSON Lines file.")
 @options.force_option
 @options.settings_options(PromptSettings, "prompt and method")
 @options.settings_options(CaseSettings, "data", without=["data", "users", "skip_bad_rows"])

@@ -34,7 +34,7 @@ Examples:
 """,
 )
 @click.argument("data")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder for the adapter.")
+@click.option("-o", "--out", required=True, type=options.PATH, help="Folder for the adapter.")
 @options.option("--model", default=DEFAULT_MODEL, show_default=True, help="Base model: folder or hub name.")
 @options.option(
     "--validation-users",

@@ -25,6 +25,8 @@ from llmrank.evaluation.settings import (
 )
 
 Command = Callable[..., Any]
+PATH = click.Path(path_type=Path)
+"""The type of an option that names a file or a folder."""
 
 DECLARATIONS: Mapping[str, tuple[str, ...]] = {
     "k": ("-k", "--candidates", "--k", "k"),
@@ -264,9 +266,7 @@ def evaluation_arguments(values: dict[str, Any]) -> tuple[CaseSettings, dict[str
     return cases, arguments | {"baselines": settings_from(BaselineSettings, values).baselines}
 
 
-out_option = option(
-    "-o", "--out", default=None, type=click.Path(path_type=Path), help="Run folder.  [default: one under results/]"
-)
+out_option = option("-o", "--out", default=None, type=PATH, help="Run folder.  [default: one under results/]")
 
 
 def check_variables(commands: Iterable[click.Command], others: Iterable[str]) -> None:

@@ -40,9 +40,7 @@ Examples:
 @options.option("--neighbours", type=click.IntRange(1), help="itemknn: neighbours per item.")
 @options.option("--l2", type=float, help="ease: L2 regularisation.  [default: by the number of events]")
 @options.option("--keep-seen", is_flag=True, help="Also propose items that are in the user's history.")
-@options.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="File: .parquet, .jsonl or .jsonl.gz."
-)
+@options.option("-o", "--out", required=True, type=options.PATH, help="File: .parquet, .jsonl or .jsonl.gz.")
 @options.force_option
 @options.json_option
 @options.config_option

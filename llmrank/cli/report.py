@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from llmrank.cli.options import force_option, option
+from llmrank.cli.options import PATH, force_option, option
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
 @option("-o", "--out", default=None, type=click.Path(path_type=Path, dir_okay=False), help="HTML file to write.")
 @option(
     "--figures",

@@ -22,9 +22,7 @@ Examples:
 """,
 )
 @click.argument("candidates", type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz; or a folder."
-)
+@click.option("-o", "--out", required=True, type=options.PATH, help="Parquet, .jsonl or .jsonl.gz; or a folder.")
 @options.settings_options(PromptSettings, "prompt and method", here=RERANK_HELP)
 @options.settings_options(ModelSettings, "model")
 @options.settings_options(Limits, "cost")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from llmrank.cli.options import json_option, option
+from llmrank.cli.options import PATH, json_option, option
 from llmrank.cli.output import show_json
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @option("--user", default=None, help="Show everything about this user (or case id).")
 @option("--worst", default=None, type=click.IntRange(1), help="Show the N Cases that lost most against recall order.")
 @option("--groups", is_flag=True, help="Show gains by history, popularity and recall position.")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from llmrank.cli.options import force_option, json_option, option
+from llmrank.cli.options import PATH, force_option, json_option, option
 from llmrank.cli.output import show_json
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.session import default_store
@@ -45,7 +45,7 @@ def stats(path: Path, as_json: bool) -> None:
 
 
 @store.command(name="export")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @_store_option
 @force_option
 def export_to(file: Path, path: Path, overwrite: bool) -> None:

@@ -77,7 +77,7 @@ def describe_command(
 def _text(name: str, value: object) -> str:
     shares = name in ("density", "equal_timestamps", "attributes")
     if isinstance(value, dict):
-        return "  ".join(f"{key}: {part:.1%}" if shares else f"{key}: {part:,g}" for key, part in value.items())
+        return "  ".join(f"{key}: {part:.1%}" if shares else f"{key}: {part:,.10g}" for key, part in value.items())
     if isinstance(value, list):
         return " ".join(map(str, value))
     if isinstance(value, tuple):

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -62,6 +64,14 @@ def test_describe_ones_own(tmp_path: Path) -> None:
         run("describe", str(tmp_path), "--column", "item")
     with pytest.raises(InputError, match="the item has two names, sku and asin"):
         run("describe", str(tmp_path), "--column", "item=sku", "--column", "item=asin")
+
+
+def test_counts_above_a_million_are_written_out(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("id,title\n0,A film\n")
+    events = 1_234_567
+    columns = {"user": pa.repeat("0", events), "item": pa.repeat("0", events), "rating": pa.repeat(5.0, events)}
+    pq.write_table(pa.table(columns), tmp_path / "ratings.parquet")
+    assert "5: 1,234,567" in run("describe", str(tmp_path))
 
 
 def test_names_can_be_copied_from_a_narrow_terminal(

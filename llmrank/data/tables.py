@@ -514,43 +514,37 @@ def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quo
             strings_can_be_null=True,
         ),
     )
-    if quoted:
-        _refuse_open_quotes(path, delimiter)
     return Table(path, data, _lines(path, len(data), delimiter, quoted=quoted, above=above))
-
-
-def _refuse_open_quotes(path: Path, delimiter: str) -> None:
-    """Raise InputError if text follows a closing quote, or a quote is never closed: Arrow would garble the value."""
-    with open_binary(path) as file:
-        if not any(b'"' in line for line in file):
-            return
-    blanks, end = re.compile(r'" +(?=[,;|\t\r\n])'), 0  # blanks after a value are harmless
-    with open_binary(path) as file:
-        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-        reader = csv.reader((blanks.sub('"', line) for line in text), delimiter=delimiter, strict=True)
-        try:
-            for _ in reader:
-                end = reader.line_num
-        except csv.Error as error:
-            problem = f"text follows a closing quote, or a quote is never closed ({error})"
-            hint = "enclose a value that contains quotes in quotes, and double each quote inside it"
-            raise InputError(problem, path=path, line=end + 1, hint=hint) from error
 
 
 def _lines(path: Path, rows: int, delimiter: str, *, quoted: bool, above: int) -> Lines:
     """Return the line on which each row begins, after `above` lines of header. It differs from the row's number if
-    there are blank lines or values with line breaks."""
-    usual = range(above + 1, sys.maxsize)
+    there are blank lines or values with line breaks.
+
+    Raises InputError if text follows a closing quote, or a quote is never closed: Arrow would garble the value.
+    """
+    count, has_quotes = 0, False
     with open_binary(path) as file:
-        if sum(1 for _ in file) == rows + above:
-            return usual
+        for line in file:
+            count, has_quotes = count + 1, has_quotes or (quoted and b'"' in line)
+    usual, shifted = range(above + 1, sys.maxsize), count != rows + above
+    if not shifted and not has_quotes:
+        return usual
     starts, end = list[int](), 0
-    with open_binary(path) as file, suppress(csv.Error):
+    with open_binary(path) as file:
         text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-        reader = csv.reader(text, delimiter=delimiter, quoting=_quoting(quoted))
-        for fields in reader:
-            starts += [end + 1] if fields else []
-            end = reader.line_num
+        blanks = re.compile(r'" +(?=[,;|\t\r\n])')  # blanks after a value are harmless
+        kept = (blanks.sub('"', line) for line in text) if has_quotes else text
+        reader = csv.reader(kept, delimiter=delimiter, quoting=_quoting(quoted), strict=has_quotes)
+        try:
+            for fields in reader:
+                starts += [end + 1] if fields and shifted else []  # a number per row is much for a large table
+                end = reader.line_num
+        except csv.Error as error:
+            if has_quotes:
+                problem = f"text follows a closing quote, or a quote is never closed ({error})"
+                hint = "enclose a value that contains quotes in quotes, and double each quote inside it"
+                raise InputError(problem, path=path, line=end + 1, hint=hint) from error
     return np.array(starts[above:]) if len(starts) == rows + above else usual
 
 

@@ -81,5 +81,5 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value))
     if isinstance(value, tuple):
-        return " to ".join(f"{part:g}" for part in value)
+        return " to ".join(f"{part:,.10g}" for part in value)
     return f"{value:.2%}" if shares and value is not None else shown(value)

@@ -61,7 +61,8 @@ def _day(seconds: float) -> str:
 
 def _histogram(ratings: NDArray[np.float64]) -> dict[str, int]:
     values, counts = np.unique(ratings, return_counts=True)
-    return {f"{value:.15g}": count for value, count in zip(values.tolist(), counts.tolist(), strict=True)}
+    names = ("unknown" if np.isnan(value) else f"{value:.15g}" for value in values)
+    return dict(zip(names, counts.tolist(), strict=True))
 
 
 def _equal_timestamps(events: Interactions) -> float:

@@ -74,10 +74,11 @@ def test_counts_above_a_million_are_written_out(tmp_path: Path) -> None:
     assert "5: 1,234,567" in run("describe", str(tmp_path))
 
 
-def test_ratings_of_seven_digits_stay_distinct(tmp_path: Path) -> None:
+def test_ratings_of_seven_digits_stay_distinct_and_unknown_ones_are_named_so(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text("id,title\n0,A film\n")
-    (tmp_path / "events.csv").write_text("user,item,rating\na,0,1234567\nb,0,1234568\n")
-    assert json.loads(run("describe", str(tmp_path), "--json"))["ratings"] == {"1234567": 1, "1234568": 1}
+    (tmp_path / "events.csv").write_text("user,item,rating\na,0,1234567\nb,0,1234568\nc,0,\n")
+    ratings = json.loads(run("describe", str(tmp_path), "--json"))["ratings"]
+    assert ratings == {"1234567": 1, "1234568": 1, "unknown": 1}
     assert "1 to 1,234,568" in run("describe", str(tmp_path))
 
 

@@ -43,7 +43,7 @@ def test_a_wrong_name_says_what_is_right(text, said):
     with pytest.raises(InputError) as error:
         parse_measure(text)
     assert said in str(error.value)
-    assert error.value.field == "measure"
+    assert error.value.field == "measures"
 
 
 def test_a_range_names_every_cutoff_once():
@@ -56,4 +56,4 @@ def test_a_range_names_every_cutoff_once():
 def test_a_wrong_list_says_what_is_right(text):
     with pytest.raises(InputError, match="hint:") as error:
         parse_measures(text)
-    assert error.value.field == "measure"
+    assert error.value.field == "measures"

@@ -289,21 +289,30 @@ def _start(day: str) -> float:
     raise InputError(f"{day!r} is not a day", field="before", hint="write 2023-10-01, 2023-10 or 2023")
 
 
-SAID: Mapping[Recall, tuple[str, str, str]] = {
-    "titles": (
+@dataclass(frozen=True, slots=True)
+class _Recalled:
+    """The words for one kind of recall."""
+
+    row: str
+    done: str
+    """The claim if it is above chance."""
+    undone: str
+    """What there is no sign of otherwise."""
+
+
+SAID: Mapping[Recall, _Recalled] = {
+    "titles": _Recalled(
         "titles completed from their first half",
         "titles are completed from their first half",
         "it completes titles",
     ),
-    "ids": ("titles given for their ids", "titles are given for their ids", "it knows titles by their ids"),
-    "next": (
+    "ids": _Recalled("titles given for their ids", "titles are given for their ids", "it knows titles by their ids"),
+    "next": _Recalled(
         "next events of users named",
         "users' next events are named more often than later ones",
         "it knows which event of a user comes next",
     ),
 }
-"""The words for each kind of recall: of its row, the claim if it is above chance, and what there is no sign of
-otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,7 +419,7 @@ class _Answers:
 
     def shares(self) -> Iterator[AuditRow]:
         """Yield the share of right answers; for `titles`, also that of the most and the least popular third."""
-        row, *_ = SAID[self.name]
+        row = SAID[self.name].row
         yield self._share(row, np.ones(len(self.cases), dtype=np.bool_))
         if self.name == "titles" and self.popularity:
             counts = np.array([self.popularity.get(case.relevant[0], 0) for case in self.cases])
@@ -430,7 +439,7 @@ class _Answers:
         """
         hits, chances = self.hits, self.chances
         most = max(1 / len(others) for others in self.later) if self.later else 1 / max(1, len(hits) - 1)
-        row = mean_row(f"{SAID[self.name][0]}, minus chance", hits - chances, self.users, (-most, 1), 0.0)
+        row = mean_row(f"{SAID[self.name].row}, minus chance", hits - chances, self.users, (-most, 1), 0.0)
         drawn, generator = list[NDArray[np.intp]](), np.random.default_rng(0)
         places = {case.relevant[0]: at for at, case in enumerate(self.cases)}
         answers = np.array([places.get(one or "", -1) for one in self.said])
@@ -448,10 +457,9 @@ class _Answers:
 def _claim(name: Recall, share: AuditRow, test: AuditRow) -> str:
     low, high = share.ci95 or (0.0, 1.0)
     numbers = f"{share.value or 0:.0%} of {share.cases}, {low:.0%} to {high:.0%}, by chance {share.chance or 0:.1%}"
-    _, done, undone = SAID[name]
     if test.direction > 0:
-        return f"{done} ({numbers}, {p_is(test.p, 'p (Holm)')})"
-    return f"no sign that {undone} ({numbers})"
+        return f"{SAID[name].done} ({numbers}, {p_is(test.p, 'p (Holm)')})"
+    return f"no sign that {SAID[name].undone} ({numbers})"
 
 
 def _before(run: Run, dated: Dated) -> tuple[tuple[AuditRow, ...], tuple[AuditRow, ...]]:

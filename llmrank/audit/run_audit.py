@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from importlib import import_module
 from operator import add
 from pathlib import Path
 from typing import Any
 
 from llmrank.audit import READS_RUNS, Audit
+from llmrank.audit.consistency import plan_consistency
+from llmrank.audit.history import plan_history
+from llmrank.audit.identifiers import plan_identifiers
+from llmrank.audit.injection import plan_injection
+from llmrank.audit.memorisation import plan_memorisation
 from llmrank.audit.options import OPTIONS, AuditName
+from llmrank.audit.paraphrase import plan_paraphrase
 from llmrank.audit.plan import AuditPlan
+from llmrank.audit.position import plan_position
+from llmrank.audit.prior import plan_prior
+from llmrank.audit.thinking import plan_thinking
+from llmrank.audit.variance import plan_variance
 from llmrank.errors import InputError, nearest
 from llmrank.evaluation.cases import CaseSource
 from llmrank.evaluation.evaluate import CostEstimate, Evaluation, compose
 from llmrank.evaluation.settings import gather, settings_of
 from llmrank.run import Run
+
+PLANS: Mapping[AuditName, Callable[[Evaluation, Any], AuditPlan]] = {
+    "position": plan_position,
+    "consistency": plan_consistency,
+    "history": plan_history,
+    "injection": plan_injection,
+    "prior": plan_prior,
+    "identifiers": plan_identifiers,
+    "memorisation": plan_memorisation,
+    "paraphrase": plan_paraphrase,
+    "thinking": plan_thinking,
+    "variance": plan_variance,
+}
+"""The planner of each audit. It takes an evaluation and the audit's options, and raises InputError if they do not
+suit the audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +84,8 @@ class AuditEvaluation:
 
 def compose_audit(name: AuditName, cases: CaseSource, **arguments: Any) -> AuditEvaluation:
     """Build an audit from the arguments of `run_audit`. Raises InputError if they do not suit the audit."""
-    if name not in OPTIONS:
-        hint, near = f"use one of {', '.join(OPTIONS)}", nearest(name, OPTIONS)
+    if name not in PLANS:
+        hint, near = f"use one of {', '.join(PLANS)}", nearest(name, PLANS)
         if name in READS_RUNS:
             hint, near = f"it needs only a finished Run: `from llmrank.audit import {name}`, then {name}(run)", ""
         raise InputError(f"no audit {name!r} with model calls{near}", field="name", hint=hint)
@@ -69,15 +93,13 @@ def compose_audit(name: AuditName, cases: CaseSource, **arguments: Any) -> Audit
     own = {setting: arguments.pop(setting) for setting in names[name] if setting in arguments}
     options = gather(OPTIONS[name], own)
     for setting in arguments:
-        if whose := [one for one in OPTIONS if setting in names[one]]:
+        if whose := [one for one in PLANS if setting in names[one]]:
             hint = f"omit it; it belongs to {' and '.join(whose)}"
             raise InputError(f"{name} has no such option", field=setting, hint=hint)
     evaluation = compose(cases, beside=names[name], **arguments)
     if evaluation.cases.task != "ranking":
         raise InputError(f"{name} audits only rankings", field="prompt", hint="choose a prompt that ranks candidates")
-    # The module of each audit has its planner; it raises InputError if evaluation or options do not suit the audit.
-    planner = vars(import_module(f"llmrank.audit.{name}"))[f"plan_{name}"]
-    return AuditEvaluation(name, evaluation, planner(evaluation, options))
+    return AuditEvaluation(name, evaluation, PLANS[name](evaluation, options))
 
 
 def run_audit(name: AuditName, cases: CaseSource, *, out: str | Path | None = None, **arguments: Any) -> Audit:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
@@ -261,10 +261,20 @@ class Spending:
     """What calls without a usable answer may have been billed for."""
 
     def __add__(self, other: Spending) -> Spending:
-        return Spending(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+        return Spending(
+            self.requests + other.requests,
+            self.usage + other.usage,
+            self.of_batches + other.of_batches,
+            self.doubtful + other.doubtful,
+        )
 
     def __sub__(self, other: Spending) -> Spending:
-        return Spending(*(getattr(self, one.name) - getattr(other, one.name) for one in fields(self)))
+        return Spending(
+            self.requests - other.requests,
+            self.usage - other.usage,
+            self.of_batches - other.of_batches,
+            self.doubtful - other.doubtful,
+        )
 
 
 @dataclass(frozen=True, slots=True)

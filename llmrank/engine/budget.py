@@ -13,7 +13,7 @@ from llmrank.prices import Tariff
 from llmrank.rankers.prompt import most_tokens
 from llmrank.types import Backend, Message, Request, Response, Spending, Usage
 
-NOTHING = Usage()
+NOTHING, ONE_REQUEST = Usage(), Spending(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Budget:
     ) -> None:
         """`batch` says that calls go through a Batch API and are billed at its price."""
         self.bounds, self.tariff, self.batch = bounds, tariff, batch
+        self._is_bounded = bounds != Bounds()
         self._count_tokens = count_tokens
         self.spent = Spending()
         self._in_flight = 0
@@ -99,9 +100,8 @@ class Budget:
         If the bound could be exceeded, calls wait in order while others in flight may still free some of it. When none
         is in flight, BoundReachedError is raised, and from then on always.
         """
-        if self.bounds == Bounds():
-            most = NOTHING
-        else:
+        most = NOTHING
+        if self._is_bounded:
             most = self.most(request)
             async with self._turn:
                 while self._in_flight and (self._one_at_a_time or self._exceeded_bound(most)):
@@ -114,17 +114,17 @@ class Budget:
                     f"{count_of(self.spent.requests, 'request')}, {self.describe()}\n"
                     "  hint: all answers are saved; the same command continues, with a fresh budget or a higher bound"
                 )
-        self.spent += Spending(1)
+            self._reserved += most
+        self.spent += ONE_REQUEST
         self._in_flight += 1
-        self._reserved += most
         return most
 
     def release(self, reserved: Usage, spent: Spending, *, answered: bool) -> None:
         """Count what a finished call has used, and release its reservation."""
         self._in_flight -= 1
         self._one_at_a_time &= not answered
-        self._reserved -= reserved
-        if reserved != NOTHING:
+        if self._is_bounded:
+            self._reserved -= reserved
             over, known = spent.usage - reserved, self._excess
             self._excess = Usage(
                 max(known.prompt_tokens, over.prompt_tokens), 0, max(known.completion_tokens, over.completion_tokens)

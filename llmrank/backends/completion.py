@@ -47,6 +47,10 @@ INCOMPLETE = re.compile(
 """Finish reasons of incomplete answers, whose text must not be used."""
 EVENTS = re.compile(r"\s{0,9}(?:(?::|event:|id:|retry:)[^\n]*\n\s{0,9}){0,99}data:")
 """The start of a stream of server-sent events."""
+DECODERS = (json.JSONDecoder(strict=False), json.JSONDecoder(strict=False, parse_int=float))
+"""Decoders to try in turn; `json.loads` would make one for each answer. Not strict: a raw line break in a string is
+invalid JSON, but unambiguous. The second allows for integers with thousands of digits, perhaps in a field that does not
+matter."""
 
 
 def at(value: object, kind: type[Kind], *path: str) -> Kind | None:
@@ -69,11 +73,9 @@ def number_at(value: object, *path: str) -> float | None:
 
 def json_value(text: str) -> Json:
     """Return the JSON value of a text; None if it is invalid or nested too deeply to parse."""
-    # The second attempt allows for integers with thousands of digits, perhaps in a field that does not matter.
-    for parse_int in (None, float):
+    for decoder in DECODERS:
         try:
-            # Not strict: a raw line break in a string is invalid JSON, but unambiguous.
-            return json.loads(text, parse_int=parse_int, strict=False)
+            return decoder.decode(text)
         except (ValueError, RecursionError):
             continue
     return None
@@ -212,37 +214,41 @@ def _read_parts(parts: Sequence[object]) -> tuple[str, str, str]:
 def _text(value: object, name: str, faults: Counter[str]) -> str:
     if isinstance(value, str):
         return value
-    faults[name] += value is not None
+    if value is not None:
+        faults[name] += 1
     return ""
 
 
 def _usage(usage: object, faults: Counter[str]) -> Usage:
     """Return the token counts; all zero if either of the two that are billed is invalid, so that a budget does not
     trust the rest."""
+    if not isinstance(usage, dict):
+        faults["usage"] += usage is not None
+        return Usage()
     wrong = False
 
-    def number(*path: str) -> int:
+    def number(count: object) -> int:
         nonlocal wrong
-        count = number_at(usage, *path)
-        if count is not None and 0 <= count <= MAX_TOKENS and count % 1 == 0:
-            return int(count)
-        wrong |= at(usage, object, *path) is not None
+        if (valid := number_at(count)) is not None and 0 <= valid <= MAX_TOKENS and valid % 1 == 0:
+            return int(valid)
+        wrong |= count is not None
         return 0
 
-    prompt, completion = number("prompt_tokens"), number("completion_tokens")
+    billed = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    prompt, completion = map(number, billed)
     # If only one of the two is given, the total cannot be known.
-    half = (at(usage, object, "prompt_tokens") is None) != (at(usage, object, "completion_tokens") is None)
-    unpaid = wrong or half or not (usage is None or isinstance(usage, dict))
-    cached = number("prompt_tokens_details", "cached_tokens")
-    reasoning = number("completion_tokens_details", "reasoning_tokens")
+    unpaid = wrong or (billed[0] is None) != (billed[1] is None)
+    cached = number(at(usage, object, "prompt_tokens_details", "cached_tokens"))
+    reasoning = number(at(usage, object, "completion_tokens_details", "reasoning_tokens"))
     if cached > prompt:
         wrong, cached = True, 0
-    if prompt and (total := number("total_tokens")):
+    if prompt and (total := number(usage.get("total_tokens"))):
         # Some (xAI, Gemini) bill reasoning tokens that are not among the completion tokens; the total includes them.
         completion = max(completion, total - prompt)
     elif reasoning > completion:
         completion += reasoning
-    faults["usage"] += unpaid or wrong
+    if unpaid or wrong:
+        faults["usage"] += 1
     return Usage() if unpaid else Usage(prompt, cached, completion, reasoning)
 
 

@@ -266,7 +266,9 @@ class OpenAIBackend(BaseBackend):
             sent = dialect.body(request, ids)
             try:
                 body = await self.read_object(await self.endpoint.call("POST", COMPLETIONS, sent), sent)
-                response = self._read(body, request if "logprobs" in sent else replace(request, labels=()), sent, ids)
+                seconds, left_out = time.monotonic() - started, dialect.missing(request)
+                asked = request if "logprobs" in sent or not request.labels else replace(request, labels=())
+                response = self._read(body, asked, sent, ids, seconds=seconds, left_out=left_out)
             except UnsupportedError as error:
                 self._sent_beside += 1
                 if self.dialect.concessions == known:
@@ -276,8 +278,6 @@ class OpenAIBackend(BaseBackend):
                 continue
             if dialect is not self.dialect:
                 self.dialect.adopt(dialect)
-            seconds, left_out = time.monotonic() - started, dialect.missing(request)
-            response = replace(response, seconds=seconds, left_out=left_out)
             return cut_at(response, request.sampling.stop) if "stop" in dialect.left_out else response
 
     async def _accepts_others(self, request: Request) -> bool:
@@ -304,8 +304,8 @@ class OpenAIBackend(BaseBackend):
         """Return the Response in a status and body that came through a batch. Raises as `answer` does, but any refusal
         not related to the key is attributed to this request."""
         answered = await self.read_object(Reply(status, {}, body, ""), {})
-        response = self._read(answered, request, self.dialect.body(request), ())
-        return replace(response, left_out=self.dialect.missing(request))
+        sent, left_out = self.dialect.body(request), self.dialect.missing(request)
+        return self._read(answered, request, sent, (), left_out=left_out)
 
     async def read_object(self, reply: Reply, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON object in a reply; raise the error that its status means, or TransientError if there is
@@ -322,7 +322,16 @@ class OpenAIBackend(BaseBackend):
         """Close the connections."""
         await self.endpoint.close()
 
-    def _read(self, body: dict[str, Any], request: Request, sent: Mapping[str, Any], ids: Sequence[int]) -> Response:
+    def _read(
+        self,
+        body: dict[str, Any],
+        request: Request,
+        sent: Mapping[str, Any],
+        ids: Sequence[int],
+        *,
+        seconds: float = 0.0,
+        left_out: str = "",
+    ) -> Response:
         """Return the Response in the answer to the body `sent`. `ids` are the token ids of the labels, if sent."""
         try:
             response = read_completion(body, request.labels, ids, faults=self.endpoint.faults)
@@ -331,7 +340,7 @@ class OpenAIBackend(BaseBackend):
         self._has_answered, self._refusals = True, 0
         # The key may have been split across parts of the text.
         text, reasoning = (self.endpoint.mask(one, sent) for one in (response.text, response.reasoning))
-        response = replace(response, text=text, reasoning=reasoning)
+        response = replace(response, text=text, reasoning=reasoning, seconds=seconds, left_out=left_out)
         self._watch.see(request, sent, body, response)
         return response
 

@@ -251,6 +251,7 @@ class Endpoint:
         if self.url.startswith("https:") and (wrong := _certificate_warning()):
             say(wrong)
         self._urls: dict[str, URL] = {}
+        self._deadlines = _Deadlines()
         connect = min(timeout, CONNECT_SECONDS)
         self._no_read_timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect)
         self._read_timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=timeout)
@@ -273,6 +274,7 @@ class Endpoint:
 
     async def close(self) -> None:
         """Close the connections."""
+        self._deadlines.close()
         await self._session.close()
 
     async def call(
@@ -377,9 +379,11 @@ class Endpoint:
         """The only place where a call can fail: exceptions of the HTTP stack become TransientErrors of this call."""
         if len(self._session.cookie_jar) > MAX_COOKIES:
             self._session.cookie_jar.clear()
+        limit = asyncio.timeout(None)
         try:
             url = self._urls.get(path) or self._urls.setdefault(path, self._full_url(path))
-            async with _time_limit(timeout):
+            async with limit:
+                self._deadlines.add(limit, timeout)
                 for _ in range(MAX_REDIRECTS):
                     async with self._session.request(
                         method,
@@ -421,6 +425,8 @@ class Endpoint:
         except (aiohttp.ClientError, OSError, EOFError) as error:
             text = f"the connection to {self.url} broke ({self._reason(error)})"
             raise TransientError(text, kind="connection") from error
+        finally:
+            self._deadlines.remove(limit)
 
     def _reason(self, error: Exception) -> str:
         # aiohttp's own text starts with a status and repeats the URL.
@@ -446,24 +452,43 @@ class Endpoint:
         return there if there.host == here.host and same else None
 
 
-@asynccontextmanager
-async def _time_limit(seconds: float | None) -> AsyncGenerator[None]:
-    """Raise TimeoutError after that many seconds, as `asyncio.timeout` does. If this process itself was stalled when
-    they ended (suspended, or waiting for a disk), first read what has arrived meanwhile, since it is billed."""
-    loop = asyncio.get_running_loop()
-    due = loop.time() + (seconds or 0.0)
+class _Deadlines:
+    """The deadlines of the calls in flight. They share one timer: one for each call would cost a tenth of the call."""
 
-    def expire() -> None:
-        now = loop.time()
-        limit.reschedule(now + GRACE if now - due > STALLED else now)
+    def __init__(self) -> None:
+        self._due: dict[asyncio.Timeout, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
-    async with asyncio.timeout(None) as limit:
-        timer = None if seconds is None else loop.call_at(due, expire)
-        try:
-            yield
-        finally:
-            if timer is not None:
-                timer.cancel()
+    def add(self, limit: asyncio.Timeout, seconds: float | None) -> None:
+        """Let the timeout expire after that many seconds (None: never), unless it is removed before."""
+        if seconds is None:
+            return
+        due = self._due[limit] = asyncio.get_running_loop().time() + seconds
+        if self._timer is None or due < self._timer.when():
+            self._watch()
+
+    def remove(self, limit: asyncio.Timeout) -> None:
+        """Forget the timeout of a call that has ended."""
+        self._due.pop(limit, None)
+
+    def close(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _watch(self) -> None:
+        self.close()
+        first = min(self._due.values(), default=None)
+        self._timer = None if first is None else asyncio.get_running_loop().call_at(first, self._expire)
+
+    def _expire(self) -> None:
+        """End the calls that are due. If this process itself was stalled (suspended, or waiting for a disk), they first
+        read what has arrived meanwhile, since it is billed."""
+        now = asyncio.get_running_loop().time()
+        for limit in [limit for limit, due in self._due.items() if due <= now]:
+            due = self._due.pop(limit)
+            limit.reschedule(now + GRACE if now - due > STALLED else now)
+        self._watch()
 
 
 def _is_broken_handshake(error: Exception) -> bool:

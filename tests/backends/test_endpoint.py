@@ -13,6 +13,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -728,6 +729,21 @@ async def test_an_answer_that_came_while_this_process_stood_still_is_not_given_u
         assert len((await answer).text) == 1 << 20
         await backend.close()
         server.shutdown()
+
+
+async def test_each_call_has_its_own_timeout() -> None:
+    slow = replace(good("late"), hang=1.0)
+    async with ScriptedServer(slow, slow, slow, slow) as server:
+        endpoint = Endpoint(Address.of(server.base_url), KEY, timeout=60.0)
+        calls = [endpoint.call("POST", "chat/completions", {}, timeout=timeout) for timeout in (None, 0.3, 0.1, 30.0)]
+        replies = await asyncio.gather(*calls, return_exceptions=True)
+        assert [isinstance(reply, TransientError) and reply.kind for reply in replies] == [
+            False,
+            "timeout",
+            "timeout",
+            False,
+        ]
+        await endpoint.close()
 
 
 async def test_a_silent_endpoint_is_given_up_after_the_timeout() -> None:

@@ -53,11 +53,13 @@ KEYS_AT_ONCE = 500
 UNWRITABLE = "make the file and its folder writable, or name another with --store"
 FLOATS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _JOINED = "FROM response JOIN backend ON backend.id = backend"
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+"""Made once: `json.dumps` would make one for each text."""
 
 
 def canonical_json(value: object) -> str:
     """Return JSON with sorted keys, no spaces and ASCII only: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def request_key(identity: Mapping[str, str], request: Request) -> str:

@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from http.cookies import CookieError
 from pathlib import Path
@@ -266,7 +265,7 @@ class Endpoint:
             response_class=_Response,
             cookie_jar=aiohttp.CookieJar(unsafe=True),
             # ASCII, since an earlier answer may contain a lone surrogate, which UTF-8 cannot encode.
-            json_serialize=partial(json.dumps, separators=(",", ":")),
+            json_serialize=json.JSONEncoder(separators=(",", ":")).encode,
             # A small body may expand to gigabytes, so it is decompressed here, up to a limit.
             auto_decompress=False,
             proxy=proxy,

@@ -46,7 +46,9 @@ def in_seconds(time: float) -> float:
 
     Raises ValueError: the time is not in the years 1 to 9999.
     """
-    seconds = time / next((in_a_second for limit, in_a_second in TIME_UNITS if abs(time) > limit), 1)
+    seconds = time
+    if abs(time) > TIME_UNITS[-1][0]:  # rare; this runs for each event
+        seconds /= next(in_a_second for limit, in_a_second in TIME_UNITS if abs(time) > limit)
     if not YEAR_1 <= seconds < YEAR_10000:
         raise ValueError(time)
     return seconds

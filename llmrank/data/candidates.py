@@ -6,7 +6,6 @@ calls have been paid for. The Cases are then read in batches. Memory use: one ba
 
 from __future__ import annotations
 
-import math
 import re
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -41,8 +40,6 @@ from llmrank.types import Case, Event
 
 ROWS_AT_ONCE, OBJECTS_AT_ONCE = 1024, 64
 """Rows per batch, and how many of them are converted to Python objects at a time."""
-MOST_KEPT = 32 << 20
-"""Bytes of JSON lines whose rows stay in memory once they are checked, so that they are not parsed again."""
 FAULTS_SHOWN = 20
 _RERANKED = frozenset(RERANKED_FIELDS)
 
@@ -238,7 +235,6 @@ class CandidateFile:
             answered: Whether each row must have a `response` (null if the system gave no answer).
             skip_bad_rows: Skip invalid rows and count them.
             keep: Hold every Case in memory, so that no row is read twice. For callers that need all Cases at once.
-                Otherwise, the Cases of the first `MOST_KEPT` bytes of JSON lines are held.
 
         Raises:
             InputError: the file cannot be read, a row is invalid (file, line, field, user and hint), or no relevant id
@@ -253,24 +249,18 @@ class CandidateFile:
             self._all_rows = partial(_numbered, arrow_table(source, self.path).to_batches(max_chunksize=ROWS_AT_ONCE))
         self._truth: Truth = truth
         self._bad: set[int] = set()
-        self._keep = keep and truth != "ignored"
-        self._kept: list[CandidateRow] = []
-        self._kept_until: float = math.inf
-        """The last line whose row would be in `_kept`; infinite if all are."""
+        self._kept: list[CandidateRow] | None = [] if keep and truth != "ignored" else None
         self._stamp = self._file_stamp()
         self.summary = self._check(answered, skip_bad_rows)
 
     def __iter__(self) -> Iterator[CandidateRow]:
-        if not self._keep:
-            self._refuse_change()
-        yield from (row for row in self._kept if row.line not in self._bad)
-        if self._kept_until == math.inf:
+        if self._kept is not None:
+            yield from (row for row in self._kept if row.line not in self._bad)
             return
         reader = RowReader(self.path, truth=self._truth)
         for rows in self.raw_rows():
-            if rows.lines and rows.lines[-1] > self._kept_until:
-                for line, fields in rows.objects(self.path, columns=self._truth != "ignored"):
-                    yield reader.read(fields, line)
+            for line, fields in rows.objects(self.path, columns=self._truth != "ignored"):
+                yield reader.read(fields, line)
 
     def __len__(self) -> int:
         return self.summary.rows
@@ -284,17 +274,14 @@ class CandidateFile:
 
         Raises InputError: the file has changed since it was checked.
         """
-        self._refuse_change()
+        if self._file_stamp() != self._stamp:
+            hint = "start again with the current file"
+            raise InputError("the file has changed since it was checked", path=self.path, hint=hint)
         for rows in self._all_rows():
             if self._bad.isdisjoint(rows.lines):
                 yield rows
             else:
                 yield rows.keep([line not in self._bad for line in rows.lines])
-
-    def _refuse_change(self) -> None:
-        if self._file_stamp() != self._stamp:
-            hint = "start again with the current file"
-            raise InputError("the file has changed since it was checked", path=self.path, hint=hint)
 
     def _file_stamp(self) -> tuple[int, int]:
         if not isinstance(self.path, Path):
@@ -306,12 +293,8 @@ class CandidateFile:
         summary, faults, hashes = CandidateSummary(), list[InputError](), array("q")
         # Relevant ids and candidate ids for the error message, collected until the first relevant id is a candidate.
         wanted, proposed = set[str](), set[str]()
-        reader, room = RowReader(self.path, truth=self._truth, answered=answered), MOST_KEPT
+        reader = RowReader(self.path, truth=self._truth, answered=answered)
         for number, rows in enumerate(self._all_rows()):
-            if not self._keep and self._kept_until == math.inf:
-                room -= sum(map(len, rows.raw)) if isinstance(rows.raw, list) else MOST_KEPT + 1
-                if room < 0:
-                    self._kept_until = rows.lines[0] - 1
             if number == 0:
                 self._refuse_table(rows)
                 refuse_same_names(rows.names, self.path)
@@ -365,7 +348,7 @@ class CandidateFile:
                 self._leave_out(line, error, faults)
                 continue
             summary.reranked_fields.update(_RERANKED.intersection(fields))
-            if line <= self._kept_until:
+            if self._kept is not None:
                 self._kept.append(row)
             yield row.case
 

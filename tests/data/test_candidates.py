@@ -19,7 +19,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from llmrank.data import candidates
 from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS, RowReader, Truth, case_row, parquet_schema
 from llmrank.data.candidate_writing import case_table, check_free, write_cases
 from llmrank.data.candidates import BadRowsError, CandidateFile, file_format, read_cases
@@ -367,22 +366,6 @@ def test_all_faults_are_listed_and_the_other_rows_can_be_used(suffix: str, tmp_p
     assert list(CandidateFile(path, skip_bad_rows=True, keep=True)) == list(found)
     assert (found.summary.rows, found.summary.skipped_rows) == (2, 31)
     assert "31 invalid rows are skipped." in found.summary.notes()
-
-
-def test_rows_are_read_again_only_beyond_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "candidates.jsonl"
-    lines = [json.dumps({"user_id": user, "candidates": [{"item_id": "1", "title": "Heat"}]}) for user in range(3000)]
-    lines[7] = lines[1500] = lines[2999] = "{}"
-    path.write_text("\n".join(lines))
-    whole = CandidateFile(path, truth="ignored", skip_bad_rows=True)
-    assert all(row is again for row, again in zip(whole, whole, strict=True))
-    monkeypatch.setattr(candidates, "MOST_KEPT", path.stat().st_size // 2)
-    found = CandidateFile(path, truth="ignored", skip_bad_rows=True)
-    assert list(found) == list(whole) and len(list(found)) == 2997
-    assert [row is again for row, again in zip(found, found, strict=True)] == [True] * 1023 + [False] * 1974
-    path.write_text("\n".join(reversed(lines)))
-    with pytest.raises(InputError, match="has changed since"):
-        next(iter(whole))
 
 
 @pytest.mark.parametrize("truth", ["checked", "ignored"])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from llmrank.audit import READS_RUNS, Audit
-from llmrank.audit.consistency import plan_consistency
+from llmrank.audit.consistency import consistency, plan_consistency
 from llmrank.audit.history import plan_history
 from llmrank.audit.identifiers import plan_identifiers
 from llmrank.audit.injection import plan_injection
@@ -18,7 +18,8 @@ from llmrank.audit.memorisation import plan_memorisation
 from llmrank.audit.options import OPTIONS, AuditName
 from llmrank.audit.paraphrase import plan_paraphrase
 from llmrank.audit.plan import AuditPlan
-from llmrank.audit.position import plan_position
+from llmrank.audit.popularity import popularity
+from llmrank.audit.position import plan_position, position
 from llmrank.audit.prior import plan_prior
 from llmrank.audit.thinking import plan_thinking
 from llmrank.audit.variance import plan_variance
@@ -87,7 +88,7 @@ def compose_audit(name: AuditName, cases: CaseSource, **arguments: Any) -> Audit
     if name not in PLANS:
         hint, near = f"use one of {', '.join(PLANS)}", nearest(name, PLANS)
         if name in READS_RUNS:
-            hint, near = f"it needs only a finished Run: `from llmrank.audit import {name}`, then {name}(run)", ""
+            hint, near = f"it needs only a finished Run: run_audit({name!r}, run)", ""
         raise InputError(f"no audit {name!r} with model calls{near}", field="name", hint=hint)
     names = {one: [setting.name for setting in settings_of(options)] for one, options in OPTIONS.items()}
     own = {setting: arguments.pop(setting) for setting in names[name] if setting in arguments}
@@ -102,10 +103,34 @@ def compose_audit(name: AuditName, cases: CaseSource, **arguments: Any) -> Audit
     return AuditEvaluation(name, evaluation, PLANS[name](evaluation, options))
 
 
-def run_audit(name: AuditName, cases: CaseSource, *, out: str | Path | None = None, **arguments: Any) -> Audit:
+def audit_runs(name: str, runs: Sequence[Run]) -> Audit:
+    """Return what an audit finds in finished Runs: `consistency` in several, `position` and `popularity` in one.
+
+    Raises InputError for any other audit, for another number of Runs, and for Runs that it cannot read.
+    """
+    if name not in READS_RUNS:
+        hint = "give it the Cases, and the settings of the method"
+        raise InputError(f"{name} calls the model, which finished Runs do not", field="cases", hint=hint)
+    if (len(runs) > 1) != (name == "consistency"):
+        number = "at least two Runs" if name == "consistency" else "one Run"
+        raise InputError(f"{name} needs {number}, got {len(runs)}", field="cases", hint=f"name {number}")
+    if name == "consistency":
+        return consistency(*runs)
+    return position(runs[0]) if name == "position" else popularity(runs[0])
+
+
+def run_audit(
+    name: AuditName | Literal["popularity"],
+    cases: CaseSource | Run | Sequence[Run],
+    *,
+    out: str | Path | None = None,
+    **arguments: Any,
+) -> Audit:
     """Evaluate variants of the same Cases, and return the findings about the method.
 
-    Repeating the call continues a stopped audit, or returns a finished one without new model calls.
+    Repeating the call continues a stopped audit, or returns a finished one without new model calls. Finished Runs are
+    only read, without model calls: by `position` and `popularity` (does the method favour popular items?) one Run, by
+    `consistency` several.
 
     Args:
         name: `position`: does the position in the prompt affect the ranking? `consistency`: does the method give the
@@ -114,7 +139,7 @@ def run_audit(name: AuditName, cases: CaseSource, *, out: str | Path | None = No
             position alone affect the ranking? `identifiers`: does the identifier scheme affect it? `memorisation`: has
             the model memorised the dataset? `paraphrase`: does the wording of the prompt affect the ranking?
             `thinking`: does reasoning improve it? `variance`: how much would the result vary if it were measured again?
-        cases: The Cases, as for `evaluate`.
+        cases: The Cases, as for `evaluate`; or finished Runs.
         out: Folder that holds one Run per variant; None: one folder per Run under `results/`.
         arguments: The audit's own options (see `llmrank.audit.options`), such as `last=5` for `history`
             or `wording=["mine.jinja"]` for `paraphrase`, and the other arguments of `evaluate`. The limits apply to
@@ -124,5 +149,10 @@ def run_audit(name: AuditName, cases: CaseSource, *, out: str | Path | None = No
         InputError: the audit does not suit this method or these Cases; and as `evaluate`.
         MissingError, BoundReachedError, KeyboardInterrupt: as `evaluate`.
     """
-    audit = compose_audit(name, cases, **arguments)
+    runs = [one for one in (cases if isinstance(cases, list | tuple) else [cases]) if isinstance(one, Run)]
+    if runs:
+        for setting in [*arguments, *(["out"] if out is not None else [])]:
+            raise InputError("it has no effect on a finished Run", field=setting, hint="omit it, or give Cases")
+        return audit_runs(name, runs)
+    audit = compose_audit(cast("AuditName", name), cast("CaseSource", cases), **arguments)
     return audit.audit(audit.run(out))

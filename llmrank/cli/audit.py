@@ -57,7 +57,7 @@ _out_option = option(
 
 def _read(name: AuditName, runs: Sequence[Path]) -> Audit:
     """Return the audit of finished Runs; refuses options of eval, which would have no effect."""
-    from llmrank.audit import consistency, position
+    from llmrank.audit.run_audit import audit_runs
     from llmrank.run import load_run
 
     context = click.get_current_context()
@@ -65,10 +65,7 @@ def _read(name: AuditName, runs: Sequence[Path]) -> Audit:
         given = context.get_parameter_source(f"{one.name}") is ParameterSource.COMMANDLINE
         if given and one.name not in ("runs", "as_json"):
             raise click.UsageError(f"{one.opts[0]} has no effect on a finished Run: omit it, or name no RUN")
-    if (len(runs) > 1) == (name == "position"):
-        raise click.UsageError("name one Run" if name == "position" else "name at least two Runs")
-    first, *others = map(load_run, runs)
-    return consistency(first, *others) if others else position(first)
+    return audit_runs(name, [load_run(run) for run in runs])
 
 
 def _add_command(name: AuditName, options: type) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import llmrank as lr
-from llmrank.audit import Audit, AuditRow
+from llmrank.audit import Audit, AuditRow, consistency, popularity, position
 from llmrank.audit.contrast import worth
 from llmrank.audit.run_audit import compose_audit
 from llmrank.errors import InputError
@@ -105,8 +106,34 @@ def test_what_would_say_nothing_is_refused_before_anything_is_asked(name: Any, m
 
 
 def test_an_audit_that_reads_a_run_is_found_where_it_is() -> None:
-    with pytest.raises(InputError, match=r"from llmrank.audit import popularity`, then popularity\(run\)"):
-        lr.run_audit("popularity", few_cases(2))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match=r"needs only a finished Run: run_audit\('popularity', run\)"):
+        lr.run_audit("popularity", few_cases(2))
+
+
+def test_finished_runs_are_only_read(tmp_path: Path) -> None:
+    seen = (lr.Event(few_cases(1)[0].candidates[0]),)
+    runs = [
+        lr.evaluate(
+            [replace(case, history=seen) for case in few_cases(4)],
+            ranker="random",
+            order=order,
+            out=tmp_path / order,
+            progress=False,
+        )
+        for order in ("shuffled", "shuffled-2")
+    ]
+    assert lr.run_audit("position", runs[0]) == position(runs[0])
+    assert lr.run_audit("popularity", runs[0]) == popularity(runs[0])
+    assert lr.run_audit("consistency", runs) == consistency(*runs)
+    for name, given, more, said in (
+        ("consistency", runs[0], {}, "consistency needs at least two Runs, got 1"),
+        ("position", runs, {}, "position needs one Run, got 2"),
+        ("history", runs[0], {}, "history calls the model, which finished Runs do not"),
+        ("position", runs[0], {"model": "any"}, "'model': it has no effect on a finished Run"),
+        ("position", runs[0], {"out": tmp_path / "new"}, "'out': it has no effect on a finished Run"),
+    ):
+        with pytest.raises(InputError, match=said):
+            lr.run_audit(cast("Any", name), given, **more)
 
 
 def test_an_unknown_setting_brings_the_options_of_the_audit_too() -> None:

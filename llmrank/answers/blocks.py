@@ -67,7 +67,7 @@ NOTATIONS = (
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
     Notation("number", "a Chinese numeral", re.compile(
-        rf"[*_\s]*+\(?第?([{HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名]:?\s*+"), "一、Heat"),
+        rf"[*_\s]*+\(?第?([{HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名](?![とはがのをも和与]):?\s*+"), "一、Heat"),
     Notation("roman", "a Roman numeral", re.compile(rf"{_DRESS}\(?([IVXLivxl]{{1,7}})[.):](?=\s)[*_\s]*+"), "II. Heat"),
     Notation("letter", "a letter", re.compile(rf"{_DRESS}[(\[]?([A-Za-z])(?:[.)\]:]|\]:)(?=\s)[*_\s]*+"), "B) Heat"),
     Notation("bullet", "a bullet", re.compile(

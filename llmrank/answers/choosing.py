@@ -65,6 +65,8 @@ def gather(
                 continue
             plain, gap, last = alone, 0, line.number
         else:
+            if plain and plain.described and block.lines and block.lines[0].value == 1:
+                plain.in_sentence = True  # Heat: they have seen it.⏎1. Fargo
             plain = None
             listing = lines(block.lines) if block.kind == "list" else read_rows(block, cell)
             if block.name:
@@ -86,18 +88,18 @@ def _words_around(text: str, listing: Listing) -> str:
     text = text[:2000]
     first, last = (listing.mentions[0].text, listing.mentions[-1].text) if listing.mentions else ("", "")
     before = text.partition(first)[0] if first and first in text else ""
-    behind = _lower_words(PARENTHESIS.sub(" ", _text_after_last(last, text))) if last and last in text else 0
+    behind = count_lower_words(PARENTHESIS.sub(" ", _text_after_last(last, text))) if last and last in text else 0
     if before.rstrip(' [(*"').endswith(":") and behind < 2:
         return ""
     for mention in listing.mentions[:50]:
         text = text.replace(mention.text, " ", 1)
-    return text if behind or _lower_words(text) > 3 else ""
+    return text if behind or count_lower_words(text) > 3 else ""
 
 
 PARENTHESIS = re.compile(r"\([^()]{0,200}\)")
 
 
-def _lower_words(text: str) -> int:
+def count_lower_words(text: str) -> int:
     return sum(word.lstrip("(:–—-")[:1].islower() for word in text.split())
 
 
@@ -460,6 +462,7 @@ def _grouped(listings: Sequence[Listing], expected: int) -> list[_Group]:
         if last and joins and _is_aside(last, group):
             continue
         if last and joins and _is_continuation(last, group):
+            last.listing.ambiguous |= last.listing.described and not listing.described  # remarks, then the ranking
             last.add(group)
         else:
             groups.append(group)

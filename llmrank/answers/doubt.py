@@ -343,8 +343,8 @@ def _is_discussion(listing: Listing, lines: Sequence[str]) -> bool:
         return False
     numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
     without_years = [_YEARS.sub("", words) for words in _text_after(own, lines)]
-    has_words = (any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years)
-    return all(has_words) and not numbered
+    has_words = [any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years]
+    return all(has_words[:-1] or has_words) and not numbered  # the last may be the conclusion
 
 
 _NUMBERED = re.compile(r"\W*\d")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice, pairwise
 
 from llmrank.answers.blocks import ORDINALS, RANK_NOUN, Block, Line, marker, word_set
-from llmrank.answers.choosing import gather
+from llmrank.answers.choosing import count_lower_words, gather
 from llmrank.answers.entry_forms import (
     CHAINED,
     ENTRY_FORMS,
@@ -154,7 +154,7 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         as_shown = first.kind != "rank" and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
         ranks = [found["rank"] for line in entries if (found := TRAILING_RANK.search(line.body[-20:]))]
         if not values or (as_shown and len(ranks) == len(entries)):
-            _sort_by_scores([line.body for line in entries], listing)  # 1. Heat - rank 3, as shown first
+            sort_by_scores([line.body for line in entries], listing)  # 1. Heat - rank 3, as shown first
         elif len(values) == len(entries) and not whole and not as_shown:
             sort_by_numbers(listing, values, first.kind == "rank")
             listing.ambiguous |= len(ranks) == len(values) and ranks != [*map(str, values)]
@@ -188,7 +188,7 @@ def _with_wrapped_title(line: Line, after: Line | None, index: TitleIndex) -> Li
     return replace(line, body=whole) if len(whole) <= index.longest and mention_of(whole, index).match else line
 
 
-def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
+def sort_by_scores(bodies: list[str], listing: Listing) -> None:
     """Sort the entries by the scores or ranks after their titles, if every entry has one and they differ."""
     scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     if not scores:
@@ -438,6 +438,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
     colon = before.rstrip(" \"'“„«*_[").endswith((":", "=")) or before.rstrip().endswith((":", ">", "→"))
     if letters and not head:
         listing.intro = before
+    listing.described = len(listing.named) == 1 and not letters and count_lower_words(after) > 1
     if not any(one.match for one in mentions):
         return None if listed and (letters > 3 or is_sentence(text) or _is_heading(line)) else listing
     chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
@@ -490,7 +491,7 @@ def _sort_by_scores_in_line(text: str, places: Sequence[tuple[int, int]], listin
     """Sort the entries of a line by the numbers after them, if the line has them."""
     pieces = [text[one[0] : two[0]].strip(" ,;|.") for one, two in pairwise([*places, (len(text), 0)])]
     stood = listing.mentions
-    _sort_by_scores(pieces, listing)
+    sort_by_scores(pieces, listing)
     if listing.ordered and not listing.scored and listing.mentions != stood:
         # Heat (2), Fargo (1): in the order of the line, or by number
         listing.ambiguous |= not any("#" in piece[-6:] or _SAYS_RANK.search(piece[-40:]) for piece in pieces)

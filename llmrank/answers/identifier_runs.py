@@ -94,6 +94,12 @@ class Run(NamedTuple):
         worst = (found.start() for found in _LEAST.finditer(self.text[:4000])) if self.talks else ()
         return any(0 < bisect_left(ends, at) < len(ends) for at in worst)
 
+    def is_compared(self) -> bool:
+        """Return whether a sentence names items again that the run shares with others: `B beats A, and A beats C`."""
+        different, words = count_different(self.named), {word.text for word in self.words}
+        again = any(word.text in words for word in self.named if word not in self.words)
+        return self.talks and different > len(words) < 3 and again
+
     def is_circular(self) -> bool:
         """Return whether a comparison is circular: `[3] is better than [2], [2] than [7], [7] than [3]`."""
         closed = len(self.named) > 2 and self.named[0].text == self.named[-1].text

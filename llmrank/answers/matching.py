@@ -14,14 +14,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from html import unescape
 from typing import Literal
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, Indel
 
 from llmrank.answers.described import Descriptions
-from llmrank.answers.normalise import caseless, folded
+from llmrank.answers.normalise import caseless, folded, without_tags
 from llmrank.answers.recalled import Recalled
 from llmrank.answers.title import (
     DASH,
@@ -743,10 +742,8 @@ class _SameItems:
 
 @lru_cache(maxsize=8)
 def _cached_index(same: _SameItems) -> TitleIndex:
-    # Answers are read with HTML entities decoded, and they may copy titles that contain them.
-    return TitleIndex(
-        tuple(replace(item, title=unescape(item.title)) if "&" in item.title else item for item in same.items)
-    )
+    # Answers are read with HTML entities decoded and without tags, and they may copy titles that contain them.
+    return TitleIndex(tuple(replace(item, title=without_tags(item.title)) for item in same.items))
 
 
 def title_index(items: tuple[Item, ...]) -> TitleIndex:

@@ -402,6 +402,12 @@ def _table() -> dict[int, str]:
     return table
 
 
+def without_tags(title: str) -> str:
+    """Return a title without HTML tags and with HTML entities decoded."""
+    title = html.unescape(title) if "&" in title else title
+    return _HTML.sub("", title) if "<" in title else title
+
+
 def _without_html(text: str) -> str:
     parts: list[str] = []
     numbers: list[int | None] = []
@@ -470,7 +476,7 @@ _QUOTED_NUMBER = re.compile(r"^(\s{0,20}[\"'])(?P<number>\d{1,3})[.)] ", re.MULT
 """`"1. Heat",`"""
 _NUMBER_BEFORE_COMMA = re.compile(r"^([ \t]{0,9})(?P<number>\d{1,3})、(?=[^\n]{0,80}[^\W\d_])", re.MULTILINE)
 _NUMBER_BEFORE_SIGN = re.compile(r"^([ \t]{0,9})(?P<number>\d{1,3})> (?=[^>\n]{0,80}[^\W\d_][^>\n]*$)", re.MULTILINE)
-_NUMBER_INSIDE = re.compile(r"(?:^|(?<=[\s:,;]))#(?P<number>\d{1,3}) ?[–—:-] (?=\S)", re.MULTILINE)
+_NUMBER_INSIDE = re.compile(r"(?:^|(?<=[\s:,;]))#(?P<number>\d{1,3})(?: ?[–—:-] (?=\S)| (?=[\"*_]{0,3}[A-Z\d]))", re.MULTILINE)
 
 
 def _where_they_count(mark: re.Pattern[str], written: str, text: str) -> str:

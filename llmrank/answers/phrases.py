@@ -200,15 +200,15 @@ WORST_FIRST = caseless(
     r"|\b(?:beginnend mit (?:dem|der|den)|von (?:dem|der|den)|vom)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
     r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur"
     r"|bis)\b"
-    r"|\((?:lowest|worst|least)\b[^()\n]{0,20}\)[^\n]{3,2000}\((?:highest|best|most)\b[^()\n]{0,20}\)"
+    rf"|\((?:{_ENGLISH.worst})\b[^()\n]{{0,20}}\)[^\n]{{3,2000}}\((?:{_ENGLISH.best})\b[^()\n]{{0,20}}\)"
     r"|\b(?:ascending|increasing) order (?:of|by|in) (?!(?:their |its )?(?:rank|position|place))"
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality"
-    r"|score)|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
-    r"|from) (?:the )?(?:worst|least|lowest)"
+    r"|score)"
+    rf"|\b(?:1 ?(?:=|is|being|means)|(?:start|begin)\w* (?:with|from)) ?(?:the )?(?:{_ENGLISH.worst})"
     r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
     r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
     r"|\b(?:number|no\.?|#) ?1\b(?:(?!\b(?:best|most|highest|strongest|number|no)\b)[^.\n]){0,50}"
-    r"\b(?:least|worst|weakest|lowest)\b"
+    rf"\b(?:{_ENGLISH.worst})\b"
     r"|\b(?:most|more) unlikely (?:\w+ )?first\b"
     r"|\b(?:discard|eliminate|drop|remove|cut)\b[^.:\n]{0,30}\bin (?:this|the following) order\b"
     r"|\bstart\w* with the [^.:\n]{0,60}\bleast\b[^.:\n]{0,40}\b(?:end|finish)\w* with\b"
@@ -308,7 +308,7 @@ def last_line(text: str) -> str:
 
 def meaning(intro: str) -> str:
     """Return the meaning of a list from the words before it: a `Phrase.meaning`, or nothing."""
-    intro = _NONE_OUT.sub(" ", intro.replace("_", " "))
+    intro = _CANNOT.sub(" ", _NONE_OUT.sub(" ", intro.replace("_", " ")))
     *before, nearest = _SENTENCE_END.split(last_line(intro).rstrip())
     if before and not nearest.rstrip(" *_").endswith(":"):
         nearest = ""  # a sentence after the one that announces the list
@@ -324,6 +324,8 @@ _NONE_OUT = caseless(
     r"|\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)"
 )
 """`(8 of 8 ranked, 0 skipped)`"""
+_CANNOT = caseless(r"[^.!?\n]{0,200}\b(?:cannot|can['’]t|(?:un|not )able to|do(?:n['’]t| not) have)\b[^.!?\n]{0,200}[.!?\n]")
+"""A refusal announces nothing: `I cannot give recommendations.`"""
 _SENTENCE_END = caseless(
     r"[.!?] |, so (?=the |my |here |all )"
     r"|, (?:but|aber|mais|pero|mas|ma|maar|men) (?=here|this|these|my |hier|voici|aquí|aqui|ecco|meine |mon"

@@ -146,7 +146,7 @@ _LABEL_WORDS = (
     r"tiers?|priority|relevance|likel(?:y|ihood)|match(?:es)?|fits?|relevant|recommended|see|watch|picks?|low"
     r"|lowest|mid|middle"
     r"|medium|high|highest|top|bottom|best|worst|maybe|possible|unlikely|likely|yes|no|winner|runner-up"
-    r"|avoid|skip|half|mentions?|excluded|omitted|so|thus|hence|therefore"
+    r"|avoid|skip|half|mentions?|excluded|omitted|so|thus|hence|therefore|preference"
 )
 _LABEL = caseless(
     rf"(?:^|(?<=[.;!?] )|(?<=\*\* ))[*_#>\s]{{0,6}}(?P<label>(?=[^\W\d_])[^.;:!?\n\d\[\]\""

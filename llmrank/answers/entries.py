@@ -65,6 +65,8 @@ _VERB = re.compile(
     r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
     r"|should|will|isn['’]t|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
 )
+_ARE_ALL = caseless(r"\b(?:are|were) (?:all|both)\b")
+"""`Heat and Fargo are both crime films`"""
 _SCORE_NOUN = r"score|rating|relevance|match|confidence|probability|likelihood"
 _SCORED = re.compile(
     r"(?:(?:-{1,2}|=)> ?|[:=–—|-] ?|[(\[]|→ ?)"
@@ -442,7 +444,8 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
     if not any(one.match for one in mentions):
         return None if listed and (letters > 3 or is_sentence(text) or _is_heading(line)) else listing
     chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
-    if (letters > 3 and not head and not colon and not chained) or (not letters and _VERB.match(after)):
+    states = _VERB.match(after) or _ARE_ALL.search(after[:400])
+    if (letters > 3 and not head and not colon and not chained) or (not letters and states):
         listing.in_sentence = True
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and CHATTER.match(before)

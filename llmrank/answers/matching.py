@@ -139,7 +139,7 @@ class TitleIndex:
         query = parse_title(text)
         ends = _GOES_ON.search(text) is None
         found = self._find_normalised(query, ends) or self._find_trailing_year(text)
-        found = found or self._find_in_figures(query, ends)
+        found = found or self._find_in_figures(query, ends) or self._find_without_creator(text, query, ends)
         described = self._find_described(text)
         if found and all(self._titles[at].whole == query.whole for at in found.positions):
             return self._as_written(text, found, described) if described and found.positions else found
@@ -485,6 +485,13 @@ class TitleIndex:
             return None
         dated = f"{text[: found.start()]} ({full_year(found[1])})"  # Heat '95
         return self._find_normalised(parse_title(dated), ends=True)
+
+    def _find_without_creator(self, text: str, query: Title, ends: bool) -> Match | None:
+        """Return the match of a dated title without its creator, among items of the same year (`Bram Stoker's
+        Dracula (1992)`)."""
+        created = _CREATED.match(text) if query.year else None
+        found = self._find_normalised(parse_title(text[created.end() :]), ends) if created else None
+        return found if found and all(self._titles[at].year == query.year for at in found.positions) else None
 
     def _find_in_figures(self, query: Title, ends: bool) -> Match | None:
         """Return the match of a name with its first number in figures or in words (`Twelve Angry Men`). A number

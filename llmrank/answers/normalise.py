@@ -196,6 +196,8 @@ _TIER = re.compile(
 )
 """`S – Heat, Alien`, `**A**: Fargo`"""
 _DIFF = re.compile(r"```diff\n(.*?)(?:```|\Z)", re.DOTALL)
+_NONE = re.compile(r"(?<=['\"]), None(?=[,\]])")
+"""An empty entry of a list in Python."""
 _FOOTNOTE = re.compile(r"^\[\^\d{1,3}\]: ?|\[\^\d{1,3}\]", re.MULTILINE)
 """Footnote marks. The text of the footnotes stays."""
 
@@ -542,6 +544,7 @@ _STEPS: _Steps = (
     ("```diff", lambda text: _DIFF.sub(_apply_diff, text.replace("\r\n", "\n"))),
     ("[1] ", lambda text: _CITED.sub("", text[: found.start()]) if (found := _SOURCES.search(text)) else text),
     ("[^", partial(_FOOTNOTE.sub, "")),
+    (" None", partial(_NONE.sub, "")),
     ("", _without_struck),
     ("\n ", partial(_COMMENTED_OUT.sub, "")),
     ("", partial(_after_prefix, _ROLE)),

@@ -36,7 +36,7 @@ PHRASES = (
         r"|rekommend|anbefal)|nem ajánl|nu (?:aș |te |vă )?recomand|tidak (?:di)?rekomend|không (?:nên|đề xuất"
         r"|khuyên)"
         r"|δεν (?:θα )?(?:προτείν|συνιστ)|nedoporuč|neodporúč|en suosittele|önerm(?:iyor|em|edi)"
-        r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu(?!siv)|esclus"
+        r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|(?:not|\w+n['’]t) (?:fit|suit)\b|exclu(?!siv)|esclus"
         r"|le(?:ft|av(?:e|ing))(?: (?:it|them|this|that|those))? (?:out|off (?:the|my|this))|omit|avoid(?!s\b)"
         r"|reject|(?:do|would)n['’]t bother|not bother|not for (?:you|them|this user|the user)\b"
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|order|final|picks?|table)\b"
@@ -261,7 +261,7 @@ _GRADES = (
     ),
     (
         2,
-        r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up|honou?rable|also worth"
+        r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|then|next|runner-up|honou?rable|also worth"
         r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?"
         r"|(?<!not )(?<!n['’]t )(?<!ly )(?<!well )worth (?:an? \w+|consider\w+|watch\w+|try\w+)",
     ),
@@ -334,6 +334,7 @@ _SENTENCE_END = caseless(
 _HISTORY = caseless(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
     r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:"
+    r"|\W*you (?:\w+ )?(?:asked|want(?:ed)?)(?: me)? to (?:rank|order|sort)\b"
 )
 _YOU_HAD = caseless(
     r"\byou(?:['’]ve| have)? (?:watched|loved|liked|enjoyed|rated|read|played)(?: and (?:loved|liked|enjoyed|rated))?"

@@ -189,7 +189,7 @@ _IN_ORDER = caseless(
 )
 _AFTER_THESE = caseless(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)")
 """`After these three thrillers, Heat`"""
-_SENTENCE = re.compile(r"((?<=[.!?]) |\n)")
+_SENTENCE = re.compile(r"((?<=[.!?]) |(?<=;) (?=the (?:rest|others?)\b)|\n)")
 
 
 def _is_doubtful(gaps: Sequence[_Gap]) -> bool:

@@ -196,7 +196,7 @@ def _punctuate_numbers(lines: list[str]) -> list[str]:
 def _separate_scores(lines: list[str]) -> list[str]:
     """Put a colon between title and score, if three or more consecutive lines have the score after a comma
     (`Heat,95`) or next to a space (`Heat 4.5`, `4.5 Heat`)."""
-    if sum(line[-1:] in _ENDS_A_SCORE or line[1:2] == "." for line in lines if line) < 3:
+    if sum(line[-1:] in _ENDS_A_SCORE or (line[1:2] == "." and line[2:3].isdigit()) for line in lines if line) < 3:
         return lines  # the common case
     for pattern in _SCORE_LINES:
         found = [pattern.fullmatch(line) if len(line) < 200 else None for line in lines]
@@ -214,9 +214,9 @@ def _separate_scores(lines: list[str]) -> list[str]:
 _ENDS_A_SCORE = frozenset("0123456789%")
 _SCORE_LINES = (
     re.compile(r"(?P<title>[^\W\d_][^|]*?[\w)!?.])[;,] ?(?P<score>\d{1,3}(?:\.\d{1,3})?)"),
-    re.compile(r"(?P<title>[^\W\d_][^|:]*?[\w)!?]) (?P<score>\d\.\d{1,2}|\d{1,3} ?%)"),
+    re.compile(r"(?P<title>[^\W\d_][^|:]*?[\w)!?]) (?P<score>\d\.\d{1,2}|\d{1,3} ?%|\d{1,3}(?:\.\d)? ?/ ?100?)"),
     re.compile(r"(?P<title>\[\w{1,3}\]) (?P<score>\d{1,3}[.,]\d{1,4}|\d{1,3} ?%)"),
-    re.compile(r"(?P<score>\d\.\d{1,2}|\d{1,3} ?%) (?P<title>[^\W\d_][^|:]*)"),
+    re.compile(r"(?P<score>\d\.\d{1,2}|\d{1,3} ?%|\d{1,3}(?:\.\d)? ?/ ?100?) (?P<title>[^\W\d_][^|:]*)"),
 )
 
 
@@ -355,9 +355,15 @@ def _may_rank(text: str) -> bool:
     )
 
 
+_NUMBERED = re.compile(r"(\d{1,3})\. [*_\s]*+", re.ASCII)
+"""`1. Heat`: the common case."""
+
+
 def marker(text: str) -> tuple[Kind, int | None, int]:
     """Return the kind, the number and the end of the marker at the beginning of a line."""
     head = text[:60]
+    if found := _NUMBERED.match(head):
+        return "number", int(found[1]), found.end()
     for notation in NOTATIONS:
         if found := notation.pattern.match(head):
             if notation.kind == "bullet":

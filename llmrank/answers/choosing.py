@@ -362,7 +362,7 @@ _WORST_LABEL, _BEST_LABEL = (
 )
 _WORST_MARK, _BEST_MARK = (
     re.compile(
-        rf"[(–—:,-] ?(?:the |my )?(?:{word})(?: (?:match|fit|likely|relevant|recommended|suited|suitable|choice"
+        rf"[(–—:,-] ?(?:(?:i )?would (?:rank |score |be |come )?)?(?:the |my )?(?:{word})(?: (?:match|fit|likely|relevant|recommended|suited|suitable|choice"
         rf"|pick|option"
         r"|preferred|interesting|similar|preference|relevance|score|rank|overall|recommend\w+|first"
         r"|last))?(?:[ )*_.!]{0,4}$|,? (?:as|because|since|for|to|given)\b)",
@@ -462,7 +462,8 @@ def _grouped(listings: Sequence[Listing], expected: int) -> list[_Group]:
         if last and joins and _is_aside(last, group):
             continue
         if last and joins and _is_continuation(last, group):
-            last.listing.ambiguous |= last.listing.described and not listing.described  # remarks, then the ranking
+            remarked = last.listing.described and not listing.described  # remarks, then the ranking
+            last.listing.ambiguous |= remarked and bool(listing.named)
             last.add(group)
         else:
             groups.append(group)

@@ -57,7 +57,7 @@ _DECLINES = caseless(
     r"|rather than"
     r"|cannot|sorry|unable|none of|neither|nor|dislikes?|hates?|nicht|pas|keine?|não|niet|не|because you|since you"
     r"|(?:you|the user) (?:(?:has|have|had) )?(?:already )?(?:liked|loved|watched|enjoyed|rated|seen)|error"
-    r"|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat"
+    r"|last (?:thing|one|movie|film|book|item) (?:i|they)\b|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat"
     r"|bit) better"
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]"
 )
@@ -65,7 +65,7 @@ _VERB = re.compile(
     r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
     r"|should|will|isn['’]t|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
 )
-_ARE_ALL = caseless(r"\b(?:are|were) (?:all|both)\b")
+_ARE_ALL = caseless(r"\b(?:are|were|have) (?:all|both)\b")
 """`Heat and Fargo are both crime films`"""
 _SCORE_NOUN = r"score|rating|relevance|match|confidence|probability|likelihood"
 _SCORED = re.compile(
@@ -151,17 +151,23 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         both = (len(two) == 2 and two[0].match and two[1].match and TWO_PARTS.search(line.body) for line, two in pairs)
         listing.ambiguous = all(both)
     values = [line.value for line in entries if line.value is not None]
+    led = [int(number[1]) for line in entries if (number := _NUMBER_LEADS.match(line.body))]
+    values, ranked = (values or led), first.kind == "rank" or bool(led)
     if all(len(mentions) == 1 for mentions in found):
         whole = any(mention.text == line.text for line, mention in zip(entries, listing.mentions, strict=True))
-        as_shown = first.kind != "rank" and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
+        as_shown = not ranked and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
         ranks = [found["rank"] for line in entries if (found := TRAILING_RANK.search(line.body[-20:]))]
         if not values or (as_shown and len(ranks) == len(entries)):
             sort_by_scores([line.body for line in entries], listing)  # 1. Heat - rank 3, as shown first
         elif len(values) == len(entries) and not whole and not as_shown:
-            sort_by_numbers(listing, values, first.kind == "rank")
+            sort_by_numbers(listing, values, ranked)
             listing.ambiguous |= len(ranks) == len(values) and ranks != [*map(str, values)]
             listing.scores_rise = counts([*map(str, values)]) and _do_scores_rise([line.body for line in entries])
     return listing
+
+
+_NUMBER_LEADS = re.compile(r"\W{0,3}(\d{1,3}) ?(?:->|=>|→) ")
+"""`2 → Heat`"""
 
 
 def _do_scores_rise(bodies: Sequence[str]) -> bool:

@@ -36,6 +36,7 @@ _PUTS = caseless(
     r"\bi(?:['’]d| would|['’]ll| will)? (?:put|rank|place|list|start with|begin with|pick|choose) \W{0,3}$"
 )
 """`I'd put 4 first, then 1`"""
+_NEVER = caseless(r", (?:but )?(?:not|never)\b")
 DENIED = caseless(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|neither|nor|avoid|left out|leave out|omit\w*|exclud\w*"
     r"|skip\w*|remov\w*|drop\w*|discard\w*|instead"
@@ -85,6 +86,8 @@ class Run(NamedTuple):
             return False
         if not self.words[0].bracketed:
             begins = starts_with_identifier(self.named[0], self.text)
+            if _NEVER.search(self.text[:2000]) or _LEAST.search(self.before):
+                return False  # C, then A, never B
             return begins or _PUTS.search(self.text[: self.named[0].start][-40:]) is not None
         return all_named == len(self.named) and not DENIED.search(self.text[:2000])
 

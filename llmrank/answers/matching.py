@@ -159,7 +159,8 @@ class TitleIndex:
     def disambiguated(self, match: Match, name: str, text: str, cells: Sequence[str] = ()) -> Match:
         """Narrow a match to the one item whose attribute stands beside its name in a text or in a cell of its row,
         if there is exactly one."""
-        return replace(match, positions=self._descriptions.disambiguated(match.positions, name, text, cells))
+        positions = self._descriptions.disambiguated(match.positions, name, text, cells)
+        return match if positions == match.positions else replace(match, positions=positions)
 
     def find_by(self, work: str, cells: Sequence[str]) -> Match | None:
         """Return the one item whose title joins this work with a creator that a cell names, None if there is none."""
@@ -750,7 +751,8 @@ class _SameItems:
 @lru_cache(maxsize=8)
 def _cached_index(same: _SameItems) -> TitleIndex:
     # Answers are read with HTML entities decoded and without tags, and they may copy titles that contain them.
-    return TitleIndex(tuple(replace(item, title=without_tags(item.title)) for item in same.items))
+    plain = ((item, without_tags(item.title)) for item in same.items)
+    return TitleIndex(tuple(item if title == item.title else replace(item, title=title) for item, title in plain))
 
 
 def title_index(items: tuple[Item, ...]) -> TitleIndex:

@@ -135,7 +135,7 @@ class Direction(NamedTuple):
 
 DIRECTIONS = (
     Direction("English", r"worst|(?<!at )least|lowest|bottom(?! line)|weakest|poorest",
-        "best|most|highest|top|strongest", "to|through", "From worst to best", 3),
+        "best|most|highest|top|strongest|favou?rite", "to|through", "From worst to best", 3),
     Direction("German", "schlechtesten|schwächsten|niedrigsten|unwahrscheinlichsten",
         "besten|stärksten|höchsten|wahrscheinlichsten", "zum|zur|bis", "Vom schlechtesten zum besten", 3),
     Direction("French", "pire|moins|faible", "meilleur|plus|fort", "au|à", "Du pire au meilleur", 3),

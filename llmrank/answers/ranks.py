@@ -303,7 +303,11 @@ def _undecided(one: _Column, other: _Column, is_map: bool) -> Listing:
     """Read two unnamed columns of 1 to n. The one that counts is the rank; in a JSON object this is ambiguous if the
     two readings differ."""
     first, second = (
-        [mention for at in by_number(rank.texts, "rank") or () for mention in item.named[at]]
+        [
+            mention._replace(row=(rank.texts[at], item.texts[at]))
+            for at in by_number(rank.texts, "rank") or ()
+            for mention in item.named[at]
+        ]
         for rank, item in ((one, other), (other, one))
     )
     if [mention.match for mention in first] == [mention.match for mention in second]:

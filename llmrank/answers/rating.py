@@ -273,7 +273,7 @@ _OPEN_RANGE = caseless(
 )
 """`I'd place it between 3 and 4`"""
 _BOUND = caseless(
-    rf"(?:^\W*|\b(?:no|not) )(?:less|more|lower|higher|greater) than {_DIGITS}"
+    rf"(?:^\W*|\b(?:no|not|it|this) )(?:less|more|lower|higher|greater) than {_DIGITS}"
     rf"|(?m:^\W{{0,4}})(?:below|above|under|over|almost|nearly|barely"
     rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}"
 )
@@ -337,7 +337,7 @@ but`, `not quite a 4`."""
 _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
-    r"|\b(?:critics|reviewers|imdb|metacritic|letterboxd|(?:the|their) last \w+) (?:g[ai]ves?|rated?s?"
+    r"|\b(?:critics|reviewers|other (?:users|people|viewers|readers|players|customers)|others|most people|imdb|metacritic|letterboxd|(?:the|their) last \w+) (?:g[ai]ves?|rated?s?"
     r"|got)\b[^.;,\n]*"
     r"|에 \d점을 (?:주었|줬|매겼|준)[가-힣]*|[给給][^，。,.\n]{1,30}[打评評给給][了过過] ?\d ?[分星]"
     r"|都[给給打]了? ?\d ?[分星]"

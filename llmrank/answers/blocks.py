@@ -67,7 +67,8 @@ NOTATIONS = (
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
     Notation("number", "a Chinese numeral", re.compile(
-        rf"[*_\s]*+\(?第?([{HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名](?![とはがのをも和与]):?\s*+"), "一、Heat"),
+        rf"[*_\s]*+\(?第?([{HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名](?![とはがのをも和与]):?\s*+"),
+        "一、Heat"),
     Notation("roman", "a Roman numeral", re.compile(rf"{_DRESS}\(?([IVXLivxl]{{1,7}})[.):](?=\s)[*_\s]*+"), "II. Heat"),
     Notation("letter", "a letter", re.compile(rf"{_DRESS}[(\[]?([A-Za-z])(?:[.)\]:]|\]:)(?=\s)[*_\s]*+"), "B) Heat"),
     Notation("bullet", "a bullet", re.compile(
@@ -118,6 +119,8 @@ _RULE = re.compile(r"\|?(?:\s*+:?-{1,200}+:?\s*+\|?)++$")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
 _TUPLE = re.compile(r"\[?\(([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\1, ?(-?\d{1,3}(?:\.\d{1,6})?)\)(?:, ?|\])?")
 """A pair in a Python list: `('Heat', 0.9)`."""
+_PAIR = re.compile(r"\[([^\W\d][^\[\]\"'\n]{1,80}), ?(-?\d{1,3}(?:\.\d{1,6})?)\],? ?")
+"""`[Heat, 0.9]`"""
 _RANKED_TUPLE = re.compile(r"\[?\((\d{1,3}), ?([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\2\)(?:, ?|\])?")
 _PYTHON = re.compile(r"\{\s{0,8}(?:'[^'\"\n]{1,300}'|\d{1,4}) ?:")
 _PYTHON_TEXT = re.compile(r"(?<=[\[{,:\s])'([^'\"\n]{1,300})'(?=\s{0,3}[\],:}])")
@@ -128,12 +131,9 @@ _INSIDE = re.compile(r"\[\s?(\d{1,3})[.):]\s?([^\[\]\n]{1,300})\][,;]?")
 def split(text: str) -> list[Block]:
     """Return the blocks of a normalised text, in linear time."""
     values: list[Block] = []
-    if "('" in text or '("' in text:
-        text = _TUPLE.sub(r"\n\2: \3\n", text)
+    text = _with_pairs(text)
     if _PYTHON.search(text):
         text = _PYTHON_NUMBER.sub(r'\1"\2"\3', _PYTHON_TEXT.sub(r'"\1"', text))
-    if _RANKED_TUPLE.search(text):
-        text = _RANKED_TUPLE.sub(r"\n\1. \3\n", text)
     if "[" in text or "{" in text:
         text = _take_json(text, values)
     if "[" in text and len(_INSIDE.findall(text, 0, 100_000)) > 1:
@@ -164,6 +164,15 @@ def split(text: str) -> list[Block]:
                 blocks.append(Block("text", [line]))
         at = end
     return blocks
+
+
+def _with_pairs(text: str) -> str:
+    """Return a text with each pair of a title and a number as a line."""
+    if "('" in text or '("' in text:
+        text = _TUPLE.sub(r"\n\2: \3\n", text)
+    if "[" in text and len(_PAIR.findall(text, 0, 100_000)) > 1:
+        text = _PAIR.sub(r"\n\1: \2\n", text)
+    return _RANKED_TUPLE.sub(r"\n\1. \3\n", text) if "," in text else text
 
 
 _QUOTED_NOTE = caseless(r">\W{0,6}(?:note|n\.?b\.?|p\.?s\.?)\b")

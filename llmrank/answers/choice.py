@@ -152,7 +152,8 @@ _WORSE = caseless(
     r"|è)(?: \w+)?"
     r" (?:zweite|deuxième|second[eao]?|segund[ao])\b"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
-    r"|\W{0,4} (?:is|are|was) (?:what|the (?:only )?one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
+    r"|\W{0,4} (?:is|are|was) (?:what|(?:the (?:only )?)?one)\b[^.;\n]{0,40}"
+    r"\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
     r"|[\])*]{0,4} (?:\w+ )?(?:también|aussi|auch|anche|também|тоже)\b|[\])*]{0,4} ?(?:番も|も(?!の)|也)"
     r"|[\])*]{0,4} ?<|[\])*\"'’]{0,4} ?(?:[:=?–—-] ?)?(?:no\b(?!,? wait| doubt| question| contest)|❌|✗|✘|👎)"
 )

@@ -100,6 +100,7 @@ PARENTHESIS = re.compile(r"\([^()]{0,200}\)")
 
 
 def count_lower_words(text: str) -> int:
+    """Return the number of lower-case words."""
     return sum(word.lstrip("(:–—-")[:1].islower() for word in text.split())
 
 
@@ -362,7 +363,8 @@ _WORST_LABEL, _BEST_LABEL = (
 )
 _WORST_MARK, _BEST_MARK = (
     re.compile(
-        rf"[(–—:,-] ?(?:(?:i )?would (?:rank |score |be |come )?)?(?:the |my )?(?:{word})(?: (?:match|fit|likely|relevant|recommended|suited|suitable|choice"
+        rf"[(–—:,-] ?(?:(?:i )?would (?:rank |score |be |come )?)?(?:the |my )?(?:{word})"
+        rf"(?: (?:match|fit|likely|relevant|recommended|suited|suitable|choice"
         rf"|pick|option"
         r"|preferred|interesting|similar|preference|relevance|score|rank|overall|recommend\w+|first"
         r"|last))?(?:[ )*_.!]{0,4}$|,? (?:as|because|since|for|to|given)\b)",

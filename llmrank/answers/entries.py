@@ -57,7 +57,8 @@ _DECLINES = caseless(
     r"|rather than"
     r"|cannot|sorry|unable|none of|neither|nor|dislikes?|hates?|nicht|pas|keine?|não|niet|не|because you|since you"
     r"|(?:you|the user) (?:(?:has|have|had) )?(?:already )?(?:liked|loved|watched|enjoyed|rated|seen)|error"
-    r"|last (?:thing|one|movie|film|book|item) (?:i|they)\b|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat"
+    r"|last (?:thing|one|movie|film|book|item) (?:i|they)\b|before|after"
+    r"|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat"
     r"|bit) better"
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]"
 )
@@ -201,7 +202,8 @@ def sort_by_scores(bodies: list[str], listing: Listing) -> None:
     scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     if not scores:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
-    if not scores:  # Heat: high, Fargo: low
+    graded = not scores
+    if graded:  # Heat: high, Fargo: low
         scores = [str(found) for body in bodies if (found := grade(_last_words(body)))]
         if len({*scores}) == 1:
             return  # Heat: a great film, Fargo: a great film
@@ -214,7 +216,7 @@ def sort_by_scores(bodies: list[str], listing: Listing) -> None:
         listing.ambiguous |= len(scores) == len(bodies) == len(listing.mentions) > 2  # all scores are the same
         return
     ranks = bool(places) or all(_SAYS_RANK.search(body[-40:]) for body in bodies)
-    rates = starred or all(_SAYS_SCORE.search(body[-40:]) for body in bodies)
+    rates = starred or graded or all(_SAYS_SCORE.search(body[-40:]) for body in bodies)
     in_brackets = all(map(str.isdecimal, scores)) and all(body.endswith(("]", ")")) for body in bodies)
     if in_brackets and not (ranks or rates) and _are_as_shown([*map(int, scores)], listing.mentions):
         return  # Heat [3], the third item shown
@@ -225,7 +227,7 @@ def sort_by_scores(bodies: list[str], listing: Listing) -> None:
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
     if rated and not ranks:
         return
-    if rates and not ranks and not starred and counts(scores):
+    if rates and not ranks and not starred and not graded and counts(scores):
         listing.ambiguous = True  # Heat: match 1, Fargo: match 2
         return
     role = "rank" if ranks else "score" if rates else ""

@@ -238,7 +238,10 @@ WORST_FIRST = caseless(
     r"|(?:แย่ที่สุด|น้อยที่สุด|น้อย)[^.:\n]{0,20}ไป[^.:\n]{0,10}(?:ดีที่สุด|มาก)"
 )
 """Says that the last entry of a list is the best: `from worst to best`, `vom schlechtesten zum besten`, `升序`."""
-COUNTDOWN = caseless(r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン")
+COUNTDOWN = caseless(
+    r"\bfrom (?:#|number |no\. )?(?!1\b)\d{1,3} (?:down )?to (?:#|number |no\. )?1\b"
+    r"|\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン"
+)
 BEST_TO_WORST = caseless(_BEST_TO_WORST)
 BEST_FIRST = caseless(
     rf"{BEST_TO_WORST.pattern}|\bdescending|\b(?:best |(?:most|highest|strongest) (?!unlikely)(?:\w+ ){{0,2}})first"
@@ -324,7 +327,9 @@ _NONE_OUT = caseless(
     r"|\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)"
 )
 """`(8 of 8 ranked, 0 skipped)`"""
-_CANNOT = caseless(r"[^.!?\n]{0,200}\b(?:cannot|can['’]t|(?:un|not )able to|do(?:n['’]t| not) have)\b[^.!?\n]{0,200}[.!?\n]")
+_CANNOT = caseless(
+    r"[^.!?\n]{0,200}\b(?:cannot|can['’]t|(?:un|not )able to|do(?:n['’]t| not) have)\b[^.!?\n]{0,200}[.!?\n]"
+)
 """A refusal announces nothing: `I cannot give recommendations.`"""
 _SENTENCE_END = caseless(
     r"[.!?] |, so (?=the |my |here |all )"

@@ -426,9 +426,7 @@ def _list_end(lines: list[Line], at: int) -> int:
                 is_bare = not line.body and not last.body and lines[end - 1].text  # [1], [2], [2], [6], [1]
                 if begins_anew and not is_bare and first.value is not None and first.value <= 1:
                     break
-                if not lines[end - 1].text and (
-                    _begins_countdown(lines, end, first, last) or (_is_countdown(first, last) and line.value == 1)
-                ):
+                if not lines[end - 1].text and _is_countdown(first, last) and line.value == 1:
                     break
                 last = line
             elif line.kind != "bullet" and line.indent <= first.indent:
@@ -445,14 +443,6 @@ def _list_end(lines: list[Line], at: int) -> int:
 def _is_countdown(first: Line, last: Line) -> bool:
     """Return whether a list has counted down to 1."""
     return first.kind == "number" and last.value == 1 and first.value is not None and first.value > 1
-
-
-def _begins_countdown(lines: list[Line], at: int, first: Line, last: Line) -> bool:
-    """Return whether a countdown begins in this line, after a list that counts up."""
-    here = lines[at].value or 0
-    values = [line.value for line in lines[at : at + 3 * here] if line.kind == first.kind][:here]
-    counts_up = first.value == 1 and last.value is not None and last.value > 1
-    return counts_up and here > 1 and values == [*range(here, 0, -1)]
 
 
 _LOOK = 6

@@ -542,15 +542,13 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
         line, rest = sentence, f"{reason}\n{rest}"
     named = index.find(line.rstrip(" *_\"'.:-–—"))
     own = named is not None and named.positions == (words[0].position,)
-    open_still = _asks_again(words, text) or TAKEN_BACK.search(rest) or _OPTION_LINE.search(rest)
+    open_still = _asks_again(words, text) or TAKEN_BACK.search(rest)
     return words[0].position if own and not open_still else None
 
 
 _SECOND = caseless(r"\b(?:second|runner-up|backup|alternatives?)\b[^.!?\n]*\Z")
 _LABEL = caseless(r"\W*(?:option|answer|choice|pick)\b")
 """`Option C: Heat`"""
-_OPTION_LINE = re.compile(r"^\W*option\b", re.IGNORECASE | re.MULTILINE)
-"""A line about another option, after which the first one need not be the choice."""
 
 
 def _without_brackets(text: str, identifiers: Identifiers) -> list[Word]:

@@ -159,7 +159,7 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         as_shown = not ranked and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
         ranks = [found["rank"] for line in entries if (found := TRAILING_RANK.search(line.body[-20:]))]
         if not values or (as_shown and len(ranks) == len(entries)):
-            sort_by_scores([line.body for line in entries], listing)  # 1. Heat - rank 3, as shown first
+            _sort_by_scores([line.body for line in entries], listing)  # 1. Heat - rank 3, as shown first
         elif len(values) == len(entries) and not whole and not as_shown:
             sort_by_numbers(listing, values, ranked)
             listing.ambiguous |= len(ranks) == len(values) and ranks != [*map(str, values)]
@@ -197,7 +197,7 @@ def _with_wrapped_title(line: Line, after: Line | None, index: TitleIndex) -> Li
     return replace(line, body=whole) if len(whole) <= index.longest and mention_of(whole, index).match else line
 
 
-def sort_by_scores(bodies: list[str], listing: Listing) -> None:
+def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     """Sort the entries by the scores or ranks after their titles, if every entry has one and they differ."""
     scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     if not scores:
@@ -285,8 +285,6 @@ def _of_year(body: str, index: TitleIndex) -> Mention | None:
         name = bare(body[: mark.start()])
         if (several := index.find(name)) is None or several.positions:
             continue
-        if _OTHER_FILM.search(body, mark.end()):
-            continue
         years = _FROM_YEAR.findall(body, mark.end()) or _A_YEAR.findall(body, mark.end())
         dated = [index.find(f"{name} ({year})") for year in years]
         matches = {match for match in dated if match and len(match.positions) == 1}
@@ -295,7 +293,6 @@ def _of_year(body: str, index: TitleIndex) -> Mention | None:
     return None
 
 
-_OTHER_FILM = caseless(r"\b(?:remade|based on|inspired|original (?:of|to))\b")
 _FROM_YEAR = re.compile(r"\b(?:from|of|in) ((?:18|19|20)\d\d)(?!\d)")
 _A_YEAR = re.compile(r"(?<![\d-])(?:18|19|20)\d\d(?!\d)")
 
@@ -502,7 +499,7 @@ def _sort_by_scores_in_line(text: str, places: Sequence[tuple[int, int]], listin
     """Sort the entries of a line by the numbers after them, if the line has them."""
     pieces = [text[one[0] : two[0]].strip(" ,;|.") for one, two in pairwise([*places, (len(text), 0)])]
     stood = listing.mentions
-    sort_by_scores(pieces, listing)
+    _sort_by_scores(pieces, listing)
     if listing.ordered and not listing.scored and listing.mentions != stood:
         # Heat (2), Fargo (1): in the order of the line, or by number
         listing.ambiguous |= not any("#" in piece[-6:] or _SAYS_RANK.search(piece[-40:]) for piece in pieces)

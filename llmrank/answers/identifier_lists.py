@@ -14,7 +14,6 @@ from string import ascii_lowercase, ascii_uppercase
 
 from llmrank.answers.blocks import ITEM_HEADS, Block, Line, Row, head_role, numeral_value
 from llmrank.answers.choosing import gather
-from llmrank.answers.entries import sort_by_scores
 from llmrank.answers.identifier_runs import (
     DENIED,
     DISMISSED,
@@ -53,7 +52,6 @@ _SCORED = caseless(
     r"\W{0,4}(?:[A-Za-z]{2,12} )?\[\w{1,20}\] ?(?:[:=–—→-]|->|is|ranks|comes(?: in)?) ?"
     r"(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank|position|place)\b)"
 )
-_SCORE_BEHIND = re.compile(r"[^\w)]{1,4}[\d.,/% ]{1,12}\W{0,3}$")
 _SCORE_BESIDE = re.compile(
     r"[\]\s]{0,3}(?P<sign>[(:=–—-]?) ?(?P<value>\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}| ?(?:stars?|points?)\b"
     r"|(?=[,;)|\s]|\.?(?:\s|$))))\)?"
@@ -399,8 +397,6 @@ class _Reader:
             listing.ambiguous |= order is None
             listing.mentions = [listing.mentions[at] for at in order or range(len(values))]
             listing.ordered = True
-        elif self.identifiers.are_letters and all(self._title(_SCORE_BEHIND.sub("", body)) for body in bodies):
-            sort_by_scores(bodies, listing)  # B: Heat - 7
         return listing
 
     # --- pairs: `1 -> 3`, `Item 2: Rank 3`, `A: 7.5`

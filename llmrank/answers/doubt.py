@@ -287,7 +287,9 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
     if first is None or not first.text or not 0 < first.line <= len(lines):
         return False
     before, found, _ = lines[first.line - 1][:2000].partition(first.text)
-    sentence = SENTENCE.split(before)[-1].rpartition("; ")[2]
+    sentence = SENTENCE.split(before)[-1]
+    head, _, rest = sentence.rpartition("; ")
+    sentence = rest if meaning(index.without_titles(head)) == "left out" else sentence  # I'd skip Heat; the others:
     reason = _BECAUSE.match(sentence) is not None and sentence.rstrip().endswith(":")
     in_words = any(map(str.isalpha, sentence)) and "|" not in sentence
     if not found or not in_words or reason:

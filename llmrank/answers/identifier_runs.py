@@ -100,7 +100,7 @@ class Run(NamedTuple):
     def is_compared(self) -> bool:
         """Return whether a sentence names items again that the run shares with others: `B beats A, and A beats C`."""
         different, words = count_different(self.named), {word.text for word in self.words}
-        again = any(word.text in words for word in self.named if word not in self.words)
+        again = sum(word.text in words for word in self.named) > len(self.words)
         return self.talks and different > len(words) < 3 and again
 
     def is_circular(self) -> bool:

@@ -67,7 +67,8 @@ NOTATIONS = (
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
     Notation("number", "a Chinese numeral", re.compile(
-        rf"[*_\s]*+\(?第?([{HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名]:?\s*+"), "一、Heat"),
+        rf"[*_\s]*+\(?第?([{HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名](?![とはがのをも和与]):?\s*+"),
+        "一、Heat"),
     Notation("roman", "a Roman numeral", re.compile(rf"{_DRESS}\(?([IVXLivxl]{{1,7}})[.):](?=\s)[*_\s]*+"), "II. Heat"),
     Notation("letter", "a letter", re.compile(rf"{_DRESS}[(\[]?([A-Za-z])(?:[.)\]:]|\]:)(?=\s)[*_\s]*+"), "B) Heat"),
     Notation("bullet", "a bullet", re.compile(
@@ -118,6 +119,8 @@ _RULE = re.compile(r"\|?(?:\s*+:?-{1,200}+:?\s*+\|?)++$")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
 _TUPLE = re.compile(r"\[?\(([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\1, ?(-?\d{1,3}(?:\.\d{1,6})?)\)(?:, ?|\])?")
 """A pair in a Python list: `('Heat', 0.9)`."""
+_PAIR = re.compile(r"\[([^\W\d][^\[\]\"'\n]{1,80}), ?(-?\d{1,3}(?:\.\d{1,6})?)\],? ?")
+"""`[Heat, 0.9]`"""
 _RANKED_TUPLE = re.compile(r"\[?\((\d{1,3}), ?([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\2\)(?:, ?|\])?")
 _PYTHON = re.compile(r"\{\s{0,8}(?:'[^'\"\n]{1,300}'|\d{1,4}) ?:")
 _PYTHON_TEXT = re.compile(r"(?<=[\[{,:\s])'([^'\"\n]{1,300})'(?=\s{0,3}[\],:}])")
@@ -128,12 +131,9 @@ _INSIDE = re.compile(r"\[\s?(\d{1,3})[.):]\s?([^\[\]\n]{1,300})\][,;]?")
 def split(text: str) -> list[Block]:
     """Return the blocks of a normalised text, in linear time."""
     values: list[Block] = []
-    if "('" in text or '("' in text:
-        text = _TUPLE.sub(r"\n\2: \3\n", text)
+    text = _with_pairs(text)
     if _PYTHON.search(text):
         text = _PYTHON_NUMBER.sub(r'\1"\2"\3', _PYTHON_TEXT.sub(r'"\1"', text))
-    if _RANKED_TUPLE.search(text):
-        text = _RANKED_TUPLE.sub(r"\n\1. \3\n", text)
     if "[" in text or "{" in text:
         text = _take_json(text, values)
     if "[" in text and len(_INSIDE.findall(text, 0, 100_000)) > 1:
@@ -166,6 +166,15 @@ def split(text: str) -> list[Block]:
     return blocks
 
 
+def _with_pairs(text: str) -> str:
+    """Return a text with each pair of a title and a number as a line."""
+    if "('" in text or '("' in text:
+        text = _TUPLE.sub(r"\n\2: \3\n", text)
+    if "[" in text and len(_PAIR.findall(text, 0, 100_000)) > 1:
+        text = _PAIR.sub(r"\n\1: \2\n", text)
+    return _RANKED_TUPLE.sub(r"\n\1. \3\n", text) if "," in text else text
+
+
 _QUOTED_NOTE = caseless(r">\W{0,6}(?:note|n\.?b\.?|p\.?s\.?)\b")
 """`> **Note:** …` is not a list entry."""
 
@@ -196,7 +205,7 @@ def _punctuate_numbers(lines: list[str]) -> list[str]:
 def _separate_scores(lines: list[str]) -> list[str]:
     """Put a colon between title and score, if three or more consecutive lines have the score after a comma
     (`Heat,95`) or next to a space (`Heat 4.5`, `4.5 Heat`)."""
-    if sum(line[-1:] in _ENDS_A_SCORE or line[1:2] == "." for line in lines if line) < 3:
+    if sum(line[-1:] in _ENDS_A_SCORE or (line[1:2] == "." and line[2:3].isdigit()) for line in lines if line) < 3:
         return lines  # the common case
     for pattern in _SCORE_LINES:
         found = [pattern.fullmatch(line) if len(line) < 200 else None for line in lines]
@@ -214,9 +223,9 @@ def _separate_scores(lines: list[str]) -> list[str]:
 _ENDS_A_SCORE = frozenset("0123456789%")
 _SCORE_LINES = (
     re.compile(r"(?P<title>[^\W\d_][^|]*?[\w)!?.])[;,] ?(?P<score>\d{1,3}(?:\.\d{1,3})?)"),
-    re.compile(r"(?P<title>[^\W\d_][^|:]*?[\w)!?]) (?P<score>\d\.\d{1,2}|\d{1,3} ?%)"),
+    re.compile(r"(?P<title>[^\W\d_][^|:]*?[\w)!?]) (?P<score>\d\.\d{1,2}|\d{1,3} ?%|\d{1,3}(?:\.\d)? ?/ ?100?)"),
     re.compile(r"(?P<title>\[\w{1,3}\]) (?P<score>\d{1,3}[.,]\d{1,4}|\d{1,3} ?%)"),
-    re.compile(r"(?P<score>\d\.\d{1,2}|\d{1,3} ?%) (?P<title>[^\W\d_][^|:]*)"),
+    re.compile(r"(?P<score>\d\.\d{1,2}|\d{1,3} ?%|\d{1,3}(?:\.\d)? ?/ ?100?) (?P<title>[^\W\d_][^|:]*)"),
 )
 
 
@@ -355,9 +364,15 @@ def _may_rank(text: str) -> bool:
     )
 
 
+_NUMBERED = re.compile(r"(\d{1,3})\. [*_\s]*+", re.ASCII)
+"""`1. Heat`: the common case."""
+
+
 def marker(text: str) -> tuple[Kind, int | None, int]:
     """Return the kind, the number and the end of the marker at the beginning of a line."""
     head = text[:60]
+    if found := _NUMBERED.match(head):
+        return "number", int(found[1]), found.end()
     for notation in NOTATIONS:
         if found := notation.pattern.match(head):
             if notation.kind == "bullet":
@@ -411,9 +426,7 @@ def _list_end(lines: list[Line], at: int) -> int:
                 is_bare = not line.body and not last.body and lines[end - 1].text  # [1], [2], [2], [6], [1]
                 if begins_anew and not is_bare and first.value is not None and first.value <= 1:
                     break
-                if not lines[end - 1].text and (
-                    _begins_countdown(lines, end, first, last) or (_is_countdown(first, last) and line.value == 1)
-                ):
+                if not lines[end - 1].text and _is_countdown(first, last) and line.value == 1:
                     break
                 last = line
             elif line.kind != "bullet" and line.indent <= first.indent:
@@ -430,14 +443,6 @@ def _list_end(lines: list[Line], at: int) -> int:
 def _is_countdown(first: Line, last: Line) -> bool:
     """Return whether a list has counted down to 1."""
     return first.kind == "number" and last.value == 1 and first.value is not None and first.value > 1
-
-
-def _begins_countdown(lines: list[Line], at: int, first: Line, last: Line) -> bool:
-    """Return whether a countdown begins in this line, after a list that counts up."""
-    here = lines[at].value or 0
-    values = [line.value for line in lines[at : at + 3 * here] if line.kind == first.kind][:here]
-    counts_up = first.value == 1 and last.value is not None and last.value > 1
-    return counts_up and here > 1 and values == [*range(here, 0, -1)]
 
 
 _LOOK = 6

@@ -152,7 +152,8 @@ _WORSE = caseless(
     r"|è)(?: \w+)?"
     r" (?:zweite|deuxième|second[eao]?|segund[ao])\b"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
-    r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
+    r"|\W{0,4} (?:is|are|was) (?:what|(?:the (?:only )?)?one)\b[^.;\n]{0,40}"
+    r"\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
     r"|[\])*]{0,4} (?:\w+ )?(?:también|aussi|auch|anche|também|тоже)\b|[\])*]{0,4} ?(?:番も|も(?!の)|也)"
     r"|[\])*]{0,4} ?<|[\])*\"'’]{0,4} ?(?:[:=?–—-] ?)?(?:no\b(?!,? wait| doubt| question| contest)|❌|✗|✘|👎)"
 )
@@ -541,15 +542,13 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
         line, rest = sentence, f"{reason}\n{rest}"
     named = index.find(line.rstrip(" *_\"'.:-–—"))
     own = named is not None and named.positions == (words[0].position,)
-    open_still = _asks_again(words, text) or TAKEN_BACK.search(rest) or _OPTION_LINE.search(rest)
+    open_still = _asks_again(words, text) or TAKEN_BACK.search(rest)
     return words[0].position if own and not open_still else None
 
 
 _SECOND = caseless(r"\b(?:second|runner-up|backup|alternatives?)\b[^.!?\n]*\Z")
 _LABEL = caseless(r"\W*(?:option|answer|choice|pick)\b")
 """`Option C: Heat`"""
-_OPTION_LINE = re.compile(r"^\W*option\b", re.IGNORECASE | re.MULTILINE)
-"""A line about another option, after which the first one need not be the choice."""
 
 
 def _without_brackets(text: str, identifiers: Identifiers) -> list[Word]:

@@ -65,6 +65,8 @@ def gather(
                 continue
             plain, gap, last = alone, 0, line.number
         else:
+            if plain and plain.described and block.lines and block.lines[0].value == 1:
+                plain.in_sentence = True  # Heat: they have seen it.⏎1. Fargo
             plain = None
             listing = lines(block.lines) if block.kind == "list" else read_rows(block, cell)
             if block.name:
@@ -86,18 +88,19 @@ def _words_around(text: str, listing: Listing) -> str:
     text = text[:2000]
     first, last = (listing.mentions[0].text, listing.mentions[-1].text) if listing.mentions else ("", "")
     before = text.partition(first)[0] if first and first in text else ""
-    behind = _lower_words(PARENTHESIS.sub(" ", _text_after_last(last, text))) if last and last in text else 0
+    behind = count_lower_words(PARENTHESIS.sub(" ", _text_after_last(last, text))) if last and last in text else 0
     if before.rstrip(' [(*"').endswith(":") and behind < 2:
         return ""
     for mention in listing.mentions[:50]:
         text = text.replace(mention.text, " ", 1)
-    return text if behind or _lower_words(text) > 3 else ""
+    return text if behind or count_lower_words(text) > 3 else ""
 
 
 PARENTHESIS = re.compile(r"\([^()]{0,200}\)")
 
 
-def _lower_words(text: str) -> int:
+def count_lower_words(text: str) -> int:
+    """Return the number of lower-case words."""
     return sum(word.lstrip("(:–—-")[:1].islower() for word in text.split())
 
 
@@ -144,7 +147,7 @@ _LABEL_WORDS = (
     r"tiers?|priority|relevance|likel(?:y|ihood)|match(?:es)?|fits?|relevant|recommended|see|watch|picks?|low"
     r"|lowest|mid|middle"
     r"|medium|high|highest|top|bottom|best|worst|maybe|possible|unlikely|likely|yes|no|winner|runner-up"
-    r"|avoid|skip|half|mentions?|excluded|omitted|so|thus|hence|therefore"
+    r"|avoid|skip|half|mentions?|excluded|omitted|so|thus|hence|therefore|preference"
 )
 _LABEL = caseless(
     rf"(?:^|(?<=[.;!?] )|(?<=\*\* ))[*_#>\s]{{0,6}}(?P<label>(?=[^\W\d_])[^.;:!?\n\d\[\]\""
@@ -360,7 +363,8 @@ _WORST_LABEL, _BEST_LABEL = (
 )
 _WORST_MARK, _BEST_MARK = (
     re.compile(
-        rf"[(–—:,-] ?(?:the |my )?(?:{word})(?: (?:match|fit|likely|relevant|recommended|suited|suitable|choice"
+        rf"[(–—:,-] ?(?:(?:i )?would (?:rank |score |be |come )?)?(?:the |my )?(?:{word})"
+        rf"(?: (?:match|fit|likely|relevant|recommended|suited|suitable|choice"
         rf"|pick|option"
         r"|preferred|interesting|similar|preference|relevance|score|rank|overall|recommend\w+|first"
         r"|last))?(?:[ )*_.!]{0,4}$|,? (?:as|because|since|for|to|given)\b)",
@@ -460,6 +464,8 @@ def _grouped(listings: Sequence[Listing], expected: int) -> list[_Group]:
         if last and joins and _is_aside(last, group):
             continue
         if last and joins and _is_continuation(last, group):
+            remarked = last.listing.described and not listing.described  # remarks, then the ranking
+            last.listing.ambiguous |= remarked and bool(listing.named)
             last.add(group)
         else:
             groups.append(group)

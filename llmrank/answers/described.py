@@ -57,10 +57,12 @@ class Descriptions:
     def find(self, text: str) -> tuple[int, ...]:
         """Return the item that a text describes, or several if it cannot tell them apart. Return nothing if there is
         none."""
-        if not self._is_known or len(text) > _TEXT_LIMIT:
+        if not self._attribute_words or len(text) > _TEXT_LIMIT:
             return ()
         plain = normalised(text)
         words = {*plain.split()}
+        if words.isdisjoint(self._attribute_words):
+            return ()  # the common case
         without_numbers = {word for word in words if not _NUMBER.fullmatch(word)}
         near = {at for word in words for at in self._by_rarest_word.get(word, ())}
         found = tuple(sorted(at for at in near if self._may_be(without_numbers, at) and self._describes(plain, at)))
@@ -79,7 +81,7 @@ class Descriptions:
         title = without_article(normalised(name))
         words = frozenset(title.split())
         same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
-        if len(same) < 2 or not title or not self._is_known:
+        if len(same) < 2 or not title or not self._attribute_words:
             return tuple(positions)
         distinguishing = self._distinguishing(same, _holds(title)).values()
         if len(called := {at for at in distinguishing if words <= self._known[at]}) == 1:
@@ -110,9 +112,9 @@ class Descriptions:
         ]
 
     @cached_property
-    def _is_known(self) -> bool:
-        """Whether any item has an attribute with a word that its title lacks."""
-        return any(self._own_words)
+    def _attribute_words(self) -> frozenset[str]:
+        """The words of the attributes of any item that its title lacks."""
+        return frozenset[str]().union(*self._own_words)
 
     @cached_property
     def _known(self) -> list[frozenset[str]]:

@@ -40,6 +40,7 @@ _UNORDERED = caseless(
     r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
     r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b",
+    r"\b(?:short|long|old|new|cheap|earli|lat)est to (?:most |least )?\w+est\b",
     r"\b(?:worldwide|domestic|total) box office\b|\bbox[- ]office (?:of|results|gross|takings|numbers|order)\b",
     r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
     r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b"
@@ -115,6 +116,10 @@ _RANKS_OF = caseless(
     r"\b(?:ranks|places|positions) (?:of|for|that)\b[^\n:]{0,60}\b(?:respectively|in (?:the|that|this|your) order)\b"
 )
 """Introduces the ranks of the candidates in the order shown."""
+_PER_ITEM = caseless(
+    r"^\W*(?:(?:the|their|my) )?(?:ranks|positions|places|scores|ratings)(?: of (?:\w+ ){1,4})?\W{0,3}(?:are)?\W{0,4}$"
+)
+"""`ranks = [2, 3, 1]` may hold the rank of each item or the items by rank."""
 _VERSUS = caseless(r"\b(?:vs|versus)\b")
 _COMPARED = caseless(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?")
 """`Heat vs Fargo: Fargo`, or two or more such lines without a winner."""
@@ -223,10 +228,12 @@ def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
     highest = None if listing.scored else _HIGHEST_IS_BEST.search(beside)
     of_first = highest is not None and highest[1] == listing.mentions[0].text  # 4 is the best match, followed by 2
     other_scale = (highest is not None and not of_first) or _OTHER_SCALE.search(beside) is not None
+    bare = all(one.text.isdigit() and not one.row for one in listing.mentions) and not listing.chained
     return (
         (other_scale and not says_worst_first(beside))
         or any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
         or bool(_unordered(last))
+        or (bare and _PER_ITEM.search(last) is not None)
         or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
         or (_WORST_BESIDE.search(last) is not None and not listing.worst_first and BEST_TO_WORST.search(last) is None)
         or (_GROUPED.search(beside) is not None and meaning(last) != "final")
@@ -281,6 +288,8 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
         return False
     before, found, _ = lines[first.line - 1][:2000].partition(first.text)
     sentence = SENTENCE.split(before)[-1]
+    head, _, rest = sentence.rpartition("; ")
+    sentence = rest if meaning(index.without_titles(head)) == "left out" else sentence  # I'd skip Heat; the others:
     reason = _BECAUSE.match(sentence) is not None and sentence.rstrip().endswith(":")
     in_words = any(map(str.isalpha, sentence)) and "|" not in sentence
     if not found or not in_words or reason:
@@ -343,8 +352,8 @@ def _is_discussion(listing: Listing, lines: Sequence[str]) -> bool:
         return False
     numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
     without_years = [_YEARS.sub("", words) for words in _text_after(own, lines)]
-    has_words = (any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years)
-    return all(has_words) and not numbered
+    has_words = [any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years]
+    return all(has_words[:-1] or has_words) and not numbered  # the last may be the conclusion
 
 
 _NUMBERED = re.compile(r"\W*\d")

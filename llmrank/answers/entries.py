@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice, pairwise
 
 from llmrank.answers.blocks import ORDINALS, RANK_NOUN, Block, Line, marker, word_set
-from llmrank.answers.choosing import gather
+from llmrank.answers.choosing import count_lower_words, gather
 from llmrank.answers.entry_forms import (
     CHAINED,
     ENTRY_FORMS,
@@ -57,7 +57,8 @@ _DECLINES = caseless(
     r"|rather than"
     r"|cannot|sorry|unable|none of|neither|nor|dislikes?|hates?|nicht|pas|keine?|não|niet|не|because you|since you"
     r"|(?:you|the user) (?:(?:has|have|had) )?(?:already )?(?:liked|loved|watched|enjoyed|rated|seen)|error"
-    r"|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat"
+    r"|last (?:thing|one|movie|film|book|item) (?:i|they)\b|before|after"
+    r"|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat"
     r"|bit) better"
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]"
 )
@@ -65,6 +66,8 @@ _VERB = re.compile(
     r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
     r"|should|will|isn['’]t|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
 )
+_ARE_ALL = caseless(r"\b(?:are|were|have) (?:all|both)\b")
+"""`Heat and Fargo are both crime films`"""
 _SCORE_NOUN = r"score|rating|relevance|match|confidence|probability|likelihood"
 _SCORED = re.compile(
     r"(?:(?:-{1,2}|=)> ?|[:=–—|-] ?|[(\[]|→ ?)"
@@ -149,17 +152,23 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         both = (len(two) == 2 and two[0].match and two[1].match and TWO_PARTS.search(line.body) for line, two in pairs)
         listing.ambiguous = all(both)
     values = [line.value for line in entries if line.value is not None]
+    led = [int(number[1]) for line in entries if (number := _NUMBER_LEADS.match(line.body))]
+    values, ranked = (values or led), first.kind == "rank" or bool(led)
     if all(len(mentions) == 1 for mentions in found):
         whole = any(mention.text == line.text for line, mention in zip(entries, listing.mentions, strict=True))
-        as_shown = first.kind != "rank" and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
+        as_shown = not ranked and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
         ranks = [found["rank"] for line in entries if (found := TRAILING_RANK.search(line.body[-20:]))]
         if not values or (as_shown and len(ranks) == len(entries)):
             _sort_by_scores([line.body for line in entries], listing)  # 1. Heat - rank 3, as shown first
         elif len(values) == len(entries) and not whole and not as_shown:
-            sort_by_numbers(listing, values, first.kind == "rank")
+            sort_by_numbers(listing, values, ranked)
             listing.ambiguous |= len(ranks) == len(values) and ranks != [*map(str, values)]
             listing.scores_rise = counts([*map(str, values)]) and _do_scores_rise([line.body for line in entries])
     return listing
+
+
+_NUMBER_LEADS = re.compile(r"\W{0,3}(\d{1,3}) ?(?:->|=>|→) ")
+"""`2 → Heat`"""
 
 
 def _do_scores_rise(bodies: Sequence[str]) -> bool:
@@ -193,7 +202,8 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     if not scores:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
-    if not scores:  # Heat: high, Fargo: low
+    graded = not scores
+    if graded:  # Heat: high, Fargo: low
         scores = [str(found) for body in bodies if (found := grade(_last_words(body)))]
         if len({*scores}) == 1:
             return  # Heat: a great film, Fargo: a great film
@@ -206,7 +216,7 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
         listing.ambiguous |= len(scores) == len(bodies) == len(listing.mentions) > 2  # all scores are the same
         return
     ranks = bool(places) or all(_SAYS_RANK.search(body[-40:]) for body in bodies)
-    rates = starred or all(_SAYS_SCORE.search(body[-40:]) for body in bodies)
+    rates = starred or graded or all(_SAYS_SCORE.search(body[-40:]) for body in bodies)
     in_brackets = all(map(str.isdecimal, scores)) and all(body.endswith(("]", ")")) for body in bodies)
     if in_brackets and not (ranks or rates) and _are_as_shown([*map(int, scores)], listing.mentions):
         return  # Heat [3], the third item shown
@@ -217,7 +227,7 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
     if rated and not ranks:
         return
-    if rates and not ranks and not starred and counts(scores):
+    if rates and not ranks and not starred and not graded and counts(scores):
         listing.ambiguous = True  # Heat: match 1, Fargo: match 2
         return
     role = "rank" if ranks else "score" if rates else ""
@@ -275,8 +285,6 @@ def _of_year(body: str, index: TitleIndex) -> Mention | None:
         name = bare(body[: mark.start()])
         if (several := index.find(name)) is None or several.positions:
             continue
-        if _OTHER_FILM.search(body, mark.end()):
-            continue
         years = _FROM_YEAR.findall(body, mark.end()) or _A_YEAR.findall(body, mark.end())
         dated = [index.find(f"{name} ({year})") for year in years]
         matches = {match for match in dated if match and len(match.positions) == 1}
@@ -285,7 +293,6 @@ def _of_year(body: str, index: TitleIndex) -> Mention | None:
     return None
 
 
-_OTHER_FILM = caseless(r"\b(?:remade|based on|inspired|original (?:of|to))\b")
 _FROM_YEAR = re.compile(r"\b(?:from|of|in) ((?:18|19|20)\d\d)(?!\d)")
 _A_YEAR = re.compile(r"(?<![\d-])(?:18|19|20)\d\d(?!\d)")
 
@@ -438,10 +445,12 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
     colon = before.rstrip(" \"'“„«*_[").endswith((":", "=")) or before.rstrip().endswith((":", ">", "→"))
     if letters and not head:
         listing.intro = before
+    listing.described = len(listing.named) == 1 and not letters and count_lower_words(after) > 1
     if not any(one.match for one in mentions):
         return None if listed and (letters > 3 or is_sentence(text) or _is_heading(line)) else listing
     chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
-    if (letters > 3 and not head and not colon and not chained) or (not letters and _VERB.match(after)):
+    states = _VERB.match(after) or _ARE_ALL.search(after[:400])
+    if (letters > 3 and not head and not colon and not chained) or (not letters and states):
         listing.in_sentence = True
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and CHATTER.match(before)

@@ -345,11 +345,12 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
     marks = [mark.span() for mark in _COMMA.finditer(body)]
     if not marks:
         return None
-    starts = [0, *(end for _, end in marks)]
+    colon = body.rfind(": ", 0, _HEAD) + 2
+    if colon < 2 or _begins(body, index) or not _begins(body[colon:], index) or index.named_in(body[:colon]):
+        colon = 0  # but: In this order, best first: Fargo, Season 1 > Fargo, Season 2
+    marks = [mark for mark in marks if mark[0] >= colon]
+    starts = [colon, *(end for _, end in marks)]
     ends = [*(start for start, _ in marks), len(body)]
-    colon = body.rfind(": ", 0, min(ends[0], 400)) + 2
-    if colon > 1 and not _begins(body, index) and _begins(body[colon : colon + 80], index):
-        starts[0] = colon  # in this order: Fargo, Season 1 > Fargo, Season 2
     ends_at = [*(at for at, (start, end) in enumerate(marks) if body[start:end].strip() in ("<", ">")), len(marks)]
     found: Mentions = []
     at = 0
@@ -378,6 +379,10 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
     if not known and chained and len(found) <= _REMARKS and all(index.nearest(mention.text) for mention in found):
         return found  # Steel Cut Oats > Almond Butter, which have sizes in their titles
     return found if known >= 2 else None
+
+
+_HEAD = 40
+"""Maximum length of the words before a list in one line."""
 
 
 def _is_number(text: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, groupby, pairwise, takewhile
+from itertools import chain, groupby, islice, pairwise, takewhile
 from string import ascii_lowercase, ascii_uppercase
 
 from llmrank.answers.blocks import ITEM_HEADS, Block, Line, Row, head_role, numeral_value
@@ -56,7 +56,7 @@ _SCORE_BESIDE = re.compile(
     r"[\]\s]{0,3}(?P<sign>[(:=–—-]?) ?(?P<value>\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}| ?(?:stars?|points?)\b"
     r"|(?=[,;)|\s]|\.?(?:\s|$))))\)?"
 )
-_SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|([:.]) [^:\n]{1,200} > [A-Z]\1 )")
+_SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,; ]\(?[A-Z]\)|([:.]) [^:\n]{1,200} > [A-Z]\1 )")
 _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
 """One letter each: `ß` would become two capitals."""
 _ARROW = re.compile(r"->|=>|→")
@@ -77,6 +77,8 @@ _BULLETED = re.compile(r"[-•*+] \[(\w{1,3})\]")
 _ORDINAL = caseless(rf"\b(?:{'|'.join(ORDINALS)}|last|worst|best|closest|favou?rite|ranked|seen)\b")
 """Words of a remark that may give the item another place."""
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
+_SHORT = 60
+"""Maximum length of a line in which words may stand before such a chain; a longer one may say more."""
 _SOLID = re.compile(r"[\dA-Z[]{3,26}|\d|\[")
 """Identifiers without separators, or characters that may be one."""
 _SMALL = re.compile(r"[\W_]*[a-z][\W_]*")
@@ -244,10 +246,11 @@ class _Reader:
         or slashes between them (`2-1-3`), to figures."""
         if len(block.lines) != 1 or len(text := block.lines[0].text.strip(" .*`")) > 400:
             return block
-        if _DASHED.fullmatch(text):
-            numbers = re.findall(r"\w+", text)
-        else:
-            numbers = [str(numeral_value(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
+        numbers = [str(numeral_value(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
+        for dashed in islice(_DASHED.finditer(text), 1):
+            names = re.findall(r"\w+", dashed[0])
+            if dashed[0] == text or (len(text) < _SHORT and sorted(names) == sorted(self.identifiers.texts)):
+                numbers = names  # I would order them 2-4-1-3.
         solid = _SOLID.findall(text)
         if len(solid) == 1 and sorted(solid[0]) == sorted(self.identifiers.texts):
             numbers = [*solid[0]]  # The order is 2413.
@@ -465,7 +468,7 @@ class _Reader:
         if run.is_told_in_order():
             return Listing(self.mentions(run.named, line), run.before, in_sentence=True)
         listing = Listing(self.mentions(run.words, line), run.before)
-        listing.ambiguous = has_rival(run.words, runs) or run.says_worst()
+        listing.ambiguous = has_rival(run.words, runs) or run.says_worst() or run.is_compared()
         if count_different(run.words) == 1 and (alone := self._single_identifier(line, run, listing)) is not None:
             return alone
         of_all = len({word.position for word in run.words}) == len(self.identifiers.texts)

@@ -36,6 +36,7 @@ _PUTS = caseless(
     r"\bi(?:['’]d| would|['’]ll| will)? (?:put|rank|place|list|start with|begin with|pick|choose) \W{0,3}$"
 )
 """`I'd put 4 first, then 1`"""
+_NEVER = caseless(r", (?:but )?(?:not|never)\b")
 DENIED = caseless(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|neither|nor|avoid|left out|leave out|omit\w*|exclud\w*"
     r"|skip\w*|remov\w*|drop\w*|discard\w*|instead"
@@ -85,6 +86,8 @@ class Run(NamedTuple):
             return False
         if not self.words[0].bracketed:
             begins = starts_with_identifier(self.named[0], self.text)
+            if _NEVER.search(self.text[:2000]) or _LEAST.search(self.before):
+                return False  # C, then A, never B
             return begins or _PUTS.search(self.text[: self.named[0].start][-40:]) is not None
         return all_named == len(self.named) and not DENIED.search(self.text[:2000])
 
@@ -93,6 +96,12 @@ class Run(NamedTuple):
         ends = [word.start for word in self.named]
         worst = (found.start() for found in _LEAST.finditer(self.text[:4000])) if self.talks else ()
         return any(0 < bisect_left(ends, at) < len(ends) for at in worst)
+
+    def is_compared(self) -> bool:
+        """Return whether a sentence names items again that the run shares with others: `B beats A, and A beats C`."""
+        different, words = count_different(self.named), {word.text for word in self.words}
+        again = sum(word.text in words for word in self.named) > len(self.words)
+        return self.talks and different > len(words) < 3 and again
 
     def is_circular(self) -> bool:
         """Return whether a comparison is circular: `[3] is better than [2], [2] than [7], [7] than [3]`."""

@@ -41,7 +41,7 @@ class Listing:
     contradicted: bool = False
     """Some identifiers stand beside the titles of other items."""
     described: bool = False
-    """Each identifier stands alone in its line, followed by a description."""
+    """Each item stands alone in its line of text, followed by a description."""
     counted_down: bool = False
     """Its numbers counted down, and nothing else reversed it."""
     scores_rise: bool = False

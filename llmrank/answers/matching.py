@@ -14,14 +14,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from html import unescape
 from typing import Literal
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, Indel
 
 from llmrank.answers.described import Descriptions
-from llmrank.answers.normalise import caseless, folded
+from llmrank.answers.normalise import caseless, folded, without_tags
 from llmrank.answers.recalled import Recalled
 from llmrank.answers.title import (
     DASH,
@@ -140,7 +139,7 @@ class TitleIndex:
         query = parse_title(text)
         ends = _GOES_ON.search(text) is None
         found = self._find_normalised(query, ends) or self._find_trailing_year(text)
-        found = found or self._find_in_figures(query, ends)
+        found = found or self._find_in_figures(query, ends) or self._find_without_creator(text, query, ends)
         described = self._find_described(text)
         if found and all(self._titles[at].whole == query.whole for at in found.positions):
             return self._as_written(text, found, described) if described and found.positions else found
@@ -160,7 +159,8 @@ class TitleIndex:
     def disambiguated(self, match: Match, name: str, text: str, cells: Sequence[str] = ()) -> Match:
         """Narrow a match to the one item whose attribute stands beside its name in a text or in a cell of its row,
         if there is exactly one."""
-        return replace(match, positions=self._descriptions.disambiguated(match.positions, name, text, cells))
+        positions = self._descriptions.disambiguated(match.positions, name, text, cells)
+        return match if positions == match.positions else replace(match, positions=positions)
 
     def find_by(self, work: str, cells: Sequence[str]) -> Match | None:
         """Return the one item whose title joins this work with a creator that a cell names, None if there is none."""
@@ -487,6 +487,13 @@ class TitleIndex:
         dated = f"{text[: found.start()]} ({full_year(found[1])})"  # Heat '95
         return self._find_normalised(parse_title(dated), ends=True)
 
+    def _find_without_creator(self, text: str, query: Title, ends: bool) -> Match | None:
+        """Return the match of a dated title without its creator, among items of the same year (`Bram Stoker's
+        Dracula (1992)`)."""
+        created = _CREATED.match(text) if query.year else None
+        found = self._find_normalised(parse_title(text[created.end() :]), ends) if created else None
+        return found if found and all(self._titles[at].year == query.year for at in found.positions) else None
+
     def _find_in_figures(self, query: Title, ends: bool) -> Match | None:
         """Return the match of a name with its first number in figures or in words (`Twelve Angry Men`). A number
         alone is a title of its own (`Nine` and `9`, both from 2009)."""
@@ -743,10 +750,9 @@ class _SameItems:
 
 @lru_cache(maxsize=8)
 def _cached_index(same: _SameItems) -> TitleIndex:
-    # Answers are read with HTML entities decoded, and they may copy titles that contain them.
-    return TitleIndex(
-        tuple(replace(item, title=unescape(item.title)) if "&" in item.title else item for item in same.items)
-    )
+    # Answers are read with HTML entities decoded and without tags, and they may copy titles that contain them.
+    plain = ((item, without_tags(item.title)) for item in same.items)
+    return TitleIndex(tuple(item if title == item.title else replace(item, title=title) for item, title in plain))
 
 
 def title_index(items: tuple[Item, ...]) -> TitleIndex:

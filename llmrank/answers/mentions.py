@@ -84,6 +84,9 @@ def is_remark(text: str) -> bool:
     return lower >= 1 and 2 * lower >= len(words) and (text[0].islower() or lower >= 2 or is_said)
 
 
+_ASIDE = re.compile(r"\([^()]{0,200} [^()]{0,200}\)")
+
+
 def is_title_like(text: str) -> bool:
     """Return whether an unmarked line without a candidate is meant as a title."""
     plain = bare(text)
@@ -94,6 +97,7 @@ def is_title_like(text: str) -> bool:
         and not CHATTER.match(plain)
         and not is_tier(plain)
         and plain[0] not in "↓↑"
+        and not _ASIDE.fullmatch(plain)
         and not (plain.endswith(".") and EAST_ASIAN_WORD.search(plain))
         and not is_sentence(plain)
     )

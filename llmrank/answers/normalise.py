@@ -196,6 +196,8 @@ _TIER = re.compile(
 )
 """`S – Heat, Alien`, `**A**: Fargo`"""
 _DIFF = re.compile(r"```diff\n(.*?)(?:```|\Z)", re.DOTALL)
+_NONE = re.compile(r"(?<=['\"]), None(?=[,\]])")
+"""An empty entry of a list in Python."""
 _FOOTNOTE = re.compile(r"^\[\^\d{1,3}\]: ?|\[\^\d{1,3}\]", re.MULTILINE)
 """Footnote marks. The text of the footnotes stays."""
 
@@ -300,6 +302,23 @@ def _with_tiers(text: str) -> str:
     return _TIER.sub(r"\1 tier: ", text) if "tier" in text.casefold() and {*_TIER.findall(text)} > {"S"} else text
 
 
+_TICK, _CROSS = (re.compile(rf"(?<=\w):? ?(?:{signs})+$", re.MULTILINE) for signs in ("👍|✅|✔|✓", "👎|❌|✗|✘|🚫|⛔"))
+
+
+def _with_verdicts(text: str) -> str:
+    """Replace a tick or a cross behind each entry with `yes` or `no`, if there are both."""
+    if text.isascii() or not (_TICK.search(text) and _CROSS.search(text)):
+        return text
+    return _TICK.sub(": yes", _CROSS.sub(": no", text))
+
+
+_ASTERISKS = re.compile(r"^([^*\n]{2,200}[^*\s]) (\*{1,5})$", re.MULTILINE)
+_ARROW_BEHIND = caseless(
+    r" (?:←|<-|⬅) (?=(?:the |my )?(?:best|worst|most|least|top|highest|lowest)\b[^\n]{0,30}(?:\n|\Z))"
+)
+"""`Heat ← best`"""
+
+
 def _without_struck(text: str) -> str:
     """Return a text without anything struck or crossed out. If some entries are ticked, unticked ones are dropped
     too."""
@@ -402,6 +421,12 @@ def _table() -> dict[int, str]:
     return table
 
 
+def without_tags(title: str) -> str:
+    """Return a title without HTML tags and with HTML entities decoded."""
+    title = html.unescape(title) if "&" in title else title
+    return _HTML.sub("", title) if "<" in title else title
+
+
 def _without_html(text: str) -> str:
     parts: list[str] = []
     numbers: list[int | None] = []
@@ -470,7 +495,9 @@ _QUOTED_NUMBER = re.compile(r"^(\s{0,20}[\"'])(?P<number>\d{1,3})[.)] ", re.MULT
 """`"1. Heat",`"""
 _NUMBER_BEFORE_COMMA = re.compile(r"^([ \t]{0,9})(?P<number>\d{1,3})、(?=[^\n]{0,80}[^\W\d_])", re.MULTILINE)
 _NUMBER_BEFORE_SIGN = re.compile(r"^([ \t]{0,9})(?P<number>\d{1,3})> (?=[^>\n]{0,80}[^\W\d_][^>\n]*$)", re.MULTILINE)
-_NUMBER_INSIDE = re.compile(r"(?:^|(?<=[\s:,;]))#(?P<number>\d{1,3}) ?[–—:-] (?=\S)", re.MULTILINE)
+_NUMBER_INSIDE = re.compile(
+    r"(?:^|(?<=[\s:,;]))#(?P<number>\d{1,3})(?: ?[–—:-] (?=\S)| (?=[\"*_]{0,3}[A-Z\d]))", re.MULTILINE
+)
 
 
 def _where_they_count(mark: re.Pattern[str], written: str, text: str) -> str:
@@ -536,7 +563,11 @@ _STEPS: _Steps = (
     ("```diff", lambda text: _DIFF.sub(_apply_diff, text.replace("\r\n", "\n"))),
     ("[1] ", lambda text: _CITED.sub("", text[: found.start()]) if (found := _SOURCES.search(text)) else text),
     ("[^", partial(_FOOTNOTE.sub, "")),
+    (" None", partial(_NONE.sub, "")),
+    ("", _with_verdicts),
     ("", _without_struck),
+    (" *", lambda text: _ASTERISKS.sub(lambda one: f"{one[1]} {'★' * len(one[2])}", text)),
+    ("", lambda text: _ARROW_BEHIND.sub(" - ", text) if "←" in text or "<-" in text or "⬅" in text else text),
     ("\n ", partial(_COMMENTED_OUT.sub, "")),
     ("", partial(_after_prefix, _ROLE)),
     ("<", lambda text: text if _COMPARES.search(text) else _in_brackets(text)),

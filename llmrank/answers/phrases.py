@@ -36,7 +36,7 @@ PHRASES = (
         r"|rekommend|anbefal)|nem ajánl|nu (?:aș |te |vă )?recomand|tidak (?:di)?rekomend|không (?:nên|đề xuất"
         r"|khuyên)"
         r"|δεν (?:θα )?(?:προτείν|συνιστ)|nedoporuč|neodporúč|en suosittele|önerm(?:iyor|em|edi)"
-        r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu(?!siv)|esclus"
+        r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|(?:not|\w+n['’]t) (?:fit|suit)\b|exclu(?!siv)|esclus"
         r"|le(?:ft|av(?:e|ing))(?: (?:it|them|this|that|those))? (?:out|off (?:the|my|this))|omit|avoid(?!s\b)"
         r"|reject|(?:do|would)n['’]t bother|not bother|not for (?:you|them|this user|the user)\b"
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|order|final|picks?|table)\b"
@@ -135,7 +135,7 @@ class Direction(NamedTuple):
 
 DIRECTIONS = (
     Direction("English", r"worst|(?<!at )least|lowest|bottom(?! line)|weakest|poorest",
-        "best|most|highest|top|strongest", "to|through", "From worst to best", 3),
+        "best|most|highest|top|strongest|favou?rite", "to|through", "From worst to best", 3),
     Direction("German", "schlechtesten|schwächsten|niedrigsten|unwahrscheinlichsten",
         "besten|stärksten|höchsten|wahrscheinlichsten", "zum|zur|bis", "Vom schlechtesten zum besten", 3),
     Direction("French", "pire|moins|faible", "meilleur|plus|fort", "au|à", "Du pire au meilleur", 3),
@@ -200,15 +200,15 @@ WORST_FIRST = caseless(
     r"|\b(?:beginnend mit (?:dem|der|den)|von (?:dem|der|den)|vom)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
     r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur"
     r"|bis)\b"
-    r"|\((?:lowest|worst|least)\b[^()\n]{0,20}\)[^\n]{3,2000}\((?:highest|best|most)\b[^()\n]{0,20}\)"
+    rf"|\((?:{_ENGLISH.worst})\b[^()\n]{{0,20}}\)[^\n]{{3,2000}}\((?:{_ENGLISH.best})\b[^()\n]{{0,20}}\)"
     r"|\b(?:ascending|increasing) order (?:of|by|in) (?!(?:their |its )?(?:rank|position|place))"
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality"
-    r"|score)|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
-    r"|from) (?:the )?(?:worst|least|lowest)"
+    r"|score)"
+    rf"|\b(?:1 ?(?:=|is|being|means)|(?:start|begin)\w* (?:with|from)) ?(?:the )?(?:{_ENGLISH.worst})"
     r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
     r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
     r"|\b(?:number|no\.?|#) ?1\b(?:(?!\b(?:best|most|highest|strongest|number|no)\b)[^.\n]){0,50}"
-    r"\b(?:least|worst|weakest|lowest)\b"
+    rf"\b(?:{_ENGLISH.worst})\b"
     r"|\b(?:most|more) unlikely (?:\w+ )?first\b"
     r"|\b(?:discard|eliminate|drop|remove|cut)\b[^.:\n]{0,30}\bin (?:this|the following) order\b"
     r"|\bstart\w* with the [^.:\n]{0,60}\bleast\b[^.:\n]{0,40}\b(?:end|finish)\w* with\b"
@@ -238,7 +238,10 @@ WORST_FIRST = caseless(
     r"|(?:แย่ที่สุด|น้อยที่สุด|น้อย)[^.:\n]{0,20}ไป[^.:\n]{0,10}(?:ดีที่สุด|มาก)"
 )
 """Says that the last entry of a list is the best: `from worst to best`, `vom schlechtesten zum besten`, `升序`."""
-COUNTDOWN = caseless(r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン")
+COUNTDOWN = caseless(
+    r"\bfrom (?:#|number |no\. )?(?!1\b)\d{1,3} (?:down )?to (?:#|number |no\. )?1\b"
+    r"|\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン"
+)
 BEST_TO_WORST = caseless(_BEST_TO_WORST)
 BEST_FIRST = caseless(
     rf"{BEST_TO_WORST.pattern}|\bdescending|\b(?:best |(?:most|highest|strongest) (?!unlikely)(?:\w+ ){{0,2}})first"
@@ -261,7 +264,7 @@ _GRADES = (
     ),
     (
         2,
-        r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up|honou?rable|also worth"
+        r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|then|next|runner-up|honou?rable|also worth"
         r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?"
         r"|(?<!not )(?<!n['’]t )(?<!ly )(?<!well )worth (?:an? \w+|consider\w+|watch\w+|try\w+)",
     ),
@@ -308,7 +311,7 @@ def last_line(text: str) -> str:
 
 def meaning(intro: str) -> str:
     """Return the meaning of a list from the words before it: a `Phrase.meaning`, or nothing."""
-    intro = _NONE_OUT.sub(" ", intro.replace("_", " "))
+    intro = _CANNOT.sub(" ", _NONE_OUT.sub(" ", intro.replace("_", " ")))
     *before, nearest = _SENTENCE_END.split(last_line(intro).rstrip())
     if before and not nearest.rstrip(" *_").endswith(":"):
         nearest = ""  # a sentence after the one that announces the list
@@ -324,6 +327,10 @@ _NONE_OUT = caseless(
     r"|\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)"
 )
 """`(8 of 8 ranked, 0 skipped)`"""
+_CANNOT = caseless(
+    r"[^.!?\n]{0,200}\b(?:cannot|can['’]t|(?:un|not )able to|do(?:n['’]t| not) have)\b[^.!?\n]{0,200}[.!?\n]"
+)
+"""A refusal announces nothing: `I cannot give recommendations.`"""
 _SENTENCE_END = caseless(
     r"[.!?] |, so (?=the |my |here |all )"
     r"|, (?:but|aber|mais|pero|mas|ma|maar|men) (?=here|this|these|my |hier|voici|aquí|aqui|ecco|meine |mon"
@@ -332,6 +339,7 @@ _SENTENCE_END = caseless(
 _HISTORY = caseless(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
     r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:"
+    r"|\W*you (?:\w+ )?(?:asked|want(?:ed)?)(?: me)? to (?:rank|order|sort)\b"
 )
 _YOU_HAD = caseless(
     r"\byou(?:['’]ve| have)? (?:watched|loved|liked|enjoyed|rated|read|played)(?: and (?:loved|liked|enjoyed|rated))?"

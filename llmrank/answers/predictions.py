@@ -128,7 +128,7 @@ HEDGED = re.compile(
 def predictions(text: str, *, opening: bool = False) -> set[bool]:
     """Return whether sentences say that the user will like the item, or will not, or both. Conditions do not count,
     and neither does what other words may deny. `opening`: only the first sentence counts."""
-    found: set[bool] = set()
+    found: set[bool] = {False} if _BUT_NOT.search(text[:SEARCH_LIMIT]) else set()
     text = _EXPECTS.sub(r"\1 that \2 will", _ELLIPSIS.sub(r"\1they ", text.strip()[:SEARCH_LIMIT]))
     for kind in (_PREDICTION, _SUCH):
         for sentence in SENTENCES.split(text)[: 1 if opening else None]:
@@ -146,6 +146,8 @@ def predictions(text: str, *, opening: bool = False) -> set[bool]:
     return found
 
 
+_BUT_NOT = caseless(r"\bbut (?:would |will )?(?:not|never) (?:really |actually )?(?:like|enjoy|love) (?:it|this)\b")
+"""`They would watch it, but not like it.`"""
 _EXPECTS = caseless(rf"\b(expect) ((?:the|this) {USER}) to\b")
 _ELLIPSIS = caseless(
     rf"(\A\W*|(?:^|[.!?] )(?:the|this) {USER} [^.!?\n]{{1,200}}, but )(?=(?:wo|would)n['’]t |(?:will|would) )"

@@ -95,7 +95,7 @@ _FUNCTION_WORDS = word_set(
 _AGAINST = re.compile(
     r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt"
     r"|instead"
-    r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|revers\w*|ascending|alphabetical\w*|random\w*"
+    r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|weakest|poorest|lowest|revers\w*|ascending|alphabetical\w*|random\w*"
     r"|particular|equal\w*|tied?|or|either|both|before|above|ahead|over|beats?|worse|lower|sorry|unable"
     r"|hm+|however|draw|toss|nicht|kein\w*|nie|oder|statt|ausser|schlecht\w*|wenigsten|pas|sauf|ou|pire|moins|non|ni"
     r"|nunca|peor|menos|peggio\w*|meno|pior)\b"
@@ -189,7 +189,7 @@ _IN_ORDER = caseless(
 )
 _AFTER_THESE = caseless(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)")
 """`After these three thrillers, Heat`"""
-_SENTENCE = re.compile(r"((?<=[.!?]) |\n)")
+_SENTENCE = re.compile(r"((?<=[.!?]) |(?<=;) (?=the (?:rest|others?)\b)|\n)")
 
 
 def _is_doubtful(gaps: Sequence[_Gap]) -> bool:

@@ -38,7 +38,7 @@ from llmrank.answers.outcome import (
     with_repairs,
 )
 from llmrank.answers.prose import read_sentences
-from llmrank.types import Answer, Entry, Outcome, Question, Response, Structured
+from llmrank.types import Answer, Entry, Item, Outcome, Question, Response, Structured
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,10 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
         if len(answer.ranked or ()) > 1:
             return answer
     truncated = response.finish_reason == "length" or len(raw) > LIMIT
-    if titles and (plain := _plain_titles(text, title_index(question.items))):
+    index = title_index(question.items)
+    if titles and (
+        plain := _plain_titles(text, index) or (not question.identifiers and _numbered_titles(text, question.items))
+    ):
         return by_title(plain, response, question, text, truncated, Counter())
     if not titles:
         text = _PREFILLED.sub(lambda found: f"[{found[0].lstrip()}", text)
@@ -295,7 +298,10 @@ def _tied(reading: Listing, text: str) -> int:
     """Count the lines whose chain has `=` between items. Tied items are read in the order written."""
     own = {mention.line for mention in reading.mentions}
     lines = enumerate(text.split("\n"), 1)
-    return sum(number in own and " > " in line and " = " in line for number, line in lines)
+    return sum(number in own and _TIED.search(line) is not None for number, line in lines)
+
+
+_TIED = caseless(r"\((?:a )?ti(?:e|ed)\)| > .* = | = .* > ")
 
 
 _BESIDE_LIMIT = 200
@@ -376,6 +382,24 @@ def _plain_titles(text: str, index: TitleIndex) -> list[Mention] | None:
     return found if len({one.text for one in found}) >= len(found) - (not chained) else None
 
 
+def _numbered_titles(text: str, items: tuple[Item, ...]) -> list[Mention] | None:
+    """Return the titles of an answer that consists of nothing but a numbered list of different titles, in bold or
+    not: the next most common case. Stages 2 to 4 would give the same result."""
+    index, found = title_index(items), list[Mention]()
+    for number, line in enumerate(text.strip().split("\n"), 1):
+        entry = _NUMBERED_TITLE.fullmatch(line)
+        match = index.find(entry[3]) if entry and int(entry[1]) == number else None
+        if entry is None or match is None or len(match.positions) != 1:
+            return None
+        if not (_WORDS.fullmatch(entry[3]) or items[match.positions[0]].title.startswith(entry[3])):
+            return None
+        found.append(Mention(entry[3], match, number))
+    return found if len({one.match for one in found}) == len(found) > 2 else None
+
+
+_NUMBERED_TITLE = re.compile(r"(\d{1,3})\. (\*\*)?([^*\s][^*\n]{0,199})(?(2)\*\*)")
+_WORDS = re.compile(r"[^\W\d_][^()\[\]]*(?: \(\d{4}\))?")
+"""A title that cannot hold a remark or another number."""
 _ALTERNATIVES_LIMIT = 50
 """Maximum number of entries with an `or` to check, which keeps the time linear."""
 _OR = caseless(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S")

@@ -212,8 +212,16 @@ def _order(columns: Sequence[_Column], item: _Column, is_map: bool, is_table: bo
     if scores := [one.texts for one in others if one.role == "score"]:
         are_numbers = all(_number(text) is not None for text in scores[0])
         return (by_number(scores[0], "score") if are_numbers else standing), are_numbers
+    if len(others) == 1 and not others[0].head and all(map(_may_be_score, others[0].texts)):
+        return by_number(others[0].texts, ""), True  # Heat | 0.7
     shares = any(_are_shares(one.texts) for one in others)  # "chance_of_giving_up": 0.72
     return (None if shares else standing), False
+
+
+def _may_be_score(text: str) -> bool:
+    """Return whether a number without a heading is no year, length or price."""
+    value = _number(text)
+    return value is not None and abs(value) <= 100 and not any(map(text.__contains__, "$€£"))
 
 
 def _order_of_map(columns: Sequence[_Column], item: _Column) -> tuple[list[int] | None, bool]:
@@ -295,7 +303,11 @@ def _undecided(one: _Column, other: _Column, is_map: bool) -> Listing:
     """Read two unnamed columns of 1 to n. The one that counts is the rank; in a JSON object this is ambiguous if the
     two readings differ."""
     first, second = (
-        [mention for at in by_number(rank.texts, "rank") or () for mention in item.named[at]]
+        [
+            mention._replace(row=(rank.texts[at], item.texts[at]))
+            for at in by_number(rank.texts, "rank") or ()
+            for mention in item.named[at]
+        ]
         for rank, item in ((one, other), (other, one))
     )
     if [mention.match for mention in first] == [mention.match for mention in second]:

@@ -273,8 +273,8 @@ _OPEN_RANGE = caseless(
 )
 """`I'd place it between 3 and 4`"""
 _BOUND = caseless(
-    rf"(?:^\W*|\b(?:no|not) )(?:less|more|lower|higher|greater) than {_DIGITS}"
-    rf"|(?m:^\W{{0,4}})(?:below|above|under|over|almost|nearly|barely"
+    rf"(?:^\W*|\b(?:no|not|it|this) )(?:less|more|lower|higher|greater) than {_DIGITS}"
+    rf"|(?m:^\W{{0,4}})(?:minimum|maximum|below|above|under|over|almost|nearly|barely"
     rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}"
 )
 _WORD_RANGE = caseless(rf"\b(?:{'|'.join(_WORDS)})(?: ?[-–—] ?| (?:to|or|and) )(?:{'|'.join(_WORDS)})\b(?! a half)")
@@ -307,7 +307,7 @@ _NO_RATING = caseless(
     r"[^:\n]{0,40})\W{0,3}: ?\d(?:[.,]\d+)?)",
     r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
-    r"|\((?:out of|of|von|sur|su|max\.?) ?\d{1,3}\)|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel"
+    r"|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel"
     r"|resort|property|restaurant)\b|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
     r"\b(?:averag(?:e|es|ed|ing)|mean)(?: (?:rating|score|stars)s?)?(?: (?:on|for|of|by|over|across) (?:(?:the|their"
     r"|this|\d+) )?\w{1,20})?"
@@ -337,7 +337,8 @@ but`, `not quite a 4`."""
 _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
-    r"|\b(?:critics|reviewers|imdb|metacritic|letterboxd|(?:the|their) last \w+) (?:g[ai]ves?|rated?s?"
+    r"|\b(?:critics|reviewers|other (?:users|people|viewers|readers|players|customers)|others|most people"
+    r"|imdb|metacritic|letterboxd|(?:the|their) last \w+) (?:g[ai]ves?|rated?s?"
     r"|got)\b[^.;,\n]*"
     r"|에 \d점을 (?:주었|줬|매겼|준)[가-힣]*|[给給][^，。,.\n]{1,30}[打评評给給][了过過] ?\d ?[分星]"
     r"|都[给給打]了? ?\d ?[分星]"
@@ -439,6 +440,7 @@ def rating_labels(question: Question) -> tuple[str, ...]:
 def _plain(text: str, question: Question) -> str:
     """Return the text without titles, years and mentions of the scale. Every other range is replaced by a mark."""
     low, high = question.scale
+    text = _OUT_OF.sub(lambda found: "" if float(found[1]) == high else f" /{found[1]}", text)
     text = _STARS_BEHIND.sub(r" \1 stars", text)
     text = _HALF_STARS.sub(lambda found: f" {_VALUES[found[1]]}.5{found[2]}", text)
     text = _COUNTED_STARS.sub(lambda found: f" {_VALUES[found[1]]}", text)
@@ -469,6 +471,7 @@ _SCALE = caseless(
 """`On a scale from 1 to 5, where 5 means love,`"""
 _OF_TITLE = re.compile(r"(?<=\brating) for [^:.\n]{1,80}(?=: ?[*_]{0,3}(?:\d|[a-z]{3,5}\b))")
 """`Predicted rating for 8½: 3`"""
+_OUT_OF = caseless(r" ?\((?:out of|of|von|sur|su|max\.?) ?(\d{1,3})\)")
 _STARS_BEHIND = re.compile(r"星 ?(\d(?:\.5)?)つ")
 _HALF_STARS = re.compile(r"([一二三四五])[颗顆个個]?([分星])半")
 """`三星半`"""

@@ -3,10 +3,12 @@
     python results/audits.py FOLDER zero-shot --users 60
     python results/audits.py FOLDER zero-shot-text --users 40 --only identifiers thinking
     python results/audits.py FOLDER tuned --users 150
-    python results/audits.py FOLDER page -o results/ml-100k.html
+    python results/audits.py FOLDER page -o ml-100k.html
+    python results/audits.py FOLDER figures -o results/figures
 
-The last one writes a page about the tuned and the untuned model, with all audits of both. FOLDER keeps the Runs and the
-audits, and the user's Store keeps every answer, so the same command continues.
+The last two write a page about the tuned and the untuned model, with all audits of both, and pictures of some audits.
+The page has the histories of users, so it is not part of this repository. FOLDER keeps the Runs and the audits, and the
+user's Store keeps every answer, so the same command continues.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 import llmrank as lr
 from llmrank.audit import Audit, popularity, read_audit
 from llmrank.report import write_page
+from llmrank.report.figures import figures
 
 METHODS: dict[str, dict[str, Any]] = {
     "zero-shot": {"prompt": "first-token", "k": 20},
@@ -39,6 +42,8 @@ ASKING: dict[str, dict[str, Any]] = {
     "variance": {},
     "memorisation": {"known_as": "MovieLens 100K"},
 }
+DRAWN = ("position", "history", "injection")
+"""The audits that `figures` draws."""
 
 
 def show(name: str, audit: Callable[[], Audit], folder: Path) -> None:
@@ -60,16 +65,28 @@ def write(folder: Path, out: Path) -> None:
     write_page(out, *runs, audits=audits, overwrite=True)
 
 
+def draw(folder: Path, out: Path) -> None:
+    """Draw some audits of each model."""
+    out.mkdir(parents=True, exist_ok=True)
+    for method in ("zero-shot", "tuned"):
+        run = lr.load_run(folder / method / "history" / "full")
+        for name in DRAWN:
+            figure = figures(run, audits=[read_audit(folder / method / f"{name}.json")])["audit-1"]
+            figure.savefig(out / f"{method}-{name}.svg", metadata={"Date": None})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the Runs are kept")
-    parser.add_argument("method", choices=[*METHODS, "page"])
+    parser.add_argument("method", choices=[*METHODS, "page", "figures"])
     parser.add_argument("--users", type=int, default=60)
     parser.add_argument("--only", nargs="+", choices=[*ASKING, "popularity"], default=[])
-    parser.add_argument("-o", "--out", type=Path, default=Path("audits.html"), help="the page to write")
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("audits.html"), help="the page, or the folder of figures"
+    )
     given = parser.parse_args()
-    if given.method == "page":
-        write(given.folder, given.out)
+    if given.method in ("page", "figures"):
+        (write if given.method == "page" else draw)(given.folder, given.out)
         return
     method, folder = METHODS[given.method], given.folder / given.method
     shown = " ".join(f"--{name} {value}" if len(name) > 1 else f"-{name} {value}" for name, value in method.items())

@@ -46,6 +46,8 @@ HELP_OFF: Mapping[str, str] = {"show_history": "Show no history."}
 """Help for switches that turn off a setting that is on by default."""
 NO_VARIABLE = frozenset({"data"})
 """Options without an environment variable: LLMRANK_DATA already names the folder that holds the datasets."""
+LISTS = frozenset({"measures", "baselines"})
+"""Options that take several values separated by commas; a config file may also write them as a list."""
 
 
 def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:
@@ -185,6 +187,8 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
             raise InputError(problem, path=path, line=line, field=key, hint=hint)
         keys[one.name] = key, line
         several = one.multiple or one.nargs != 1
+        if one.name in LISTS and isinstance(value, list):
+            value = ",".join(map(str, value))
         if isinstance(value, dict) or (isinstance(value, list) and not several):
             problem, hint = f"expected a single value, got {value}", "write text or a number, as on the command line"
             raise InputError(problem, path=path, line=line, field=key, hint=hint)

@@ -78,7 +78,7 @@ def score(
 
     def work(folder: RunFolder, kept: Sequence[Case]) -> dict[str, Any]:
         for case, text in rows:
-            reply: Reply = Failure("no answer") if text is None else Response(text)
+            reply: Reply = Failure("no answer") if text is None else Response(text, "unknown")
             result = ranked(case, reply, answer_of(case, reply, how, known))
             record = CaseRecord.of(result, case_measures(case, result.ranking, chosen))
             if folder.records.get(case.case_id) != record:

@@ -149,7 +149,9 @@ def test_a_config_file_sets_options_and_its_mistakes_are_named(tmp_path: Path) -
         ("candidates: 5\nk: 5", "line 2, field 'k': this option is already set as 'candidates'"),
         ("max_cost: -1", "line 1, field 'max_cost': expected a number of at least 0, got '-1'"),
         ("-k: 5", "line 1, -k: unknown option; did you mean 'candidates'?"),
-        ("seed: 1\nmeasures: [HR@3, MRR]", "line 2, field 'measures': expected a single value, got ['HR@3', 'MRR']"),
+        ("seed: 1\nids: [letters, words]", "line 2, field 'ids': expected a single value, got ['letters', 'words']"),
+        ("seed: 1\nmeasures: [HR@3, MR]", "line 2, field 'measures': unknown measure 'MR'"),
+        ("ranker: bm25\nbaselines: [ials, random]", "line 2, field 'baselines': random is always included"),
         ("seed: 1\nusers: many", "line 2, field 'users': expected an integer of at least 0, got 'many'"),
         ("seed: 1\nprompt: 3.10", "line 2, field 'prompt': unknown prompt '3.10'"),  # not 3.1
         ("seed: 1\nids: roman", "line 2, field 'ids': 'roman' is not one of"),

@@ -426,14 +426,21 @@
     // The pressed button was redrawn: restore the keyboard focus.
     if (key) [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key)?.focus();
   };
+  const focusLink = (id) => [...document.querySelectorAll("[data-case]")].find((one) => one.dataset.case === id)?.focus();
   /** Draw the state in the URL and focus the story of its Case; if one was closed, focus its link. */
   const open = () => {
     const closed = state.case;
     read();
     draw();
     if (state.case) $("h-story").focus();
-    else if (closed) [...document.querySelectorAll("[data-case]")].find((one) => one.dataset.case === closed)?.focus();
+    else if (closed) focusLink(closed);
   };
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !state.case) return;
+    const closed = state.case;
+    set({ case: "" });
+    focusLink(closed);
+  });
   $("search").addEventListener("input", () => set({ q: $("search").value }));
   $("with").addEventListener("change", () => set({ with: $("with").value }));
   $("clear").addEventListener("click", () => set(NO_FILTER));

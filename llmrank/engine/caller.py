@@ -202,7 +202,7 @@ class Caller:
             if asyncio.current_task() in self.orphaned:
                 raise asyncio.CancelledError  # not a Failure: another Case may be waiting for this answer
             if (wait := self._retries.wait(tries, reply)) is None:
-                return Failure(str(reply))
+                return Failure(reply.message)
             if wait:
                 await self._pause(wait)
             reply = await self._send(question.request, first=True)
@@ -262,7 +262,7 @@ class Caller:
         except BackendError as error:
             self.limit.leave(slot)
             self._retries.answered()
-            return Failure(str(error))
+            return Failure(error.message)
         finally:
             self._sent.discard(task)
         self.limit.answered(slot, response.usage.completion_tokens)

@@ -230,7 +230,7 @@ def test_what_is_never_understood_ends_the_run_after_a_second_try(store: Store) 
     endpoint = Endpoint(lambda user, now: page)
     ended = run(store, endpoint, 100_000, concurrency=20)
     assert ended.error is not None and "no call was answered so far (a web page)" in str(ended.error)
-    assert "--base-url" in str(ended.error) and ended.seconds < 3
+    assert "correct base_url" in str(ended.error) and ended.seconds < 3
     assert sum(endpoint.asked.values()) <= 2 * len(endpoint.asked) and len(endpoint.asked) <= 48
     # Where it passes, or something else is wrong too, it is waited for as ever.
     faults: tuple[Callable[[str, float], TransientError | None], ...] = (

@@ -77,7 +77,11 @@ _SCORED = re.compile(
     r"|(?P<stars>[★⭐🌟🔥❤👍]{1,10})☆{0,10}$"
 )
 """`Heat – 2nd (a crime film)`"""
-_LAST_WORDS = re.compile(r"(?:[:=–—|-] |\()([^\W\d_][^:=–—|()-]{1,20})$")
+_LAST_WORDS = re.compile(r"(?:[:=–—|-] |(\())([^\W\d_][^:=–—|()-]{1,20})(?(1)\)?)$")
+_TASTES = tuple(
+    re.compile(rf"{words}\Z", re.IGNORECASE) for words in ("hates?", "dislikes?", "neutral", "likes?", "loves?")
+)
+"""`Heat (love)`, from worst to best."""
 _SCORED_FIRST = re.compile(r"(?P<value>0?\.\d{1,4}|\d{1,3}(?:\.\d{1,3})? ?(?:%|/ ?\d{1,3})) ?[-–:)]? ?(?=\D)")
 _SAYS_SCORE = caseless(rf"\b(?:{_SCORE_NOUN})[ :=]{{1,3}}\d[\d.,]*\W{{0,4}}$|\d ?(?:points?|pts)\W{{0,4}}$")
 """`Heat (score: 9)`: a number that is called a score."""
@@ -105,7 +109,8 @@ def _merge_similar_lines(blocks: Sequence[Block]) -> list[Block]:
     shape = ""
     for block in blocks:
         text = block.lines[0].text if block.kind == "text" else ""
-        scored = _SCORED.search(text[-40:]) or grade(_last_words(text))
+        said = _last_words(text)
+        scored = _SCORED.search(text[-40:]) or _taste(said) or grade(said)
         now = "scored" if scored else "parts" if TWO_PARTS.search(text[:400]) else ""
         if now and now == shape:
             if found[-1].kind == "text":
@@ -204,7 +209,8 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
     graded = not scores
     if graded:  # Heat: high, Fargo: low
-        scores = [str(found) for body in bodies if (found := grade(_last_words(body)))]
+        scores = [str(found) for body in bodies if (found := _taste(_last_words(body)))]
+        scores = scores or [str(found) for body in bodies if (found := grade(_last_words(body)))]
         if len({*scores}) == 1:
             return  # Heat: a great film, Fargo: a great film
     if places := _places_in_words(bodies):
@@ -251,10 +257,15 @@ def _places_in_words(bodies: list[str]) -> list[str]:
 _PLACE_IN_WORDS = caseless(rf"[-–—:(,] ?({'|'.join(ORDINALS)}|last) (?:place|choice|pick)\b")
 
 
+def _taste(word: str) -> int:
+    """Return the place of a verdict among `_TASTES`, from 1, or 0."""
+    return next((place for place, taste in enumerate(_TASTES, 1) if taste.match(word)), 0)
+
+
 def _last_words(text: str) -> str:
     """Return the text after the last colon, dash or opening parenthesis, if it is short."""
     found = _LAST_WORDS.search(text[-40:])
-    return found[1] if found else ""
+    return found[2] if found else ""
 
 
 def _entry(line: Line, body: str, index: TitleIndex, *, marked: bool) -> Mentions:

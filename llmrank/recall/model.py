@@ -93,7 +93,7 @@ class Fitted:
         `Preferences`). The result for a user does not depend on the other users.
         """
         if k < 1:
-            raise InputError(f"invalid k: {k}", hint="give k (-k) a value of 1 or more")
+            raise InputError(f"invalid k: {k}", hint="give -k a value of 1 or more")
         items = np.full((len(users), k), -1, dtype=np.int32)
         scores = np.full((len(users), k), -np.inf)
         step = max(1, min(USERS_AT_ONCE, SCORES_AT_ONCE // len(self.preferences.items)))

@@ -31,7 +31,7 @@ def test_a_trec_run_gets_titles_scores_and_what_is_relevant(tmp_path: Path) -> N
         ("Alien", 0.5),
     ]
     assert row["relevant"] == ["b"]
-    with pytest.raises(InputError, match="--force"):
+    with pytest.raises(InputError, match="overwrite=True"):
         CliRunner().invoke(convert, arguments, catch_exceptions=False)
 
 

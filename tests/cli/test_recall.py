@@ -86,7 +86,7 @@ def test_the_help_speaks_of_data_sets_only(data: Path, tmp_path: Path) -> None:
 def test_nothing_is_overwritten_and_nothing_half_written(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "candidates.jsonl"
     out.write_text("mine")
-    with pytest.raises(InputError, match="--force"):
+    with pytest.raises(InputError, match="overwrite=True"):
         run("--data", data, "-o", out)
     assert out.read_text() == "mine"
     for wrong in (["--model", "eese"], ["--model", "popularity", "--l2", "3"], ["--split", "last"]):

@@ -177,7 +177,7 @@ def test_the_same_ranking_comes_from_every_door(circle: Path, tmp_path: Path, ev
         ({"ranker": "first_token", "calibrate": "entropy"}, "calibrate"),
         ({"ranker": "next_title", "fuse": -1}, "fuse"),
         ({"ranker": "next_title", "fuse": "best"}, "fuse"),
-        ({"ranker": "next_title", "fuse_term": "ranks"}, "without fuse"),
+        ({"ranker": "next_title", "fuse_term": "ranks"}, "without --fuse"),
         ({"ranker": "next_title", "prompt": "palr"}, "field 'prompt': next_title reads"),
         ({"ranker": "next_title", "prompt": lr.load_prompt("palr")}, "without a prompt"),
         ({"ranker": "next_title", "shots": 2}, "field 'shots': next_title reads"),

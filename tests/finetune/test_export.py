@@ -176,7 +176,7 @@ def test_the_openai_format_has_messages_alone(circle: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"prompt": "palr"}, "first call for a profile[\\s\\S]*--no-profile"),
+        ({"prompt": "palr"}, "first call for a profile[\\s\\S]*no_profile=True"),
         ({"prompt": "setwise"}, "makes up to"),
         ({"prompt": "google-zero-shot"}, "circle has no ratings"),
         ({"ranker": "next_title"}, "field 'ranker': this method has no prompt"),

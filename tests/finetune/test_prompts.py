@@ -164,8 +164,8 @@ def test_an_adapter_may_be_in_the_upper_layers_alone(
     ("prompt", "given", "problem"),
     [
         ("palr-recommend-retrieval", {}, r"text answers[\s\S]*export-sft"),
-        ("pairwise", {}, r"makes up to \d+ calls[\s\S]*-k"),
-        ("palr", {"no_profile": False}, r"needs a first call for a profile[\s\S]*--no-profile"),
+        ("pairwise", {}, r"makes up to \d+ calls[\s\S]*\(k\)"),
+        ("palr", {"no_profile": False}, r"needs a first call for a profile[\s\S]*no_profile=True"),
         ("first-token", {"order": "target-at-0"}, "at the same position"),
         ("first-token", {"first": "bm25", "first_top": 3}, "show all candidates"),
         ("first-token", {"validation_users": 19}, "validation Cases with a relevant item among the candidates"),

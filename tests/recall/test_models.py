@@ -229,7 +229,7 @@ def test_scores_that_would_rank_wrongly_are_refused(wrong: float | None, message
 
 
 def test_k_must_be_positive() -> None:
-    with pytest.raises(InputError, match="-k"):
+    with pytest.raises(InputError, match="give k a value"):
         Popularity().fit(split_of(PAIRS, 5, 6)).recommend(np.array([0], dtype=np.int32), 0)
 
 

@@ -204,6 +204,10 @@ _BOTTOM = caseless(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitabl
 _CLAUSE = re.compile(r"(?<=[.!?;]) |, (?=while|whereas|but|and)")
 _SENTENCE_LIMIT = 50
 """Maximum number of sentences to check, which keeps the time linear."""
+_BOTH_ENDS = caseless(
+    r"\b(?:worst|least \w{1,20}|weakest|lowest): [^\n]{1,300}\b(?:best|most \w{1,20}|strongest|highest): "
+)
+"""`Worst: Heat, then Fargo, best: Alien`"""
 
 
 def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
@@ -215,6 +219,7 @@ def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
     rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _says_equal, _is_tied, _has_bare_numbers)
     return (
         _of_the_words(listing, beside, after)
+        or _BOTH_ENDS.search(text) is not None
         or False in of_the_ends(listing, text)
         or (is_as_shown(listing.named) and _BEFORE_ORDERING.search(after[:2000]) is not None)
         or _is_repeated(listing)

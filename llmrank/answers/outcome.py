@@ -139,7 +139,8 @@ _ERROR_OBJECT = re.compile(r"\s{0,80}\{\s{0,80}\"error\"\s{0,9}:\s{0,9}\{\s{0,80
 RETRACTION = caseless(
     r"\b(?:(?<!n['’]t )wait(?! (?:for|to|until|till)\b)|actually|scratch that|correction"
     r"|on (?:second thoughts?|reflection)|(?:let me|to) reconsider"
-    r"|thinking (?:about it|it over)|come to think of it|i mean|make that|(?<=\? )no|(?<=\.\.\. )no(?=,)"
+    r"|thinking (?:about it|it over)|come to think of it|i mean|make that|(?<!no )(?:kidding|joking)"
+    r"|(?<=\? )no|(?<=\.\.\. )no(?=,)"
     r"|pensando melhor|pens[áa]ndolo (?:bien|mejor)|ripensandoci|à la réflexion|réflexion faite"
     r"|bei näherer betrachtung"
     r"|corrijo|je corrige|ich korrigiere|correggo)\b"

@@ -116,8 +116,11 @@ def main() -> None:
     *plain, against = zip(areas[0], ends, strict=True)
     cells = [f"{value:.4f} [{low:.4f}, {high:.4f}]" for value, (low, high) in plain]
     rows.append(("AUC", *cells, f"{against[0]:+.4f} [{against[1][0]:+.4f}, {against[1][1]:+.4f}]", ""))
-    what = f"CTRL, AutoInt (the same without stage 1) and BST: {given.data}, {len(split.test)} users, full catalogue"
-    print(heading(what, f"python -m tests.benchmarks.recall_ctrl FOLDER --data {given.data}", "torch", "torch-rechub"))
+    others = f" and {', '.join(found.keys() - {*NAMES[:2]})}" if len(found) > 2 else ""
+    what = f"ctrl, autoint (the same without stage 1){others}: {given.data}, {len(split.test)} users, full catalogue"
+    seeds = " ".join(["--seeds", *map(str, given.seeds), "--bst", *map(str, given.bst)])
+    command = f"python -m tests.benchmarks.recall_ctrl FOLDER --data {given.data} {seeds}"
+    print(heading(what, command, "torch", "torch-rechub"))
     print()
     columns = ("measure", *(f"{name} [95%]" for name in found), "ctrl minus autoint [95%]", "p")
     print(table(columns, rows), "", sep="\n")

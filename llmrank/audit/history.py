@@ -33,7 +33,7 @@ def _shown(evaluation: Evaluation) -> Callable[[Case], int]:
     if template is None:
         return lambda case: len(case.history)
     if not any(template.shown_events(case, view) for case in evaluation.cases):
-        raise InputError("the prompt shows no history", field="history", hint="omit --no-history and --history 0")
+        raise InputError("the prompt shows no history", field="history", hint="show at least one event (--history)")
     return lambda case: template.shown_events(case, view)
 
 

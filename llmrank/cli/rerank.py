@@ -29,7 +29,7 @@ Examples:
 @options.settings_options(ScaleSettings, "scale")
 @options.option("--seed", default=CaseSettings().seed, show_default=True, help="Seed for shuffles, shots and sampling.")
 @options.skip_bad_rows_option
-@click.option("--force", is_flag=True, help="Start over, replacing existing output.")
+@click.option("--force", "overwrite", is_flag=True, help="Start over, replacing existing output.")
 @options.dry_run_option
 @options.json_option
 @options.config_option
@@ -38,7 +38,7 @@ def rerank(
     out: Path,
     seed: int,
     skip_bad_rows: bool,
-    force: bool,
+    overwrite: bool,
     dry_run: bool,
     as_json: bool,
     **values: Any,
@@ -60,6 +60,6 @@ def rerank(
     setup, _ = Setup.of(prompt=prompt, model=model, limits=limits)
     job = RerankJob(setup, scale, seed, skip_bad_rows)
     if dry_run:
-        show(estimate_rerank(candidates, out, job, Progress(), force=force), as_json=as_json)
+        show(estimate_rerank(candidates, out, job, Progress(), overwrite=overwrite), as_json=as_json)
         return
-    show(rerank_files(candidates, out, job, force=force, reporter=Progress()), as_json=as_json)
+    show(rerank_files(candidates, out, job, overwrite=overwrite, reporter=Progress()), as_json=as_json)

@@ -124,11 +124,11 @@ class RerankJob:
         session: Session,
         reporter: Reporter,
         *,
-        force: bool = False,
+        overwrite: bool = False,
     ) -> Result:
         """Rerank the remaining rows of the partition, and return the result.
 
-        `candidates` is its checked source. With `force`, start over and replace existing output.
+        `candidates` is its checked source. With `overwrite`, start over and replace existing output.
 
         Raises:
             InputError: the output exists, or was started with other settings.
@@ -150,7 +150,7 @@ class RerankJob:
         outcomes, reasons, usage, failed = Counter[str](), Counter[str](), Usage(), 0
         under_way: dict[str, CandidateRow] = {}
         calls = session.caller.calls
-        with RerankedWriter(partition.output, candidates, settings=settings, overwrite=force) as writer:
+        with RerankedWriter(partition.output, candidates, settings=settings, overwrite=overwrite) as writer:
 
             def wanted() -> Iterator[Case]:
                 for row in self.rows(partition, candidates):
@@ -282,19 +282,22 @@ def counted(outcomes: Mapping[str, int]) -> str:
 
 
 def rerank_files(
-    candidates: Path, output: Path, job: RerankJob, *, force: bool = False, reporter: Reporter
+    candidates: Path, output: Path, job: RerankJob, *, overwrite: bool = False, reporter: Reporter
 ) -> Reranked:
     """Rerank a candidate file into a file, or each file of a folder into a folder (see `rerank`)."""
     note_domain(job.setup, None, reporter)
     partitions = job.divide(candidates, output, reporter)
     if job.is_divided(candidates):
-        results, budget = _rerank_partitions(job, partitions, reporter, force=force)
+        results, budget = _rerank_partitions(job, partitions, reporter, overwrite=overwrite)
     else:
-        if not force:
+        if not overwrite:
             check_output(output)
         checked = job.check(partitions[0])
         with job.setup.session(reporter.message) as session:
-            results, budget = [job.rerank(partitions[0], checked, session, reporter, force=force)], session.budget
+            results, budget = (
+                [job.rerank(partitions[0], checked, session, reporter, overwrite=overwrite)],
+                session.budget,
+            )
     return Reranked(
         output,
         rows=sum(result.rows for result in results),
@@ -307,11 +310,11 @@ def rerank_files(
 
 
 def estimate_rerank(
-    candidates: Path, output: Path, job: RerankJob, reporter: Reporter, *, force: bool = False
+    candidates: Path, output: Path, job: RerankJob, reporter: Reporter, *, overwrite: bool = False
 ) -> CostEstimate:
     """Estimate the calls of reranking, how many the Stores can answer, and the cost of the rest. Sends no requests.
 
-    Finished partitions are not counted, unless `force` starts them over.
+    Finished partitions are not counted, unless `overwrite` starts them over.
     """
     partitions = job.divide(candidates, output, reporter)
     if not partitions:
@@ -323,7 +326,7 @@ def estimate_rerank(
         method = job.method(checked[0], session)
         found = CostEstimate(Estimate(), True, session.budget.tariff, session.budget.batch)
         for partition, file in zip(partitions, checked, strict=True):
-            if divided and not force and partition.is_done:
+            if divided and not overwrite and partition.is_done:
                 continue
             with ExitStack() as opened:
                 if divided and partition.store.is_file():
@@ -335,7 +338,7 @@ def estimate_rerank(
 
 
 def _rerank_partitions(
-    job: RerankJob, partitions: Sequence[Partition], reporter: Reporter, *, force: bool
+    job: RerankJob, partitions: Sequence[Partition], reporter: Reporter, *, overwrite: bool
 ) -> tuple[Sequence[Result], Budget]:
     """Rerank the unfinished partitions, report each, and return their Results and what was spent.
 
@@ -358,7 +361,7 @@ def _rerank_partitions(
             reporter.message(f"{place}: {result.error or ranked}")
 
     with PartitionWorker(job, reporter) as worker:
-        if force:
+        if overwrite:
             discard(partitions)
         worker.agree(partitions[0])
         remaining += [partition for partition in partitions if not partition.is_done]
@@ -398,7 +401,7 @@ def rerank(
     model: str | ModelSettings | None = None,
     seed: int = 0,
     skip_bad_rows: bool = False,
-    force: bool = False,
+    overwrite: bool = False,
     progress: bool | Reporter = True,
     **settings: Any,
 ) -> Reranked | list[Ranking]:
@@ -415,7 +418,7 @@ def rerank(
         model: Name of the model, or a `ModelSettings`.
         seed: Seed for shuffles, shots and sampling.
         skip_bad_rows: Skip invalid rows, and count them.
-        force: Start over, replacing existing output.
+        overwrite: Start over, replacing existing output.
         progress: Whether to show progress; or a Reporter that receives it.
         settings: Any field of `PromptSettings`, `ModelSettings`, `Limits` and `ScaleSettings`, by name.
 
@@ -427,14 +430,14 @@ def rerank(
         ScaleSettings,
         prompt=prompt,
         model=model,
-        beside=("out", "force", "progress", "seed", "skip_bad_rows"),
+        beside=("out", "overwrite", "progress", "seed", "skip_bad_rows"),
         **settings,
     )
     job, reporter = RerankJob(setup, scale, seed, skip_bad_rows), reporter_of(progress)
     if isinstance(candidates, str | Path):
         if out is None:
             raise InputError("reranking a file needs an output path", field="out", hint="give the file to write")
-        return rerank_files(Path(candidates), Path(out), job, force=force, reporter=reporter)
+        return rerank_files(Path(candidates), Path(out), job, overwrite=overwrite, reporter=reporter)
     if out is not None:
         hint = "omit it, or pass a candidate file instead of Cases"
         raise InputError("the Rankings of Cases are returned, not written", field="out", hint=hint)

@@ -125,3 +125,14 @@ def test_columns_that_are_replaced_are_named(suffix: str, tmp_path: Path) -> Non
     said.clear()
     ranked(tmp_path / f"out{suffix}", tmp_path / f"again{suffix}", progress=Notes())
     assert not any("replaced" in text for text in said)
+
+
+def test_what_the_hint_says_about_an_existing_output_can_be_done(tmp_path: Path) -> None:
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    row = {"user_id": "a", "candidates": [{"item_id": "1", "title": "A"}, {"item_id": "2", "title": "B"}]}
+    rows.write_text(json.dumps(row) + "\n")
+    out.write_text("mine\n")
+    with pytest.raises(InputError, match="overwrite=True"):
+        lr.rerank(rows, out, ranker="recall_order", progress=False)
+    lr.rerank(rows, out, ranker="recall_order", overwrite=True, progress=False)
+    assert json.loads(out.read_text())["ranking"] == ["1", "2"]

@@ -294,10 +294,8 @@ def rerank_files(
             check_output(output)
         checked = job.check(partitions[0])
         with job.setup.session(reporter.message) as session:
-            results, budget = (
-                [job.rerank(partitions[0], checked, session, reporter, overwrite=overwrite)],
-                session.budget,
-            )
+            results = [job.rerank(partitions[0], checked, session, reporter, overwrite=overwrite)]
+            budget = session.budget
     return Reranked(
         output,
         rows=sum(result.rows for result in results),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import starmap
@@ -64,9 +64,16 @@ class CaseSet(Sequence[Case]):
     def __getitem__(self, index: int | slice) -> Case | CaseSet:
         """Return one Case; or, for a slice, a CaseSet of those Cases that keeps everything else and is noted as a
         part."""
-        if not isinstance(index, slice):
-            return self.cases[index]
-        chosen = self.cases[index]
+        return self._part(self.cases[index]) if isinstance(index, slice) else self.cases[index]
+
+    def where(self, condition: Callable[[Case], bool]) -> CaseSet:
+        """Return a CaseSet of the Cases for which the condition holds, like a slice.
+
+        `cases.where(lambda case: len(case.history) >= 20)`
+        """
+        return self._part(tuple(filter(condition, self.cases)))
+
+    def _part(self, chosen: tuple[Case, ...]) -> CaseSet:
         if len(chosen) == len(self):
             return replace(self, cases=chosen)
         part = f"{len(chosen):,} of {count_of(len(self), 'Case')}"

@@ -133,6 +133,7 @@ def test_a_slice_is_a_set_of_cases_that_keeps_everything_else() -> None:
     assert not any("missed by recall" in note for note in part.notes)
     assert sum("no history" in note for note in part.notes) == 1 and "4 Cases have no history." in part.notes
     assert whole[:] == whole
+    assert whole.where(lambda case: "f1" in case.relevant) == whole[:5]
 
 
 def test_a_given_history_that_may_be_wrong_is_noted() -> None:

@@ -171,6 +171,9 @@ class BoundReachedError(LlmrankError):
 
     exit_code = 5
 
+    def __str__(self) -> str:
+        return in_python(self.message)
+
 
 class StoppedError(LlmrankError):
     """The user stopped the run (exit code 130). All answers are saved, and the same command continues."""

@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from llmrank.errors import (
+    BoundReachedError,
     InputError,
     LlmrankError,
     MissingError,
@@ -95,3 +96,9 @@ def test_a_hint_names_options_on_the_command_line_and_settings_in_python(hint: s
         assert error.message == f"--shots is wrong\n  hint: {hint}"
         assert str(error) == f"--shots is wrong\n  hint: {said}"
         assert pickle.loads(pickle.dumps(error)).message == error.message
+
+
+def test_a_bound_has_its_name_in_python() -> None:
+    error = BoundReachedError("stopped before a call that could exceed --max-requests 5")
+    assert str(error) == "stopped before a call that could exceed max_requests=5"
+    assert error.message == "stopped before a call that could exceed --max-requests 5"

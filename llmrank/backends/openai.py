@@ -134,18 +134,18 @@ class OpenAIBackend(BaseBackend):
                 reply = await self._when_loaded(lambda: self._ask_for_models(seconds))
         except TransientError as error:
             if error.kind == "certificate":
-                raise MissingError(f"{error}", hint=TRUST) from error
+                raise MissingError(f"{error}", hint=TRUST) from None
             if error.kind == "tls":
                 hint = (
                     "if the server speaks plain HTTP, start --base-url with http://; if it requires a client "
                     "certificate, or an older TLS than 1.2, put a proxy before it"
                 )
-                raise MissingError(f"{error}", hint=hint) from error
+                raise MissingError(f"{error}", hint=hint) from None
             hint = "start the server, or correct --base-url (it usually ends in /v1)"
             if self.endpoint.proxy:
                 proxy = f"the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) selects the proxy {self.endpoint.proxy}"
                 hint += f"; {proxy}: correct it, or add the endpoint's host to NO_PROXY"
-            raise MissingError(f"no endpoint answers at {self._url}: {error}", hint=hint) from error
+            raise MissingError(f"no endpoint answers at {self._url}: {error}", hint=hint) from None
         served = _models(reply)
         if served is None:
             await self._suggest_base_url(reply)

@@ -54,7 +54,7 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
             return tuple(item.item_id for item in items)
         case "words":
             if len(items) > len(WORDS):
-                problem = f"--ids words names at most {len(WORDS)} items, but the list has {len(items)}"
+                problem = f"there are {len(WORDS)} words as identifiers, but the list has {len(items)} items"
                 raise InputError(problem, field="ids", hint="use --ids numbers, or show fewer candidates (-k)")
             return WORDS[: len(items)]
 

@@ -65,7 +65,7 @@ class ShotPool:
                 chosen.append(replace(solved, candidates=tuple(shown), relevant=(last.item.item_id,)))
         if (n := len(chosen)) < count:
             events = "two rated events" if task == "rating" else "two events"
-            problem = f"--shots is {count}, but the training data has only {count_of(n, 'other user')} with {events}"
+            problem = f"too few other users with {events} for {count_of(count, 'shot')}: the training data has {n}"
             hint = f"use --shots {n}, or more users"
             raise InputError(problem, user=case.user_id, field="shots", hint=hint)
         return tuple(chosen)

@@ -77,7 +77,7 @@ class PromptTemplate:
         """
         if (answer := self.front.answer_for(ids)) is None:
             known = ", ".join(self.front.answer) if isinstance(self.front.answer, Mapping) else ""
-            problem = f"the template {self.name!r} names no answer format for --ids {ids or self.front.ids}"
+            problem = f"the template {self.name!r} names no answer format for {ids or self.front.ids!r} as identifiers"
             hint = f"use --ids {known}" if known else "add `answer: …`"
             raise InputError(problem, path=self.path, field="answer", hint=hint)
         return answer

@@ -108,7 +108,7 @@ def test_calls_by_which_a_backend_learns_count(store: Store) -> None:
 
     budget = Budget(Bounds(requests=40))
     done, said = run(learning := Learning(), store, budget)
-    assert "--max-requests 40" in said and budget.spent.requests == 40 and learning.calls == 35 and done
+    assert "max_requests=40" in said and budget.spent.requests == 40 and learning.calls == 35 and done
 
 
 def test_without_bounds_it_counts(store: Store) -> None:
@@ -129,7 +129,7 @@ def test_no_more_requests_than_allowed(store: Store, most: int) -> None:
     assert backend.calls == most and backend.cut_off == 0
     assert bool(said) == (most < 60) and (len(done) == 30) == (most == 60)
     if said:
-        assert f"--max-requests {most}" in said and f"spent: {most} request" in said
+        assert f"max_requests={most}" in said and f"spent: {most} request" in said
     assert store.stats().responses == most, "all that was paid for is kept"
     rest = Charging()
     done, said = run(rest, store, Budget(Bounds(requests=60 - most)))
@@ -268,4 +268,4 @@ def test_what_an_endpoint_refuses_is_found_out_by_one_call_if_requests_are_bound
 
     budget = Budget(Bounds(requests=10))
     _, said = run(learning := Learning(), store, budget)
-    assert "--max-requests 10" in said and budget.spent.requests == 10 and learning.calls == 8
+    assert "max_requests=10" in said and budget.spent.requests == 10 and learning.calls == 8

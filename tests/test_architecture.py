@@ -49,6 +49,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "__main__": {"cli"},
 }
+# Inside `answers`: the stages of docs/reading-answers.md, each built on those before it.
+STAGES: dict[str, set[str]] = {
+    "text": set(),
+    "items": {"text"},
+    "outcome": {"text"},
+    "rankings": {"text", "items", "outcome"},
+    "formats": {"text", "items", "outcome", "rankings"},
+    "plugin_format": {"outcome"},
+    "located": {"text"},
+    "__init__": {"text", "outcome", "plugin_format"},
+}
 HEAVY = {
     "torch",
     "implicit",
@@ -66,18 +77,19 @@ HEAVY = {
 }
 
 
-def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def room(path: Path, within: Path = PACKAGE) -> str:
+    return path.relative_to(within).parts[0].removesuffix(".py")
 
 
-def imports_of_ours(path: Path) -> set[str]:
+def imports_of_ours(path: Path, within: str = "llmrank") -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "llmrank":
-            parts = node.module.split(".")
-            found.update([parts[1]] if len(parts) > 1 else [alias.name for alias in node.names])
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"{within}."):
+            rest = f"{node.module}"[len(within) + 1 :]
+            found.update([rest.split(".")[0]] if rest else [alias.name for alias in node.names])
         elif isinstance(node, ast.Import):
-            found.update(a.name.split(".")[1] for a in node.names if a.name.startswith("llmrank."))
+            names = [alias.name for alias in node.names if alias.name.startswith(f"{within}.")]
+            found.update(name[len(within) + 1 :].split(".")[0] for name in names)
     return found
 
 
@@ -91,6 +103,16 @@ def test_imports_run_one_way(path: Path) -> None:
     allowed = MAY_IMPORT[here]
     wrong = imports_of_ours(path) - allowed - {here, "__version__"} - (EVERYWHERE if here not in EVERYWHERE else set())
     assert not wrong, f"{path.name} in {here}/ imports {sorted(wrong)}; it may import {sorted(allowed)}"
+
+
+ANSWERS = PACKAGE / "answers"
+
+
+@pytest.mark.parametrize("path", sorted(ANSWERS.rglob("*.py")), ids=lambda path: str(path.relative_to(ANSWERS)))
+def test_the_stages_of_reading_run_one_way(path: Path) -> None:
+    here = room(path, ANSWERS)
+    wrong = imports_of_ours(path, "llmrank.answers") - STAGES[here] - {here}
+    assert not wrong, f"{path.name} in answers/{here} imports {sorted(wrong)}; it may import {sorted(STAGES[here])}"
 
 
 def loaded_by(code: str) -> set[str]:
@@ -117,7 +139,7 @@ def test_a_command_loads_no_answer_format_until_it_reads_one() -> None:
     code = "import llmrank.cli.rerank\nprint(*(name for name in sys.modules if name.startswith('llmrank.answers.')))"
     ran = subprocess.run([sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True, check=True)
     assert {*ran.stdout.split()} <= {
-        f"llmrank.answers.{name}" for name in ("envelope", "normalise", "outcome", "plugin_format")
+        f"llmrank.answers.{name}" for name in ("outcome", "plugin_format", "text", "text.envelope", "text.normalise")
     }
 
 

@@ -17,7 +17,7 @@ from tests.plugins import install
 from tests.prompting.cases import CANDIDATES, FRONT, template
 from tests.rankers.oracle import prompt
 
-FORMAT = "from llmrank.answers.ranking import Titles\n"
+FORMAT = "from llmrank.answers.formats.ranking import Titles\n"
 
 
 @pytest.fixture

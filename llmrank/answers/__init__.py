@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 
-from llmrank.answers.envelope import without_reasoning
 from llmrank.answers.outcome import TextFormat, answered, missing, unparsed
 from llmrank.answers.plugin_format import PluginFormat
+from llmrank.answers.text.envelope import without_reasoning
 from llmrank.errors import InputError, nearest
 from llmrank.plugin import find_plugin, plugin_names
 from llmrank.types import AnswerFormat
@@ -25,15 +25,15 @@ from llmrank.types import AnswerFormat
 __all__ = ["TextFormat", "answer_format", "answer_formats", "answered", "missing", "unparsed", "without_reasoning"]
 
 _FORMATS: Mapping[str, str] = {
-    "titles": "ranking:Titles",
-    "permutation": "ranking:Permutation",
-    "json": "json_answer:Json",
-    "choice": "choice:Choice",
-    "yes_no": "yes_no:YesNo",
-    "rating": "rating:Rating",
-    "expected_rating": "expected_rating:ExpectedRating",
-    "label_logprobs": "label_logprobs:LabelLogprobs",
-    "one_title": "one_title:OneTitle",
+    "titles": "formats.ranking:Titles",
+    "permutation": "formats.ranking:Permutation",
+    "json": "formats.json_answer:Json",
+    "choice": "formats.choice:Choice",
+    "yes_no": "formats.yes_no:YesNo",
+    "rating": "formats.rating:Rating",
+    "expected_rating": "formats.expected_rating:ExpectedRating",
+    "label_logprobs": "formats.label_logprobs:LabelLogprobs",
+    "one_title": "formats.one_title:OneTitle",
 }
 """The built-in formats: name -> module and class. Each is loaded on first use, because the patterns that a format
 compiles take longer to load than most commands take to run."""

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from llmrank.answers.envelope import without_reasoning
-from llmrank.answers.normalise import normalise
+from llmrank.answers.text.envelope import without_reasoning
+from llmrank.answers.text.normalise import normalise
 from llmrank.types import Entry
 
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from llmrank.answers.envelope import answer_alone
-from llmrank.answers.normalise import caseless
+from llmrank.answers.text.envelope import answer_alone
+from llmrank.answers.text.normalise import caseless
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
 _REFUSAL = caseless(

@@ -27,7 +27,7 @@ from llmrank.evaluation.session import Session
 from llmrank.evaluation.settings import ModelSettings, PromptSettings
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
-from llmrank.progress import Say, silent
+from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
 from llmrank.store import ForgetfulStore
 from llmrank.types import Backend, Case, Closable, Event, Item, Ranking
@@ -66,7 +66,7 @@ class Reranker(Closable):
         backend: str | Backend | None = None,
         deadline: float = 30.0,
         seed: int = 0,
-        say: Say = silent,
+        progress: bool | Reporter = False,
         **settings: Any,
     ) -> None:
         """Open the backend, check that it supports the method, and load the model if it runs in this process.
@@ -79,7 +79,7 @@ class Reranker(Closable):
             deadline: Seconds for all calls of one Case together. After that, the candidates are returned in recall
                 order with outcome `error`.
             seed: Seed for shuffles and sampling.
-            say: Receives messages during startup.
+            progress: Whether to report on stderr what startup waits for; or a Reporter that receives the messages.
             settings: Any field of `PromptSettings`, `ModelSettings` and `Limits`, by name. Answers are stored only if
                 `store` names a file.
 
@@ -96,7 +96,8 @@ class Reranker(Closable):
         self._timeout = min(deadline + GRACE, threading.TIMEOUT_MAX)
         if prompt is None and settings.get("ranker") is None:
             prompt = "first-token"
-        setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, beside=("deadline", "say", "seed"), **settings)
+        setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, beside=("deadline", "progress", "seed"), **settings)
+        say = reporter_of(progress).message
         self._session = setup.session(say, ForgetfulStore() if setup.model.store is None else None)
         with ExitStack() as unless_ready:
             unless_ready.callback(self._session.close)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import string
 
 from llmrank.answers import answer_format
-from llmrank.answers.blocks import split
-from llmrank.answers.entries import titles_of
-from llmrank.answers.listing import Mention
-from llmrank.answers.matching import TitleIndex
-from llmrank.answers.normalise import normalise
+from llmrank.answers.items.listing import Mention
+from llmrank.answers.items.matching import TitleIndex
+from llmrank.answers.rankings.entries import titles_of
+from llmrank.answers.text.blocks import split
+from llmrank.answers.text.normalise import normalise
 from llmrank.types import Answer, Item, Question, Response
 
 

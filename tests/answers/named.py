@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmrank.answers import answer_format
-from llmrank.answers.matching import title_index
+from llmrank.answers.items.matching import title_index
 from llmrank.types import Question, Response
 from tests.answers.asking import mentions
 from tests.answers.recorded import Row, shown

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from llmrank.answers.blocks import NOTATIONS
-from llmrank.answers.entry_forms import ENTRY_FORMS
-from llmrank.answers.normalise import SIGNS
-from llmrank.answers.phrases import DIRECTIONS, PHRASES
+from llmrank.answers.rankings.entry_forms import ENTRY_FORMS
+from llmrank.answers.text.blocks import NOTATIONS
+from llmrank.answers.text.normalise import SIGNS
+from llmrank.answers.text.phrases import DIRECTIONS, PHRASES
 
 PAGE = Path(__file__).parents[2] / "docs" / "reading-answers.md"
 BEGIN, END = "<!-- notations -->\n", "<!-- /notations -->"

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from llmrank.answers.matching import Match, TitleIndex, title_index
+from llmrank.answers.items.matching import Match, TitleIndex, title_index
 from llmrank.types import Item
 from tests.answers.named import named
 from tests.answers.recorded import MODELS, data_folder, rerank

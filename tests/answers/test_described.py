@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrank.answers import answer_format
-from llmrank.answers.matching import title_index
+from llmrank.answers.items.matching import title_index
 from llmrank.types import Answer, Item, Outcome, Question, Response
 
 SONGS = (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from llmrank.answers.envelope import plain_lines, unwrapped
+from llmrank.answers.text.envelope import plain_lines, unwrapped
 from tests.answers.test_malformed import ROWS, read
 
 WRAPS: dict[str, Callable[[str], str]] = {

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrank.answers import answer_format, answer_formats
-from llmrank.answers.matching import title_index
-from llmrank.answers.title import parse_title
+from llmrank.answers.items.matching import title_index
+from llmrank.answers.items.title import parse_title
 from llmrank.errors import InputError
 from llmrank.types import Answer, Item, Outcome, Question, Response
 from tests.answers.asking import items, numbered

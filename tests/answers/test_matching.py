@@ -3,7 +3,7 @@ import weakref
 
 import pytest
 
-from llmrank.answers.matching import Match, TitleIndex, title_index
+from llmrank.answers.items.matching import Match, TitleIndex, title_index
 from llmrank.types import Item
 from tests.answers.asking import items
 

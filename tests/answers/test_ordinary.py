@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from llmrank.answers import answer_format
-from llmrank.answers.blocks import split
+from llmrank.answers.text.blocks import split
 from llmrank.types import Item, Outcome, Question, Response
 from tests.answers.asking import items, numbered, places, read
 

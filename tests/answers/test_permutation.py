@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrank.answers import answer_format
-from llmrank.answers.blocks import split
-from llmrank.answers.identifiers import Identifiers, chain_alone
-from llmrank.answers.matching import Match
-from llmrank.answers.ranking import by_identifier, read_identifiers
+from llmrank.answers.formats.ranking import by_identifier, read_identifiers
+from llmrank.answers.items.identifiers import Identifiers, chain_alone
+from llmrank.answers.items.matching import Match
+from llmrank.answers.text.blocks import split
 from llmrank.types import Outcome, Question, Response
 from tests.answers.asking import items, numbered, places, read
 

@@ -3,9 +3,9 @@
 import pytest
 
 from llmrank.answers import answer_format
-from llmrank.answers.identifiers import Identifiers
-from llmrank.answers.matching import title_index
-from llmrank.answers.prose import read_sentences
+from llmrank.answers.items.identifiers import Identifiers
+from llmrank.answers.items.matching import title_index
+from llmrank.answers.rankings.prose import read_sentences
 from llmrank.types import Outcome, Question, Response
 from tests.answers.asking import items
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmrank.answers import answer_format
-from llmrank.answers.matching import title_index
+from llmrank.answers.items.matching import title_index
 from llmrank.types import Item, Outcome, Question, Response
 from tests.answers.asking import mentions
 from tests.answers.recorded import MODELS, ratings, rerank, shown

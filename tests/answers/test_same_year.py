@@ -12,8 +12,8 @@ from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
 from llmrank.answers import answer_format
-from llmrank.answers.matching import TitleIndex
-from llmrank.answers.title import parse_title, without_article
+from llmrank.answers.items.matching import TitleIndex
+from llmrank.answers.items.title import parse_title, without_article
 from llmrank.types import Item, Question, Response
 
 Shared = Callable[[str], Path]
@@ -78,7 +78,8 @@ def taken(titles: list[str]) -> list[tuple[str, str]]:
 def taken_in_company(titles: list[str]) -> list[tuple[str, str]]:
     """Return each text that is taken for another film of its year in a list that names all other candidates.
 
-    Such a list helps to read a careless title (see `llmrank.answers.recalled`), but must not lead to another film.
+    Such a list helps to read a careless title (see `llmrank.answers.items.recalled`), but must not lead to another
+    film.
     """
     fillers = [f"Filler {word} (1900)" for word in ("Oak", "Elm", "Ash", "Fir")]
     found: list[tuple[str, str]] = []

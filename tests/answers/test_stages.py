@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from llmrank.answers.blocks import NOTATIONS, Notation, marker, split
-from llmrank.answers.entry_forms import ENTRY_FORMS, EntryForm
-from llmrank.answers.envelope import without_reasoning
-from llmrank.answers.matching import TitleIndex
-from llmrank.answers.normalise import SIGNS, normalise
-from llmrank.answers.phrases import BEST_FIRST, DIRECTIONS, PHRASES, Direction, Phrase, meaning, says_worst_first
-from llmrank.answers.ranks import by_number, counts
+from llmrank.answers.items.matching import TitleIndex
+from llmrank.answers.rankings.entry_forms import ENTRY_FORMS, EntryForm
+from llmrank.answers.rankings.ranks import by_number, counts
+from llmrank.answers.text.blocks import NOTATIONS, Notation, marker, split
+from llmrank.answers.text.envelope import without_reasoning
+from llmrank.answers.text.normalise import SIGNS, normalise
+from llmrank.answers.text.phrases import BEST_FIRST, DIRECTIONS, PHRASES, Direction, Phrase, meaning, says_worst_first
 from tests.answers.asking import items, numbered, read
 from tests.answers.notations import PAGE, page
 

@@ -1,6 +1,6 @@
 import pytest
 
-from llmrank.answers.title import normalised, numbers, parse_title
+from llmrank.answers.items.title import normalised, numbers, parse_title
 
 
 @pytest.mark.parametrize(

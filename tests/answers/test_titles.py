@@ -1,7 +1,7 @@
 import pytest
 
-from llmrank.answers.matching import title_index
-from llmrank.answers.ranking import assign_items, resolved
+from llmrank.answers.formats.ranking import assign_items, resolved
+from llmrank.answers.items.matching import title_index
 from llmrank.types import Answer, Item, Outcome, Question
 from tests.answers.asking import items, mentions, places, read
 

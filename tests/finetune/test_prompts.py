@@ -259,7 +259,7 @@ def test_what_a_regression_learns_is_what_is_read() -> None:
     """The squared error of the expectation over the labels alone; the loss adds the probability beside them."""
     import torch
 
-    from llmrank.answers.expected_rating import ExpectedRating
+    from llmrank.answers.formats.expected_rating import ExpectedRating
     from llmrank.finetune.prompts import Example, regression_loss, squared_error
     from llmrank.types import Question, Response
 

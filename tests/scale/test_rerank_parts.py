@@ -192,7 +192,7 @@ def test_a_dry_run_of_parts_knows_what_is_done_and_what_their_stores_have(tmp_pa
         told = estimate_rerank(*places, job, Reporter(), overwrite=overwrite).counted
         return told.most.requests, told.most_left.requests
 
-    with pytest.raises(LlmrankError, match="max.requests"):
+    with pytest.raises(LlmrankError, match="max-requests"):
         lr.rerank(*places, max_requests=ROWS + 2, progress=False, **settings)
     assert counted() == (2 * ROWS, 2 * ROWS - 2) and counted(overwrite=True) == (3 * ROWS, 2 * ROWS - 2)
     lr.rerank(*places, progress=False, **settings)

@@ -1,0 +1,1 @@
+"""The answer formats, one file each, with what only they read."""

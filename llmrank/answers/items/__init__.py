@@ -1,0 +1,1 @@
+"""What names an item: titles and identifiers, each found among the candidates."""

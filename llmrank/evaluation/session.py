@@ -372,9 +372,9 @@ def refuse_errors(failed: int, cases: int, most: float, reasons: Mapping[str, in
     if cases and failed / cases > most:
         why = f"\n  reasons: {format_reasons(reasons)}" if reasons else ""
         raise TooManyErrorsError(
-            f"a call failed in {failed} of {count_of(cases, 'Case')}, and --max-error-rate is {most:g}; the rest is "
-            f"saved{why}\n"
-            "  hint: run the same command to retry them"
+            f"a call failed in {failed} of {count_of(cases, 'Case')}, a larger share than the allowed {most:g}; the "
+            f"rest is saved{why}\n"
+            "  hint: run the same command to retry them, or raise --max-error-rate"
         )
 
 

@@ -58,7 +58,7 @@ def module_of(extra: str, name: str) -> Any:  # noqa: ANN401 - a module
 _OPTION = re.compile(
     r"(?P<command>\b(?:llmrank|pip|gunicorn|jq|iconv|ulimit)\b[^,;)`]*)"
     r"|--column (?P<role>\w+)=(?P<column>[\w-]+)"
-    r"|(?<![\w-])--?(?P<name>[a-z]\b|(?<=--)[a-z][a-z-]*)(?: (?P<value>\d[\d.]*\b|[A-Z_]+\b|https?://[^\s,;)]+))?"
+    r"|(?<![\w-])--?(?P<name>(?<=--)[a-z][a-z-]+|[a-z]\b)(?: (?P<value>\d[\d.]*\b|[A-Z_]+\b|https?://[^\s,;)]+))?"
 )
 """A command; a named column; or an option, with its value if that is a number, a placeholder or an address."""
 _HINT = re.compile(r"^  hint: .*", re.MULTILINE)

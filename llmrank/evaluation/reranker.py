@@ -96,7 +96,8 @@ class Reranker(Closable):
         self._timeout = min(deadline + GRACE, threading.TIMEOUT_MAX)
         if prompt is None and settings.get("ranker") is None:
             prompt = "first-token"
-        setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, beside=("deadline", "progress", "seed"), **settings)
+        own = ("deadline", "progress", "seed")
+        setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, beside=own, **settings)
         say = reporter_of(progress).message
         self._session = setup.session(say, ForgetfulStore() if setup.model.store is None else None)
         with ExitStack() as unless_ready:

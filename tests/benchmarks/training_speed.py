@@ -10,8 +10,8 @@ seconds, since other work on the machine would disturb the clock, and threads th
   float32 weights with bfloat16 autocast, gradient checkpointing, batches of 8. Tokens are those of the examples,
   without padding. The first step warms up and is not measured. An example has one loss token in llmrank, its letter; in
   trl, also what ends the answer.
-- *Peak*: the fastest of ten products of two bfloat16 matrices of 4096 x 4096 in PyTorch. Training needs 4 operations per
-  token and weight of the frozen linear layers (2 forward, 2 for the gradient of the activations), 6 per token and
+- *Peak*: the fastest of ten products of two bfloat16 matrices of 4096 x 4096 in PyTorch. Training needs 4 operations
+  per token and weight of the frozen linear layers (2 forward, 2 for the gradient of the activations), 6 per token and
   weight of LoRA, and 4 per loss token and weight of the output layer. Attention and all that is computed twice is not
   counted.
 - *Titles*: `TitleModel.scores`, as `next_title` calls it, in float32. P is reading a user's history: a forward pass of

@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--recall", default="hstu", help="whose candidates are ranked")
     parser.add_argument("-k", type=int, default=20, help="candidates per user")
     parser.add_argument("--baselines", nargs="+", default=TRAINED, metavar="NAME", help="trained recommenders")
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS, help="of the language model")
     given = parser.parse_args()
     everyone = lr.load_cases(given.data, recall=given.recall, k=given.k, users=0)
     cases = everyone.where(in_list)
@@ -55,7 +56,7 @@ def main() -> None:
     trained = [name for name in given.baselines if name != given.recall]
     first = ranked("order", ranker="recall_order", baselines=trained)
     order = first.metrics
-    runs = {name: ranked(name, **settings) for name, (_, _, settings) in METHODS.items()}
+    runs = {name: ranked(name, **METHODS[name][-1]) for name in given.methods}
     # name -> difference from recall order, its interval and p-value
     found: dict[str, tuple[float, tuple[float, float], float]] = {}
     for name in ("random", "popularity", *trained):
@@ -64,6 +65,7 @@ def main() -> None:
         found[name] = (-against.difference, (-against.ci95[1], -against.ci95[0]), against.p)
     for name, run in runs.items():
         result = lr.compare(first, run, measures=MEASURE).results[0]
+        assert result.difference is not None and result.ci95 is not None
         found[name] = (result.difference, result.ci95, result.p)
     corrected = dict(zip(found, holm([p for _, _, p in found.values()]), strict=True))
 
@@ -73,7 +75,7 @@ def main() -> None:
         f"| ranker | language model | recommender | {MEASURE} | difference to recall order | p, Holm | "
         f"{' | '.join(OTHERS)} |\n|---|---|---|---|---|---|{'---|' * len(OTHERS)}"
     )
-    for name in ("random", "recall_order", "popularity", *trained, *METHODS, "ceiling"):
+    for name in ("random", "recall_order", "popularity", *trained, *runs, "ceiling"):
         metrics = runs[name].metrics if name in runs else order
         own = name in runs or name == "recall_order"
         values = {measure: metrics[measure] for measure in (MEASURE, *OTHERS)}

@@ -193,8 +193,9 @@ class ScoreSettings:
 
     answer: str = "titles"
     """Answer format: titles, permutation, json, rating, yes_no, …"""
-    ids: Ids = "numbers"
-    """How the answers name candidates. Numbers and letters refer to the position in the row."""
+    ids: Ids | None = None
+    """How the answers name candidates. Numbers and letters refer to the position in the row.  [default: numbers, if the
+    answers do not seem to name item ids]"""
     top: Annotated[int, Ge(1)] | None = None
     """Number of items that the model was asked to return.  [default: all]"""
     scale: tuple[float, float] = (1.0, 5.0)

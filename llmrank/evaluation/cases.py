@@ -18,7 +18,7 @@ from llmrank.data.dataset import Split
 from llmrank.data.rows import scale_of
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError, count_of
-from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather
+from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather, role_texts
 from llmrank.evaluation.training_data import TrainingData, asked_for, earlier_events
 from llmrank.files import FROM_A_PIPE, check_no_device
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life, silent
@@ -466,10 +466,10 @@ def _ids(case: Case) -> set[str]:
     return {item.item_id for item in case.candidates}
 
 
-def column_roles(texts: Iterable[str]) -> dict[str, str]:
-    """Parse `ROLE=NAME` options into the column name of each role. Raises InputError for a malformed one."""
+def column_roles(columns: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
+    """Return the column name of each role, of texts `ROLE=NAME` or a mapping. Raises InputError for a malformed one."""
     roles: dict[str, str] = {}
-    for text in texts:
+    for text in cast("Iterable[str]", role_texts(columns)):
         role, _, name = text.partition("=")
         if not (role and name):
             raise InputError(f"expected ROLE=NAME, got {text!r}", field="columns", hint="for example --column user=uid")

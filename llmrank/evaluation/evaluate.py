@@ -35,6 +35,7 @@ from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.trained import baseline_models, baseline_scores, check_baselines, package_of
 from llmrank.measures import AUC, Measure
 from llmrank.measures import parse_measures as parse_measure_list
+from llmrank.measures.parse import refuse_unnamed
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate, find_domain
@@ -331,7 +332,7 @@ def compose(
     )
     # Before the data are read, which may take minutes.
     if measures is not None:
-        parse_measure_list(measure_list(measures))
+        measures = named_measures(measures)
     check_baselines(compared.baselines)
     if setup.asks_model:
         prices_of(setup.model, setup.limits)
@@ -397,7 +398,8 @@ def evaluate(
         model: Name of the model, or a `ModelSettings`.
         backend: `vllm`, `openai`, `titles`, `replay:RUN`, or your own Backend, which is closed at the end.
         limits: What the run may cost.
-        measures: For example `"NDCG@10,HR@5,MRR"`; None: the defaults of the task.
+        measures: For example `"NDCG@10,HR@5,MRR"`, or a list of names and Measure objects; None: the defaults of the
+            task. Your own measure must be an entry point (docs/extending.md), because the Run keeps its name.
         out: Run folder; None: a folder under `results/` that is unique to these settings.
         progress: Whether to show progress; or a Reporter that receives it.
         settings: Any field of `CaseSettings`, `PromptSettings` (including its `view` and `options`), `ModelSettings`,
@@ -438,7 +440,7 @@ def measures_for(
     """
     verdicts = task == "rating" and answer == "yes_no" and scale != (0.0, 1.0)
     usual = "AUC" if verdicts else None
-    chosen = parse_measures(usual if measures is None else measure_list(measures), task)
+    chosen = parse_measures(usual if measures is None else named_measures(measures), task)
     wrong = [measure for measure in chosen if not isinstance(measure, AUC)] if verdicts else []
     if wrong:
         problem = f"{wrong[0]} needs predicted ratings from {scale[0]:g} to {scale[1]:g}, not yes/no answers"
@@ -446,11 +448,8 @@ def measures_for(
     return chosen
 
 
-def measure_list(measures: str | Sequence[str | Measure]) -> str:
-    """Return the measures as a comma-separated list."""
-    if isinstance(measures, str):
-        return measures
-    if not isinstance(measures, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        problem = f"expected measures, got {measures!r}"
-        raise InputError(problem, field="measures", hint='give a list, or a string such as "NDCG@10,MRR"')
-    return ",".join(str(one) for one in measures)
+def named_measures(measures: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
+    """Return the measures. Raises InputError unless each can be found by its name, as a reader of the Run must."""
+    found = parse_measure_list(measures)
+    refuse_unnamed(found)
+    return found

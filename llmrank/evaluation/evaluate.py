@@ -318,11 +318,13 @@ def compose(
     measures: str | Sequence[str | Measure] | None = None,
     progress: bool | Reporter = True,
     beside: Sequence[str] = (),
+    scored: bool = True,
     **arguments: Any,
 ) -> Evaluation:
     """Build an evaluation from the arguments of `evaluate`: load its Cases, and check its prompt.
 
-    `beside` lists further valid names, for the error about an unknown one.
+    `beside` lists further valid names, for the error about an unknown one. `scored` says whether the Cases need a known
+    truth: some audits do not.
 
     Raises InputError for conflicting arguments, and whatever `load_cases` raises.
     """
@@ -345,6 +347,8 @@ def compose(
         problem = f"the prompt is for a {tasks[0]}, but the Cases are for a {found.task}"
         hint = f"load the Cases with task={tasks[0]!r}, or choose a prompt for a {found.task}"
         raise InputError(problem, field="prompt", hint=hint)
+    if scored:
+        _refuse_unknown_truth(found)
     order = Order.parse(setup.prompt.order)
     if found.target_forced and template is not None and order.mode in ("recall", "reversed"):
         problem, hint = "forced targets would be at the same position in every list", "use --order shuffled"
@@ -370,6 +374,16 @@ def compose(
         baseline_models(compared.baselines, found),
         Validation.of(found, options.fuse_users, reporter.message) if options.fuse == "validation" else None,
     )
+
+
+def _refuse_unknown_truth(cases: CaseSet) -> None:
+    """Raise InputError if no Case has a relevant item or a true rating: every measure would be undefined."""
+    if cases and not any(case.relevant or case.rating is not None for case in cases):
+        name, add = "relevant", "add the relevant items with `llmrank convert --qrels`"
+        if cases.task == "rating":
+            name, add = "rating", "add the true ratings to the rows"
+        problem = f"no Case of {cases.settings['data']} has `{name}`: there is nothing to score the answers against"
+        raise InputError(problem, field="data", hint=f"use `llmrank rerank`, which needs none; or {add}")
 
 
 def evaluate(

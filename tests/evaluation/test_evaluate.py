@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,27 @@ def test_an_evaluation_returns_its_run(tmp_path: Path) -> None:
     assert run.metrics["HR@1"].value == 1.0 and len(run.per_case("NDCG@10")) == 6
     assert run.metrics.outcomes["ok"] == 6 and server.calls == 6
     assert run.records == lr.load_run(run.path).records and run.cases == tuple(cases())
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--plan",)])
+def test_cases_without_any_truth_are_refused_before_the_first_call(tmp_path: Path, more: tuple[str, ...]) -> None:
+    write_cases(tmp_path / "cases.jsonl", [replace(case, relevant=()) for case in cases()])
+    with serving(ScriptedServer(ANSWER)) as server:
+        asked = ("--model", MODEL, "--base-url", server.base_url, "--prompt", "rankgpt")
+        ran = run_command(tmp_path, "eval", "--data", "cases.jsonl", *asked, *more)
+        assert server.calls == 0
+    assert ran.returncode == 2 and "--data: no Case of cases.jsonl has `relevant`: there is nothing to" in ran.stderr
+    assert "llmrank rerank" in ran.stderr and "convert --qrels" in ran.stderr
+    unrated = [lr.Case("u", (), target=lr.Item("i", "Film"))]
+    with pytest.raises(InputError, match="no Case of cases has `rating`"):
+        lr.evaluate(unrated, prompt="google-zero-shot", out=tmp_path / "run", progress=False)
+
+
+def test_one_case_with_a_truth_suffices(tmp_path: Path) -> None:
+    first, *others = cases()
+    some = [first, *(replace(case, relevant=()) for case in others)]
+    run = lr.evaluate(some, ranker="recall_order", out=tmp_path / "run", progress=False)
+    assert run.metrics.judged_cases == 1
 
 
 async def test_it_works_inside_a_running_event_loop(tmp_path: Path) -> None:

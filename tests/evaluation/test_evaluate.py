@@ -18,7 +18,7 @@ from llmrank.evaluation.evaluate import compose
 from llmrank.evaluation.reparse import reparse
 from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings
 from llmrank.report import page
-from llmrank.types import BaseRanker, Needs, Ranker, Ranking, RankingSteps
+from llmrank.types import BaseRanker, Needs, Ranker, Ranking, RankingSteps, Request, Response
 from tests.cli.command import run as run_command
 from tests.evaluation.serving import cases, serving
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
@@ -293,6 +293,72 @@ def test_a_backend_of_ones_own_is_asked_and_closed(tmp_path: Path) -> None:
         progress=False,
     )
     assert run.metrics["HR@1"].value == 1.0 and backend.asked == 6 and backend.closed
+
+
+class Half:
+    """Neither a ranker nor a backend."""
+
+    name = "half"
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (
+            {"backend": object()},
+            r"'backend': .* class object is no backend: it has no `identity`, `answer`",
+        ),
+        ({"ranker": object()}, r"'ranker': an object of the class object is no ranker: it has no `name`, `rank`"),
+        ({"ranker": Half()}, r"'ranker': an object of the class Half is no ranker: it has no `rank`"),
+    ],
+)
+def test_an_object_of_the_wrong_kind_is_named(tmp_path: Path, more: Mapping[str, Any], problem: str) -> None:
+    with pytest.raises(InputError, match=rf"^field {problem}.*\n  hint: inherit from llmrank\."):
+        lr.evaluate(cases(), **more, out=tmp_path / "run", progress=False)
+
+
+class Returning(BaseRanker):
+    name = "returning"
+
+    def rank(self, case: lr.Case) -> Any:
+        return Ranking(tuple(item.item_id for item in case.candidates))
+
+
+class Yielding(BaseRanker):
+    name = "yielding"
+
+    def rank(self, case: lr.Case) -> Any:
+        yield "Which is best?"
+
+
+@pytest.mark.parametrize(
+    ("ranker", "problem"),
+    [
+        (Returning(), "`rank` of Returning is no generator: it returned a Ranking\n  hint: yield lists of Requests"),
+        (Yielding(), "`rank` of Yielding yields a str, not a list of Requests"),
+    ],
+)
+def test_a_ranker_that_is_no_generator_of_requests_is_named(tmp_path: Path, ranker: Ranker, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        lr.evaluate(cases(), ranker=ranker, out=tmp_path / "run", progress=False)
+
+
+@pytest.mark.parametrize("answer", ["text", "no coroutine"])
+def test_a_backend_that_answers_with_something_else_is_named(tmp_path: Path, answer: str) -> None:
+    from tests.evaluation.backends import Constant
+
+    class Texts(Constant):
+        async def answer(self, request: Request) -> Any:
+            return "[2] > [1]"
+
+    class Plain(Constant):
+        def answer(self, request: Request) -> Any:
+            return Response("[2] > [1]")
+
+    backend, store = (Texts if answer == "text" else Plain)(answer), tmp_path / "s.sqlite"
+    with pytest.raises(InputError, match=r"`answer` of (Texts|Plain) returned .*\n  hint: write `async def answer`"):
+        lr.evaluate(cases(), prompt="rankgpt", backend=backend, out=tmp_path / "run", store=store, progress=False)
+    assert backend.closed
 
 
 def test_a_template_object_is_a_prompt(tmp_path: Path) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+import llmrank as lr
 from llmrank.data.dataset import Dataset, Interactions, Split
-from llmrank.errors import InputError
-from llmrank.measures import Judgements, parse_measure
+from llmrank.errors import InputError, MissingError
+from llmrank.measures import Judgements, RankingMeasure, parse_measure
 from llmrank.recall import candidates_for, recall_model, recall_settings
-from llmrank.types import Item, Ranking
+from llmrank.types import Case, Item, Ranking
 from tests.plugins import install
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -51,6 +55,57 @@ def test_a_measure_that_is_none_or_gives_no_number_is_blamed_on_its_package(fold
         parse_measure("Wild@1").value(judged)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"wild_ones 1\.0 .* is not a subclass of RankingMeasure"):
         parse_measure("Other@1")
+
+
+CASES = [
+    Case(f"u{n}", (), candidates=tuple(Item(one, one.upper()) for one in "abc"), relevant=("abc"[n % 3],))
+    for n in range(6)
+]
+
+
+def test_a_measure_object_is_kept_in_a_run_that_names_it(folder: Path) -> None:
+    install(folder, "top_part", example("top_share.py"), "measures:TopShare=top_part:TopShare")
+    share = parse_measure("TopShare@2")
+    run = lr.evaluate(CASES, ranker="recall_order", measures=[share, "MRR,HR@1"], out=folder / "run", progress=False)
+    assert list(run.metrics) == ["TopShare@2", "MRR", "HR@1"]
+    assert lr.load_run(folder / "run").metric_settings.measures[0] == share
+
+
+def test_a_measure_without_an_entry_point_is_for_finished_runs(folder: Path) -> None:
+    (folder / "own_share.py").write_text(example("top_share.py"))
+    share = import_module("own_share").TopShare(1)
+    problem = r"'TopShare@1' names no installed measure\n  hint: add TopShare to .*llmrank\.measures.*run\.measure"
+    for measures in ([share], ["MRR", share]):
+        with pytest.raises(InputError, match=problem):
+            lr.evaluate(CASES, ranker="recall_order", measures=measures, out=folder / "run", progress=False)
+    one, other = (
+        lr.evaluate(CASES, ranker=name, out=folder / name, progress=False) for name in ("recall_order", "random")
+    )
+    assert list(one.measure([share, "MRR"])) == ["TopShare@1", "MRR"]
+    assert {row.measure for row in lr.compare(one, other, measures=[share, "MRR"]).results} == {"TopShare@1", "MRR"}
+
+
+def test_a_measure_that_only_shares_the_name_of_another_is_refused(folder: Path) -> None:
+    class Recall(RankingMeasure):
+        name = "Recall"
+
+        def expected(self, judgements: Judgements) -> NDArray[np.float64]:
+            return np.zeros(len(judgements))
+
+    with pytest.raises(InputError, match="'Recall@3' names another measure"):
+        lr.evaluate(CASES, ranker="recall_order", measures=[Recall(3)], out=folder / "run", progress=False)
+
+
+def test_a_run_whose_measure_is_not_installed_names_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(folder, "top_gone", example("top_share.py"), "measures:TopShare=top_gone:TopShare")
+    for name in ("recall_order", "random"):
+        lr.evaluate(CASES, ranker=name, measures="MRR,TopShare@2", out=folder / name, progress=False)
+    monkeypatch.setattr("sys.path", [one for one in sys.path if one != str(folder)])
+    with pytest.raises(
+        MissingError, match="the Run has the measure 'TopShare@2', and no package here adds it"
+    ) as error:
+        lr.compare(folder / "recall_order", folder / "random")
+    assert "install the package that adds TopShare" in error.value.hint
 
 
 def test_the_recall_model_of_the_page_proposes_and_its_fields_are_its_settings(folder: Path) -> None:

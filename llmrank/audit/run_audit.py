@@ -97,7 +97,7 @@ def compose_audit(name: AuditName, cases: CaseSource, **arguments: Any) -> Audit
         if whose := [one for one in PLANS if setting in names[one]]:
             hint = f"omit it; it belongs to {' and '.join(whose)}"
             raise InputError(f"{name} has no such option", field=setting, hint=hint)
-    evaluation = compose(cases, beside=names[name], **arguments)
+    evaluation = compose(cases, beside=names[name], scored=False, **arguments)
     if evaluation.cases.task != "ranking":
         raise InputError(f"{name} audits only rankings", field="prompt", hint="choose a prompt that ranks candidates")
     return AuditEvaluation(name, evaluation, PLANS[name](evaluation, options))

@@ -186,6 +186,21 @@ class PluginBackend(WrappedBackend):
         return response
 
 
+class OwnBackend(WrappedBackend):
+    """A backend given as an object. If it answers with anything but a Response, the run ends with an error that names
+    its class."""
+
+    async def answer(self, request: Request) -> Response:
+        """Return the backend's Response."""
+        answered = cast(object, self._backend.answer(request))
+        response = await cast("Awaitable[object]", answered) if isawaitable(answered) else answered
+        if not isawaitable(answered) or not isinstance(response, Response):
+            problem = f"`answer` of {type(self._backend).__name__} returned {response!r:.60}"
+            hint = "write `async def answer`, and return a llmrank.types.Response"
+            raise InputError(problem, field="backend", hint=hint)
+        return response
+
+
 async def _open_plugin(plugin: Plugin, settings: BackendSettings) -> Backend:
     build = plugin.load()
     hint = "make the entry point name a function of (settings) that returns a llmrank.backends.BaseBackend"

@@ -21,6 +21,7 @@ from llmrank.evaluation.settings import (
     PromptSettings,
     Setting,
     gather,
+    role_texts,
     settings_of,
 )
 
@@ -189,10 +190,12 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
         several = one.multiple or one.nargs != 1
         if one.name in LISTS and isinstance(value, list):
             value = ",".join(map(str, value))
+        if one.name == "columns" and isinstance(value, dict):
+            value = role_texts(value)
         if isinstance(value, dict) or (isinstance(value, list) and not several):
             problem, hint = f"expected a single value, got {value}", "write text or a number, as on the command line"
             raise InputError(problem, path=path, line=line, field=key, hint=hint)
-        given[f"{one.name}"] = [value] if one.multiple and not isinstance(value, list | None) else value
+        given[f"{one.name}"] = [value] if one.multiple and not isinstance(value, list | tuple | None) else value
     context.default_map = given | dict(context.default_map or {})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,3 +79,8 @@ class Split:
     """`leave-last-out`, `time(1998-03-01)`, `user-ratio(0.9)`."""
     note: str
     """Caveats of this split, printed with the results."""
+
+
+def without_title(items: Iterable[Item]) -> set[str]:
+    """Return the ids of the items that are shown by their id, because they have no title."""
+    return {item.item_id for item in items if item.title == item.item_id}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmrank.data.dataset import Dataset, Interactions
+from llmrank.data.dataset import Dataset, Interactions, without_title
 from llmrank.data.registry import DATASETS
 
 
@@ -44,7 +44,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "unknown_timestamps": len(events) - len(times),
         "equal_timestamps": _equal_timestamps(events) if len(times) else None,
         "history_length": dict(zip(("min", "25%", "median", "75%", "max"), quantiles, strict=True)),
-        "items_without_title": sum(item.title == item.item_id for item in items),  # their id is shown instead
+        "items_without_title": len(without_title(items)),
         "items_sharing_a_title": sum(count for count in titles.values() if count > 1),
         "attributes": {name: count / len(items) for name, count in sorted(attributes.items())},
         "notes": list(dataset.notes),

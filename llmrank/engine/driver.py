@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -40,9 +40,9 @@ def drive(ranker: Ranker, case: Case, answer: Callable[[list[Request]], Sequence
     """
     steps = _start(ranker, case)
     try:
-        batch = next(steps)
+        batch = _checked(next(steps), ranker, case)
         while True:
-            batch = steps.send(answer(batch))
+            batch = _checked(steps.send(answer(batch)), ranker, case)
     except StopIteration as stop:
         return stop.value
 
@@ -134,12 +134,12 @@ async def rank_case(
     timer = asyncio.timeout(deadline)
     try:
         async with timer:
-            requests = next(steps)
+            requests = _checked(next(steps), ranker, case)
             while True:
                 asked += requests
                 answered = await caller.ask(requests, finish_late=deadline is not None)
                 exchanges += answered
-                requests = steps.send([exchange.reply for exchange in answered])
+                requests = _checked(steps.send([exchange.reply for exchange in answered]), ranker, case)
     except StopIteration as stop:
         ranking: Ranking = stop.value
     except TimeoutError:
@@ -285,4 +285,18 @@ def _noting_unstored(error: InputError, count: int) -> InputError:
 
 
 def _start(ranker: Ranker, case: Case) -> RankingSteps:
-    return ranker.rank(case if ranker.sees_truth else case.blinded())
+    steps = ranker.rank(case if ranker.sees_truth else case.blinded())
+    if not isinstance(steps, Generator):  # pyright: ignore[reportUnnecessaryIsInstance]
+        problem = f"`rank` of {type(ranker).__name__} is no generator: it returned a {type(steps).__name__}"
+        hint = "yield lists of Requests, and return the Ranking; without any Request, write a `yield` behind the return"
+        raise InputError(problem, user=case.user_id, hint=hint)
+    return steps
+
+
+def _checked(batch: list[Request], ranker: Ranker, case: Case) -> list[Request]:
+    """Return a batch of a ranker. Raises InputError if it is not a list of Requests: a custom ranker may yield
+    anything."""
+    if not isinstance(batch, list) or not all(isinstance(one, Request) for one in batch):  # pyright: ignore[reportUnnecessaryIsInstance]
+        problem = f"`rank` of {type(ranker).__name__} yields a {type(batch).__name__}, not a list of Requests"
+        raise InputError(problem, user=case.user_id, hint="yield lists of Requests (see llmrank.rankers.CaseCalls)")
+    return batch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import starmap
@@ -14,11 +14,11 @@ from typing import Any, cast, overload
 
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, TableSource, falls, not_oldest_first
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
-from llmrank.data.dataset import Split
+from llmrank.data.dataset import Split, without_title
 from llmrank.data.rows import scale_of
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError, count_of
-from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather
+from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather, role_texts
 from llmrank.evaluation.training_data import TrainingData, asked_for, earlier_events
 from llmrank.files import FROM_A_PIPE, check_no_device
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life, silent
@@ -77,7 +77,7 @@ class CaseSet(Sequence[Case]):
         if len(chosen) == len(self):
             return replace(self, cases=chosen)
         part = f"{len(chosen):,} of {count_of(len(self), 'Case')}"
-        counts = {*_counts(self.cases), *_doubts(self.cases)}
+        counts = {*_counts(self.cases), *_doubts(self.cases), *_untitled(self)}
         return replace(
             self,
             cases=chosen,
@@ -85,7 +85,7 @@ class CaseSet(Sequence[Case]):
                 *(note for note in self.notes if note not in counts),
                 f"{part}, chosen by the caller.",
                 *_counts(chosen),
-                *(_doubts(chosen) if self.split is None else ()),
+                *(_doubts(chosen) if self.split is None else _untitled(replace(self, cases=chosen))),
             ),
             # The hash gives each part a Run folder of its own.
             settings={**self.settings, "part": part, "part_sha256": cases_hash(chosen)},
@@ -338,7 +338,8 @@ def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: S
         recall_class(settings.recall)  # raises if there is none, before the data are read
     prepared = prepare(settings, say=say)
     found = _of_users(prepared.split, prepared.drawn, settings, task, catalogue=catalogue, say=say)
-    notes = (*prepared.split.dataset.notes, prepared.split.note, *_notes(found, prepared.available, settings))
+    made = _notes(found, prepared.available, settings)
+    notes = (*prepared.split.dataset.notes, prepared.split.note, *made, *_untitled(found))
     return replace(found, notes=notes, available=prepared.available)
 
 
@@ -466,10 +467,10 @@ def _ids(case: Case) -> set[str]:
     return {item.item_id for item in case.candidates}
 
 
-def column_roles(texts: Iterable[str]) -> dict[str, str]:
-    """Parse `ROLE=NAME` options into the column name of each role. Raises InputError for a malformed one."""
+def column_roles(columns: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
+    """Return the column name of each role, of texts `ROLE=NAME` or a mapping. Raises InputError for a malformed one."""
     roles: dict[str, str] = {}
-    for text in texts:
+    for text in cast("Iterable[str]", role_texts(columns)):
         role, _, name = text.partition("=")
         if not (role and name):
             raise InputError(f"expected ROLE=NAME, got {text!r}", field="columns", hint="for example --column user=uid")
@@ -513,6 +514,20 @@ def _doubts(cases: Sequence[Case]) -> Iterator[str]:
         yield f"{what}: if that event is the one to predict, the prompt gives the answer away."
     if falling := sum(falls(case.history) for case in cases):
         yield not_oldest_first(falling)
+
+
+def _untitled(cases: CaseSet) -> Iterator[str]:
+    """Yield the note that counts the items of these Cases that are shown by their id, if they are from a dataset."""
+    unnamed = set[str]() if cases.split is None else without_title(cases.split.dataset.items)
+    if unnamed:
+        unnamed &= {item.item_id for case in cases for item in (*case.asked, *(event.item for event in case.history))}
+        yield from untitled_note(unnamed)
+
+
+def untitled_note(item_ids: Collection[str]) -> Iterator[str]:
+    """Yield the note on items without a title, if there are any."""
+    if item_ids:
+        yield f"{count_of(len(item_ids), 'item has', 'items have')} no title: the id is shown instead."
 
 
 def _manifest(settings: CaseSettings, users: int) -> dict[str, object]:

@@ -35,6 +35,7 @@ from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.trained import baseline_models, baseline_scores, check_baselines, package_of
 from llmrank.measures import AUC, Measure
 from llmrank.measures import parse_measures as parse_measure_list
+from llmrank.measures.parse import refuse_unnamed
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate, find_domain
@@ -317,11 +318,13 @@ def compose(
     measures: str | Sequence[str | Measure] | None = None,
     progress: bool | Reporter = True,
     beside: Sequence[str] = (),
+    scored: bool = True,
     **arguments: Any,
 ) -> Evaluation:
     """Build an evaluation from the arguments of `evaluate`: load its Cases, and check its prompt.
 
-    `beside` lists further valid names, for the error about an unknown one.
+    `beside` lists further valid names, for the error about an unknown one. `scored` says whether the Cases need a known
+    truth: some audits do not.
 
     Raises InputError for conflicting arguments, and whatever `load_cases` raises.
     """
@@ -331,7 +334,7 @@ def compose(
     )
     # Before the data are read, which may take minutes.
     if measures is not None:
-        parse_measure_list(measure_list(measures))
+        measures = named_measures(measures)
     check_baselines(compared.baselines)
     if setup.asks_model:
         prices_of(setup.model, setup.limits)
@@ -344,6 +347,8 @@ def compose(
         problem = f"the prompt is for a {tasks[0]}, but the Cases are for a {found.task}"
         hint = f"load the Cases with task={tasks[0]!r}, or choose a prompt for a {found.task}"
         raise InputError(problem, field="prompt", hint=hint)
+    if scored:
+        _refuse_unknown_truth(found)
     order = Order.parse(setup.prompt.order)
     if found.target_forced and template is not None and order.mode in ("recall", "reversed"):
         problem, hint = "forced targets would be at the same position in every list", "use --order shuffled"
@@ -369,6 +374,16 @@ def compose(
         baseline_models(compared.baselines, found),
         Validation.of(found, options.fuse_users, reporter.message) if options.fuse == "validation" else None,
     )
+
+
+def _refuse_unknown_truth(cases: CaseSet) -> None:
+    """Raise InputError if no Case has a relevant item or a true rating: every measure would be undefined."""
+    if cases and not any(case.relevant or case.rating is not None for case in cases):
+        name, add = "relevant", "add the relevant items with `llmrank convert --qrels`"
+        if cases.task == "rating":
+            name, add = "rating", "add the true ratings to the rows"
+        problem = f"no Case of {cases.settings['data']} has `{name}`: there is nothing to score the answers against"
+        raise InputError(problem, field="data", hint=f"use `llmrank rerank`, which needs none; or {add}")
 
 
 def evaluate(
@@ -397,7 +412,8 @@ def evaluate(
         model: Name of the model, or a `ModelSettings`.
         backend: `vllm`, `openai`, `titles`, `replay:RUN`, or your own Backend, which is closed at the end.
         limits: What the run may cost.
-        measures: For example `"NDCG@10,HR@5,MRR"`; None: the defaults of the task.
+        measures: For example `"NDCG@10,HR@5,MRR"`, or a list of names and Measure objects; None: the defaults of the
+            task. Your own measure must be an entry point (docs/extending.md), because the Run keeps its name.
         out: Run folder; None: a folder under `results/` that is unique to these settings.
         progress: Whether to show progress; or a Reporter that receives it.
         settings: Any field of `CaseSettings`, `PromptSettings` (including its `view` and `options`), `ModelSettings`,
@@ -438,7 +454,7 @@ def measures_for(
     """
     verdicts = task == "rating" and answer == "yes_no" and scale != (0.0, 1.0)
     usual = "AUC" if verdicts else None
-    chosen = parse_measures(usual if measures is None else measure_list(measures), task)
+    chosen = parse_measures(usual if measures is None else named_measures(measures), task)
     wrong = [measure for measure in chosen if not isinstance(measure, AUC)] if verdicts else []
     if wrong:
         problem = f"{wrong[0]} needs predicted ratings from {scale[0]:g} to {scale[1]:g}, not yes/no answers"
@@ -446,11 +462,8 @@ def measures_for(
     return chosen
 
 
-def measure_list(measures: str | Sequence[str | Measure]) -> str:
-    """Return the measures as a comma-separated list."""
-    if isinstance(measures, str):
-        return measures
-    if not isinstance(measures, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        problem = f"expected measures, got {measures!r}"
-        raise InputError(problem, field="measures", hint='give a list, or a string such as "NDCG@10,MRR"')
-    return ",".join(str(one) for one in measures)
+def named_measures(measures: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
+    """Return the measures. Raises InputError unless each can be found by its name, as a reader of the Run must."""
+    found = parse_measure_list(measures)
+    refuse_unnamed(found)
+    return found

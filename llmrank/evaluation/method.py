@@ -372,6 +372,8 @@ def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) 
     template = None
     if settings.first is not None:
         check_name(settings.first, "first")
+    if settings.ranker is not None:
+        check_name(settings.ranker)
     if settings.ranker in WITHOUT_PROMPT or not needs_model(settings):
         _refuse_prompt(settings, own)
     else:

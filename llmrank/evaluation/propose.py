@@ -9,8 +9,9 @@ from typing import Any
 
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import file_format
+from llmrank.data.dataset import without_title
 from llmrank.errors import count_of
-from llmrank.evaluation.cases import prepare
+from llmrank.evaluation.cases import prepare, untitled_note
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, CaseSettings
 from llmrank.evaluation.trained import fit, package_of, seed_of
 from llmrank.files import check_free
@@ -96,7 +97,7 @@ def propose(
         split.dataset.name,
         split.dataset.sha256,
         split.name,
-        " ".join((split.note, *split.dataset.notes)),
+        " ".join((split.note, *split.dataset.notes, *untitled_note(without_title(split.dataset.items)))),
         {**recall_settings(model, k, exclude_seen=not keep_seen), **package_of(model.name)},
         {f"HR@{first.k}": first.hit_rate, f"recall@{k}": ceiling.recall},
     )

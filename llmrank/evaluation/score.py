@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from llmrank.evaluation.settings import ScoreSettings, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.files import sha256_of
 from llmrank.measures import Measure
-from llmrank.prompting.identifiers import identifiers
+from llmrank.prompting.identifiers import Ids, identifiers
 from llmrank.rankers.listwise import from_answer
 from llmrank.rankers.pointwise import from_values
 from llmrank.run import CaseRecord, Origin, Run, RunFolder
@@ -61,6 +61,9 @@ def score(
     cases, skipped = [case for case, _ in rows], answered.summary.skipped_rows
     task = "rating" if _is_rating(cases, path) else "ranking"
     _check_fit(how.answer, task, path)
+    if how.ids is None:
+        _refuse_two_readings(rows, how, known, path)
+        how = replace(how, ids=USUAL_IDS)
     chosen = measures_for(measures, task, how.answer, how.scale)
     found = CaseSet(
         cases=tuple(cases),
@@ -103,8 +106,47 @@ def answer_of(case: Case, reply: Reply, how: ScoreSettings, known: AnswerFormat)
     """Parse the Reply. The settings say how items are named; numbers and letters follow the order of the row."""
     if isinstance(reply, Failure):
         return Answer(Outcome.ERROR, reply.reason)
-    question = Question(case.asked, identifiers(how.ids, case.asked), how.top, how.scale)
+    question = Question(case.asked, identifiers(how.ids or USUAL_IDS, case.asked), how.top, how.scale)
     return known.read(reply, question)
+
+
+USUAL_IDS: Ids = "numbers"
+SAMPLED = 200
+"""Number of answers that are read in both ways, at least, to find out what they name."""
+OUTCOMES = (Outcome.ERROR, Outcome.UNPARSED, Outcome.REPAIRED, Outcome.OK)
+"""Worst first."""
+
+
+def _refuse_two_readings(
+    rows: Sequence[tuple[Case, str | None]], how: ScoreSettings, known: AnswerFormat, path: Path | None
+) -> None:
+    """Raise InputError if the answers may name item ids: a number can be one, or a position in the row.
+
+    Answers that rank alike either way do not count. Of the others, most must be better read as positions.
+    """
+    named = [(case, text) for case, text in rows if text and any(item.item_id in text for item in case.candidates)]
+    doubtful, certain = list[Case](), 0
+    for case, text in named[:: max(1, len(named) // SAMPLED)]:
+        reply = Response(text, "unknown")
+        by_position, by_item_id = (
+            answer_of(case, reply, replace(how, ids=ids), known) for ids in (USUAL_IDS, "item_id")
+        )
+        if (by_position.ranked, by_position.scores) == (by_item_id.ranked, by_item_id.scores):
+            continue
+        if _fit(by_item_id) >= _fit(by_position):
+            doubtful.append(case)
+        else:
+            certain += 1
+    if doubtful and len(doubtful) >= certain:
+        place = "the answers" if path is None else f"the answers in {path}"
+        problem = f"{place} may name candidates by their item ids, and not by their positions in the row"
+        hint = "say what they name: --ids item_id, or --ids numbers for positions"
+        raise InputError(f"{problem} (first: {doubtful[0].whom})", field="ids", hint=hint)
+
+
+def _fit(read: Answer) -> tuple[int, int]:
+    """Return how well a way to read an answer fits it: higher is better."""
+    return OUTCOMES.index(read.outcome), len(read.ranked)
 
 
 RANKINGS = frozenset(("titles", "permutation", "json", "choice", "one_title", "label_logprobs"))

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
 
-from llmrank.backends import BackendSettings, open_backend, store_first
+from llmrank.backends import BackendSettings, OwnBackend, open_backend, store_first
 from llmrank.backends.base import NullBackend
 from llmrank.backends.models import cached_models
 from llmrank.backends.open_batch import waiting_requests
@@ -148,6 +148,7 @@ class Session(Closable):
             self._say(
                 "OPENAI_BASE_URL is ignored: the model runs in this process. Use --backend openai for the endpoint"
             )
+        asked = None if backend is None else OwnBackend(backend)
         if backend is None:
             backend = self.loop.run(open_backend(backend_settings(model), say=self._say))
         self.backend = backend
@@ -163,7 +164,7 @@ class Session(Closable):
                 pending = count_of(waiting, "request is", "requests are")
                 self._say(f"{pending} pending in a batch: use --batch, or llmrank sends them again without it")
         concurrency = model.concurrency or CONCURRENCY.get("batch" if model.batch else kind.partition(":")[0])
-        self.caller = Caller(Metered(backend, self.budget), store, concurrency, say=self._say)
+        self.caller = Caller(Metered(asked or backend, self.budget), store, concurrency, say=self._say)
 
     @classmethod
     def without_model(cls, *, say: Say = silent) -> Session:

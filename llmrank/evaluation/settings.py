@@ -18,7 +18,7 @@ from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
@@ -37,6 +37,14 @@ Record = TypeVar("Record", bound="DataclassInstance")
 DEFAULT_DATA = "ml-100k"
 DEFAULT_USERS = 40
 DEFAULT_CANDIDATES = 50
+
+
+def role_texts(columns: object) -> object:
+    """Return a mapping of roles to column names as texts `ROLE=NAME`; anything else unchanged."""
+    if not isinstance(columns, Mapping):
+        return columns
+    names = cast("Mapping[object, object]", columns)
+    return tuple(f"{role}={'' if name is None else name}" for role, name in names.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class CaseSettings:
     """Add a relevant item to each candidate list that has none. The results then say so."""
     k_core: Annotated[int, Ge(0)] = 0
     """Keep only users and items with at least this many events."""
-    columns: tuple[str, ...] = ()
+    columns: Annotated[tuple[str, ...], BeforeValidator(role_texts)] = ()
     """Name of a column in your own tables, as ROLE=NAME: --column user=member_id. Roles: user, item, title, rating,
     timestamp, position."""
     file_order: bool = False
@@ -193,8 +201,9 @@ class ScoreSettings:
 
     answer: str = "titles"
     """Answer format: titles, permutation, json, rating, yes_no, …"""
-    ids: Ids = "numbers"
-    """How the answers name candidates. Numbers and letters refer to the position in the row."""
+    ids: Ids | None = None
+    """How the answers name candidates. Numbers and letters refer to the position in the row.  [default: numbers, if the
+    answers do not seem to name item ids]"""
     top: Annotated[int, Ge(1)] | None = None
     """Number of items that the model was asked to return.  [default: all]"""
     scale: tuple[float, float] = (1.0, 5.0)

@@ -20,7 +20,7 @@ from llmrank.rankers.options import FuseWeight
 from llmrank.rankers.order import Order
 from llmrank.rankers.registry import WITHOUT_PROMPT
 from llmrank.store import Store
-from llmrank.types import Backend, Ranker
+from llmrank.types import Backend, BackendDefaults, BaseRanker, Ranker
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ class Setup:
                 hint = f"make an instance: {one.__name__}(…)"
                 problem = f"expected an object, got the class {one.__name__}"
                 raise InputError(problem, field=name, hint=hint)
+            if one is not None and not isinstance(one, str):
+                _refuse_incomplete(name, one)
         kinds = ((prompt, PromptSettings), (model, ModelSettings), (limits, Limits))
         records = [one if isinstance(one, kind) else kind for one, kind in kinds]
         prompts, models, bounds, *more = split_settings(settings, *records, *others, beside=beside)
@@ -149,6 +151,23 @@ class Setup:
             check_trained_with(card, template.name, template.sha256, self.model.adapter)
         composer = Composer(self.prompt, training, seed, session.backend, session.labels, domain=domain)
         return composer.method(self.template, self.ranker)
+
+
+_MEMBERS = {
+    "ranker": (("name", "rank"), BaseRanker, "llmrank.types.BaseRanker"),
+    "backend": (("identity", "answer"), BackendDefaults, "llmrank.backends.BaseBackend"),
+}
+"""What a class must write itself, what it can inherit, and from where."""
+
+
+def _refuse_incomplete(field: str, one: object) -> None:
+    """Raise InputError if an object lacks members of a ranker or a backend."""
+    own, base, where = _MEMBERS[field]
+    members = [*own, *(name for name in vars(base) if not name.startswith("_"))]
+    if missing := [f"`{name}`" for name in members if name not in dir(one) and not hasattr(one, name)]:
+        problem = f"an object of the class {type(one).__name__} is no {field}: it has no {', '.join(missing)}"
+        written = " and ".join(f"`{name}`" for name in own)
+        raise InputError(problem, field=field, hint=f"inherit from {where}, and write {written} (docs/extending.md)")
 
 
 def _refuse_beside(ranker: Ranker, prompts: PromptSettings) -> None:

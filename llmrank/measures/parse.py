@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, MissingError, nearest
 from llmrank.measures.auc import AUC
 from llmrank.measures.average_precision import MAP
 from llmrank.measures.hit_rate import HR
 from llmrank.measures.mae import MAE
-from llmrank.measures.measure import Measure, RankingMeasure, RatingMeasure
+from llmrank.measures.measure import BaseMeasure, Measure, RankingMeasure, RatingMeasure
 from llmrank.measures.ndcg import NDCG
 from llmrank.measures.precision import Precision
 from llmrank.measures.recall import Recall
@@ -27,26 +27,69 @@ NAME = re.compile(r"(?P<name>[A-Za-z]\w*)(?:@(?P<k>\d+)|\(>=(?P<threshold>\d+(?:
 RANGE = re.compile(r"(?P<name>[A-Za-z]+)@(?P<first>\d+)\.\.(?P<last>\d+)")
 MOST_CUTOFFS = 1000
 """Maximum number of cut-offs in a range."""
+_GIVE = 'give a list of names and Measure objects, or a string such as "NDCG@10,MRR"'
 
 
-def parse_measures(text: str) -> tuple[Measure, ...]:
-    """Parse a comma-separated list of measures; `NDCG@1..50` means NDCG at every cut-off from 1 to 50.
+def parse_measures(measures: str | Iterable[str | Measure]) -> tuple[Measure, ...]:
+    """Parse a comma-separated list of measures, or several such lists and Measure objects; `NDCG@1..50` means NDCG at
+    every cut-off from 1 to 50.
 
-    Duplicates are dropped. Raises InputError as `parse_measure` does, and for an empty list or range.
+    Duplicates are dropped. Raises InputError as `parse_measure` does, for anything that is no measure, and for an empty
+    list or range.
     """
-    measures: list[Measure] = []
+    if not isinstance(measures, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"expected measures, got {measures!r}", field="measures", hint=_GIVE)
+    found: list[Measure] = []
+    for one in (measures,) if isinstance(measures, str) else measures:
+        if isinstance(one, BaseMeasure):
+            found.append(one)
+        elif isinstance(one, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            found += _parse_list(one)
+        else:
+            raise InputError(f"expected a measure, got {one!r}", field="measures", hint=_GIVE)
+    if not found:
+        raise InputError("no measures given", field="measures", hint="for example NDCG@10,MRR")
+    return tuple(dict.fromkeys(found))
+
+
+def _parse_list(text: str) -> list[Measure]:
+    found: list[Measure] = []
     for name in filter(None, (part.strip() for part in text.split(","))):
         if (match := RANGE.fullmatch(name)) is None:
-            measures.append(parse_measure(name))
+            found.append(parse_measure(name))
             continue
         first, last = int(match["first"]), int(match["last"])
         if not 1 <= first <= last < first + MOST_CUTOFFS:
             hint = f"for example {match['name']}@1..50, with at most {MOST_CUTOFFS} cut-offs"
             raise InputError(f"{name!r} is not a valid range of cut-offs", field="measures", hint=hint)
-        measures += [parse_measure(f"{match['name']}@{k}") for k in range(first, last + 1)]
-    if not measures:
-        raise InputError("no measures given", field="measures", hint="for example NDCG@10,MRR")
-    return tuple(dict.fromkeys(measures))
+        found += [parse_measure(f"{match['name']}@{k}") for k in range(first, last + 1)]
+    return found
+
+
+def refuse_unnamed(measures: Iterable[Measure]) -> None:
+    """Raise InputError for a measure that `parse_measure` does not find by its name, which is all that a Run keeps."""
+    for measure in measures:
+        try:
+            found = parse_measure(str(measure))
+        except InputError:
+            found = None
+        if found != measure:
+            what = "names no installed measure" if found is None else "names another measure"
+            problem = f"a Run keeps a measure by its name, and {str(measure)!r} {what}"
+            hint = (
+                f"add {type(measure).__name__} to the entry point group {GROUP} (docs/extending.md), or compute it "
+                "from a finished Run: run.measure([…]), lr.compare(…, measures=[…])"
+            )
+            raise InputError(problem, field="measures", hint=hint)
+
+
+def stored_measure(text: str) -> Measure:
+    """Parse a measure that a Run names. Raises MissingError if it is from a package that is not installed here."""
+    name = re.split(r"[@(]", text)[0]
+    if name.casefold() not in {*OURS, *_added()}:
+        hint = f"install the package that adds {name} (entry point group {GROUP}), as where the Run was made"
+        raise MissingError(f"the Run has the measure {text!r}, and no package here adds it", hint=hint)
+    return parse_measure(text)
 
 
 def parse_measure(text: str) -> Measure:
@@ -69,10 +112,14 @@ def parse_measure(text: str) -> Measure:
     raise InputError(f"{text!r} is not a valid form of {known}", field="measures", hint=f"write it like {form}")
 
 
+def _added() -> dict[str, str]:
+    """Return the names of the measures of plugins, by lower-case name."""
+    return {plugin.casefold(): plugin for plugin in plugin_names(GROUP)}
+
+
 def _measure_class(name: str, text: str) -> type[Measure]:
     """Return the measure class with this name, ignoring case; plugins are included."""
-    added = {plugin.casefold(): plugin for plugin in plugin_names(GROUP)}
-    key = name.casefold()
+    added, key = _added(), name.casefold()
     if key in OURS:
         return OURS[key]
     if key not in added:

@@ -14,7 +14,7 @@ from os.path import commonprefix
 from pathlib import Path
 
 from llmrank.errors import InputError, nearest
-from llmrank.plugin import KINDS, plugin_names
+from llmrank.plugin import plugin_names
 from llmrank.prompting.front import NAME
 from llmrank.prompting.identifiers import IDS, WORDS, Ids
 from llmrank.prompting.library import SUFFIX, template_paths
@@ -34,7 +34,7 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     "tournament": frozenset({"titles", "permutation", "json"}),
     "acurank": frozenset({"titles", "permutation", "json", "label_logprobs"}),
 }
-"""The answer formats that fit each built-in ranker. Rankers and formats from plugins are not checked."""
+"""The answer formats that fit each built-in ranker. Those from plugins fit any."""
 RATINGS = frozenset({"rating", "expected_rating"})
 FIRST_TOKEN = frozenset({"label_logprobs", "expected_rating"})
 """The answer formats that read only the first token of the answer."""
@@ -178,20 +178,24 @@ def _beside(template: PromptTemplate) -> Iterator[InputError]:
 def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, str]) -> Iterator[InputError]:
     """Yield conflicts between task, ranker and answer formats."""
     front, problem = template.front, partial(_at_key, template)
-    added = {name for group in KINDS for name in plugin_names(group)}
-    rates = front.task == "rating"
+    rates, install = front.task == "rating", "or install the package that adds it"
     if rates and ranker in ANSWERS and ranker != "pointwise":
         yield problem("ranker", f"{ranker!r} ranks, but this is a rating prompt", "write `ranker: pointwise`")
-    if ranker not in {*ANSWERS, *added} and (close := nearest(ranker, ANSWERS)):
-        yield problem("ranker", f"unknown ranker {ranker!r}{close}", f"use one of {', '.join(ANSWERS)}")
+    if ranker not in {*ANSWERS, *plugin_names("llmrank.rankers")}:
+        close = nearest(ranker, ANSWERS) or ": not one of the installed rankers that use a prompt"
+        yield problem("ranker", f"unknown ranker {ranker!r}{close}", f"use one of {', '.join(ANSWERS)}; {install}")
     answers = {answer} if isinstance(answer, str) else {*answer.values()}
-    fitting, known = RATINGS if rates else ANSWERS.get(ranker), frozenset[str]().union(*ANSWERS.values())
-    for name in sorted(answers if fitting is None else answers - fitting):
-        # Formats from plugins are not checked.
-        if fitting is not None and (name in known or (name not in added and nearest(name, known))):
+    known, added = frozenset[str]().union(*ANSWERS.values()), plugin_names("llmrank.answers")
+    fitting = RATINGS if rates else ANSWERS.get(ranker, known)
+    for name in sorted(answers - fitting):
+        if name not in {*known, *added}:
+            close = nearest(name, fitting) or ": not one of the installed formats"
+            hint = f"use one of {', '.join(sorted(fitting))}; {install}"
+            yield problem("answer", f"unknown answer format {name!r}{close}", hint)
+        elif name in known:  # formats from plugins fit any prompt
             # If an option chose the ranker, blame that option.
             key = "ranker" if "ranker" in template.overridden and "answer" not in template.overridden else "answer"
-            what = f"does not fit a {'rating' if rates else f'{ranker} ranking'} prompt{nearest(name, fitting)}"
+            what = f"does not fit a {'rating' if rates else f'{ranker} ranking'} prompt"
             yield problem(key, f"the answer format {name!r} {what}", f"use one of {', '.join(sorted(fitting))}")
     if front.thinking.on and FIRST_TOKEN & answers:
         what = "only the first token is read, so the model cannot reason first"

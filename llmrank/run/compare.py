@@ -267,7 +267,7 @@ def compare(
     run: Run | str | Path,
     other: Run | str | Path,
     *more: Run | str | Path,
-    measures: str | Sequence[Measure] | None = None,
+    measures: str | Sequence[str | Measure] | None = None,
 ) -> Comparison:
     """Compare each pair of Runs on the Cases that all have. A difference is the later Run minus the earlier one.
 
@@ -275,8 +275,8 @@ def compare(
         run: A Run or its folder; so are the others.
         other: The Run to compare it with.
         more: Further Runs.
-        measures: A comma-separated list such as `NDCG@10,MRR`, or Measure objects; by default, those that all Runs
-            chose.
+        measures: A comma-separated list such as `NDCG@10,MRR`, or a list of such texts and Measure objects; by default,
+            those that all Runs chose.
 
     Raises InputError if the Runs have no Case in common, or if they differ in evaluation kind, split, rating scale or
     candidates; the error names the difference.
@@ -358,7 +358,7 @@ def _paired(
     )
 
 
-def chosen_measures(runs: Sequence[Run], measures: str | Sequence[Measure] | None) -> tuple[Measure, ...]:
+def chosen_measures(runs: Sequence[Run], measures: str | Sequence[str | Measure] | None) -> tuple[Measure, ...]:
     """Return the measures; by default, those that all Runs chose. Raises InputError if there are none."""
     if measures is None:
         others = [set(one.metric_settings.measures) for one in runs[1:]]

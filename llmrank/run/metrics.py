@@ -30,6 +30,7 @@ from llmrank.measures import (
 )
 from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.judgements import JudgedCase, judge_case
+from llmrank.measures.parse import stored_measure
 from llmrank.prices import Tariff
 from llmrank.rankers.baselines import ByScore, MeanName, MeanRating, Popularity, RatingMeans, RecallOrder, Scored
 from llmrank.rankers.ranking import add_counts, most_frequent
@@ -108,7 +109,7 @@ class MetricSettings:
         """Read the output of `to_dict`; raises KeyError or TypeError for anything else."""
         means = content["rating_means"]
         read: dict[str, Any] = {
-            "measures": tuple(parse_measure(name) for name in content["measures"]),
+            "measures": tuple(stored_measure(name) for name in content["measures"]),
             "rating_means": means and RatingMeans(**means),
             "scale": tuple(content["scale"]),
             "notes": tuple(content["notes"]),
@@ -293,14 +294,13 @@ class Metrics:
         return adapter(cls).validate_python(content)
 
 
-def parse_measures(measures: str | Sequence[Measure] | None, task: Task) -> tuple[Measure, ...]:
-    """Parse a comma-separated list of measures (`NDCG@1..50` names fifty); None gives the usual ones of the task.
+def parse_measures(measures: str | Iterable[str | Measure] | None, task: Task) -> tuple[Measure, ...]:
+    """Parse measures by name (`NDCG@1..50` names fifty), or as objects; None gives the usual ones of the task.
 
     Raises InputError for an unknown measure or one of the other task.
     """
     usual = RATING_MEASURES if task == "rating" else RANKING_MEASURES
-    measures = usual if measures is None else measures
-    chosen = parse_measure_list(measures) if isinstance(measures, str) else tuple(measures)
+    chosen = parse_measure_list(usual if measures is None else measures)
     for measure in chosen:
         if isinstance(measure, RatingMeasure) != (task == "rating"):
             hint = f"choose, for example, {usual.replace(',', ', ')}"

@@ -164,8 +164,8 @@ class Run:
             raise InputError("this Case is not done yet", path=self.path, user=name, hint=hint)
         return self._story(found[0])
 
-    def measure(self, measures: str | Sequence[Measure]) -> Metrics:
-        """Return the metrics for other measures: a list such as `NDCG@1..50,MRR`, or Measure objects.
+    def measure(self, measures: str | Sequence[str | Measure]) -> Metrics:
+        """Return the metrics for other measures: a text such as `NDCG@1..50,MRR`, or a list of texts and Measures.
 
         They are computed from the stored records, so neither a model nor a data set is needed.
 

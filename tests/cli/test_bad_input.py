@@ -157,6 +157,8 @@ def test_a_config_file_sets_options_and_its_mistakes_are_named(tmp_path: Path) -
         ("seed: 1\nids: roman", "line 2, field 'ids': 'roman' is not one of"),
         ("ranker: bm25\nsplit: leave-one", "line 2, field 'split': unknown split"),
         ("ranker: bm25\ncolumn: user", "line 2, field 'column': expected ROLE=NAME, got 'user'"),
+        ("ranker: bm25\ncolumn: {user: ''}", "line 2, field 'column': expected ROLE=NAME, got 'user='"),
+        ("ranker: bm25\ncolumns:\n  user: uid\n  item:", "line 2, field 'columns': expected ROLE=NAME, got 'item='"),
     ],
 )
 def test_a_wrong_value_of_a_config_file_is_named_with_its_line(tmp_path: Path, config: str, said: str) -> None:

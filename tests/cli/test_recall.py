@@ -66,6 +66,23 @@ def test_how_columns_were_understood_is_said_wherever_the_data_are_read(data: Pa
     assert note in convert_file(tmp_path / "proposed.csv", "table", tmp_path / "converted.parquet", **files)[1]
 
 
+def test_items_shown_by_their_id_are_counted_wherever_they_are_shown(data: Path, tmp_path: Path) -> None:
+    assert not any("no title" in note for note in lr.load_cases(data, users=5).notes)
+    titles = ["", " ", *(f"Thing {i}" for i in range(2, 12)), ""]  # nobody met the last one, and k leaves it out
+    (data / "items.csv").write_text("id,title\n" + "".join(f"{i},{title}\n" for i, title in enumerate(titles)))
+    assert "3 items have no title" in run("--data", data, "-k", 5, "-o", tmp_path / "candidates.parquet")
+    cases = lr.load_cases(data, k=5)
+    note = "2 items have no title: the id is shown instead."
+    assert note in cases.notes
+    assert note in lr.evaluate(cases, ranker="random", out=tmp_path / "run", progress=False).metrics.notes
+
+    def shows(case: lr.Case, item_id: str) -> bool:
+        return item_id in {item.item_id for item in (*case.candidates, *(event.item for event in case.history))}
+
+    part = cases.where(lambda case: shows(case, "0") and not shows(case, "1"))
+    assert part.notes.count("1 item has no title: the id is shown instead.") == 1 and note not in part.notes
+
+
 def test_the_same_command_writes_the_same_bytes(data: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     for out in (one, two):

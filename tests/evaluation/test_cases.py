@@ -101,6 +101,18 @@ def test_a_setting_of_data_sets_is_refused_beside_cases_that_are_there(
         assert caught.value.field == name
 
 
+@pytest.mark.parametrize("columns", [{"user": "Kundennummer"}, ("user=Kundennummer",)])
+def test_columns_are_named_by_role_as_in_the_hint(tmp_path: Path, columns: object) -> None:
+    lines = ["Kundennummer,item,title,timestamp", *(f"{n % 3},{n % 4},Film {n % 4},{n}" for n in range(12))]
+    (tmp_path / "events.csv").write_text("\n".join(lines))
+    found = load_cases(tmp_path, columns=columns, recall="popularity", k=3)
+    assert {case.user_id for case in found} == {"0", "1", "2"}
+    run = evaluate(tmp_path, columns=columns, recall="popularity", k=3, ranker="recall_order", out=tmp_path / "run")
+    assert len(run) == 3
+    with pytest.raises(InputError, match=r"expected ROLE=NAME, got 'user='\n  hint: .*columns=\{'user': 'uid'\}"):
+        load_cases(tmp_path, columns={"user": None})
+
+
 def test_loaded_cases_can_be_sent_to_another_process() -> None:
     found = load_cases([replace(CASE, history=(Event(Item("c", "Cube")),))])
     again = pickle.loads(pickle.dumps(found))

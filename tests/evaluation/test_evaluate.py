@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from llmrank.evaluation.evaluate import compose
 from llmrank.evaluation.reparse import reparse
 from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings
 from llmrank.report import page
-from llmrank.types import BaseRanker, Needs, Ranker, Ranking, RankingSteps
+from llmrank.types import BaseRanker, Needs, Ranker, Ranking, RankingSteps, Request, Response
 from tests.cli.command import run as run_command
 from tests.evaluation.serving import cases, serving
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
@@ -64,6 +65,27 @@ def test_an_evaluation_returns_its_run(tmp_path: Path) -> None:
     assert run.metrics["HR@1"].value == 1.0 and len(run.per_case("NDCG@10")) == 6
     assert run.metrics.outcomes["ok"] == 6 and server.calls == 6
     assert run.records == lr.load_run(run.path).records and run.cases == tuple(cases())
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--plan",)])
+def test_cases_without_any_truth_are_refused_before_the_first_call(tmp_path: Path, more: tuple[str, ...]) -> None:
+    write_cases(tmp_path / "cases.jsonl", [replace(case, relevant=()) for case in cases()])
+    with serving(ScriptedServer(ANSWER)) as server:
+        asked = ("--model", MODEL, "--base-url", server.base_url, "--prompt", "rankgpt")
+        ran = run_command(tmp_path, "eval", "--data", "cases.jsonl", *asked, *more)
+        assert server.calls == 0
+    assert ran.returncode == 2 and "--data: no Case of cases.jsonl has `relevant`: there is nothing to" in ran.stderr
+    assert "llmrank rerank" in ran.stderr and "convert --qrels" in ran.stderr
+    unrated = [lr.Case("u", (), target=lr.Item("i", "Film"))]
+    with pytest.raises(InputError, match="no Case of cases has `rating`"):
+        lr.evaluate(unrated, prompt="google-zero-shot", out=tmp_path / "run", progress=False)
+
+
+def test_one_case_with_a_truth_suffices(tmp_path: Path) -> None:
+    first, *others = cases()
+    some = [first, *(replace(case, relevant=()) for case in others)]
+    run = lr.evaluate(some, ranker="recall_order", out=tmp_path / "run", progress=False)
+    assert run.metrics.judged_cases == 1
 
 
 async def test_it_works_inside_a_running_event_loop(tmp_path: Path) -> None:
@@ -271,6 +293,72 @@ def test_a_backend_of_ones_own_is_asked_and_closed(tmp_path: Path) -> None:
         progress=False,
     )
     assert run.metrics["HR@1"].value == 1.0 and backend.asked == 6 and backend.closed
+
+
+class Half:
+    """Neither a ranker nor a backend."""
+
+    name = "half"
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (
+            {"backend": object()},
+            r"'backend': .* class object is no backend: it has no `identity`, `answer`",
+        ),
+        ({"ranker": object()}, r"'ranker': an object of the class object is no ranker: it has no `name`, `rank`"),
+        ({"ranker": Half()}, r"'ranker': an object of the class Half is no ranker: it has no `rank`"),
+    ],
+)
+def test_an_object_of_the_wrong_kind_is_named(tmp_path: Path, more: Mapping[str, Any], problem: str) -> None:
+    with pytest.raises(InputError, match=rf"^field {problem}.*\n  hint: inherit from llmrank\."):
+        lr.evaluate(cases(), **more, out=tmp_path / "run", progress=False)
+
+
+class Returning(BaseRanker):
+    name = "returning"
+
+    def rank(self, case: lr.Case) -> Any:
+        return Ranking(tuple(item.item_id for item in case.candidates))
+
+
+class Yielding(BaseRanker):
+    name = "yielding"
+
+    def rank(self, case: lr.Case) -> Any:
+        yield "Which is best?"
+
+
+@pytest.mark.parametrize(
+    ("ranker", "problem"),
+    [
+        (Returning(), "`rank` of Returning is no generator: it returned a Ranking\n  hint: yield lists of Requests"),
+        (Yielding(), "`rank` of Yielding yields a str, not a list of Requests"),
+    ],
+)
+def test_a_ranker_that_is_no_generator_of_requests_is_named(tmp_path: Path, ranker: Ranker, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        lr.evaluate(cases(), ranker=ranker, out=tmp_path / "run", progress=False)
+
+
+@pytest.mark.parametrize("answer", ["text", "no coroutine"])
+def test_a_backend_that_answers_with_something_else_is_named(tmp_path: Path, answer: str) -> None:
+    from tests.evaluation.backends import Constant
+
+    class Texts(Constant):
+        async def answer(self, request: Request) -> Any:
+            return "[2] > [1]"
+
+    class Plain(Constant):
+        def answer(self, request: Request) -> Any:
+            return Response("[2] > [1]")
+
+    backend, store = (Texts if answer == "text" else Plain)(answer), tmp_path / "s.sqlite"
+    with pytest.raises(InputError, match=r"`answer` of (Texts|Plain) returned .*\n  hint: write `async def answer`"):
+        lr.evaluate(cases(), prompt="rankgpt", backend=backend, out=tmp_path / "run", store=store, progress=False)
+    assert backend.closed
 
 
 def test_a_template_object_is_a_prompt(tmp_path: Path) -> None:

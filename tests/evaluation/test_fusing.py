@@ -23,7 +23,7 @@ from llmrank.evaluation.reparse import reparse
 from llmrank.evaluation.settings import CaseSettings
 from llmrank.rankers.fusion import WEIGHTS
 from llmrank.report import console, show_metrics
-from llmrank.types import BaseRanker, Capabilities, Request, Response
+from llmrank.types import BaseRanker, Capabilities, Case, RankingSteps, Request, Response
 from tests.finetune.conftest import circle as circle
 from tests.finetune.conftest import split as split
 from tests.finetune.conftest import write_dataset
@@ -200,8 +200,11 @@ def test_a_ranker_of_ones_own_is_used_as_it_is(circle: Path) -> None:
     class Own(BaseRanker):
         name = "own"
 
+        def rank(self, case: Case) -> RankingSteps:
+            raise NotImplementedError
+
     with pytest.raises(InputError, match="this has no effect on a ranker given as an object"):
-        compose(circle, ranker=Own(), fuse=1.0, progress=False)  # type: ignore[arg-type]
+        compose(circle, ranker=Own(), fuse=1.0, progress=False)
 
 
 def test_next_title_before_or_behind_another_model_is_refused(circle: Path, evaluate: Any) -> None:

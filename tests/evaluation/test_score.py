@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -87,3 +89,61 @@ def test_the_rows_that_the_docs_show_are_measured(tmp_path: Path) -> None:
         run = lr.score(path, answer, out=tmp_path / answer)
         assert run.metrics[measure].value == (1.0 if answer == "titles" else 0.0)
         assert run.metrics.outcomes["ok"] == 1
+
+
+def ordered(ids: Sequence[str], named: str, count: int = 3) -> Any:
+    """Return rows whose candidates stand in another order each, with perfect answers that name ids or positions."""
+    rows = list[dict[str, object]]()
+    for n in range(count):
+        shown = [*ids[n + 1 :], *ids[: n + 1]]
+        best = [*shown[n + 2 :], *shown[: n + 2]]
+        names = best if named == "ids" else [str(shown.index(one) + 1) for one in best]
+        titles = [f"{place}. Film {one}" for place, one in enumerate(best, 1)]
+        answer = "\n".join(titles) if named == "titles" else " > ".join(f"[{name}]" for name in names)
+        candidates = [{"item_id": one, "title": f"Film {one}"} for one in shown]
+        rows.append({"user_id": f"u{n}", "candidates": candidates, "relevant": [best[0]], "response": answer})
+    return pd.DataFrame(rows)
+
+
+TEN = [f"{n}" for n in range(1, 11)]
+
+
+@pytest.mark.parametrize("answer", ["titles", "permutation"])
+@pytest.mark.parametrize("ids", [TEN, [f"{n:02}" for n in range(1, 11)], [f"{31 * n}" for n in range(1, 11)]])
+def test_numbers_that_may_be_item_ids_are_not_taken_for_positions(
+    tmp_path: Path, ids: Sequence[str], answer: str
+) -> None:
+    problem = r"^field 'ids': the answers may name candidates by their item ids.*user u0"
+    with pytest.raises(InputError, match=problem) as raised:
+        lr.score(ordered(ids, "ids"), answer, out=tmp_path / "run")
+    assert raised.value.hint == "say what they name: --ids item_id, or --ids numbers for positions"
+    run = lr.score(ordered(ids, "ids"), answer, ids="item_id", out=tmp_path / "run")
+    assert run.metrics["NDCG@10"].value == 1.0
+    assert run.settings["ids"] == "item_id"
+
+
+def test_positions_that_are_also_item_ids_are_refused_until_the_ids_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="hint: say what they name"):
+        lr.score(ordered(TEN, "positions"), "permutation", out=tmp_path / "run")
+    run = lr.score(ordered(TEN, "positions"), "permutation", ids="numbers", out=tmp_path / "run")
+    assert run.metrics["NDCG@10"].value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("ids", "named"),
+    [
+        (TEN, "titles"),  # the numbers of the list are item ids too, but the titles decide
+        ([f"{n}" for n in range(10)], "positions"),  # nine of ten numbers are item ids, but ten of ten are positions
+        ([f"{31 * n}" for n in range(1, 11)], "positions"),
+    ],
+)
+def test_answers_that_can_be_read_in_one_way_need_no_ids(tmp_path: Path, ids: Sequence[str], named: str) -> None:
+    run = lr.score(ordered(ids, named), out=tmp_path / "run")
+    assert run.metrics["NDCG@10"].value == 1.0
+    assert run.settings["ids"] == "numbers"
+
+
+def test_item_ids_that_are_the_positions_need_no_ids(tmp_path: Path) -> None:
+    candidates = [{"item_id": one, "title": f"Film {one}"} for one in TEN]
+    row = {"user_id": "u", "candidates": candidates, "relevant": ["7"], "response": " > ".join(reversed(TEN))}
+    assert lr.score(pd.DataFrame([row]), out=tmp_path / "run").metrics.outcomes["ok"] == 1

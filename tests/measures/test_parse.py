@@ -50,9 +50,13 @@ def test_a_range_names_every_cutoff_once():
     assert parse_measures("MRR, NDCG@1..3,NDCG@2") == (MRR(), NDCG(1), NDCG(2), NDCG(3))
     assert len(parse_measures("ndcg@1..50")) == 50
     assert parse_measures("HR@7..7") == (HR(7),)
+    assert parse_measures(["MRR,HR@1", NDCG(2), "NDCG@1..2"]) == (MRR(), HR(1), NDCG(2), NDCG(1))
 
 
-@pytest.mark.parametrize("text", ["NDCG@5..1", "NDCG@0..3", "NDCG@1..100000", "RMSE@1..3", "NDCG@1...3", "", " , "])
+@pytest.mark.parametrize(
+    "text",
+    ["NDCG@5..1", "NDCG@0..3", "NDCG@1..100000", "RMSE@1..3", "NDCG@1...3", "", " , ", [], 5, NDCG(1), [NDCG], [5]],
+)
 def test_a_wrong_list_says_what_is_right(text):
     with pytest.raises(InputError, match="hint:") as error:
         parse_measures(text)

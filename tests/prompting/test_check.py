@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from llmrank.prompting import check, check_file, template_paths
+from tests.plugins import install
 
 from .cases import CANDIDATES, FRONT, template
 
@@ -144,8 +145,22 @@ def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path):
     assert [(problem.line, problem.problem) for problem in check_file(path)] == [(8, "not UTF-8")]
 
 
-def test_a_ranker_or_answer_from_outside_the_package_is_let_be():
-    assert found(CANDIDATES, FRONT.replace("listwise", "mystery").replace("titles", "haiku")) == []
+def test_a_ranker_or_answer_of_another_package_is_let_be_if_it_is_installed(tmp_path: Path, monkeypatch):
+    front = FRONT.replace("listwise", "mystery").replace("titles", "haiku")
+    assert found(CANDIDATES, front) == [
+        (4, "unknown ranker 'mystery': not one of the installed rankers that use a prompt"),
+        (5, "unknown answer format 'haiku': not one of the installed formats"),
+    ]
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install(tmp_path, "mysteries", "", "rankers:mystery=mysteries:Mystery", "answers:haiku=mysteries:Haiku")
+    assert found(CANDIDATES, front) == []
+    assert found(CANDIDATES, FRONT.replace("listwise", "mystery").replace("titles", "mystery")) == [
+        (5, "unknown answer format 'mystery': not one of the installed formats")
+    ]
+    assert (
+        "unknown ranker 'lisstwise'; did you mean 'listwise'?"
+        in found(CANDIDATES, FRONT.replace("list", "lisst"))[0][1]
+    )
 
 
 def test_an_override_of_the_front_matter_is_checked_too():

@@ -36,7 +36,7 @@ from llmrank.evaluation.trained import baseline_models, baseline_scores, check_b
 from llmrank.measures import AUC, Measure
 from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.prices import Tariff
-from llmrank.progress import Reporter, reporter_of
+from llmrank.progress import Reporter, Say, reporter_of, sign_of_life
 from llmrank.prompting import PromptTemplate, find_domain
 from llmrank.rankers.order import Order
 from llmrank.recall import RecallModel
@@ -112,7 +112,7 @@ class Evaluation:
         with self.session() if session is None else nullcontext(session) as session:
             method = self._alone(session)
             session.check(method.ranker.needs(self._longest), ask=False)
-            return CostEstimate.of(self._asked, method, session)
+            return CostEstimate.of(self._asked, method, session, self.reporter.message)
 
     def _check_split(self, session: Session) -> None:
         """Raise InputError if the adapter was trained on another split of this data."""
@@ -244,8 +244,8 @@ class CostEstimate:
     batch: bool
 
     @classmethod
-    def of(cls, cases: Iterable[Case], method: Method, session: Session) -> CostEstimate:
-        """Return the estimate for these Cases. Reads the Store, and sends no requests."""
+    def of(cls, cases: Iterable[Case], method: Method, session: Session, say: Say) -> CostEstimate:
+        """Return the estimate for these Cases. Reads the Store, and sends no requests. `say` hears that it goes on."""
         backend, exact = session.backend, True
 
         def count(messages: Sequence[Message]) -> int:
@@ -255,13 +255,14 @@ class CostEstimate:
             exact = False
             return estimated_tokens(messages)
 
-        counted = count_requests(
-            cases,
-            method.ranker,
-            arrange=method.order.arrange,
-            count_tokens=count,
-            stored=lambda request: session.store.answer(keyed(backend.identity, request)),
-        )
+        with sign_of_life(say, "counting the calls", at_once=False):
+            counted = count_requests(
+                cases,
+                method.ranker,
+                arrange=method.order.arrange,
+                count_tokens=count,
+                stored=lambda request: session.store.answer(keyed(backend.identity, request)),
+            )
         for request in session.probes(method.ranker.needs(2)):
             probe = Workload(1, count(request.messages), request.sampling.max_tokens)
             counted += Estimate(0, probe, probe, probe, probe)

@@ -331,7 +331,8 @@ def estimate_rerank(
                     session.store = opened.enter_context(Store(partition.store, read_only=True))
                 elif divided:
                     session.store = opened.enter_context(Store(Path(":memory:")))
-                found += CostEstimate.of((row.case for row in job.rows(partition, file)), method, session)
+                rows = (row.case for row in job.rows(partition, file))
+                found += CostEstimate.of(rows, method, session, reporter.message)
         return found
 
 

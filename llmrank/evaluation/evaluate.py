@@ -360,6 +360,7 @@ def compose(
         hint = "omit --fuse, or rank candidates from a recall stage"
         raise InputError(f"{whose} have no recall scores to fuse", field="fuse", hint=hint)
     note_domain(setup, found.domain, reporter)
+    note_idle_first(setup, found, reporter)
     return Evaluation(
         found,
         setup,
@@ -421,6 +422,13 @@ def note_domain(setup: Setup, domain: str | None, reporter: Reporter) -> None:
     named = setup.prompt.view.domain or find_domain(domain)
     if template is not None and "domain" in template.names and (named or template.front.domain) == "items":
         reporter.message("items are called 'items' in the prompt; --domain products changes that")
+
+
+def note_idle_first(setup: Setup, cases: Iterable[Case], reporter: Reporter) -> None:
+    """Report that the first stage has nothing to do, because no list is longer than what it passes on."""
+    name, passed_on = setup.prompt.first, setup.prompt.options.first_top
+    if name is not None and all(len(case.candidates) <= passed_on for case in cases):
+        reporter.message(f"--first {name} has no effect: no list has more than {passed_on} candidates (--first-top)")
 
 
 def check_error_rate(run: Run, limits: Limits) -> None:

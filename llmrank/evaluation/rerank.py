@@ -25,7 +25,7 @@ from llmrank.errors import (
     count_of,
 )
 from llmrank.evaluation.cases import checked_cases
-from llmrank.evaluation.evaluate import CostEstimate, note_domain
+from llmrank.evaluation.evaluate import CostEstimate, note_domain, note_idle_first
 from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, default_store, format_reasons, refuse_errors
 from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings
@@ -448,6 +448,7 @@ def rerank(
     cases = checked_cases(candidates)
     job.check_task(sum(case.target is not None for case in cases), None)
     note_domain(setup, None, reporter)
+    note_idle_first(setup, cases, reporter)
     with setup.session(reporter.message) as session:
         method = setup.method(session, TrainingData(lambda: cases), seed).without_truth()
         session.check(method.ranker.needs(max((len(case.candidates) for case in cases), default=0)))

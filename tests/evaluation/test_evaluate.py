@@ -283,13 +283,13 @@ def test_a_template_object_is_a_prompt(tmp_path: Path) -> None:
 
 def test_all_settings_of_a_prompt_at_once(tmp_path: Path) -> None:
     with serving(ScriptedServer(ANSWER)) as server:
-        run = evaluate(tmp_path, server, prompt=PromptSettings(prompt="rankgpt", top=3))
+        run = evaluate(tmp_path, server, prompt=PromptSettings(prompt="palr", top=3))
         assert run.settings["top"] == 3
 
 
 def test_a_setting_by_name_comes_before_a_whole_record(tmp_path: Path) -> None:
     with serving(ScriptedServer(ANSWER)) as server:
-        run = evaluate(tmp_path, server, prompt=PromptSettings(prompt="rankgpt", top=3, shots=0), top=4)
+        run = evaluate(tmp_path, server, prompt=PromptSettings(prompt="palr", top=3, shots=0), top=4)
         assert run.settings["top"] == 4 and run.settings["order"] == "recall"
 
 
@@ -411,6 +411,27 @@ def test_settings_are_checked_before_the_data_are_read(
     monkeypatch.setattr("llmrank.data.load.load_dataset", None)  # reading the data would fail
     with pytest.raises(InputError, match=re.escape(said)):
         lr.evaluate("ml-100k", **wrong)
+
+
+@pytest.mark.parametrize(("first_top", "said"), [(4, False), (5, True)])
+def test_a_first_stage_that_has_nothing_to_do_is_said(first_top: int, said: bool) -> None:
+    reporter = Listening()
+    compose(cases(), progress=reporter, prompt="rankgpt", first="bm25", first_top=first_top)
+    line = f"--first bm25 has no effect: no list has more than {first_top} candidates (--first-top)"
+    assert (line in reporter.lines) is said
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({}, True), ({"temperature": 0.7}, False), ({"draw": 1}, False), ({"prompt": "llmrank-recency"}, False)],
+)
+def test_drawing_again_at_temperature_0_is_said_to_pay_for_the_same(
+    tmp_path: Path, settings: dict[str, Any], said: bool
+) -> None:
+    reporter = Listening()
+    with serving(ScriptedServer(ANSWER)) as server:
+        evaluate(tmp_path, server, progress=reporter, **({"draw": 2} | settings))
+    assert any("--draw pays again" in line for line in reporter.lines) is said
 
 
 def test_a_prompt_without_a_domain_says_what_it_calls_the_items() -> None:

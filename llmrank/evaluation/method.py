@@ -381,6 +381,9 @@ def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) 
     refuse_unused((name, settings.first), settings.options)
     if template is not None and not _has_two_prompts(settings):
         _refuse_unshown(settings, template, name)
+        if settings.first_prompt is not None:
+            hint = "add --first, a ranker that calls a model; or omit it"
+            raise InputError("no first stage has a prompt, so this has no effect", field="first_prompt", hint=hint)
     return template
 
 

@@ -67,12 +67,12 @@ def test_options_reach_their_methods():
         ("listwise", {"history": 5, "show_history": False}, "history", "omit --no-history"),
         ("listwise", {"history_order": "newest-first", "show_history": False}, "history_order", "omit --no-history"),
         ("listwise", {"prompt": "liu2023-direct", "domain": "books"}, "domain", "omit it"),
+        ("listwise", {"first_prompt": "setwise"}, "first_prompt", "add --first"),
+        ("listwise", {"first": "bm25", "first_prompt": "setwise"}, "first_prompt", "add --first"),
     ],
 )
 def test_an_option_that_does_nothing_is_refused(name, options, option, hint):
-    with pytest.raises(
-        InputError, match=f"field '{option}': .*(does not use this option|has no effect)"
-    ) as raised:
+    with pytest.raises(InputError, match=f"field '{option}': .*(does not use this option|has no effect)") as raised:
         make_ranker(name, **options)
     assert hint in str(raised.value.hint)
 

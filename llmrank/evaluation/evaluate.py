@@ -158,6 +158,10 @@ class Evaluation:
                 "the recall stage now proposes other candidates or scores: this Run keeps those that it began with"
             )
         earlier, answered = session.caller.calls, session.caller.answered
+        validating = {
+            "validation_calls": earlier - calls,
+            "validation_usage": asdict((session.budget.spent - spent).usage),
+        }
 
         def keep(result: CaseResult) -> None:
             folder.add(CaseRecord.of(result, case_measures(result.case, result.ranking, self.measures)))
@@ -169,7 +173,7 @@ class Evaluation:
                 "cases": len(wanted),
                 "calls": session.caller.calls - earlier,
                 "answered": session.caller.answered - answered,
-                **({"validation_calls": earlier - calls} if self.validation else {}),
+                **(validating if self.validation else {}),
                 **session.budget.to_dict(spent),
                 **session.caller.account(),
                 "versions": versions(),

@@ -154,7 +154,7 @@
       return button;
     }));
     $("reasons").replaceChildren(...Object.entries(run().reasons).map(([reason, count]) =>
-      toggle(`${reason} ${count}`, reason, state.reason === reason, { reason: state.reason === reason ? "" : reason })));
+      toggle(`${reason} (${countOf(count, "Case")})`, reason, state.reason === reason, { reason: state.reason === reason ? "" : reason })));
   };
   let shown = PAGE;
   const cell = (column, case_) => {

@@ -237,7 +237,7 @@ def test_a_title_that_is_written_backwards_turns_round_nothing_else(browser: Bro
 
 def test_the_keyboard_stays_where_it_was_when_something_is_pressed(browser: Browser, written: Path) -> None:
     show = Opened(browser, written).page
-    for name in ("unparsed 4", "unparsed: refusal 4", "history"):
+    for name in ("unparsed 4", "unparsed: refusal (4 Cases)", "history"):
         show.get_by_role("button", name=name, exact=True).focus()
         show.keyboard.press("Enter")
         focused = show.evaluate("[document.activeElement.tagName, document.activeElement.textContent]")

@@ -82,6 +82,8 @@
   const places = (rank) => (rank === null ? "–" : rank[0] === rank[1] ? String(rank[0]) : rank.join("–"));
   const SEVERITY = ["error", "unparsed", "repaired", "ok"];
   const answered = (case_) => SEVERITY.indexOf(case_.outcome) > 1;
+  /** The tokens of a Case; null where nothing is known of those of its answers: they came from a file, say. */
+  const tokensOf = (case_) => case_.tokens[0] + case_.tokens[1] || (case_.answers.length ? null : 0);
   const columns = () => [
     { key: "id", name: "case", of: (case_) => case_.id },
     { key: "outcome", name: "outcome", of: (case_) => SEVERITY.indexOf(case_.outcome), show: (case_) => case_.outcome },
@@ -97,7 +99,7 @@
     ...(runs.length < 2 ? []
       : [{ key: "versus", name: `difference from ${otherRun(run()).name}`, of: (case_) => versus(run(), case_), sign: true }]),
     { key: "history", name: "history", of: (case_) => case_.history.length, digits: 0 },
-    { key: "tokens", name: "tokens", of: (case_) => case_.tokens[0] + case_.tokens[1], digits: 0 },
+    { key: "tokens", name: "tokens", of: tokensOf, digits: 0 },
   ];
   const only = () => [
     ["", "all Cases"],
@@ -317,7 +319,8 @@
           : [[run().headline ?? "", number(case_.value) + (case_.recallValue === null ? "" : `; recall order ${number(case_.recallValue)}`)]]),
         ["missed by recall", case_.missed.join(", ")],
         [otherRun(run())?.name ?? "", theirs ? `${theirs.outcome}, ${run().rating ? predictedText(theirs) : number(theirs.value)}` : ""],
-        ["calls", `${case_.answers.length}, ${case_.tokens[0]} prompt and ${countOf(case_.tokens[1], "completion token")}, ${case_.seconds} s`],
+        ["calls", `${case_.answers.length}, ` + (tokensOf(case_) === null ? "tokens not known"
+          : `${case_.tokens[0]} prompt and ${countOf(case_.tokens[1], "completion token")}`) + (case_.seconds ? `, ${case_.seconds} s` : "")],
       ]),
       ...(case_.answers.length ? [whatWasSent(case_)] : []),
       theirs ? make("div", { class: "columns" }, answers(run(), case_), answers(otherRun(run()), theirs)) : answers(run(), case_),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -341,6 +342,21 @@ def test_an_estimate_counts_the_call_that_tries_the_endpoint(tmp_path: Path) -> 
         counted = compose(cases(), prompt="first-token", model=settings, progress=False).estimate().counted
         assert server.calls == 0
     assert counted.most.requests == counted.most_left.requests == 6 + 1
+
+
+def test_a_long_estimate_says_that_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives: list[tuple[object, str]] = []
+
+    def life(say: object, doing: str, **_: object) -> AbstractContextManager[None]:
+        lives.append((say, doing))
+        return nullcontext()
+
+    monkeypatch.setattr("llmrank.evaluation.evaluate.sign_of_life", life)
+    reporter = Listening()
+    with serving(ScriptedServer(ANSWER)) as server:
+        settings = ModelSettings(MODEL, base_url=server.base_url, store=tmp_path / "store.sqlite")
+        compose(cases(), prompt="rankgpt", model=settings, progress=reporter).estimate()
+    assert lives == [(reporter.message, "counting the calls")]
 
 
 def test_an_estimate_of_a_replay_reads_its_store(tmp_path: Path) -> None:

@@ -300,6 +300,8 @@ def test_a_run_says_why_its_messages_are_not_known(browser: Browser, written: Pa
     show = Opened(browser, written, "#case=u4").page
     show.get_by_text("What was sent (1 call)").click()
     assert "Unknown. The answers came from a file" in show.locator("#sent").inner_text()
+    assert "calls\n1, tokens not known\n" in show.locator("#story").inner_text()
+    assert {row[-1] for row in data_of(show, "Download this table")[1:]} == {""}
 
 
 def test_what_was_read_is_marked_in_the_answer_and_said_in_words(browser: Browser, tmp_path: Path) -> None:

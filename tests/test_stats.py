@@ -1,4 +1,5 @@
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -240,7 +241,7 @@ def test_holm_lies_between_no_correction_and_bonferroni(p):
         assert raw <= adjusted <= min(1.0, len(p) * raw)
 
 
-@pytest.mark.parametrize("users", [10, 40, 943])
+@pytest.mark.parametrize("users", [15, 40, 943])
 def test_a_test_finds_the_detectable_difference_in_four_of_five_samples(users: int) -> None:
     from scipy.stats import nct, t
 
@@ -250,6 +251,33 @@ def test_a_test_finds_the_detectable_difference_in_four_of_five_samples(users: i
     critical = t.ppf(0.975, users - 1)
     power = 1 - nct.cdf(critical, users - 1, found.detectable / error)
     assert power == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("users", [40, 200])
+def test_the_interval_of_a_difference_holds_the_truth_where_few_users_differ(users: int) -> None:
+    # For one user in ten the left method is right; a plain t interval holds .1 in 88% of samples of 40.
+    draw = np.random.default_rng(users)
+    samples = (draw.random((2_000, users)) < 0.1).astype(float)
+    found = [paired_difference(one, np.zeros(users), most=1, permutations=1) for one in samples]
+    assert np.mean([one.low <= 0.1 <= one.high for one in found]) > 0.94
+
+
+def test_no_difference_is_said_to_be_detectable_where_few_users_differ() -> None:
+    left = np.zeros(200)
+    left[:14] = 1
+    assert np.isnan(paired_difference(left, np.zeros(200)).detectable)
+    left[14] = 1
+    assert paired_difference(left, np.zeros(200)).detectable == pytest.approx(0.0525, abs=1e-3)
+
+
+@given(st.lists(st.floats(-1, 1).map(lambda one: round(one, 2)), min_size=1, max_size=10))
+def test_where_few_users_differ_p_is_the_share_of_all_signs(differences: list[float]) -> None:
+    sums = [
+        sum(s * d for s, d in zip(signs, differences, strict=True))
+        for signs in product((1, -1), repeat=len(differences))
+    ]
+    exact = np.mean([abs(one) >= abs(sum(differences)) - 1e-9 for one in sums])
+    assert paired_difference(np.array(differences), np.zeros(len(differences))).p == pytest.approx(exact)
 
 
 def test_with_one_user_no_difference_is_known_to_be_detectable() -> None:

@@ -87,7 +87,8 @@ class Contrast:
         """Return the headline measure of each other variant minus that of the first, with corrected p-values."""
         first, *others = self.runs
         values, minus = self.values, f"minus {said(first)}"
-        return difference_rows([(f"{said(name)} {minus}", values[name], values[first], self.users) for name in others])
+        compared = [(f"{said(name)} {minus}", values[name], values[first], self.users) for name in others]
+        return difference_rows(compared, most=1)
 
     def agreement(self, said: Callable[[str], str] = str) -> Iterator[AuditRow]:
         """Yield the agreement of each other variant with the first: Kendall's tau, and the overlap of the tops.

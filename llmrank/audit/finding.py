@@ -125,14 +125,15 @@ Compared = tuple[str, Sequence[float], Sequence[float], Sequence[str]]
 """A name, left values, right values, and the user of each value."""
 
 
-def difference_rows(compared: Sequence[Compared]) -> list[AuditRow]:
-    """Return the mean of left minus right for each, ignoring NaN, with `corrected` p-values."""
+def difference_rows(compared: Sequence[Compared], most: float = math.inf) -> list[AuditRow]:
+    """Return the mean of left minus right for each, ignoring NaN, with `corrected` p-values; `most` is the largest
+    possible difference."""
     rows: list[AuditRow] = []
     for name, left, right, users in compared:
         values = np.asarray([left, right], dtype=np.float64)
         known = ~np.isnan(values[0] - values[1])
         clusters = stats.clusters_of(np.array(users, object)[known])
-        found = stats.paired_difference(values[0, known], values[1, known], clusters)
+        found = stats.paired_difference(values[0, known], values[1, known], clusters, most=most)
         rows.append(AuditRow(name, stats.finite(found.difference), found.ci95, int(known.sum()), 0.0, found.p))
     return corrected(rows)
 

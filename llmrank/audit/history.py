@@ -48,7 +48,7 @@ def history(runs: Mapping[str, Run]) -> Audit:
     found = Contrast.of(runs)
     others = [name for name in runs if name != FULL]
     gained = difference_rows(
-        [(f"full minus {said(name)}", found.values[FULL], found.values[name], found.users) for name in others]
+        [(f"full minus {said(name)}", found.values[FULL], found.values[name], found.users) for name in others], most=1
     )
     claims = [worth(_subject(name), row, found.headline) for name, row in zip(others, gained, strict=True)]
     sentence = sentence_of(claims) + unread(runs.values(), "such answers count as worst")

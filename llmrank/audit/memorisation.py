@@ -353,7 +353,7 @@ def memorisation(runs: Mapping[str, Run], dated: Dated | None, not_asked: Mappin
     if found is not None:
         levels, missing = found.levels(_said), found.unread(_said)
         values = found.values[NAMED], found.values[ANONYMOUS]
-        compared = difference_rows([("real titles minus neutral names", *values, found.users)])
+        compared = difference_rows([("real titles minus neutral names", *values, found.users)], most=1)
     parted, before = ((), ()) if dated is None else _before(runs[NAMED], dated)
     tests = corrected([*(one.above_chance() for one in asked.values()), *compared, *before])
     claims = [_claim(name, shares[name][0], test) for name, test in zip(asked, tests, strict=False)]

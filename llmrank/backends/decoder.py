@@ -28,13 +28,17 @@ training_module = partial(module_of, "finetune")
 
 
 def open_base(folder: Path, layers: int, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Return the first `layers` decoder layers of a language model, and its tokenizer.
+    """Return the first `layers` decoder layers of a language model without its final norm, and its tokenizer.
 
-    Raises InputError if the model has fewer layers, and MissingError if the packages are missing.
+    Of a model with no more layers, the norm is kept. Raises InputError if the model has fewer layers, and MissingError
+    if the packages are missing.
     """
     decoder = open_language_model(folder, dtype, output=False)
     there = _check_layers(decoder, layers, folder)
-    # Keep one more layer than is read, since the last hidden state is returned after the final norm.
+    if layers < there and hasattr(decoder, "norm"):
+        decoder.norm = nn.Identity()
+        there = layers
+    # If the norm has another name: only the last hidden state has passed it, so keep one more layer than is read.
     cut_layers(decoder, min(there, layers + 1))
     return decoder, _tokenizer(folder)
 

@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
-from llmrank.backends.decoder import LORA, LORA_CONFIG, cut_layers, open_base, save_lora, training_module
+from llmrank.backends.decoder import LORA, LORA_CONFIG, open_base, open_causal, save_lora, training_module
 from llmrank.backends.models import Model
 from llmrank.backends.titles import TitleShape
 from llmrank.errors import InputError, count_of
@@ -47,23 +47,25 @@ class TitleReader:
         The first token's hidden state is left out: models use it as an attention sink, and it carries no information
         about the title.
         """
-        # The last bits of a state depend on the texts beside it: the batches must not depend on the order of a set.
-        new = sorted({text for text in texts if text not in self._known}, key=lambda text: (len(text), text))
-        for start in range(0, len(new), TITLES_AT_ONCE):
-            batch = new[start : start + TITLES_AT_ONCE]
-            self._known.update(zip(batch, self._read(batch), strict=True))
+        new = {text: self._ids(text) for text in texts if text not in self._known}
+        # The last bits of a state depend on the texts beside it: the batches must not depend on the order of `texts`.
+        order = sorted(new, key=lambda text: (len(new[text]), text))
+        for start in range(0, len(order), TITLES_AT_ONCE):
+            batch = order[start : start + TITLES_AT_ONCE]
+            self._known.update(zip(batch, self._read([new[text] for text in batch]), strict=True))
         return torch.stack([self._known[text] for text in texts])
 
+    def _ids(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False)[:TITLE_TOKENS] or [0]
+
     @torch.inference_mode()
-    def _read(self, texts: Sequence[str]) -> Tensor:
-        ids = [self._tokenizer.encode(text, add_special_tokens=False)[:TITLE_TOKENS] or [0] for text in texts]
+    def _read(self, ids: Sequence[Sequence[int]]) -> Tensor:
         # Attention is causal, so padding on the right has no effect and needs no mask.
         tokens = pad_sequence([torch.tensor(one) for one in ids], batch_first=True)
         there = pad_sequence([torch.ones(len(one)) for one in ids], batch_first=True)
         states = self._decoder(input_ids=tokens, output_hidden_states=True, use_cache=False).hidden_states
         deep = there.clone()
         deep[:, 0] = (there.sum(1) == 1).float()
-        # The last of `hidden_states` has passed the final norm; the state needed here has not.
         shallow, hidden = states[0].float(), states[self._layers].float()
         return torch.stack([_mean(shallow, there), _mean(hidden, deep)], 1).clone()
 
@@ -93,8 +95,7 @@ class Projection(nn.Module):
 
 def open_body(folder: Path, layers: int, dtype: torch.dtype) -> PreTrainedModel:
     """Return the decoder layers that read the history. They take vectors, so the token embeddings are dropped."""
-    decoder, _ = open_base(folder, layers, dtype)
-    cut_layers(decoder, layers)
+    decoder, _, _ = open_causal(folder, layers, dtype)
     width = int(cast(Any, decoder.config).hidden_size)
     decoder.set_input_embeddings(nn.Embedding(1, width, dtype=dtype))
     return decoder

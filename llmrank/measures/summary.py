@@ -24,7 +24,9 @@ class VersusBaseline:
     """The p-value with Holm's correction for testing several measures against this baseline."""
     detectable: float | None = None
     """Smallest true difference that a test at the 5% level detects with 80% power with this many users
-    (`stats.detectable_difference`); None for measures that are not means, and with fewer than two users."""
+    (`stats.detectable_difference`); None for measures that are not means, and where fewer than 15 users differ."""
+    different: int = 0
+    """Number of users for whom the method and the baseline differ."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

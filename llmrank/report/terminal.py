@@ -263,15 +263,18 @@ def bounds(metrics: Metrics) -> Iterator[tuple[str, str]]:
 
 
 def _power(metrics: Metrics) -> str | None:
-    """Return a sentence on the detectable difference from recall order; None if it is unknown."""
+    """Return a sentence on the detectable difference from recall order; None if the two are the same."""
     versus = metrics[metrics.headline].versus.get("recall_order") if metrics.headline else None
-    if versus is None or not versus.detectable:  # 0: it is recall order
+    if versus is None or not versus.different:
         return None
+    if versus.detectable is None:
+        differ = count_of(versus.different, "user differs", "users differ")
+        return f"{differ} from recall order in {metrics.headline}: too few to say what difference would be found"
     if versus.detectable > 1:
         return f"too few users to detect any difference in {metrics.headline} from recall order"
     return (
         f"a difference of {number(versus.detectable)} {metrics.headline} from recall order would be found in four of "
-        "five samples of as many users (80% power, p < .05)"
+        "five samples of as many users (80% power, p < .05 for this measure alone)"
     )
 
 

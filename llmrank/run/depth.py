@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,9 @@ def depth(run: Run, measure: str) -> Depth:
     points: list[DepthPoint] = []
     for n in (*(n for n in DEPTHS if n < longest), longest) if cases else ():
         values = base if n == 1 else _reranked(chosen, run, cases, recalled, n)
-        points.append(DepthPoint.of(values, base, users, n=n))
+        point = DepthPoint.of(values, base, users, n=n)
+        # Nothing is reranked, so the difference is 0 for all users, and not only for these.
+        points.append(replace(point, difference_ci95=(0.0, 0.0)) if n == 1 else point)
     return Depth(str(chosen), tuple(points))
 
 

@@ -455,7 +455,12 @@ def _versus(differences: Mapping[str, stats.Difference]) -> dict[str, VersusBase
     corrected = stats.holm([difference.p for difference in differences.values()])
     return {
         name: VersusBaseline(
-            stats.finite(found.difference), found.ci95, found.p, p_holm, stats.finite(found.detectable)
+            stats.finite(found.difference),
+            found.ci95,
+            found.p,
+            p_holm,
+            stats.finite(found.detectable),
+            found.higher + found.lower,
         )
         for (name, found), p_holm in zip(differences.items(), corrected, strict=True)
     }

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Self
 
+import numpy as np
+
 from llmrank import stats
 from llmrank.errors import InputError, count_of
 from llmrank.measures import Judgements, RankingMeasure
@@ -30,6 +32,17 @@ class Spread:
     """The number of users on which it is estimated."""
     value: float
     """Standard deviation of the users' differences (`stats.spread`)."""
+    different: float = 1.0
+    """Share of the users for whom the method differs from recall order."""
+
+    def detectable(self, users: int) -> float:
+        """Return the smallest true difference that so many users detect; NaN if it differs for fewer than 15."""
+        few = users * self.different < stats.FEW_DIFFERENT
+        return math.nan if few else stats.detectable_difference(self.value, users)
+
+    def users_needed(self, difference: float) -> int:
+        """Return the smallest number of users that detect the difference, and for 15 of whom the method differs."""
+        return max(stats.users_needed(self.value, difference), math.ceil(stats.FEW_DIFFERENT / self.different))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,8 @@ class PlanColumn:
 
     spread: Spread
     detectable: float
-    """The smallest true difference that the chosen users detect."""
+    """The smallest true difference that the chosen users detect; NaN if the method differs for fewer than 15 of
+    them."""
     detectable_by_all: float
     """The smallest true difference that all available users detect."""
     users_needed: tuple[int, ...]
@@ -80,8 +94,10 @@ class Plan(Shown):
         """Return the plan for this number of users. See the fields for the arguments.
 
         The convention is that of `stats.detectable_difference`, for a single measure; the verdict of an evaluation is
-        also corrected for the number of measures. Raises InputError if a difference is not between 0 and 1, if there
-        are fewer than two users, or if no method differs from recall order.
+        also corrected for the number of measures. No plan rests on fewer than 15 users for whom a method differs.
+
+        Raises InputError if a difference is not between 0 and 1, if there are fewer than two users, or if no method
+        differs from recall order.
         """
         if wrong := [one for one in differences if not 0 < one <= 1]:
             problem = f"the difference to detect must be above 0 and at most 1, got {wrong[0]:g}"
@@ -97,9 +113,9 @@ class Plan(Shown):
         columns = [
             PlanColumn(
                 one,
-                stats.detectable_difference(one.value, users),
-                stats.detectable_difference(one.value, available),
-                tuple(stats.users_needed(one.value, difference) for difference in differences),
+                one.detectable(users),
+                one.detectable(available),
+                tuple(map(one.users_needed, differences)),
             )
             for one in known
         ]
@@ -110,9 +126,13 @@ class Plan(Shown):
 
     def table(self) -> TextTable:
         """Return a column for each method that a spread is taken from."""
-        rows = [(count_of(self.users, "user detects", "users detect"), *(number(one.detectable) for one in self))]
+        found = [
+            [number(stats.finite(one)) for one in ends]
+            for ends in zip(*((one.detectable, one.detectable_by_all) for one in self), strict=True)
+        ]
+        rows = [(count_of(self.users, "user detects", "users detect"), *found[0])]
         if self.available > self.users:
-            rows.append((f"all {self.available:,} users detect", *(number(one.detectable_by_all) for one in self)))
+            rows.append((f"all {self.available:,} users detect", *found[1]))
         rows += [
             (f"users to detect {difference:g}", *(f"{one.users_needed[place]:,}" for one in self))
             for place, difference in enumerate(self.differences)
@@ -123,7 +143,12 @@ class Plan(Shown):
     def notes(self) -> tuple[str, ...]:
         """Return the assumptions behind the plan, in sentences."""
         first = self.columns[0].spread
-        detect = f"detect: find a difference of {self.measure} from recall order, 80% power, p < .05, paired on users"
+        detect = (
+            f"detect: find a difference of {self.measure} from recall order, 80% power, p < .05 for this measure "
+            "alone, paired on users"
+        )
+        if any(math.isnan(one.detectable) for one in self):
+            detect += f". –: the method differs for fewer than {stats.FEW_DIFFERENT} users, too few to say"
         if any(needed > self.available for one in self for needed in one.users_needed):
             detect += f". These data have {count_of(self.available, 'user')}"
         if self.run is not None:
@@ -143,8 +168,9 @@ class Plan(Shown):
 def spread_of_rankers(like: str, cases: Sequence[Case], rankers: Sequence[Ranker], measure: RankingMeasure) -> Spread:
     """Return the spread of a ranker that asks no model; of several draws of it, the root mean square."""
     judged = [case for case in cases if case.relevant]
-    squares = [_spread(judged, ranked_by(judged, ranker), measure) ** 2 for ranker in rankers]
-    return Spread(like, users_of(judged), math.sqrt(fmean(squares)))
+    spreads = [_spread(judged, ranked_by(judged, ranker), measure) for ranker in rankers]
+    value, different = math.sqrt(fmean(value**2 for value, _ in spreads)), fmean(share for _, share in spreads)
+    return Spread(like, users_of(judged), value, different)
 
 
 def spread_of_run(run: Run, measure: RankingMeasure) -> Spread:
@@ -152,7 +178,7 @@ def spread_of_run(run: Run, measure: RankingMeasure) -> Spread:
     run.require_recall_order()
     judged = [case for case in run.done if case.relevant]
     rankings = [run.records[case.case_id].ranking for case in judged]
-    return Spread(run.name, users_of(judged), _spread(judged, rankings, measure))
+    return Spread(run.name, users_of(judged), *_spread(judged, rankings, measure))
 
 
 def users_of(cases: Sequence[Case]) -> int:
@@ -160,8 +186,10 @@ def users_of(cases: Sequence[Case]) -> int:
     return len({case.user_id for case in cases if case.relevant})
 
 
-def _spread(cases: Sequence[Case], rankings: Sequence[Ranking], measure: RankingMeasure) -> float:
+def _spread(cases: Sequence[Case], rankings: Sequence[Ranking], measure: RankingMeasure) -> tuple[float, float]:
+    """Return the standard deviation of the users' differences from recall order, and the share that are not 0."""
     method, recalled = (
         measure.per_case(Judgements.from_cases(found, cases)) for found in (rankings, in_recall_order(cases))
     )
-    return stats.spread(*stats.by_cluster(method - recalled, stats.clusters_of(case.user_id for case in cases)))
+    sums, counts = stats.by_cluster(method - recalled, stats.clusters_of(case.user_id for case in cases))
+    return stats.spread(sums, counts), np.count_nonzero(sums) / max(len(sums), 1)

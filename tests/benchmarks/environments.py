@@ -25,6 +25,7 @@ OTHERS = {
     "llmranker": Other(further=("llmranker==0.3.0",)),
     "rectools": Other(further=("rectools==0.19.0",)),
     "lenskit": Other(further=("lenskit==2025.8.1",)),
+    "trl": Other(further=("trl==1.16.0", "torch==2.13.0+cpu", "transformers==5.19.0", "peft==0.21.2")),
     "rank-llm": Other(
         alone=("rank-llm==0.25.7",),
         further=(

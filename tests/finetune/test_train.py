@@ -7,7 +7,7 @@ import resource
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 
 import torch
 
+from llmrank.backends.decoder import open_base, open_language_model
 from llmrank.backends.title_model import PROJECTION, TitleReader, TitleShape, load_adapter, save_adapter
 from llmrank.finetune import finetune
 from llmrank.finetune.loop import CHECKPOINT, TrainingState
@@ -325,13 +326,29 @@ def test_titles_are_read_in_the_same_batches_whatever_the_order(monkeypatch: pyt
     """The last bits of a state depend on its batch, and the order of a set on the process."""
     batches: list[list[str]] = []
 
-    def read(_: TitleReader, texts: Sequence[str]) -> torch.Tensor:
-        batches.append(list(texts))
-        return torch.zeros(len(texts), 2, 1)
+    def read(_: TitleReader, ids: Sequence[Sequence[int]]) -> torch.Tensor:
+        batches.append(["".join(map(chr, one)) for one in ids])
+        return torch.zeros(len(ids), 2, 1)
+
+    class Letters:
+        def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+            return [ord(letter) for letter in text]
 
     monkeypatch.setattr(TitleReader, "_read", read)
     decoder: Any = None
+    tokenizer: Any = Letters()
     texts = [f"film {number:03}" for number in range(50)]
     for given in (texts, texts[::-1]):
-        TitleReader(decoder, decoder, 1).read(given)
+        TitleReader(decoder, tokenizer, 1).read(given)
     assert batches == [texts[:32], texts[32:]] * 2
+
+
+def test_titles_are_read_before_the_final_norm_and_without_further_layers(tiny_model: Model) -> None:
+    decoder, tokenizer = open_base(tiny_model.folder, 2, torch.float32)
+    whole = open_language_model(tiny_model.folder, torch.float32, output=False)
+    tokens = torch.tensor([tokenizer.encode("Heat (1995)")])
+    with torch.inference_mode():
+        states = whole(input_ids=tokens, output_hidden_states=True).hidden_states
+    assert len(cast(Any, decoder).layers) == 2
+    found = TitleReader(decoder, tokenizer, 2).read(["Heat (1995)"])[0]
+    assert torch.allclose(found, torch.stack([states[0][0].mean(0), states[2][0, 1:].mean(0)]), atol=1e-6)

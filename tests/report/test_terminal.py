@@ -22,7 +22,7 @@ from tests.report.test_sections import with_ratings
 from tests.run.making import case, make_run, shuffled
 
 VERSUS = {
-    "recall_order": VersusBaseline(-0.095, (-0.1927, 0.0028), 0.06, 0.2252, 0.1396),
+    "recall_order": VersusBaseline(-0.095, (-0.1927, 0.0028), 0.06, 0.2252, 0.1396, 19),
     "random": VersusBaseline(0.0712, (0.0512, 0.0912), 0.0001, 0.0004),
     "nothing": VersusBaseline(None, None, 1.0, 1.0),
 }
@@ -241,9 +241,14 @@ def test_how_numbers_are_written() -> None:
 def test_the_table_says_how_large_a_difference_would_be_found() -> None:
     shown = " ".join(" ".join(printed(show_metrics(NUMBERS, title="t"), 120)).split())
     assert "power a difference of 0.1396 NDCG@10 from recall order would be found in four of five samples" in shown
-    unknown = {name: replace(one, detectable=None) for name, one in VERSUS.items()}
+    unknown = {name: replace(one, detectable=None, different=0) for name, one in VERSUS.items()}
     quiet = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus=unknown)})
     assert "power" not in "\n".join(printed(show_metrics(quiet, title="t"), 120))
+    rare = {name: replace(one, detectable=None, different=7) for name, one in VERSUS.items()}
+    vague = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus=rare)})
+    assert "power 7 users differ from recall order in NDCG@10: too few to say" in " ".join(
+        " ".join(printed(show_metrics(vague, title="t"), 120)).split()
+    )
     few = {name: replace(one, detectable=2.67) for name, one in VERSUS.items()}
     hopeless = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus=few)})
     assert "too few users to detect any difference in NDCG@10 from recall order" in "\n".join(

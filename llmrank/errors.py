@@ -70,6 +70,7 @@ _IN_PYTHON = {
     "skip-bad-rows": "skip_bad_rows=True",
     "file-order": "file_order=True",
     "no-profile": "no_profile=True",
+    "no-history": "show_history=False",
 }
 """Options with another name in Python, and switches that hints recommend."""
 

@@ -10,7 +10,7 @@ from statistics import fmean
 
 import numpy as np
 
-from llmrank.audit.contrast import expected_in_common, length_of_top
+from llmrank.audit.contrast import expected_in_common, length_of_top, named_top
 from llmrank.audit.finding import Audit, AuditRow, kendall, leaders, mean_of, mean_row, mid_ranks, top_in_common, unread
 from llmrank.audit.options import ConsistencyOptions
 from llmrank.audit.plan import AuditPlan, Change, as_it_is, asking, refuse_fixed_order
@@ -72,7 +72,7 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
         ("pairs of candidates in reversed order", (0, 1), lambda _: 0.5),
         ("Kendall's tau-b of all ranks", (-1, 1), lambda _: 0.0),
         (f"rank-biased overlap (p = {PERSISTENCE})", (0, 1), lambda n: rank_biased(np.arange(1, n + 1) / n)),
-        (f"top {k}, overlap", (0, 1), lambda n: expected_in_common(n, k)),
+        (f"top {named_top(k)}, overlap", (0, 1), lambda n: expected_in_common(n, k)),
     )
     columns = zip(*found, strict=True) if found else ((),) * len(measured)
     rows = tuple(

@@ -108,7 +108,7 @@ class Contrast:
             chances = [expected_in_common(len(case.candidates), k) for case, _, _ in both]
             yield mean_row(f"{pair}, Kendall's tau", tau, users, (-1, 1), 0.0)
             chance = fsum(chances) / len(chances) if chances else None
-            yield mean_row(f"{pair}, top {k}, overlap", tops, users, (0, 1), chance)
+            yield mean_row(f"{pair}, top {named_top(k)}, overlap", tops, users, (0, 1), chance)
 
     def unread(self, said: Callable[[str], str] = str) -> list[AuditRow]:
         """Return the share of the Cases without a readable answer under each variant."""
@@ -149,6 +149,11 @@ def worth(subject: str, row: AuditRow, headline: str) -> str:
 def length_of_top(cases: Sequence[Case]) -> int:
     """Return the length of a top for these Cases: at most half of the longest list, and at least one."""
     return min(TOP, max((1, *(len(case.candidates) // 2 for case in cases))))
+
+
+def named_top(k: int) -> str:
+    """Return the length of a top, and what it is if the lists are too short for the usual one."""
+    return f"{k}" if k == TOP else f"{k} (half of the longest list)"
 
 
 def expected_in_common(n: int, k: int) -> float:

@@ -25,7 +25,7 @@ def popularity(run: Run) -> Audit:
     """
     counts = run.metric_settings.popularity
     if not counts:
-        hint = "make the Run on a dataset, or on a candidate file whose rows have histories"
+        hint = "make the Run on a dataset, or on a candidate file in whose histories candidates also occur"
         raise InputError("the Run has no popularity data", path=run.path, hint=hint)
     stories = read_stories(run)
     users = [story.case.user_id for story in stories]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank import stats
-from llmrank.audit.contrast import length_of_top
+from llmrank.audit.contrast import length_of_top, named_top
 from llmrank.audit.finding import (
     Audit,
     AuditRow,
@@ -394,9 +394,10 @@ def _hits_by_place(run: Run, stories: Sequence[CaseStory]) -> ByPart | None:
     if not known:
         return None
     cases = [story.case for story, _ in known]
-    measure = f"HR@{length_of_top(cases)}"
+    k = length_of_top(cases)
     lengths, users = [len(case.candidates) for case in cases], [case.user_id for case in cases]
-    return values_by_place(measure, run.per_case(measure, cases), [place for _, place in known], lengths, users)
+    values, shown = run.per_case(f"HR@{k}", cases), [place for _, place in known]
+    return values_by_place(f"HR@{named_top(k)}", values, shown, lengths, users)
 
 
 def plan_position(evaluation: Evaluation, options: PositionOptions) -> AuditPlan:
@@ -448,10 +449,14 @@ def position_asked(runs: Mapping[str, Run]) -> Audit:
     chosen = [case for case in cases if len(relevant[case.case_id]) == 1]
     if chosen:
         slots = np.array([_parts_of(told[case.case_id], *relevant[case.case_id]) for case in chosen])
-        for measure in dict.fromkeys([f"HR@{length_of_top(chosen)}", *filter(None, [first.metrics.headline])]):
+        k, headline = length_of_top(chosen), first.metrics.headline
+        measures = {f"HR@{k}": f"HR@{named_top(k)}"}
+        if headline is not None:
+            measures.setdefault(headline, headline)
+        for measure, named in measures.items():
             values = np.stack([run.per_case(measure, chosen) for run in runs.values()], axis=1)
             values = np.take_along_axis(values, np.argsort(slots, axis=1), axis=1)
-            by_part.append(_values_of_orders(measure, values, _names(chosen, parts), [case.user_id for case in chosen]))
+            by_part.append(_values_of_orders(named, values, _names(chosen, parts), [case.user_id for case in chosen]))
     correlations = [mean_of(map(place_correlation, told[case.case_id])) for case in ordered]
     tied = [float(any(map(ties_all, told[case.case_id]))) for case in readable]
     everyone = [case.user_id for case in readable]

@@ -83,9 +83,19 @@ def show_run(run: Run, *, as_json: bool) -> None:
     paid = show_money(spent["cost"], spent["currency"]) if "cost" in spent else ""
     if paid and (doubtful := spent.get("doubtful")):
         paid += f" (plus up to {show_money(doubtful['cost'], spent['currency'])} for calls without a usage report)"
-    calls, made = session.get("calls", 0), ""
-    if "spent" in session:  # absent for `score`, which sends no requests
-        sent = f" in {count_of(spent['requests'], 'request')}" if spent["requests"] > calls else ""
-        made = f"{calls:,} made now{sent}" + (", the rest were stored" if calls < run.metrics.usage.requests else "")
+    made = _made_now(session, run.metrics.usage.requests)
     to = console()
     to.print(show_metrics(run.metrics, title=run.title, run=str(run.path), calls=made, paid=paid, width=to.width))
+
+
+def _made_now(session: Mapping[str, Any], of: int) -> str:
+    """Return how many of the calls a session made, and how many more to choose the weight of the recall scores."""
+    if "spent" not in session:  # `score`, which sends no requests
+        return ""
+    calls, choosing, sent = session["calls"], session.get("validation_calls", 0), session["spent"]["requests"]
+    made = f"{calls:,} made now" + (", the rest were stored" if calls < of else "")
+    if choosing:
+        used, kinds = session.get("validation_usage", {}), ("prompt", "completion")
+        tokens = [count_of(count, f"{kind} token") for kind in kinds if (count := used.get(f"{kind}_tokens"))]
+        made += f"; {choosing:,} more to choose the weight" + (f": {', '.join(tokens)}" if tokens else "")
+    return made + (f"; {count_of(sent, 'request')} in all" if sent > calls + choosing else "")

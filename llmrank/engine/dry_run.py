@@ -11,6 +11,7 @@ from operator import add, sub
 from llmrank.engine.driver import drive, with_recall_order
 from llmrank.errors import InputError, count_of
 from llmrank.rankers.calls import with_candidates
+from llmrank.rankers.prompt import Unreadable
 from llmrank.types import Case, Item, Message, Ranker, Reply, Request, Response, Usage
 
 MAX_RENDERED = 200
@@ -165,7 +166,7 @@ class _Recorder:
             if (response := self.stored(request)) is not None:
                 self.held += one
                 self.usage += response.usage
-            replies.append(response or Response(FILLER * request.sampling.max_tokens))
+            replies.append(response or Unreadable(FILLER * request.sampling.max_tokens))
         return replies
 
 

@@ -37,7 +37,7 @@ from llmrank.measures import AUC, Measure
 from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.parse import refuse_unnamed
 from llmrank.prices import Tariff
-from llmrank.progress import Reporter, reporter_of
+from llmrank.progress import Reporter, Say, reporter_of, sign_of_life
 from llmrank.prompting import PromptTemplate, find_domain
 from llmrank.rankers.order import Order
 from llmrank.recall import RecallModel
@@ -113,7 +113,7 @@ class Evaluation:
         with self.session() if session is None else nullcontext(session) as session:
             method = self._alone(session)
             session.check(method.ranker.needs(self._longest), ask=False)
-            return CostEstimate.of(self._asked, method, session)
+            return CostEstimate.of(self._asked, method, session, self.reporter.message)
 
     def _check_split(self, session: Session) -> None:
         """Raise InputError if the adapter was trained on another split of this data."""
@@ -159,6 +159,10 @@ class Evaluation:
                 "the recall stage now proposes other candidates or scores: this Run keeps those that it began with"
             )
         earlier, answered = session.caller.calls, session.caller.answered
+        validating = {
+            "validation_calls": earlier - calls,
+            "validation_usage": asdict((session.budget.spent - spent).usage),
+        }
 
         def keep(result: CaseResult) -> None:
             folder.add(CaseRecord.of(result, case_measures(result.case, result.ranking, self.measures)))
@@ -170,7 +174,7 @@ class Evaluation:
                 "cases": len(wanted),
                 "calls": session.caller.calls - earlier,
                 "answered": session.caller.answered - answered,
-                **({"validation_calls": earlier - calls} if self.validation else {}),
+                **(validating if self.validation else {}),
                 **session.budget.to_dict(spent),
                 **session.caller.account(),
                 "versions": versions(),
@@ -245,8 +249,8 @@ class CostEstimate:
     batch: bool
 
     @classmethod
-    def of(cls, cases: Iterable[Case], method: Method, session: Session) -> CostEstimate:
-        """Return the estimate for these Cases. Reads the Store, and sends no requests."""
+    def of(cls, cases: Iterable[Case], method: Method, session: Session, say: Say) -> CostEstimate:
+        """Return the estimate for these Cases. Reads the Store, and sends no requests. `say` hears that it goes on."""
         backend, exact = session.backend, True
 
         def count(messages: Sequence[Message]) -> int:
@@ -256,13 +260,14 @@ class CostEstimate:
             exact = False
             return estimated_tokens(messages)
 
-        counted = count_requests(
-            cases,
-            method.ranker,
-            arrange=method.order.arrange,
-            count_tokens=count,
-            stored=lambda request: session.store.answer(keyed(backend.identity, request)),
-        )
+        with sign_of_life(say, "counting the calls", at_once=False):
+            counted = count_requests(
+                cases,
+                method.ranker,
+                arrange=method.order.arrange,
+                count_tokens=count,
+                stored=lambda request: session.store.answer(keyed(backend.identity, request)),
+            )
         for request in session.probes(method.ranker.needs(2)):
             probe = Workload(1, count(request.messages), request.sampling.max_tokens)
             counted += Estimate(0, probe, probe, probe, probe)
@@ -364,6 +369,7 @@ def compose(
         hint = "omit --fuse, or rank candidates from a recall stage"
         raise InputError(f"{whose} have no recall scores to fuse", field="fuse", hint=hint)
     note_domain(setup, found.domain, reporter)
+    note_idle_first(setup, found, reporter)
     return Evaluation(
         found,
         setup,
@@ -436,6 +442,13 @@ def note_domain(setup: Setup, domain: str | None, reporter: Reporter) -> None:
     named = setup.prompt.view.domain or find_domain(domain)
     if template is not None and "domain" in template.names and (named or template.front.domain) == "items":
         reporter.message("items are called 'items' in the prompt; --domain products changes that")
+
+
+def note_idle_first(setup: Setup, cases: Iterable[Case], reporter: Reporter) -> None:
+    """Report that the first stage has nothing to do, because no list is longer than what it passes on."""
+    name, passed_on = setup.prompt.first, setup.prompt.options.first_top
+    if name is not None and all(len(case.candidates) <= passed_on for case in cases):
+        reporter.message(f"--first {name} has no effect: no list has more than {passed_on} candidates (--first-top)")
 
 
 def check_error_rate(run: Run, limits: Limits) -> None:

@@ -381,7 +381,25 @@ def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) 
     name = method_name(settings, template)
     check_options(name, settings.options)
     refuse_unused((name, settings.first), settings.options)
+    if template is not None and not _has_two_prompts(settings):
+        _refuse_unshown(settings, template, name)
+        if settings.first_prompt is not None:
+            hint = "add --first, a ranker that calls a model; or omit it"
+            raise InputError("no first stage has a prompt, so this has no effect", field="first_prompt", hint=hint)
     return template
+
+
+def may_vary(settings: PromptSettings, template: PromptTemplate) -> bool:
+    """Return whether a model may answer otherwise when asked again: a temperature is above 0."""
+    temperature = template.front.sampling.temperature if settings.temperature is None else settings.temperature
+    profile = None if settings.no_profile else template.front.profile
+    of_profile = 0 if profile is None else load_template(profile).front.sampling.temperature
+    return temperature > 0 or of_profile > 0 or _has_two_prompts(settings)
+
+
+def _has_two_prompts(settings: PromptSettings) -> bool:
+    """Return whether the first stage has a prompt too, which may use what the method's own does not."""
+    return settings.first is not None and settings.first not in BASELINES
 
 
 def _refuse_prompt(settings: PromptSettings, own: PromptTemplate | None) -> None:
@@ -397,6 +415,33 @@ def _refuse_prompt(settings: PromptSettings, own: PromptTemplate | None) -> None
     unused = [name for name in about if name not in used and given[name] != defaults[name]]
     if own is not None or unused:
         raise InputError(problem, field=unused[0] if unused else "prompt", hint=hint)
+
+
+def _refuse_unshown(settings: PromptSettings, template: PromptTemplate, ranker: str) -> None:
+    """Raise InputError for a setting of what the prompt shows that would change nothing in it."""
+    front, view, names = template.front, settings.view, template.names
+    if front.profile is not None and not settings.no_profile:
+        names |= load_template(front.profile).names
+    unused: dict[str, tuple[str, str]] = {}
+    if front.profile is None:
+        unused["no_profile"] = (f"{template.name} asks for no profile", "omit it")
+    if ranker == "tournament":
+        unused["top"] = ("tournament asks each group for its better half", "omit it, or choose another --ranker")
+    elif "top" not in names and not front.constrain:
+        problem = f"{template.name} does not say how many items to return"
+        unused["top"] = (problem, "omit it, or choose a --prompt that shows `top`, such as palr")
+    if "domain" not in names:
+        unused["domain"] = (f"{template.name} has no words of a domain", "omit it")
+    if names.isdisjoint(("history", "newest")):
+        about = ("history", "history_order", "show_history")
+        unused |= dict.fromkeys(about, (f"{template.name} shows no history", "omit it"))
+    elif not view.show_history:
+        said = ("no history is shown", "omit it, or omit --no-history")
+        unused |= dict.fromkeys(("history", "history_order"), said)
+    given, usual = flat(settings), flat(PromptSettings())
+    for name, (problem, hint) in unused.items():
+        if given[name] != usual[name]:
+            raise InputError(f"{problem}, so this has no effect", field=name, hint=hint)
 
 
 def template_of(settings: PromptSettings, own: PromptTemplate | None = None) -> PromptTemplate:

@@ -25,7 +25,7 @@ from llmrank.errors import (
     count_of,
 )
 from llmrank.evaluation.cases import checked_cases
-from llmrank.evaluation.evaluate import CostEstimate, note_domain
+from llmrank.evaluation.evaluate import CostEstimate, note_domain, note_idle_first
 from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, default_store, format_reasons, refuse_errors
 from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings
@@ -331,7 +331,8 @@ def estimate_rerank(
                     session.store = opened.enter_context(Store(partition.store, read_only=True))
                 elif divided:
                     session.store = opened.enter_context(Store(Path(":memory:")))
-                found += CostEstimate.of((row.case for row in job.rows(partition, file)), method, session)
+                rows = (row.case for row in job.rows(partition, file))
+                found += CostEstimate.of(rows, method, session, reporter.message)
         return found
 
 
@@ -447,6 +448,7 @@ def rerank(
     cases = checked_cases(candidates)
     job.check_task(sum(case.target is not None for case in cases), None)
     note_domain(setup, None, reporter)
+    note_idle_first(setup, cases, reporter)
     with setup.session(reporter.message) as session:
         method = setup.method(session, TrainingData(lambda: cases), seed).without_truth()
         session.check(method.ranker.needs(max((len(case.candidates) for case in cases), default=0)))

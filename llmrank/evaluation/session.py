@@ -33,6 +33,7 @@ from llmrank.progress import Reporter, Say, silent
 from llmrank.prompting import find_labels
 from llmrank.rankers import check_capabilities
 from llmrank.rankers.ranking import most_frequent
+from llmrank.run.tables import in_cases
 from llmrank.store import Store, keyed
 from llmrank.types import Backend, Case, Closable, Needs, Ranking, Request, Response
 
@@ -381,7 +382,7 @@ def refuse_errors(failed: int, cases: int, most: float, reasons: Mapping[str, in
 
 def format_reasons(reasons: Mapping[str, int]) -> str:
     """Format the most common reasons, with their counts, as one line."""
-    return one_line(" · ".join(f"{reason} {count:,}" for reason, count in most_frequent(reasons)[:REASONS]), 1000)
+    return one_line(in_cases(dict(most_frequent(reasons)[:REASONS])), 1000)
 
 
 def is_here(model: ModelSettings) -> bool:

@@ -172,7 +172,7 @@ class Limits:
     yes: bool = False
     """Start a run of more than a million calls even without a limit."""
     max_error_rate: Annotated[float, Ge(0), Le(1)] = 0.0
-    """Highest share of failed Cases for which the exit code is still 0."""
+    """Highest share of Cases with a failed call for which the exit code is still 0. Unreadable answers do not count."""
 
     @property
     def is_bounded(self) -> bool:

@@ -9,7 +9,15 @@ from typing import Any, Self
 
 from llmrank.backends.adapter import CARD, PROMPT, check_trained_with, differs_from_training, read_card
 from llmrank.errors import InputError
-from llmrank.evaluation.method import Composer, MadeRanker, Method, asked_template, needs_model, template_of
+from llmrank.evaluation.method import (
+    Composer,
+    MadeRanker,
+    Method,
+    asked_template,
+    may_vary,
+    needs_model,
+    template_of,
+)
 from llmrank.evaluation.session import Session, for_titles
 from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, flat, split_settings
 from llmrank.evaluation.training_data import TrainingData
@@ -129,10 +137,13 @@ class Setup:
     def session(self, say: Say, store: Store | None = None) -> Session:
         """Open a session, without a model if none is needed. Raises what `Session` raises.
 
-        Also warns about a template that overrides a shipped one of the same name.
+        Also warns about a template that overrides a shipped one of the same name, and about answers sampled again
+        although nothing varies.
         """
         if self.template is not None and template_origin(self.template) == "edited":
             say(f"using the prompt {self.template.name} from {self.template.path}, not the one shipped with llmrank")
+        if self.template is not None and self.prompt.draw > 1 and not may_vary(self.prompt, self.template):
+            say("the temperature is 0: most models answer as before, and --draw pays again; --temperature changes that")
         if not self.asks_model:
             return Session.without_model(say=say)
         return Session(self.model, self.limits, backend=self.backend, store=store, say=say)

@@ -279,7 +279,9 @@ class _Loop:
         if not math.isfinite(value):
             raise _diverged(f"{measure} is {value}", progress)
         progress.curve.append({"targets": progress.targets, "loss": round(loss, 4), measure: round(value, 5)})
-        self.say(f"{count_of(progress.targets, 'target')}: validation {measure} {value:.4f}, loss {loss:.3f}")
+        name = measure.removeprefix("negative ")
+        shown = f"{name} {value if name == measure else -value:.4f}"
+        self.say(f"{count_of(progress.targets, 'target')}: validation {shown}, loss {loss:.3f}")
         if value > progress.best:
             progress.best, progress.best_targets, progress.worse = value, progress.targets, 0
             self.best = self.objective.weights.copy()

@@ -22,12 +22,16 @@ class Cascade(BaseRanker):
     first: Ranker
     then: Ranker
     top: int = DEFAULTS.first_top
-    name: str = "cascade"
     asks_on: bool = False
     """Whether to run `then` even if `first` has no result, as in a dry run."""
 
     def __post_init__(self) -> None:
         check_least("first_top", self.top, 2)
+
+    @property
+    def name(self) -> str:
+        """The names of both, in the order in which they rank."""
+        return f"{self.first.name}-then-{self.then.name}"
 
     @property
     def needs_recall_order(self) -> bool:

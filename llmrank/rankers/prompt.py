@@ -21,6 +21,7 @@ from llmrank.types import (
     Question,
     Reply,
     Request,
+    Response,
     Sampling,
 )
 
@@ -32,6 +33,11 @@ def most_tokens(texts: Iterable[str]) -> int:
     """Return an upper bound on the tokens of these messages: a text has no more tokens than bytes."""
     # A model's answer in a prompt may contain an unpaired surrogate, which strict UTF-8 cannot encode.
     return sum(len(text.encode("utf-8", "surrogatepass")) + FRAME_TOKENS for text in texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable(Response):
+    """An answer that is known to be unreadable, so that no format spends time on it."""
 
 
 def no_shots(case: Case) -> Sequence[Case]:
@@ -142,6 +148,8 @@ class Prompt:
         """Parse a Reply into an Answer. A Failure becomes an Answer with Outcome `error`."""
         if isinstance(reply, Failure):
             return Answer(Outcome.ERROR, reason=reply.reason)
+        if isinstance(reply, Unreadable):
+            return Answer(Outcome.UNPARSED, reason="unreadable")
         return self.answer.read(reply, question)
 
 

@@ -64,7 +64,10 @@ class Epoch:
     """Upper bound, at the mean time per epoch of this stage."""
 
     def __str__(self) -> str:
-        measured = "" if self.validation is None else f", validation {self.quality_name} {self.validation:.4f}"
+        measured = ""
+        if (value := self.validation) is not None:
+            name = self.quality_name.removeprefix("-")
+            measured = f", validation {name} {value if name == self.quality_name else -value:.4f}"
         mark = " (best)" if self.best else ""
         where = f"{self.model} {self.stage}: epoch {self.number} of at most {self.at_most}"
         left = f"at most {timedelta(seconds=round(self.seconds_left))} left"

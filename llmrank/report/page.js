@@ -22,6 +22,7 @@
   // ---- derived values of each Case for the table ---------------------------------------------------------------
   const minus = (a, b) => (a === null || b === null || a === undefined || b === undefined ? null : a - b);
   for (const run of runs) {
+    run.several = run.cases.some((case_) => case_.relevant.length + case_.missed.length > 1);
     run.byId = new Map(run.cases.map((case_) => [case_.id, case_]));
     for (const case_ of run.cases) {
       case_.change = minus(case_.value, case_.recallValue);
@@ -32,7 +33,8 @@
         .map((item) => run.titles[item])].join("\n").toLowerCase();
     }
   }
-  /** The Run that another is compared with: the chosen one; or else the first, and for the first the second. */
+  /** The Run that another is compared with: the chosen one; or else the first, as in the head of the page, and for the
+   * first the second. */
   const otherRun = (run) => {
     const chosen = runs[Number(state.with || NaN)];
     return runs.length < 2 ? null : chosen && chosen !== run ? chosen : runs[run === runs[0] ? 1 : 0];
@@ -44,7 +46,7 @@
   };
 
   // ---- state: kept in the URL, so that a selection can be shared -------------------------------------------------
-  const state = { run: "0", with: "", outcome: "", reason: "", only: "", q: "", sort: "", up: "1", case: "" };
+  const state = { run: String(runs.length - 1), with: "", outcome: "", reason: "", only: "", q: "", sort: "", up: "1", case: "" };
   const defaults = { ...state };
   const NO_FILTER = { outcome: "", reason: "", only: "", q: "" };
   /** Take the state from the URL, and say what it names that is not here: it may come from another report. */
@@ -73,13 +75,15 @@
     $("stale").textContent = "";
     draw();
   };
-  const run = () => runs[Number(state.run)] ?? runs[0];
+  const run = () => runs[Number(state.run)] ?? runs.at(-1);
 
   // A rank is a pair: the first and last place of the items tied for it.
   const middle = (rank) => rank && (rank[0] + rank[1]) / 2;
   const places = (rank) => (rank === null ? "–" : rank[0] === rank[1] ? String(rank[0]) : rank.join("–"));
   const SEVERITY = ["error", "unparsed", "repaired", "ok"];
   const answered = (case_) => SEVERITY.indexOf(case_.outcome) > 1;
+  /** The tokens of a Case; null where nothing is known of those of its answers: they came from a file, say. */
+  const tokensOf = (case_) => case_.tokens[0] + case_.tokens[1] || (case_.answers.length ? null : 0);
   const columns = () => [
     { key: "id", name: "case", of: (case_) => case_.id },
     { key: "outcome", name: "outcome", of: (case_) => SEVERITY.indexOf(case_.outcome), show: (case_) => case_.outcome },
@@ -89,18 +93,18 @@
          ...(run().lowerIsBetter ? [{ key: "error", name: "error (predicted − true)", show: (case_) => signed(case_.error, 2),
            of: (case_) => (answered(case_) ? case_.error === null ? null : Math.abs(case_.error) : Infinity) }] : [])]
       : [{ key: "recallRank", name: "rank in recall order", of: (case_) => middle(case_.recallRank), show: (case_) => places(case_.recallRank) },
-         { key: "rank", name: "rank of the relevant item", of: (case_) => middle(case_.rank), show: (case_) => places(case_.rank) }]),
+         { key: "rank", name: run().several ? "best rank of a relevant item" : "rank of the relevant item", of: (case_) => middle(case_.rank), show: (case_) => places(case_.rank) }]),
     ...(run().rating ? [] : [{ key: "value", name: run().headline ?? "value", of: (case_) => case_.value, digits: 4 },
       { key: "change", name: "difference from recall order", of: (case_) => case_.change, sign: true }]),
     ...(runs.length < 2 ? []
       : [{ key: "versus", name: `difference from ${otherRun(run()).name}`, of: (case_) => versus(run(), case_), sign: true }]),
     { key: "history", name: "history", of: (case_) => case_.history.length, digits: 0 },
-    { key: "tokens", name: "tokens", of: (case_) => case_.tokens[0] + case_.tokens[1], digits: 0 },
+    { key: "tokens", name: "tokens", of: tokensOf, digits: 0 },
   ];
   const only = () => [
     ["", "all Cases"],
     ...(run().rating ? [] : [["lost", "worse than recall order"], ["won", "better than recall order"],
-      ["missed", "relevant item missed by recall"]]),
+      ["missed", "a relevant item missed by recall"]]),
     ...(runs.length < 2 ? [] : [["different", `different from ${otherRun(run()).name}`], ["worse", `worse than ${otherRun(run()).name}`]]),
   ];
   const passes = {
@@ -152,7 +156,7 @@
       return button;
     }));
     $("reasons").replaceChildren(...Object.entries(run().reasons).map(([reason, count]) =>
-      toggle(`${reason} ${count}`, reason, state.reason === reason, { reason: state.reason === reason ? "" : reason })));
+      toggle(`${reason} (${countOf(count, "Case")})`, reason, state.reason === reason, { reason: state.reason === reason ? "" : reason })));
   };
   let shown = PAGE;
   const cell = (column, case_) => {
@@ -315,7 +319,8 @@
           : [[run().headline ?? "", number(case_.value) + (case_.recallValue === null ? "" : `; recall order ${number(case_.recallValue)}`)]]),
         ["missed by recall", case_.missed.join(", ")],
         [otherRun(run())?.name ?? "", theirs ? `${theirs.outcome}, ${run().rating ? predictedText(theirs) : number(theirs.value)}` : ""],
-        ["calls", `${case_.answers.length}, ${case_.tokens[0]} prompt and ${countOf(case_.tokens[1], "completion token")}, ${case_.seconds} s`],
+        ["calls", `${case_.answers.length}, ` + (tokensOf(case_) === null ? "tokens not known"
+          : `${case_.tokens[0]} prompt and ${countOf(case_.tokens[1], "completion token")}`) + (case_.seconds ? `, ${case_.seconds} s` : "")],
       ]),
       ...(case_.answers.length ? [whatWasSent(case_)] : []),
       theirs ? make("div", { class: "columns" }, answers(run(), case_), answers(otherRun(run()), theirs)) : answers(run(), case_),
@@ -350,8 +355,8 @@
     const above = values.filter((value) => value > ROUNDING).length;
     const below = values.filter((value) => value < -ROUNDING).length;
     const [wins, losses] = run().lowerIsBetter ? [below, above] : [above, below];
-    $("differences-said").textContent = `${run().rating ? "Error" : run().headline} of each user, minus that of ${against}: `
-      + `better for ${countOf(wins, "user")}, the same for ${values.length - wins - losses}, worse for ${losses}.`;
+    $("differences-said").textContent = `${run().name} minus ${against}, ${run().rating ? "error" : run().headline} of each user: `
+      + `${run().name} is better for ${countOf(wins, "user")}, equal for ${values.length - wins - losses}, worse for ${losses}.`;
     const [width, height, bins] = [560, 180, 21];
     const reach = Math.max(...values.map(Math.abs), 1e-9);
     const counted = Array(bins).fill(0);

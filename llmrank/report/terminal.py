@@ -14,7 +14,7 @@ from llmrank.errors import InputError, MissingError, count_of, safe_for_console
 from llmrank.evaluation.calls import Call, calls_of
 from llmrank.measures.judgements import places_of
 from llmrank.prices import show_money
-from llmrank.run.tables import TextTable, between, estimate, number, p_value, signed
+from llmrank.run.tables import TextTable, between, estimate, in_cases, number, p_value, signed
 
 if TYPE_CHECKING:
     from llmrank.run.metrics import Metrics, UsageSummary
@@ -219,7 +219,7 @@ def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator
     yield from bounds(metrics)
     yield "outcomes", _counts(metrics.outcomes)
     if metrics.reasons:
-        yield "reasons", _counts(dict(list(metrics.reasons.items())[:REASONS]))
+        yield "reasons", in_cases(dict(list(metrics.reasons.items())[:REASONS]))
     if metrics.repairs:
         yield "repairs", _counts(metrics.repairs)
     if metrics.history_dropped:
@@ -235,6 +235,8 @@ def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator
             f"{count_of(usage.completion_tokens, 'completion token')}"
         )
         silent = f"; not known for {count_of(usage.unreported, 'Case')}" if usage.unreported else ""
+        if silent and not usage.prompt_tokens + usage.completion_tokens:
+            tokens, silent = "tokens not known", ""
         yield "calls", f"{usage.requests:,}{made}, {tokens}{silent}"
     if usage.currency is not None:
         now = f", {paid} now" if paid else ""

@@ -162,7 +162,7 @@ class Comparison(Shown):
         if self.users != self.cases:
             counted += f" of {count_of(self.users, 'user')}"
         if self.judged < self.cases:
-            counted += f" ({self.cases - self.judged} of unknown truth, which no measure counts)"
+            counted += f" ({self.cases - self.judged} of the Cases have no known truth, and no measure counts them)"
         left_out = {name: count for name, count in self.left_out.items() if count}
         drawn = dict.fromkeys(one.measure for one in self.results if one.p_t is None and one.ci95 is not None)
         bootstrap = f" (of {', '.join(drawn)} from a bootstrap of users)" if drawn else ""

@@ -65,8 +65,8 @@ class Groups(Shown):
         """Return what the difference is, and a warning about groups by recall place."""
         difference = "difference: the method minus recall order, paired on users"
         warning = (
-            "recall place: even random orders lose at place 1 and gain at the last places, because recall order is "
-            "right at the one and wrong at the others. These groups come last, with a Holm correction of their own."
+            "recall place: any method, even a random one, can only lose where recall order put the item first, and "
+            "gains most where it put it last. These groups come last, with a Holm correction of their own."
         )
         return (difference, warning) if any(one.by == PLACE for one in self.groups) else (difference,)
 

@@ -39,7 +39,7 @@ class Pareto(Shown):
     unit: str
     """The unit of the costs, such as `tokens per Case`."""
     cases: int
-    """Cases that all Runs have; the measure is over these."""
+    """Cases with a known truth that all Runs have; the measure is over these."""
     points: tuple[ParetoPoint, ...]
 
     def __iter__(self) -> Iterator[ParetoPoint]:
@@ -69,7 +69,7 @@ class Pareto(Shown):
         """Return sentences that explain the measure and the front."""
         worth = "lower is better" if self.lower_is_better else "higher is better"
         return (
-            f"{self.measure} ({worth}) of the {count_of(self.cases, 'Case')} that all Runs have.",
+            f"{self.measure} ({worth}) of the {count_of(self.cases, 'Case')} with a known truth that all Runs have.",
             "On the front: no other Run is at least as good and as cheap, and better or cheaper. If intervals overlap, "
             "that is uncertain.",
         )
@@ -95,7 +95,7 @@ def pareto(run: Run, other: Run, *more: Run, measure: str | None = None) -> Pare
         for called, summary, cost in zip(names, found, costs, strict=True)
     ]
     marked = tuple(replace(one, on_front=_on_front(one, points, lower)) for one in points)
-    return Pareto(str(chosen), lower, unit, len(cases), marked)
+    return Pareto(str(chosen), lower, unit, int(run.judged(cases).judged.sum()), marked)
 
 
 def _costs(runs: Sequence[Run], cases: Sequence[Case]) -> tuple[str, Sequence[float | None]]:

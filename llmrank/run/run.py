@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -59,6 +60,10 @@ if TYPE_CHECKING:
 
     from llmrank.run.tracking import Tracker
 
+RANKER = re.compile(r"""^ranker: *["']?(\w+)""", re.MULTILINE)
+"""The method that a template names."""
+UNNAMED = ("listwise", "pointwise")
+"""The methods of templates that name none."""
 HISTORY_SHOWN = 10
 """How many of the newest events a printed story shows."""
 
@@ -76,9 +81,12 @@ class Run:
 
     @property
     def title(self) -> str:
-        """A description of what was evaluated: prompt or ranker, data, and model."""
+        """A description of what was evaluated: prompt, method (if not the prompt's own), data, and model."""
         known, model = self.settings, (self.settings.get("backend") or {}).get("model")
         method = known.get("prompt") or known.get("ranker") or f"answers read as {known.get('answer')}"
+        own = RANKER.search(known.get("template") or "")
+        if (ranker := known.get("ranker", method)) not in (method, *(own.groups() if own else UNNAMED)):
+            method += f" ({ranker})"
         return f"{method} on {known.get('data')}" + (f", {model}" if model else "")
 
     @cached_property

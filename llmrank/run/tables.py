@@ -5,14 +5,14 @@ from __future__ import annotations
 import html
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from textwrap import fill, wrap
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from llmrank.errors import MissingError, safe_for_console
+from llmrank.errors import MissingError, count_of, safe_for_console
 
 if TYPE_CHECKING:
     from llmrank.measures import VersusBaseline
@@ -233,3 +233,8 @@ def optional(name: str, package: str, purpose: str, *, extra: str | None = None)
         del sys.modules[name]
         raise MissingError(f"{purpose} needs {package}", hint=hint)
     return module
+
+
+def in_cases(reasons: Mapping[str, int]) -> str:
+    """Return reasons, each with the number of its Cases in brackets: a reason may itself end in a number."""
+    return " · ".join(f"{reason} ({count_of(count, 'Case')})" for reason, count in reasons.items())

@@ -61,6 +61,8 @@ class RunUsage(Shown):
     prices_dated: str | None
     unreported: int
     """Answered Cases whose token usage the endpoint did not report."""
+    from_file: bool = False
+    """Whether the answers came from a file: nothing is known of their tokens and times."""
 
     def __getitem__(self, name: str) -> UsageRow:
         """Return a row by name; raises KeyError if it is left out."""
@@ -74,6 +76,8 @@ class RunUsage(Shown):
 
     def notes(self) -> tuple[str, ...]:
         """Return sentences on what the seconds mean, which answers were stored, and the total cost."""
+        if self.from_file:
+            return ("Answers from a file: no tokens or times are known.",)
         failed = sum(row.total for row in self.rows if row.name == "calls without an answer")
         answers = int(self["calls"].total - failed)
         notes = ["seconds: from a Case's first call to its last answer, including waits for other Cases."]
@@ -113,13 +117,16 @@ def usage(run: Run) -> RunUsage:
     if not known.requests:
         raise InputError("the Run made no model calls", path=run.path, hint="name a Run whose method asks a model")
     values = {name: np.array([of(record) for record in records], np.float64) for name, of in OF_CASE.items()}
+    from_file = not any(key for record in records for key in record.requests)
+    always = ("calls",) if from_file else ALWAYS
     rows = [
         UsageRow(name, float(some.sum()), float(some.mean()), *np.percentile(some, (50, 95, 100)).tolist())
         for name, some in values.items()
-        if name in ALWAYS or some.any()
+        if name in always or some.any()
     ]
     made = sum(session.get("answered", session.get("calls", 0)) for session in run.sessions)
-    return RunUsage(len(records), tuple(rows), made, known.cost, known.currency, known.prices_dated, known.unreported)
+    paid = known.cost, known.currency, known.prices_dated
+    return RunUsage(len(records), tuple(rows), made, *paid, known.unreported, from_file)
 
 
 def _shown(value: float) -> str:

@@ -157,10 +157,15 @@ async def test_rerank_says_why_calls_failed_and_answers_were_not_read(folder: Pa
     async with ScriptedServer(answer=answer) as server:
         ran = await llmrank(folder, server, *command)
         assert ran.code == 4 and "a call failed in 3 of 12 Cases" in ran.stderr
-        assert "reasons: error: " in ran.stderr and "(413): no more of this 3 · unparsed: empty 1" in ran.stderr
+        assert (
+            "reasons: error: " in ran.stderr
+            and "(413): no more of this (3 Cases) · unparsed: empty (1 Case)" in ran.stderr
+        )
         ran = await llmrank(folder, server, *command, "--max-error-rate", "0.5")
         reasons = ran.stdout.splitlines()[1]
-        assert ran.code == 0 and reasons.startswith("reasons: error: ") and reasons.endswith("no more of this 3")
+        assert (
+            ran.code == 0 and reasons.startswith("reasons: error: ") and reasons.endswith("no more of this (3 Cases)")
+        )
         ran = await llmrank(folder, server, *command, "--max-error-rate", "0.5", "--force", "--json")
         assert sorted(json.loads(ran.stdout)["reasons"].values()) == [1, 3]
 
@@ -171,7 +176,7 @@ async def test_log_probabilities_that_are_none_are_told_as_such(folder: Path) ->
     body["choices"][0]["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
     async with ScriptedServer(Step(body=json.dumps(body))) as server:
         ran = await llmrank(folder, server, "rerank", "candidates.jsonl", "-o", "out.jsonl", "--prompt", "first-token")
-        assert ran.code == 0 and "reasons: unparsed: label_missing 12" in ran.stdout
+        assert ran.code == 0 and "reasons: unparsed: label_missing (12 Cases)" in ran.stdout
         assert ran.stderr.count("returned invalid log-probabilities") == 1
 
 
@@ -180,7 +185,7 @@ async def test_that_no_label_is_among_the_first_tokens_is_said_once_with_what_ca
     body["choices"][0]["logprobs"] = {"content": [{"top_logprobs": [{"token": "<s>", "logprob": 0.0}]}]}
     async with ScriptedServer(Step(body=json.dumps(body))) as server:
         ran = await llmrank(folder, server, "rerank", "candidates.jsonl", "-o", "out.jsonl", "--prompt", "first-token")
-        assert ran.code == 0 and "reasons: unparsed: label_missing 12" in ran.stdout
+        assert ran.code == 0 and "reasons: unparsed: label_missing (12 Cases)" in ran.stdout
         said = "none is among the most likely first tokens of an answer ('<s>')"
         assert " ".join(ran.stderr.split()).count(said) == 1
         calls = server.calls

@@ -211,4 +211,4 @@ def test_of_answers_that_a_file_brought_none_is_called_stored(tmp_path: Path) ->
     row = {"user_id": "u", "candidates": items, "relevant": ["i1"], "response": "1. Film 1"}
     (tmp_path / "answers.jsonl").write_text(json.dumps(row) + "\n")
     said = goes_well(run(tmp_path, "score", "answers.jsonl", "--out", "scored")).stdout
-    assert "calls       1, " in said and "made now" not in said
+    assert "calls       1, tokens not known\n" in said and "made now" not in said

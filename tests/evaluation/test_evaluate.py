@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -371,13 +372,13 @@ def test_a_template_object_is_a_prompt(tmp_path: Path) -> None:
 
 def test_all_settings_of_a_prompt_at_once(tmp_path: Path) -> None:
     with serving(ScriptedServer(ANSWER)) as server:
-        run = evaluate(tmp_path, server, prompt=PromptSettings(prompt="rankgpt", top=3))
+        run = evaluate(tmp_path, server, prompt=PromptSettings(prompt="palr", top=3))
         assert run.settings["top"] == 3
 
 
 def test_a_setting_by_name_comes_before_a_whole_record(tmp_path: Path) -> None:
     with serving(ScriptedServer(ANSWER)) as server:
-        run = evaluate(tmp_path, server, prompt=PromptSettings(prompt="rankgpt", top=3, shots=0), top=4)
+        run = evaluate(tmp_path, server, prompt=PromptSettings(prompt="palr", top=3, shots=0), top=4)
         assert run.settings["top"] == 4 and run.settings["order"] == "recall"
 
 
@@ -429,6 +430,21 @@ def test_an_estimate_counts_the_call_that_tries_the_endpoint(tmp_path: Path) -> 
         counted = compose(cases(), prompt="first-token", model=settings, progress=False).estimate().counted
         assert server.calls == 0
     assert counted.most.requests == counted.most_left.requests == 6 + 1
+
+
+def test_a_long_estimate_says_that_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives: list[tuple[object, str]] = []
+
+    def life(say: object, doing: str, **_: object) -> AbstractContextManager[None]:
+        lives.append((say, doing))
+        return nullcontext()
+
+    monkeypatch.setattr("llmrank.evaluation.evaluate.sign_of_life", life)
+    reporter = Listening()
+    with serving(ScriptedServer(ANSWER)) as server:
+        settings = ModelSettings(MODEL, base_url=server.base_url, store=tmp_path / "store.sqlite")
+        compose(cases(), prompt="rankgpt", model=settings, progress=reporter).estimate()
+    assert lives == [(reporter.message, "counting the calls")]
 
 
 def test_an_estimate_of_a_replay_reads_its_store(tmp_path: Path) -> None:
@@ -499,6 +515,27 @@ def test_settings_are_checked_before_the_data_are_read(
     monkeypatch.setattr("llmrank.data.load.load_dataset", None)  # reading the data would fail
     with pytest.raises(InputError, match=re.escape(said)):
         lr.evaluate("ml-100k", **wrong)
+
+
+@pytest.mark.parametrize(("first_top", "said"), [(4, False), (5, True)])
+def test_a_first_stage_that_has_nothing_to_do_is_said(first_top: int, said: bool) -> None:
+    reporter = Listening()
+    compose(cases(), progress=reporter, prompt="rankgpt", first="bm25", first_top=first_top)
+    line = f"--first bm25 has no effect: no list has more than {first_top} candidates (--first-top)"
+    assert (line in reporter.lines) is said
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({}, True), ({"temperature": 0.7}, False), ({"draw": 1}, False), ({"prompt": "llmrank-recency"}, False)],
+)
+def test_drawing_again_at_temperature_0_is_said_to_pay_for_the_same(
+    tmp_path: Path, settings: dict[str, Any], said: bool
+) -> None:
+    reporter = Listening()
+    with serving(ScriptedServer(ANSWER)) as server:
+        evaluate(tmp_path, server, progress=reporter, **({"draw": 2} | settings))
+    assert any("--draw pays again" in line for line in reporter.lines) is said
 
 
 def test_a_prompt_without_a_domain_says_what_it_calls_the_items() -> None:

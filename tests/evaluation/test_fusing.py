@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,16 +13,20 @@ import pytest
 
 import llmrank as lr
 from llmrank.backends import BaseBackend
+from llmrank.cli.output import show_run
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.dataset import Dataset, Split
 from llmrank.errors import BackendError, InputError, TooManyErrorsError
 from llmrank.evaluation.cases import validation_cases
 from llmrank.evaluation.evaluate import compose
+from llmrank.evaluation.method import Composer, asked_template
 from llmrank.evaluation.reparse import reparse
-from llmrank.evaluation.settings import CaseSettings
+from llmrank.evaluation.settings import CaseSettings, PromptSettings, gather
+from llmrank.evaluation.training_data import TrainingData
 from llmrank.rankers.fusion import WEIGHTS
 from llmrank.report import console, show_metrics
-from llmrank.types import BaseRanker, Capabilities, Case, RankingSteps, Request, Response
+from llmrank.run import RunFolder
+from llmrank.types import BaseRanker, Capabilities, Case, RankingSteps, Request, Response, Usage
 from tests.finetune.conftest import circle as circle
 from tests.finetune.conftest import split as split
 from tests.finetune.conftest import write_dataset
@@ -124,6 +127,28 @@ def test_a_term_that_is_named_is_kept_and_the_same_call_asks_nothing_again(circl
     assert counted.counted.most.requests == first.asked
 
 
+def test_the_calls_that_chose_the_weight_are_said_with_their_tokens(
+    circle: Path, evaluate: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Counted(Taste):
+        async def answer(self, request: Request) -> Response:
+            return replace(await super().answer(request), usage=Usage(100, 0, 2))
+
+    def line(run: lr.Run) -> str:
+        show_run(run, as_json=False)
+        return " ".join(capsys.readouterr().out.partition("\ncalls ")[2].partition("\nrun ")[0].split())
+
+    backend, settings = Counted(), {"fuse": "validation", **STAGE}
+    run = evaluate(circle, backend=backend, **settings)
+    tests, more = len(run), backend.asked - len(run)
+    assert line(run).startswith(
+        f"{tests} ({tests} made now; {more} more to choose the weight: {100 * more:,} prompt tokens, "
+        f"{2 * more:,} completion tokens), {100 * tests:,} prompt tokens"
+    )
+    assert line(evaluate(circle, **settings)).startswith(f"{tests} (0 made now, the rest were stored), ")
+    assert "more to choose the weight)" in line(evaluate(circle, store=run.path / "other.sqlite", **settings))
+
+
 def test_a_failed_call_chooses_nothing_and_the_same_call_asks_for_it_again(circle: Path, evaluate: Any) -> None:
     with pytest.raises(TooManyErrorsError, match=r"a call failed in 1 of .*"):
         evaluate(circle, fuse="validation", backend=Taste(fails=1), **STAGE)
@@ -213,7 +238,30 @@ def test_next_title_before_or_behind_another_model_is_refused(circle: Path, eval
             evaluate(circle, **STAGE, **settings)
     run = evaluate(circle, first="recall_order", first_top=3, **STAGE)
     assert all(len(record.placed) == 10 for record in run.records.values())
-    assert json.loads((run.path / "manifest.json").read_text())["settings"]["ranker"] == "cascade"
+    assert run.title == "recall_order-then-next_title on circle, hash"
+
+
+@pytest.mark.parametrize(
+    ("settings", "title"),
+    [
+        ({"ranker": "next_title", "fuse": 1.0}, "next_title+recall"),
+        ({"prompt": "palr"}, "palr"),
+        ({"prompt": "rankgpt"}, "rankgpt"),
+        ({"prompt": "rankgpt", "ranker": "acurank"}, "rankgpt (acurank)"),
+        ({"prompt": "google-zero-shot", "ranker": "pointwise"}, "google-zero-shot"),
+        ({"prompt": "first-token", "first": "bm25"}, "first-token (bm25-then-first_token)"),
+        (
+            {"prompt": "first-token", "calibrate": 1.0, "fuse": 1.0, "repeats": 2},
+            "first-token (first_token-calibrated+recall-x2)",
+        ),
+    ],
+)
+def test_the_title_of_a_run_says_how_it_ranks(tmp_path: Path, settings: dict[str, Any], title: str) -> None:
+    chosen = gather(PromptSettings, settings)
+    method = Composer(chosen, TrainingData(lambda: ())).method(asked_template(chosen))
+    with RunFolder(tmp_path / "run", {**method.settings, "data": "made"}):
+        pass
+    assert lr.load_run(tmp_path / "run").title == f"{title} on made"
 
 
 @pytest.mark.parametrize("strength", (1.0, "adaptive"))

@@ -249,7 +249,10 @@ def test_ratings_are_learned_by_regression(tiny_model: Model, split: Split, tmp_
         finetune(folder, tmp_path / "a", settings=settings, **named)
     with pytest.raises(InputError, match=r"19 validation Cases with a rating; at least 20"):
         finetune(folder, tmp_path / "b", settings=settings, validation_users=19, **named)
-    card = finetune(folder, tmp_path / "b", settings=replace(settings, regression=True), **named)
+    lines: list[str] = []
+    regression = replace(settings, regression=True)
+    card = finetune(folder, tmp_path / "b", settings=regression, say=lines.append, **named)
+    assert any(f": validation RMSE {-card['validation']['best']:.4f}, loss" in line for line in lines)
     assert card["validation"]["measure"] == "negative RMSE"
     assert card["settings"]["regression"]
     assert -card["validation"]["best"] < np.std([1, 2.25, 3, 4, 5]) / 2, "better than their mean"

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+from dataclasses import replace
 
 import pytest
 
+from llmrank.engine import dry_run
+from llmrank.engine.dry_run import Estimate, estimate, estimated_tokens
 from llmrank.errors import InputError
+from llmrank.evaluation.method import make_ranker
 from llmrank.rankers import RankerOptions, build_ranker, check_capabilities, options
 from llmrank.rankers.baselines import Random
 from llmrank.rankers.listwise import Listwise
@@ -14,7 +18,7 @@ from llmrank.rankers.pointwise import Pointwise
 from llmrank.rankers.registry import BUILDERS
 from llmrank.rankers.repeated import MOST_PAIRED, Repeated
 from llmrank.rankers.setwise import Setwise
-from llmrank.types import Capabilities, Needs
+from llmrank.types import Capabilities, Needs, Response
 
 from .oracle import OracleBackend, case, drive, prompt
 from .test_registry import PROMPTS
@@ -76,6 +80,49 @@ def test_kemeny_refuses_a_list_whose_pairs_it_cannot_compare():
     assert Repeated(listwise, 3, "kemeny").needs(MOST_PAIRED).calls == 3
     with pytest.raises(InputError, match=r"field 'combine'[\s\S]*use combine borda"):
         Repeated(listwise, 3, "kemeny").needs(MOST_PAIRED + 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *((name, {}) for name in BUILDERS),
+        ("pairwise", {"sort": "heap"}),
+        ("setwise", {"sort": "insertion"}),
+        ("listwise", {"repeats": 3}),
+        ("pointwise", {"first": "setwise", "first_top": 5}),
+        ("first_token", {"calibrate": 1.0, "fuse": 1.0}),
+        ("listwise", {"prompt": "palr"}),
+    ],
+)
+def test_a_dry_run_reads_no_answer_and_counts_as_if_it_did(monkeypatch, name, settings):
+    ranker = make_ranker(name, **settings)
+
+    def counted() -> Estimate:
+        return estimate([case(12, scores=True)], ranker, arrange=lambda one: one, count_tokens=estimated_tokens)
+
+    fast = counted()
+    read: list[object] = []
+    monkeypatch.setattr(dry_run, "Unreadable", lambda text: read.append(text) or Response(text))
+    assert counted() == fast and read and fast.most.requests > 0
+
+
+def test_a_dry_run_does_not_read_what_it_made_up():
+    class Reads:
+        """An answer format that must not be asked."""
+
+        name = "titles"
+
+        def labels(self, question):
+            return ()
+
+        def structured(self, question):
+            return None
+
+        def read(self, response, question):
+            raise AssertionError(response.text)
+
+    ranker = Setwise(replace(prompt("setwise"), answer=Reads()))
+    assert estimate([case(12)], ranker, arrange=lambda one: one, count_tokens=estimated_tokens).most.requests > 1
 
 
 def test_every_option_says_what_it_is_for():

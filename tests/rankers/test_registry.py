@@ -59,18 +59,31 @@ def test_options_reach_their_methods():
         ("listwise", {"first_top": 5}, "first_top", "add --first"),
         ("listwise", {"combine": "kemeny"}, "combine", "add --repeats"),
         ("first_token", {"fuse": 1.0, "fuse_users": 9}, "fuse_users", "add --fuse validation"),
+        ("listwise", {"prompt": "rankgpt", "top": 3}, "top", "such as palr"),
+        ("setwise", {"top": 3}, "top", "such as palr"),
+        ("tournament", {"top": 3}, "top", "choose another --ranker"),
+        ("setwise", {"no_profile": True}, "no_profile", "omit it"),
+        ("setwise", {"no_profile": True, "first": "bm25"}, "no_profile", "omit it"),
+        ("listwise", {"history": 5, "show_history": False}, "history", "omit --no-history"),
+        ("listwise", {"history_order": "newest-first", "show_history": False}, "history_order", "omit --no-history"),
+        ("listwise", {"prompt": "liu2023-direct", "domain": "books"}, "domain", "omit it"),
+        ("listwise", {"first_prompt": "setwise"}, "first_prompt", "add --first"),
+        ("listwise", {"first": "bm25", "first_prompt": "setwise"}, "first_prompt", "add --first"),
     ],
 )
 def test_an_option_that_does_nothing_is_refused(name, options, option, hint):
-    with pytest.raises(
-        InputError, match=f"field '{option}': {name} .*(does not use this option|has no effect)"
-    ) as raised:
+    with pytest.raises(InputError, match=f"field '{option}': .*(does not use this option|has no effect)") as raised:
         make_ranker(name, **options)
     assert hint in str(raised.value.hint)
 
 
 def test_an_option_of_the_first_stage_is_read():
     assert make_ranker("listwise", "rankgpt", first="setwise", sort="bubble", first_top=5)
+    assert make_ranker("setwise", first="listwise", top=3, no_profile=True, domain="books")
+
+
+def test_what_a_profile_shows_is_a_setting_too():
+    assert make_ranker("listwise", "palr", history=5, top=3, domain="books", no_profile=True)
 
 
 def test_every_method_has_a_usual_prompt_that_it_can_ask():

@@ -237,7 +237,7 @@ def test_a_title_that_is_written_backwards_turns_round_nothing_else(browser: Bro
 
 def test_the_keyboard_stays_where_it_was_when_something_is_pressed(browser: Browser, written: Path) -> None:
     show = Opened(browser, written).page
-    for name in ("unparsed 4", "unparsed: refusal 4", "history"):
+    for name in ("unparsed 4", "unparsed: refusal (4 Cases)", "history"):
         show.get_by_role("button", name=name, exact=True).focus()
         show.keyboard.press("Enter")
         focused = show.evaluate("[document.activeElement.tagName, document.activeElement.textContent]")
@@ -300,6 +300,8 @@ def test_a_run_says_why_its_messages_are_not_known(browser: Browser, written: Pa
     show = Opened(browser, written, "#case=u4").page
     show.get_by_text("What was sent (1 call)").click()
     assert "Unknown. The answers came from a file" in show.locator("#sent").inner_text()
+    assert "calls\n1, tokens not known\n" in show.locator("#story").inner_text()
+    assert {row[-1] for row in data_of(show, "Download this table")[1:]} == {""}
 
 
 def test_what_was_read_is_marked_in_the_answer_and_said_in_words(browser: Browser, tmp_path: Path) -> None:
@@ -333,6 +335,33 @@ def test_two_runs_show_who_is_worse(browser: Browser, tmp_path: Path) -> None:
     assert opened.page.locator("h1").inner_text() == lr.compare(before, after).verdict()[0]
 
 
+def test_all_signs_on_the_page_are_of_the_last_run_minus_the_first(browser: Browser, tmp_path: Path) -> None:
+    before, after = scored(tmp_path, "before"), scored(tmp_path, "after", seed=2)
+    show = Opened(browser, write_page(tmp_path / "report.html", before, after)).page
+    found = lr.compare(before, after)
+    (row,) = (one for one in found.results if one.measure == found.headline)
+    assert row.wins != row.losses and row.difference is not None
+    assert show.locator("#differences-said").inner_text() == (
+        f"after minus before, {found.headline} of each user: after is better for {row.wins} users, equal for "
+        f"{row.ties}, worse for {row.losses}."
+    )
+    head, *rows = data_of(show, "Download this table")
+    mean = sum(float(cells[head.index("difference from before")]) for cells in rows) / len(rows)
+    assert mean == pytest.approx(row.difference, abs=1e-6)
+
+
+@pytest.mark.parametrize("relevant", [["i0"], ["i0", "i1"]])
+def test_the_rank_is_said_to_be_the_best_of_several_relevant_items(
+    browser: Browser, tmp_path: Path, relevant: list[str]
+) -> None:
+    items = [{"item_id": f"i{at}", "title": f"Film {at}"} for at in range(3)]
+    row = {"user_id": "u", "candidates": items, "relevant": relevant, "response": "1. Film 1\n2. Film 0"}
+    (tmp_path / "said.jsonl").write_text(json.dumps(row) + "\n")
+    run = lr.score(tmp_path / "said.jsonl", "titles", out=tmp_path / "run")
+    head = Opened(browser, write_page(tmp_path / "report.html", run)).page.locator("#cases thead").inner_text()
+    assert ("best rank of a relevant item" in head) == (len(relevant) > 1) != ("rank of the relevant item" in head)
+
+
 def test_of_two_runs_of_ratings_the_one_with_the_larger_error_is_worse(browser: Browser, tmp_path: Path) -> None:
     runs: list[lr.Run] = []
     for name, ratings in (("before", "12345"), ("after", "22154")):
@@ -345,7 +374,7 @@ def test_of_two_runs_of_ratings_the_one_with_the_larger_error_is_worse(browser: 
         runs.append(lr.score(tmp_path / f"{name}.jsonl", "rating", out=tmp_path / name))
     path = write_page(tmp_path / "report.html", *runs)
     assert sorted(Opened(browser, path, "#run=1&only=worse").cases()) == ["u0", "u2", "u3", "u4"]
-    assert Opened(browser, path, "#only=worse").cases() == []
+    assert Opened(browser, path, "#run=0&only=worse").cases() == []
 
 
 def test_of_ratings_failures_and_the_largest_errors_come_first_and_are_said(browser: Browser, tmp_path: Path) -> None:
@@ -399,7 +428,7 @@ def test_two_runs_stand_side_by_side_for_a_user_and_their_differences_are_drawn(
     old, new = (run.per_case(str(run.metrics.headline)) for run in runs)
     assert show.locator("#cases tbody tr").count() == int((old != new).sum())
     wins, losses = int((new > old).sum()), int((new < old).sum())
-    said = f"better for {wins} users, the same for {12 - wins - losses}, worse for {losses}."
+    said = f"after is better for {wins} users, equal for {12 - wins - losses}, worse for {losses}."
     assert said in show.locator("#differences-said").inner_text()
     drawn = show.locator("#histogram rect title").all_text_contents()
     assert sum(map(int, drawn)) == 12
@@ -409,13 +438,13 @@ def test_the_other_run_is_named_and_can_be_chosen(browser: Browser, tmp_path: Pa
     runs = [scored(tmp_path, f"run {seed}", seed=seed) for seed in range(3)]
     opened = Opened(browser, write_page(tmp_path / "report.html", *runs), "#case=u4")
     show = opened.page
-    show.get_by_role("button", name="run 2", exact=True).click()
+    assert show.get_by_role("button", name="run 2", exact=True).get_attribute("aria-pressed") == "true"
     head = show.locator("#cases thead")
     assert "difference from run 0" in head.inner_text() and "the other Run" not in show.locator("body").inner_text()
     show.get_by_label("Compare it with").select_option("run 1")
     assert "difference from run 1" in head.inner_text() and "with=1" in show.url
     assert {"different from run 1", "worse than run 1"} < {*show.locator("#only option").all_inner_texts()}
-    assert "minus that of run 1" in show.locator("#differences-said").inner_text()
+    assert show.locator("#differences-said").inner_text().startswith("run 2 minus run 1, ")
     for run in runs[1:]:
         answer = show.locator(f".answers:has(h3:text-is('Answer of {run.name} (finish reason: unknown)')) pre")
         assert answer.text_content() == run["u4"].record.responses[0]
@@ -458,8 +487,8 @@ def test_users_are_counted_as_compare_counts_them(browser: Browser, tmp_path: Pa
     found = lr.compare(*runs)
     (row,) = (one for one in found.results if one.measure == found.headline)
     assert row.wins + row.ties + row.losses == 15 and row.wins and row.losses
-    show = Opened(browser, write_page(tmp_path / "report.html", *runs), "#run=1").page
-    said = f"better for {row.wins} users, the same for {row.ties}, worse for {row.losses}."
+    show = Opened(browser, write_page(tmp_path / "report.html", *runs)).page
+    said = f"after is better for {row.wins} users, equal for {row.ties}, worse for {row.losses}."
     assert said in show.locator("#differences-said").inner_text()
     assert sum(map(int, show.locator("#histogram rect title").all_text_contents())) == 15
 

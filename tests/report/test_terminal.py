@@ -135,7 +135,7 @@ def test_what_must_stand_beside_the_numbers() -> None:
         "Not a time split",
         "42.5% of a Case's relevant items are among its candidates, on average; NDCG@10 reaches 9% of its ceiling",
         "ok 0 · repaired 16 · unparsed 24 · error 0",
-        "unparsed: refusal 24",
+        "unparsed: refusal (24 Cases)",
         "7 oldest events, to fit the context window",
         "mean 0.930, lowest 0.100; too low in 2 Cases",
         "80 (3 made now), 56,631 prompt tokens (5,664 from the prefix cache: the rest is 1.70 times what a perfect "

@@ -169,7 +169,7 @@ def test_cases_without_truth_are_said_and_count_for_nothing(tmp_path: Path) -> N
     found = compare(*runs)
     assert (found.cases, found.judged) == (60, 57)
     assert all(one.wins + one.ties + one.losses == 57 for one in found.results)
-    assert "60 Cases (3 of unknown truth, which no measure counts)" in str(found)
+    assert "60 Cases (3 of the Cases have no known truth, and no measure counts them)" in str(found)
 
 
 def test_several_cases_of_a_user_are_one_user(plain: Run, edited: Run) -> None:

@@ -15,7 +15,7 @@ from llmrank.run import CaseRecord, Run, RunFolder, compare, pareto
 from llmrank.run.metrics import metrics
 from llmrank.run.pareto import ParetoPoint
 from llmrank.types import Case, Ranking, Response, Usage
-from tests.run.making import SETTINGS, case, how
+from tests.run.making import SETTINGS, case, how, make_run, shuffled
 
 CASES = [replace(case(f"u{user}"), relevant=()) for user in range(20)]
 CASES = [replace(one, relevant=(one.candidates[at % 5].item_id,)) for at, one in enumerate(CASES)]
@@ -70,6 +70,13 @@ def test_money_counts_where_all_that_ask_have_a_price_in_one_currency(tmp_path: 
     assert "Cost" not in str(compare(priced, made(tmp_path / "dollars", 15, 300)))
     assert pareto(priced, made(tmp_path / "euro", 15, 300, cost=(0.4, "EUR"))).unit == "tokens per Case"
     assert pareto(priced, made(tmp_path / "unknown", 15, 300)).unit == "tokens per Case"
+
+
+def test_cases_without_a_known_truth_are_not_counted(tmp_path: Path) -> None:
+    cases = [case(f"u{user}") for user in range(6)]
+    cases[0] = replace(cases[0], relevant=())
+    runs = [make_run(tmp_path / f"{seed}", cases, [shuffled(one, seed) for one in cases]) for seed in range(2)]
+    assert "of the 5 Cases with a known truth that all Runs have." in pareto(*runs).notes()[0]
 
 
 def test_seconds_count_where_an_endpoint_says_no_tokens(tmp_path: Path) -> None:

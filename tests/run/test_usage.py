@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def test_each_quantity_in_all_and_over_the_cases(tmp_path: Path) -> None:
 
 def test_answers_that_were_there_before_took_no_time(tmp_path: Path) -> None:
     assert "14 of 19 answers took no time" in str(made(tmp_path / "run", 5).usage()), "a failed call has none"
+
+
+def test_of_answers_from_a_file_only_their_number_is_known(tmp_path: Path) -> None:
+    items = [{"item_id": f"i{at}", "title": f"Film {at}"} for at in range(2)]
+    row = {"user_id": "u", "candidates": items, "relevant": ["i1"], "response": "1. Film 1"}
+    (tmp_path / "answers.jsonl").write_text(json.dumps(row) + "\n")
+    found = lr.score(tmp_path / "answers.jsonl", "titles", out=tmp_path / "run").usage()
+    assert [row.name for row in found.rows] == ["calls"]
+    assert found.notes() == ("Answers from a file: no tokens or times are known.",)
 
 
 def test_the_cost_is_said_for_all_and_for_a_thousand(tmp_path: Path) -> None:

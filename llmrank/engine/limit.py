@@ -72,8 +72,8 @@ class Limit:
         self._waiting: deque[asyncio.Future[Slot]] = deque()
         self._closed: StoppedError | None = None
         self._timer_set = False
-        self._first_start, self._earliest_start = 0.0, -inf
-        """When the first call started, and the earliest time at which the next may start."""
+        self._first_start, self._earliest_start, self._paused_until = 0.0, -inf, -inf
+        """When the first call started, the earliest time at which the next may start by the pace, and by a pause."""
         self._got_through, self._refusals_in_a_row, self._pauses = True, 0, 0
         self._fastest = inf
         self._new_round()
@@ -105,6 +105,10 @@ class Limit:
 
     def answered(self, slot: Slot, tokens: int = 0) -> None:
         """Return the slot of a call that was answered with `tokens` tokens (0: unknown)."""
+        if self._pace.answers(slot.number, self._refusals_in_a_row):
+            # The next call need not wait as long as the slower pace before required.
+            self._earliest_start = min(self._earliest_start, self._clock.now() + 1 / self._pace.value)
+            self._timer_set = False
         self._got_through, self._refusals_in_a_row, self._pauses = True, 0, 0
         self._answers += 1
         self._work += tokens + PROMPT_TOKENS
@@ -132,7 +136,7 @@ class Limit:
             # Cut only once until a call succeeds: an endpoint that refuses everything does not reveal its rate.
             if self._got_through:
                 self._got_through = False
-                self._pace.cut()
+                self._pace.cut(self._taken, self._refusals_in_a_row)
                 self._new_round()
                 self._note("refused")
             self._pace.count_from(self._taken)
@@ -142,7 +146,7 @@ class Limit:
                 self._pauses += excess
                 wait = min(LONGEST_PAUSE, PAUSE * 2.0 ** max(0, self._pauses - 1))
             # Add jitter, since other processes may have been told the same.
-            self._earliest_start = max(self._earliest_start, self._clock.now() + wait * (1 + 0.1 * random()))
+            self._paused_until = max(self._paused_until, self._clock.now() + wait * (1 + 0.1 * random()))
         self._release()
         return widespread
 
@@ -163,10 +167,10 @@ class Limit:
         """Admit waiting calls as size, pace and pause allow; if it is too early, schedule another look."""
         while self._waiting and self.in_flight < self.size:
             now = self._clock.now()
-            if self._earliest_start > now:
+            if (earliest := max(self._earliest_start, self._paused_until)) > now:
                 if not self._timer_set:
                     self._timer_set = True
-                    self._clock.later(self._earliest_start - now, self._on_timer)
+                    self._clock.later(earliest - now, self._on_timer)
                 return
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -187,9 +191,10 @@ class Limit:
         self._filled |= self.in_flight >= self.size
         if interval := 1 / self._pace.value:
             # A call that arrives later than the pace allows is not delayed by it, so it does not test the pace.
-            if now - self._earliest_start <= max(interval, CATCH_UP):
+            earliest = max(self._earliest_start, self._paused_until)
+            if now - earliest <= max(interval, CATCH_UP):
                 self._pace.held += interval
-            self._earliest_start = max(self._earliest_start, now - CATCH_UP) + interval
+            self._earliest_start = max(earliest, now - CATCH_UP) + interval
         return slot
 
     def _new_round(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -291,6 +293,75 @@ def test_in_a_storm_the_allowed_rate_is_found(
     assert refused <= 0.05 * (accepted + refused)
 
 
+@pytest.mark.parametrize("outages", [[(0.1, 2)], [(5, 8)], [(5, 35)], [(5, 7), (7.2, 9), (9.1, 11), (12, 14)]])
+@pytest.mark.parametrize("rate", [None, 10.0])
+def test_after_an_outage_calls_start_as_before(outages: list[tuple[float, float]], rate: float | None) -> None:
+    """A service, whose calls have 0.8 s each: one after the other, or ten a second."""
+    back = outages[-1][1] + 30
+
+    async def work() -> Counter[bool]:
+        limit, loop, draw, done = Limit(), asyncio.get_running_loop(), Random(0), Counter[bool]()
+
+        async def one() -> None:
+            begin, answered = loop.time(), False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.8):
+                    slot = await limit.enter()
+                    while any(start <= loop.time() < end for start, end in outages):
+                        if not limit.refused(slot, None):
+                            await asyncio.sleep(draw.uniform(0.25, 0.75))
+                        slot = await limit.enter(first=True)
+                    await asyncio.sleep(0.05)
+                    limit.answered(slot)
+                    answered = True
+            done[answered] += begin > back
+
+        async with asyncio.TaskGroup() as group:
+            while loop.time() < back + 20:
+                call = group.create_task(one())
+                await (call if rate is None else asyncio.sleep(1 / rate))
+        return done
+
+    done = simulate(work())
+    assert not done[False] and done[True] > (380 if rate is None else 195)
+
+
+@pytest.mark.parametrize("size", [1, None])
+def test_a_low_limit_of_an_endpoint_with_fast_answers_is_no_outage(size: int | None) -> None:
+    limit, bucket = Limit(size), Bucket(1, 1)
+    simulate(load(limit, bucket, 120, latency=0.01))
+    accepted, refused = (sum(when > 30 for when in moments) for moments in (bucket.accepted, bucket.refused))
+    assert accepted > 0.7 * 90 and refused < 0.1 * accepted
+
+
+def test_a_quota_for_each_minute_is_not_taken_for_refusals_by_chance() -> None:
+    taken, refused = Counter[int](), 0
+
+    async def work() -> None:
+        nonlocal refused
+        limit, loop = Limit(), asyncio.get_running_loop()
+
+        async def one() -> None:
+            nonlocal refused
+            slot = await limit.enter()
+            while taken[int(loop.time() // 60)] >= 10:
+                refused += 1
+                await asyncio.sleep(0.01)
+                if not limit.refused(slot, None):
+                    await asyncio.sleep(0.5)
+                slot = await limit.enter(first=True)
+            taken[int(loop.time() // 60)] += 1
+            await asyncio.sleep(1.0)
+            limit.answered(slot)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(100):
+                group.create_task(one())
+
+    simulate(work())
+    assert len(taken) <= 11 and refused < 10 * taken.total()
+
+
 def test_an_endpoint_that_takes_so_many_at_once_is_seldom_asked_for_more() -> None:
     async def work() -> tuple[int, int, float]:
         limit, loop = Limit(), asyncio.get_running_loop()
@@ -358,7 +429,7 @@ def test_the_pace_comes_back_stays_and_leaves() -> None:
         for _ in range(calls):
             pace.begins(now)
         assert [pace.refuses(TRIAL + number) for number in range(refused)][-1]
-        pace.cut()
+        pace.cut(0, 1)
 
     refused_among(100, FEW + 1, now=0.0)
     ceiling = 100.0 - FEW - 1
@@ -387,7 +458,7 @@ def test_a_trial_without_refusals_ends_the_belief_in_chance() -> None:
         refusals = 1
         while not pace.refuses(2 * TRIAL + refusals):
             refusals += 1
-        pace.cut()
+        pace.cut(0, 1)
         pace.count_from(0)
         return refusals + trial
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from itertools import islice
+from secrets import token_hex
 from typing import Any, TypeVar
 
 from llmrank.backends.base import Ask, BaseBackend, single_token
@@ -299,6 +300,18 @@ class OpenAIBackend(BaseBackend):
             except RefusedError:
                 return False
             return True
+
+    async def answers_others(self, request: Request) -> bool:
+        """Return whether a short test request with the settings of this one is answered now. Raises FatalBackendError
+        for a rejected key."""
+        # A gateway may have stored the answer to an earlier test.
+        text = f"{PROBE.messages[0].content} ({token_hex(4)})"
+        self._sent_beside += 1
+        try:
+            await self._ask(replace(request, messages=(Message("user", text),)))
+        except (TransientError, RefusedError):
+            return False
+        return True
 
     async def read_line(self, request: Request, status: int, body: Mapping[str, Any]) -> Response:
         """Return the Response in a status and body that came through a batch. Raises as `answer` does, but any refusal

@@ -120,7 +120,7 @@ class Pace:
         return False
 
     def cut(self, number: int, refusals: int) -> None:
-        """Restart below the rate at which calls came, with the call with this index, after so many refusals in a row."""
+        """Restart below the rate at which calls came, from the call with this index; `refusals` came in a row."""
         self._cut_at, self._answered, self._recovers = number, False, False
         self._known = max(self._known, self.ceiling)
         rate = self._rate

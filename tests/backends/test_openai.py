@@ -312,6 +312,19 @@ async def test_however_many_are_refused_an_endpoint_that_takes_others_goes_on() 
         assert server.calls == 20 + 3, "it is found out ever more rarely"
 
 
+async def test_a_test_request_shows_whether_others_are_answered() -> None:
+    request = replace(REQUEST, labels=("A", "B"), sampling=Sampling(max_tokens=7))
+    async with opened(good(), refused(500), refused(400), good()) as (server, backend):
+        answered = [await backend.answers_others(request) for _ in range(4)]
+        assert answered == [True, False, False, True] and backend.sent_beside == 4
+        texts = {body["messages"][-1]["content"] for body in server.seen}
+        assert len(texts) == 4 and all("A or B" in text for text in texts), "no two are the same to a cache"
+        assert server.seen[0]["logprobs"] and 7 in server.seen[0].values(), "they have the settings of the request"
+    async with opened(refused(401)) as (_, backend):
+        with pytest.raises(FatalBackendError, match="rejects the key"):
+            await backend.answers_others(request)
+
+
 async def test_a_refusal_that_quotes_the_prompt_teaches_nothing() -> None:
     def answer(body: Mapping[str, Any]) -> Step:
         blocked = 'Blocked: content "Bad Seed, The (1956)" is not permitted by policy'

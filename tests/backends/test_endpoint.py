@@ -344,7 +344,10 @@ async def test_the_key_is_in_no_answer_and_no_error_wherever_it_is_echoed(
 
 
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
-async def test_the_key_is_in_no_error_of_the_list_of_models(echo: Callable[[str], str]) -> None:
+async def test_the_key_is_in_no_error_of_the_list_of_models(
+    echo: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmrank.backends.openai.GREETING_WAITS", (0.01,))
     listed = {"data": [{"id": f"m-{echo(KEY)}", "owned_by": "vllm"}]}
     for models in (Step(body=json.dumps(listed)), refused(503, echo(KEY)), refused(401, echo(KEY))):
         async with ScriptedServer(refused(401, echo(KEY)), models=models) as server:
@@ -806,9 +809,7 @@ async def test_any_list_of_models_is_read(models: Step) -> None:
         await backend.close()
 
 
-@pytest.mark.parametrize(
-    "models", [raw(b"220 smtp\r\n"), raw(), framed(b"{}", length=9), refused(502), refused(429), raw(then="reset")]
-)
+@pytest.mark.parametrize("models", [raw(b"220 smtp\r\n"), raw(), framed(b"{}", length=9), raw(then="reset")])
 async def test_a_list_of_models_that_does_not_come_is_no_endpoint(models: Step) -> None:
     async with ScriptedServer(models=models) as server:
         with pytest.raises(MissingError, match="no endpoint answers at"):

@@ -587,6 +587,52 @@ async def test_nobody_there() -> None:
     assert caught.value.exit_code == 3
 
 
+@pytest.mark.parametrize("step", [refused(429, headers={"Retry-After": "0"}), refused(503), refused(500, "overloaded")])
+async def test_an_endpoint_that_is_busy_for_a_while_is_waited_for(
+    step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmrank.backends.openai.GREETING_WAITS", (0.01,) * 4)
+    models = iter([step] * 4)
+
+    class Busy(ScriptedServer):
+        async def _models(self, request: web.Request) -> web.StreamResponse:
+            return await self._play(next(models, self.models), request)
+
+    async with Busy(*[step] * 4, good("A")) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        with Store(tmp_path / "store.sqlite") as store:
+            await backend.probe(store_first(backend, store), labels=True)
+        assert server.calls == 5
+        await backend.close()
+
+
+@pytest.mark.parametrize(
+    ("step", "end", "calls"),
+    [
+        (refused(429, "slow"), "answered 429: slow", 5),
+        (refused(503, "away"), "answered 503: away", 5),
+        (
+            refused(429, "slow", headers={"Retry-After": "90"}),
+            "answered 429: slow; it requests a wait of 1 min 30 s",
+            1,
+        ),
+    ],
+)
+async def test_an_endpoint_that_stays_busy_is_not_said_to_be_missing(
+    step: Step, end: str, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmrank.backends.openai.GREETING_WAITS", (0.01,) * 4)
+    async with opened(step) as (server, backend):
+        with Store(tmp_path / "store.sqlite") as store, pytest.raises(MissingError) as caught:
+            await backend.probe(store_first(backend, store), labels=True)
+        message = f"the endpoint is not ready: {server.base_url} {end}\n  hint: run the same command again later"
+        assert str(caught.value).startswith(message) and server.calls == calls
+        with pytest.raises(MissingError) as caught:
+            async with opened(models=step):
+                pass
+        assert end in str(caught.value) and "no endpoint answers" not in str(caught.value)
+
+
 async def test_a_wrong_key_is_told_on_opening() -> None:
     with pytest.raises(FatalBackendError, match="rejects the key") as caught:
         async with opened(refused(401, f"bad key {KEY}"), models=refused(401, f"bad key {KEY}")):
@@ -686,13 +732,22 @@ async def test_a_server_that_still_loads_its_model_is_waited_for(monkeypatch: py
         assert said == [f"waiting for the model to load: {server.base_url} answered 503: Loading model"]
 
 
-async def test_a_tokenizer_that_stays_away_is_told() -> None:
+async def test_a_tokenizer_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmrank.backends.openai.GREETING_WAITS", (0.01,) * 4)
     said: list[str] = []
     async with Tokenizing(models=VLLM) as server:
-        server.away = 2
+        server.away = 5
         backend = await open_openai(server.base_url, MODEL, api_key=KEY, say=said.append)
         assert said == [f"labels are matched by text: {server.base_url} answered 503: no message"]
         assert backend.capabilities == Capabilities(20)
+        await backend.close()
+
+
+async def test_a_call_to_the_tokenizer_that_fails_is_made_again() -> None:
+    async with Tokenizing(models=VLLM) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        server.away = 1
+        assert await backend.label_tokens(["A", "B", "C"]) == {"A": 65, "B": 66, "C": 67}
         await backend.close()
 
 

@@ -243,6 +243,15 @@ async def test_of_a_key_an_answer_may_hold_what_the_request_holds(key: str, sent
         await backend.close()
 
 
+@pytest.mark.parametrize("letter", "bnrtf")
+@pytest.mark.parametrize("rest", ["234567", "234567-and-so-on"])
+@pytest.mark.parametrize("echo", [str, lambda key: json.dumps(key)[1:-1], lambda key: json.dumps(json.dumps(key))])
+def test_a_key_with_a_backslash_is_masked(letter: str, rest: str, echo: Callable[[str], str]) -> None:
+    key = f"sk-a\\{letter}{rest}"
+    seen = Secrets(key).mask(f"the key is {echo(key)}.")
+    assert seen.startswith("the key is ") and "[key]" in seen and rest not in seen
+
+
 @pytest.mark.parametrize("part", ["<", "&", "\\", "%25", "&amp;", "\\u0", "&#0", KEY[:9], KEY[0] + "-" * 11])
 def test_no_text_takes_more_than_its_length(part: str) -> None:
     def seconds(count: int) -> float:

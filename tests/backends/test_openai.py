@@ -475,10 +475,12 @@ async def test_one_completion_for_several_calls_is_told_of() -> None:
     body = {**completion("[1]"), "created": 1_767_268_820}
     fresh = [Step(body=json.dumps({**body, "id": f"own-{number}"})) for number in range(9)]
     async with opened(*fresh, Step(body=json.dumps(body)), said=said) as (_, backend):
-        for _ in range(14):
-            await backend.answer(REQUEST)
+        for number in range(14):
+            await backend.answer(replace(REQUEST, repeat=number))
         assert not said and backend.concessions["repeated"] == 4
-        await backend.answer(REQUEST)
+        for _ in range(9):
+            await backend.answer(replace(REQUEST, repeat=14))
+        assert backend.concessions["repeated"] == 5, "the same request may get the same completion"
     assert len(said) == 1 and "answered 5 calls with the completion of another call (the last: 1)" in said[0]
 
 

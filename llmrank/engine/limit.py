@@ -7,6 +7,9 @@
 3. *Retry-After* delays only the call that received it. If refusals are widespread (more than three in a row without an
    answer between them), all calls wait that long; without a Retry-After they pause for 0.5 to 30 s.
 
+4. *The order* is that of arrival, after the calls that were refused. Where callers give up while they wait, as in a
+   service with a deadline, it is the reverse until nobody waits: the oldest would be answered too late.
+
 Only refusals change the pace. A timeout, a connection reset or a 5xx says nothing about the rate limit; many of them
 only stop the size from growing.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf, isfinite
 from random import random
@@ -70,6 +74,8 @@ class Limit:
         self.history: deque[LimitChange] = deque(maxlen=KEPT)
         self._clock, self._pace = clock or Clock(), Pace()
         self._waiting: deque[asyncio.Future[Slot]] = deque()
+        self._newest_first = False
+        """Whether a caller gave up while it waited, and some wait still."""
         self._closed: StoppedError | None = None
         self._timer_set = False
         self._first_start, self._earliest_start, self._paused_until = 0.0, -inf, -inf
@@ -91,7 +97,11 @@ class Limit:
         try:
             return await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            if waiter.cancelled():
+                with suppress(ValueError):  # it may have been passed over already
+                    self._waiting.remove(waiter)
+                self._newest_first = bool(self._waiting)
+            elif waiter.exception() is None:
                 self._release()
             raise
 
@@ -172,7 +182,8 @@ class Limit:
                     self._timer_set = True
                     self._clock.later(earliest - now, self._on_timer)
                 return
-            waiter = self._waiting.popleft()
+            waiter = self._waiting.pop() if self._newest_first else self._waiting.popleft()
+            self._newest_first &= bool(self._waiting)
             if not waiter.done():
                 waiter.set_result(self._take(now))
 

@@ -62,7 +62,7 @@ class Pace:
         self._known, self._recovers = 0.0, False
         """The ceiling before an outage (0: there was none), and whether the pace recovers from it."""
         self._answered = True
-        """Whether a call was answered since the last cut."""
+        """Whether a call that started after the last cut was answered."""
 
     @property
     def value(self) -> float:
@@ -88,12 +88,12 @@ class Pace:
     def answers(self, number: int, refusals: int) -> bool:
         """Count the answer to the call with this index, after so many refusals in a row; return whether the pace rose
         at once."""
-        # In an outage, all calls that started before the cut were refused, and some after it.
-        outage = refusals > FEW and number >= self._cut_at
-        if not self._answered and not outage:
-            self._known = 0.0
-        self._answered = True
-        self._recovers |= outage and self.ceiling < self._known
+        if number >= self._cut_at:  # the answers to earlier calls may still come in an outage
+            outage = refusals > FEW
+            if not (outage or self._answered):
+                self._known = 0.0
+            self._answered = True
+            self._recovers |= outage and self.ceiling < self._known
         if not self._recovers:
             return False
         self._move(self._known if self._calls >= TRIAL else min(self._known, 2 * self.ceiling))

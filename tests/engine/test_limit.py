@@ -250,6 +250,33 @@ def test_a_call_that_was_refused_goes_first() -> None:
     simulate(work())
 
 
+def test_where_callers_give_up_the_newest_goes_first() -> None:
+    async def work() -> None:
+        limit, order = Limit(1), list[int]()
+
+        async def wait(number: int) -> None:
+            slot = await limit.enter()
+            order.append(number)
+            limit.answered(slot)
+
+        slot = await limit.enter()
+        tasks = [asyncio.create_task(wait(number)) for number in range(4)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        await asyncio.sleep(0)
+        limit.answered(slot)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert order == [3, 2, 1]
+        slot = await limit.enter()
+        tasks = [asyncio.create_task(wait(number)) for number in range(2)]
+        await asyncio.sleep(0)
+        limit.answered(slot)
+        await asyncio.gather(*tasks)
+        assert order == [3, 2, 1, 0, 1], "once nobody waits, the oldest again"
+
+    simulate(work())
+
+
 def test_a_waiter_that_is_cancelled_takes_no_slot() -> None:
     async def work() -> None:
         limit = Limit(1)
@@ -293,11 +320,22 @@ def test_in_a_storm_the_allowed_rate_is_found(
     assert refused <= 0.05 * (accepted + refused)
 
 
-@pytest.mark.parametrize("outages", [[(0.1, 2)], [(5, 8)], [(5, 35)], [(5, 7), (7.2, 9), (9.1, 11), (12, 14)]])
-@pytest.mark.parametrize("rate", [None, 10.0])
-def test_after_an_outage_calls_start_as_before(outages: list[tuple[float, float]], rate: float | None) -> None:
-    """A service, whose calls have 0.8 s each: one after the other, or ten a second."""
-    back = outages[-1][1] + 30
+BRIEF, SHORT, LONG = [(0.1, 2.0)], [(5.0, 8.0)], [(5.0, 35.0)]
+FLAPPING = [(5.0, 7.0), (7.2, 9.0), (9.1, 11.0), (12.0, 14.0)]
+
+
+@pytest.mark.parametrize(
+    ("outages", "rate", "latency"),
+    [
+        *((outages, rate, 0.05) for outages in (BRIEF, SHORT, LONG, FLAPPING) for rate in (None, 10.0)),
+        (LONG, 10.0, 2.0),
+    ],
+)
+def test_after_an_outage_calls_start_as_before(
+    outages: list[tuple[float, float]], rate: float | None, latency: float
+) -> None:
+    """A service, whose calls come one after the other, or ten a second, and have little time."""
+    back, deadline = outages[-1][1] + 30, 0.75 + 1.5 * latency
 
     async def work() -> Counter[bool]:
         limit, loop, draw, done = Limit(), asyncio.get_running_loop(), Random(0), Counter[bool]()
@@ -305,13 +343,17 @@ def test_after_an_outage_calls_start_as_before(outages: list[tuple[float, float]
         async def one() -> None:
             begin, answered = loop.time(), False
             with suppress(TimeoutError):
-                async with asyncio.timeout(0.8):
+                async with asyncio.timeout(deadline):
                     slot = await limit.enter()
                     while any(start <= loop.time() < end for start, end in outages):
                         if not limit.refused(slot, None):
                             await asyncio.sleep(draw.uniform(0.25, 0.75))
                         slot = await limit.enter(first=True)
-                    await asyncio.sleep(0.05)
+                    try:
+                        await asyncio.sleep(latency)
+                    except asyncio.CancelledError:
+                        limit.leave(slot)
+                        raise
                     limit.answered(slot)
                     answered = True
             done[answered] += begin > back

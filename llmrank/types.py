@@ -587,6 +587,10 @@ class BackendDefaults(Protocol):
         answer.
         """
 
+    async def answers_others(self, request: Request) -> bool:
+        """Return whether a short test request with the settings of this one is answered now; False if unknown."""
+        return False
+
     async def load(self) -> None:
         """Load the model now, if it would otherwise be loaded by the first call.
 

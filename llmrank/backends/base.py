@@ -71,6 +71,10 @@ class WrappedBackend:
         """Probe the wrapped backend."""
         await self._backend.probe(ask, labels=labels)
 
+    async def answers_others(self, request: Request) -> bool:
+        """See the wrapped backend."""
+        return await self._backend.answers_others(request)
+
     async def load(self) -> None:
         """Load the wrapped backend's model."""
         await self._backend.load()

@@ -352,14 +352,15 @@ class BatchBackend(WrappedBackend):
         store = self._open_store()
         requests = batch.requests()
         results: Results = {}
-        lines, fault = 0, ""
+        lines, readable, fault = 0, 0, ""
         # Answers first: once one Request is answered, a refusal can be attributed to the Request that met it.
         for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
             path, before, ours = await self._download(batch, file_id), lines, False
-            for number, (line, ends) in enumerate(self._lines(path, requests)):
+            for number, (line, why) in enumerate(self._lines(path, requests)):
                 lines += 1
                 if line is None:
-                    fault = fault if ends else f"its file is truncated in line {lines - before}"
+                    fault = f"its file is truncated in line {lines - before}" if why == "truncated" else fault
+                    readable += why == "too long"  # it would be as long the next time
                     continue
                 key = str(line.get("custom_id"))
                 ours = ours or key in requests
@@ -373,10 +374,14 @@ class BatchBackend(WrappedBackend):
                     store.put(key, self.identity, requests[key], result)
                 if number % 1000 == 999:
                     await asyncio.sleep(0)
+            readable += len(results) if file_id == ended.output_file_id else 0
             if lines > before and not ours:
                 fault = f"its file is {self._direct.endpoint.describe(path)}"
-        if not fault and lines < (expected := min(ended.completed, len(requests))):
-            fault = f"its files have {count_of(lines, 'line')}, but {expected} of its requests were answered"
+        # A line that cannot be read is an answer, too: billed, and perhaps undamaged the next time.
+        expected = min(ended.completed, len(requests))
+        if not fault and readable < expected and len(results) < len(requests):
+            found = count_of(readable, "readable answer")
+            fault = f"its file has {found}, but {expected} of its requests were answered"
         return results, fault
 
     async def _download(self, batch: OpenBatch, file_id: str) -> Path:
@@ -395,20 +400,24 @@ class BatchBackend(WrappedBackend):
         await self._retried(download)
         return path
 
-    def _lines(self, path: Path, requests: Mapping[str, Request]) -> Iterator[tuple[dict[str, Any] | None, bool]]:
-        """Yield the object in each non-empty line (None if it is not an object), and whether the line is complete."""
+    def _lines(self, path: Path, requests: Mapping[str, Request]) -> Iterator[tuple[dict[str, Any] | None, str]]:
+        """Yield the object in each non-empty line; or None, and why there is none: `too long`, `truncated` or
+        `malformed`."""
 
         def sent(line: object) -> object:
             request = requests.get(key := at(line, str, "custom_id") or "")
             return None if request is None else [key, self._direct.dialect.body(request)]
 
         with path.open("rb") as file:
-            # A malformed or incomplete line leaves its Request without an answer, as if the line were missing.
             while text := file.readline(MAX_ANSWER):
-                if text.strip():
+                if len(text) == MAX_ANSWER and not text.endswith(b"\n"):
+                    while (rest := file.readline(MAX_ANSWER)) and not rest.endswith(b"\n"):
+                        pass
+                    yield None, "too long"
+                elif text.strip():
                     line = self._direct.endpoint.read_json(text, sent)
-                    is_object, ends = isinstance(line, dict), text.endswith(b"\n") or len(text) == MAX_ANSWER
-                    yield line if is_object else None, is_object or ends
+                    is_object, ends = isinstance(line, dict), text.endswith(b"\n")
+                    yield (line, "") if is_object else (None, "malformed" if ends else "truncated")
 
     async def _result(self, request: Request, line: Mapping[str, Any]) -> Response | BackendError:
         if (answered := at(line, dict, "response")) is None:

@@ -182,7 +182,9 @@ def _pattern_for(value: str) -> str:
         rf"|{BEGINS[2]}(?:0{{0,6}}{code}(?!\d)|x0{{0,6}}{code:x});?)"
         for letter, code in zip(letters, map(ord, letters), strict=True)
     )
-    return f"(?:{re.escape(before)})?{inner}(?:{re.escape(after)})?"
+    # Before an n, say, the gap would take the secret's own backslash for the start of an escape. JSON doubles it.
+    literal = re.escape(value).replace(r"\\", r"\\{1,8}")
+    return f"(?:{literal}|(?:{re.escape(before)})?{inner}(?:{re.escape(after)})?)"
 
 
 def _pieces(value: str) -> Generator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Any OpenAI-compatible endpoint. Each call is one POST through `Endpoint`, which handles HTTP and checks the replies.
 
-Apart from the first call of a run, nothing is retried here: a transient failure is raised as TransientError, and the
+Apart from the calls before a run, nothing is retried here: a transient failure is raised as TransientError, and the
 engine decides when to retry.
 """
 
@@ -12,7 +12,9 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice
+from secrets import token_hex
 from typing import Any, TypeVar
 
 from llmrank.backends.base import Ask, BaseBackend, single_token
@@ -40,7 +42,7 @@ from llmrank.errors import (
     one_line,
     safe_for_console,
 )
-from llmrank.progress import Say, silent
+from llmrank.progress import Say, duration, silent
 from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Sampling, Thinking
 
 Result = TypeVar("Result")
@@ -54,6 +56,10 @@ TRUST = (
 """The hint for an untrusted certificate."""
 GREETING_SECONDS = 60.0
 """Timeout for the list of models."""
+GREETING_WAITS, LONGEST_GREETING_WAIT = (0.5, 1.0, 2.0, 4.0), 30.0
+"""Seconds between attempts before a run, if the endpoint requests none; and the longest requested wait."""
+NOT_READY = frozenset({"429", "busy", "5xx"})
+"""The kinds of failures in which an endpoint says that it cannot answer at the moment."""
 LOADING_SECONDS, LOADING_PAUSE = 900.0, 1.0
 """How long to wait for a model to load, and the interval between attempts."""
 PROBE = Request((Message("user", "Answer with A or B."),), Sampling(max_tokens=1), labels=("A", "B"))
@@ -124,15 +130,17 @@ class OpenAIBackend(BaseBackend):
     async def greet(self) -> None:
         """List the endpoint's models to find out whether it is up, whether it is vLLM, and its context length.
 
-        Raises MissingError if nothing answers at the URL, InputError if the models are found at a similar URL, and
-        FatalBackendError if the key is rejected or a vLLM server does not serve the model. An endpoint that lists no
-        models is accepted; `probe` then sends it a request.
+        Raises MissingError if nothing answers at the URL or the endpoint stays busy, InputError if the models are found
+        at a similar URL, and FatalBackendError if the key is rejected or a vLLM server does not serve the model. An
+        endpoint that lists no models is accepted; `probe` then sends it a request.
         """
         seconds = min(GREETING_SECONDS, self.endpoint.timeout)
         try:
             with self.endpoint.announcing("the list of its models", seconds):
                 reply = await self._when_loaded(lambda: self._ask_for_models(seconds))
         except TransientError as error:
+            if error.kind in NOT_READY:
+                raise _not_ready(error) from None
             if error.kind == "certificate":
                 raise MissingError(f"{error}", hint=TRUST) from None
             if error.kind == "tls":
@@ -162,7 +170,7 @@ class OpenAIBackend(BaseBackend):
         if self.dialect.is_vllm:
             # A gateway in front of vLLM may forward only the paths of the OpenAI API.
             try:
-                self._tokenizes = bool(await with_one_retry(lambda: self._tokenize("A")))
+                self._tokenizes = bool(await with_retries(lambda: self._tokenize("A")))
             except BackendError as error:
                 self._tokenizes = False
                 if isinstance(error, TransientError):
@@ -172,7 +180,8 @@ class OpenAIBackend(BaseBackend):
         """Send a one-token call if there is something to learn: with `labels`, whether the endpoint returns
         log-probabilities; if it lists no models, whether it answers at all.
 
-        Raises MissingError if the reply is not an answer (a web page), else whatever `ask` raises.
+        Raises MissingError if the reply is not an answer (a web page) or the endpoint stays busy, else whatever `ask`
+        raises.
         """
         wanted = labels and not self.dialect.is_vllm and "logprobs" not in self.dialect.left_out
         if not wanted and self._lists_models:
@@ -182,6 +191,8 @@ class OpenAIBackend(BaseBackend):
             with self.endpoint.announcing("a first answer"):
                 response = await self._when_loaded(lambda: ask(request))
         except TransientError as error:
+            if error.kind in NOT_READY:
+                raise _not_ready(error) from None
             if not error.came:
                 raise
             raise MissingError(
@@ -192,11 +203,11 @@ class OpenAIBackend(BaseBackend):
             self.dialect.leave_out("logprobs", "returns no")
 
     async def _when_loaded(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """Return the call's result (see `with_one_retry`), waiting while the server reports that it loads its model."""
+        """Return the call's result (see `with_retries`), waiting while the server reports that it loads its model."""
         until, reported = time.monotonic() + LOADING_SECONDS, False
         while True:
             try:
-                return await with_one_retry(call)
+                return await with_retries(call)
             except TransientError as error:
                 if error.kind != "loading" or time.monotonic() > until:
                     raise
@@ -300,6 +311,18 @@ class OpenAIBackend(BaseBackend):
                 return False
             return True
 
+    async def answers_others(self, request: Request) -> bool:
+        """Return whether a short test request with the settings of this one is answered now. Raises FatalBackendError
+        for a rejected key."""
+        # A gateway may have stored the answer to an earlier test.
+        text = f"{PROBE.messages[0].content} ({token_hex(4)})"
+        self._sent_beside += 1
+        try:
+            await self._ask(replace(request, messages=(Message("user", text),)))
+        except (TransientError, RefusedError):
+            return False
+        return True
+
     async def read_line(self, request: Request, status: int, body: Mapping[str, Any]) -> Response:
         """Return the Response in a status and body that came through a batch. Raises as `answer` does, but any refusal
         not related to the key is attributed to this request."""
@@ -359,7 +382,7 @@ class OpenAIBackend(BaseBackend):
         """Return the token id of every text that is a single token; None if the server offers no tokenizer."""
         if not self._tokenizes:
             return None
-        tokens = await asyncio.gather(*map(self._tokenize, texts))
+        tokens = await asyncio.gather(*(with_retries(partial(self._tokenize, text)) for text in texts))
         return {text: ids[0] for text, ids in zip(texts, tokens, strict=True) if len(ids) == 1}
 
     async def _check_thinking(self, request: Request) -> None:
@@ -438,13 +461,17 @@ async def open_openai(
     return backend
 
 
-async def with_one_retry(call: Callable[[], Awaitable[Result]]) -> Result:
-    """Return the call's result, retrying once: before a run, someone is waiting at the terminal."""
-    try:
-        return await call()
-    except TransientError as error:
-        await asyncio.sleep(min(error.wait or 0.5, 5.0))
-        return await call()
+async def with_retries(call: Callable[[], Awaitable[Result]]) -> Result:
+    """Return the call's result. Retry once, or several times if the endpoint is too busy or not ready, but not after a
+    long requested wait: before a run, someone is waiting at the terminal."""
+    for number, wait in enumerate(GREETING_WAITS):
+        try:
+            return await call()
+        except TransientError as error:
+            if (number and error.kind not in NOT_READY) or (error.wait or 0.0) > LONGEST_GREETING_WAIT:
+                raise
+            await asyncio.sleep(wait if error.wait is None else error.wait)
+    return await call()
 
 
 def other_bases(url: str) -> list[str]:
@@ -454,6 +481,12 @@ def other_bases(url: str) -> list[str]:
     scheme, _, rest = cut.partition("://")
     guesses = [cut, f"{cut}/v1", f"{scheme}://{rest.partition('/')[0]}/v1"]
     return [guess for guess in dict.fromkeys(guesses) if guess != url and not guess.endswith("/v1/v1")]
+
+
+def _not_ready(error: TransientError) -> MissingError:
+    wait = f"; it requests a wait of {duration(error.wait)}" if error.wait else ""
+    hint = "run the same command again later; if the endpoint goes on like this, check it and any proxy in front of it"
+    return MissingError(f"the endpoint is not ready: {error}{wait}", hint=hint)
 
 
 def _models(reply: Reply) -> dict[str, dict[str, Any]] | None:

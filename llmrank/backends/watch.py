@@ -35,7 +35,8 @@ class Watch:
         self._most_tokens = (0, 0, 0, 0)
         """The largest token count of a prompt; how many prompts had it, and the shortest and longest of them, in
         characters."""
-        self._latest = dict[tuple[str, int, str, Usage], None]()
+        self._latest = dict[tuple[str, int, str, Usage], Request]()
+        """The latest completions, and the request that each answered."""
         self._served: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
 
     @property
@@ -54,7 +55,7 @@ class Watch:
         if response.label_logprobs is not None:
             requested = 0 if "logprob_token_ids" in sent else sent.get("top_logprobs", 0)
             self._see_logprobs(request.labels, len(response.label_logprobs), first_tokens(body), requested)
-        self._see_repetition(body, response)
+        self._see_repetition(request, body, response)
 
     def _count(self, sign: str, text: str, few: int = 1) -> None:
         """Count a sign, and report it when it has been seen `few` times."""
@@ -121,18 +122,18 @@ class Watch:
             return
         self._count("logprobs", what)
 
-    def _see_repetition(self, body: Mapping[str, Any], response: Response) -> None:
-        """A completion that answered an earlier call too. A gateway with a cache by similarity returns it: prompts
-        about different users are similar."""
+    def _see_repetition(self, request: Request, body: Mapping[str, Any], response: Response) -> None:
+        """A completion that answered another request too. A gateway with a cache by similarity returns it: prompts
+        about different users are similar. A batch's file that is downloaded again repeats it for the same request."""
         name, created = at(body, str, "id"), at(body, int, "created")
         if not name or not created:
             return
         # An id alone may repeat by chance: Ollama chooses among a thousand.
         completion = (name, created, response.text, response.usage)
-        if completion in self._latest:
+        if self._latest.get(completion, request) != request:
             last = f"{REPEATS} calls with the completion of another call (the last: {one_line(name, 100)})"
             self._count("repeated", f" has answered {last}: turn off the gateway's cache of similar prompts", REPEATS)
-        self._latest[completion] = None
+        self._latest[completion] = request
         if len(self._latest) > LATEST:
             del self._latest[next(iter(self._latest))]
 

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, repeat
+from math import inf
 from typing import Any, cast
 
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
-from llmrank.engine.retry import Retries, RetryPolicy, Tries, backoff
+from llmrank.engine.retry import LONGEST_WAIT, Retries, RetryPolicy, Tries, backoff
 from llmrank.errors import BackendError, BoundReachedError, FatalBackendError, InputError, StoppedError, TransientError
 from llmrank.progress import Say, silent
 from llmrank.store import KeyedRequest, Store, keyed
@@ -66,6 +67,8 @@ class Caller:
         """Answers that arrived but could not be stored."""
         self._left_out = set[str]()
         """Parameters that the stored answers used in this run were requested without."""
+        self._testing, self._tested_at, self._was_up = asyncio.Lock(), -inf, False
+        """When the endpoint was last tested, and whether it answered."""
         self._halted, self._waiting = asyncio.Event(), 0
         self._in_flight: dict[str, asyncio.Future[Reply | None]] = {}
 
@@ -194,18 +197,18 @@ class Caller:
     async def _call(self, question: KeyedRequest, case_task: object) -> Reply:
         """Send until an answer arrives, which is stored, or the call is given up. Holds no slot while waiting."""
         answers = self._retries.answers
-        reply = await self._send(question.request)
+        reply, pause = await self._send(question.request)
         sent = self.backend.holds(question.request) is None
         self.calls += sent
         tries = Tries(case_task, self.clock.now(), answers)
         while isinstance(reply, TransientError):
-            if asyncio.current_task() in self.orphaned:
-                raise asyncio.CancelledError  # not a Failure: another Case may be waiting for this answer
-            if (wait := self._retries.wait(tries, reply)) is None:
+            self._end_orphan()
+            if (wait := await self._retries.wait(tries, reply, lambda: self._is_up(question.request))) is None:
                 return Failure(reply.message)
-            if wait:
+            if wait := max(wait, pause):
                 await self._pause(wait)
-            reply = await self._send(question.request, first=True)
+                self._end_orphan()
+            reply, pause = await self._send(question.request, first=True)
         if isinstance(reply, Response):
             self.answered += sent
             try:
@@ -214,6 +217,21 @@ class Caller:
                 self.unstored += 1
                 raise
         return reply
+
+    def _end_orphan(self) -> None:
+        """Cancel this call if its Case has ended: not a Failure, since another Case may be waiting for the answer."""
+        if asyncio.current_task() in self.orphaned:
+            raise asyncio.CancelledError
+
+    async def _is_up(self, request: Request) -> bool:
+        """Return whether the endpoint answers a test request like this one. Calls that ask at the same time share a
+        test, and in an outage there is one every half minute."""
+        failed_at = self.clock.now()
+        async with self._testing:
+            if self._tested_at < failed_at - (0.0 if self._was_up else LONGEST_WAIT):
+                self._tested_at = self.clock.now()
+                self._was_up = await self.backend.answers_others(request)
+            return self._was_up
 
     async def _pause(self, seconds: float) -> None:
         """Wait; meanwhile another Case may start. Raises StoppedError as soon as the caller is halted."""
@@ -241,32 +259,34 @@ class Caller:
             )
         raise TransientError("the answer lacks the log-probabilities that were requested", kind="no_answer")
 
-    async def _send(self, request: Request, *, first: bool = False) -> Response | Failure | TransientError:
-        """Send once. A transient failure is returned, not raised. Raises FatalBackendError."""
+    async def _send(
+        self, request: Request, *, first: bool = False
+    ) -> tuple[Response | Failure | TransientError, float]:
+        """Send once. Return the reply, and the seconds for which this call alone must wait after a refusal. A transient
+        failure is returned, not raised. Raises FatalBackendError."""
         slot = await self.limit.enter(first=first)
         size = self.limit.size
         self._sent.add(task := asyncio.current_task())
         try:
             response = await self._answer(request)
         except TransientError as fault:
-            if fault.throttled:
-                bearable = (fault.wait or 0.0) <= self.policy.patience
-                if not self.limit.refused(slot, fault.wait if bearable else None) and bearable:
-                    await self._pause(backoff(1) if fault.wait is None else fault.wait)
-            else:
+            if not fault.throttled:
                 self.limit.faulted(slot)
-            return fault
+                return fault, 0.0
+            bearable = (fault.wait or 0.0) <= self.policy.patience
+            all_wait = self.limit.refused(slot, fault.wait if bearable else None)
+            return fault, 0.0 if all_wait or not bearable else backoff(1) if fault.wait is None else fault.wait
         except (FatalBackendError, BoundReachedError, asyncio.CancelledError):
             self.limit.leave(slot)
             raise
         except BackendError as error:
             self.limit.leave(slot)
             self._retries.answered()
-            return Failure(error.message)
+            return Failure(error.message), 0.0
         finally:
             self._sent.discard(task)
         self.limit.answered(slot, response.usage.completion_tokens)
         self._retries.answered()
         if self.limit.size > size:
             self.changed.set()
-        return response
+        return response, 0.0

@@ -7,6 +7,9 @@
 3. *Retry-After* delays only the call that received it. If refusals are widespread (more than three in a row without an
    answer between them), all calls wait that long; without a Retry-After they pause for 0.5 to 30 s.
 
+4. *The order* is that of arrival, after the calls that were refused. Where callers give up while they wait, as in a
+   service with a deadline, it is the reverse until nobody waits: the oldest would be answered too late.
+
 Only refusals change the pace. A timeout, a connection reset or a 5xx says nothing about the rate limit; many of them
 only stop the size from growing.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf, isfinite
 from random import random
@@ -70,10 +74,12 @@ class Limit:
         self.history: deque[LimitChange] = deque(maxlen=KEPT)
         self._clock, self._pace = clock or Clock(), Pace()
         self._waiting: deque[asyncio.Future[Slot]] = deque()
+        self._newest_first = False
+        """Whether a caller gave up while it waited, and some wait still."""
         self._closed: StoppedError | None = None
         self._timer_set = False
-        self._first_start, self._earliest_start = 0.0, -inf
-        """When the first call started, and the earliest time at which the next may start."""
+        self._first_start, self._earliest_start, self._paused_until = 0.0, -inf, -inf
+        """When the first call started, the earliest time at which the next may start by the pace, and by a pause."""
         self._got_through, self._refusals_in_a_row, self._pauses = True, 0, 0
         self._fastest = inf
         self._new_round()
@@ -91,7 +97,11 @@ class Limit:
         try:
             return await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            if waiter.cancelled():
+                with suppress(ValueError):  # it may have been passed over already
+                    self._waiting.remove(waiter)
+                self._newest_first = bool(self._waiting)
+            elif waiter.exception() is None:
                 self._release()
             raise
 
@@ -105,6 +115,10 @@ class Limit:
 
     def answered(self, slot: Slot, tokens: int = 0) -> None:
         """Return the slot of a call that was answered with `tokens` tokens (0: unknown)."""
+        if self._pace.answers(slot.number, self._refusals_in_a_row):
+            # The next call need not wait as long as the slower pace before required.
+            self._earliest_start = min(self._earliest_start, self._clock.now() + 1 / self._pace.value)
+            self._timer_set = False
         self._got_through, self._refusals_in_a_row, self._pauses = True, 0, 0
         self._answers += 1
         self._work += tokens + PROMPT_TOKENS
@@ -132,7 +146,7 @@ class Limit:
             # Cut only once until a call succeeds: an endpoint that refuses everything does not reveal its rate.
             if self._got_through:
                 self._got_through = False
-                self._pace.cut()
+                self._pace.cut(self._taken, self._refusals_in_a_row)
                 self._new_round()
                 self._note("refused")
             self._pace.count_from(self._taken)
@@ -142,7 +156,7 @@ class Limit:
                 self._pauses += excess
                 wait = min(LONGEST_PAUSE, PAUSE * 2.0 ** max(0, self._pauses - 1))
             # Add jitter, since other processes may have been told the same.
-            self._earliest_start = max(self._earliest_start, self._clock.now() + wait * (1 + 0.1 * random()))
+            self._paused_until = max(self._paused_until, self._clock.now() + wait * (1 + 0.1 * random()))
         self._release()
         return widespread
 
@@ -163,12 +177,13 @@ class Limit:
         """Admit waiting calls as size, pace and pause allow; if it is too early, schedule another look."""
         while self._waiting and self.in_flight < self.size:
             now = self._clock.now()
-            if self._earliest_start > now:
+            if (earliest := max(self._earliest_start, self._paused_until)) > now:
                 if not self._timer_set:
                     self._timer_set = True
-                    self._clock.later(self._earliest_start - now, self._on_timer)
+                    self._clock.later(earliest - now, self._on_timer)
                 return
-            waiter = self._waiting.popleft()
+            waiter = self._waiting.pop() if self._newest_first else self._waiting.popleft()
+            self._newest_first &= bool(self._waiting)
             if not waiter.done():
                 waiter.set_result(self._take(now))
 
@@ -187,9 +202,10 @@ class Limit:
         self._filled |= self.in_flight >= self.size
         if interval := 1 / self._pace.value:
             # A call that arrives later than the pace allows is not delayed by it, so it does not test the pace.
-            if now - self._earliest_start <= max(interval, CATCH_UP):
+            earliest = max(self._earliest_start, self._paused_until)
+            if now - earliest <= max(interval, CATCH_UP):
                 self._pace.held += interval
-            self._earliest_start = max(self._earliest_start, now - CATCH_UP) + interval
+            self._earliest_start = max(earliest, now - CATCH_UP) + interval
         return slot
 
     def _new_round(self) -> None:

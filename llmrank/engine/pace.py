@@ -35,6 +35,10 @@ class Pace:
     refused. After the trial, more than three refusals among the latest 64 to 128 calls cut it. However, if the share of
     refused calls did not even halve from the previous trial to this one, the smaller of the two shares is attributed to
     chance, and only more than twice that many refusals cut the pace.
+
+    While an endpoint refuses all calls (an *outage*), the few that start do not reveal its rate. After an outage, each
+    answer doubles the ceiling, but not above the one before it, which is restored after 40 calls. Each refusal halves
+    the rate; the fourth one ends this.
     """
 
     def __init__(self) -> None:
@@ -53,11 +57,22 @@ class Pace:
         """The share of refused calls in the previous trial."""
         self._second = self._begun = self._before = 0
         """The current whole second of the clock, and the calls that started in it and in the one before."""
+        self._cut_at, self._cut_to = 0, inf
+        """Index of the first call after the last cut, and the ceiling that it set."""
+        self._known, self._recovers = 0.0, False
+        """The ceiling before an outage (0: there was none), and whether the pace recovers from it."""
+        self._answered = True
+        """Whether a call that started after the last cut was answered."""
 
     @property
     def value(self) -> float:
         """The calls per second to try now."""
         return self.ceiling * (1 + DIP * (self.held / self._back - 1) ** 3)
+
+    @property
+    def _rate(self) -> float:
+        """The calls per second that started lately."""
+        return max(self._begun, self._before)
 
     def begins(self, now: float) -> None:
         """Count a call."""
@@ -70,10 +85,28 @@ class Pace:
         if self._calls > LATEST:
             self._calls, self._refused = self._calls // 2, self._refused // 2
 
+    def answers(self, number: int, refusals: int) -> bool:
+        """Count the answer to the call with this index, after so many refusals in a row; return whether the pace rose
+        at once."""
+        if number >= self._cut_at:  # the answers to earlier calls may still come in an outage
+            outage = refusals > FEW
+            if not (outage or self._answered):
+                self._known = 0.0
+            self._answered = True
+            self._recovers |= outage and self.ceiling < self._known
+        if not self._recovers:
+            return False
+        self._move(self._known if self._calls >= TRIAL else min(self._known, 2 * self.ceiling))
+        self._recovers = self.ceiling < self._known
+        return True
+
     def refuses(self, number: int) -> bool:
         """Count the refusal of the call with this index; return whether there are more than chance explains."""
         position = number - self.since
         self._refused += 1
+        if self._recovers:
+            self._move(max(self._cut_to, min(self.ceiling, self._rate) / 2))
+            self._recovers = self._refused <= FEW
         self._tried_refused += SETTLING <= position < self._tried
         if self.ceiling < inf and position < TRIAL:
             return self._refused > max(2 * FEW, HOPELESS * self._calls)
@@ -86,9 +119,11 @@ class Pace:
             self._back, self.held = BACK, 2 * BACK
         return False
 
-    def cut(self) -> None:
-        """Restart below the rate at which calls succeeded."""
-        rate = max(self._begun, self._before)
+    def cut(self, number: int, refusals: int) -> None:
+        """Restart below the rate at which calls came, from the call with this index; `refusals` came in a row."""
+        self._cut_at, self._answered, self._recovers = number, False, False
+        self._known = max(self._known, self.ceiling)
+        rate = self._rate
         if self.ceiling < inf:
             # If calls came more slowly than the pace allowed, the pace was not the cause of the refusals.
             rate = min(self.value, max(self.ceiling, rate))
@@ -100,9 +135,13 @@ class Pace:
             self._back *= 4
         # At a low rate, a trial takes longer.
         self._back = max(TRIAL / ceiling, min(MAX_BACK, self._back))
-        self.ceiling, self.held = ceiling, 0.0
-        # A trial that was cut short shows that the ceiling was wrong, but says nothing about chance.
-        self._share_before = self._tried_refused / self._tried if self._tried >= TRIAL else 0.0
+        self.ceiling, self._cut_to, self.held = ceiling, ceiling, 0.0
+        # Neither a trial that was cut short, since its ceiling was wrong, nor an outage says anything about chance.
+        by_chance = self._tried >= TRIAL and refusals < SETTLING
+        self._share_before = self._tried_refused / self._tried if by_chance else 0.0
+
+    def _move(self, ceiling: float) -> None:
+        self.ceiling, self.held, self._back = ceiling, 0.0, max(BACK, TRIAL / ceiling)
 
     def count_from(self, number: int) -> None:
         """Restart the counts of the latest calls, from the one with this index."""

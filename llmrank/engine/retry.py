@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from math import inf
 from random import random
@@ -51,6 +52,8 @@ class Tries:
     """Consecutive refusals (429) during which no call was answered."""
     outage: bool = False
     """Whether it is waiting for the end of an outage."""
+    alone: bool = False
+    """Whether a test request was answered since the last answer to any call: the endpoint is up."""
 
 
 @dataclass(slots=True)
@@ -70,7 +73,9 @@ class Retries:
     4. *An outage* is not the fault of any call. If no call was answered since the call's last failure, and it is
        refused, its model is loading or several Cases are failing, no call is given up: each is retried every half
        minute until one is answered, for at most `patience`. So an endpoint that is down for ten minutes in the second
-       night costs ten minutes, not the thousands of Cases that could have failed meanwhile. Model output that is not an
+       night costs ten minutes, not the thousands of Cases that could have failed meanwhile. If an endpoint that
+       answered before answers a short test request now, there is no outage, and the call gets one last attempt. Model
+       output that is not an
        answer is not an outage, because each attempt may be billed: it counts, and a hundred such Cases in a row end the
        run.
     5. *The end.* The run stops with one error when several Cases are failing and either the patience is exhausted, no
@@ -106,15 +111,17 @@ class Retries:
         """Return the last failure of a Case that is waiting for a retry, on one line; empty if there is none."""
         return " ".join(str(self._failing.get(case_task, "")).split())
 
-    def wait(self, tries: Tries, fault: TransientError) -> float | None:
+    async def wait(self, tries: Tries, fault: TransientError, is_up: Callable[[], Awaitable[bool]]) -> float | None:
         """Return the seconds to wait before the retry, in addition to any pause that the endpoint imposes on all calls;
-        None if the call is given up. Raises FatalBackendError if the endpoint is given up."""
+        None if the call is given up. Raises FatalBackendError if the endpoint is given up.
+
+        `is_up` tests whether the endpoint answers others."""
         none_answered = self.answers == tries.answers
         tries.answers = self.answers
         if not none_answered:
             # If there was an outage, it is over, and its failures were not the fault of this call.
             tries.faults -= tries.faults if tries.outage else tries.common
-            tries.outage, tries.common = False, 0
+            tries.outage, tries.alone, tries.common = False, False, 0
         if len(self._failing) < MAX_FAILING:
             self._failing[tries.case_task] = fault
         many_failing = len(self._failing) >= SEVERAL and fault.kind != "no_answer"
@@ -135,7 +142,11 @@ class Retries:
         since = tries.since if fault.throttled else max(tries.since, self._answered_at)
         exhausted = now + max(wait, fault.wait or 0.0) - since > self.policy.patience
         if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
-            outage, loading = none_answered and many_failing, fault.kind == "loading"
+            outage, loading = none_answered and many_failing and not tries.alone, fault.kind == "loading"
+            if outage and self.answers and not (fault.throttled or loading) and await is_up():
+                tries.alone = True
+                self.counts[fault.kind] += 1
+                return 0.0
             tries.outage = outage or (none_answered and (fault.throttled or loading))
             over = exhausted or not (self.answers or loading)
             if none_answered and not outage and len(self._failing) >= MANY:

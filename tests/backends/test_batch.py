@@ -346,13 +346,22 @@ async def test_of_a_key_a_batch_may_hold_what_its_requests_hold(tmp_path: Path) 
         await backend.close()
 
 
+SHORT_OF_ONE = "its file has 5 readable answers, but 6 of its requests were answered"
+
+
+def damaged(content: bytes, damage: Callable[[bytes], bytes]) -> bytes:
+    """Return a file with its third line damaged."""
+    lines = content.splitlines()
+    return b"\n".join([*lines[:2], damage(lines[2]), *lines[3:], b""])
+
+
 SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a page": (
         lambda _: b"<html>\n<title>Sign in</title>\n</html>\n" * 5,
         "its file is a web page and not JSON (Sign in",
     ),
     "something else": (lambda _: b'{"detail": "gone"}', "its file is something that is not JSON"),
-    "nothing": (lambda _: b"", "its files have 0 lines, but 6 of its requests were answered"),
+    "nothing": (lambda _: b"", "its file has 0 readable answers, but 6 of its requests were answered"),
     "in the form of another vendor": (
         lambda content: content.replace(b'"body"', b'"candidates"'),
         "of its file has an unknown format",
@@ -365,10 +374,13 @@ SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda content: content.replace(b'"body": {', b'"body": "{}", "rest": {'),
         "of its file has an unknown format",
     ),
+    "with a damaged line": (lambda content: damaged(content, lambda line: line[:40]), SHORT_OF_ONE),
+    "with a line nested too deeply": (lambda content: damaged(content, lambda _: b"[" * 999), SHORT_OF_ONE),
+    "with a line of nobody": (lambda content: damaged(content, lambda line: b'{"custom_id": null}'), SHORT_OF_ONE),
     "cut off in a line": (lambda content: content[:-20], "its file is truncated in line 6"),
     "cut off between lines": (
         lambda content: b"".join(content.splitlines(keepends=True)[:2]),
-        "its files have 2 lines",
+        "its file has 2 readable answers",
     ),
 }
 

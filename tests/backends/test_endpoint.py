@@ -243,6 +243,15 @@ async def test_of_a_key_an_answer_may_hold_what_the_request_holds(key: str, sent
         await backend.close()
 
 
+@pytest.mark.parametrize("letter", "bnrtf")
+@pytest.mark.parametrize("rest", ["234567", "234567-and-so-on"])
+@pytest.mark.parametrize("echo", [str, lambda key: json.dumps(key)[1:-1], lambda key: json.dumps(json.dumps(key))])
+def test_a_key_with_a_backslash_is_masked(letter: str, rest: str, echo: Callable[[str], str]) -> None:
+    key = f"sk-a\\{letter}{rest}"
+    seen = Secrets(key).mask(f"the key is {echo(key)}.")
+    assert seen.startswith("the key is ") and "[key]" in seen and rest not in seen
+
+
 @pytest.mark.parametrize("part", ["<", "&", "\\", "%25", "&amp;", "\\u0", "&#0", KEY[:9], KEY[0] + "-" * 11])
 def test_no_text_takes_more_than_its_length(part: str) -> None:
     def seconds(count: int) -> float:
@@ -344,7 +353,10 @@ async def test_the_key_is_in_no_answer_and_no_error_wherever_it_is_echoed(
 
 
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
-async def test_the_key_is_in_no_error_of_the_list_of_models(echo: Callable[[str], str]) -> None:
+async def test_the_key_is_in_no_error_of_the_list_of_models(
+    echo: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmrank.backends.openai.GREETING_WAITS", (0.01,))
     listed = {"data": [{"id": f"m-{echo(KEY)}", "owned_by": "vllm"}]}
     for models in (Step(body=json.dumps(listed)), refused(503, echo(KEY)), refused(401, echo(KEY))):
         async with ScriptedServer(refused(401, echo(KEY)), models=models) as server:
@@ -806,9 +818,7 @@ async def test_any_list_of_models_is_read(models: Step) -> None:
         await backend.close()
 
 
-@pytest.mark.parametrize(
-    "models", [raw(b"220 smtp\r\n"), raw(), framed(b"{}", length=9), refused(502), refused(429), raw(then="reset")]
-)
+@pytest.mark.parametrize("models", [raw(b"220 smtp\r\n"), raw(), framed(b"{}", length=9), raw(then="reset")])
 async def test_a_list_of_models_that_does_not_come_is_no_endpoint(models: Step) -> None:
     async with ScriptedServer(models=models) as server:
         with pytest.raises(MissingError, match="no endpoint answers at"):

@@ -312,6 +312,19 @@ async def test_however_many_are_refused_an_endpoint_that_takes_others_goes_on() 
         assert server.calls == 20 + 3, "it is found out ever more rarely"
 
 
+async def test_a_test_request_shows_whether_others_are_answered() -> None:
+    request = replace(REQUEST, labels=("A", "B"), sampling=Sampling(max_tokens=7))
+    async with opened(good(), refused(500), refused(400), good()) as (server, backend):
+        answered = [await backend.answers_others(request) for _ in range(4)]
+        assert answered == [True, False, False, True] and backend.sent_beside == 4
+        texts = {body["messages"][-1]["content"] for body in server.seen}
+        assert len(texts) == 4 and all("A or B" in text for text in texts), "no two are the same to a cache"
+        assert server.seen[0]["logprobs"] and 7 in server.seen[0].values(), "they have the settings of the request"
+    async with opened(refused(401)) as (_, backend):
+        with pytest.raises(FatalBackendError, match="rejects the key"):
+            await backend.answers_others(request)
+
+
 async def test_a_refusal_that_quotes_the_prompt_teaches_nothing() -> None:
     def answer(body: Mapping[str, Any]) -> Step:
         blocked = 'Blocked: content "Bad Seed, The (1956)" is not permitted by policy'
@@ -462,10 +475,12 @@ async def test_one_completion_for_several_calls_is_told_of() -> None:
     body = {**completion("[1]"), "created": 1_767_268_820}
     fresh = [Step(body=json.dumps({**body, "id": f"own-{number}"})) for number in range(9)]
     async with opened(*fresh, Step(body=json.dumps(body)), said=said) as (_, backend):
-        for _ in range(14):
-            await backend.answer(REQUEST)
+        for number in range(14):
+            await backend.answer(replace(REQUEST, repeat=number))
         assert not said and backend.concessions["repeated"] == 4
-        await backend.answer(REQUEST)
+        for _ in range(9):
+            await backend.answer(replace(REQUEST, repeat=14))
+        assert backend.concessions["repeated"] == 5, "the same request may get the same completion"
     assert len(said) == 1 and "answered 5 calls with the completion of another call (the last: 1)" in said[0]
 
 
@@ -574,6 +589,52 @@ async def test_nobody_there() -> None:
     assert caught.value.exit_code == 3
 
 
+@pytest.mark.parametrize("step", [refused(429, headers={"Retry-After": "0"}), refused(503), refused(500, "overloaded")])
+async def test_an_endpoint_that_is_busy_for_a_while_is_waited_for(
+    step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmrank.backends.openai.GREETING_WAITS", (0.01,) * 4)
+    models = iter([step] * 4)
+
+    class Busy(ScriptedServer):
+        async def _models(self, request: web.Request) -> web.StreamResponse:
+            return await self._play(next(models, self.models), request)
+
+    async with Busy(*[step] * 4, good("A")) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        with Store(tmp_path / "store.sqlite") as store:
+            await backend.probe(store_first(backend, store), labels=True)
+        assert server.calls == 5
+        await backend.close()
+
+
+@pytest.mark.parametrize(
+    ("step", "end", "calls"),
+    [
+        (refused(429, "slow"), "answered 429: slow", 5),
+        (refused(503, "away"), "answered 503: away", 5),
+        (
+            refused(429, "slow", headers={"Retry-After": "90"}),
+            "answered 429: slow; it requests a wait of 1 min 30 s",
+            1,
+        ),
+    ],
+)
+async def test_an_endpoint_that_stays_busy_is_not_said_to_be_missing(
+    step: Step, end: str, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmrank.backends.openai.GREETING_WAITS", (0.01,) * 4)
+    async with opened(step) as (server, backend):
+        with Store(tmp_path / "store.sqlite") as store, pytest.raises(MissingError) as caught:
+            await backend.probe(store_first(backend, store), labels=True)
+        message = f"the endpoint is not ready: {server.base_url} {end}\n  hint: run the same command again later"
+        assert str(caught.value).startswith(message) and server.calls == calls
+        with pytest.raises(MissingError) as caught:
+            async with opened(models=step):
+                pass
+        assert end in str(caught.value) and "no endpoint answers" not in str(caught.value)
+
+
 async def test_a_wrong_key_is_told_on_opening() -> None:
     with pytest.raises(FatalBackendError, match="rejects the key") as caught:
         async with opened(refused(401, f"bad key {KEY}"), models=refused(401, f"bad key {KEY}")):
@@ -673,13 +734,22 @@ async def test_a_server_that_still_loads_its_model_is_waited_for(monkeypatch: py
         assert said == [f"waiting for the model to load: {server.base_url} answered 503: Loading model"]
 
 
-async def test_a_tokenizer_that_stays_away_is_told() -> None:
+async def test_a_tokenizer_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmrank.backends.openai.GREETING_WAITS", (0.01,) * 4)
     said: list[str] = []
     async with Tokenizing(models=VLLM) as server:
-        server.away = 2
+        server.away = 5
         backend = await open_openai(server.base_url, MODEL, api_key=KEY, say=said.append)
         assert said == [f"labels are matched by text: {server.base_url} answered 503: no message"]
         assert backend.capabilities == Capabilities(20)
+        await backend.close()
+
+
+async def test_a_call_to_the_tokenizer_that_fails_is_made_again() -> None:
+    async with Tokenizing(models=VLLM) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        server.away = 1
+        assert await backend.label_tokens(["A", "B", "C"]) == {"A": 65, "B": 66, "C": 67}
         await backend.close()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -248,6 +250,33 @@ def test_a_call_that_was_refused_goes_first() -> None:
     simulate(work())
 
 
+def test_where_callers_give_up_the_newest_goes_first() -> None:
+    async def work() -> None:
+        limit, order = Limit(1), list[int]()
+
+        async def wait(number: int) -> None:
+            slot = await limit.enter()
+            order.append(number)
+            limit.answered(slot)
+
+        slot = await limit.enter()
+        tasks = [asyncio.create_task(wait(number)) for number in range(4)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        await asyncio.sleep(0)
+        limit.answered(slot)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert order == [3, 2, 1]
+        slot = await limit.enter()
+        tasks = [asyncio.create_task(wait(number)) for number in range(2)]
+        await asyncio.sleep(0)
+        limit.answered(slot)
+        await asyncio.gather(*tasks)
+        assert order == [3, 2, 1, 0, 1], "once nobody waits, the oldest again"
+
+    simulate(work())
+
+
 def test_a_waiter_that_is_cancelled_takes_no_slot() -> None:
     async def work() -> None:
         limit = Limit(1)
@@ -289,6 +318,90 @@ def test_in_a_storm_the_allowed_rate_is_found(
     refused = sum(30 <= when < 120 for when in bucket.refused)
     assert accepted >= 0.9 * rate * 90
     assert refused <= 0.05 * (accepted + refused)
+
+
+BRIEF, SHORT, LONG = [(0.1, 2.0)], [(5.0, 8.0)], [(5.0, 35.0)]
+FLAPPING = [(5.0, 7.0), (7.2, 9.0), (9.1, 11.0), (12.0, 14.0)]
+
+
+@pytest.mark.parametrize(
+    ("outages", "rate", "latency"),
+    [
+        *((outages, rate, 0.05) for outages in (BRIEF, SHORT, LONG, FLAPPING) for rate in (None, 10.0)),
+        (LONG, 10.0, 2.0),
+    ],
+)
+def test_after_an_outage_calls_start_as_before(
+    outages: list[tuple[float, float]], rate: float | None, latency: float
+) -> None:
+    """A service, whose calls come one after the other, or ten a second, and have little time."""
+    back, deadline = outages[-1][1] + 30, 0.75 + 1.5 * latency
+
+    async def work() -> Counter[bool]:
+        limit, loop, draw, done = Limit(), asyncio.get_running_loop(), Random(0), Counter[bool]()
+
+        async def one() -> None:
+            begin, answered = loop.time(), False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(deadline):
+                    slot = await limit.enter()
+                    while any(start <= loop.time() < end for start, end in outages):
+                        if not limit.refused(slot, None):
+                            await asyncio.sleep(draw.uniform(0.25, 0.75))
+                        slot = await limit.enter(first=True)
+                    try:
+                        await asyncio.sleep(latency)
+                    except asyncio.CancelledError:
+                        limit.leave(slot)
+                        raise
+                    limit.answered(slot)
+                    answered = True
+            done[answered] += begin > back
+
+        async with asyncio.TaskGroup() as group:
+            while loop.time() < back + 20:
+                call = group.create_task(one())
+                await (call if rate is None else asyncio.sleep(1 / rate))
+        return done
+
+    done = simulate(work())
+    assert not done[False] and done[True] > (380 if rate is None else 195)
+
+
+@pytest.mark.parametrize("size", [1, None])
+def test_a_low_limit_of_an_endpoint_with_fast_answers_is_no_outage(size: int | None) -> None:
+    limit, bucket = Limit(size), Bucket(1, 1)
+    simulate(load(limit, bucket, 120, latency=0.01))
+    accepted, refused = (sum(when > 30 for when in moments) for moments in (bucket.accepted, bucket.refused))
+    assert accepted > 0.7 * 90 and refused < 0.1 * accepted
+
+
+def test_a_quota_for_each_minute_is_not_taken_for_refusals_by_chance() -> None:
+    taken, refused = Counter[int](), 0
+
+    async def work() -> None:
+        nonlocal refused
+        limit, loop = Limit(), asyncio.get_running_loop()
+
+        async def one() -> None:
+            nonlocal refused
+            slot = await limit.enter()
+            while taken[int(loop.time() // 60)] >= 10:
+                refused += 1
+                await asyncio.sleep(0.01)
+                if not limit.refused(slot, None):
+                    await asyncio.sleep(0.5)
+                slot = await limit.enter(first=True)
+            taken[int(loop.time() // 60)] += 1
+            await asyncio.sleep(1.0)
+            limit.answered(slot)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(100):
+                group.create_task(one())
+
+    simulate(work())
+    assert len(taken) <= 11 and refused < 10 * taken.total()
 
 
 def test_an_endpoint_that_takes_so_many_at_once_is_seldom_asked_for_more() -> None:
@@ -358,7 +471,7 @@ def test_the_pace_comes_back_stays_and_leaves() -> None:
         for _ in range(calls):
             pace.begins(now)
         assert [pace.refuses(TRIAL + number) for number in range(refused)][-1]
-        pace.cut()
+        pace.cut(0, 1)
 
     refused_among(100, FEW + 1, now=0.0)
     ceiling = 100.0 - FEW - 1
@@ -387,7 +500,7 @@ def test_a_trial_without_refusals_ends_the_belief_in_chance() -> None:
         refusals = 1
         while not pace.refuses(2 * TRIAL + refusals):
             refusals += 1
-        pace.cut()
+        pace.cut(0, 1)
         pace.count_from(0)
         return refusals + trial
 

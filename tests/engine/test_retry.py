@@ -37,13 +37,25 @@ from .simulated import simulate
 DOWN = TransientError("no connection", kind="connection")
 
 
+async def never_up() -> bool:
+    return False
+
+
 @dataclass
 class Endpoint(BaseBackend):
     """Answers in a second, unless `fault` says what goes wrong with this user's call at this moment."""
 
     fault: Callable[[str, float], TransientError | None]
+    up: Callable[[float], bool] = lambda _: False
+    """Whether it answers a test request at this moment."""
     asked: Counter[str] = field(default_factory=Counter[str])
+    tests: int = 0
     identity = {"kind": "simulated"}  # noqa: RUF012
+
+    async def answers_others(self, request: Request) -> bool:
+        self.tests += 1
+        await asyncio.sleep(0.1)
+        return self.up(asyncio.get_running_loop().time())
 
     async def answer(self, request: Request) -> Response:
         text = request.messages[0].content
@@ -138,11 +150,39 @@ def test_a_bad_last_case_ends(store: Store) -> None:
 @pytest.mark.parametrize("kind", ["connection", "5xx", "429", "busy", "loading"])
 def test_a_bad_quarter_of_an_hour_costs_no_case(store: Store, kind: str) -> None:
     fault = TransientError("down", kind=kind)
-    ended = run(store, Endpoint(lambda _, now: fault if 20 <= now < 920 else None), 400)
+    endpoint = Endpoint(lambda _, now: fault if 20 <= now < 920 else None, up=lambda now: not 20 <= now < 920)
+    ended = run(store, endpoint, 400)
     assert (ended.failed, ended.ok, ended.error) == (set(), 400, None)
     assert 920 <= ended.seconds < 1100
     assert ended.most_under_way <= 4 + 4 + 8, "few Cases are begun meanwhile"
     assert len(ended.said) == 1 and "no call is answered" in ended.said[0]
+
+
+@pytest.mark.parametrize("kind", ["5xx", "unreadable", "timeout"])
+def test_bad_cases_are_given_up_when_the_others_are_answered(store: Store, kind: str) -> None:
+    """Ten of 60 fail at every call, and soon no other call is left that could be answered."""
+    fault = TransientError("broken", kind=kind)
+    endpoint = Endpoint(lambda user, _: fault if user.endswith("5") or user == "u59" else None, up=lambda _: True)
+    ended = run(store, endpoint, 60, concurrency=8)
+    assert (len(ended.failed), ended.ok, ended.error, ended.said) == (7, 53, None, [])
+    assert max(endpoint.asked.values()) <= 9 and ended.seconds < 90
+
+
+def test_bad_cases_that_meet_an_outage_are_given_up_after_it(store: Store) -> None:
+    def fault(user: str, now: float) -> TransientError | None:
+        return DOWN if 5 <= now < 1205 or int(user[1:]) >= 32 else None
+
+    endpoint = Endpoint(fault, up=lambda now: not 5 <= now < 1205)
+    ended = run(store, endpoint, 40, concurrency=8)
+    assert (len(ended.failed), ended.ok, ended.error) == (8, 32, None)
+    assert 1205 < ended.seconds < 1400 and endpoint.tests < 60, "two tests a minute"
+    assert len(ended.said) == 1 and "no call is answered" in ended.said[0]
+
+
+def test_an_endpoint_that_answers_only_tests_ends_the_run(store: Store) -> None:
+    endpoint = Endpoint(lambda _, now: DOWN if now >= 20 else None, up=lambda _: True)
+    ended = run(store, endpoint, 100_000, concurrency=8)
+    assert ended.error is not None and "100 Cases in a row got no readable answer" in str(ended.error)
 
 
 def test_the_faults_of_an_outage_do_not_count_once_it_is_over(store: Store) -> None:
@@ -326,6 +366,21 @@ def test_the_wait_asked_for_is_kept(store: Store) -> None:
     assert ended.said == ["the endpoint requests a wait of 17 s (busy)"]
 
 
+def test_a_long_wait_after_a_refusal_is_reported_before_it(store: Store) -> None:
+    said: list[str] = []
+
+    async def work() -> None:
+        too_many = TransientError("too many", kind="429", wait=15.0)
+        caller = Caller(Endpoint(lambda _, now: too_many if now < 10 else None), store, say=said.append)
+        asked = asyncio.create_task(caller.ask([Request((Message("user", "u0"),))]))
+        await asyncio.sleep(1)
+        assert said == ["the endpoint requests a wait of 15 s (too many)"]
+        await asked
+        assert 15 <= asyncio.get_running_loop().time() < 18 and len(said) == 1
+
+    simulate(work())
+
+
 def test_an_outage_keeps_no_trace_of_most_of_the_cases_that_it_meets() -> None:
     class Asker:
         """A Case that is given up after its first fault, as in a service."""
@@ -336,7 +391,7 @@ def test_an_outage_keeps_no_trace_of_most_of_the_cases_that_it_meets() -> None:
         for _ in range(callers):
             asker = Asker()
             met.append(weakref.ref(asker))
-            retries.wait(Tries(asker, retries.clock.now(), 0), DOWN)
+            await retries.wait(Tries(asker, retries.clock.now(), 0), DOWN, never_up)
         del asker
         return sum(one() is not None for one in met)
 

@@ -188,7 +188,7 @@ TITLES = (
     st.tuples(WORDS.filter(str.isalnum), st.lists(WORDS, min_size=1, max_size=6))
     .map(lambda words: " ".join((words[0], *words[1])))
     .filter(lambda title: not {*NAMES}.isdisjoint(title.split()))  # `The The` and `2 - The` may be one title
-    .filter(lambda title: not title.endswith(":"))  # such a line may introduce the next
+    .filter(lambda title: not title.endswith((":", "*")))  # may introduce the next line; may be a rating
 )
 SHOWN = st.lists(st.sampled_from(NASTY) | TITLES, min_size=1, max_size=12, unique_by=lambda one: parse_title(one).name)
 

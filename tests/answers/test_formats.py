@@ -188,7 +188,6 @@ TITLES = (
     st.tuples(WORDS.filter(str.isalnum), st.lists(WORDS, min_size=1, max_size=6))
     .map(lambda words: " ".join((words[0], *words[1])))
     .filter(lambda title: not {*NAMES}.isdisjoint(title.split()))  # `The The` and `2 - The` may be one title
-    .filter(lambda title: not title.endswith((":", "*")))  # may introduce the next line; may be a rating
 )
 SHOWN = st.lists(st.sampled_from(NASTY) | TITLES, min_size=1, max_size=12, unique_by=lambda one: parse_title(one).name)
 
@@ -208,6 +207,15 @@ def test_titles_as_rendered_are_read_back(titles: list[str], shuffle: random.Ran
     answer = answer_format("json" if dressing == "json" else "titles").read(Response(text), shown)
     assert answer.ranked == tuple(item.item_id for item in order), text
     assert answer.outcome is Outcome.OK
+
+
+@pytest.mark.parametrize(
+    "titles", [("Love :", "Star *"), ("Star *", "Love :"), ("Love ? . *",), ("Love ? . *", "Star")]
+)
+def test_an_asterisk_that_ends_a_title_is_no_rating(titles: tuple[str, ...]) -> None:
+    shown = Question(tuple(Item(title, title) for title in titles))
+    answer = answer_format("titles").read(Response("\n".join(titles)), shown)
+    assert (answer.ranked, answer.outcome) == (titles, Outcome.OK)
 
 
 @settings(max_examples=100, deadline=None)

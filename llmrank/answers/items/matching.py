@@ -37,7 +37,7 @@ from llmrank.answers.items.title import (
     parse_title,
     without_article,
 )
-from llmrank.answers.text.normalise import caseless, folded, without_tags
+from llmrank.answers.text.normalise import caseless, folded, starred, without_tags
 from llmrank.types import Item
 
 Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy"]
@@ -114,23 +114,23 @@ class TitleIndex:
 
     def __init__(self, items: tuple[Item, ...]) -> None:
         self._items = items
-        self._exact = _positions((_spaced(folded(item.title)), at) for at, item in enumerate(items))
+        self._exact = _positions((_as_read(_spaced(folded(item.title))), at) for at, item in enumerate(items))
         self._item_ids = {item.item_id: at for at, item in enumerate(items) if _is_unmistakable_id(item.item_id)}
         self.longest = max((len(item.title) for item in items), default=0) * 5 // 4 + 40
 
     def exact(self, text: str) -> Match | None:
         """Return the items with exactly this title, ignoring surrounding whitespace."""
-        positions = self._exact.get(_spaced(text))
+        positions = self._exact.get(_as_read(_spaced(text)))
         return Match(positions, "exact") if positions else None
 
     def namesakes(self, at: int) -> tuple[int, ...]:
         """Return the items with the same title as this one, itself included."""
-        return self._exact[_spaced(folded(self._items[at].title))]
+        return self._exact[_as_read(_spaced(folded(self._items[at].title)))]
 
     def find(self, text: str) -> Match | None:
         """Return the exact or normalised match of a text that is expected to be one title, None if there is none."""
         text = _spaced(text)
-        if positions := self._exact.get(text):
+        if positions := self._exact.get(_as_read(text)):
             return Match(positions, "exact")
         if not text or len(text) > self.longest:
             return self._find_described(text)
@@ -726,6 +726,11 @@ def _positions(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
 
 def _spaced(text: str) -> str:
     return " ".join(text.split())
+
+
+def _as_read(title: str) -> str:
+    """Return a title as it stands in a normalised answer, where an asterisk at the end has become a star."""
+    return starred(title) if title.endswith("*") else title
 
 
 def _is_unmistakable_id(item_id: str) -> bool:

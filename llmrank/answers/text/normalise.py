@@ -312,6 +312,11 @@ def _with_verdicts(text: str) -> str:
     return _TICK.sub(": yes", _CROSS.sub(": no", text))
 
 
+def starred(text: str) -> str:
+    """Return a text with asterisks at the end of a line as stars: `Heat ***` is `Heat ★★★`."""
+    return _ASTERISKS.sub(lambda one: f"{one[1]} {'★' * len(one[2])}", text)
+
+
 _ASTERISKS = re.compile(r"^([^*\n]{2,200}[^*\s]) (\*{1,5})$", re.MULTILINE)
 _ARROW_BEHIND = caseless(
     r" (?:←|<-|⬅) (?=(?:the |my )?(?:best|worst|most|least|top|highest|lowest)\b[^\n]{0,30}(?:\n|\Z))"
@@ -566,7 +571,7 @@ _STEPS: _Steps = (
     (" None", partial(_NONE.sub, "")),
     ("", _with_verdicts),
     ("", _without_struck),
-    (" *", lambda text: _ASTERISKS.sub(lambda one: f"{one[1]} {'★' * len(one[2])}", text)),
+    (" *", starred),
     ("", lambda text: _ARROW_BEHIND.sub(" - ", text) if "←" in text or "<-" in text or "⬅" in text else text),
     ("\n ", partial(_COMMENTED_OUT.sub, "")),
     ("", partial(_after_prefix, _ROLE)),

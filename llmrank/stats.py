@@ -152,10 +152,9 @@ def paired_difference(
 
     `most` is the largest possible difference. If it is finite, a user is added at `most` and one at its opposite before
     the interval is computed. Bonett and Price (2012, Journal of Educational and Behavioral Statistics 37) do so for
-    paired proportions. Two methods often differ for few users, and a plain t interval is then too narrow: if a method
-    is right for one more user in twenty, it covers the truth in 87% of samples of 40 users, this one in 99%
-    (`tests/benchmarks/coverage.py` has more). If 15 users or more differ, they show how large differences are, and the
-    largest of a user takes the place of `most`. The interval may include 0 where p is slightly below .05.
+    paired proportions. Two methods often differ for few users, and a plain t interval is then too narrow
+    (`tests/benchmarks/coverage.py`). If 15 users or more differ, they show how large differences are, and the largest
+    of a user takes the place of `most`. The interval may include 0 where p is slightly below .05.
 
     If both methods were equally good, the sign of each user's difference would be a coin toss (Fisher). Smucker, Allan
     and Carterette (CIKM 2007) compare the usual tests on retrieval runs: the randomisation test assumes no distribution

@@ -6,7 +6,6 @@
    see `Pace`). Limiting the size alone would not suffice: one call at a time, each taking 10 ms, is 100 per second.
 3. *Retry-After* delays only the call that received it. If refusals are widespread (more than three in a row without an
    answer between them), all calls wait that long; without a Retry-After they pause for 0.5 to 30 s.
-
 4. *The order* is that of arrival, after the calls that were refused. Where callers give up while they wait, as in a
    service with a deadline, it is the reverse until nobody waits: the oldest would be answered too late.
 

@@ -43,14 +43,14 @@ class Pace:
 
     def __init__(self) -> None:
         self.since = 0
-        """Index of the first call after the last cut."""
+        """Index of the first call that is counted."""
         self.ceiling = inf
         self.held = 0.0
         """Seconds during which calls came as fast as the pace allowed."""
         self._back = BACK
         """Seconds of `held` until the pace is back at the ceiling."""
         self._calls = self._refused = 0
-        """The latest calls since the last cut, and how many of them were refused."""
+        """The latest calls that are counted, and how many of them were refused."""
         self._tried = self._tried_refused = 0
         """The calls of this trial, and how many of them were refused."""
         self._share_before = 0.0
@@ -141,6 +141,7 @@ class Pace:
         self._share_before = self._tried_refused / self._tried if by_chance else 0.0
 
     def _move(self, ceiling: float) -> None:
+        """Restart below this ceiling, and come back to it in the time of a trial."""
         self.ceiling, self.held, self._back = ceiling, 0.0, max(BACK, TRIAL / ceiling)
 
     def count_from(self, number: int) -> None:

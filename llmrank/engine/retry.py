@@ -75,9 +75,8 @@ class Retries:
        minute until one is answered, for at most `patience`. So an endpoint that is down for ten minutes in the second
        night costs ten minutes, not the thousands of Cases that could have failed meanwhile. If an endpoint that
        answered before answers a short test request now, there is no outage, and the call gets one last attempt. Model
-       output that is not an
-       answer is not an outage, because each attempt may be billed: it counts, and a hundred such Cases in a row end the
-       run.
+       output that is not an answer is not an outage, because each attempt may be billed: it counts, and a hundred such
+       Cases in a row end the run.
     5. *The end.* The run stops with one error when several Cases are failing and either the patience is exhausted, no
        call was ever answered (unless the model is loading), or the endpoint requests a wait longer than that. All
        answers are stored; the same command continues.
@@ -115,7 +114,8 @@ class Retries:
         """Return the seconds to wait before the retry, in addition to any pause that the endpoint imposes on all calls;
         None if the call is given up. Raises FatalBackendError if the endpoint is given up.
 
-        `is_up` tests whether the endpoint answers others."""
+        `is_up` tests whether the endpoint answers others.
+        """
         none_answered = self.answers == tries.answers
         tries.answers = self.answers
         if not none_answered:

@@ -149,9 +149,10 @@ class Session(Closable):
             self._say(
                 "OPENAI_BASE_URL is ignored: the model runs in this process. Use --backend openai for the endpoint"
             )
-        asked = None if backend is None else OwnBackend(backend)
         if backend is None:
-            backend = self.loop.run(open_backend(backend_settings(model), say=self._say))
+            asked = backend = self.loop.run(open_backend(backend_settings(model), say=self._say))
+        else:
+            asked = OwnBackend(backend)
         self.backend = backend
         self._open_things.callback(lambda: self._abandoned or self.loop.run(self.backend.close()))
         tariff = prices and prices.tariff(backend.identity.get("model", model.model))
@@ -165,7 +166,7 @@ class Session(Closable):
                 pending = count_of(waiting, "request is", "requests are")
                 self._say(f"{pending} pending in a batch: use --batch, or llmrank sends them again without it")
         concurrency = model.concurrency or CONCURRENCY.get("batch" if model.batch else kind.partition(":")[0])
-        self.caller = Caller(Metered(asked or backend, self.budget), store, concurrency, say=self._say)
+        self.caller = Caller(Metered(asked, self.budget), store, concurrency, say=self._say)
 
     @classmethod
     def without_model(cls, *, say: Say = silent) -> Session:

@@ -10,7 +10,7 @@ import pytest
 
 import llmrank as lr
 from llmrank.data.external_formats import convert_file
-from llmrank.progress import Reporter
+from tests.evaluation.listening import Listening
 
 PROPOSED = pd.DataFrame(
     {
@@ -26,16 +26,8 @@ PAST = pd.DataFrame({"user_id": [1, 1], "item_id": [13, 11], "timestamp": pd.to_
 NEXT = pd.DataFrame({"user_id": [1, 1], "request": ["a", "b"], "item_id": [10, 12]})
 
 
-class Told(Reporter):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def message(self, line: str) -> None:
-        self.lines.append(line)
-
-
 def test_a_frame_of_requests_becomes_cases() -> None:
-    told = Told()
+    told = Listening()
     shuffled = PROPOSED.sort_values("score")  # its index is no longer a range
     table = lr.convert(shuffled, items=ITEMS, histories=PAST, relevant=NEXT, columns={"case": "request"}, progress=told)
     cases = lr.load_cases(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -21,32 +21,11 @@ from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings
 from llmrank.report import page
 from llmrank.types import BaseRanker, Needs, Ranker, Ranking, RankingSteps, Request, Response
 from tests.cli.command import run as run_command
+from tests.evaluation.listening import Listening
 from tests.evaluation.serving import cases, serving
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
 
 ANSWER = good("[2] > [1] > [3] > [4] > [5]")
-
-
-class Listening:
-    """A Reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.outcomes: list[str] = []
-        self.begun: list[tuple[int, int]] = []
-        self.ended = 0
-
-    def message(self, line: str) -> None:
-        self.lines.append(line)
-
-    def begin(self, total: int, done: int, spent: Callable[[], str]) -> None:
-        self.begun.append((total, done))
-
-    def advance(self, outcome: str) -> None:
-        self.outcomes.append(outcome)
-
-    def end(self) -> None:
-        self.ended += 1
 
 
 def evaluate(folder: Path, server: ScriptedServer, **more: Any) -> lr.Run:

@@ -13,7 +13,7 @@ import pytest
 
 import llmrank as lr
 from llmrank.errors import InputError
-from llmrank.progress import Reporter
+from tests.evaluation.listening import Listening
 from tests.scripted_server import MODEL, ScriptedServer, Step, completion
 
 ROWS: list[dict[str, Any]] = [
@@ -109,22 +109,17 @@ def test_a_rating_row_needs_a_method_that_rates(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
 def test_columns_that_are_replaced_are_named(suffix: str, tmp_path: Path) -> None:
-    path, said = tmp_path / f"in{suffix}", list[str]()
-
-    class Notes(Reporter):
-        def message(self, line: str) -> None:
-            said.append(line)
-
+    path, listening = tmp_path / f"in{suffix}", Listening()
     frame = pandas.DataFrame([{**row, "outcome": "bought"} for row in ROWS])
     if suffix == ".parquet":
         frame.to_parquet(path)
     else:
         frame.to_json(path, orient="records", lines=True)
-    ranked(path, tmp_path / f"out{suffix}", progress=Notes())
-    assert any("Replacing the column outcome of the input" in text for text in said)
-    said.clear()
-    ranked(tmp_path / f"out{suffix}", tmp_path / f"again{suffix}", progress=Notes())
-    assert not any("replaced" in text for text in said)
+    ranked(path, tmp_path / f"out{suffix}", progress=listening)
+    assert any("Replacing the column outcome of the input" in text for text in listening.lines)
+    listening.lines.clear()
+    ranked(tmp_path / f"out{suffix}", tmp_path / f"again{suffix}", progress=listening)
+    assert not any("replaced" in text for text in listening.lines)
 
 
 def test_what_the_hint_says_about_an_existing_output_can_be_done(tmp_path: Path) -> None:

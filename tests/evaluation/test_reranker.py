@@ -25,8 +25,8 @@ import pytest
 import llmrank as lr
 from llmrank.errors import InputError
 from llmrank.evaluation.reranker import as_event
-from llmrank.progress import Reporter
 from llmrank.types import BaseRanker, Outcome, RankingSteps
+from tests.evaluation.listening import Listening
 from tests.evaluation.serving import serving
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
 
@@ -47,19 +47,11 @@ def test_titles_alone_are_enough() -> None:
         assert ranking.order == tuple(reversed(FILMS)) and ranking.outcome is lr.Outcome.OK
 
 
-class Saying(Reporter):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def message(self, line: str) -> None:
-        self.lines.append(line)
-
-
 def test_it_reports_what_it_finds_when_it_opens() -> None:
-    saying = Saying()
+    listening = Listening()
     with serving(ScriptedServer(answer=backwards)) as server:
-        lr.Reranker("rankgpt", model="another", base_url=server.base_url, progress=saying).close()
-    assert saying.lines == [f"the endpoint lists {MODEL}, but another is requested"]
+        lr.Reranker("rankgpt", model="another", base_url=server.base_url, progress=listening).close()
+    assert listening.lines == [f"the endpoint lists {MODEL}, but another is requested"]
 
 
 def test_one_that_nobody_closes_is_closed_when_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,19 @@ def test_options_reach_their_methods():
         ("listwise", {"first_top": 5}, "first_top", "add --first"),
         ("listwise", {"combine": "kemeny"}, "combine", "add --repeats"),
         ("first_token", {"fuse": 1.0, "fuse_users": 9}, "fuse_users", "add --fuse validation"),
+    ],
+)
+def test_an_option_that_does_nothing_is_refused(name, options, option, hint):
+    with pytest.raises(
+        InputError, match=f"field '{option}': {name} .*(does not use this option|has no effect)"
+    ) as raised:
+        make_ranker(name, **options)
+    assert hint in str(raised.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "option", "hint"),
+    [
         ("listwise", {"prompt": "rankgpt", "top": 3}, "top", "such as palr"),
         ("setwise", {"top": 3}, "top", "such as palr"),
         ("tournament", {"top": 3}, "top", "choose another --ranker"),
@@ -71,8 +84,8 @@ def test_options_reach_their_methods():
         ("listwise", {"first": "bm25", "first_prompt": "setwise"}, "first_prompt", "add --first"),
     ],
 )
-def test_an_option_that_does_nothing_is_refused(name, options, option, hint):
-    with pytest.raises(InputError, match=f"field '{option}': .*(does not use this option|has no effect)") as raised:
+def test_a_setting_that_changes_nothing_in_the_prompt_is_refused(name, options, option, hint):
+    with pytest.raises(InputError, match=f"field '{option}': .*has no effect") as raised:
         make_ranker(name, **options)
     assert hint in str(raised.value.hint)
 

@@ -58,9 +58,11 @@ def module_of(extra: str, name: str) -> Any:  # noqa: ANN401 - a module
 _OPTION = re.compile(
     r"(?P<command>\b(?:llmrank|pip|gunicorn|jq|iconv|ulimit)\b[^,;)`]*)"
     r"|--column (?P<role>\w+)=(?P<column>[\w-]+)"
-    r"|(?<![\w-])--?(?P<name>(?<=--)[a-z][a-z-]+|[a-z]\b)(?: (?P<value>\d[\d.]*\b|[A-Z_]+\b|https?://[^\s,;)]+))?"
+    r"|(?<![\w-])--?(?P<name>(?<=--)[a-z][a-z-]+|[a-z]\b)"
+    r"(?: (?P<value>\d[\d.]*\b|[A-Z_]+\b|https?://[^\s,;)]+)| (?P<word>[a-z]+(?:_[a-z]+)*)(?=[,;)]|: | or |$))?"
 )
-"""A command; a named column; or an option, with its value if that is a number, a placeholder or an address."""
+"""A command; a named column; or an option, with its value if that is a number, a placeholder or an address, or a word
+that ends a clause."""
 _HINT = re.compile(r"^  hint: .*", re.MULTILINE)
 _IN_PYTHON = {
     "force": "overwrite=True",
@@ -85,7 +87,8 @@ def in_python(hint: str) -> str:
         if found["role"]:
             return f"columns={{{found['role']!r}: {found['column']!r}}}"
         name = _IN_PYTHON.get(found["name"], found["name"].replace("-", "_"))
-        return name if found["value"] is None else f"{name}={found['value']}"
+        value = found["value"] or (found["word"] and repr(found["word"]))
+        return f"{name}={value}" if value else name
 
     return _OPTION.sub(rename, hint)
 

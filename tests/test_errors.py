@@ -83,9 +83,13 @@ def test_an_error_comes_whole_out_of_another_process(error: LlmrankError) -> Non
 @pytest.mark.parametrize(
     ("hint", "said"),
     [
-        ("use --ids letters, or show fewer (-k 20)", "use ids letters, or show fewer (k=20)"),
+        ("use --ids letters, or show fewer (-k 20)", "use ids='letters', or show fewer (k=20)"),
         ("name another, or overwrite it with --force", "name another, or overwrite it with overwrite=True"),
         ("use the --split and --k-core of the training", "use the split and k_core of the training"),
+        (
+            "keep it with --store in a folder, or use --order shuffled",
+            "keep it with store in a folder, or use order='shuffled'",
+        ),
         ("name it: --column user=uid", "name it: columns={'user': 'uid'}"),
         ("use --base-url http://localhost:11434/v1; see --help", "use base_url=http://localhost:11434/v1; see help"),
         ("`llmrank store import --from x`, or --store", "`llmrank store import --from x`, or store"),

@@ -98,6 +98,6 @@ def _manifest(run: Path) -> dict[str, Any]:
         manifest["settings"].keys()
         _ = [run / name for name in manifest.get("stores", [])]  # raises TypeError unless all are names
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        hint = "name a Store file, or a folder that --out named"
+        hint = "name a Store file, or the folder of a Run (see --out)"
         raise InputError("this folder is not a Run", path=run, hint=hint) from error
     return manifest

@@ -41,7 +41,7 @@ class Ease(RecallModel):
             raise InputError(
                 f"EASE inverts a dense items x items matrix: {items:,} items need {3 * 8 * items**2 / 1e9:,.0f} GB, "
                 f"and the maximum is {MOST_ITEMS:,} items",
-                hint="use --model itemknn, whose memory grows with items x neighbours, or keep fewer items (k-core)",
+                hint="use itemknn, whose memory grows with items x neighbours, or keep fewer items (--k-core)",
             )
         known = preferences(split)
         weights = self.weights(known.matrix)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -302,57 +302,20 @@ def _proposed(table: Table, names: Mapping[str, str], items: ItemRows | None, le
     """Return the columns and the valid rows. Raises InputError: rows are invalid (unless they may be skipped)."""
     data = table.data
     users, item = trimmed_ids(table.ids(names["user"])), trimmed_ids(table.ids(names["item"]))
-    title = _trimmed(table.texts(names["title"])) if "title" in names else None
-    attributes = {name: whole(data[name]) for name in data.column_names if name not in names.values()}
-    unknown, add = np.zeros(len(data), bool), "add it there, or remove the row"
-    if items is not None:
-        twice = len(items.item_id) - len(pc.unique(items.item_id))
-        left_out["rows of the items table that repeat an id (the first counts)"] += twice
-        ids = trimmed_ids(items.item_id)
-        places = pc.index_in(item, value_set=ids)
-        known = _trimmed(items.title).take(places).fill_null("")
-        title = known if title is None else pc.if_else(pc.equal(title, ""), known, title)
-        unknown = np.array(places.is_null()) & np.array(pc.equal(title, ""))
-        if pc.any(pc.is_in(pc.utf8_ltrim(item.filter(pa.array(unknown)), "0"), value_set=ids)).as_py():
-            add = "the items table has lost leading zeros of ids: read its ids as text (pandas: dtype=str)"
-        attributes |= {
-            name: _attribute(column, places)
-            for name, column in items.attributes.items()
-            if name not in data.column_names
-        }
-    if title is None:
-        hint = "name a table with ids and titles (--items), or the title column: --column title=NAME"
-        raise InputError("the table has no titles", path=table.path, line=1, hint=hint)
+    title, attributes, unknown = _titled(table, names, items, item, left_out)
     score = table.numbers(names["score"], "score") if "score" in names else None
     rank = table.numbers(names["rank"], "rank") if "rank" in names else np.zeros(len(data))
     if attributes and "score" not in names and "rank" not in names:
         left_out[_AS_THEY_STAND] += len(data)
-    best_first = np.lexsort((np.arange(len(data)), rank, *([] if score is None else [-score])))
     keys = case_keys(users, table.ids(names["case"])) if "case" in names else users
     encoded = keys.dictionary_encode()
     owner = np.where(np.array(pc.equal(keys, "")), -1, encoded.indices.to_numpy().astype(np.int64))
-    no_user = np.array(pc.equal(users, ""))
-    no_item = np.array(pc.equal(item, ""))
-    no_title = np.array(pc.equal(title, "")) & ~unknown & ~no_item
-    where = names.get("title", "title")
-    nameless = len(pc.unique(item.filter(pa.array(no_title))))
-    give = "give every item a title: the model reads it" + (f" ({nameless} items have none)" if nameless > 1 else "")
-    faults = [
-        (
-            no_user,
-            names["user"],
-            "the user is missing",
-            MISSING_USER if "case" in names else "fill it in, or remove the row",
-        ),
-        ((owner < 0) & ~no_user, names.get("case", ""), "the case is missing", "fill it in, or remove the row"),
-        (no_item, names["item"], "the item is missing", "fill it in, or remove the row"),
-        (unknown & ~no_item, names["item"], "{item} is not in the items table", add),
-        (no_title, where, "{item} has no title", give),
-    ]
+    faults = _missing(names, users, owner, item, title, unknown)
     if score is not None:
         hint = "score every row, or remove the column"
-        faults.append((~np.isfinite(score), names["score"], "{item} has no finite score", hint))
-    good = best_first[~np.any([mask for mask, *_ in faults], axis=0)[best_first]]
+        faults.append(_Fault(~np.isfinite(score), names["score"], "{item} has no finite score", hint))
+    best_first = np.lexsort((np.arange(len(data)), rank, *([] if score is None else [-score])))
+    good = best_first[~np.any([fault.rows for fault in faults], axis=0)[best_first]]
     code = item.dictionary_encode().indices.to_numpy().astype(np.int64)
     kept = np.sort(np.unique(owner[good] * (code.max(initial=0) + 1) + code[good], return_index=True)[1])
     repeated = np.isin(np.arange(len(data)), np.delete(good, kept))
@@ -361,10 +324,10 @@ def _proposed(table: Table, names: Mapping[str, str], items: ItemRows | None, le
     else:
         several = "" if "case" in names else "; if a user has several lists, name the column that separates them"
         hint = "keep it once (--drop-duplicates)" + (several and f"{several}: --column case=NAME")
-        faults.append((repeated, names["item"], "{item} is a duplicate candidate", hint))
+        faults.append(_Fault(repeated, names["item"], "{item} is a duplicate candidate", hint))
     if left_out.skip_bad_rows:
-        for mask, _, problem, _ in faults:
-            left_out[f"rows skipped because {problem.format(item='the item')}"] += int(mask.sum())
+        for fault in faults:
+            left_out[f"rows skipped because {fault.problem.format(item='the item')}"] += int(fault.rows.sum())
     else:
         _refuse(table, users, item, faults)
     good = good[kept]
@@ -377,15 +340,75 @@ def _proposed(table: Table, names: Mapping[str, str], items: ItemRows | None, le
     return _Proposed(encoded.dictionary, owner, item, fields, good[np.argsort(owner[good], kind="stable")])
 
 
-def _refuse(table: Table, users: Arrow, item: Arrow, faults: list[tuple[NDArray[np.bool_], str, str, str]]) -> None:
+class _Fault(NamedTuple):
+    """A fault of some rows of a table."""
+
+    rows: NDArray[np.bool_]
+    column: str
+    problem: str
+    """May name the item as `{item}`."""
+    hint: str
+
+
+def _titled(
+    table: Table, names: Mapping[str, str], items: ItemRows | None, item: Arrow, left_out: LeftOut
+) -> tuple[Arrow, dict[str, Arrow], _Fault]:
+    """Return the title of each row, its attributes, and the rows whose item has no title and is not in `items`.
+
+    Raises InputError: neither the table nor `items` has titles.
+    """
+    data = table.data
+    title = _trimmed(table.texts(names["title"])) if "title" in names else None
+    attributes = {name: whole(data[name]) for name in data.column_names if name not in names.values()}
+    unknown, hint = np.zeros(len(data), bool), "add it there, or remove the row"
+    if items is not None:
+        twice = len(items.item_id) - len(pc.unique(items.item_id))
+        left_out["rows of the items table that repeat an id (the first counts)"] += twice
+        ids = trimmed_ids(items.item_id)
+        places = pc.index_in(item, value_set=ids)
+        known = _trimmed(items.title).take(places).fill_null("")
+        title = known if title is None else pc.if_else(pc.equal(title, ""), known, title)
+        unknown = np.array(places.is_null()) & np.array(pc.equal(title, ""))
+        if pc.any(pc.is_in(pc.utf8_ltrim(item.filter(pa.array(unknown)), "0"), value_set=ids)).as_py():
+            hint = "the items table has lost leading zeros of ids: read its ids as text (pandas: dtype=str)"
+        attributes |= {
+            name: _attribute(column, places)
+            for name, column in items.attributes.items()
+            if name not in data.column_names
+        }
+    if title is None:
+        needed = "name a table with ids and titles (--items), or the title column: --column title=NAME"
+        raise InputError("the table has no titles", path=table.path, line=1, hint=needed)
+    return title, attributes, _Fault(unknown, names["item"], "{item} is not in the items table", hint)
+
+
+def _missing(
+    names: Mapping[str, str], users: Arrow, owner: NDArray[np.int64], item: Arrow, title: Arrow, unknown: _Fault
+) -> list[_Fault]:
+    """Return which rows lack a user, a case, an item or a title."""
+    fill = "fill it in, or remove the row"
+    no_user, no_item = np.array(pc.equal(users, "")), np.array(pc.equal(item, ""))
+    no_title = np.array(pc.equal(title, "")) & ~unknown.rows & ~no_item
+    nameless = len(pc.unique(item.filter(pa.array(no_title))))
+    give = "give every item a title: the model reads it" + (f" ({nameless} items have none)" if nameless > 1 else "")
+    return [
+        _Fault(no_user, names["user"], "the user is missing", MISSING_USER if "case" in names else fill),
+        _Fault((owner < 0) & ~no_user, names.get("case", ""), "the case is missing", fill),
+        _Fault(no_item, names["item"], "the item is missing", fill),
+        unknown._replace(rows=unknown.rows & ~no_item),
+        _Fault(no_title, names.get("title", "title"), "{item} has no title", give),
+    ]
+
+
+def _refuse(table: Table, users: Arrow, item: Arrow, faults: Sequence[_Fault]) -> None:
     """Raise the InputError for the invalid rows of a table, with the first error of each row."""
     found: list[InputError] = []
-    which = np.array([mask for mask, *_ in faults])
+    which = np.array([fault.rows for fault in faults])
     bad = np.flatnonzero(which.any(axis=0))
     for row in bad[:FAULTS_SHOWN].tolist():
-        _, column, problem, hint = faults[int(which[:, row].argmax())]
-        problem = problem.format(item=f"item {item[row].as_py()!r}")
-        found.append(table.fault(problem, column, hint, row, users[row].as_py() or None))
+        fault = faults[int(which[:, row].argmax())]
+        problem = fault.problem.format(item=f"item {item[row].as_py()!r}")
+        found.append(table.fault(problem, fault.column, fault.hint, row, users[row].as_py() or None))
     refuse_rows(table.path, found, len(bad))
 
 

@@ -33,7 +33,7 @@ from llmrank.evaluation.session import Session, backend_settings, prices_of, ref
 from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings, flat
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.trained import baseline_models, baseline_scores, check_baselines, package_of
-from llmrank.measures import AUC, Measure
+from llmrank.measures import Measure
 from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.parse import refuse_unnamed
 from llmrank.prices import Tariff
@@ -42,7 +42,7 @@ from llmrank.prompting import PromptTemplate, find_domain
 from llmrank.rankers.order import Order
 from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
-from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
+from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures, predicts_order
 from llmrank.store import keyed
 from llmrank.types import Backend, Case, Message, Ranker, Spending, Task
 
@@ -461,18 +461,11 @@ def measures_for(
 ) -> tuple[Measure, ...]:
     """Return the measures for a task and answer format; None: the defaults.
 
-    Yes/no answers to Cases with ratings such as 1 to 5 allow only AUC, which compares orders rather than values.
-
-    Raises InputError as `parse_measures` does, and for a measure that would compare yes/no answers with ratings.
+    Yes/no answers to Cases with ratings such as 1 to 5 allow only AUC, which compares orders rather than values. Raises
+    InputError as `parse_measures` does.
     """
-    verdicts = task == "rating" and answer == "yes_no" and scale != (0.0, 1.0)
-    usual = "AUC" if verdicts else None
-    chosen = parse_measures(usual if measures is None else named_measures(measures), task)
-    wrong = [measure for measure in chosen if not isinstance(measure, AUC)] if verdicts else []
-    if wrong:
-        problem = f"{wrong[0]} needs predicted ratings from {scale[0]:g} to {scale[1]:g}, not yes/no answers"
-        raise InputError(problem, field="measures", hint="choose AUC, or provide true ratings of 0 and 1")
-    return chosen
+    named = None if measures is None else named_measures(measures)
+    return parse_measures(named, task, order_only=predicts_order(answer, task, scale))
 
 
 def named_measures(measures: str | Sequence[str | Measure]) -> tuple[Measure, ...]:

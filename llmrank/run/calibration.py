@@ -348,8 +348,12 @@ def rating_calibration(run: Run) -> RatingCalibration:
     fitted on the other, held-out half of the users: the least-squares line through the predictions, and the mean
     rating. Predictions are kept within the scale.
 
-    Raises InputError for fewer than two users with a prediction and a known rating.
+    Raises InputError for fewer than two users with a prediction and a known rating, and for yes/no answers to ratings
+    such as 1 to 5.
     """
+    if run.order_only:
+        problem = "yes/no answers are no predictions of ratings such as 1 to 5"
+        raise InputError(problem, path=run.path, hint="score them against truths of 0 and 1, or see AUC")
     ratings = Ratings.from_rankings(
         [run.records[case.case_id].ranking for case in run.done], run.done, run.metric_settings.scale
     )

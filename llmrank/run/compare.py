@@ -49,7 +49,7 @@ class PairedResult:
     value: float | None
     difference: float | None
     ci95: tuple[float, float] | None
-    """95% interval of the difference over users, by Student's t; for RMSE and AUC, by a bootstrap of users."""
+    """95% interval of the difference over users (see `stats.paired_difference`); for RMSE and AUC, by a bootstrap."""
     p: float
     """Two-sided p-value of the paired randomisation test; for RMSE and AUC, of the bootstrap."""
     p_holm: float
@@ -365,7 +365,8 @@ def chosen_measures(runs: Sequence[Run], measures: str | Sequence[str | Measure]
         measures = [m for m in runs[0].metric_settings.measures if all(m in other for other in others)]
     if not measures:
         raise InputError("the Runs have no measure in common", field="measures", hint="name some, such as NDCG@10,MRR")
-    return parse_measures(measures, task_of(runs[0].cases))
+    order_only = any(one.order_only for one in runs)
+    return parse_measures(measures, task_of(runs[0].cases), order_only=order_only)
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, ...]:

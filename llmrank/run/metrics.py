@@ -19,6 +19,7 @@ from llmrank.errors import InputError, count_of, nearest
 from llmrank.measures import (
     AUC,
     MAE,
+    RMSE,
     Judgements,
     Measure,
     MeasureSummary,
@@ -294,14 +295,28 @@ class Metrics:
         return adapter(cls).validate_python(content)
 
 
-def parse_measures(measures: str | Iterable[str | Measure] | None, task: Task) -> tuple[Measure, ...]:
+def predicts_order(answer: str | None, task: Task, scale: tuple[float, float]) -> bool:
+    """Return whether the predictions only order the items: yes/no answers to ratings such as 1 to 5. Their values
+    cannot be compared with the ratings."""
+    return task == "rating" and answer == "yes_no" and scale != (0.0, 1.0)
+
+
+def parse_measures(
+    measures: str | Iterable[str | Measure] | None, task: Task, *, order_only: bool = False
+) -> tuple[Measure, ...]:
     """Parse measures by name (`NDCG@1..50` names fifty), or as objects; None gives the usual ones of the task.
 
-    Raises InputError for an unknown measure or one of the other task.
+    Raises InputError for an unknown measure or one of the other task; with `order_only` (see `predicts_order`), for one
+    that compares values.
     """
     usual = RATING_MEASURES if task == "rating" else RANKING_MEASURES
+    if order_only:
+        usual = "AUC"
     chosen = parse_measure_list(usual if measures is None else measures)
     for measure in chosen:
+        if order_only and isinstance(measure, RMSE | MAE):
+            problem = f"{measure} needs predicted ratings on the scale of the true ones, not yes/no answers"
+            raise InputError(problem, field="measures", hint="choose AUC, or provide true ratings of 0 and 1")
         if isinstance(measure, RatingMeasure) != (task == "rating"):
             hint = f"choose, for example, {usual.replace(',', ', ')}"
             if task == "ranking":
@@ -310,9 +325,10 @@ def parse_measures(measures: str | Iterable[str | Measure] | None, task: Task) -
     return chosen
 
 
-def the_measure(measure: str | Measure, task: Task) -> Measure:
+def the_measure(measure: str | Measure, task: Task, *, order_only: bool = False) -> Measure:
     """Return the measure, parsed if given by name; raises InputError like `parse_measures`."""
-    return parse_measures([parse_measure(measure) if isinstance(measure, str) else measure], task)[0]
+    one = parse_measure(measure) if isinstance(measure, str) else measure
+    return parse_measures([one], task, order_only=order_only)[0]
 
 
 def task_of(cases: Sequence[Case]) -> Task:
@@ -330,12 +346,12 @@ def judge(cases: Sequence[Case], rankings: Sequence[Ranking], scale: tuple[float
 def case_measures(case: Case, ranking: Ranking, measures: Sequence[Measure]) -> dict[str, float]:
     """Return each measure's value for one Case; empty if the truth is unknown.
 
-    A rating Case has only its absolute error, as `MAE`. A single Case does not know its rating scale, so the usual
-    scale of 1 to 5 is widened to include the truth.
+    A rating Case has only its absolute error, as `MAE`, and only if a measure is an error. A single Case does not know
+    its rating scale, so the usual scale of 1 to 5 is widened to include the truth.
     """
     if case.target is None:
         return dict(_measured(judge_case(ranking, case.gain_of), tuple(measures)))
-    if case.rating is None:
+    if case.rating is None or not any(measure.lower_is_better for measure in measures):
         return {}
     scale = (min(1.0, case.rating), max(5.0, case.rating))
     return {"MAE": float(MAE().per_case(Ratings.from_rankings([ranking], [case], scale))[0])}

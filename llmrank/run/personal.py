@@ -80,7 +80,8 @@ ERROR, CORRELATION, CONCORDANCE = "RMSE", "residual correlation", "users within 
 
 
 def personal(run: Run) -> Personal:
-    """Return the error of a Run's predicted ratings, and how personal they are beyond the user and item means.
+    """Return how personal a Run's predicted ratings are beyond the user and item means; and their error, unless they
+    only order the items.
 
     Raises InputError for a ranking Run, if no training ratings are known, or if fewer than three Cases count.
     """
@@ -110,10 +111,11 @@ def personal(run: Run) -> Personal:
     correlation = stats.finite(_correlation(np.ones((1, len(cases))), own, other).item())
     correlation_ci95 = stats.finite_pair(*stats.percentile_interval(replicas, count))
     pairs, share, interval = _concordance(own, other, stats.clusters_of(map(_target, cases)), users)
-    error = RMSE().summary(judged, [case.user_id for case in cases])
     alone = np.clip(of_user + of_item - means.overall, *run.metric_settings.scale)
+    error = RMSE().summary(judged, [case.user_id for case in cases])
+    error_row = PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((judged.truth - alone) ** 2))))
     rows = (
-        PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((judged.truth - alone) ** 2)))),
+        *(() if run.order_only else (error_row,)),
         PersonalRow(CORRELATION, correlation, correlation_ci95, 0.0),
         PersonalRow(CONCORDANCE, stats.finite(share), stats.finite_pair(*interval), 0.5),
     )

@@ -45,6 +45,7 @@ from llmrank.run.metrics import (
     judge,
     metrics,
     parse_measures,
+    predicts_order,
     task_of,
     the_measure,
 )
@@ -139,6 +140,12 @@ class Run:
         return tuple(case for case in self.cases if case.case_id in self.records)
 
     @property
+    def order_only(self) -> bool:
+        """Whether its predictions only order the items, as yes/no answers do where ratings are 1 to 5. Then AUC is the
+        only measure."""
+        return predicts_order(self.settings.get("answer"), task_of(self.cases), self.metric_settings.scale)
+
+    @property
     def unfinished(self) -> int:
         """The number of Cases still to do."""
         return len(self.cases) - len(self.done)
@@ -177,9 +184,10 @@ class Run:
 
         They are computed from the stored records, so neither a model nor a data set is needed.
 
-        Raises InputError for an unknown measure, a measure of the other task, or an unfinished Run.
+        Raises InputError for an unfinished Run, an unknown measure, one of the other task, or an error of yes/no
+        answers (see `order_only`).
         """
-        chosen = parse_measures(measures, task_of(self.cases))
+        chosen = parse_measures(measures, task_of(self.cases), order_only=self.order_only)
         usage = self.metrics.usage  # raises if the Run is not finished
         if len(self.done) < len(self.cases):  # finished once, but has lost records since
             raise self.not_finished()
@@ -194,12 +202,13 @@ class Run:
         """Return the measure for each of the Cases (default: all), as float64[cases].
 
         NaN marks Cases that are not done or whose truth is unknown. RMSE and MAE give the absolute error; AUC is
-        undefined for a single Case (NaN). Raises InputError for an unknown measure or one of the other task.
+        undefined for a single Case (NaN). Raises InputError as `measure` does for a measure.
         """
         cases = self.cases if cases is None else cases
         done = [case for case in cases if case.case_id in self.records]
         values = np.full(len(cases), np.nan)
-        known = the_measure(measure, task_of(self.cases)).per_case(self.judged(done))
+        chosen = the_measure(measure, task_of(self.cases), order_only=self.order_only)
+        known = chosen.per_case(self.judged(done))
         values[[case.case_id in self.records for case in cases]] = known
         return values
 

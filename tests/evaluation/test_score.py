@@ -64,8 +64,18 @@ def test_yes_and_no_about_ratings_are_measured_by_their_order_alone(tmp_path: Pa
     run = lr.score(rated(tmp_path), "yes_no", out=tmp_path / "run")
     assert [str(measure) for measure in run.metric_settings.measures] == ["AUC"]
     assert run.metrics["AUC"].value == 1.0
-    with pytest.raises(InputError, match=r"RMSE needs predicted ratings from 1 to 5, not yes/no answers\n.*choose AUC"):
+    refused = r"needs predicted ratings on the scale of the true ones, not yes/no answers\n.*choose AUC"
+    with pytest.raises(InputError, match=f"RMSE {refused}"):
         lr.score(rated(tmp_path), "yes_no", measures="RMSE", out=tmp_path / "other")
+    with pytest.raises(InputError, match=f"MAE {refused}"):
+        run.measure("AUC,MAE")
+    with pytest.raises(InputError, match=f"RMSE {refused}"):
+        run.per_case("RMSE")
+    with pytest.raises(InputError, match=f"RMSE {refused}"):
+        lr.compare(lr.score(rated(tmp_path), "rating", out=tmp_path / "rated"), run, measures="RMSE")
+    with pytest.raises(InputError, match="no predictions of ratings such as 1 to 5"):
+        run.calibration()
+    assert {name for record in run.records.values() for name in record.measures} == set()
     both = lr.score(rated(tmp_path, (0, 1, 1, 0)), "yes_no", scale=(0.0, 1.0), out=tmp_path / "third")
     assert both.metrics["RMSE"].value == 0.0
 

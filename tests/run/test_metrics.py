@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from llmrank import stats
 from llmrank.errors import InputError
 from llmrank.evaluation.training_data import TrainingData
-from llmrank.measures import HR, MRR, NDCG, Judgements, VersusBaseline
+from llmrank.measures import AUC, HR, MRR, NDCG, RMSE, Judgements, VersusBaseline
 from llmrank.prices import Price, Tariff
 from llmrank.rankers.baselines import RatingMeans
 from llmrank.run import CaseRecord, Metrics, MetricSettings
@@ -244,9 +244,10 @@ def test_the_measures_of_one_case() -> None:
     one = CASES[0]
     assert case_measures(one, best_first(one), [HR(1), MRR()]) == {"HR@1": 1.0, "MRR": 1.0}
     assert case_measures(replace(one, relevant=()), best_first(one), [HR(1)]) == {}
-    assert case_measures(rating_case("a", 4.0), Ranking(("t",), (3.0,)), []) == {"MAE": 1.0}
-    assert case_measures(rating_case("a", 7.0), Ranking(("t",), outcome=Outcome.ERROR), []) == {"MAE": 6.0}
-    assert case_measures(rating_case("a", None), Ranking(("t",), (3.0,)), []) == {}
+    assert case_measures(rating_case("a", 4.0), Ranking(("t",), (3.0,)), [RMSE()]) == {"MAE": 1.0}
+    assert case_measures(rating_case("a", 4.0), Ranking(("t",), (0.9,)), [AUC()]) == {}  # it may be a yes
+    assert case_measures(rating_case("a", 7.0), Ranking(("t",), outcome=Outcome.ERROR), [RMSE()]) == {"MAE": 6.0}
+    assert case_measures(rating_case("a", None), Ranking(("t",), (3.0,)), [RMSE()]) == {}
 
 
 @st.composite

@@ -154,7 +154,7 @@ def paired_difference(
     the interval is computed. Bonett and Price (2012, Journal of Educational and Behavioral Statistics 37) do so for
     paired proportions. Two methods often differ for few users, and a plain t interval is then too narrow
     (`tests/benchmarks/coverage.py`). If 15 users or more differ, they show how large differences are, and the largest
-    of a user takes the place of `most`. The interval may include 0 where p is slightly below .05.
+    of a user takes the place of `most`. With few users the interval may include 0 where p is below .05.
 
     If both methods were equally good, the sign of each user's difference would be a coin toss (Fisher). Smucker, Allan
     and Carterette (CIKM 2007) compare the usual tests on retrieval runs: the randomisation test assumes no distribution
@@ -328,7 +328,8 @@ def users_needed(spread: float, difference: float) -> int:
 def bootstrapped_difference(
     difference: float, replicas: Values, errors: Values, clusters: NDArray[np.intp]
 ) -> Difference:
-    """Return a difference of measures that are not means from its bootstrap; `errors` are left minus right per Case."""
+    """Return a difference of measures that are not means from its bootstrap; `errors` are left minus right per Case,
+    and count for how many users each is better."""
     higher, equal, lower = signs_of(by_cluster(errors, clusters)[0])
     users = len(np.unique(clusters))
     interval, p = percentile_interval(replicas, users), bootstrap_p(replicas, users)

@@ -18,7 +18,6 @@ from llmrank.errors import InputError
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.run import Run
 from llmrank.run.compare import done_in_all
-from llmrank.run.tables import between
 from llmrank.stats import Values
 from llmrank.types import Ranking
 
@@ -91,9 +90,10 @@ def _sentence(first: AuditRow, reversed_pairs: AuditRow) -> str:
     if first.value is None or reversed_pairs.value is None:
         return "No conclusion: every Case ties all its candidates."
     said = "Yes" if max(first.value, reversed_pairs.value) < SHOWN_AS_ZERO else "Not always"
+    interval = "–" if first.ci95 is None else f"{first.ci95[0]:.0%} to {first.ci95[1]:.0%}"
     return (
         f"{said}: from one ranking to another, the item ranked first changes in {first.value:.0%} of Cases (95% CI "
-        f"{between(first.ci95)}), and {reversed_pairs.value:.0%} of pairs of candidates are reversed; for two random "
+        f"{interval}), and {reversed_pairs.value:.0%} of pairs of candidates are reversed; for two random "
         f"orders, it would be {first.chance:.0%} and {reversed_pairs.chance:.0%}."
     )
 

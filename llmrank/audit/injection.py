@@ -96,8 +96,9 @@ def injection(runs: Mapping[str, Run]) -> Audit:
         compared.append((f"{name}: ranks gained", usual, reached, users))
         usual, reached = ([share_first(pair[at], [item_id]) for *pair, item_id in attacked] for at in (0, 1))
         firsts.append(mean_row(f"{name}: comes first", reached, users, (0, 1), float(np.mean(usual))))
-    gained = difference_rows(compared)
-    sentence = _sentence(names, gained, max(len(story.shown) for story in before.values()))
+    longest = max(len(story.shown) for story in before.values())
+    gained = difference_rows(compared, most=longest - 1)
+    sentence = _sentence(names, gained, longest)
     sentence += unread(runs.values(), "such answers are left out")
     rows = [row for pair in zip(gained, firsts, strict=True) for row in pair]
     return Audit("Does a title that asks to be ranked first succeed?", sentence, tuple(rows), runs[PLAIN].title)

@@ -491,7 +491,7 @@ def _before(run: Run, dated: Dated) -> tuple[tuple[AuditRow, ...], tuple[AuditRo
 
 
 def _dated_claim(day: str, row: AuditRow, headline: str) -> str:
-    numbers = f"{between(row.ci95, sign=True)}, {p_is(row.p)}"
+    numbers = f"{between(row.ci95, sign=True)}, {p_is(row.p, 'p (Holm)')}"
     if not row.direction:
         return (
             f"no significant difference between the gains over recall order before {day} and from then on ({numbers})"

@@ -113,21 +113,26 @@ def paraphrase(runs: Mapping[str, Run]) -> Audit:
 
 
 def _spread(found: Contrast) -> tuple[AuditRow, AuditRow]:
-    """Return the standard deviation over wordings, with an interval over users, and the standard error over users."""
+    """Return the standard deviation over wordings, with an interval over users, and the standard error over users.
+
+    Both the wordings' values and their resampling add the variance that the users' differences cause. The interval is
+    without it: it begins at 0 if the wordings may be equally good.
+    """
     measured, users = found.measured()
     values, clusters = measured.T, stats.clusters_of(users)
 
-    def spread(weights: Values) -> Values:
-        return (weights @ values / weights.sum(axis=1, keepdims=True)).std(axis=1, ddof=1)
+    def variance(weights: Values) -> Values:
+        return (weights @ values / weights.sum(axis=1, keepdims=True)).var(axis=1, ddof=1)
 
     cases, wordings = values.shape
-    low, high = stats.percentile_interval(stats.bootstrap(spread, clusters), len(np.unique(clusters)))
     own = values - values.mean(axis=1, keepdims=True)
     noise = sum(_error(own[:, at], clusters) ** 2 for at in range(wordings)) / (wordings - 1)
+    resampled = stats.bootstrap(variance, clusters) - 2 * noise
+    ends = stats.percentile_interval(np.sqrt(np.maximum(resampled, 0)), len(np.unique(clusters)))
     error = math.sqrt(sum(_error(column, clusters) ** 2 for column in values.T) / wordings)
-    value, chance = float(spread(np.ones((1, cases)))[0]), stats.finite(math.sqrt(noise))
+    value, chance = math.sqrt(variance(np.ones((1, cases)))[0]), stats.finite(math.sqrt(noise))
     return (
-        AuditRow("standard deviation over wordings", value, stats.finite_pair(low, high), cases, chance),
+        AuditRow("standard deviation over wordings", value, stats.finite_pair(*ends), cases, chance),
         AuditRow("standard error of one wording over users", stats.finite(error), None, cases),
     )
 

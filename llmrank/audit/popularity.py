@@ -23,6 +23,7 @@ def popularity(run: Run) -> Audit:
     Raises:
         InputError: the Run has no popularity data, or no Case has a readable ranking.
     """
+    run.require_rankings()
     counts = run.metric_settings.popularity
     if not counts:
         hint = "make the Run on a dataset, or on a candidate file in whose histories candidates also occur"

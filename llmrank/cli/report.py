@@ -54,9 +54,9 @@ def report(
     if out is None and figures is None:
         raise click.UsageError("choose an output: -o FILE for the page, --figures DIR for its figures")
     loaded, shown = [*map(load_run, runs)], [*map(read_audit, audits)]
-    if figures is not None:
-        for file in write_figures(figures, *loaded, audits=shown, by=by, overwrite=overwrite):
-            click.echo(file)
     if out is not None:
         write_page(out, *loaded, audits=shown, by=by, overwrite=overwrite)
         click.echo(f"{out}: {out.stat().st_size / 1000:,.0f} kB")
+    if figures is not None:
+        for file in write_figures(figures, *loaded, audits=shown, by=by, overwrite=overwrite):
+            click.echo(file)

@@ -77,14 +77,14 @@ class CaseSet(Sequence[Case]):
         if len(chosen) == len(self):
             return replace(self, cases=chosen)
         part = f"{len(chosen):,} of {count_of(len(self), 'Case')}"
-        counts = {*_counts(self.cases), *_doubts(self.cases), *_untitled(self)}
+        counts = {*counted_notes(self.cases), *_doubts(self.cases), *_untitled(self)}
         return replace(
             self,
             cases=chosen,
             notes=(
                 *(note for note in self.notes if note not in counts),
                 f"{part}, chosen by the caller.",
-                *_counts(chosen),
+                *counted_notes(chosen),
                 *(_doubts(chosen) if self.split is None else _untitled(replace(self, cases=chosen))),
             ),
             # The hash gives each part a Run folder of its own.
@@ -282,7 +282,7 @@ def _drawn(
     if not fitting:
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
         other = "ranking" if task == "rating" else "rating"
-        hint = f"choose a prompt for a {other} (`llmrank prompts list`; task={other!r}), or add the field to the rows"
+        hint = f"choose a prompt for a {other} (see the tasks in `llmrank prompts list`), or add the field to the rows"
         raise InputError(f"{asks} is asked for, but no row has {needs}", path=path, field=needs, hint=hint)
     users = {case.user_id for case in fitting}
     drawn = set(sample_users(users, settings.users or len(users), settings.seed))
@@ -491,10 +491,10 @@ def _notes(cases: Sequence[Case], available: int, settings: CaseSettings) -> Ite
             "Where the recall stage missed all that the user did next, one such item was put in the last place: these "
             "numbers do not measure the whole system, and recall order is no baseline."
         )
-    yield from _counts(cases)
+    yield from counted_notes(cases)
 
 
-def _counts(cases: Sequence[Case]) -> Iterator[str]:
+def counted_notes(cases: Sequence[Case]) -> Iterator[str]:
     """Yield the notes that count these Cases."""
     users = len({case.user_id for case in cases})
     if users < len(cases):

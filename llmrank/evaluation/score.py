@@ -15,7 +15,7 @@ from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame
 from llmrank.engine import CaseResult, Exchange
 from llmrank.engine.driver import complete_with_recall_order
 from llmrank.errors import InputError, count_of
-from llmrank.evaluation.cases import CaseSet, cases_hash
+from llmrank.evaluation.cases import CaseSet, cases_hash, counted_notes
 from llmrank.evaluation.evaluate import make_run, measures_for
 from llmrank.evaluation.settings import ScoreSettings, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
@@ -71,7 +71,10 @@ def score(
         evaluation="ratings" if task == "rating" else f"recall-limited({name})",
         task=task,
         target_forced=False,
-        notes=(f"{count_of(skipped, 'invalid row was', 'invalid rows were')} skipped.",) if skipped else (),
+        notes=(
+            *((f"{count_of(skipped, 'invalid row was', 'invalid rows were')} skipped.",) if skipped else ()),
+            *counted_notes(cases),
+        ),
         settings={
             "data": name,
             "data_sha256": sha256_of(path) if path else _hash_of(rows),

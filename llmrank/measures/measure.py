@@ -143,6 +143,10 @@ class RatingMeasure(BaseMeasure[Ratings]):
         """Return, per Case, the absolute error (the maximum if unanswered); NaN if the true rating is unknown."""
         return np.abs(self.filled(judged, "worst") - judged.truth)
 
+    def losses(self, judged: Ratings) -> NDArray[np.float64]:
+        """Return, per Case, the error whose mean over a user's Cases says which of two methods is better there."""
+        return self.per_case(judged)
+
     def value(self, judged: Ratings, unanswered: Unanswered = "worst") -> float:
         """Return the measure over all Cases with a known true rating; NaN if undefined."""
         return float(self.replicated(judged, np.ones((1, len(judged))), unanswered)[0])
@@ -174,7 +178,7 @@ class RatingMeasure(BaseMeasure[Ratings]):
             lambda weights: self.replicated(left, weights) - self.replicated(right, weights), clusters
         )
         difference = self.value(left) - self.value(right)
-        return stats.bootstrapped_difference(difference, replicas, self.per_case(left) - self.per_case(right), clusters)
+        return stats.bootstrapped_difference(difference, replicas, self.losses(left) - self.losses(right), clusters)
 
     def replicated(
         self, ratings: Ratings, weights: NDArray[np.floating], unanswered: Unanswered = "worst"

@@ -15,6 +15,10 @@ class RMSE(RatingMeasure):
     name = "RMSE"
     is_headline = True
 
+    def losses(self, judged: Ratings) -> NDArray[np.float64]:
+        """Return the squared error per Case."""
+        return self.per_case(judged) ** 2
+
     def weighted(self, ratings: Ratings, weights: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the measure for each row of `weights`."""
         return np.sqrt(weighted_mean((ratings.predicted - ratings.truth) ** 2, weights))

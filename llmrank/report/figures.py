@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from llmrank import stats
 from llmrank.audit import Audit
 from llmrank.errors import InputError, count_of, one_line
 from llmrank.files import writing
@@ -23,6 +24,7 @@ from llmrank.report.sections import (
     ranked_runs,
     rated_runs,
     recalled_runs,
+    refuse_groups,
 )
 from llmrank.run.calibration import Calibration
 from llmrank.run.compare import Comparison, compare, shared_cases
@@ -32,6 +34,7 @@ from llmrank.run.pareto import Pareto, pareto
 from llmrank.run.run import Run
 from llmrank.run.tables import optional, signed
 from llmrank.stats import Values
+from llmrank.types import Case
 
 Figure = Any
 """A `matplotlib.figure.Figure`, which has no types."""
@@ -60,6 +63,7 @@ def figures(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str
     comparison = compare(run, *more) if more else None
     runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
     ranked, recalled = ranked_runs(runs), recalled_runs(runs)
+    refuse_groups(runs, by)
     costs = pareto(run, *more) if more else None
     calibrated = [(name, found) for name, one in ranked if (found := calibration_of(one)) is not None]
     with _style():
@@ -129,21 +133,30 @@ def _plain(foreign: str) -> str:
 
 
 def _paired(runs: Named, comparison: Comparison) -> list[tuple[str, Values]]:
-    """Return the per-Case headline differences of each later Run from the first."""
+    """Return the headline differences of each later Run from the first, per user."""
     measure = comparison.headline
     _, cases = shared_cases([run for _, run in runs])
 
     (first, reference), *others = runs
     before = reference.per_case(measure, cases)
-    return [(f"{measure}: {name} − {first}", run.per_case(measure, cases) - before) for name, run in others]
+    differences = ((name, run.per_case(measure, cases) - before) for name, run in others)
+    return [(f"{measure}: {name} − {first}", _by_user(cases, found)) for name, found in differences]
+
+
+def _by_user(cases: Sequence[Case], differences: Values) -> Values:
+    """Return each user's mean difference over their Cases with a known truth, as `compare` counts them."""
+    users = stats.clusters_of(case.user_id for case in cases)[known := ~np.isnan(differences)]
+    sums, counts = stats.by_cluster(differences[known], users)
+    return sums / counts
 
 
 def _from_recall_order(runs: Named) -> list[tuple[str, Values]]:
+    """Return the headline differences of each Run from recall order, per user."""
     found: list[tuple[str, Values]] = []
     for name, run in runs:
         measure = run.metrics.headline or ""
         gained = run.per_case(measure, run.done) - run.recall_order(measure)
-        found.append((f"{measure}: {name} − recall order", gained))
+        found.append((f"{measure}: {name} − recall order", _by_user(run.done, gained)))
     return found
 
 
@@ -152,14 +165,14 @@ def _differences(pairs: Sequence[tuple[str, Values]]) -> Figure | None:
         return None
     figure, panels = _blank(len(pairs), 6, 2.4)
     for axes, (title, differences) in zip(panels, pairs, strict=True):
-        known = differences[~np.isnan(differences)]
-        reach = max(float(np.abs(known).max(initial=0)), 1e-9)
-        axes.hist(known, bins=BARS, range=(-reach, reach), color="C0")
+        reach = max(float(np.abs(differences).max(initial=0)), 1e-9)
+        axes.hist(differences, bins=BARS, range=(-reach, reach), color="C0")
         axes.axvline(0, color="0.4", linewidth=1)
-        if len(known):
-            axes.axvline(float(known.mean()), color="C1", linestyle="--", label=f"mean {signed(float(known.mean()))}")
+        if len(differences):
+            mean = float(differences.mean())
+            axes.axvline(mean, color="C1", linestyle="--", label=f"mean {signed(mean)}")
             axes.legend(frameon=False)
-        axes.set(title=_plain(title), xlabel="difference", ylabel="Cases")
+        axes.set(title=_plain(title), xlabel="difference", ylabel="users")
     return figure
 
 
@@ -265,8 +278,8 @@ def _audit(found: Audit) -> Figure:
         axes.plot([x for x, _ in known], [y for _, y in known], "|", color="0.4", markersize=10, label="without bias")
         axes.set_yticks(range(len(rows)), [one_line(row.name, LONG_NAME).replace("$", r"\$") for row in rows])
         axes.set(xlabel="value, with 95% interval; |: without bias")
-    panels[0].set(title=_plain(found.about))
-    figure.suptitle(one_line(found.question, LONG_NAME))
+    panels[0].set_title(_plain(found.about), wrap=True)
+    figure.suptitle(one_line(found.question, LONG_NAME), wrap=True)
     return figure
 
 

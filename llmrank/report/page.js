@@ -114,7 +114,7 @@
     different: (case_) => Boolean(versus(run(), case_)),
     worse: (case_) => versus(run(), case_) * (run().lowerIsBetter ? -1 : 1) < 0,
   };
-  /** The column to sort by, and whether upwards. By default failures, and the largest errors and losses, come first. */
+  /** The column to sort by, and whether upwards. By default failures come first, then the largest errors or losses. */
   const order = () => {
     const named = (key) => columns().find((one) => one.key === key);
     if (named(state.sort)) return [named(state.sort), Boolean(state.up)];
@@ -123,6 +123,7 @@
   const chosen = () => {
     const [column, up] = order();
     const direction = up ? 1 : -1;
+    const first = (case_) => (!state.sort && ["error", "unparsed"].includes(case_.outcome) ? 0 : 1);
     const wanted = state.q.toLowerCase();
     return run().cases
       .filter((case_) => (!state.outcome || case_.outcome === state.outcome)
@@ -130,6 +131,7 @@
         && (!passes[state.only] || passes[state.only](case_)) && (!wanted || case_.text.includes(wanted)))
       .sort((one, two) => {
         const [a, b] = [column.of(one), column.of(two)];
+        if (first(one) !== first(two)) return first(one) - first(two);
         if (a === b || (a === null && b === null)) return 0;
         if (a === null || b === null) return a === null ? 1 : -1; // missing values sort last
         return (a < b ? -1 : 1) * direction;
@@ -188,7 +190,8 @@
       const kept = rows[0].map((_, place) => !rows.some((row) => row[place].querySelector("svg")));
       const title = [...table.closest("section, header").querySelectorAll("h1, h2, h3")]
         .filter((one) => one.compareDocumentPosition(table) & Node.DOCUMENT_POSITION_FOLLOWING).map((one) => one.tagName === "H1" ? "metrics" : one.textContent);
-      const name = [title[0], ...title.slice(1).slice(-1)].join(" ").replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 80);
+      const names = [...new Set([title[0], ...runs.map((one) => one.name).filter((one) => title.includes(one)), title.at(-1)])];
+      const name = names.join(" ").replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 80);
       table.after(make("a", { class: "csv", download: `${name}.csv`, "aria-label": `Download the table ${title.slice(-1)} (CSV)`,
         href: csv(rows.map((row) => row.filter((_, place) => kept[place]).map((cell) => cell.textContent))) }, "CSV"));
     }
@@ -400,7 +403,7 @@
         text((left + width) / 2, bottom + 16, "cut-off k"), text(left + 6, 9, `${kind}@k`, "start"),
         text(left - 4, 18, number(top, 2), "end"), text(left - 4, bottom, "0", "end")),
         make("ul", { class: "legend" }, ...["", ...names].map((name) => make("li", {}, sample(name), name ? name.replaceAll("_", " ") : run().name))),
-        make("figcaption", {}, `${kind}@k of all Cases, for k from 1 to ${last.k}; the band is the 95% interval.`));
+        make("figcaption", {}, `${kind}@k of all Cases of the Run, for k from 1 to ${last.k}; the band is the 95% interval.`));
     }));
   };
   const drawSettings = () => {

@@ -11,11 +11,11 @@ from llmrank.audit import Audit, popularity, position
 from llmrank.errors import InputError, count_of, safe_for_console
 from llmrank.report import pictures
 from llmrank.report.terminal import bounds
-from llmrank.run.calibration import Calibration
+from llmrank.run.calibration import Calibration, RatingCalibration, rating_calibration
 from llmrank.run.compare import Comparison
 from llmrank.run.depth import Depth
 from llmrank.run.groups import WAYS, Groups
-from llmrank.run.metrics import task_of
+from llmrank.run.metrics import Metrics, task_of
 from llmrank.run.pareto import Pareto
 from llmrank.run.run import Run
 from llmrank.run.tables import Shown, TextTable
@@ -35,12 +35,28 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
         what = (
             f"{run.title}: {count_of(numbers.cases, 'Case')} of {count_of(numbers.users, 'user')}, {numbers.evaluation}"
         )
-        remarks = (*numbers.remarks, *(f"{name.capitalize()}: {text}." for name, text in bounds(numbers)))
+        remarks = _remarks(numbers)
     first, *rest = numbers.verdict() or [count_of(numbers.cases, "Case")]
     said = _paragraphs([what], "what") + f"<h1>{_text(first)}</h1>" + _paragraphs((*rest, *remarks))
-    each = _each(runs, lambda run: run.metrics, lambda found: _paragraphs(found.verdict()) + table_html(found.table()))
-    beside = _section("Each Run compared with its baselines", each if comparison else (), named=True)
+    beside = _section(
+        "Each Run compared with its baselines", _each(runs, _metrics, _own) if comparison else (), named=True
+    )
     return said + table_html(numbers.table()) + _paragraphs(notes) + _reading(runs) + beside
+
+
+def _metrics(run: Run) -> Metrics:
+    return run.metrics
+
+
+def _own(found: Metrics) -> str:
+    """Return a Run's own part among several: all its Cases count, also those that the other Runs lack."""
+    counted = f"{count_of(found.cases, 'Case')} of {count_of(found.users, 'user')}."
+    return _paragraphs([counted, *found.verdict()]) + table_html(found.table()) + _paragraphs(_remarks(found), "note")
+
+
+def _remarks(found: Metrics) -> tuple[str, ...]:
+    """Return the notes of a Run, what recall limits, and the power."""
+    return (*found.remarks, *(f"{name.capitalize()}: {text}." for name, text in bounds(found)))
 
 
 HOW_TO_READ = {
@@ -49,7 +65,7 @@ HOW_TO_READ = {
     "answered only": "The value without the Cases that have no readable answer.",
     "worst to best": "Bounds the value: whatever the model left open counts against it, or for it.",
     "95% CI": "The 95% interval of a value or a difference, over users. It is not corrected for several measures, so "
-    "it may exclude 0 where p (Holm) is .05 or more.",
+    "it may exclude 0 where p (Holm) is .05 or more; with few users it may include 0 where p is below .05.",
     "p (Holm)": "From a paired randomisation test over users (for RMSE and AUC, a bootstrap of users), corrected for "
     "the measures shown. A difference is significant below .05.",
     "random": "The exact expectation of a random order. Tied items count as in random order.",
@@ -75,6 +91,7 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
 
     `audits` are shown after those that need only a Run; `by` names extra columns of the Cases to group by.
     """
+    refuse_groups(runs, by)
     ranked, recalled, rated = ranked_runs(runs), recalled_runs(runs), rated_runs(runs)
     own = [(name if len(runs) > 1 else one.about, one) for name, run in ranked for one in audits_of(run)]
     known = [audit for _, audit in own]
@@ -83,6 +100,7 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
         ("Gains by group", [(name, _shown(groups_of(run, by))) for name, run in recalled]),
         ("Reranking only the first candidates", [(name, _depth(run.depth())) for name, run in recalled]),
         ("Are the scores calibrated probabilities?", _each(ranked, calibration_of, _calibration)),
+        ("Are the predictions calibrated?", _each(rated, rating_calibration_of, _rating_calibration)),
         (
             "What the predicted ratings add to the user and item means",
             _each(rated, lambda run: answer_or_none(run.personal), _shown),
@@ -133,12 +151,24 @@ def can_be_drawn(found: Pareto) -> bool:
 
 
 def calibration_of(run: Run) -> Calibration | None:
-    """Return the calibration of a model's scores; None if there are none, too few Cases, or ratings.
+    """Return the calibration of a model's scores; None if there are none, or too few Cases.
 
     Scores of methods that ask no model, such as event counts, are not meant as probabilities.
     """
     found = answer_or_none(run.calibration) if run.metrics.usage.requests else None
     return found if isinstance(found, Calibration) else None
+
+
+def rating_calibration_of(run: Run) -> RatingCalibration | None:
+    """Return the calibration of predicted ratings; None if they only order the items, or for too few Cases."""
+    return answer_or_none(partial(rating_calibration, run))
+
+
+def refuse_groups(runs: Named, by: Sequence[str]) -> None:
+    """Raise InputError if Cases are to be grouped, and no Run has gains over recall order to show by group."""
+    if by and not recalled_runs(runs):
+        problem = "none of the Runs can be compared with recall order, so they have no gains by group"
+        raise InputError(problem, field="by", hint="omit it")
 
 
 def answer_or_none(question: Callable[[], T]) -> T | None:
@@ -176,6 +206,10 @@ def _depth(found: Depth) -> str:
         "Each point is a number of reranked candidates, with its 95% interval. The horizontal line is recall order."
     )
     return _pair(pictures.depth(found), caption, found.table()) + _paragraphs(found.notes(), "note")
+
+
+def _rating_calibration(found: RatingCalibration) -> str:
+    return _shown(found) + table_html(found.reliability())
 
 
 def _calibration(found: Calibration) -> str:

@@ -73,7 +73,7 @@ def show_worst(worst: Sequence[tuple[CaseStory, float]], measure: str) -> Render
         return Text(f"No Case has a lower {measure} than recall order gives it.")
     table = Table(title=f"Cases that lost most {measure} against recall order", title_justify="left", pad_edge=False)
     table.add_column("case", no_wrap=True)
-    table.add_column("lost", justify="right", no_wrap=True)
+    table.add_column("difference", justify="right", no_wrap=True)
     table.add_column("outcome", no_wrap=True)
     table.add_column("relevant", overflow="fold")
     table.add_column("rank: recall order → method")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -280,10 +281,14 @@ def gini(exposure: NDArray[Any]) -> float:
     return float(((2 * np.arange(1, n + 1) - n - 1) * np.sort(exposure)).sum() / (n * exposure.sum()))
 
 
+_SEVERAL = re.compile("[,|]")
+"""What separates the categories of an item: `Action, Crime`, or `Action|Crime` as MovieLens has it."""
+
+
 def category_table(items: Iterable[Item]) -> Values | None:
     """Return a 0/1 matrix of items by categories; None if no item has categories."""
     lists = [
-        {part.strip() for name in MANY_VALUED for part in item.attributes.get(name, "").split(",") if part.strip()}
+        {part.strip() for name in MANY_VALUED for part in _SEVERAL.split(item.attributes.get(name, "")) if part.strip()}
         for item in items
     ]
     names = sorted(set[str]().union(*lists))

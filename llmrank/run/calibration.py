@@ -83,7 +83,8 @@ class WithReliability(Shown):
 
 @dataclass(frozen=True, repr=False)
 class Calibration(WithReliability):
-    """The result of `calibration`. It prints as two tables: the forecasts, and the bins of the unscaled scores."""
+    """The result of `calibration`. It prints as two tables: the forecasts, and the bins of the scores as given; or, if
+    these are no log-probabilities, of those with a temperature."""
 
     dropped = ("Brier CI", "log loss CI")
     temperature: float
@@ -117,16 +118,22 @@ class Calibration(WithReliability):
         """Return sentences on which Cases are counted and what the rows mean."""
         others = count_of(self.left_out, "other")
         out = f"; {others} left out: no or several relevant candidates, no answer, or a candidate without a score"
-        meaning = "above 1 the method is overconfident, below 1 underconfident"
+        logs = SCORED in {one.name for one in self.forecasts}
+        meaning = ": above 1 the method is overconfident, below 1 underconfident" if logs else ""
         if self.temperature > 0.99 * math.exp(LOG_TEMPERATURE[1]):
-            meaning = "the highest one tried, because these scores do not predict relevance"
+            meaning = ": the highest one tried, because these scores do not predict relevance"
+        read = f"{SCORED}: scores are read as natural-log probabilities, as first_token gives them."
+        if not logs:
+            read = (
+                "Some scores are above 0, so they are no log-probabilities: ratings, chances of a yes, or word counts. "
+                "Only with a temperature can they be read as such."
+            )
         return (
             f"{count_of(self.cases, 'Case')} of {count_of(self.users, 'user')} with one relevant candidate"
             f"{out if self.left_out else ''}.",
-            f"{SCORED}: scores are read as natural-log probabilities, as first_token and next_title give them. "
-            f"For other scores (--calibrate, --repeats, bm25), only the row {TEMPERED!r} is meaningful.",
+            read,
             f"{TEMPERED}: scores divided by a temperature chosen on the other half of the users. On all users it is "
-            f"{self.temperature:.3g}: {meaning}.",
+            f"{self.temperature:.3g}{meaning}.",
         )
 
 
@@ -166,12 +173,13 @@ class _Scores:
 def calibration(run: Run) -> Calibration:
     """Return how well calibrated a Run's scores are as probabilities that the user takes a candidate.
 
-    Scores are read as natural-log probabilities, as `first_token` and `next_title` give them, and normalised over the
-    Case's candidates. All results are therefore conditional on the relevant item being a candidate. They are compared
-    with the same scores divided by a temperature (Guo et al. 2017, arXiv:1706.04599, §4.2), and with equal
-    probabilities. The temperature for each half of the users is chosen on the other, held-out half. The calibration
-    error is the mean distance between probability and share taken, over ten bins of equally many candidates (the
-    adaptive calibration error of Nixon et al. 2019, arXiv:1904.01685).
+    Scores are read as natural-log probabilities, as `first_token` gives them, and normalised over the Case's
+    candidates. All results are therefore conditional on the relevant item being a candidate. They are compared with the
+    same scores divided by a temperature (Guo et al. 2017, arXiv:1706.04599, §4.2), and with equal probabilities. Scores
+    above 0 are no log-probabilities; if there are any, only those with a temperature are judged. The temperature for
+    each half of the users is chosen on the other, held-out half. The calibration error is the mean distance between
+    probability and share taken, over ten bins of equally many candidates (the adaptive calibration error of Nixon et
+    al. 2019, arXiv:1904.01685).
 
     Raises InputError for a rating Run, or for fewer than two users with a Case that counts.
     """
@@ -184,11 +192,10 @@ def calibration(run: Run) -> Calibration:
     scores = _scores(counted)
     one, other = (scores.best_temperature(halves != half) for half in (0, 1))
     crossed = np.where(halves == 0, one, other)[scores.case]
-    logs = {
-        SCORED: scores.log_probabilities(1.0),
-        TEMPERED: scores.log_probabilities(crossed),
-        EQUAL: scores.log_probabilities(math.inf),
-    }
+    logs = {TEMPERED: scores.log_probabilities(crossed), EQUAL: scores.log_probabilities(math.inf)}
+    if scores.values.max() <= stats.TIE:
+        logs = {SCORED: scores.log_probabilities(1.0), **logs}
+    first = next(iter(logs.values()))
     everyone = np.ones(len(counted), bool)
     return Calibration(
         len(counted),
@@ -196,7 +203,7 @@ def calibration(run: Run) -> Calibration:
         len(pairs) - len(counted),
         scores.best_temperature(everyone),
         tuple(_forecast(name, scores, log, users) for name, log in logs.items()),
-        tuple(Bin(*one) for one in _binned(np.exp(logs[SCORED]), scores.taken, users[scores.case], (0.0, 1.0))),
+        tuple(Bin(*one) for one in _binned(np.exp(first), scores.taken, users[scores.case], (0.0, 1.0))),
     )
 
 

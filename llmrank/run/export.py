@@ -1,9 +1,9 @@
 """Export a Run to the formats of other tools: `trec`, `csv`, `parquet`, `latex`, `markdown`.
 
-An item's exported score is not the method's score but the number of candidates not ranked above it: the first of 50 has
-50. Tied items, and all items that the method left out, get equal scores, so no tool reads an order into them. llmrank
-scores ties by their expected value over random tie-breaking, whereas trec_eval breaks them by item id. The values
-therefore agree exactly only if the method's order has no ties.
+An item's exported `score` is the number of candidates not ranked above it (the first of 50 has 50), not what the method
+gave (`method_score`). Tied items, and all items that the method left out, get equal scores, so no tool reads an order
+into them. llmrank scores ties by their expected value over random tie-breaking, whereas trec_eval breaks them by item
+id. The values therefore agree exactly only if the method's order has no ties.
 
 A Case without a readable answer has no line in the run file, but its judgements stay in the qrels. Make the other tool
 count it as zero: `trec_eval -c`, ir_measures (always), ranx with `make_comparable=True`. llmrank counts it as worst,
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llmrank import stats
 from llmrank.data.candidate_writing import replacing
 from llmrank.data.trec import write_qrels, write_trec_run
 from llmrank.errors import InputError
@@ -40,11 +41,23 @@ _SUFFIXES = {
     ".trec": "trec",
     ".qrels": "trec",
 }
-COLUMNS = ("case_id", "user_id", "item_id", "title", "recall_rank", "score", "placed", "relevant", "outcome")
+COLUMNS = (
+    "case_id",
+    "user_id",
+    "item_id",
+    "title",
+    "recall_rank",
+    "score",
+    "placed",
+    "relevant",
+    "outcome",
+    "method_score",
+)
 """Columns of the CSV and Parquet formats. They have a row per candidate of a Case, then one per relevant item that
-recall missed, without title, `recall_rank` and `score`. `recall_rank` (by recall score) counts from 1. A higher `score`
-is better and equal scores are ties; for ratings it is the predicted rating, NaN if there is none. `placed` says if the
-method ranked the item. `relevant` is the gain (1 for binary relevance) or 0; for ratings the true rating, or empty."""
+recall missed, without title, `recall_rank` and scores. `recall_rank` (by recall score) counts from 1. A higher `score`
+is better and equal scores are ties; for ratings it is the predicted rating, NaN if there is none. `method_score` is
+what the method gave, such as a log-probability; empty if it gave none. `placed` says if the method ranked the item.
+`relevant` is the gain (1 for binary relevance) or 0; for ratings the true rating, or empty."""
 
 
 def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:
@@ -85,15 +98,17 @@ def exported_rows(run: Run) -> Iterator[dict[str, object]]:
         titles = {item.item_id: item.title for item in case.asked}
         recalled = in_recall_order([case])[0].order or tuple(titles)
         known = {item_id: (titles[item_id], place) for place, item_id in enumerate(recalled, 1)}
+        given = dict(zip(ranking.order, map(stats.finite, ranking.scores or ()), strict=False))
         for item_id, score in scores_with_ties(ranking).items():
             truth: float | None = gains.get(item_id, 0.0)
             if case.target is not None:
                 score, truth = ranking.scores[0] if ranking.scores else float("nan"), case.rating
             about, outcome = (case.case_id, case.user_id, item_id, *known[item_id]), str(ranking.outcome)
-            yield dict(zip(COLUMNS, (*about, score, item_id in placed, truth, outcome), strict=True))
+            values = (*about, score, item_id in placed, truth, outcome, given.get(item_id))
+            yield dict(zip(COLUMNS, values, strict=True))
         for item_id in (one for one in gains if one not in known):
             missed = (case.case_id, case.user_id, item_id, None, None, None, False, gains[item_id])
-            yield dict(zip(COLUMNS, (*missed, str(ranking.outcome)), strict=True))
+            yield dict(zip(COLUMNS, (*missed, str(ranking.outcome), None), strict=True))
 
 
 def _write_trec(run: Run, path: Path, *, overwrite: bool) -> list[Path]:

@@ -52,6 +52,11 @@ class Gain:
         )
 
     @property
+    def holds_zero(self) -> bool:
+        """Whether the interval of the difference includes 0."""
+        return self.difference_ci95 is not None and self.difference_ci95[0] <= 0 <= self.difference_ci95[1]
+
+    @property
     def cells(self) -> tuple[str, str, str, str]:
         """Table cells: value, its interval, difference, its interval."""
         return *estimate(self.value, self.ci95), *estimate(self.difference, self.difference_ci95, sign=True)

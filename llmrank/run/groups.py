@@ -19,8 +19,8 @@ from llmrank.measures.judgements import tie_group
 from llmrank.rankers.ranking import most_frequent
 from llmrank.run.gain import Gain
 from llmrank.run.metrics import in_recall_order, the_measure
-from llmrank.run.tables import Shown, TextTable, p_value
-from llmrank.types import Case, Ranking
+from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, p_value
+from llmrank.types import Case, Item, Ranking
 
 if TYPE_CHECKING:
     from llmrank.run.run import Run
@@ -57,18 +57,29 @@ class Groups(Shown):
     dropped = ("method CI", "Cases", "p (Holm)")
     measure: str
     groups: tuple[Group, ...]
+    missed: int = 0
+    """Number of Cases without a relevant candidate."""
 
     def __iter__(self) -> Iterator[Group]:
         return iter(self.groups)
 
     def notes(self) -> tuple[str, ...]:
-        """Return what the difference is, and a warning about groups by recall place."""
-        difference = "difference: the method minus recall order, paired on users"
-        warning = (
-            "recall place: any method, even a random one, can only lose where recall order put the item first, and "
-            "gains most where it put it last. These groups come last, with a Holm correction of their own."
-        )
-        return (difference, warning) if any(one.by == PLACE for one in self.groups) else (difference,)
+        """Return what the difference is, which Cases are in no group, and warnings."""
+        notes = ["difference: the method minus recall order, paired on users"]
+        if any(one.p_holm < SIGNIFICANT and one.holds_zero for one in self.groups):
+            notes.append(
+                "Where p (Holm) is below .05 but the interval includes 0, do not rely on the difference: with few "
+                "users the interval is wider than the test implies."
+            )
+        if self.missed and any(one.by == RELEVANT or one.by.startswith(OF_RELEVANT) for one in self.groups):
+            cases = count_of(self.missed, "Case is", "Cases are")
+            notes.append(f"{cases} in no group by relevant item: the recall stage missed all of them.")
+        if any(one.by == PLACE for one in self.groups):
+            notes.append(
+                "recall place: any method, even a random one, can only lose where recall order put the item first, and "
+                "gains most where it put it last. These groups come last, with a Holm correction of their own."
+            )
+        return tuple(notes)
 
     def table(self) -> TextTable:
         """Return a row per group."""
@@ -82,14 +93,15 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
 
     By default Cases are grouped in three ways: by history length, by popularity of the relevant item, and by its place
     in recall order. The first two are cut into three groups of about equal size; users without a history, and items
-    without a training event, form their own group. If several candidates are relevant, the most popular one and the
-    best place count; for tied recall scores, the mean of their places. Cases whose relevant items the recall stage
-    missed have neither: no method can gain there. Cases without a known truth are in no group.
+    without a training event, form their own group. If several candidates are relevant, those with the highest gain
+    count; of several, the most popular one and the best place; for tied recall scores, the mean of their places. Cases
+    whose relevant items the recall stage missed have neither: no method can gain there. Cases without a known truth are
+    in no group.
 
     An extra column of the Cases (`Case.columns`) gives a group for each value, or for its most frequent values; many
     different numbers are cut into three groups. Cases without a value form their own group. The same holds for an item
     attribute that all candidates of each Case share, such as the city that was searched. `relevant NAME` groups by any
-    attribute of the relevant candidate; if there are several, the one with the highest gain counts.
+    attribute of the relevant candidate with the highest gain (of several, the first).
 
     Groups by recall place come last, with a warning, and are corrected (Holm) apart from the others: any change of
     order loses where the recall stage was right (place 1) and gains where it was wrong, even a random one.
@@ -118,7 +130,8 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     ]
     by_place = [one for one in found if one.by == PLACE]
     others = [one for one in found if one.by != PLACE]
-    return Groups(str(chosen), (*_corrected(others), *_corrected(by_place)))
+    missed = sum(not most_relevant(case) for case in cases)
+    return Groups(str(chosen), (*_corrected(others), *_corrected(by_place)), missed)
 
 
 def _corrected(found: Sequence[Group]) -> list[Group]:
@@ -159,21 +172,26 @@ def _by_history(cases: Sequence[Case]) -> Iterator[Members]:
     yield from _thirds(lengths, lengths > 0, "{:,}", " events")
 
 
+def most_relevant(case: Case) -> list[Item]:
+    """Return the candidates with the highest gain, in order; none if no relevant item is a candidate."""
+    gains = case.gain_of
+    found = [item for item in case.candidates if item.item_id in gains]
+    most = max((gains[item.item_id] for item in found), default=0.0)
+    return [item for item in found if gains[item.item_id] == most]
+
+
 def _by_relevant(cases: Sequence[Case], name: str) -> Iterator[Members]:
     """Yield groups by an attribute of the relevant candidate with the highest gain; Cases without one are in none."""
-    wanted = [[item for item in case.candidates if item.item_id in case.gain_of] for case in cases]
-    best = [
-        max(found, key=lambda item: case.gain_of[item.item_id]).attributes if found else {}
-        for case, found in zip(cases, wanted, strict=True)
-    ]
+    wanted = [most_relevant(case) for case in cases]
+    best = [found[0].attributes if found else {} for found in wanted]
     hit = np.array([bool(found) for found in wanted], dtype=np.bool_)
     for label, which in _by_column([one.get(name, "").strip() or None for one in best]):
         yield label, which & hit
 
 
 def _by_popularity(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:
-    wanted = [[item.item_id for item in case.candidates if item.item_id in case.gain_of] for case in cases]
-    counts = np.array([max((popularity.get(item_id, 0) for item_id in found), default=0) for found in wanted])
+    wanted = [most_relevant(case) for case in cases]
+    counts = np.array([max((popularity.get(item.item_id, 0) for item in found), default=0) for found in wanted])
     if popularity:
         yield "no event", np.array([bool(found) for found in wanted], dtype=np.bool_) & (counts == 0)
         yield from _thirds(counts, counts > 0, "{:,}", " events")
@@ -188,8 +206,9 @@ def _by_place(cases: Sequence[Case]) -> Iterator[Members]:
 
 
 def _best_place(case: Case, recalled: Ranking) -> int:
-    """Return the best place of a relevant item (tied: the mean place, rounded up); 0 if none is a candidate."""
-    places = [at for at, item_id in enumerate(recalled.order) if item_id in case.relevant]
+    """Return the best place of a most relevant item (tied: the mean place, rounded up); 0 if none is a candidate."""
+    wanted = {item.item_id for item in most_relevant(case)}
+    places = [at for at, item_id in enumerate(recalled.order) if item_id in wanted]
     above, size = tie_group(recalled, places[0]) if places else (0, -1)
     return above + (size + 2) // 2
 

@@ -94,7 +94,8 @@ class Plan(Shown):
         """Return the plan for this number of users. See the fields for the arguments.
 
         The convention is that of `stats.detectable_difference`, for a single measure; the verdict of an evaluation is
-        also corrected for the number of measures. No plan rests on fewer than 15 users for whom a method differs.
+        also corrected for the number of measures. No number of users is named of whom a method would differ for fewer
+        than 15.
 
         Raises InputError if a difference is not between 0 and 1, if there are fewer than two users, or if no method
         differs from recall order.
@@ -154,6 +155,8 @@ class Plan(Shown):
         if self.run is not None:
             return detect, f"standard deviation of the differences of {count_of(first.users, 'user')}: {self.run}"
         more = f" of {self.available:,}; --users 0 takes all" if first.users < self.available else ""
+        if any(one.spread.users * one.spread.different < stats.FEW_DIFFERENT for one in self):
+            more = f"{more}. So few of them differ that all numbers are rough"
         alike = f"Left out, because it equals recall order here: {', '.join(self.left_out)}."
         return (
             detect,

@@ -220,7 +220,8 @@ class Run:
     def require_rankings(self) -> None:
         """Raise InputError for a rating Run, which has no recall order to compare with."""
         if task_of(self.cases) == "rating":
-            raise InputError("ratings have no recall order", path=self.path, hint="sort `run.per_case('MAE')` instead")
+            hint = "of ratings, see `--calibration`, `--personal` and `--user`; or sort `run.per_case('MAE')`"
+            raise InputError("ratings have no recall order", path=self.path, hint=hint)
 
     def require_recall_order(self) -> None:
         """Raise InputError for a rating Run, and for one without a fair recall order (see `has_recall_order`)."""

@@ -243,6 +243,7 @@ def test_before_and_from_a_day_are_compared(tmp_path: Path) -> None:
     assert (
         row.direction == 0
         and "o significant difference between the gains over recall order before 2024" in clean.sentence
+        and clean.sentence.count("p (Holm)") == clean.sentence.replace("<", "=").count("p ")
     )
 
 

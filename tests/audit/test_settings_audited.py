@@ -181,6 +181,7 @@ def test_the_spread_of_wordings_that_are_alike_is_what_chance_makes_it(tmp_path:
     spread = rows["standard deviation over wordings"]
     assert spread.chance == pytest.approx((0.25 / USERS) ** 0.5, rel=0.1), "four values, each a mean over coin tosses"
     assert (spread.value or 0) < 2 * (spread.chance or 0)
+    assert spread.ci95 is not None and spread.ci95[0] == 0 and spread.ci95[1] >= (spread.value or 0)
     assert rows["standard error of one wording over users"].value == pytest.approx((0.25 / USERS) ** 0.5, rel=0.1)
     assert not any(rows[f"{name} minus rankgpt"].direction for name in ("plain", "curt", "odd"))
     assert found.sentence.count("o significant effect of") == 3

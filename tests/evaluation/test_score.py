@@ -80,6 +80,20 @@ def test_yes_and_no_about_ratings_are_measured_by_their_order_alone(tmp_path: Pa
     assert both.metrics["RMSE"].value == 0.0
 
 
+def test_what_eval_notes_of_the_cases_is_noted_of_scored_answers(tmp_path: Path) -> None:
+    item = {"item_id": "i", "title": "Heat"}
+    rows = [
+        {"user_id": "u", "case_id": f"c{n}", "candidates": [item], "relevant": [name], "response": "Heat"}
+        for n, name in enumerate(("i", "elsewhere"))
+    ]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    notes = lr.score(path, "titles", out=tmp_path / "run").metrics.notes
+    assert "2 Cases of 1 user: intervals and tests are over users." in notes
+    assert "2 Cases have no history." in notes
+    assert "No candidate is relevant in 1 Case (missed by recall): counted as zero." in notes
+
+
 def test_an_answer_format_that_does_not_fit_the_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^field 'answer': the rows of .* which titles does not support\n.*yes_no"):
         lr.score(rated(tmp_path), "titles", out=tmp_path / "run")

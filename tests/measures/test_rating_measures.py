@@ -56,6 +56,13 @@ def test_an_unanswered_case_counts_as_worst():
     assert MAE().value(unanswered, "imputed") == pytest.approx((1 + 2 + 0) / 3)
 
 
+def test_a_user_is_better_off_by_the_measure_itself():
+    """Errors of 2 and 2, or of 0 and 3: the mean absolute error prefers the second, the squared error the first."""
+    left, right = ratings([4, 4], [2, 2]), ratings([4, 4], [4, 1])
+    rmse, mae = (measure.difference(left, right, ["u", "u"]) for measure in (RMSE(), MAE()))
+    assert (rmse.lower, rmse.higher) == (1, 0) and (mae.lower, mae.higher) == (0, 1)
+
+
 def test_an_unanswered_case_loses_or_wins_every_pair_of_the_auc():
     perfect = ratings([5, 5, 1, 1], [5, NAN, 1, 1])
     assert AUC().value(perfect) == 0.5

@@ -50,6 +50,16 @@ def test_what_is_drawn_is_what_the_results_say(tmp_path: Path) -> None:
     assert len(drawn["groups"].axes) == 2 and len(drawn["reliability"].axes) == 1
 
 
+def test_differences_are_counted_by_user_as_compare_counts_them(tmp_path: Path) -> None:
+    given = [case(f"u{n % 5}", case_id=f"c{n}") for n in range(20)]
+    runs = [make_run(tmp_path / f"{seed}", given, [shuffled(one, seed) for one in given]) for seed in (1, 2)]
+    (panel,) = figures(*runs)["differences"].axes
+    assert sum(bar.get_height() for bar in panel.patches) == 5 and panel.get_ylabel() == "users"
+    ends = max(abs(edge) for bar in panel.patches for edge in (bar.get_x(), bar.get_x() + bar.get_width()))
+    before, after = (run.to_pandas().groupby("user_id")["NDCG@10"].mean() for run in runs)
+    assert ends == pytest.approx((after - before).abs().max())
+
+
 def test_each_audit_is_a_figure_with_a_point_for_each_value(tmp_path: Path) -> None:
     rows = (
         AuditRow("costs $5 more", 0.5, (0.4, 0.6), 9, 0.0, 0.01),

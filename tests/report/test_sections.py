@@ -13,6 +13,7 @@ import pytest
 
 import llmrank as lr
 from llmrank.audit import Audit, AuditRow, popularity, position
+from llmrank.errors import InputError
 from llmrank.report import page, pictures
 from llmrank.run import Pareto, pareto
 from llmrank.run.metrics import parse_measures
@@ -78,6 +79,22 @@ def test_calibration_is_shown_where_a_model_gave_scores(tmp_path: Path) -> None:
     assert f"{found.temperature:.3g}" in shown
     assert shown.count("<circle") == len(found.bins)
     assert section(page(without_scores(tmp_path / "bare")), CALIBRATION) == ""
+
+
+def test_predictions_are_judged_as_ratings_and_have_no_groups(tmp_path: Path) -> None:
+    run = rated(tmp_path)
+    shown = section(page(run), "Are the predictions calibrated?")
+    found = run.calibration()
+    assert all(cell in shown for table in (found.table(), found.reliability()) for row in table.rows for cell in row)
+    with pytest.raises(InputError, match="field 'by': none of the Runs can be compared with recall order"):
+        page(run, by=["country"])
+
+
+def test_a_run_among_several_says_how_many_cases_and_what_limits_it(tmp_path: Path) -> None:
+    whole, part = without_scores(tmp_path / "whole", 30), without_scores(tmp_path / "part", 20)
+    shown = section(page(whole, part), "Each Run compared with its baselines")
+    assert "30 Cases of 30 users." in shown and "20 Cases of 20 users." in shown
+    assert shown.count("of a Case&#x27;s relevant items are among its candidates") == 2
 
 
 def test_a_single_case_is_not_in_the_plural(tmp_path: Path) -> None:

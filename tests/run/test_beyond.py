@@ -57,6 +57,12 @@ def test_two_users_by_hand(tmp_path: Path, name: str, method: float, recall_orde
         assert row.ci95 is not None and 0 <= row.ci95[0] < row.ci95[1] <= 1
 
 
+def test_genres_of_a_candidate_file_may_be_separated_as_movielens_does(tmp_path: Path) -> None:
+    piped = tuple(Item(one, one, {"genres": GENRES[one].replace(", ", "|")} if one in GENRES else {}) for one in "abcd")
+    row = made(tmp_path, Ranking(tuple("dcba")), Ranking(tuple("abcd")), items=piped).beyond_accuracy(2)["diversity"]
+    assert (row.value, row.recall_order) == pytest.approx((0.75, 0.5))
+
+
 def test_popularity_is_lifted_against_what_the_case_itself_offers(tmp_path: Path) -> None:
     offers = [Case("u", (), ITEMS[:3]), Case("v", (), ITEMS[3:])]
     rankings, how_measured = [Ranking(tuple("cba")), Ranking(("d",))], how(popularity=POPULARITY)

@@ -91,6 +91,18 @@ def test_the_note_says_what_the_temperature_means(tmp_path: Path, sharpness: flo
     assert said in " ".join(str(run.calibration()).split())
 
 
+def test_scores_that_are_no_log_probabilities_are_not_judged_as_such(tmp_path: Path) -> None:
+    """The expected ratings of a pointwise method, say: a softmax of them would be an invention of ours."""
+    rng = np.random.default_rng(3)
+    cases = [case(user, f"i{rng.integers(N)}") for user in range(60)]
+    run = make_run(tmp_path / "run", cases, [ranking(rng.uniform(1, 5, N).tolist()) for _ in cases])
+    found = run.calibration()
+    assert [one.name for one in found.forecasts] == [TEMPERED, EQUAL]
+    assert max(one.predicted for one in found.bins) < 0.3, "of those with a temperature: a softmax would reach 0.4"
+    text = " ".join(str(found).split())
+    assert "above 0, so they are no log-probabilities" in text and "overconfident" not in text
+
+
 def test_only_cases_with_one_relevant_candidate_and_all_scores_are_counted(tmp_path: Path) -> None:
     good, unscored = ranking([3.0, 2.0, 1.0]), Ranking(("i0", "i1", "i2"), (1.0, 0.0, -math.inf))
     several = Case("u9", (), case(9, "i0", 3).candidates, None, ("i0", "i1"))

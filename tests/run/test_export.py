@@ -146,13 +146,24 @@ def test_a_table_for_a_paper(strict: Run, tmp_path: Path) -> None:
     assert f"NDCG@10 & {value} &" in latex.read_text() and f"| NDCG@10 | {value} |" in markdown.read_text()
 
 
+def test_the_scores_of_the_method_stand_beside_those_for_other_tools(tmp_path: Path) -> None:
+    scored = replace(shuffled(CASES[0], 1), scores=tuple(-0.5 * at for at in range(20)))
+    unscored = shuffled(CASES[1], 1)
+    file = tmp_path / "out.parquet"
+    make_run(tmp_path / "run", CASES[:2], [scored, unscored]).export(file, "parquet")
+    rows = [row for row in pq.read_table(file).to_pylist() if row["recall_rank"] is not None]
+    first, second = ([row for row in rows if row["case_id"] == one.case_id] for one in CASES[:2])
+    assert [(row["score"], row["method_score"]) for row in first] == [(20 - at, -0.5 * at) for at in range(20)]
+    assert {row["method_score"] for row in second} == {None}
+
+
 def test_ratings_as_csv_and_not_as_trec(tmp_path: Path) -> None:
     cases = [Case("u", (Event(Item("h", "Seen"), 4.0),), target=Item("t", "Film"), rating=5.0)]
     means = TrainingData(lambda: cases).rating_means
     settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=means)
     run = make_run(tmp_path / "run", cases, [Ranking(("t",), (3.5,))], metric_settings=settings)
     text = run.export(tmp_path / "out.csv", "csv")[0].read_text()
-    assert "u,u,t,Film,1,3.5,True,5.0,ok" in text
+    assert "u,u,t,Film,1,3.5,True,5.0,ok,3.5" in text
     with pytest.raises(InputError, match="not a TREC run"):
         run.export(tmp_path / "out.trec", "trec")
 

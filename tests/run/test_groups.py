@@ -53,6 +53,39 @@ def test_every_judged_case_is_in_one_group_of_each_kind(run: Run) -> None:
     assert (missed.cases, missed.value, missed.difference) == (1, 0, 0)
 
 
+def test_the_most_relevant_candidate_decides_the_group(tmp_path: Path) -> None:
+    """The relevant item with the highest gain is rare, is placed last and is from France, the other is not."""
+    items = tuple(Item(f"i{at}", f"Film {at}", {"land": "France" if at == 9 else "Italy"}) for at in range(10))
+    cases = [Case(f"u{n}", (), items, relevant=("i0", "i9"), gains=(1.0, 3.0)) for n in range(3)]
+    cases.append(Case("u9", (), items, relevant=("elsewhere",)))
+    made = make_run(
+        tmp_path / "run",
+        cases,
+        [Ranking(tuple(f"i{at}" for at in range(10)))] * 4,
+        metric_settings=how(popularity={"i0": 50}),
+    )
+    found = made.groups(by=("relevant item", "relevant land", "recall place"))
+    assert [(one.by, one.name, one.cases) for one in found] == [
+        ("relevant item", "no event", 3),
+        ("relevant land", "France", 3),
+        ("recall place", "6 to 10", 3),
+        ("recall place", "missed", 1),
+    ]
+    assert "1 Case is in no group by relevant item: the recall stage missed all of them." in found.notes()
+
+
+def test_a_difference_that_only_the_test_finds_is_not_to_be_relied_on(tmp_path: Path) -> None:
+    """All of nine users gain: p is 2 / 2^9, but so few may hide a user who loses."""
+    cases = [case(f"u{n}", seed=n) for n in range(9)]
+    first = [
+        Ranking(tuple(sorted((i.item_id for i in one.candidates), key=lambda i: i not in one.relevant)))
+        for one in cases
+    ]
+    found = make_run(tmp_path / "run", cases, first).groups("NDCG@10", by="history")
+    [group] = found
+    assert group.p_holm < 0.05 and group.holds_zero == any("do not rely on" in note for note in found.notes())
+
+
 def test_the_gain_is_found_where_it_was_put(run: Run) -> None:
     _, short, middle, long = (one for one in run.groups() if one.by == "history")
     assert (short.name, middle.name, long.name) == ("1 to 10 events", "11 to 20 events", "21 to 29 events")

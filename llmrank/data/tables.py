@@ -55,21 +55,22 @@ EXTENSIONS = (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".json
 ROLES = ("user", "item", "title", "rating", "timestamp", "position")
 """The roles that a column of a data set may have."""
 _ALIASES = """
-user      user userid reviewerid uid customerid customer visitorid visitor listenerid listener
-item      item itemid movieid parentasin asin bookid productid product articleid sku isbn iid trackid episodeid episode
+user      userid reviewerid uid customerid visitorid listenerid user customer visitor listener
+item      itemid movieid parentasin asin bookid productid articleid sku isbn iid trackid episodeid item product episode
 title     title movietitle itemtitle booktitle producttitle productname itemname name titles
 rating    rating overall stars score
 timestamp timestamp unixreviewtime unixtime time ts datetime date
 position  position seq sequence
-items     items itemids candidates candidateids recommendations recs
+items     itemids candidateids items candidates recommendations recs
 score     score scores similarity prediction predictedscore recallscore
 rank      rank ranks
 relevant  relevant relevance label gain clicked purchased isrelevant
 gain      gain relevance grade label relevant
-case      case caseid
+case      caseid case
 """
 ALIASES: Mapping[str, list[str]] = {role: names for role, *names in map(str.split, _ALIASES.strip().splitlines())}
-"""The usual column names of each role, in lower case without separators; the first match wins."""
+"""The usual column names of each role, in lower case without separators; the first match wins: ids before plain words,
+which may be names beside an id (`user` beside `user_id`)."""
 
 LIKE: Mapping[str, tuple[str, ...]] = {
     "timestamp": ("time", "date", "created", "when"),

@@ -20,7 +20,7 @@ import llmrank as lr
 from llmrank.data.candidates import BadRowsError, CandidateFile
 from llmrank.data.external_formats import convert_file, read_external
 from llmrank.data.rows import in_plain_types, texts
-from llmrank.data.tables import read_event_rows, read_table
+from llmrank.data.tables import Table, read_event_rows, read_table
 from llmrank.data.tallrec import read_tallrec
 from llmrank.errors import InputError
 from llmrank.prompting.library import load_template
@@ -397,6 +397,28 @@ def test_a_candidate_file_needs_no_conversion(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows), path)
     with pytest.raises(InputError, match="already a candidate file"):
         read_external(path, "table")
+
+
+@pytest.mark.parametrize(
+    ("word", "named"), [("user", "user_id"), ("item", "item_id"), ("product", "product_id"), ("case", "case_id")]
+)
+@pytest.mark.parametrize("first", ["word", "named"])
+def test_a_column_of_ids_wins_over_one_of_names(word: str, named: str, first: str) -> None:
+    """Two customers called Anna were one Case."""
+    ids = {"user_id": ["u1", "u2"], "item_id": ["a", "b"]}
+    if word == "product":
+        del ids["item_id"]
+    both = [(word, ["Anna", "Anna"]), (named, ["n1", "n2"])]
+    columns = ids | dict(both if first == "word" else reversed(both)) | {"title": ["A", "B"], "score": [2, 1]}
+    made, _ = read_external(pa.table(columns), "table")
+    assert len(made) == 2
+    found = {**made.to_pylist()[0], **made.to_pylist()[0]["candidates"][0]}
+    assert found["item_id" if word == "product" else named] == "n1"
+    events = pa.table({"user": ["Anna"], "user_id": ["u"], "item": ["Soap"], "item_id": ["s"], "timestamp": [1]})
+    assert (read_event_rows(Table("", events)).user_field, read_event_rows(Table("", events)).item_field) == (
+        "user_id",
+        "item_id",
+    )
 
 
 # --- TALLRec ---------------------------------------------------------------------------------------------------------

@@ -352,14 +352,27 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
 
 
 def parts_of(folder: Path) -> list[Path]:
-    """Return the Parquet files of a table stored in parts, without the other files that Spark writes."""
-    return sorted(path for path in folder.glob("*.parquet") if path.is_file() and path.name[0] not in "._")
+    """Return the Parquet files below a folder, without the other files that Spark writes."""
+    return [path for path in _files_below(folder) if path.suffix.lower() == ".parquet"]
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """Return the files of a folder and its subfolders, without those that begin with `_` or `.`, as Spark's notes do."""
+    every = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in every if all(part[0] not in "._" for part in path.relative_to(folder).parts))
 
 
 def _joined_parts(folder: Path) -> Arrow:
-    if not (parts := parts_of(folder)):
+    files, parts = _files_below(folder), [path for path in parts_of(folder) if path.parent == folder]
+    others = [str(path.relative_to(folder)) for path in files if path not in parts]
+    if not files:
         hint = "name a file, or a folder with the Parquet files of one table"
         raise InputError("no Parquet file in this folder", path=folder, hint=hint)
+    if others:
+        listed = ", ".join(others[:3]) + (f" and {len(others) - 3:,} more" if len(others) > 3 else "")
+        problem = "these files would be left out" if parts else "no Parquet file in this folder itself, only"
+        hint = "put all rows into Parquet files in the folder itself (a partition such as dt=… into a column)"
+        raise InputError(f"{problem}: {listed}", path=folder, hint=f"{hint}, and move all other files away")
     try:
         return pa.concat_tables([read_table(part).data for part in parts], promote_options="permissive")
     except pa.ArrowException as error:
@@ -484,7 +497,7 @@ def read_tables(folder: Path, columns: Mapping[str, str]) -> Rows:
     items, events = find_table(folder, ITEM_STEMS), find_table(folder, EVENT_STEMS)
     if events is None:
         hint = f"name it one of {', '.join(EVENT_STEMS)}, with one of the extensions {', '.join(EXTENSIONS)}"
-        if parts_of(folder):
+        if any(folder.glob("*.parquet")):
             hint += ", or make it a folder of parts; for candidate files, name one (`llmrank rerank` takes the folder)"
         raise InputError("no interactions table in this folder", path=folder, hint=hint)
     return tables_to_rows(read_table(items) if items else None, read_table(events), columns)

@@ -528,6 +528,25 @@ def test_a_table_may_lie_in_parts(tmp_path: Path) -> None:
         read_table(folder)
 
 
+@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("other", ["dt=2024-01-01/part-1.parquet", "more.csv"])
+def test_files_of_a_folder_that_would_be_left_out_are_refused(tmp_path: Path, other: str, beside: bool) -> None:
+    """The rows of 8 users among 14 were missing, without a word."""
+    (folder := tmp_path / "proposed").mkdir()
+    (folder / other).parent.mkdir(exist_ok=True)
+    pq.write_table(long_table(), folder / other)
+    says = "no Parquet file in this folder itself, only"
+    if beside:
+        pq.write_table(long_table(), folder / "part-0.parquet")
+        says = "these files would be left out"
+    with pytest.raises(InputError, match=f"{says}: {other}\n  hint: put all rows into Parquet files in the folder"):
+        lr.convert(folder, items=write_catalogue(tmp_path), progress=False)
+    if "/" in other:
+        folder.rename(tmp_path / "interactions")
+        with pytest.raises(InputError, match=f"interactions: {says}"):
+            lr.load_cases(tmp_path, recall="popularity", progress=False)
+
+
 def test_ids_that_pandas_wrote_as_floats_are_those_without_a_fraction(tmp_path: Path) -> None:
     (tmp_path / "proposed.csv").write_text("user,item,title,score\n1.0,10.0,Soap,3\n1.0,11.0,Comb,2\n")
     (tmp_path / "past.csv").write_text("user,item,timestamp\n1,12,1700000000\n")

@@ -405,10 +405,14 @@ def _text_for_time(kind: Arrow) -> Arrow:
     return pa.string() if pa.types.is_timestamp(kind) else kind
 
 
+def item_column(table: Table) -> str:
+    """Return the column of ids of an items table, which may be `id`. Raises InputError: it has none."""
+    return "id" if table.find("item") is None and "id" in table.data.column_names else table.require("item")
+
+
 def read_item_rows(table: Table) -> ItemRows:
     """Return the items of a table: id, title, and every other column as an attribute."""
-    item = "id" if table.find("item") is None and "id" in table.data.column_names else table.require("item")
-    title = table.require("title")
+    item, title = item_column(table), table.require("title")
     attributes: dict[str, Arrow] = {}
     for name in table.data.column_names:
         if name not in (item, title):

@@ -547,6 +547,57 @@ def test_files_of_a_folder_that_would_be_left_out_are_refused(tmp_path: Path, ot
             lr.load_cases(tmp_path, recall="popularity", progress=False)
 
 
+@pytest.mark.parametrize("role", ["user_id", "item_id", "case_id"])
+def test_ids_that_only_white_space_tells_apart_are_refused(role: str, tmp_path: Path) -> None:
+    """Users "a" and "a " were one Case."""
+    columns = {"user_id": ["u", "v", "u"], "item_id": ["1", "2", "3"], "case_id": ["x", "y", "x"], "title": [*"ABC"]}
+    columns[role] = ["a", "b", "a "]
+    pv.write_csv(pa.table(columns), tmp_path / "table.csv")
+    coded = pa.table(columns | {role: pa.array(columns[role]).dictionary_encode()})
+    for table in (tmp_path / "table.csv", pa.table(columns), coded):
+        with pytest.raises(InputError, match=f"field '{role}': the ids 'a' and 'a ' differ only in white space") as caught:
+            read_external(table, "table")
+        assert caught.value.line == (4 if isinstance(table, Path) else 3)
+
+
+def test_ids_that_lose_white_space_are_counted_in_every_table() -> None:
+    """Blank ids are missing, and ids of other tables are the same without white space."""
+    proposed = pa.table({"user_id": [" u ", " u "], "item_id": ["1 ", "2 "], "score": [2, 1]})
+    made, notes = read_external(
+        proposed,
+        "table",
+        items=pa.table({"id": ["1", " 2", "3", "\t4"], "title": [*"ABCD"], "user": [" x"] * 4}),
+        histories=pa.table({"user_id": ["u", "", " "], "item_id": ["3 ", "3 ", "3 "], "timestamp": [1, 2, 3]}),
+        relevant=pa.table({"user_id": ["u", "u"], "item_id": [" 1", "2"]}),
+    )
+    (case,) = CandidateFile(made).cases()
+    assert (case.user_id, [item.item_id for item in case.candidates], case.relevant) == ("u", ["1", "2"], ("1", "2"))
+    assert case.candidates[0].attributes == {"user": " x"}
+    assert {note for note in notes if "white space" in note} == {
+        f"ids of the column {name!r} of {table} without the white space around them: {count}"
+        for name, table, count in (
+            ("user_id", "the table", 1),
+            ("item_id", "the table", 2),
+            ("id", "the items", 2),
+            ("item_id", "the histories", 1),
+            ("item_id", "what is relevant", 1),
+        )
+    }
+
+
+def test_attributes_come_out_as_they_went_in_from_either_table() -> None:
+    values = {"brand": [" H&amp;M ", "  "], "about": ["one\ntwo", "x  y"], "sku": [" 0012", "\t7"], "url": ["?a&lt;", ""]}
+    proposed = pa.table({"user_id": ["u", "u"], "item_id": ["1", "2"], "score": [2, 1]})
+    catalogue = pa.table({"item_id": ["1", "2"], "title": ["A &amp; B", "C"], **values})
+    past = pa.table({"user_id": ["u", "u"], "item_id": ["1", "2"], "timestamp": [1, 2]})
+    apart = lr.convert(proposed, items=catalogue, histories=past, progress=False).to_pylist()[0]
+    for column in catalogue.column_names[1:]:
+        proposed = proposed.append_column(column, catalogue[column])
+    for given in (apart["history"], apart["candidates"], lr.convert(proposed, progress=False).to_pylist()[0]["candidates"]):
+        assert [one["title"] for one in given] == ["A & B", "C"]
+        assert {name: [one[name] for one in given] for name in values} == values
+
+
 def test_ids_that_pandas_wrote_as_floats_are_those_without_a_fraction(tmp_path: Path) -> None:
     (tmp_path / "proposed.csv").write_text("user,item,title,score\n1.0,10.0,Soap,3\n1.0,11.0,Comb,2\n")
     (tmp_path / "past.csv").write_text("user,item,timestamp\n1,12,1700000000\n")

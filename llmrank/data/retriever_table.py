@@ -150,7 +150,8 @@ def candidate_table(
     own = [name for name in table.data.column_names if name not in (*names.values(), *made)]
     of_case = _of_the_case(rows, own, starts, lengths)
     if of_case:
-        left_out[f"Cases with columns of their own ({', '.join(of_case)})"] += len(keys)
+        shown = (name if column.type == table.data[name].type else f"{name}, as text" for name, column in of_case.items())
+        left_out[f"Cases with columns of their own ({', '.join(shown)})"] += len(keys)
     fields = {name: column for name, column in rows.fields.items() if name not in of_case}
     made["candidates"] = _list_column(lengths, fields, rows.order)
     is_given, relevant_of = relevant is not None or "relevant" in names, owners.get("relevant", "user")
@@ -166,21 +167,39 @@ def candidate_table(
 def _of_the_case(
     rows: _Proposed, own: Sequence[str], starts: NDArray[np.intp], lengths: NDArray[np.int64]
 ) -> dict[str, Arrow]:
-    """Return the columns that describe the Case (such as the user's country) as texts: their value is the same for all
-    candidates of a Case, but differs between Cases for at least one item."""
+    """Return the columns that describe the Case, such as the user's country: their value is the same for all candidates
+    of a Case, but differs between Cases for at least one item. They keep their types, or are texts (`_readable`)."""
     found: dict[str, Arrow] = {}
     order = pa.array(rows.order)
-    items = rows.item.take(order).dictionary_encode().indices.to_numpy().astype(np.int64)
+    items = _codes(rows.item.take(order))
     for name in own:
         column = rows.fields.get(name)
-        if column is None or not is_single(column.type) or misspelt_field([name]) is not None:
+        if column is None or not is_single(column.type) or name in CANDIDATE_FIELDS or misspelt_field([name]) is not None:
             continue
         values = column.take(order)
-        codes = values.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
+        codes = _codes(values)
         differs = len(np.unique(items * (codes.max(initial=0) + 2) + codes + 1)) > len(np.unique(items))
         if differs and (codes == np.repeat(codes[starts], lengths)).all():
-            found[name] = values.take(pa.array(starts)).cast(pa.string())
+            found[name] = _readable(values.take(pa.array(starts)))
     return found
+
+
+def _codes(column: Arrow) -> NDArray[np.int64]:
+    """Return a number for each distinct value of a column, and -1 for null."""
+    plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column  # its indices may be unsigned
+    return plain.dictionary_encode().indices.cast(pa.int64()).fill_null(-1).to_numpy()
+
+
+def _readable(column: Arrow) -> Arrow:
+    """Return a column as it is if Python, and thus a reader of Cases, can represent its values; else as texts."""
+    try:
+        if pa.types.is_timestamp(column.type):
+            column.cast(pa.timestamp("us", column.type.tz)).to_pylist()  # nanoseconds need pandas
+        elif pa.types.is_date(column.type):
+            column.to_pylist()
+    except (pa.ArrowInvalid, ValueError, OverflowError):
+        return column.cast(pa.string())
+    return column
 
 
 def case_keys(users: Arrow, cases: Arrow) -> Arrow:

@@ -470,6 +470,42 @@ def test_a_column_about_the_user_becomes_one_of_the_case(tmp_path: Path) -> None
     assert "Cases with columns of their own (country): 2" in notes
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
+def test_columns_of_the_case_keep_their_types(suffix: str, tmp_path: Path) -> None:
+    """The age was the text "34", and the same column of the items a number."""
+    utc = pa.timestamp("ns", "UTC")
+    values = {
+        "age": pa.array([34, 34, 35], pa.int16()),
+        "paid": pa.array([Decimal("12.50"), Decimal("12.50"), None], pa.decimal128(8, 2)),
+        "since": pa.array([1_600_000_000_000_000_000] * 2 + [0], utc),
+        "share": pa.array([0.5, 0.5, float("nan")]),
+        "plan": pa.DictionaryArray.from_arrays(pa.array([0, 0, None], pa.uint32()), pa.array(["gold"])),
+        "exact": pa.array([1, 1, 2], utc),
+        "born": pa.array([10**15] * 2 + [0], pa.timestamp("ms")),
+    }
+    proposed = pa.table({"user": ["a", "a", "b"], "item": ["1", "2", "1"], "title": ["A", "B", "A"], **values})
+    made, notes = read_external(proposed, "table")
+    texts = ("exact", "born")
+    assert {name: made.schema.field(name).type for name in values} == {
+        name: pa.string() if name in texts else column.type for name, column in values.items()
+    }
+    assert "Cases with columns of their own (age, paid, since, share, plan, exact, as text, born, as text): 2" in notes
+    pq.write_table(proposed, tmp_path / "proposed.parquet")
+    convert_file(tmp_path / "proposed.parquet", "table", tmp_path / f"out{suffix}")
+    first, second = CandidateFile(tmp_path / f"out{suffix}").cases()
+    read = {name: first.columns[name] for name in ("age", "paid", "share", "plan")}
+    assert read == {"age": "34", "paid": "12.50", "share": "0.5", "plan": "gold"}
+    assert first.columns["since"].startswith("2020-09-13") and first.columns["exact"].endswith("00.000000001Z")
+    assert second.columns.keys() == {"age", "since", "exact", "born"}
+
+
+def test_the_score_is_never_the_cases(tmp_path: Path) -> None:
+    """Beside a column that was named as the score, another may be called so."""
+    rows = {"user": ["a", "a", "b"], "item": ["1", "2", "1"], "title": ["A", "B", "A"], "score": [1, 2, 3], "sim": [7, 7, 9]}
+    made, _ = read_external(pa.table(rows), "table", columns={"score": "sim"})
+    assert [case.recall_scores for case in CandidateFile(made).cases()] == [(7.0, 7.0), (9.0,)]
+
+
 def test_a_value_that_may_be_the_items_stays_with_the_items(tmp_path: Path) -> None:
     path = tmp_path / "proposed.csv"
     path.write_text("user,item,title,score,price\na,1,Soap,3,2.5\na,2,Comb,2,2.5\nb,3,Towel,5,9.0\nb,4,Brush,1,9.0\n")

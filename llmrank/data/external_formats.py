@@ -54,7 +54,7 @@ from llmrank.data.tables import (
 )
 from llmrank.data.tables import ROLES as EVENT_ROLES
 from llmrank.data.tallrec import read_tallrec
-from llmrank.data.trec import read_qrels, read_trec_run
+from llmrank.data.trec import is_qrels, read_qrels, read_trec_run
 from llmrank.errors import InputError, nearest
 from llmrank.files import check_free
 
@@ -78,7 +78,10 @@ _SOURCES: Mapping[str, tuple[str, Callable[[Path], bool]]] = {
     "proposed": ("the table", lambda path: True),
     "items": ("the items", lambda path: path.suffix != ".item"),
     "past": ("the histories", lambda path: path.suffix not in (".inter", ".txt")),
-    "relevant": ("what is relevant", lambda path: path.is_dir() or path.name.lower().endswith(EXTENSIONS)),
+    "relevant": (
+        "what is relevant",
+        lambda path: path.is_dir() or (path.name.lower().endswith(EXTENSIONS) and not is_qrels(path)),
+    ),
 }
 """For each source: its name in messages if it is a table in memory, and whether a path of it is read as a table."""
 _TITLES = ("title", "text", "segment", "contents", "content", "passage", "body")
@@ -286,6 +289,8 @@ def _tables(sources: Mapping[str, TableSource | None], columns: Mapping[str, str
     tables: dict[str, Table] = {}
     for what, source in sources.items():
         name, is_table = _SOURCES[what]
+        if source is None and what == "proposed":
+            raise InputError("no table is given", path=name, hint="give a DataFrame, an Arrow table or the path of one")
         if isinstance(source, Path):
             if is_table(source):
                 tables[what] = without_types(read_table(source))

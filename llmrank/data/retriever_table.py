@@ -150,7 +150,9 @@ def candidate_table(
     own = [name for name in table.data.column_names if name not in (*names.values(), *made)]
     of_case = _of_the_case(rows, own, starts, lengths)
     if of_case:
-        shown = (name if column.type == table.data[name].type else f"{name}, as text" for name, column in of_case.items())
+        shown = (
+            name if column.type == table.data[name].type else f"{name}, as text" for name, column in of_case.items()
+        )
         left_out[f"Cases with columns of their own ({', '.join(shown)})"] += len(keys)
     fields = {name: column for name, column in rows.fields.items() if name not in of_case}
     made["candidates"] = _list_column(lengths, fields, rows.order)
@@ -174,7 +176,12 @@ def _of_the_case(
     items = _codes(rows.item.take(order))
     for name in own:
         column = rows.fields.get(name)
-        if column is None or not is_single(column.type) or name in CANDIDATE_FIELDS or misspelt_field([name]) is not None:
+        if (
+            column is None
+            or not is_single(column.type)
+            or name in CANDIDATE_FIELDS
+            or misspelt_field([name]) is not None
+        ):
             continue
         values = column.take(order)
         codes = _codes(values)

@@ -81,8 +81,8 @@ EARLIEST = 3e8
 """Seconds since the epoch (1979). Smaller numbers are not taken for times."""
 LONGEST_SHOWN = 60
 """Characters of a value that a message shows."""
-_HINTS = {"number": "write it as 3.5, with a decimal point", "gain": "write a number, true or false", "time": TIME_HINT}
-"""Hints for values that cannot be read; the default is "correct it"."""
+_HINTS = {"gain": "write a number, true or false", "time": TIME_HINT}
+"""Hints for values that cannot be read, where they are no plain numbers."""
 _HAVE_A_DATE = (pa.types.is_timestamp, pa.types.is_date)
 _MOMENTS = tuple(pa.timestamp(unit, zone) for unit in ("us", "ns") for zone in (None, "UTC"))
 """Without and with a zone. Nanoseconds, which pandas writes, reach only from 1677 to 2262."""
@@ -223,6 +223,8 @@ class Table:
     def numbers(self, name: str, what: str = "number") -> NDArray[np.float64]:
         """Return a column as numbers, NaN where it is empty. Raises InputError: a value is not a number."""
         column = self.data[name]
+        if pa.types.is_decimal(column.type):
+            column = column.cast(pa.string())  # the cast of decimals to floats is not correctly rounded
         # If the fast cast fails, read value by value: Python accepts blanks around a number, and errors name the row.
         with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return column.cast(pa.float64()).to_numpy().astype(np.float64)
@@ -236,7 +238,8 @@ class Table:
                 values.append(math.nan if value is None or value == "" else read(value))
             except (TypeError, ValueError):
                 shown = one_line(repr(value), LONGEST_SHOWN)
-                faults[row] = self.fault(f"expected a {what}, got {shown}", name, _HINTS.get(what, "correct it"), row)
+                hint = _HINTS.get(what, "write it as 3.5, with a decimal point")
+                faults[row] = self.fault(f"expected a {what}, got {shown}", name, hint, row)
         if faults:
             raise UnreadableError(faults)
         return np.array(values)
@@ -341,6 +344,7 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     try:
         if kind == "parquet":
+            refuse_same_names(pq.read_schema(path).names, path)
             return Table(path, in_plain_types(pq.read_table(path)))
         if kind in {"json", "jsonl", "ndjson"}:
             return Table(path, read_json(path))
@@ -357,7 +361,7 @@ def parts_of(folder: Path) -> list[Path]:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """Return the files of a folder and its subfolders, without those that begin with `_` or `.`, as Spark's notes do."""
+    """Return the files of a folder and its subfolders, without Spark's notes, which begin with `_` or `.`."""
     every = (path for path in folder.rglob("*") if path.is_file())
     return sorted(path for path in every if all(part[0] not in "._" for part in path.relative_to(folder).parts))
 

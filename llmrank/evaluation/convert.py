@@ -8,7 +8,7 @@ from pathlib import Path
 from llmrank.data.candidates import ArrowTable, DataFrame
 from llmrank.data.external_formats import read_external
 from llmrank.data.rows import Arrow
-from llmrank.errors import InputError
+from llmrank.errors import InputError, in_python
 from llmrank.progress import Reporter, reporter_of
 
 
@@ -65,7 +65,7 @@ def convert(
     )
     reporter = reporter_of(progress)
     for note in notes:
-        reporter.message(note)
+        reporter.message(in_python(note))
     return made
 
 

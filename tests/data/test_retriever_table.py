@@ -501,7 +501,13 @@ def test_columns_of_the_case_keep_their_types(suffix: str, tmp_path: Path) -> No
 
 def test_the_score_is_never_the_cases(tmp_path: Path) -> None:
     """Beside a column that was named as the score, another may be called so."""
-    rows = {"user": ["a", "a", "b"], "item": ["1", "2", "1"], "title": ["A", "B", "A"], "score": [1, 2, 3], "sim": [7, 7, 9]}
+    rows = {
+        "user": ["a", "a", "b"],
+        "item": ["1", "2", "1"],
+        "title": ["A", "B", "A"],
+        "score": [1, 2, 3],
+        "sim": [7, 7, 9],
+    }
     made, _ = read_external(pa.table(rows), "table", columns={"score": "sim"})
     assert [case.recall_scores for case in CandidateFile(made).cases()] == [(7.0, 7.0), (9.0,)]
 
@@ -591,7 +597,9 @@ def test_ids_that_only_white_space_tells_apart_are_refused(role: str, tmp_path: 
     pv.write_csv(pa.table(columns), tmp_path / "table.csv")
     coded = pa.table(columns | {role: pa.array(columns[role]).dictionary_encode()})
     for table in (tmp_path / "table.csv", pa.table(columns), coded):
-        with pytest.raises(InputError, match=f"field '{role}': the ids 'a' and 'a ' differ only in white space") as caught:
+        with pytest.raises(
+            InputError, match=f"field '{role}': the ids 'a' and 'a ' differ only in white space"
+        ) as caught:
             read_external(table, "table")
         assert caught.value.line == (4 if isinstance(table, Path) else 3)
 
@@ -622,16 +630,50 @@ def test_ids_that_lose_white_space_are_counted_in_every_table() -> None:
 
 
 def test_attributes_come_out_as_they_went_in_from_either_table() -> None:
-    values = {"brand": [" H&amp;M ", "  "], "about": ["one\ntwo", "x  y"], "sku": [" 0012", "\t7"], "url": ["?a&lt;", ""]}
+    values = {
+        "brand": [" H&amp;M ", "  "],
+        "about": ["one\ntwo", "x  y"],
+        "sku": [" 0012", "\t7"],
+        "url": ["?a&lt;", ""],
+    }
     proposed = pa.table({"user_id": ["u", "u"], "item_id": ["1", "2"], "score": [2, 1]})
     catalogue = pa.table({"item_id": ["1", "2"], "title": ["A &amp; B", "C"], **values})
     past = pa.table({"user_id": ["u", "u"], "item_id": ["1", "2"], "timestamp": [1, 2]})
     apart = lr.convert(proposed, items=catalogue, histories=past, progress=False).to_pylist()[0]
     for column in catalogue.column_names[1:]:
         proposed = proposed.append_column(column, catalogue[column])
-    for given in (apart["history"], apart["candidates"], lr.convert(proposed, progress=False).to_pylist()[0]["candidates"]):
+    for given in (
+        apart["history"],
+        apart["candidates"],
+        lr.convert(proposed, progress=False).to_pylist()[0]["candidates"],
+    ):
         assert [one["title"] for one in given] == ["A & B", "C"]
         assert {name: [one[name] for one in given] for name in values} == values
+
+
+def test_decimals_are_rounded_correctly() -> None:
+    """Arrow's own cast made 0.7000000000000001 of 0.7."""
+    scores = [Decimal(text) for text in ("0.7", "0.5436", "-100", "0.0001")]
+    for kind in (pa.decimal128(9, 4), pa.decimal256(40, 4)):
+        assert Table("", pa.table({"score": pa.array(scores, kind)})).numbers("score").tolist() == [*map(float, scores)]
+
+
+def test_two_columns_of_one_name_are_refused_everywhere_alike(tmp_path: Path) -> None:
+    """As a join of DuckDB gives them."""
+    twice = pa.table([["u"], ["1"], ["A"], ["B"]], names=["user_id", "item_id", "title", "title"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    frame = pd.DataFrame([["u", "1", "A", "B"]], columns=pd.Index(twice.column_names))
+    for source in (twice, tmp_path / "twice.parquet", frame):
+        with pytest.raises(InputError, match=r"(?i)duplicate column name(.|\n)*hint: rename one of them"):
+            lr.convert(source, progress=False)
+    with pytest.raises(InputError, match="the items, field 'title': duplicate column name"):
+        lr.convert(twice.select(["user_id", "item_id"]), items=twice.select([1, 2, 3]), progress=False)
+
+
+def test_a_decimal_comma_is_hinted_at(tmp_path: Path) -> None:
+    (tmp_path / "proposed.csv").write_text("user;item;title;score\nu;1;A;0,5\nu;2;B;0,25\n")
+    with pytest.raises(BadRowsError, match=r"hint: write it as 3\.5, with a decimal point; or skip"):
+        read_external(tmp_path / "proposed.csv", "table")
 
 
 def test_ids_that_pandas_wrote_as_floats_are_those_without_a_fraction(tmp_path: Path) -> None:

@@ -422,7 +422,9 @@ def arrow_table(source: ArrowTable | DataFrame, what: str) -> Arrow:
     """Return a table in memory as a `pyarrow.Table`. Raises InputError: not a table; the message names it `what`."""
     try:
         if isinstance(source, ArrowTable):
-            table = in_plain_types(pa.table(source))
+            table = pa.table(source)
+            refuse_same_names(table.column_names, what)
+            table = in_plain_types(table)
             return table.drop_columns([name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)])
         from pyarrow.interchange import from_dataframe
 
@@ -431,6 +433,8 @@ def arrow_table(source: ArrowTable | DataFrame, what: str) -> Arrow:
         hint = (
             "pass a pyarrow table or a DataFrame from polars (call .collect() on a lazy one) or pandas (2.2 or later)"
         )
+        if "Duplicate column names" in str(error):
+            hint = "rename one of them"
         if "relevant" in str(error):
             hint = "pandas cannot hold maps such as graded relevance: read the file with pyarrow.parquet.read_table"
         raise InputError(f"cannot be read as a table ({error})", path=what, hint=hint) from error

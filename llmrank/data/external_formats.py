@@ -37,6 +37,7 @@ from llmrank.data.retriever_table import (
     long_table,
     refuse_distance,
     trimmed_ids,
+    with_trimmed_ids,
 )
 from llmrank.data.rows import TIME_HINT, Arrow, EventRows, no_order
 from llmrank.data.sequences import read_sequence_file
@@ -46,13 +47,14 @@ from llmrank.data.tables import (
     EXTENSIONS,
     Table,
     UnreadableError,
+    item_column,
     read_event_rows,
     read_item_rows,
     read_table,
 )
 from llmrank.data.tables import ROLES as EVENT_ROLES
 from llmrank.data.tallrec import read_tallrec
-from llmrank.data.trec import read_qrels, read_trec_run
+from llmrank.data.trec import is_qrels, read_qrels, read_trec_run
 from llmrank.errors import InputError, nearest
 from llmrank.files import check_free
 
@@ -76,7 +78,10 @@ _SOURCES: Mapping[str, tuple[str, Callable[[Path], bool]]] = {
     "proposed": ("the table", lambda path: True),
     "items": ("the items", lambda path: path.suffix != ".item"),
     "past": ("the histories", lambda path: path.suffix not in (".inter", ".txt")),
-    "relevant": ("what is relevant", lambda path: path.is_dir() or path.name.lower().endswith(EXTENSIONS)),
+    "relevant": (
+        "what is relevant",
+        lambda path: path.is_dir() or (path.name.lower().endswith(EXTENSIONS) and not is_qrels(path)),
+    ),
 }
 """For each source: its name in messages if it is a table in memory, and whether a path of it is read as a table."""
 _TITLES = ("title", "text", "segment", "contents", "content", "passage", "body")
@@ -133,7 +138,8 @@ def read_external(
     left_out = LeftOut(skip_bad_rows=skip_bad_rows, drop_duplicates=drop_duplicates)
     past = gains = known = queries = None
     if "past" in tables:
-        events = _readable(long_table(tables["past"], LeftOut()), (*EVENT_ROLES, "case"), left_out)
+        events = with_trimmed_ids(long_table(tables["past"], LeftOut()), left_out)
+        events = _readable(events, (*EVENT_ROLES, "case"), left_out)
         past = replace(read_event_rows(events), user=_owners(events, owners["past"]))
     elif isinstance(histories, Path):
         past, targets = read_histories(histories)
@@ -153,16 +159,16 @@ def read_external(
         table = (read_trec_run if format == "trec" else read_lists)(_file(proposed, format))
     if "relevant" in tables:
         wanted = long_table(tables["relevant"], LeftOut(), bare=False)
-        wanted = _readable(wanted, ("user", "case", "item", "gain"), left_out)
+        wanted = _readable(with_trimmed_ids(wanted, left_out), ("user", "case", "item", "gain"), left_out)
         gains = read_gains(wanted, owners["relevant"], left_out)
     elif isinstance(relevant, Path):
         gains, owners["relevant"] = read_qrels(relevant), "case_id" if has_cases else "user"
     if "items" in tables:
-        known = read_item_rows(tables["items"])
+        known = read_item_rows(with_trimmed_ids(tables["items"], left_out, [item_column(tables["items"])]))
     elif isinstance(items, Path):
         known = read_atomic_items(items)
     made = candidate_table(
-        table,
+        with_trimmed_ids(table, left_out),
         items=known,
         histories=past,
         queries=queries,
@@ -283,6 +289,8 @@ def _tables(sources: Mapping[str, TableSource | None], columns: Mapping[str, str
     tables: dict[str, Table] = {}
     for what, source in sources.items():
         name, is_table = _SOURCES[what]
+        if source is None and what == "proposed":
+            raise InputError("no table is given", path=name, hint="give a DataFrame, an Arrow table or the path of one")
         if isinstance(source, Path):
             if is_table(source):
                 tables[what] = without_types(read_table(source))

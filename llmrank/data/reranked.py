@@ -28,6 +28,8 @@ from llmrank.files import append_line, cannot_write, check_free, check_no_device
 from llmrank.types import Closable, Outcome, Ranking, Usage
 
 ABSENT = -1
+SOURCE_HASH = "candidates_sha256"
+"""The setting that tells whether the input file has changed."""
 _GAINS: Arrow = pa.map_(pa.string(), pa.float64())
 _NEW: Arrow = pa.schema(
     {
@@ -65,7 +67,7 @@ class RerankedWriter(Closable):
         Args:
             path: The output: `.parquet`, `.jsonl` or `.jsonl.gz`.
             candidates: The rows to rerank.
-            settings: Everything that affects the rankings, including the hash of the input file, as JSON values.
+            settings: Everything that affects the rankings, as JSON values; the hash of the input file is `SOURCE_HASH`.
             overwrite: Start over, even if there is an output.
 
         Raises:
@@ -175,9 +177,16 @@ class RerankedWriter(Closable):
             check_free(self._path, overwrite=False)
         if ours:
             hint = "name another output, or overwrite it with --force"
-            problem = "the file was made with other settings"
-            refuse_differences(before["settings"], self._settings, problem, path=self._path, hint=hint)
+            self._refuse_changes(before["settings"], "the file was made", path=self._path, hint=hint)
         return ours
+
+    def _refuse_changes(self, before: Mapping[str, object], made: str, *, path: Path, hint: str) -> None:
+        """Raise InputError: the output was `made` from other rows than the input now has, or with other settings."""
+        if before.get(SOURCE_HASH) != self._settings.get(SOURCE_HASH):
+            problem = f"{made} from other rows: {self._candidates.path} has changed since, or is another input"
+            hint = hint.replace("those settings", "the input as it was")
+            raise InputError(problem, path=path, hint=hint)
+        refuse_differences(before, self._settings, f"{made} with other settings", path=path, hint=hint)
 
     def _header(self) -> bytes:
         return b"settings\t" + json.dumps(self._settings, sort_keys=True, ensure_ascii=False).encode()
@@ -190,9 +199,8 @@ class RerankedWriter(Closable):
                 content = _content(line, self._part, number)
                 if number == 1:
                     before = json.loads(content.partition(b"\t")[2])
-                    problem = "an unfinished file was made with other settings"
                     hint = "resume with those settings, or start over with --force"
-                    refuse_differences(before, self._settings, problem, path=self._part, hint=hint)
+                    self._refuse_changes(before, "an unfinished file was made", path=self._part, hint=hint)
                 else:
                     place, _, row = content.partition(b"\t")
                     if not place.isdigit():

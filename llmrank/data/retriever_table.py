@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -150,7 +150,10 @@ def candidate_table(
     own = [name for name in table.data.column_names if name not in (*names.values(), *made)]
     of_case = _of_the_case(rows, own, starts, lengths)
     if of_case:
-        left_out[f"Cases with columns of their own ({', '.join(of_case)})"] += len(keys)
+        shown = (
+            name if column.type == table.data[name].type else f"{name}, as text" for name, column in of_case.items()
+        )
+        left_out[f"Cases with columns of their own ({', '.join(shown)})"] += len(keys)
     fields = {name: column for name, column in rows.fields.items() if name not in of_case}
     made["candidates"] = _list_column(lengths, fields, rows.order)
     is_given, relevant_of = relevant is not None or "relevant" in names, owners.get("relevant", "user")
@@ -166,21 +169,44 @@ def candidate_table(
 def _of_the_case(
     rows: _Proposed, own: Sequence[str], starts: NDArray[np.intp], lengths: NDArray[np.int64]
 ) -> dict[str, Arrow]:
-    """Return the columns that describe the Case (such as the user's country) as texts: their value is the same for all
-    candidates of a Case, but differs between Cases for at least one item."""
+    """Return the columns that describe the Case, such as the user's country: their value is the same for all candidates
+    of a Case, but differs between Cases for at least one item. They keep their types, or are texts (`_readable`)."""
     found: dict[str, Arrow] = {}
     order = pa.array(rows.order)
-    items = rows.item.take(order).dictionary_encode().indices.to_numpy().astype(np.int64)
+    items = _codes(rows.item.take(order))
     for name in own:
         column = rows.fields.get(name)
-        if column is None or not is_single(column.type) or misspelt_field([name]) is not None:
+        if (
+            column is None
+            or not is_single(column.type)
+            or name in CANDIDATE_FIELDS
+            or misspelt_field([name]) is not None
+        ):
             continue
         values = column.take(order)
-        codes = values.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
+        codes = _codes(values)
         differs = len(np.unique(items * (codes.max(initial=0) + 2) + codes + 1)) > len(np.unique(items))
         if differs and (codes == np.repeat(codes[starts], lengths)).all():
-            found[name] = values.take(pa.array(starts)).cast(pa.string())
+            found[name] = _readable(values.take(pa.array(starts)))
     return found
+
+
+def _codes(column: Arrow) -> NDArray[np.int64]:
+    """Return a number for each distinct value of a column, and -1 for null."""
+    plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column  # its indices may be unsigned
+    return plain.dictionary_encode().indices.cast(pa.int64()).fill_null(-1).to_numpy()
+
+
+def _readable(column: Arrow) -> Arrow:
+    """Return a column as it is if Python, and thus a reader of Cases, can represent its values; else as texts."""
+    try:
+        if pa.types.is_timestamp(column.type):
+            column.cast(pa.timestamp("us", column.type.tz)).to_pylist()  # nanoseconds need pandas
+        elif pa.types.is_date(column.type):
+            column.to_pylist()
+    except (pa.ArrowInvalid, ValueError, OverflowError):
+        return column.cast(pa.string())
+    return column
 
 
 def case_keys(users: Arrow, cases: Arrow) -> Arrow:
@@ -372,7 +398,7 @@ def _titled(
         if pc.any(pc.is_in(pc.utf8_ltrim(item.filter(pa.array(unknown)), "0"), value_set=ids)).as_py():
             hint = "the items table has lost leading zeros of ids: read its ids as text (pandas: dtype=str)"
         attributes |= {
-            name: _attribute(column, places)
+            name: whole(column).take(places)
             for name, column in items.attributes.items()
             if name not in data.column_names
         }
@@ -447,7 +473,7 @@ def _history(
     for name, values in (("rating", events.rating), ("timestamp", events.timestamp)):
         if values is not None:
             fields[name] = pa.array(values, pa.float64(), mask=np.isnan(values))
-    fields |= _renamed({name: _attribute(column, places) for name, column in known.attributes.items()}, EVENT_FIELDS)
+    fields |= _renamed({name: whole(column).take(places) for name, column in known.attributes.items()}, EVENT_FIELDS)
     return _list_column(lengths, fields, order)
 
 
@@ -508,15 +534,35 @@ def trimmed_ids(column: Arrow) -> Arrow:
     return map_texts(column, str.strip).fill_null("")
 
 
+def with_trimmed_ids(table: Table, left_out: LeftOut, names: Iterable[str | None] = ()) -> Table:
+    """Return a table whose ids have no surrounding white space; `left_out` counts the changed ones.
+
+    `names` are the columns of ids, by default those of user, item and case.
+    Raises InputError: two ids of a column would become the same.
+    """
+    for name in names or (table.find(role) for role in ("user", "item", "case")):
+        if name is None:
+            continue
+        column = whole(table.data[name])
+        if not is_text(column.type.value_type if pa.types.is_dictionary(column.type) else column.type):
+            continue
+        first: dict[str, str] = {}
+        for given in pc.unique(column).drop_null().to_pylist():
+            if (other := first.setdefault(given.strip(), given)) != given and given.strip():
+                problem = f"the ids {other!r} and {given!r} differ only in white space, which ids do not keep"
+                hint = "write them alike if they are the same; otherwise give one of them another id"
+                row = pc.index(column.cast(pa.string()), given).as_py()
+                raise table.fault(problem, name, hint, row)
+        if changed := sum(short != given for short, given in first.items() if short):
+            left_out[f"ids of the column {name!r} of {table.path} without the white space around them"] += changed
+            place = table.data.column_names.index(name)
+            table = replace(table, data=table.data.set_column(place, name, map_texts(column, str.strip)))
+    return table
+
+
 def _trimmed(column: Arrow) -> Arrow:
     """Return texts on one line, without HTML entities, as one array; "" for null."""
     return map_texts(column, clean_text).fill_null("")
-
-
-def _attribute(column: Arrow, places: Arrow) -> Arrow:
-    """Return the attribute of the items at `places` of an items table; blank text becomes null."""
-    cleaned = map_texts(column, lambda text: clean_text(text) or None) if is_text(column.type) else column
-    return whole(cleaned).take(places)
 
 
 def _renamed(attributes: Mapping[str, Arrow], taken: frozenset[str]) -> Iterator[tuple[str, Arrow]]:

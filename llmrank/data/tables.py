@@ -55,21 +55,22 @@ EXTENSIONS = (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".json
 ROLES = ("user", "item", "title", "rating", "timestamp", "position")
 """The roles that a column of a data set may have."""
 _ALIASES = """
-user      user userid reviewerid uid customerid customer visitorid visitor listenerid listener
-item      item itemid movieid parentasin asin bookid productid product articleid sku isbn iid trackid episodeid episode
+user      userid reviewerid uid customerid visitorid listenerid user customer visitor listener
+item      itemid movieid parentasin asin bookid productid articleid sku isbn iid trackid episodeid item product episode
 title     title movietitle itemtitle booktitle producttitle productname itemname name titles
 rating    rating overall stars score
 timestamp timestamp unixreviewtime unixtime time ts datetime date
 position  position seq sequence
-items     items itemids candidates candidateids recommendations recs
+items     itemids candidateids items candidates recommendations recs
 score     score scores similarity prediction predictedscore recallscore
 rank      rank ranks
 relevant  relevant relevance label gain clicked purchased isrelevant
 gain      gain relevance grade label relevant
-case      case caseid
+case      caseid case
 """
 ALIASES: Mapping[str, list[str]] = {role: names for role, *names in map(str.split, _ALIASES.strip().splitlines())}
-"""The usual column names of each role, in lower case without separators; the first match wins."""
+"""The usual column names of each role, in lower case without separators; the first match wins: ids before plain words,
+which may be names beside an id (`user` beside `user_id`)."""
 
 LIKE: Mapping[str, tuple[str, ...]] = {
     "timestamp": ("time", "date", "created", "when"),
@@ -80,8 +81,8 @@ EARLIEST = 3e8
 """Seconds since the epoch (1979). Smaller numbers are not taken for times."""
 LONGEST_SHOWN = 60
 """Characters of a value that a message shows."""
-_HINTS = {"number": "write it as 3.5, with a decimal point", "gain": "write a number, true or false", "time": TIME_HINT}
-"""Hints for values that cannot be read; the default is "correct it"."""
+_HINTS = {"gain": "write a number, true or false", "time": TIME_HINT}
+"""Hints for values that cannot be read, where they are no plain numbers."""
 _HAVE_A_DATE = (pa.types.is_timestamp, pa.types.is_date)
 _MOMENTS = tuple(pa.timestamp(unit, zone) for unit in ("us", "ns") for zone in (None, "UTC"))
 """Without and with a zone. Nanoseconds, which pandas writes, reach only from 1677 to 2262."""
@@ -222,6 +223,8 @@ class Table:
     def numbers(self, name: str, what: str = "number") -> NDArray[np.float64]:
         """Return a column as numbers, NaN where it is empty. Raises InputError: a value is not a number."""
         column = self.data[name]
+        if pa.types.is_decimal(column.type):
+            column = column.cast(pa.string())  # the cast of decimals to floats is not correctly rounded
         # If the fast cast fails, read value by value: Python accepts blanks around a number, and errors name the row.
         with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return column.cast(pa.float64()).to_numpy().astype(np.float64)
@@ -235,7 +238,8 @@ class Table:
                 values.append(math.nan if value is None or value == "" else read(value))
             except (TypeError, ValueError):
                 shown = one_line(repr(value), LONGEST_SHOWN)
-                faults[row] = self.fault(f"expected a {what}, got {shown}", name, _HINTS.get(what, "correct it"), row)
+                hint = _HINTS.get(what, "write it as 3.5, with a decimal point")
+                faults[row] = self.fault(f"expected a {what}, got {shown}", name, hint, row)
         if faults:
             raise UnreadableError(faults)
         return np.array(values)
@@ -340,6 +344,7 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     try:
         if kind == "parquet":
+            refuse_same_names(pq.read_schema(path).names, path)
             return Table(path, in_plain_types(pq.read_table(path)))
         if kind in {"json", "jsonl", "ndjson"}:
             return Table(path, read_json(path))
@@ -351,14 +356,27 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
 
 
 def parts_of(folder: Path) -> list[Path]:
-    """Return the Parquet files of a table stored in parts, without the other files that Spark writes."""
-    return sorted(path for path in folder.glob("*.parquet") if path.is_file() and path.name[0] not in "._")
+    """Return the Parquet files below a folder, without the other files that Spark writes."""
+    return [path for path in _files_below(folder) if path.suffix.lower() == ".parquet"]
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """Return the files of a folder and its subfolders, without Spark's notes, which begin with `_` or `.`."""
+    every = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in every if all(part[0] not in "._" for part in path.relative_to(folder).parts))
 
 
 def _joined_parts(folder: Path) -> Arrow:
-    if not (parts := parts_of(folder)):
+    files, parts = _files_below(folder), [path for path in parts_of(folder) if path.parent == folder]
+    others = [str(path.relative_to(folder)) for path in files if path not in parts]
+    if not files:
         hint = "name a file, or a folder with the Parquet files of one table"
         raise InputError("no Parquet file in this folder", path=folder, hint=hint)
+    if others:
+        listed = ", ".join(others[:3]) + (f" and {len(others) - 3:,} more" if len(others) > 3 else "")
+        problem = "these files would be left out" if parts else "no Parquet file in this folder itself, only"
+        hint = "put all rows into Parquet files in the folder itself (a partition such as dt=… into a column)"
+        raise InputError(f"{problem}: {listed}", path=folder, hint=f"{hint}, and move all other files away")
     try:
         return pa.concat_tables([read_table(part).data for part in parts], promote_options="permissive")
     except pa.ArrowException as error:
@@ -391,10 +409,14 @@ def _text_for_time(kind: Arrow) -> Arrow:
     return pa.string() if pa.types.is_timestamp(kind) else kind
 
 
+def item_column(table: Table) -> str:
+    """Return the column of ids of an items table, which may be `id`. Raises InputError: it has none."""
+    return "id" if table.find("item") is None and "id" in table.data.column_names else table.require("item")
+
+
 def read_item_rows(table: Table) -> ItemRows:
     """Return the items of a table: id, title, and every other column as an attribute."""
-    item = "id" if table.find("item") is None and "id" in table.data.column_names else table.require("item")
-    title = table.require("title")
+    item, title = item_column(table), table.require("title")
     attributes: dict[str, Arrow] = {}
     for name in table.data.column_names:
         if name not in (item, title):
@@ -483,7 +505,7 @@ def read_tables(folder: Path, columns: Mapping[str, str]) -> Rows:
     items, events = find_table(folder, ITEM_STEMS), find_table(folder, EVENT_STEMS)
     if events is None:
         hint = f"name it one of {', '.join(EVENT_STEMS)}, with one of the extensions {', '.join(EXTENSIONS)}"
-        if parts_of(folder):
+        if any(folder.glob("*.parquet")):
             hint += ", or make it a folder of parts; for candidate files, name one (`llmrank rerank` takes the folder)"
         raise InputError("no interactions table in this folder", path=folder, hint=hint)
     return tables_to_rows(read_table(items) if items else None, read_table(events), columns)

@@ -68,6 +68,14 @@ def read_qrels(path: Path) -> dict[str, dict[str, float]]:
     return {user: relevant for user, relevant in gains.items() if relevant}
 
 
+def is_qrels(path: Path) -> bool:
+    """Return whether a file, whatever its name, begins with a line of qrels (`user 0 item relevance`), not a header."""
+    if path.suffix.lower() == ".parquet":
+        return False
+    fields = next((text.split() for _, text in text_lines(path)), [])
+    return len(fields) == 4 and fields[1] in ("0", "Q0") and math.isfinite(_number(fields[3]))
+
+
 def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -> None:
     """Write the relevant items of each Case with their gains (default 1), under its case id.
 

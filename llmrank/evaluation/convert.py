@@ -8,7 +8,7 @@ from pathlib import Path
 from llmrank.data.candidates import ArrowTable, DataFrame
 from llmrank.data.external_formats import read_external
 from llmrank.data.rows import Arrow
-from llmrank.errors import InputError
+from llmrank.errors import InputError, in_python
 from llmrank.progress import Reporter, reporter_of
 
 
@@ -33,7 +33,8 @@ def convert(
     Args:
         proposed: A table (pandas, polars, pyarrow), or the path of one, with user and item, and optionally title, score
             or rank, relevance, and case (a request id, if users have several). All other columns become attributes of
-            the item. A table with one row of lists per user works too.
+            the item; or columns of the Case (the user's age) if all candidates of each Case share the value, but some
+            item has another in another Case. A table with one row of lists per user works too.
         format: Format of a file that is not a table: `trec`, `lists`, `rank_llm` or `tallrec`.
         items: Table of item ids and titles, if `proposed` has no titles.
         histories: Table of earlier events, with user and item, and optionally timestamp, rating and case. If a Case has
@@ -64,7 +65,7 @@ def convert(
     )
     reporter = reporter_of(progress)
     for note in notes:
-        reporter.message(note)
+        reporter.message(in_python(note))
     return made
 
 

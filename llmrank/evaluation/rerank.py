@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, file_format
-from llmrank.data.reranked import RerankedWriter, check_output, check_store
+from llmrank.data.reranked import SOURCE_HASH, RerankedWriter, check_output, check_store
 from llmrank.engine import Budget, CaseResult, Estimate
 from llmrank.errors import (
     EngineDiedError,
@@ -144,7 +144,7 @@ class RerankJob:
         session.check(method.ranker.needs(2))
         if partition.settings is not None:
             agree(partition.settings, method.settings)
-        settings = {**method.settings, "candidates_sha256": sha256_of(partition.source)}
+        settings = {**method.settings, SOURCE_HASH: sha256_of(partition.source)}
         if partition.shard is not None:
             settings["shard"] = str(partition.shard)
         outcomes, reasons, usage, failed = Counter[str](), Counter[str](), Usage(), 0

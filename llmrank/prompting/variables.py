@@ -104,8 +104,8 @@ class _Date(float):
 def _values(item: Item, attributes: tuple[str, ...]) -> dict[str, object]:
     values: dict[str, object] = {"title": _line(item.title), "item_id": item.item_id}
     if attributes:
-        known = {name: item.attributes.get(name) for name in attributes if name not in TRUTH}
-        return {name: _line(value) for name, value in known.items() if value} | values
+        known = {name: _line(item.attributes.get(name) or "") for name in attributes if name not in TRUTH}
+        return {name: line for name, line in known.items() if line} | values
     return values
 
 

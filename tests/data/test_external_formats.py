@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,19 @@ def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str,
         Event(Item("3", "Cube", {"year": "1997"}), 4.0, 10.0),
         Event(Item("4", "Dune", {"year": "1984"}), 5.0, 20.0),
     )
+
+
+@pytest.mark.parametrize("name", ["qrels.tsv", "qrels.csv", "qrels.tsv.gz"])
+def test_qrels_are_known_by_their_content_when_they_are_called_a_table(
+    files: Callable[..., dict[str, Path]], tmp_path: Path, name: str
+) -> None:
+    there, content = files(run="7 Q0 3 1 0.5 x\n7 Q0 2 2 0.4 x\n"), b"7\t0\t3\t2\n7\t0\t2\t1\n"
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    (case,) = cases_of(there["run"], "trec", items=there["items"], relevant=tmp_path / name)
+    assert (case.relevant, case.gains) == (("3", "2"), (2.0, 1.0))
+    table = tmp_path / "next.tsv"
+    table.write_text("user\titem\tgain\n7\t3\t2\n7\t2\t1\n")
+    assert cases_of(there["run"], "trec", items=there["items"], relevant=table) == [case]
 
 
 def test_a_history_that_holds_what_is_relevant_is_noted(files: Callable[..., dict[str, Path]]) -> None:

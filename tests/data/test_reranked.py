@@ -16,7 +16,7 @@ import pytest
 
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import CandidateFile
-from llmrank.data.reranked import RerankedWriter, finished_settings, remove_unfinished
+from llmrank.data.reranked import SOURCE_HASH, RerankedWriter, finished_settings, remove_unfinished
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item, Outcome, Ranking, Usage
 
@@ -348,6 +348,16 @@ def test_other_settings_other_input_and_a_file_of_another_hand_are_refused_unles
     with pytest.raises(InputError, match="file already exists"):
         RerankedWriter(out, CandidateFile(path), settings=SETTINGS)
     assert out.read_text() == "mine"
+
+
+@pytest.mark.parametrize("finish", [False, True])
+def test_an_input_that_has_changed_since_is_named(tmp_path: Path, finish: bool) -> None:
+    path, out = source(tmp_path), tmp_path / "out.jsonl"
+    rerank(path, out, [1, 2, 3, 4, 5] if finish else [1], finish=finish, settings=SETTINGS | {SOURCE_HASH: "12ab"})
+    hint = "name another output" if finish else "resume with the input as it was, or start over with"
+    says = f"made from other rows: {path} has changed since, or is another input\n  hint: {hint}"
+    with pytest.raises(InputError, match=says):
+        RerankedWriter(out, CandidateFile(path), settings=SETTINGS | {SOURCE_HASH: "34cd"})
 
 
 def test_the_output_is_never_the_input(tmp_path: Path) -> None:

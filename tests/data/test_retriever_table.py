@@ -20,7 +20,7 @@ import llmrank as lr
 from llmrank.data.candidates import BadRowsError, CandidateFile
 from llmrank.data.external_formats import convert_file, read_external
 from llmrank.data.rows import in_plain_types, texts
-from llmrank.data.tables import read_event_rows, read_table
+from llmrank.data.tables import Table, read_event_rows, read_table
 from llmrank.data.tallrec import read_tallrec
 from llmrank.errors import InputError
 from llmrank.prompting.library import load_template
@@ -399,6 +399,28 @@ def test_a_candidate_file_needs_no_conversion(tmp_path: Path) -> None:
         read_external(path, "table")
 
 
+@pytest.mark.parametrize(
+    ("word", "named"), [("user", "user_id"), ("item", "item_id"), ("product", "product_id"), ("case", "case_id")]
+)
+@pytest.mark.parametrize("first", ["word", "named"])
+def test_a_column_of_ids_wins_over_one_of_names(word: str, named: str, first: str) -> None:
+    """Two customers called Anna were one Case."""
+    ids = {"user_id": ["u1", "u2"], "item_id": ["a", "b"]}
+    if word == "product":
+        del ids["item_id"]
+    both = [(word, ["Anna", "Anna"]), (named, ["n1", "n2"])]
+    columns = ids | dict(both if first == "word" else reversed(both)) | {"title": ["A", "B"], "score": [2, 1]}
+    made, _ = read_external(pa.table(columns), "table")
+    assert len(made) == 2
+    found = {**made.to_pylist()[0], **made.to_pylist()[0]["candidates"][0]}
+    assert found["item_id" if word == "product" else named] == "n1"
+    events = pa.table({"user": ["Anna"], "user_id": ["u"], "item": ["Soap"], "item_id": ["s"], "timestamp": [1]})
+    assert (read_event_rows(Table("", events)).user_field, read_event_rows(Table("", events)).item_field) == (
+        "user_id",
+        "item_id",
+    )
+
+
 # --- TALLRec ---------------------------------------------------------------------------------------------------------
 
 ENTRY: dict[str, Any] = {
@@ -446,6 +468,48 @@ def test_a_column_about_the_user_becomes_one_of_the_case(tmp_path: Path) -> None
     assert [case.columns for case in cases] == [{"country": "FR"}, {"country": "IT"}]
     assert {name for case in cases for item in case.candidates for name in item.attributes} == {"price"}
     assert "Cases with columns of their own (country): 2" in notes
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
+def test_columns_of_the_case_keep_their_types(suffix: str, tmp_path: Path) -> None:
+    """The age was the text "34", and the same column of the items a number."""
+    utc = pa.timestamp("ns", "UTC")
+    values = {
+        "age": pa.array([34, 34, 35], pa.int16()),
+        "paid": pa.array([Decimal("12.50"), Decimal("12.50"), None], pa.decimal128(8, 2)),
+        "since": pa.array([1_600_000_000_000_000_000] * 2 + [0], utc),
+        "share": pa.array([0.5, 0.5, float("nan")]),
+        "plan": pa.DictionaryArray.from_arrays(pa.array([0, 0, None], pa.uint32()), pa.array(["gold"])),
+        "exact": pa.array([1, 1, 2], utc),
+        "born": pa.array([10**15] * 2 + [0], pa.timestamp("ms")),
+    }
+    proposed = pa.table({"user": ["a", "a", "b"], "item": ["1", "2", "1"], "title": ["A", "B", "A"], **values})
+    made, notes = read_external(proposed, "table")
+    texts = ("exact", "born")
+    assert {name: made.schema.field(name).type for name in values} == {
+        name: pa.string() if name in texts else column.type for name, column in values.items()
+    }
+    assert "Cases with columns of their own (age, paid, since, share, plan, exact, as text, born, as text): 2" in notes
+    pq.write_table(proposed, tmp_path / "proposed.parquet")
+    convert_file(tmp_path / "proposed.parquet", "table", tmp_path / f"out{suffix}")
+    first, second = CandidateFile(tmp_path / f"out{suffix}").cases()
+    read = {name: first.columns[name] for name in ("age", "paid", "share", "plan")}
+    assert read == {"age": "34", "paid": "12.50", "share": "0.5", "plan": "gold"}
+    assert first.columns["since"].startswith("2020-09-13") and first.columns["exact"].endswith("00.000000001Z")
+    assert second.columns.keys() == {"age", "since", "exact", "born"}
+
+
+def test_the_score_is_never_the_cases(tmp_path: Path) -> None:
+    """Beside a column that was named as the score, another may be called so."""
+    rows = {
+        "user": ["a", "a", "b"],
+        "item": ["1", "2", "1"],
+        "title": ["A", "B", "A"],
+        "score": [1, 2, 3],
+        "sim": [7, 7, 9],
+    }
+    made, _ = read_external(pa.table(rows), "table", columns={"score": "sim"})
+    assert [case.recall_scores for case in CandidateFile(made).cases()] == [(7.0, 7.0), (9.0,)]
 
 
 def test_a_value_that_may_be_the_items_stays_with_the_items(tmp_path: Path) -> None:
@@ -504,6 +568,112 @@ def test_a_table_may_lie_in_parts(tmp_path: Path) -> None:
     pq.write_table(pa.table({"customer_id": [{"a": 1}]}), folder / "part-3.parquet")
     with pytest.raises(InputError, match="the parts have different types"):
         read_table(folder)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("other", ["dt=2024-01-01/part-1.parquet", "more.csv"])
+def test_files_of_a_folder_that_would_be_left_out_are_refused(tmp_path: Path, other: str, beside: bool) -> None:
+    """The rows of 8 users among 14 were missing, without a word."""
+    (folder := tmp_path / "proposed").mkdir()
+    (folder / other).parent.mkdir(exist_ok=True)
+    pq.write_table(long_table(), folder / other)
+    says = "no Parquet file in this folder itself, only"
+    if beside:
+        pq.write_table(long_table(), folder / "part-0.parquet")
+        says = "these files would be left out"
+    with pytest.raises(InputError, match=f"{says}: {other}\n  hint: put all rows into Parquet files in the folder"):
+        lr.convert(folder, items=write_catalogue(tmp_path), progress=False)
+    if "/" in other:
+        folder.rename(tmp_path / "interactions")
+        with pytest.raises(InputError, match=f"interactions: {says}"):
+            lr.load_cases(tmp_path, recall="popularity", progress=False)
+
+
+@pytest.mark.parametrize("role", ["user_id", "item_id", "case_id"])
+def test_ids_that_only_white_space_tells_apart_are_refused(role: str, tmp_path: Path) -> None:
+    """Users "a" and "a " were one Case."""
+    columns = {"user_id": ["u", "v", "u"], "item_id": ["1", "2", "3"], "case_id": ["x", "y", "x"], "title": [*"ABC"]}
+    columns[role] = ["a", "b", "a "]
+    pv.write_csv(pa.table(columns), tmp_path / "table.csv")
+    coded = pa.table(columns | {role: pa.array(columns[role]).dictionary_encode()})
+    for table in (tmp_path / "table.csv", pa.table(columns), coded):
+        with pytest.raises(
+            InputError, match=f"field '{role}': the ids 'a' and 'a ' differ only in white space"
+        ) as caught:
+            read_external(table, "table")
+        assert caught.value.line == (4 if isinstance(table, Path) else 3)
+
+
+def test_ids_that_lose_white_space_are_counted_in_every_table() -> None:
+    """Blank ids are missing, and ids of other tables are the same without white space."""
+    proposed = pa.table({"user_id": [" u ", " u "], "item_id": ["1 ", "2 "], "score": [2, 1]})
+    made, notes = read_external(
+        proposed,
+        "table",
+        items=pa.table({"id": ["1", " 2", "3", "\t4"], "title": [*"ABCD"], "user": [" x"] * 4}),
+        histories=pa.table({"user_id": ["u", "", " "], "item_id": ["3 ", "3 ", "3 "], "timestamp": [1, 2, 3]}),
+        relevant=pa.table({"user_id": ["u", "u"], "item_id": [" 1", "2"]}),
+    )
+    (case,) = CandidateFile(made).cases()
+    assert (case.user_id, [item.item_id for item in case.candidates], case.relevant) == ("u", ["1", "2"], ("1", "2"))
+    assert case.candidates[0].attributes == {"user": " x"}
+    assert {note for note in notes if "white space" in note} == {
+        f"ids of the column {name!r} of {table} without the white space around them: {count}"
+        for name, table, count in (
+            ("user_id", "the table", 1),
+            ("item_id", "the table", 2),
+            ("id", "the items", 2),
+            ("item_id", "the histories", 1),
+            ("item_id", "what is relevant", 1),
+        )
+    }
+
+
+def test_attributes_come_out_as_they_went_in_from_either_table() -> None:
+    values = {
+        "brand": [" H&amp;M ", "  "],
+        "about": ["one\ntwo", "x  y"],
+        "sku": [" 0012", "\t7"],
+        "url": ["?a&lt;", ""],
+    }
+    proposed = pa.table({"user_id": ["u", "u"], "item_id": ["1", "2"], "score": [2, 1]})
+    catalogue = pa.table({"item_id": ["1", "2"], "title": ["A &amp; B", "C"], **values})
+    past = pa.table({"user_id": ["u", "u"], "item_id": ["1", "2"], "timestamp": [1, 2]})
+    apart = lr.convert(proposed, items=catalogue, histories=past, progress=False).to_pylist()[0]
+    for column in catalogue.column_names[1:]:
+        proposed = proposed.append_column(column, catalogue[column])
+    for given in (
+        apart["history"],
+        apart["candidates"],
+        lr.convert(proposed, progress=False).to_pylist()[0]["candidates"],
+    ):
+        assert [one["title"] for one in given] == ["A & B", "C"]
+        assert {name: [one[name] for one in given] for name in values} == values
+
+
+def test_decimals_are_rounded_correctly() -> None:
+    """Arrow's own cast made 0.7000000000000001 of 0.7."""
+    scores = [Decimal(text) for text in ("0.7", "0.5436", "-100", "0.0001")]
+    for kind in (pa.decimal128(9, 4), pa.decimal256(40, 4)):
+        assert Table("", pa.table({"score": pa.array(scores, kind)})).numbers("score").tolist() == [*map(float, scores)]
+
+
+def test_two_columns_of_one_name_are_refused_everywhere_alike(tmp_path: Path) -> None:
+    """As a join of DuckDB gives them."""
+    twice = pa.table([["u"], ["1"], ["A"], ["B"]], names=["user_id", "item_id", "title", "title"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    frame = pd.DataFrame([["u", "1", "A", "B"]], columns=pd.Index(twice.column_names))
+    for source in (twice, tmp_path / "twice.parquet", frame):
+        with pytest.raises(InputError, match=r"(?i)duplicate column name(.|\n)*hint: rename one of them"):
+            lr.convert(source, progress=False)
+    with pytest.raises(InputError, match="the items, field 'title': duplicate column name"):
+        lr.convert(twice.select(["user_id", "item_id"]), items=twice.select([1, 2, 3]), progress=False)
+
+
+def test_a_decimal_comma_is_hinted_at(tmp_path: Path) -> None:
+    (tmp_path / "proposed.csv").write_text("user;item;title;score\nu;1;A;0,5\nu;2;B;0,25\n")
+    with pytest.raises(BadRowsError, match=r"hint: write it as 3\.5, with a decimal point; or skip"):
+        read_external(tmp_path / "proposed.csv", "table")
 
 
 def test_ids_that_pandas_wrote_as_floats_are_those_without_a_fraction(tmp_path: Path) -> None:

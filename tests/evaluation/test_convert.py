@@ -44,6 +44,12 @@ def test_a_frame_of_requests_becomes_cases() -> None:
     assert [ranking.order for ranking in rankings] == [("11", "10"), ("10", "12"), ("10",)]
 
 
+def test_notes_name_settings_as_in_python() -> None:
+    told = Listening()
+    lr.convert(pd.DataFrame({"user": ["u"], "item": ["1"], "title": ["A"], "price": [1]}), progress=told)
+    assert any("no column is a score (columns={'score': 'NAME'})" in line for line in told.lines)
+
+
 def test_a_frame_is_read_as_its_file(tmp_path: Path) -> None:
     proposed = PROPOSED.drop(columns="timestamp")
     proposed.to_csv(tmp_path / "proposed.csv", index=False)
@@ -70,5 +76,7 @@ def test_what_is_wrong_with_a_frame_is_said_with_its_table_and_the_remedy() -> N
         lr.convert(PROPOSED, items=ITEMS[["item_id"]])
     with pytest.raises(lr.LlmrankError, match="format 'trec' is read from a file"):
         lr.convert(pa.table({"a": [1]}), "trec", items=ITEMS)
+    with pytest.raises(lr.LlmrankError, match="the table: no table is given"):
+        lr.convert(None)  # pyright: ignore[reportArgumentType]
     with pytest.raises(lr.LlmrankError, match="field 'columns': expected a mapping of roles"):
         lr.convert(PROPOSED, items=ITEMS, columns="user=uid")  # pyright: ignore[reportArgumentType]

@@ -34,6 +34,12 @@ def test_an_attribute_named_like_the_truth_is_never_shown():
     assert show_item(told, ("rating", "relevant", "brand")).values == {"brand": "X", "title": "A", "item_id": "1"}
 
 
+def test_a_blank_attribute_is_a_missing_one():
+    told = Item("1", "A", {"brand": " \n", "colour": "", "size": " L\nXL "})
+    values = show_item(told, ("brand", "colour", "size", "price")).values
+    assert values == {"size": "L XL", "title": "A", "item_id": "1"}
+
+
 def test_json_is_for_a_model_and_not_for_a_browser():
     titles = "Schindler's List", "Amélie & Co", "<b>"
     case = Case("u", (), tuple(Item(str(n), title) for n, title in enumerate(titles)))

@@ -145,7 +145,7 @@ class Prices(BaseModel):
                 f"no price for model {model!r}{nearest(model, self.models)}",
                 path=self._path,
                 field="models",
-                hint=f"add it, or choose a model of the file (--model): {', '.join(self.models)}",
+                hint=f"add it, or choose a --model of the file: {', '.join(self.models)}",
             )
         direct, batch = self.models[model].price(), self.models[model].batch
         through_batches = batch.price() if isinstance(batch, PriceKeys) else direct * batch

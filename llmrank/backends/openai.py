@@ -429,7 +429,7 @@ class OpenAIBackend(BaseBackend):
         close = one_line(nearest(self._model, served), 200)
         return (
             f"{self._url} serves no model {safe_for_console(self._model)!r}{close}\n"
-            f"  hint: choose a model it serves (--model): {names}{more}"
+            f"  hint: choose a --model that it serves: {names}{more}"
         )
 
 

@@ -97,7 +97,7 @@ def test_the_history_is_read_once_however_many_candidates_there_are(tiny_model: 
 
 def test_another_prompt_is_refused_with_what_to_do(tiny_model: Model, adapter: Path) -> None:
     backend = open_titles(adapter, str(tiny_model.folder))
-    with pytest.raises(FatalBackendError, match="use ranker next_title"):
+    with pytest.raises(FatalBackendError, match="use ranker='next_title'"):
         asyncio.run(backend.answer(Request((Message("user", "Rank these films."),))))
 
 

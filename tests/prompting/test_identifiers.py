@@ -27,5 +27,5 @@ def test_the_schemes():
 
 def test_words_are_distinct_and_say_when_there_are_too_few():
     assert len(set(WORDS)) == len(WORDS) == 128
-    with pytest.raises(InputError, match="ids numbers"):
+    with pytest.raises(InputError, match="ids='numbers'"):
         identifiers("words", items(len(WORDS) + 1))

@@ -78,7 +78,7 @@ def test_every_method_says_what_a_list_of_ten_thousand_needs(name):
 def test_kemeny_refuses_a_list_whose_pairs_it_cannot_compare():
     listwise = Listwise(prompt("rankgpt"))
     assert Repeated(listwise, 3, "kemeny").needs(MOST_PAIRED).calls == 3
-    with pytest.raises(InputError, match=r"field 'combine'[\s\S]*use combine borda"):
+    with pytest.raises(InputError, match=r"field 'combine'[\s\S]*use combine='borda'"):
         Repeated(listwise, 3, "kemeny").needs(MOST_PAIRED + 1)
 
 

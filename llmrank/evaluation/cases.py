@@ -348,6 +348,7 @@ def _of_users(
 ) -> CaseSet:
     """Return a Case for each of these users, about their events on the test side of the split."""
     dataset = split.dataset
+    scale = dataset.rating_scale or (1.0, 5.0)
     manifest = _manifest(settings, len(drawn)) | {
         "data": dataset.name,
         "data_sha256": dataset.sha256,
@@ -362,7 +363,7 @@ def _of_users(
         cases, evaluation, manifest["recall"] = _recalled(split, drawn, settings, say)
     return CaseSet(
         cases=tuple(cases),
-        training=TrainingData(partial(starmap, Case, histories(split).items()), dataset.rating_scale or (1.0, 5.0)),
+        training=TrainingData(partial(starmap, Case, histories(split).items()), scale, scale),
         evaluation=evaluation,
         task=task,
         target_forced=settings.force_target,

@@ -80,7 +80,7 @@ def finetune_command(data: str, out: Path, model: str, validation_users: int, as
         say=say,
     )
     if as_json:
-        show_json(card)
+        show_json({name: value for name, value in card.items() if name != "learned"})
         return
     best = card["validation"]
     over = " over the users whose item recall proposed" if best["measure"].startswith("NDCG") else ""

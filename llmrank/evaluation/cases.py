@@ -16,7 +16,7 @@ from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, TableS
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split, without_title
 from llmrank.data.rows import scale_of
-from llmrank.data.splits import validation_split
+from llmrank.data.splits import check_no_futures, validation_split
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather, role_texts
 from llmrank.evaluation.training_data import TrainingData, asked_for, earlier_events
@@ -391,8 +391,10 @@ def validation_cases(
         say: Receives messages about model fitting.
         task: For `rating`, the event's rating is to be predicted, and there is no recall.
 
-    Raises InputError if no user has two training events, or if ratings are missing.
+    Raises InputError if a training event is also a test event (see `check_no_futures`), if no user has two training
+    events, or if ratings are missing.
     """
+    check_no_futures(split)
     inner = validation_split(split)
     held = held_out(inner)
     drawn = sample_users(held, users or len(held), settings.seed)

@@ -33,6 +33,7 @@ from llmrank.evaluation.session import Session, backend_settings, prices_of, ref
 from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings, flat
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.trained import baseline_models, baseline_scores, check_baselines, package_of
+from llmrank.evaluation.training_data import asked_for
 from llmrank.measures import Measure
 from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.parse import refuse_unnamed
@@ -114,17 +115,24 @@ class Evaluation:
         A given `session` stays open.
         """
         with self.session() if session is None else nullcontext(session) as session:
+            self._check_split(session)
             method = self._alone(session)
             session.check(method.ranker.needs(self._longest), ask=False)
             return CostEstimate.of(self._asked, method, session, self.reporter.message)
 
     def _check_split(self, session: Session) -> None:
-        """Raise InputError if the adapter was trained on another split of this data."""
+        """Raise InputError if the adapter was trained on another split of this data, or on events of these Cases."""
         settings, split = self.cases.settings, self.cases.split
         card = session.backend.card if isinstance(session.backend, TitleBackend) else self.setup.adapter_card
         if card is not None:
             whole = None if split is None else split.dataset.whole_sha256
-            check_split(card, settings.get("data_sha256"), settings.get("split"), whole)
+            # An item taken before was learned from that event, which the history shows.
+            asked = [
+                (case.user_id, item_id)
+                for case in self.cases
+                for item_id in sorted(asked_for(case) - {event.item.item_id for event in case.history})
+            ]
+            check_split(card, settings.get("data_sha256"), settings.get("split"), whole, asked)
 
     def _alone(self, session: Session) -> Method:
         """Return the method, without recall scores if their weight is yet to be chosen. Both make the same calls."""

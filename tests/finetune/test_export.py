@@ -141,6 +141,23 @@ def test_a_file_of_rated_targets_is_exported_with_yes_from_three_quarters_of_its
     assert card["data"] == "rated.parquet" and card["split"] is None and card["data_sha256"]
 
 
+def test_a_repeated_last_event_is_refused_wherever_it_would_choose_or_be_learned(circle: Path, tmp_path: Path) -> None:
+    twice = tmp_path / "twice"
+    twice.mkdir()
+    (twice / "items.csv").write_text((circle / "items.csv").read_text())
+    lines = (circle / "interactions.csv").read_text().splitlines()
+    (twice / "interactions.csv").write_text("\n".join([*lines, lines[-1]]))
+    wrong = r"1 training event is also held out, of 1 user \(first: 'u119'\)\n  hint: remove repeated rows"
+    with pytest.raises(InputError, match=wrong):
+        finetune(twice, tmp_path / "titles", settings=SETTINGS, recall="random", model="not-here")
+    with pytest.raises(InputError, match=wrong):
+        finetune(twice, tmp_path / "letters", prompt="first-token", recall="random", model="not-here")
+    with pytest.raises(InputError, match=wrong):
+        export_sft(twice, tmp_path / "sft.jsonl", prompt="tallrec", recall="random", model="not-here")
+    with pytest.raises(InputError, match=wrong):
+        lr.evaluate(twice, prompt="first-token", fuse="validation", recall="random", model="not-here", progress=False)
+
+
 def test_one_half_star_in_the_data_does_not_make_a_three_liked() -> None:
     about = Case("u", (), target=Item("1", "Heat"))
     for scale, liked in (((1.0, 5.0), 4.0), ((0.5, 5.0), 4.0), ((0.0, 1.0), 1.0), ((1.0, 10.0), 8.0)):

@@ -292,10 +292,9 @@ def _drawn(
         known = {event.item.item_id: event.item for case in everyone for event in case.history}
         known |= {item.item_id: item for case in everyone for item in case.candidates}
         cases = [_force_target(case, known) for case in cases]
-    true_ratings = (case.rating for case in everyone if case.target is not None and case.rating is not None)
     return CaseSet(
         cases=tuple(cases),
-        training=TrainingData(partial(earlier_events, everyone), scale_of(true_ratings)),
+        training=TrainingData(partial(earlier_events, everyone), true_scale(everyone)),
         evaluation=f"recall-limited({name})" if task == "ranking" else "ratings",
         task=task,
         target_forced=settings.force_target,
@@ -304,6 +303,11 @@ def _drawn(
         seed=settings.seed,
         available=len({case.user_id for case in fitting if case.relevant or case.rating is not None}),
     )
+
+
+def true_scale(cases: Iterable[Case]) -> tuple[float, float]:
+    """Return the scale of the true ratings of targets (see `scale_of`)."""
+    return scale_of(case.rating for case in cases if case.target is not None and case.rating is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,9 @@ def leave_last_out(dataset: Dataset, hold_out: int = 1) -> Split:
     left, count = events_left(dataset.interactions)
     name = "leave-last-out" if hold_out == 1 else f"leave-last-out({hold_out})"
     note = "Not a time split: other users' later events are in training."
+    if few := int(((left == 0) & (count <= hold_out)).sum()):
+        events = "a single event" if hold_out == 1 else f"no more than {hold_out} events"
+        note += f" Only learned from, because they have {events}: {count_of(few, 'user')}."
     return _split(dataset, (left < hold_out) & (count > hold_out), name, note)
 
 

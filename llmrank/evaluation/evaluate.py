@@ -39,7 +39,7 @@ from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.parse import refuse_unnamed
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life
-from llmrank.prompting import PromptTemplate, find_domain
+from llmrank.prompting import DOMAINS, PromptTemplate, find_domain
 from llmrank.rankers.order import Order
 from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
@@ -448,11 +448,13 @@ def evaluate(
 
 
 def note_domain(setup: Setup, domain: str | None, reporter: Reporter) -> None:
-    """Report that the prompt calls the items "items", if it does because nothing names their domain."""
+    """Report what the prompt calls the items, if neither the data nor the settings name their domain."""
     template = setup.template
     named = setup.prompt.view.domain or find_domain(domain)
-    if template is not None and "domain" in template.names and (named or template.front.domain) == "items":
-        reporter.message("items are called 'items' in the prompt; --domain products changes that")
+    if template is not None and "domain" in template.names and named in (None, "items"):
+        word = DOMAINS[named or template.front.domain].items
+        other = "movies" if word == "products" else "products"
+        reporter.message(f"items are called {word!r} in the prompt; --domain {other} changes that")
 
 
 def note_idle_first(setup: Setup, cases: Iterable[Case], reporter: Reporter) -> None:

@@ -260,7 +260,7 @@ class _Loop:
                     left = (total - progress.targets) / rate / 60
                     self.say(
                         f"{progress.targets:,}/{count_of(total, 'target')}, loss {np.mean(progress.losses[-50:]):.3f}, "
-                        f"{rate:,.{0 if rate > 10 else 1}f} targets/s, {left:.0f} min left"
+                        f"{speed(rate)} targets/s, {f'{left:.0f}' if left >= 1 else 'less than 1'} min left"
                     )
                 done = progress.targets >= total
                 validated = progress.targets // every > earlier // every or done
@@ -308,6 +308,11 @@ class _Loop:
         self._optimiser.zero_grad(set_to_none=True)
         weights.use()
         return loss.item(), targets
+
+
+def speed(rate: float) -> str:
+    """Return a number per second with at least two digits that say something."""
+    return f"{rate:,.0f}" if rate > 10 else f"{rate:.2g}"
 
 
 def _diverged(problem: str, progress: TrainingState) -> InputError:

@@ -59,10 +59,12 @@ _OPTION = re.compile(
     r"(?P<command>\b(?:llmrank|pip|gunicorn|jq|iconv|ulimit)\b[^,;)`]*)"
     r"|--column (?P<role>\w+)=(?P<column>[\w-]+)"
     r"|(?<![\w-])--?(?P<name>(?<=--)[a-z][a-z-]+|[a-z]\b)"
-    r"(?: (?P<value>\d[\d.]*\b|[A-Z_]+\b|https?://[^\s,;)]+)| (?P<word>[a-z]+(?:_[a-z]+)*)(?=[,;)]|: | or |$))?"
+    r"(?: (?P<value>\d[\d.]*\b(?: \d[\d.]*\b)?|[A-Z_]+\b|https?://[^\s,;)]+)"
+    r"| (?P<word>[a-z]+(?:_[a-z]+)*)(?=[,;)]|: | or |$))?"
 )
 """A command; a named column; or an option, with its value if that is a number, a placeholder or an address, or a word
 that ends a clause."""
+_PAIR = re.compile(r"(\d\S*) (\d\S*)")
 _HINT = re.compile(r"^  hint: .*", re.MULTILINE)
 _IN_PYTHON = {
     "force": "overwrite=True",
@@ -87,7 +89,7 @@ def in_python(hint: str) -> str:
         if found["role"]:
             return f"columns={{{found['role']!r}: {found['column']!r}}}"
         name = _IN_PYTHON.get(found["name"], found["name"].replace("-", "_"))
-        value = found["value"] or (found["word"] and repr(found["word"]))
+        value = (found["value"] and _PAIR.sub(r"(\1, \2)", found["value"])) or (found["word"] and repr(found["word"]))
         return f"{name}={value}" if value else name
 
     return _OPTION.sub(rename, hint)

@@ -328,6 +328,15 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
+def liked_from(scale: tuple[float, float]) -> float:
+    """Return the lowest rating that counts as liked: three quarters up the scale, so 4 on 1 to 5, and 1 of 0 and 1.
+
+    On whole stars this is the `above 3` of TALLRec (2305.00447 §3.1). A single half star changes nothing.
+    """
+    low, high = scale
+    return low + 0.75 * (high - low)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What the model was shown, as far as it is needed to read the answer."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
 
@@ -81,23 +84,82 @@ def _shown(value: object) -> str:
 
 
 def learned_from(card: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the training data of the adapter, and of the adapters from which its training started."""
-    yield card["data"]
+    """Yield the training data of the adapter, and of the adapters from which its training started, each with
+    `learned`, its record of events (see `learned_events`); older cards have none."""
+    yield {**card["data"], "learned": card.get("learned")}
     if (start := card.get("start")) is not None:
         yield from learned_from(start)
 
 
-def check_split(card: Mapping[str, Any], data_sha256: object, split: object, whole_sha256: object = None) -> None:
-    """Raise InputError if the adapter may have seen the test data: it was trained on another split of the same data.
+MOST_LEARNED = 20_000
+"""Events in the record of a card, about; it takes 11 bytes for each."""
+EXCHANGES = 10
+
+
+def learned_events(users: Iterable[str], items: Callable[[str], Iterable[str]]) -> dict[str, Any]:
+    """Return the card's record of what was learned, or chose the weights: hashes of users with the ids of their items.
+
+    It does not depend on the order of the users, and holds all items of as many of them as make `MOST_LEARNED` events.
+    """
+    drawn, kept, found = sorted(set(users), key=_mark), 0, set[bytes]()
+    for user in drawn:
+        if len(found) >= MOST_LEARNED:
+            break
+        found |= {_mark(user, item) for item in items(user)}
+        kept += 1
+    return {"users": len(drawn), "kept": kept, "events": b64encode(b"".join(sorted(found))).decode("ascii")}
+
+
+def _mark(*ids: str) -> bytes:
+    return blake2b(json.dumps(ids).encode(), digest_size=8).digest()
+
+
+def check_learned(record: Mapping[str, Any], asked: Sequence[tuple[str, str]]) -> None:
+    """Raise InputError if some of the events asked for, pairs of user and item, are in the record.
+
+    Other data may number other users and items alike. Then about as many are found if the users exchange their items,
+    neither fewer nor more.
+    """
+    joined = b64decode(record["events"])
+    known = {joined[start : start + 8] for start in range(0, len(joined), 8)}
+    found = [pair for pair in asked if _mark(*pair) in known]
+    if not found:
+        return
+    steps = [max(1, len(asked) * number // (EXCHANGES + 1)) for number in range(1, EXCHANGES + 1)]
+    exchanged = (
+        (user, item)
+        for step in steps
+        for (user, _), (other, item) in zip(asked, (*asked[step:], *asked[:step]), strict=True)
+        if user != other
+    )
+    chance = sum(_mark(*pair) in known for pair in exchanged) / EXCHANGES
+    if abs(len(found) - chance) > 3 * math.sqrt(chance * (1 - chance / len(asked))):
+        least = "" if record["kept"] == record["users"] else "at least "
+        problem = f"the adapter learned, or was chosen by, {least}{len(found):,} of the {len(asked):,} events asked for"
+        hint = "evaluate on Cases of other users or on later events, or train an adapter without these"
+        raise InputError(f"{problem} (first: user {found[0][0]!r})", field="adapter", hint=hint)
+
+
+def check_split(
+    card: Mapping[str, Any],
+    data_sha256: object,
+    split: object,
+    whole_sha256: object = None,
+    asked: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Raise InputError if the adapter may have seen the test data: it was trained on another split of the same data, or
+    on some of the events that are asked for (see `check_learned`).
 
     A file of Cases has no split, so an adapter trained on it has seen its test data. A k-core counts as another split
     of the data it was taken from (`whole_sha256`), because dropping events makes other events the last.
     """
     evaluated = {data_sha256, whole_sha256} - {None}
     for trained in learned_from(card):
-        if evaluated.isdisjoint({trained["sha256"], trained.get("whole_sha256")}):
-            continue
         if split is not None and (trained["sha256"], trained["split"]) == (data_sha256, split):
+            continue
+        if evaluated.isdisjoint({trained["sha256"], trained.get("whole_sha256")}):
+            if trained["learned"] is not None:
+                check_learned(trained["learned"], asked)
             continue
         if trained["split"] is None:
             hint = "evaluate on Cases of other users, or train an adapter on a file without these"

@@ -141,5 +141,6 @@ def single_token(label: str, encode: Callable[[str], list[int]], *, spaced: bool
             return ids[0]
     raise FatalBackendError(
         f"label {label!r} is {count_of(len(encode(label)), 'token')} for this model; a label must be a single token\n"
-        "  hint: use --ids letters (chosen to fit the model), or an answer format that reads text"
+        "  hint: use an answer format that reads text (for ratings --answer rating), or for candidates --ids letters, "
+        "chosen to fit the model"
     )

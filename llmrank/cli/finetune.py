@@ -80,18 +80,20 @@ def finetune_command(data: str, out: Path, model: str, validation_users: int, as
         say=say,
     )
     if as_json:
-        show_json(card)
+        show_json({name: value for name, value in card.items() if name != "learned"})
         return
     best = card["validation"]
     over = " over the users whose item recall proposed" if best["measure"].startswith("NDCG") else ""
     click.echo(f"{out}: {count_of(card['best_targets'], 'target')} of {card['data']['name']}, {card['minutes']} min")
     click.echo(f"validation {best['measure']} {best['best']:.4f}{over}")
-    use = f"--prompt {card['prompt']['prompt']} --adapter {out}" if prompted else _title_options(card, data, out)
+    on = "OTHER_FILE" if card["data"]["split"] is None else data
+    method = f"--prompt {card['prompt']['prompt']} --adapter {out}" if prompted else _title_options(card, out)
+    use = f"--data {on} {method}"
     others = ", with the options of this training" if prompted else ", with the data options of this training"
     click.echo(f"Use it: llmrank eval {use}" + (others if prompted or cases != CaseSettings(cases.data) else ""))
 
 
-def _title_options(card: Mapping[str, Any], data: str, out: Path) -> str:
+def _title_options(card: Mapping[str, Any], out: Path) -> str:
     """Return the `eval` options that use an adapter for titles."""
     weight, term = card["fusion"]["weight"], card["fusion"]["term"]
-    return f"--data {data} --ranker next_title --adapter {out} --fuse {weight} --fuse-term {term}"
+    return f"--ranker next_title --adapter {out} --fuse {weight} --fuse-term {term}"

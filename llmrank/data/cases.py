@@ -89,7 +89,7 @@ def rating_cases(split: Split, users: Iterable[str]) -> Iterator[Case]:
     has no history.
     """
     if split.test.rating is None:
-        hint = "use a ranking prompt, or data with ratings"
+        hint = "name their column (--column rating=NAME), use a ranking prompt, or data with ratings"
         raise InputError(f"{split.dataset.name} has no ratings", field="rating", hint=hint)
     train, test = histories(split), held_out(split)
     for user_id in users:

@@ -53,6 +53,9 @@ def leave_last_out(dataset: Dataset, hold_out: int = 1) -> Split:
     left, count = events_left(dataset.interactions)
     name = "leave-last-out" if hold_out == 1 else f"leave-last-out({hold_out})"
     note = "Not a time split: other users' later events are in training."
+    if few := int(((left == 0) & (count <= hold_out)).sum()):
+        events = "a single event" if hold_out == 1 else f"no more than {hold_out} events"
+        note += f" Only learned from, because they have {events}: {count_of(few, 'user')}."
     return _split(dataset, (left < hold_out) & (count > hold_out), name, note)
 
 
@@ -105,6 +108,29 @@ def validation_split(split: Split) -> Split:
     """
     inner = leave_last_out(replace(split.dataset, interactions=split.train))
     return replace(inner, name=split.name)
+
+
+def check_no_futures(split: Split) -> None:
+    """Raise InputError if a held-out event is also in training, or a training event is later than the user's first
+    held-out event. Without timestamps, this cannot be checked."""
+    train, test = split.train, split.test
+    if train.timestamp is None or test.timestamp is None:
+        return
+    first = np.full(len(split.dataset.users), np.inf)
+    np.fmin.at(first, test.user, test.timestamp)
+    late = train.timestamp > first[train.user]
+    later, held_out = bool(late.any()), _moments(test)
+    for row in np.flatnonzero(train.timestamp == first[train.user]).tolist():
+        late[row] = (int(train.user[row]), int(train.item[row]), float(train.timestamp[row])) in held_out
+    if late.any():
+        users = np.unique(train.user[late])
+        events = count_of(int(late.sum()), "training event is", "training events are")
+        what = "also held out, or later than the user's first held-out event" if later else "also held out"
+        whose = f"{count_of(len(users), 'user')} (first: {split.dataset.users[int(users[0])]!r})"
+        hint = "remove repeated rows of the table: the same user, item and time"
+        if later:
+            hint += "; and split the data with `leave-last-out`, `time:…` or `user-ratio:…`"
+        raise InputError(f"{events} {what}, of {whose}", field="split" if later else "data", hint=hint)
 
 
 def k_core(dataset: Dataset, k: int) -> Dataset:

@@ -8,7 +8,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -141,15 +141,8 @@ class Table:
 
         Raises InputError: several columns do.
         """
-        words = LIKE[role]
         found: list[str] = []
-        for name in self.data.column_names:
-            plain = _plain(name)
-            ends = role == "timestamp" and plain.endswith("at")  # viewedAt; not category_id
-            if name in taken or not (ends or any(word in plain for word in words)):
-                continue
-            if extension_of(self.data.schema.field(name)) is not None:
-                continue
+        for name in self._named_like(role, taken):
             try:
                 values = self.seconds(name) if role == "timestamp" else self.numbers(name)
             except (InputError, pa.ArrowNotImplementedError):
@@ -162,6 +155,24 @@ class Table:
             problem = f"ambiguous: {' and '.join(found)} could each be the {role}"
             raise InputError(problem, path=self.path, field=role, hint=hint)
         return found[0] if found else None
+
+    def _named_like(self, role: str, taken: Collection[str]) -> Iterator[str]:
+        """Yield the columns whose name suggests the role."""
+        for name in self.data.column_names:
+            plain = _plain(name)
+            ends = role == "timestamp" and plain.endswith("at")  # viewedAt; not category_id
+            suggests = name not in taken and (ends or any(word in plain for word in LIKE[role]))
+            if suggests and extension_of(self.data.schema.field(name)) is None:
+                yield name
+
+    def unread_dates(self, taken: Collection[str]) -> Iterator[str]:
+        """Yield a note for each column that seems to hold dates in a form that is not read."""
+        for name in self._named_like("timestamp", taken):
+            column = self.data[name]
+            text = next((one for one in column.slice(0, 1000).to_pylist() if one), "") if is_text(column.type) else ""
+            if _OTHER_DATE.match(text):
+                shown = one_line(text, LONGEST_SHOWN)
+                yield f"The column {name!r} is ignored: {shown!r} is not read as a time ({TIME_HINT})."
 
     def require(self, role: str, first: str = "") -> str:
         """Return the column for `role`. Raises InputError, whose hint begins with `first`: there is none."""
@@ -230,6 +241,15 @@ class Table:
             return column.cast(pa.float64()).to_numpy().astype(np.float64)
         return self._each(name, what, float)
 
+    def ratings(self, name: str) -> NDArray[np.float64]:
+        """Return a column of ratings (see `numbers`). Raises InputError for an infinite one too."""
+        found = self.numbers(name)
+        if (infinite := np.isinf(found)).any():
+            row = int(infinite.argmax())
+            shown = one_line(repr(self.data[name][row].as_py()), LONGEST_SHOWN)
+            raise self.fault(f"expected a number, got {shown}", name, "write a finite number, or leave it empty", row)
+        return found
+
     def _each(self, name: str, what: str, read: Callable[[Any], float]) -> NDArray[np.float64]:
         """Return a column read value by value, NaN where it is empty. Raises `UnreadableError`."""
         values, faults = list[float](), dict[int, InputError]()
@@ -289,6 +309,10 @@ class Table:
 _SHORTENED = re.compile(r"^\s*-?\d[.,](\d+)[eE]\+?(\d{1,3})\s*$")
 """`1.23457E+11`: how spreadsheets show and save long numbers."""
 _DATE = re.compile(r"\s*\d{4}-\d\d")
+_OTHER_DATE = re.compile(
+    r"\s*(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\d{1,2}[ -][A-Za-z]{3}|[A-Z][a-z]{2,8} \d{1,2},? \d{4})"
+)
+"""`31/12/2023`, `31 Dec 2023`, `December 31, 2023`"""
 _A_DATE = 1e8
 """The smallest number taken for a time, in seconds since the epoch (1973) or a finer unit."""
 
@@ -437,13 +461,15 @@ def read_event_rows(table: Table) -> EventRows:
     notes: list[str] = []
     if time is None and place is None and (time := table.like("timestamp", {user, item})) is not None:
         notes.append(f"The column {time!r} is read as the timestamp.")
+    if time is None:
+        notes += table.unread_dates({user, item})
     if rating is None and (rating := table.like("rating", {user, item, time or ""})) is not None:
         notes.append(f"The column {rating!r} is read as the rating.")
     return EventRows(
         table.path,
         table.ids(user),
         table.ids(item),
-        table.numbers(rating) if rating else None,
+        table.ratings(rating) if rating else None,
         table.seconds(time) if time else None,
         table.numbers(place) if place else None,
         table.texts(title) if title else None,

@@ -26,6 +26,11 @@ class StopSignal:
         """Whether to stop without waiting for the calls in flight."""
         return self._requests > 1
 
+    @property
+    def requested(self) -> bool:
+        """Whether to stop."""
+        return self._requests > 0
+
     def request(self) -> None:
         """Ask the run to stop. Safe to call from a signal handler and from any thread, any number of times."""
         self._requests += 1

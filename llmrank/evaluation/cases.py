@@ -16,7 +16,7 @@ from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, TableS
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split, without_title
 from llmrank.data.rows import scale_of
-from llmrank.data.splits import validation_split
+from llmrank.data.splits import check_no_futures, validation_split
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather, role_texts
 from llmrank.evaluation.training_data import TrainingData, asked_for, earlier_events
@@ -292,10 +292,9 @@ def _drawn(
         known = {event.item.item_id: event.item for case in everyone for event in case.history}
         known |= {item.item_id: item for case in everyone for item in case.candidates}
         cases = [_force_target(case, known) for case in cases]
-    true_ratings = (case.rating for case in everyone if case.target is not None and case.rating is not None)
     return CaseSet(
         cases=tuple(cases),
-        training=TrainingData(partial(earlier_events, everyone), scale_of(true_ratings)),
+        training=TrainingData(partial(earlier_events, everyone), true_scale(everyone)),
         evaluation=f"recall-limited({name})" if task == "ranking" else "ratings",
         task=task,
         target_forced=settings.force_target,
@@ -304,6 +303,11 @@ def _drawn(
         seed=settings.seed,
         available=len({case.user_id for case in fitting if case.relevant or case.rating is not None}),
     )
+
+
+def true_scale(cases: Iterable[Case]) -> tuple[float, float]:
+    """Return the scale of the true ratings of targets (see `scale_of`)."""
+    return scale_of(case.rating for case in cases if case.target is not None and case.rating is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +352,7 @@ def _of_users(
 ) -> CaseSet:
     """Return a Case for each of these users, about their events on the test side of the split."""
     dataset = split.dataset
+    scale = dataset.rating_scale or (1.0, 5.0)
     manifest = _manifest(settings, len(drawn)) | {
         "data": dataset.name,
         "data_sha256": dataset.sha256,
@@ -362,7 +367,7 @@ def _of_users(
         cases, evaluation, manifest["recall"] = _recalled(split, drawn, settings, say)
     return CaseSet(
         cases=tuple(cases),
-        training=TrainingData(partial(starmap, Case, histories(split).items()), dataset.rating_scale or (1.0, 5.0)),
+        training=TrainingData(partial(starmap, Case, histories(split).items()), scale, scale),
         evaluation=evaluation,
         task=task,
         target_forced=settings.force_target,
@@ -390,8 +395,10 @@ def validation_cases(
         say: Receives messages about model fitting.
         task: For `rating`, the event's rating is to be predicted, and there is no recall.
 
-    Raises InputError if no user has two training events, or if ratings are missing.
+    Raises InputError if a training event is also a test event (see `check_no_futures`), if no user has two training
+    events, or if ratings are missing.
     """
+    check_no_futures(split)
     inner = validation_split(split)
     held = held_out(inner)
     drawn = sample_users(held, users or len(held), settings.seed)

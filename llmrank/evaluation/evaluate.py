@@ -33,12 +33,13 @@ from llmrank.evaluation.session import Session, backend_settings, prices_of, ref
 from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings, flat
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.trained import baseline_models, baseline_scores, check_baselines, package_of
+from llmrank.evaluation.training_data import asked_for
 from llmrank.measures import Measure
 from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.parse import refuse_unnamed
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life
-from llmrank.prompting import PromptTemplate, find_domain
+from llmrank.prompting import DOMAINS, PromptTemplate, find_domain
 from llmrank.rankers.order import Order
 from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
@@ -91,6 +92,9 @@ class Evaluation:
                 settings["baselines"] = {one.name: {**one.settings, **package_of(one.name)} for one in self.baselines}
             options = {"prompt": flat(setup.prompt)} if setup.ranker is None else {}
             origin = Origin("eval", options, session.store.path)
+            texts = (settings.get(name) for name in ("template", "profile_template", "first_template"))
+            if any(".liked" in str(text) for text in texts):
+                settings["history_scale"] = list(cases.training.history_scale)
             prompt = method.prompt
             shots = {} if prompt is None else {case.case_id: prompt.shots(case) for case in cases}
             return make_run(
@@ -111,17 +115,24 @@ class Evaluation:
         A given `session` stays open.
         """
         with self.session() if session is None else nullcontext(session) as session:
+            self._check_split(session)
             method = self._alone(session)
             session.check(method.ranker.needs(self._longest), ask=False)
             return CostEstimate.of(self._asked, method, session, self.reporter.message)
 
     def _check_split(self, session: Session) -> None:
-        """Raise InputError if the adapter was trained on another split of this data."""
+        """Raise InputError if the adapter was trained on another split of this data, or on events of these Cases."""
         settings, split = self.cases.settings, self.cases.split
         card = session.backend.card if isinstance(session.backend, TitleBackend) else self.setup.adapter_card
         if card is not None:
             whole = None if split is None else split.dataset.whole_sha256
-            check_split(card, settings.get("data_sha256"), settings.get("split"), whole)
+            # An item taken before was learned from that event, which the history shows.
+            asked = [
+                (case.user_id, item_id)
+                for case in self.cases
+                for item_id in sorted(asked_for(case) - {event.item.item_id for event in case.history})
+            ]
+            check_split(card, settings.get("data_sha256"), settings.get("split"), whole, asked)
 
     def _alone(self, session: Session) -> Method:
         """Return the method, without recall scores if their weight is yet to be chosen. Both make the same calls."""
@@ -437,11 +448,13 @@ def evaluate(
 
 
 def note_domain(setup: Setup, domain: str | None, reporter: Reporter) -> None:
-    """Report that the prompt calls the items "items", if it does because nothing names their domain."""
+    """Report what the prompt calls the items, if neither the data nor the settings name their domain."""
     template = setup.template
     named = setup.prompt.view.domain or find_domain(domain)
-    if template is not None and "domain" in template.names and (named or template.front.domain) == "items":
-        reporter.message("items are called 'items' in the prompt; --domain products changes that")
+    if template is not None and "domain" in template.names and named in (None, "items"):
+        word = DOMAINS[named or template.front.domain].items
+        other = "movies" if word == "products" else "products"
+        reporter.message(f"items are called {word!r} in the prompt; --domain {other} changes that")
 
 
 def note_idle_first(setup: Setup, cases: Iterable[Case], reporter: Reporter) -> None:

@@ -150,6 +150,7 @@ class Composer:
             count_tokens=self.backend.count_tokens,
             context_length=self.backend.context_length,
             holds=self.backend.holds,
+            history_scale=self.training.history_scale if "liked" in template.names else (1.0, 5.0),
         )
 
     @property

@@ -102,7 +102,9 @@ class Reranker(Closable):
         self._session = setup.session(say, ForgetfulStore() if setup.model.store is None else None)
         with ExitStack() as unless_ready:
             unless_ready.callback(self._session.close)
-            self._method = setup.method(self._session, TrainingData(_no_training_data), seed).without_truth()
+            self._method = setup.method(
+                self._session, TrainingData(_no_training_data, rated=(1.0, 5.0)), seed
+            ).without_truth()
             if self._method.prompt is not None:
                 self._method.prompt.shots(Case("", ()))  # raises now if the prompt needs shots
             self._session.check(self._method.ranker.needs(2))

@@ -15,12 +15,13 @@ from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame
 from llmrank.engine import CaseResult, Exchange
 from llmrank.engine.driver import complete_with_recall_order
 from llmrank.errors import InputError, count_of
-from llmrank.evaluation.cases import CaseSet, cases_hash, counted_notes
+from llmrank.evaluation.cases import CaseSet, cases_hash, counted_notes, true_scale
 from llmrank.evaluation.evaluate import make_run, measures_for
 from llmrank.evaluation.settings import ScoreSettings, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.files import sha256_of
 from llmrank.measures import Measure
+from llmrank.measures.ratings import check_scale
 from llmrank.prompting.identifiers import Ids, identifiers
 from llmrank.rankers.listwise import from_answer
 from llmrank.rankers.pointwise import from_values
@@ -64,10 +65,14 @@ def score(
     if how.ids is None:
         _refuse_two_readings(rows, how, known, path)
         how = replace(how, ids=USUAL_IDS)
-    chosen = measures_for(measures, task, how.answer, how.scale)
+    scale = how.scale or true_scale(cases)
+    how = replace(how, scale=scale)
+    if task == "rating":
+        check_scale(cases, scale)
+    chosen = measures_for(measures, task, how.answer, scale)
     found = CaseSet(
         cases=tuple(cases),
-        training=TrainingData(lambda: earlier_events(cases), how.scale),
+        training=TrainingData(lambda: earlier_events(cases), scale),
         evaluation="ratings" if task == "rating" else f"recall-limited({name})",
         task=task,
         target_forced=False,
@@ -109,7 +114,7 @@ def answer_of(case: Case, reply: Reply, how: ScoreSettings, known: AnswerFormat)
     """Parse the Reply. The settings say how items are named; numbers and letters follow the order of the row."""
     if isinstance(reply, Failure):
         return Answer(Outcome.ERROR, reply.reason)
-    question = Question(case.asked, identifiers(how.ids or USUAL_IDS, case.asked), how.top, how.scale)
+    question = Question(case.asked, identifiers(how.ids or USUAL_IDS, case.asked), how.top, how.scale or (1.0, 5.0))
     return known.read(reply, question)
 
 

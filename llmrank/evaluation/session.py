@@ -24,7 +24,7 @@ from llmrank.backends.base import NullBackend
 from llmrank.backends.models import cached_models
 from llmrank.backends.open_batch import waiting_requests
 from llmrank.engine import Bounds, Budget, Caller, CaseResult, Metered, StopSignal, rank_all, rank_alone
-from llmrank.errors import InputError, StoppedError, TooManyErrorsError, count_of, one_line
+from llmrank.errors import FatalBackendError, InputError, StoppedError, TooManyErrorsError, count_of, one_line
 from llmrank.evaluation.method import Method
 from llmrank.evaluation.settings import Limits, ModelSettings
 from llmrank.files import cache_folder, expanded
@@ -272,6 +272,11 @@ class Session(Closable):
             future.result()
         except StoppedError as error:
             raise KeyboardInterrupt from error
+        except FatalBackendError as error:
+            # Ctrl-C also reaches the processes of an engine that is loading, and ends them first.
+            if stop.requested:
+                raise KeyboardInterrupt from error
+            raise
 
     def _interrupt(self, stop: StopSignal) -> None:
         if stop.at_once:

@@ -206,8 +206,8 @@ class ScoreSettings:
     answers do not seem to name item ids]"""
     top: Annotated[int, Ge(1)] | None = None
     """Number of items that the model was asked to return.  [default: all]"""
-    scale: tuple[float, float] = (1.0, 5.0)
-    """Lowest and highest rating.  [default: 1 5]"""
+    scale: tuple[float, float] | None = None
+    """Lowest and highest rating.  [default: 1 5, widened to hold the true ratings; 0 1 if they are 0 and 1]"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ class StoredMethod:
         view, own = settings.get("view", {}), template("template")
         composer = Composer(
             made,
-            TrainingData(lambda: (), run.metric_settings.scale),
+            TrainingData(lambda: (), run.metric_settings.scale, settings.get("history_scale")),
             settings["seed"],
             answers,
             stored=StoredParts(

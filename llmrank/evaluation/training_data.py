@@ -9,9 +9,10 @@ from functools import cached_property
 from math import inf
 
 from llmrank.data.cases import event_counts
+from llmrank.data.rows import scale_of
 from llmrank.prompting import ShotPool
 from llmrank.rankers.baselines import RatingMeans
-from llmrank.types import Case, Event
+from llmrank.types import Case, Event, liked_from
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class TrainingData:
     read: Callable[[], Iterable[Case]]
     """Returns a Case with the history of each user; other fields of the Case are ignored."""
     scale: tuple[float, float] = (1.0, 5.0)
-    """Lowest and highest rating."""
+    """Lowest and highest true rating."""
+    rated: tuple[float, float] | None = None
+    """Lowest and highest rating of the histories; None: `history_scale` finds it."""
 
     @cached_property
     def popularity(self) -> Mapping[str, int]:
@@ -29,11 +32,21 @@ class TrainingData:
         return event_counts(self.read())
 
     @cached_property
+    def history_scale(self) -> tuple[float, float]:
+        """The scale of the ratings in the histories: `scale`, unless they have their own, such as stars beside truths
+        of 0 and 1."""
+        if self.rated is not None:
+            return self.rated
+        values = [event.rating for case in self.read() for event in case.history if event.rating is not None]
+        own = scale_of(values)
+        fits = not values or (self.scale[0] <= min(values) and max(values) <= self.scale[1] and own != (0.0, 1.0))
+        return self.scale if fits else own
+
+    @cached_property
     def rating_means(self) -> RatingMeans:
         """The means of the training ratings, on `scale`. Raises InputError if there are none.
 
-        If the truth is 0 or 1 and the histories contain stars, ratings from three quarters of the stars' range up count
-        as 1, as in the measure AUC.
+        If the truth is 0 or 1 and the histories contain stars, ratings that count as liked are 1.
         """
         rated = [
             (case.user_id, event.item.item_id, event.rating)
@@ -43,7 +56,7 @@ class TrainingData:
         ]
         values = [rating for _, _, rating in rated]
         if rated and not self.scale[0] <= min(values) <= max(values) <= self.scale[1]:
-            yes = min(values) + 0.75 * (max(values) - min(values))
+            yes = liked_from(self.history_scale)
             rated = [(user, item, self.scale[rating >= yes]) for user, item, rating in rated]
         return RatingMeans.of(rated)
 

@@ -23,7 +23,7 @@ from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSetti
 from llmrank.evaluation.setup import Setup
 from llmrank.files import check_free
 from llmrank.finetune.export import SftFormat, sft_examples, write_sft
-from llmrank.finetune.sequences import check_no_futures, title_sequences
+from llmrank.finetune.sequences import title_sequences
 from llmrank.finetune.settings import PromptTraining, TitleTraining, Training
 from llmrank.progress import Say, silent
 from llmrank.prompting import PromptTemplate
@@ -131,7 +131,6 @@ def _solved_cases(
     if names_file(read):
         return parted(_from_file(setup, read, say), validation_users, settings)
     split = prepare(read, default_users=0, say=say).split
-    check_no_futures(split)
     validation = validation_cases(split, read, validation_users, say, task)
     learned: list[CaseSet] = []
     for _ in range(settings.targets):
@@ -212,7 +211,6 @@ def export_sft(
         drawn = _from_file(setup, read, say)
     else:
         split = prepare(read, default_users=0, say=say).split
-        check_no_futures(split)
         drawn = validation_cases(split, read, read.users or 0, say, task)
     cases = drawn.cases if drawn.task == "rating" else reachable(drawn)
     if not cases:

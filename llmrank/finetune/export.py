@@ -14,7 +14,7 @@ from llmrank.evaluation.cases import CaseSet, reachable
 from llmrank.files import json_bytes, write_json, write_whole
 from llmrank.finetune.sequences import split_data
 from llmrank.rankers.prompt import Prompt
-from llmrank.types import Case, Question, Request
+from llmrank.types import Case, Question, Request, liked_from
 
 SftFormat = Literal["trl", "openai"]
 
@@ -59,11 +59,11 @@ def _one_item_each(case: Case) -> list[Case]:
 def right_answer(answer: str, question: Question, case: Case) -> str:
     """Return the text of the correct answer in an answer format: for a single item, yes or no, or its rating.
 
-    Yes means a relevant item, or a rating above the middle of the scale (TALLRec, 2305.00447 §3.1: above 3).
+    Yes means a relevant item, or a rating that counts as liked (`liked_from`).
     """
     if answer == "yes_no" and case.target is not None:
-        low, high = question.scale
-        liked = case.target.item_id in case.relevant if case.rating is None else case.rating > (low + high) / 2
+        relevant = case.target.item_id in case.relevant
+        liked = relevant if case.rating is None else case.rating >= liked_from(question.scale)
         return "Yes." if liked else "No."
     if answer in ("rating", "expected_rating") and case.rating is not None:
         return f"{case.rating:g}"

@@ -128,11 +128,13 @@ def train(
     out: Path,
     identity: Mapping[str, Any],
     validation_cases: int,
+    learned: Mapping[str, Any],
     *,
     say: Say,
 ) -> Mapping[str, Any]:
     """Train the objective from `make`, write the adapter with the best weights into `out`, and return its card.
 
+    `learned` is the card's record of events (see `learned_events`).
     A stopped training with this `identity` continues from its last checkpoint; a finished one returns its card.
 
     Raises InputError for an adapter or checkpoint of another training, a folder in use by another process, a loss that
@@ -150,10 +152,12 @@ def train(
     with locked(out, taken):
         if (card := _finished(out, identity, say)) is not None:
             return card
-        return _train(_Loop(make(), settings, out, identity, say), identity, validation_cases)
+        return _train(_Loop(make(), settings, out, identity, say), identity, validation_cases, learned)
 
 
-def _train(loop: _Loop, identity: Mapping[str, Any], validation_cases: int) -> Mapping[str, Any]:
+def _train(
+    loop: _Loop, identity: Mapping[str, Any], validation_cases: int, learned: Mapping[str, Any]
+) -> Mapping[str, Any]:
     say, out = loop.say, loop.out
     try:
         progress = loop.run()
@@ -168,6 +172,7 @@ def _train(loop: _Loop, identity: Mapping[str, Any], validation_cases: int) -> M
         "validation": {"measure": objective.measure, "cases": validation_cases, "best": progress.best},
         "curve": progress.curve,
         "minutes": round(progress.seconds / 60, 1),
+        "learned": learned,
         "threads": torch.get_num_threads(),
         "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
     }
@@ -255,7 +260,7 @@ class _Loop:
                     left = (total - progress.targets) / rate / 60
                     self.say(
                         f"{progress.targets:,}/{count_of(total, 'target')}, loss {np.mean(progress.losses[-50:]):.3f}, "
-                        f"{rate:,.{0 if rate > 10 else 1}f} targets/s, {left:.0f} min left"
+                        f"{speed(rate)} targets/s, {f'{left:.0f}' if left >= 1 else 'less than 1'} min left"
                     )
                 done = progress.targets >= total
                 validated = progress.targets // every > earlier // every or done
@@ -303,6 +308,11 @@ class _Loop:
         self._optimiser.zero_grad(set_to_none=True)
         weights.use()
         return loss.item(), targets
+
+
+def speed(rate: float) -> str:
+    """Return a number per second with at least two digits that say something."""
+    return f"{rate:,.0f}" if rate > 10 else f"{rate:.2g}"
 
 
 def _diverged(problem: str, progress: TrainingState) -> InputError:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
-from llmrank.backends.adapter import CARD, PROMPT
+from llmrank.backends.adapter import CARD, PROMPT, learned_events
 from llmrank.backends.decoder import linear_names, open_language_model, save_lora, with_lora
 from llmrank.backends.models import Model
 from llmrank.backends.vllm import VllmBackend
@@ -31,6 +31,7 @@ from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import CaseSet, cases_hash, reachable
 from llmrank.evaluation.fusing import MEASURE
 from llmrank.evaluation.method import Method
+from llmrank.evaluation.training_data import asked_for
 from llmrank.files import write_json
 from llmrank.finetune.export import SftExample, sft_examples, solved_data
 from llmrank.finetune.loop import Weights, batches_by_length, train
@@ -110,7 +111,11 @@ def train_prompt(
     identity = _identity(model, learned, validation, settings)
     check_validation(len(validation.solved), "with a rating" if validation.cases.task == "rating" else PROPOSED)
     make = partial(PromptObjective, model, backend, learned, validation, settings, say)
-    return train(make, settings, out, identity, len(validation.solved), say=say)
+    events: dict[str, set[str]] = {}
+    for case in (case for one in (*learned, validation) for case in one.solved):
+        events.setdefault(case.user_id, set()).update(asked_for(case))
+    record = learned_events(events, events.__getitem__)
+    return train(make, settings, out, identity, len(validation.solved), record, say=say)
 
 
 def _identity(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.cases import sample_users
 from llmrank.data.dataset import Split
+from llmrank.data.splits import check_no_futures
 from llmrank.errors import InputError, count_of
 from llmrank.rankers.next_title import item_text
 
@@ -24,6 +25,8 @@ class TitleSequences:
     """The text line of each item in the training data."""
     sequences: tuple[NDArray[np.int32], ...]
     """Per user with at least two events: indices into `texts`, oldest first."""
+    users: frozenset[str]
+    """The users whose events they are."""
     split: Split
     """The split whose training side they come from."""
     sha256: str
@@ -68,30 +71,9 @@ def title_sequences(split: Split, users: int = 0, seed: int = 0) -> TitleSequenc
     digest = hashlib.sha256("\n".join(number).encode("utf-8", "surrogatepass"))
     for one in sequences:
         digest.update(np.int32(len(one)).tobytes() + one.tobytes())
-    found = TitleSequences(tuple(number), sequences, split, digest.hexdigest())
+    found = TitleSequences(tuple(number), sequences, frozenset(drawn), split, digest.hexdigest())
     if found.targets < LEAST_TARGETS:
         has = count_of(found.targets, "training example")
         problem = f"{split.dataset.name} has {has}; at least {LEAST_TARGETS} are needed"
         raise InputError(problem, field="data", hint="use more users, or longer histories")
     return found
-
-
-def check_no_futures(split: Split) -> None:
-    """Raise InputError if a held-out event is also in training, or a training event is later than the user's first
-    held-out event. Without timestamps, this cannot be checked."""
-    train, test = split.train, split.test
-    if train.timestamp is None or test.timestamp is None:
-        return
-    first = np.full(len(split.dataset.users), np.inf)
-    np.fmin.at(first, test.user, test.timestamp)
-    late = train.timestamp > first[train.user]
-    held_out = set(zip(test.user.tolist(), test.item.tolist(), test.timestamp.tolist(), strict=True))
-    at_once = np.flatnonzero(train.timestamp == first[train.user])
-    for row in at_once.tolist():
-        late[row] = (int(train.user[row]), int(train.item[row]), float(train.timestamp[row])) in held_out
-    if late.any():
-        count, user = int(late.sum()), split.dataset.users[int(train.user[late][0])]
-        events = count_of(count, "training event is", "training events are")
-        problem = f"{events} also held out, or later than the user's first held-out event"
-        hint = "split the data with `leave-last-out`, `time:…` or `user-ratio:…`, and remove repeated rows of the table"
-        raise InputError(problem, user=user, field="split", hint=hint)

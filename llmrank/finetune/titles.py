@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
-from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
+from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, learned_events, read_card
 from llmrank.backends.decoder import LORA, open_base, training_module, whitened_basis, with_lora
 from llmrank.backends.models import Model, fingerprint
 from llmrank.backends.title_model import (
@@ -30,9 +30,11 @@ from llmrank.backends.title_model import (
     save_adapter,
 )
 from llmrank.backends.titles import TitleShape
+from llmrank.data.cases import histories
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import cases_hash, reachable
 from llmrank.evaluation.fusing import MEASURE, Validation
+from llmrank.evaluation.training_data import asked_for
 from llmrank.files import write_json
 from llmrank.finetune.loop import Weights, batches_by_length, train
 from llmrank.finetune.sequences import TitleSequences, split_data
@@ -78,7 +80,14 @@ def train_titles(
     if settings.start is not None:
         _check_start(settings.start, model, settings.shape)
     make = partial(TitleObjective, model, sequences, validation, settings, say)
-    return train(make, settings, out, identity, len(validation), say=say)
+    past, chosen = histories(sequences.split), {case.user_id: asked_for(case) for case in validation}
+
+    def items(user: str) -> set[str]:
+        events = past[user] if user in sequences.users else ()
+        return {event.item.item_id for event in events} | chosen.get(user, set())
+
+    record = learned_events((*sequences.users, *chosen), items)
+    return train(make, settings, out, identity, len(validation), record, say=say)
 
 
 def check_validation(found: int, of: str) -> None:
@@ -107,7 +116,8 @@ def _identity(
     start = None
     if settings.start is not None:
         card = read_card(settings.start, NEXT_TITLE)
-        start = {"sha256": fingerprint(settings.start), "data": card["data"], "start": card.get("start")}
+        kept = {name: card[name] for name in ("data", "start", "learned") if name in card}
+        start = {"sha256": fingerprint(settings.start), **kept}
     return {
         "kind": NEXT_TITLE,
         "base": {"name": model.name, "revision": model.revision},

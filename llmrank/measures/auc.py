@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from llmrank.measures.measure import RatingMeasure
 from llmrank.measures.ratings import Ratings
+from llmrank.types import liked_from
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,8 @@ class AUC(RatingMeasure):
     """The probability that a liked Case (true rating at or above `threshold`) has a higher prediction than a disliked
     one, over all Cases together; equal predictions count one half (Mann-Whitney).
 
-    The default threshold is three quarters up the scale: 4 on a scale of 1 to 5, and 1 for ratings of 0 and 1. In the
-    worst case, an unanswered liked Case is below all others, and a disliked one above. Undefined (NaN) if all Cases are
-    liked, or none.
+    The default threshold is `liked_from` the scale. In the worst case, an unanswered liked Case is below all others,
+    and a disliked one above. Undefined (NaN) if all Cases are liked, or none.
     """
 
     threshold: float | None = None
@@ -31,8 +31,7 @@ class AUC(RatingMeasure):
 
     def liked(self, ratings: Ratings) -> NDArray[np.bool_]:
         """Return whether the user liked the item, per Case."""
-        low, high = ratings.scale
-        return ratings.truth >= (low + 0.75 * (high - low) if self.threshold is None else self.threshold)
+        return ratings.truth >= (liked_from(ratings.scale) if self.threshold is None else self.threshold)
 
     def per_case(self, judged: Ratings) -> NDArray[np.float64]:
         """Return NaN for every Case: AUC is undefined for a single Case."""

@@ -37,11 +37,7 @@ class Ratings:
         Raises InputError for a true rating outside the scale, which would break the worst-case bounds.
         """
         pairs = list(zip(rankings, cases, strict=True))
-        for _, case in pairs:
-            if case.rating is not None and not scale[0] <= case.rating <= scale[1]:
-                problem = f"the true rating {case.rating:g} is outside the scale {scale[0]:g} to {scale[1]:g}"
-                hint = "correct the rating, or give the scale of the ratings"
-                raise InputError(problem, user=case.user_id, field="rating", hint=hint)
+        check_scale([case for _, case in pairs], scale)
         histories = [[event.rating for event in case.history if event.rating is not None] for _, case in pairs]
         count = sum(map(len, histories))
         overall = sum(map(sum, histories)) / count if count else sum(scale) / 2
@@ -75,3 +71,13 @@ def predicted_rating(ranking: Ranking) -> float:
     """Return the predicted rating; NaN if the Case is unparsed or failed."""
     value = ranking.scores[0] if ranking.answered and ranking.scores else math.nan
     return value if math.isfinite(value) else math.nan
+
+
+def check_scale(cases: Iterable[Case], scale: tuple[float, float]) -> None:
+    """Raise InputError for a true rating outside the scale."""
+    wrong = [case for case in cases if case.rating is not None and not scale[0] <= case.rating <= scale[1]]
+    if wrong:
+        low, high = (end(scale[at], *(case.rating or 0.0 for case in wrong)) for at, end in enumerate((min, max)))
+        problem = f"the true rating {wrong[0].rating:g} is outside the scale {scale[0]:g} to {scale[1]:g}"
+        hint = f"correct the rating, or give the scale of the ratings: --scale {low:g} {high:g}"
+        raise InputError(problem, user=wrong[0].user_id, field="rating", hint=hint)

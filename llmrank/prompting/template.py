@@ -117,27 +117,39 @@ class PromptTemplate:
         view: View = PLAIN_VIEW,
         shots: Sequence[Case] = (),
         profile: str | None = None,
+        history_scale: tuple[float, float] = (1.0, 5.0),
     ) -> tuple[Message, ...]:
         """Return the messages; the system message, if any, comes first.
 
         `question` determines the items shown, their order and their identifiers. `shots` are full Cases from training
-        data, shown with their answers; the truth of `case` itself is never read. Raises InputError with the template's
-        line and the user if a block cannot be rendered.
+        data, shown with their answers; the truth of `case` itself is never read. `history_scale` is the scale of the
+        ratings in histories. Raises InputError with the template's line and the user if a block cannot be rendered.
         """
         if shots and "shot" not in self.blocks:
             problem = f"it has no block 'shot' to show {count_of(len(shots), 'solved example')}"
             hint = "add `{% block shot %}…{% endblock %}` and show `shots` in the block user, or use --shots 0"
             raise self._unfit(case, problem, hint)
-        context = self._context(case, question, view)
+        context = self._context(case, question, view, history_scale)
         context["profile"] = profile or ""
-        context["shots"] = [self.render_shot(shot, view=view, scale=question.scale) for shot in shots]
+        context["shots"] = [
+            self.render_shot(shot, view=view, scale=question.scale, history_scale=history_scale) for shot in shots
+        ]
         return tuple(
             Message(role, self._render(role, context, case)) for role in ("system", "user") if role in self.blocks
         )
 
-    def render_shot(self, shot: Case, *, view: View = PLAIN_VIEW, scale: tuple[float, float] = (1.0, 5.0)) -> str:
+    def render_shot(
+        self,
+        shot: Case,
+        *,
+        view: View = PLAIN_VIEW,
+        scale: tuple[float, float] = (1.0, 5.0),
+        history_scale: tuple[float, float] = (1.0, 5.0),
+    ) -> str:
         """Render a solved example with the block `shot`; raises InputError like `render`."""
-        return self._render("shot", self._solved(shot, view, scale), shot)
+        unscored = replace(view, show_scores=False)  # the candidates of an example have no recall scores
+        context = self._context(shot, self.question(shot, unscored, scale=scale), unscored, history_scale)
+        return self._render("shot", context | {"solved": self._solved(shot, context)}, shot)
 
     def fitting_events(self, case: Case, most: int, tokens: Callable[[int], int], limit: int) -> int:
         """Return how many of the newest events (at most `most`) fit a prompt of `limit` tokens.
@@ -160,11 +172,13 @@ class PromptTemplate:
         limit = self.front.history if view.history is None else view.history
         return len(case.history) if limit is None else min(limit, len(case.history))
 
-    def _context(self, case: Case, question: Question, view: View) -> dict[str, object]:
+    def _context(
+        self, case: Case, question: Question, view: View, history_scale: tuple[float, float]
+    ) -> dict[str, object]:
         attributes = self.front.attributes
         count = self.shown_events(case, view)
         events = case.history[len(case.history) - count :]
-        history = [show_event(event, attributes) for event in events]
+        history = [show_event(event, attributes, history_scale) for event in events]
         context: dict[str, object] = {
             "history": _ordered(history, view, case.user_id),
             "newest": history[-1] if history else None,
@@ -187,16 +201,14 @@ class PromptTemplate:
             context["target"] = shown[0]
         return context
 
-    def _solved(self, shot: Case, view: View, scale: tuple[float, float]) -> dict[str, object]:
-        """Return the context of a solved example: its history, its items and `solved`."""
-        unscored = replace(view, show_scores=False)  # the candidates of an example have no recall scores
-        context = self._context(shot, self.question(shot, unscored, scale=scale), unscored)
+    def _solved(self, shot: Case, context: Mapping[str, object]) -> object:
+        """Return the answer of a solved example: its rating, or its relevant items."""
         if self.front.task == "rating":
             if shot.rating is None:
                 raise self._unfit(shot, "a solved example without a rating", "choose shots among rated events")
-            return context | {"solved": plain(shot.rating)}
+            return plain(shot.rating)
         shown: Any = context.get("candidates") or [show_item(item, self.front.attributes) for item in shot.candidates]
-        return context | {"solved": [item for item in shown if item.values["item_id"] in shot.relevant]}
+        return [item for item in shown if item.values["item_id"] in shot.relevant]
 
     def _render(self, block: str, context: Mapping[str, object], case: Case) -> str:
         template = self.blocks[block]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from llmrank.prompting.view import DOMAINS
-from llmrank.types import Event, Item
+from llmrank.types import Event, Item, liked_from
 
 VARIABLES: Mapping[str, str] = {
     "history": "the newest `history` events of the user, in the requested `order` (list of event)",
@@ -34,6 +34,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "title": "",
         "item_id": "",
         "rating": "the user's rating, if known",
+        "liked": "whether the rating is at or above three quarters of the scale: 4 of 1 to 5; if the rating is known",
         "timestamp": "seconds since the epoch, if known",
         "date": "the day of the timestamp, such as 1997-09-20",
     },
@@ -66,11 +67,15 @@ class Shown:
         return repr(self.values["title"])
 
 
-def show_event(event: Event, attributes: tuple[str, ...]) -> Shown:
-    """Return the event for a template: title, item_id, the declared attributes, and rating and time if known."""
+def show_event(event: Event, attributes: tuple[str, ...], scale: tuple[float, float]) -> Shown:
+    """Return the event for a template: title, item_id, the declared attributes, and rating and time if known.
+
+    `scale` is that of the rating.
+    """
     values = _values(event.item, attributes)
     if event.rating is not None:
         values["rating"] = plain(event.rating)
+        values["liked"] = event.rating >= liked_from(scale)
     if event.timestamp is not None:
         values["timestamp"] = plain(event.timestamp)
         values["date"] = _Date(event.timestamp)

@@ -66,6 +66,8 @@ class Prompt:
     shots: Callable[[Case], Sequence[Case]] = no_shots
     """Chooses the solved examples for a Case, from training data only."""
     scale: tuple[float, float] = (1.0, 5.0)
+    history_scale: tuple[float, float] = (1.0, 5.0)
+    """The scale of the ratings in histories, which decides what `event.liked` says."""
     count_tokens: Callable[[Sequence[Message]], int | None] | None = None
     context_length: int | None = None
     """Maximum tokens of prompt and answer together; None: unknown, so no history is dropped."""
@@ -103,7 +105,9 @@ class Prompt:
         @cache
         def showing(events: int) -> tuple[Message, ...]:
             view = self.view if events == most else replace(self.view, history=events)
-            return template.render(case, question, view=view, shots=shots, profile=profile)
+            return template.render(
+                case, question, view=view, shots=shots, profile=profile, history_scale=self.history_scale
+            )
 
         def asking(events: int) -> PreparedRequest:
             return PreparedRequest(self._request(showing(events), question), question, most - events)

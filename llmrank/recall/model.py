@@ -132,10 +132,15 @@ class Fitted:
         if dense.shape != expected:
             problem = f"the recall model returned scores of shape {dense.shape} instead of {expected}"
             raise InputError(problem, hint="return a score for each user and item")
-        if dense.size and not dense.max() < np.inf:  # also true for NaN
-            hint = "for a trained model, lower the learning rate; in your own, return finite scores"
-            raise InputError("the recall model returned infinite or NaN scores", hint=hint)
-        return dense
+        return finite(dense)
+
+
+def finite(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the scores. Raises InputError if one is infinite or NaN."""
+    if scores.size and not scores.max() < np.inf:  # also true for NaN
+        hint = "for a trained model, lower the learning rate; in your own, return finite scores"
+        raise InputError("the recall model returned infinite or NaN scores", hint=hint)
+    return scores
 
 
 def top_columns(scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Interactions, Split
 from llmrank.errors import InputError
-from llmrank.recall.model import Fitted, preferences
+from llmrank.recall.model import Fitted, finite, preferences
 from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, Untyped, library
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class RatingModel(TrainedModel):
     def fitted(self, learner: Learner, split: Split) -> Fitted:
         """Return the fitted model, which needs no fallback for unknown users or items."""
         known = preferences(split)
-        return Fitted(known, lambda rows: learner.scores(rows)[:, known.items])
+        assert isinstance(learner, RatingLearner)
+        return FittedRatings(known, lambda rows: learner.scores(rows)[:, known.items], learner)
 
     def quality(self, fitted: Fitted, wanted: Interactions) -> float:
         """Return the negative RMSE of the ratings in `wanted`; higher is better."""
@@ -63,6 +64,19 @@ class RatingModel(TrainedModel):
             hint = "use data with more ratings, or validation_users=0 and a fixed number of epochs"
             raise InputError("none of the events held out for validation has a rating", field="rating", hint=hint)
         return -float(np.sqrt(np.nanmean(errors**2)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedRatings(Fitted):
+    """A rating model after training, which need not score the whole catalogue for a few items."""
+
+    learner: RatingLearner
+
+    def score_items(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return one user's predicted ratings of these items, in their order."""
+        self.learner.network.eval()
+        with library("torch").inference_mode():
+            return finite(self.learner.predicted(user, items))
 
 
 class RatingLearner(NetworkLearner):
@@ -93,10 +107,16 @@ class RatingLearner(NetworkLearner):
 
     def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the predicted rating of every item."""
-        found = np.full((len(users), self.items), self.mean)
+        every, found = np.arange(self.items), np.empty((len(users), self.items))
         for row, user in enumerate(users.tolist()):
-            if self.known_user[user]:
-                found[row] += np.where(self.known_item, self.added_by(user).numpy(), 0.0)
+            found[row] = self.predicted(user, every)
+        return found
+
+    def predicted(self, user: int, items: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return a user's predicted ratings of these items."""
+        found = np.full(len(items), self.mean)
+        if self.known_user[user]:
+            found += np.where(self.known_item[items], self.added_by(user, items).numpy(), 0.0)
         return np.clip(found, *self.scale)
 
     def added(self, rows: NDArray[np.int64]) -> Tensor:
@@ -104,10 +124,10 @@ class RatingLearner(NetworkLearner):
         torch = library("torch")
         return self.network(torch.from_numpy(self.user[rows]), torch.from_numpy(self.item[rows]))
 
-    def added_by(self, user: int) -> Tensor:
-        """Return the offsets from the mean rating for this user and every item, as of now."""
+    def added_by(self, user: int, items: NDArray[np.integer]) -> Tensor:
+        """Return the offsets from the mean rating for this user and these items, as of now."""
         torch = library("torch")
-        return self.network(torch.full((self.items,), user), torch.arange(self.items))
+        return self.network(torch.full((len(items),), user), torch.from_numpy(items.astype(np.int64)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

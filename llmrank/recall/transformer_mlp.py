@@ -56,12 +56,12 @@ class _HistoryLearner(RatingLearner):
         state = self.network.state(*self._before(rows, self.first[users]))
         return self.network(torch.from_numpy(users), torch.from_numpy(self.item[rows]), state)
 
-    def added_by(self, user: int) -> Tensor:
-        """Return the predicted rating of each item by this user now, minus the mean rating."""
+    def added_by(self, user: int, items: NDArray[np.integer]) -> Tensor:
+        """Return the predicted rating of each of these items by this user now, minus the mean rating."""
         torch = library("torch")
         newest = self._before(self.first[user + 1 : user + 2], self.first[user : user + 1])
-        state = self.network.state(*newest).expand(self.items, -1)
-        return self.network(torch.full((self.items,), user), torch.arange(self.items), state)
+        state = self.network.state(*newest).expand(len(items), -1)
+        return self.network(torch.full((len(items),), user), torch.from_numpy(items.astype(np.int64)), state)
 
     def _before(self, ends: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Return the items (from 1; 0: none) and the centred ratings of the newest events before each end."""

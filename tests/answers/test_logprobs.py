@@ -116,3 +116,12 @@ def test_requested_labels() -> None:
     assert answer_format("expected_rating").labels(Question(scale=(0.5, 2.0))) == ("0.5", "1", "1.5", "2")
     assert answer_format("label_logprobs").labels(numbered(3, "letters")) == ("A", "B", "C")
     assert answer_format("titles").labels(numbered(3)) == ()
+
+
+def test_the_labels_of_an_expected_rating_are_whole_numbers_within_the_scale() -> None:
+    """Halves would be several tokens."""
+    form, question = answer_format("expected_rating"), Question(scale=(0.5, 5.0))
+    assert form.labels(question) == ("1", "2", "3", "4", "5")
+    answer = form.read(Response("", label_logprobs={label: math.log(0.2) for label in "12345"}), question)
+    assert answer.value == pytest.approx(3.0) and not answer.repairs
+    assert form.labels(Question(scale=(0.0, 1.0))) == ("0", "1")

@@ -8,6 +8,7 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -17,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 import llmrank as lr
 from llmrank.backends import BackendSettings, open_backend
-from llmrank.backends.adapter import check_split, read_card
+from llmrank.backends.adapter import check_learned, check_split, learned_events, read_card
 from llmrank.backends.decoder import LORA, LORA_CONFIG
 from llmrank.backends.models import DEFAULT_MODEL, Model
 from llmrank.backends.title_model import PROJECTION, TitleModel, load_adapter
@@ -26,6 +27,7 @@ from llmrank.data.dataset import Split
 from llmrank.data.splits import k_core, validation_split
 from llmrank.errors import FatalBackendError, InputError
 from llmrank.evaluation.cases import CaseSet
+from llmrank.evaluation.evaluate import compose
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.finetune.sequences import split_data, title_sequences
 from llmrank.finetune.titles import rank_titles, train_titles
@@ -215,6 +217,41 @@ def test_an_adapter_that_was_trained_on_another_split_of_the_data_is_refused(
     )
     with pytest.raises(InputError, match=r"evaluated on user-ratio\(0.5\): it may have seen the test data"):
         lr.evaluate(cases, ranker="next_title", backend=backend, out=tmp_path / "run", progress=False)
+
+
+def test_an_adapter_is_not_measured_on_events_that_it_learned_wherever_these_are_written(
+    tiny_model: Model, split: Split, adapter: Path, tmp_path: Path
+) -> None:
+    """A candidate file, or the data less one row, has another hash."""
+    options = {"ranker": "next_title", "backend": open_titles(adapter, str(tiny_model.folder)), "progress": False}
+    learned, chosen = hits(validation_split(validation_split(split))), hits(validation_split(split))
+    for cases, counted in ((learned, "learned"), (chosen, "was chosen by"), ([*hits(split), learned[0]], "1 of")):
+        several = [replace(case, case_id=f"{place}") for place, case in enumerate(cases)]
+        evaluation = compose(several, **options)
+        for refused in (evaluation.estimate, lambda ready=evaluation: ready.run(tmp_path / "run")):
+            with pytest.raises(InputError, match=rf"{counted}.*\(first: user 'u\d+'\)(\n.*)+train an adapter without"):
+                refused()
+    assert not (tmp_path / "run").exists()
+    assert lr.evaluate(hits(split), out=tmp_path / "other", **options).metrics.cases
+
+
+def test_users_that_other_data_number_alike_are_not_taken_for_those_that_were_learned_from() -> None:
+    draw = Random(0)
+
+    def data(density: float) -> dict[str, set[str]]:
+        return {f"{user}": {f"{item}" for item in range(200) if draw.random() < density} for user in range(300)}
+
+    ours, theirs = data(0.1), data(0.05)
+    record = learned_events(ours, ours.__getitem__)
+    assert record == learned_events([*ours][::-1], lambda user: sorted(ours[user]))
+    check_learned(record, [(user, min(items)) for user, items in theirs.items() if items])
+    with pytest.raises(InputError, match=r"300 of the 300 events asked for \(first: user '0'\)"):
+        check_learned(record, [(user, min(items)) for user, items in ours.items()])
+    many = {f"{user}": [f"{user} {item}" for item in range(50)] for user in range(2000)}
+    large = learned_events(many, many.__getitem__)
+    assert (large["users"], large["kept"], len(json.dumps(large)) < 300_000) == (2000, 400, True)
+    with pytest.raises(InputError, match=r"at least \d+ of the 2,000 events"):
+        check_learned(large, [(user, f"{user} 7") for user in many])
 
 
 def test_a_k_core_of_the_data_is_another_split_of_it(split: Split) -> None:

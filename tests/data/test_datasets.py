@@ -575,6 +575,10 @@ def test_an_unreachable_hub_is_one_error_without_the_lines_of_its_library(
             "line 5, field 'rating': expected a number, got '3,5'\n  hint: .*decimal point",
         ),
         (
+            {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,inf,1\n"},
+            "line 5, field 'rating': expected a number, got 'inf'\n  hint: write a finite number",
+        ),
+        (
             {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,soon\n"},
             "line 5, .*expected a time, got 'soon'\n  hint: .*2001-12",
         ),
@@ -670,3 +674,11 @@ def test_columns_that_seem_to_be_times_are_read_and_an_order_that_nobody_states_
     assert "--file-order" in caught.value.hint
     in_file_order = parse_split("leave-last-out", file_order=True)(load_dataset(str(tmp_path)))
     assert in_file_order.test.user.tolist() == [0]
+
+
+@pytest.mark.parametrize("text", ["31/12/2023", "1.2.2023 14:00", "31 Dec 2023", "December 31, 2023"])
+def test_a_column_of_dates_that_are_not_read_is_named(tmp_path: Path, text: str) -> None:
+    events = f'user,item,bought_on_date,format\nu,10,"{text}",1/1\nu,9,"{text}",2/2\n'
+    folder = write(tmp_path / "data", items__csv="item,title\n9,Nine\n10,Ten\n", interactions__csv=events)
+    [note] = load_dataset(str(folder)).notes
+    assert note.startswith(f"The column 'bought_on_date' is ignored: '{text}' is not read as a time (write seconds")

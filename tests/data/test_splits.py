@@ -195,3 +195,10 @@ def test_splits_out_of_range() -> None:
     ]:
         with pytest.raises(InputError, match=message):
             parse_split(text)(dataset)
+
+
+def test_users_who_have_too_few_events_to_be_tested_are_counted() -> None:
+    dataset = make([(0, 0, 1.0), (0, 1, 2.0), (1, 0, 1.0), (2, 0, 1.0), (2, 1, 2.0), (2, 2, 3.0)])
+    assert "Only learned from, because they have a single event: 1 user." in leave_last_out(dataset).note
+    assert "because they have no more than 2 events: 2 users." in leave_last_out(dataset, 2).note
+    assert "Only learned from" not in leave_last_out(make([(0, 0, 1.0), (0, 1, 2.0)])).note

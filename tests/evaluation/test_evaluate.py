@@ -526,3 +526,13 @@ def test_a_prompt_without_a_domain_says_what_it_calls_the_items() -> None:
         reporter = Listening()
         compose(cases(), progress=reporter, **settings)  # type: ignore[arg-type]
         assert any("items are called 'items' in the prompt" in line for line in reporter.lines) is said
+
+
+def test_a_domain_that_only_the_template_knows_is_said(tmp_path: Path) -> None:
+    """TALLRec's prompt would ask about 'the target movie "Pet Leash"'."""
+    reporter = Listening()
+    compose(cases(), prompt="tallrec", progress=reporter)
+    assert "items are called 'movies' in the prompt; --domain products changes that" in reporter.lines
+    other = Listening()
+    compose(cases(), prompt="tallrec", domain="movies", progress=other)
+    assert not any("items are called" in line for line in other.lines)

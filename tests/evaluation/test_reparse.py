@@ -15,7 +15,8 @@ from llmrank.errors import InputError
 from llmrank.evaluation.calls import calls_of
 from llmrank.evaluation.reparse import reparse
 from llmrank.prompting import View
-from llmrank.types import Event, Item, Message
+from llmrank.types import Case, Event, Item, Message
+from tests.evaluation.backends import Constant
 from tests.evaluation.serving import cases, serving
 from tests.rankers import oracle
 from tests.scripted_server import MODEL, ScriptedServer, Step, completion, good
@@ -70,6 +71,23 @@ def test_a_run_alone_in_an_empty_folder_is_read_again(tmp_path: Path, prompt: st
     rendered = {json.dumps([asdict(message) for message in messages or ()]) for messages in told}
     assert rendered == {json.dumps(call["messages"]) for call in server.seen}
     assert len(told) == sum(len(record.requests) for record in done.records.values())
+
+
+def test_likes_of_0_and_1_are_shown_as_such_and_read_again(tmp_path: Path) -> None:
+    likes = (Event(Item("y", "Yes film"), 1.0), Event(Item("n", "No film"), 0.0))
+    asked = Case("u", likes, target=Item("t", "Asked"), rating=1.0)
+    starred = Case(
+        "v", (Event(Item("y", "Yes film"), 4.0), Event(Item("n", "No film"), 3.0)), target=Item("t", "Asked")
+    )
+    for name, several in (("likes", [asked]), ("stars", [replace(starred, rating=1.0)])):
+        run = lr.evaluate(several, prompt="tallrec", backend=Constant("Yes."), out=tmp_path / name, progress=False)
+        shutil.copytree(run.path, tmp_path / "alone" / name)
+        run = lr.load_run(tmp_path / "alone" / name)
+        done = reparse(run.path)
+        assert not done.unreadable
+        [record] = done.records.values()
+        [message] = calls_of(run)(record)[0].messages or ()
+        assert 'User Preference: "Yes film"\nUser Unpreference: "No film"' in message.content
 
 
 def test_messages_are_told_only_where_they_are_those_that_were_sent(tmp_path: Path) -> None:

@@ -171,3 +171,15 @@ def test_item_ids_that_are_the_positions_need_no_ids(tmp_path: Path) -> None:
     candidates = [{"item_id": one, "title": f"Film {one}"} for one in TEN]
     row = {"user_id": "u", "candidates": candidates, "relevant": ["7"], "response": " > ".join(reversed(TEN))}
     assert lr.score(pd.DataFrame([row]), out=tmp_path / "run").metrics.outcomes["ok"] == 1
+
+
+def test_the_scale_is_widened_as_in_an_evaluation_unless_it_is_given(tmp_path: Path) -> None:
+    answers, out = rated(tmp_path, (0.5, 5, 4, 2)), tmp_path / "run"
+    with pytest.raises(InputError, match=r"0.5 is outside the scale 1 to 5\n.*the ratings: scale=\(0.5, 5\)"):
+        lr.score(answers, "yes_no", scale=(1.0, 5.0), out=out)
+    assert not out.exists()
+    run = lr.score(answers, "yes_no", out=out)
+    asked = lr.load_cases(answers, task="rating", progress=False)
+    assert run.metric_settings.scale == asked.training.scale == (0.5, 5.0)
+    assert lr.score(answers, "yes_no", scale=(0.5, 5.0), out=out).metrics == run.metrics
+    assert lr.score(rated(tmp_path, (0, 1, 1, 0)), "yes_no", out=tmp_path / "likes").metrics["RMSE"].value == 0.0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
 import threading
 from pathlib import Path
 
 import pytest
 
 from llmrank.engine import StopSignal
-from llmrank.errors import InputError, MissingError
+from llmrank.errors import FatalBackendError, InputError, MissingError
 from llmrank.evaluation.session import EventLoop, Session, open_store
 from llmrank.evaluation.settings import Limits, ModelSettings
 from llmrank.store import Store
@@ -92,3 +94,14 @@ def test_what_is_here_to_stay_is_looked_through_again_only_once_the_session_is_c
 def test_open_store_makes_a_file(tmp_path) -> None:
     with open_store(tmp_path / "store.sqlite") as store:
         assert store.stats().responses == 0
+
+
+def test_an_engine_that_ctrl_c_ends_while_it_loads_is_no_failure_of_its_own() -> None:
+    async def work(stop: StopSignal) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        while not stop.requested:
+            await asyncio.sleep(0.01)
+        raise FatalBackendError("Engine core initialization failed")
+
+    with Session.without_model() as session, pytest.raises(KeyboardInterrupt):
+        session.run_to_end(work)

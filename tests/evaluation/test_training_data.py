@@ -47,3 +47,22 @@ def test_stars_beside_a_yes_or_no_are_read_as_yes_or_no() -> None:
     cases = [Case("u", (*events("a", 5.0), *events("b", 4.0), *events("c", 1.0), *events("d", 2.0)))]
     assert TrainingData(lambda: cases, (0.0, 1.0)).rating_means.overall == pytest.approx(0.5)
     assert TrainingData(lambda: cases, (1.0, 5.0)).rating_means.overall == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "scale", "found"),
+    [
+        ((1.0, 5.0), (1.0, 5.0), (1.0, 5.0)),
+        ((1.0, 5.0), (0.0, 1.0), (1.0, 5.0)),
+        ((0.0, 1.0), (1.0, 5.0), (0.0, 1.0)),
+        ((1.0, 1.0), (1.0, 5.0), (0.0, 1.0)),
+        ((2.0, 9.0), (1.0, 5.0), (1.0, 9.0)),
+        ((2.0, 4.0), (1.0, 10.0), (1.0, 10.0)),
+    ],
+)
+def test_histories_have_the_scale_of_the_truth_unless_they_have_their_own(
+    ratings: tuple[float, float], scale: tuple[float, float], found: tuple[float, float]
+) -> None:
+    low, high = ratings
+    cases = [Case("u", (*events("a", low), *events("b", high)))]
+    assert TrainingData(lambda: cases, scale).history_scale == found

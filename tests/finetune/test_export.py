@@ -24,7 +24,7 @@ from llmrank.finetune.sequences import check_no_futures, title_sequences
 from llmrank.prompting import View, load_template
 from llmrank.rankers.fusion import WEIGHTS
 from llmrank.rankers.prompt import Prompt
-from llmrank.types import LABEL_LIMIT, Capabilities, Case, Event, Item, Request, Response
+from llmrank.types import LABEL_LIMIT, Capabilities, Case, Event, Item, Question, Request, Response
 from tests.finetune.test_train import SETTINGS
 
 
@@ -127,7 +127,7 @@ def test_a_prompt_about_one_item_is_exported_of_a_taken_and_of_another_candidate
         assert [listened[row["prompt"][0]["content"]] for row in (taken, other)] == [True, False]
 
 
-def test_a_file_of_rated_targets_is_exported_with_yes_above_the_middle_of_its_scale(tmp_path: Path) -> None:
+def test_a_file_of_rated_targets_is_exported_with_yes_from_three_quarters_of_its_scale(tmp_path: Path) -> None:
     """As TALLRec parts the ratings of MovieLens: above 3 is liked."""
     path, film = tmp_path / "rated.parquet", Item("1", "Heat")
     cases = [
@@ -139,6 +139,33 @@ def test_a_file_of_rated_targets_is_exported_with_yes_above_the_middle_of_its_sc
     rows = [json.loads(line) for line in (tmp_path / "sft.jsonl").read_text("utf-8").splitlines()]
     assert [row["completion"][0]["content"] for row in rows] == ["No.", "No.", "No.", "Yes.", "Yes."]
     assert card["data"] == "rated.parquet" and card["split"] is None and card["data_sha256"]
+
+
+def test_a_repeated_last_event_is_refused_wherever_it_would_choose_or_be_learned(circle: Path, tmp_path: Path) -> None:
+    twice = tmp_path / "twice"
+    twice.mkdir()
+    (twice / "items.csv").write_text((circle / "items.csv").read_text())
+    lines = (circle / "interactions.csv").read_text().splitlines()
+    (twice / "interactions.csv").write_text("\n".join([*lines, lines[-1]]))
+    wrong = r"1 training event is also held out, of 1 user \(first: 'u119'\)\n  hint: remove repeated rows"
+    with pytest.raises(InputError, match=wrong):
+        finetune(twice, tmp_path / "titles", settings=SETTINGS, recall="random", model="not-here")
+    with pytest.raises(InputError, match=wrong):
+        finetune(twice, tmp_path / "letters", prompt="first-token", recall="random", model="not-here")
+    with pytest.raises(InputError, match=wrong):
+        export_sft(twice, tmp_path / "sft.jsonl", prompt="tallrec", recall="random", model="not-here")
+    with pytest.raises(InputError, match=wrong):
+        lr.evaluate(twice, prompt="first-token", fuse="validation", recall="random", model="not-here", progress=False)
+
+
+def test_one_half_star_in_the_data_does_not_make_a_three_liked() -> None:
+    about = Case("u", (), target=Item("1", "Heat"))
+    for scale, liked in (((1.0, 5.0), 4.0), ((0.5, 5.0), 4.0), ((0.0, 1.0), 1.0), ((1.0, 10.0), 8.0)):
+        texts = [
+            right_answer("yes_no", Question(scale=scale), replace(about, rating=rating))
+            for rating in (liked - 1, liked)
+        ]
+        assert texts == ["No.", "Yes."]
 
 
 def test_a_rating_prompt_is_exported_with_the_rating_of_the_last_training_event(

@@ -351,6 +351,9 @@ def test_a_file_of_solved_cases_is_learned_from_and_never_asked_about_again(
     assert last["loss"] < first["loss"] - 0.5
     with pytest.raises(InputError, match="trained on the Cases in this file"):
         lr.evaluate(path, adapter=tmp_path / "adapter", out=tmp_path / "run", progress=False, **asked)
+    for data in (circle, lr.load_cases(circle, recall="popularity", k=4, users=0)):
+        with pytest.raises(InputError, match="events asked for"):
+            compose(data, adapter=tmp_path / "adapter", progress=False, **asked).estimate()
 
 
 def test_the_users_of_a_file_who_decide_are_not_learned_from(circle: Path) -> None:

@@ -28,7 +28,7 @@ import torch
 from llmrank.backends.decoder import open_base, open_language_model
 from llmrank.backends.title_model import PROJECTION, TitleReader, TitleShape, load_adapter, save_adapter
 from llmrank.finetune import finetune
-from llmrank.finetune.loop import CHECKPOINT, TrainingState
+from llmrank.finetune.loop import CHECKPOINT, TrainingState, speed
 from llmrank.finetune.sequences import title_sequences
 from llmrank.finetune.settings import PromptTraining, TitleTraining
 from llmrank.finetune.titles import rank_titles, train_titles, windows
@@ -352,3 +352,7 @@ def test_titles_are_read_before_the_final_norm_and_without_further_layers(tiny_m
     assert len(cast(Any, decoder).layers) == 2
     found = TitleReader(decoder, tokenizer, 2).read(["Heat (1995)"])[0]
     assert torch.allclose(found, torch.stack([states[0][0].mean(0), states[2][0, 1:].mean(0)]), atol=1e-6)
+
+
+def test_a_slow_training_says_how_slow() -> None:
+    assert [speed(rate) for rate in (1234.5, 12.3, 0.123, 0.0123)] == ["1,234", "12", "0.12", "0.012"]

@@ -70,6 +70,18 @@ def test_values_are_shown_as_people_write_them():
     assert shown(body, case) == "4 1997-09-20 874724710;3.5 1970-01-01 0;"
 
 
+@pytest.mark.parametrize(
+    ("scale", "liked"),
+    [((1.0, 5.0), "4 5"), ((0.5, 5.0), "4 5"), ((0.0, 1.0), "1 3 4 5"), ((1.0, 10.0), "")],
+)
+def test_an_event_is_liked_from_three_quarters_of_the_scale(scale: tuple[float, float], liked: str):
+    case = Case("u", tuple(Event(item(n), float(n)) for n in (0, 1, 3, 4, 5)), (item(9),))
+    made = template("{% for event in history if event.liked %}{{ event.rating }} {% endfor %}")
+    [message] = made.render(case, made.question(case), history_scale=scale)
+    assert message.content.strip() == liked
+    assert shown("{{ history[0].liked | default('unknown') }}", Case("u", (Event(item(1)),), (item(3),))) == "unknown"
+
+
 def test_what_the_data_lacks_is_false_and_printing_it_names_the_line_and_the_user():
     case = Case("u9", (Event(item(1)), Event(item(2, genres="Drama"))), (item(3),))
     front = FRONT + "attributes: [genres]\n"

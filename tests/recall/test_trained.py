@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.splits import leave_last_out
 from llmrank.errors import InputError, MissingError
 from llmrank.recall import TRAINED, recall_model, tuned_model
-from llmrank.recall.ratings import MF, RatingModel
+from llmrank.recall.ratings import MF, RatingLearner, RatingModel
 from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
 from llmrank.recall.training import Epoch, TrainedModel, hold_out, library, ndcg
 from llmrank.types import Case, Item
@@ -595,6 +596,12 @@ def test_ratings_are_predicted_for_targets_and_the_mean_stands_for_what_is_unkno
     ratings = [rating for (rating,) in scores]
     assert ratings[0] == model.fit(new).score_items(4, np.array([2]))[0]
     assert 1 <= ratings[0] <= 5
+    fitted = model.fit(new)
+    for user in (4, len(split.dataset.users)):
+        alone = [fitted.score_items(user, np.array([item], np.int32))[0] for item in range(len(items))]
+        dense = np.empty(len(items))
+        dense[fitted.preferences.items] = fitted.score(np.array([user], np.int32))[0]
+        assert alone == pytest.approx(dense, rel=1e-6)
     assert ratings[2] == mean
     with pytest.raises(InputError, match=r"'u4'.*has no such item 'x'"):
         trained_scores([model], new, [Case("u4", (), target=Item("x", "X"))])
@@ -621,3 +628,17 @@ def test_importing_the_models_loads_no_torch() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("name", RATINGS)
+def test_only_the_wanted_ratings_are_predicted_for_validation(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def watched(self: RatingLearner, user: int, items: NDArray[np.integer]) -> NDArray[np.float64]:
+        asked.append(len(items))
+        return predicted(self, user, items)
+
+    predicted = RatingLearner.predicted
+    monkeypatch.setattr(RatingLearner, "predicted", watched)
+    model_of(name, epochs=1).fit(ring())
+    assert asked and set(asked) == {1}

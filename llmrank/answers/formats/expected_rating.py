@@ -34,7 +34,7 @@ class ExpectedRating(TextFormat):
         if not mass:
             return unparsed(response, "label", "label_missing")
         repairs = {
-            "missing": len([label for label in rating_labels(question) if label.strip() not in given]),
+            "missing": len([label for label in self.labels(question) if label.strip() not in given]),
             "low_label_mass": int(mass < LEAST_MASS),
         }
         value = sum(float(label) * p for label, p in given.items()) / mass
@@ -42,8 +42,13 @@ class ExpectedRating(TextFormat):
         return answered(Response(""), repairs, value=value, scores=given, label_mass=mass)
 
     def labels(self, question: Question) -> tuple[str, ...]:
-        """Return the ratings of the scale."""
-        return rating_labels(question)
+        """Return the whole ratings of the scale (1 to 5 of 0.5 to 5), unless they are fewer than three.
+
+        Halves are several tokens, and the expectation has decimals without them.
+        """
+        low, high = question.scale
+        whole = range(math.ceil(low), math.floor(high) + 1)
+        return rating_labels(question) if question.identifiers or len(whole) < 3 else tuple(map(str, whole))
 
 
 def _rating(label: str) -> float | None:

@@ -92,3 +92,21 @@ def test_what_is_here_to_stay_is_looked_through_again_only_once_the_session_is_c
 def test_open_store_makes_a_file(tmp_path) -> None:
     with open_store(tmp_path / "store.sqlite") as store:
         assert store.stats().responses == 0
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_exit_in_the_loop_is_an_error_where_it_is_waited_for_and_the_loop_goes_on(nested: bool) -> None:
+    async def leave() -> None:
+        raise SystemExit("no license")
+
+    async def work() -> None:
+        await (asyncio.create_task(leave()) if nested else leave())
+
+    async def later(_: StopSignal) -> None:
+        await work()
+
+    with Session.without_model() as session:
+        for wait in (lambda: session.loop.run(work()), lambda: session.run_to_end(later)):
+            with pytest.raises(InputError, match=r"tried to end the process: SystemExit\('no license'\)"):
+                wait()
+        assert session.loop.run(asyncio.sleep(0, 7)) == 7

@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, file_format
-from llmrank.data.reranked import RerankedWriter, check_output, check_store
+from llmrank.data.reranked import RerankedWriter, check_output, check_store, rows_in
 from llmrank.engine import Budget, CaseResult, Estimate
 from llmrank.errors import (
     EngineDiedError,
@@ -265,7 +265,7 @@ class PartitionWorker(Closable):
 
     def _rerank(self, partition: Partition) -> Result:
         if partition.is_done:  # another worker finished it, and died before reporting
-            return Result(partition.output)
+            return _done(partition)
         candidates = self._job.check(partition)
         with Store(partition.store if self._job.setup.asks_model else Path(":memory:"), alone=True) as store:
             self._session.store = store
@@ -297,7 +297,7 @@ def rerank_files(
             results = [job.rerank(partitions[0], checked, session, reporter, overwrite=overwrite)]
             budget = session.budget
     return Reranked(
-        output,
+        output if candidates.is_dir() else partitions[0].output,
         rows=sum(result.rows for result in results),
         outcomes=add_counts(*(result.outcomes for result in results)),
         reasons=add_counts(*(result.reasons for result in results)),
@@ -339,7 +339,7 @@ def estimate_rerank(
 def _rerank_partitions(
     job: RerankJob, partitions: Sequence[Partition], reporter: Reporter, *, overwrite: bool
 ) -> tuple[Sequence[Result], Budget]:
-    """Rerank the unfinished partitions, report each, and return their Results and what was spent.
+    """Rerank the unfinished partitions, report each, and return the Results of all and what was spent.
 
     Raises UnfinishedError: at the end, if some partitions failed; at once, for an error that affects all of them.
     """
@@ -347,7 +347,7 @@ def _rerank_partitions(
 
     if not partitions:
         return [], Budget()
-    remaining: list[Partition] = []
+    remaining, finished = list[Partition](), list[Partition]()
     results: list[Result] = []
 
     def follow(worked: Iterable[Result]) -> None:
@@ -363,9 +363,10 @@ def _rerank_partitions(
         if overwrite:
             discard(partitions)
         worker.agree(partitions[0])
-        remaining += [partition for partition in partitions if not partition.is_done]
-        if len(remaining) < len(partitions):
-            reporter.message(f"{len(partitions) - len(remaining)} of {count_of(len(partitions), 'file')} already done")
+        for partition in partitions:
+            (finished if partition.is_done else remaining).append(partition)
+        if finished:
+            reporter.message(f"{len(finished)} of {count_of(len(partitions), 'file')} already done")
         if job.scale.engine == "local":
             follow(map(worker.work, remaining))
     if job.scale.engine == "ray" and remaining:
@@ -383,7 +384,12 @@ def _rerank_partitions(
             f"continue. The first: {first}",
             failed[0].exit_code if failed else 4,
         )
-    return results, worker.budget
+    return [*map(_done, finished), *results], worker.budget
+
+
+def _done(partition: Partition) -> Result:
+    """Return the Result of a partition that was finished before."""
+    return Result(partition.output, rows_in(partition.output))
 
 
 @overload

@@ -265,7 +265,7 @@ class PartitionWorker(Closable):
 
     def _rerank(self, partition: Partition) -> Result:
         if partition.is_done:  # another worker finished it, and died before reporting
-            return _done(partition)
+            return Result(partition.output)
         candidates = self._job.check(partition)
         with Store(partition.store if self._job.setup.asks_model else Path(":memory:"), alone=True) as store:
             self._session.store = store
@@ -296,8 +296,11 @@ def rerank_files(
         with job.setup.session(reporter.message) as session:
             results = [job.rerank(partitions[0], checked, session, reporter, overwrite=overwrite)]
             budget = session.budget
+    if not candidates.is_dir():
+        output = partitions[0].output
+        results = results or [Result(output, rows_in(output))]  # a shard that was finished before
     return Reranked(
-        output if candidates.is_dir() else partitions[0].output,
+        output,
         rows=sum(result.rows for result in results),
         outcomes=add_counts(*(result.outcomes for result in results)),
         reasons=add_counts(*(result.reasons for result in results)),
@@ -339,7 +342,7 @@ def estimate_rerank(
 def _rerank_partitions(
     job: RerankJob, partitions: Sequence[Partition], reporter: Reporter, *, overwrite: bool
 ) -> tuple[Sequence[Result], Budget]:
-    """Rerank the unfinished partitions, report each, and return the Results of all and what was spent.
+    """Rerank the unfinished partitions, report each, and return their Results and what was spent.
 
     Raises UnfinishedError: at the end, if some partitions failed; at once, for an error that affects all of them.
     """
@@ -384,12 +387,7 @@ def _rerank_partitions(
             f"continue. The first: {first}",
             failed[0].exit_code if failed else 4,
         )
-    return [*map(_done, finished), *results], worker.budget
-
-
-def _done(partition: Partition) -> Result:
-    """Return the Result of a partition that was finished before."""
-    return Result(partition.output, rows_in(partition.output))
+    return results, worker.budget
 
 
 @overload

@@ -115,6 +115,11 @@ class LlmrankError(Exception):
         return _unpickled, (type(self), self.message, vars(self))
 
 
+def _as_call(text: str) -> str:
+    """Return the text of an error after which work continues as one for Python, where nobody gave a command."""
+    return text.replace("the same command", "the same call")
+
+
 def _unpickled(kind: type[LlmrankError], text: str, values: Mapping[str, Any]) -> LlmrankError:
     error = kind.__new__(kind, text)
     vars(error).update(values)
@@ -160,6 +165,9 @@ class TooManyErrorsError(LlmrankError):
 
     exit_code = 4
 
+    def __str__(self) -> str:
+        return _as_call(super().__str__())
+
 
 class UnfinishedError(LlmrankError):
     """Parts of a job failed; the others are finished and saved. The exit code is that of the first failure."""
@@ -167,6 +175,9 @@ class UnfinishedError(LlmrankError):
     def __init__(self, message: str, exit_code: int) -> None:
         self.exit_code = exit_code
         super().__init__(message)
+
+    def __str__(self) -> str:
+        return _as_call(super().__str__())
 
 
 class BoundReachedError(LlmrankError):
@@ -178,7 +189,7 @@ class BoundReachedError(LlmrankError):
     exit_code = 5
 
     def __str__(self) -> str:
-        return in_python(self.message)
+        return _as_call(in_python(self.message))
 
 
 class StoppedError(LlmrankError):

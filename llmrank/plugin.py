@@ -64,7 +64,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class _Blamed(AbstractContextManager["_Blamed"]):
-    """Turns whatever third-party code raises into an InputError that names the plugin."""
+    """Turns whatever third-party code raises, even to end the process, into an InputError that names the plugin."""
 
     plugin: Plugin
     doing: str
@@ -74,7 +74,7 @@ class _Blamed(AbstractContextManager["_Blamed"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, LlmrankError):
+        if isinstance(error, Exception | SystemExit) and not isinstance(error, LlmrankError):
             package, path, line = self.plugin.point.module.split(".")[0], None, None
             for frame, number in walk_tb(trace):
                 if str(frame.f_globals.get("__name__")).split(".")[0] == package:
@@ -100,6 +100,17 @@ def _modified_at(folder: str) -> int:
         return Path(folder).stat().st_mtime_ns
     except OSError:
         return 0
+
+
+def plugin_of(group: str, name: str, kind: type) -> Plugin | None:
+    """Return the plugin that adds this class; None for a class of llmrank, or one that no installed package adds.
+
+    Raises InputError as `find_plugin` does.
+    """
+    if kind.__module__.partition(".")[0] == "llmrank":
+        return None
+    plugin = find_plugin(group, name)
+    return plugin if plugin is not None and plugin.load() is kind else None
 
 
 def plugin_names(group: str) -> tuple[str, ...]:

@@ -73,8 +73,8 @@ class Difference:
     equal: int = 0
     lower: int = 0
     detectable: float = math.nan
-    """The smallest true difference that a test at 5% detects with 80% power with as many users; NaN as for `p_t`, and
-    if the two differ for fewer than 15 users."""
+    """The smallest true difference that a test at 5% detects with 80% power with as many users; NaN as for `p_t`, if
+    the two differ for fewer than 15 users, and if they differ for all users by the same amount."""
 
     @property
     def ci95(self) -> tuple[float, float] | None:
@@ -173,6 +173,7 @@ def paired_difference(
     else:
         interval = mean_interval(left - right, clusters)
     p_t, effect_size = paired_t(differences, counts)
+    varies = spread(differences, counts)
     return Difference(
         interval.value,
         interval.low,
@@ -182,7 +183,7 @@ def paired_difference(
         p_t,
         effect_size,
         *signs_of(differences),
-        math.nan if few else detectable_difference(spread(differences, counts), interval.users),
+        math.nan if few or varies <= TIE else detectable_difference(varies, interval.users),
     )
 
 

@@ -108,13 +108,16 @@ def test_a_run_whose_measure_is_not_installed_names_it(folder: Path, monkeypatch
     assert "install the package that adds TopShare" in error.value.hint
 
 
-def test_the_recall_model_of_the_page_proposes_and_its_fields_are_its_settings(folder: Path) -> None:
-    install(folder, "newest", example("newest.py"), "recall:newest=newest:Newest", "recall:none=newest:Newest.fit")
+def toy_split() -> Split:
     items = tuple(Item(str(number), f"Item {number}") for number in range(4))
     train = Interactions(np.array([0, 0, 1], np.int32), np.array([0, 1, 2], np.int32), None, np.arange(3.0))
     test = Interactions(np.array([0, 1], np.int32), np.array([2, 0], np.int32), None, np.arange(2.0))
-    split = Split(Dataset("toy", ("u", "v"), items, train, None, "", ""), train, test, "made", "")
-    model = recall_model("newest", half_life=10)
+    return Split(Dataset("toy", ("u", "v"), items, train, None, "", ""), train, test, "made", "")
+
+
+def test_the_recall_model_of_the_page_proposes_and_its_fields_are_its_settings(folder: Path) -> None:
+    install(folder, "newest", example("newest.py"), "recall:newest=newest:Newest", "recall:none=newest:Newest.fit")
+    split, model = toy_split(), recall_model("newest", half_life=10)
     assert recall_settings(model, 2) == {"model": "newest", "half_life": 10, "k": 2, "seen_items": "excluded"}
     cases = list(candidates_for(split, model, 2, ["u", "v"]))
     assert [[item.item_id for item in case.candidates] for case in cases] == [["2", "3"], ["1", "0"]]
@@ -125,3 +128,40 @@ def test_the_recall_model_of_the_page_proposes_and_its_fields_are_its_settings(f
         recall_model("none")
     with pytest.raises(InputError, match="did you mean 'newest'"):
         recall_model("newst")
+
+
+def test_a_measure_that_raises_or_misses_cases_is_blamed_on_its_package(folder: Path) -> None:
+    source = example("top_share.py").replace("TopShare", "Raises").replace("return judgements", "return judgments")
+    source += source.replace("Raises", "Misses").replace("return judgments", "return np.zeros(3)\n        #")
+    install(folder, "broken_ones", source, "measures:Raises=broken_ones:Raises", "measures:Misses=broken_ones:Misses")
+    judged = Judgements.from_rankings([Ranking(tuple("ab"))], [{"b"}])
+    blamed = r"broken_ones\.py, line \d+: the measure 'Raises' of broken_ones 1\.0 .* raised in `expected`: NameError"
+    with pytest.raises(InputError, match=blamed):
+        parse_measure("Raises@1").per_case(judged)
+    with pytest.raises(InputError, match=r"the measure Misses@1 \(broken_ones\) returned an array of shape \(3,\)"):
+        parse_measure("Misses@1").per_case(judged)
+
+
+def test_a_recall_model_that_breaks_the_contract_is_blamed_on_its_package(folder: Path) -> None:
+    source = example("newest.py")
+    fits = source.replace("return Fitted(", "return len(").replace(
+        ", lambda users: np.tile(score, (len(users), 1))", ".items"
+    )
+    sources = {
+        "number": fits.replace('"newest"', '"number"'),
+        "raising": source.replace("known, train =", "1 / 0; known, train =").replace('"newest"', '"raising"'),
+        "scoring": source.replace("np.tile(score", "np.tile(scores").replace('"newest"', '"scoring"'),
+        "bare": source.replace(" = 86_400.0", "").replace('"newest"', '"bare"'),
+    }
+    for name, text in sources.items():
+        install(folder, f"recall_{name}", text, f"recall:{name}=recall_{name}:Newest")
+    split = toy_split()
+    for name, says in (
+        ("number", r"of recall_number 1\.0 .* returned 4 from `fit`"),
+        ("raising", r"recall_raising\.py, line \d+: .* raised in `fit`: ZeroDivisionError"),
+        ("scoring", r"recall_scoring\.py, line \d+: .* raised in `score`: NameError"),
+    ):
+        with pytest.raises(InputError, match=says):
+            list(candidates_for(split, recall_model(name), 2, ["u"]))
+    with pytest.raises(InputError, match=r"of recall_bare 1\.0 .* has no default for its field 'half_life'"):
+        recall_model("bare", half_life=1.0)

@@ -272,6 +272,10 @@ def test_no_difference_is_said_to_be_detectable_where_few_users_differ() -> None
     assert paired_difference(left, np.zeros(200)).detectable == pytest.approx(0.0525, abs=1e-3)
 
 
+def test_no_difference_is_said_to_be_detectable_where_all_users_differ_by_the_same_amount() -> None:
+    assert np.isnan(paired_difference(np.full(60, 0.3), np.full(60, 0.1)).detectable)
+
+
 @given(st.lists(st.floats(-1, 1).map(lambda one: round(one, 2)), min_size=1, max_size=10))
 def test_where_few_users_differ_p_is_the_share_of_all_signs(differences: list[float]) -> None:
     sums = [

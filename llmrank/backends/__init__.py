@@ -4,19 +4,20 @@ with an adapter that continues title sequences, and those added by other package
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from inspect import isawaitable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from llmrank.backends.base import BaseBackend, WrappedBackend, store_first
 from llmrank.backends.models import DEFAULT_MODEL
 from llmrank.errors import InputError, nearest
 from llmrank.plugin import Plugin, find_plugin, plugin_names
 from llmrank.progress import Say, silent
-from llmrank.types import Request, Response
+from llmrank.types import Request, Response, Usage
 
 if TYPE_CHECKING:
     from llmrank.types import Backend
@@ -170,8 +171,8 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
 
 
 class PluginBackend(WrappedBackend):
-    """A backend from another package. If it raises anything but an LlmrankError, or returns anything but a Response,
-    the run ends with an error that names the package."""
+    """A backend from another package. If it raises anything but an LlmrankError, or returns anything but a valid
+    Response, the run ends with an error that names the package."""
 
     def __init__(self, plugin: Plugin, backend: Backend) -> None:
         super().__init__(backend)
@@ -180,25 +181,83 @@ class PluginBackend(WrappedBackend):
     async def answer(self, request: Request) -> Response:
         """Return the plugin's Response."""
         with self._plugin.blamed("raised in `answer`", hint="make it raise an error from llmrank.errors"):
-            response = cast(object, await self._backend.answer(request))
-        if not isinstance(response, Response):
-            raise self._plugin.error(f"answers {response!r:.60}", hint="return a llmrank.types.Response")
-        return response
+            response = await _awaited(self._backend.answer(request))
+        if fault := _fault_in_response(response):
+            raise self._plugin.error(f"answers {fault}", hint="return a llmrank.types.Response")
+        return cast("Response", response)
 
 
 class OwnBackend(WrappedBackend):
-    """A backend given as an object. If it answers with anything but a Response, the run ends with an error that names
-    its class."""
+    """A backend given as an object. If it answers with anything but a valid Response, the run ends with an error that
+    names its class."""
+
+    def __init__(self, backend: Backend) -> None:
+        """Raises InputError if the backend cannot say what it is."""
+        super().__init__(backend)
+        if fault := _fault_in_backend(backend):
+            raise self._error(f"the backend {type(backend).__name__} {fault[0]}", fault[1])
 
     async def answer(self, request: Request) -> Response:
         """Return the backend's Response."""
         answered = cast(object, self._backend.answer(request))
-        response = await cast("Awaitable[object]", answered) if isawaitable(answered) else answered
-        if not isawaitable(answered) or not isinstance(response, Response):
-            problem = f"`answer` of {type(self._backend).__name__} returned {response!r:.60}"
+        is_async = isawaitable(answered)
+        response = await _awaited(cast("Awaitable[object]", answered)) if is_async else answered
+        if fault := _fault_in_response(response) if is_async else f"{response!r:.60}":
             hint = "write `async def answer`, and return a llmrank.types.Response"
-            raise InputError(problem, field="backend", hint=hint)
-        return response
+            raise self._error(f"`answer` of {type(self._backend).__name__} returned {fault}", hint)
+        return cast("Response", response)
+
+    def _error(self, problem: str, hint: str) -> InputError:
+        return InputError(problem, field="backend", hint=hint)
+
+
+async def _awaited(answer: Awaitable[object]) -> object:
+    """Return what a backend of a user answers.
+
+    Raises RuntimeError in place of a SystemExit, which would end the event loop, and of a cancellation that nobody
+    asked for, after which asyncio would drop the Case.
+    """
+    try:
+        return await answer
+    except (SystemExit, asyncio.CancelledError) as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        # With the traceback of the backend's own code, where the error is looked for.
+        raise RuntimeError(repr(error)).with_traceback(error.__traceback__) from error
+
+
+def _fault_in_response(response: object) -> str:
+    """Return how to show what a backend returned, if it is no valid Response; else an empty string."""
+    if not isinstance(response, Response):
+        return f"{response!r:.60}"
+    given: dict[str, Any] = {one.name: getattr(response, one.name) for one in fields(response)}
+    usage, labels = given["usage"], given["label_logprobs"]
+    valid = {
+        "usage": isinstance(usage, Usage) and all(isinstance(count, int) for count in asdict(usage).values()),
+        "label_logprobs": labels is None
+        or (
+            isinstance(labels, Mapping)
+            and all(isinstance(label, str) and isinstance(one, int | float) for label, one in labels.items())
+        ),
+        "seconds": isinstance(given["seconds"], int | float),
+        "batch": isinstance(given["batch"], bool),
+    }
+    for name, value in given.items():
+        if not valid.get(name, isinstance(value, str)):
+            return f"a Response with {name}={value!r:.60}"
+    return ""
+
+
+def _fault_in_backend(backend: Backend) -> tuple[str, str] | None:
+    """Return what is wrong with the values of a backend's properties, and what to do; None if nothing is."""
+    identity, length = cast("tuple[object, object]", (backend.identity, backend.context_length))
+    pairs = cast("Mapping[object, object]", identity).items() if isinstance(identity, Mapping) else [(None,)]
+    if not all(isinstance(one, str) for pair in pairs for one in pair):
+        return f"has the identity {identity!r:.60}", "make `identity` a mapping of str to str"
+    if length is not None and not isinstance(length, int):
+        return f"has the context_length {length!r:.60}", "make it a number of tokens, or None"
+    return None
 
 
 async def _open_plugin(plugin: Plugin, settings: BackendSettings) -> Backend:
@@ -211,7 +270,8 @@ async def _open_plugin(plugin: Plugin, settings: BackendSettings) -> Backend:
         backend = await cast("Awaitable[object]", built) if isawaitable(built) else built
     if not isinstance(backend, BaseBackend | WrappedBackend):
         raise plugin.error(f"does not return a backend, but {backend!r:.60}", hint=hint)
-    identity = cast(object, cast("Backend", backend).identity)
-    if not isinstance(identity, Mapping) or not all(isinstance(one, str) for pair in identity.items() for one in pair):
-        raise plugin.error(f"has the identity {identity!r:.60}", hint="make `identity` a mapping of str to str")
+    with plugin.blamed("cannot say what it is"):
+        fault = _fault_in_backend(cast("Backend", backend))
+    if fault:
+        raise plugin.error(fault[0], hint=fault[1])
     return PluginBackend(plugin, cast("Backend", backend))

@@ -22,6 +22,7 @@ from pydantic_core import from_json, to_json
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidate_writing import json_line, write_lines, write_tables
 from llmrank.data.candidates import CandidateFile, RawRows, file_format, row_objects
+from llmrank.data.lines import byte_lines
 from llmrank.data.rows import Arrow, map_types
 from llmrank.errors import InputError, refuse_differences
 from llmrank.files import append_line, cannot_write, check_free, check_no_device, claim, write_json
@@ -278,6 +279,11 @@ def unfinished(path: Path) -> Path:
 def finished_settings(path: Path) -> Path:
     """Return the path of the settings of a finished output. Readers of folders skip such names."""
     return path.with_name(f"_{path.name}.settings.json")
+
+
+def rows_in(path: Path) -> int:
+    """Return the number of rows of a finished output."""
+    return pq.read_metadata(path).num_rows if file_format(path) == "parquet" else sum(1 for _ in byte_lines(path))
 
 
 def claim_unfinished(file: io.IOBase, path: Path) -> None:

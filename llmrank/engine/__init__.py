@@ -22,10 +22,11 @@ from llmrank.engine.dry_run import (
     refuse_large_plan,
 )
 from llmrank.engine.retry import RetryPolicy
-from llmrank.engine.stop import StopSignal
+from llmrank.engine.stop import STOP_SECONDS, StopSignal
 
 __all__ = [
     "ESTIMATED",
+    "STOP_SECONDS",
     "Bounds",
     "Budget",
     "Caller",

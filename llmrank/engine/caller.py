@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import chain, repeat
 from math import inf
@@ -63,6 +64,8 @@ class Caller:
         They may be billed as well."""
         self._sent = set[asyncio.Task[Any] | None]()
         """Tasks with a request at the backend."""
+        self._asking = set[asyncio.Task[Any]]()
+        """Cases (tasks) that wait for answers."""
         self.unstored = 0
         """Answers that arrived but could not be stored."""
         self._left_out = set[str]()
@@ -94,16 +97,20 @@ class Caller:
                 without = ", ".join(names)
                 self._say(f"some answers in the Store were requested without {without}: the endpoint did not accept it")
         found = {key: Exchange(key, reply, stored=True) for key, reply in known.items()}
-        case_task = asyncio.current_task()
+        case_task = cast("asyncio.Task[Any]", asyncio.current_task())
         for one in prepared:
             if one.key not in found and self.backend.holds(one.request):
                 # A replay: nothing to wait for, and no need to keep others from sending the same request.
                 found[one.key] = Exchange(one.key, await self._call(one, case_task), stored=True)
         left = [self._ask_one(one, case_task) for one in prepared if one.key not in found]
         finish_late &= self.store.keeps
-        answered = iter(
-            [await left[0]] if len(left) == 1 and not finish_late else await self._together(left, finish_late)
-        )
+        self._asking.add(case_task)
+        try:
+            answered = iter(
+                [await left[0]] if len(left) == 1 and not finish_late else await self._together(left, finish_late)
+            )
+        finally:
+            self._asking.discard(case_task)
         return [found[one.key] if one.key in found else next(answered) for one in prepared]
 
     def fault_of(self, case_task: object) -> str:
@@ -120,6 +127,14 @@ class Caller:
         self._halted.set()
         self.limit.close(self.stopped())
         self.changed.set()
+
+    async def finish(self, seconds: float) -> None:
+        """Halt, and give the requests that were sent, and the Cases that wait for them, some seconds to end."""
+        self.halt()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while left := [task for task in (*self._asking, *self.orphaned) if not task.done()]:
+                    await asyncio.wait(left)
 
     def stopped(self) -> StoppedError:
         """Return the error for a run that was asked to stop."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from os.path import commonprefix
-from typing import Any
+from typing import Any, cast
 
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.stop import STOP_SECONDS, StopSignal
 from llmrank.errors import BoundReachedError, FatalBackendError, InputError, LlmrankError, StoppedError, count_of
-from llmrank.types import Case, Outcome, Ranker, Ranking, RankingSteps, Reply, Request
+from llmrank.types import Case, Message, Outcome, Ranker, Ranking, RankingSteps, Reply, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,8 @@ def _check_ranking(case: Case, ranking: Ranking) -> None:
     candidates = count_of(len(asked), "candidate")
     if not isinstance(ranking, Ranking):  # pyright: ignore[reportUnnecessaryIsInstance]
         problem = f"the ranker returned a value of type {type(ranking).__name__}, not a Ranking"
+    elif strange := [one for one in ranking.order if not isinstance(one, str)]:  # pyright: ignore[reportUnnecessaryIsInstance]
+        problem = f"the ranker returned {strange[0]!r} of type {type(strange[0]).__name__} for an id, which is text"
     elif len(ranking.order) != len(asked) or {*ranking.order} != {item.item_id for item in asked}:
         problem = f"the ranker returned {count_of(len(ranking.order), 'id')}, but not each of the {candidates} once"
     elif ranking.scores is not None and len(ranking.scores) != len(asked):
@@ -294,9 +296,19 @@ def _start(ranker: Ranker, case: Case) -> RankingSteps:
 
 
 def _checked(batch: list[Request], ranker: Ranker, case: Case) -> list[Request]:
-    """Return a batch of a ranker. Raises InputError if it is not a list of Requests: a custom ranker may yield
-    anything."""
+    """Return a batch of a ranker. Raises InputError if it is not a list of Requests with Messages: a custom ranker may
+    yield anything."""
+    problem = ""
     if not isinstance(batch, list) or not all(isinstance(one, Request) for one in batch):  # pyright: ignore[reportUnnecessaryIsInstance]
-        problem = f"`rank` of {type(ranker).__name__} yields a {type(batch).__name__}, not a list of Requests"
-        raise InputError(problem, user=case.user_id, hint="yield lists of Requests (see llmrank.rankers.CaseCalls)")
+        problem = f"yields a {type(batch).__name__}, not a list of Requests"
+    elif strange := [one.messages for one in batch if not _are_messages(one.messages)]:
+        problem = f"yields a Request whose messages are {strange[0]!r:.60}, not a tuple of Messages with text"
+    if problem:
+        hint = "yield lists of Requests (see llmrank.rankers.CaseCalls)"
+        raise InputError(f"`rank` of {type(ranker).__name__} {problem}", user=case.user_id, hint=hint)
     return batch
+
+
+def _are_messages(given: object) -> bool:
+    many = cast("tuple[object, ...]", given) if isinstance(given, tuple) else (None,)
+    return all(isinstance(one, Message) and isinstance(cast(object, one.content), str) for one in many)

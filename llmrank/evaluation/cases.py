@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -226,12 +227,16 @@ def _refuse_wrong_values(case: Any) -> None:  # noqa: ANN401 - type hints are no
 def refuse_broken(case: Case) -> None:
     """Raise InputError if an id or a title cannot be encoded as UTF-8."""
     items = (*case.candidates, *(event.item for event in case.history))
-    texts = (case.user_id, case.case_id, *(item.item_id for item in items), *(item.title for item in items))
+    texts = (case.user_id, *(text for item in items for text in (item.title, item.item_id)), case.case_id)
     try:
         "".join(texts).encode()
     except UnicodeEncodeError as error:
+        lists = {"candidates": len(case.candidates), "history": len(case.history)}
+        listed = [f"{name}[{place}]" for name, count in lists.items() for place in range(count)]
+        places = ("user_id", *(f"{one}.{part}" for one in listed for part in ("title", "item_id")), "case_id")
+        field = next(place for place, text in zip(places, texts, strict=True) if re.search("[\ud800-\udfff]", text))
         problem, hint = "invalid text: an unpaired surrogate", "decode the text with its original encoding"
-        raise InputError(problem, user=case.user_id, hint=hint) from error
+        raise InputError(problem, field=field, user=case.user_id or None, hint=hint) from error
 
 
 _OF_DATA_SETS = ("recall", "split", "k_core", "columns", "file_order")

@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, file_format
-from llmrank.data.reranked import SOURCE_HASH, RerankedWriter, check_output, check_store
+from llmrank.data.reranked import SOURCE_HASH, RerankedWriter, check_output, check_store, rows_in
 from llmrank.engine import Budget, CaseResult, Estimate
 from llmrank.errors import (
     EngineDiedError,
@@ -296,6 +296,9 @@ def rerank_files(
         with job.setup.session(reporter.message) as session:
             results = [job.rerank(partitions[0], checked, session, reporter, overwrite=overwrite)]
             budget = session.budget
+    if not candidates.is_dir():
+        output = partitions[0].output
+        results = results or [Result(output, rows_in(output))]  # a shard that was finished before
     return Reranked(
         output,
         rows=sum(result.rows for result in results),
@@ -347,7 +350,7 @@ def _rerank_partitions(
 
     if not partitions:
         return [], Budget()
-    remaining: list[Partition] = []
+    remaining, finished = list[Partition](), list[Partition]()
     results: list[Result] = []
 
     def follow(worked: Iterable[Result]) -> None:
@@ -363,9 +366,10 @@ def _rerank_partitions(
         if overwrite:
             discard(partitions)
         worker.agree(partitions[0])
-        remaining += [partition for partition in partitions if not partition.is_done]
-        if len(remaining) < len(partitions):
-            reporter.message(f"{len(partitions) - len(remaining)} of {count_of(len(partitions), 'file')} already done")
+        for partition in partitions:
+            (finished if partition.is_done else remaining).append(partition)
+        if finished:
+            reporter.message(f"{len(finished)} of {count_of(len(partitions), 'file')} already done")
         if job.scale.engine == "local":
             follow(map(worker.work, remaining))
     if job.scale.engine == "ray" and remaining:

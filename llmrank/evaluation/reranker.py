@@ -10,18 +10,19 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import date
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NoReturn, TypeVar, cast
 
 from llmrank.data.candidate_row import as_float, attribute_text
 from llmrank.data.candidates import DataFrame
 from llmrank.data.rows import TIME_HINT, in_seconds
-from llmrank.engine import not_ranked, rank_case
-from llmrank.errors import InputError, LlmrankError, count_of
+from llmrank.engine import STOP_SECONDS, not_ranked, rank_case
+from llmrank.errors import BoundReachedError, InputError, LlmrankError, StoppedError, count_of
 from llmrank.evaluation.cases import refuse_broken
 from llmrank.evaluation.session import Session
 from llmrank.evaluation.settings import ModelSettings, PromptSettings
@@ -84,7 +85,7 @@ class Reranker(Closable):
                 `store` names a file.
 
         Raises:
-            InputError: the settings are invalid, or need data that a service does not have (shots).
+            InputError: the settings are invalid, or need what a service does not have: data (shots) or time (batch).
             MissingError: a package, a model or an endpoint is missing.
             FatalBackendError: the model cannot be loaded, or the endpoint refuses the key.
         """
@@ -98,6 +99,9 @@ class Reranker(Closable):
             prompt = "first-token"
         own = ("deadline", "progress", "seed")
         setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, beside=own, **settings)
+        if setup.model.batch:
+            hint = "omit it; `llmrank.rerank` and `llmrank.evaluate` wait for batches"
+            raise InputError("a batch may take a day, longer than a caller can wait", field="batch", hint=hint)
         say = reporter_of(progress).message
         self._session = setup.session(say, ForgetfulStore() if setup.model.store is None else None)
         with ExitStack() as unless_ready:
@@ -193,27 +197,23 @@ class Reranker(Closable):
         return case
 
     async def _rank(self, case: Case) -> Ranking:
-        try:
-            result = await rank_case(
-                case, self._method.ranker, self._session.caller, self._method.order.arrange, deadline=self.deadline
-            )
-        except LlmrankError as error:
-            reason = " ".join(str(error).split())  # one line, for logs
-        except asyncio.CancelledError:
-            # Cancelled by the caller, who ignores the result, or by `close`, which must return a Ranking.
-            reason = "closed"
-        else:
-            return result.ranking
-        return not_ranked(case, reason)
+        with _Failure() as failure:
+            ranker, arrange = self._method.ranker, self._method.order.arrange
+            return (await rank_case(case, ranker, self._session.caller, arrange, deadline=self.deadline)).ranking
+        return not_ranked(case, failure.reason)
 
     def close(self) -> None:
-        """Release the model or the connections. This happens automatically when the process ends.
+        """Release the model or the connections.
 
-        Calls in flight return the recall order, with outcome `error`.
+        Callers that still wait get their Ranking: with a `store`, requests that were sent have ten seconds to be
+        answered, and their answers are kept; anything else ends at once, in recall order, with outcome `error`.
+
+        When the process ends, or when nothing refers to the Reranker any more, it is closed without waiting for
+        answers.
         """
         self._dropped.detach()
         atexit.unregister(self._session.close)
-        self._session.close()
+        self._session.close(patience=STOP_SECONDS)
 
     def __reduce__(self) -> NoReturn:
         raise InputError("a Reranker cannot be copied or sent to another process", hint="make one in each process")
@@ -222,6 +222,23 @@ class Reranker(Closable):
         identity = self._session.backend.identity
         shown = " of ".join(str(identity[key]) for key in ("model", "base_url") if identity.get(key))
         return f"<Reranker: {self._method.ranker.name}, {shown or identity['kind']}, deadline {self.deadline:g} s>"
+
+
+class _Failure(AbstractContextManager["_Failure"]):
+    """Turns whatever ends a ranking, also in a ranker or a backend of the user, into a reason: a service goes on."""
+
+    reason = ""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        if isinstance(error, asyncio.CancelledError | StoppedError):
+            # Cancelled by the caller, who ignores the result, or ended by `close`, which must return a Ranking.
+            self.reason = "closed"
+        elif error is not None:
+            text = str(error) if isinstance(error, LlmrankError) else f"{type(error).__name__}: {error}"
+            if isinstance(error, BoundReachedError):
+                text = text.partition("\n")[0]  # the hint is about work that continues
+            self.reason = " ".join(text.split())  # one line, for logs
+        return True
 
 
 def _no_training_data() -> NoReturn:

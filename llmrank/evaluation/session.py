@@ -35,7 +35,7 @@ from llmrank.rankers import check_capabilities
 from llmrank.rankers.ranking import most_frequent
 from llmrank.run.tables import in_cases
 from llmrank.store import Store, keyed
-from llmrank.types import Backend, Case, Closable, Needs, Ranking, Request, Response
+from llmrank.types import Backend, Case, Closable, Needs, Ranking, Reply, Request, Response
 
 Result = TypeVar("Result")
 
@@ -50,9 +50,15 @@ class EventLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="llmrank", daemon=True)
+        self._process, self._closed, self._ending, self._lock = os.getpid(), False, False, threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="llmrank", daemon=True)
         self._thread.start()
-        self._process, self._closed, self._lock = os.getpid(), False, threading.Lock()
+
+    def _run(self) -> None:
+        while not self._ending:
+            # asyncio passes these two on to whoever awaits the task, and ends the loop too: others would wait forever.
+            with suppress(SystemExit, KeyboardInterrupt):
+                self._loop.run_forever()
 
     @property
     def is_forked(self) -> bool:
@@ -80,10 +86,10 @@ class EventLoop:
         raise InputError("the Reranker, or the session, is closed", hint="open a new one, or close it later")
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Return the result of the work. Ctrl-C cancels it and raises KeyboardInterrupt."""
+        """Return the result of the work. Ctrl-C cancels it and raises KeyboardInterrupt; see also `result_of`."""
         future = self.submit(work)
         try:
-            return future.result()
+            return result_of(future)
         except KeyboardInterrupt:
             future.cancel()
             raise
@@ -106,7 +112,17 @@ class EventLoop:
             for task in left:
                 task.cancel()
             await asyncio.wait(left, timeout=1)
+        self._ending = True
         self._loop.stop()
+
+
+def result_of(future: Future[Result]) -> Result:
+    """Wait for the result. Raises what the work raised; InputError in place of a SystemExit, which would end this
+    thread without a word too."""
+    if isinstance(error := future.exception(), SystemExit):
+        problem = f"a ranker, a backend or a library that one of them uses tried to end the process: {error!r}"
+        raise InputError(problem, hint="make it raise another exception") from error
+    return future.result()
 
 
 class Session(Closable):
@@ -132,7 +148,7 @@ class Session(Closable):
             FatalBackendError: the endpoint refuses the key.
         """
         self._say = say
-        self._abandoned = False
+        self._abandoned, self._patience = False, 0.0
         self._own_store: Store | None = None
         with ExitStack() as self._open_things:
             self._open_things.callback(gc.unfreeze)  # undoes `run_to_end`; otherwise vLLM's bindings report leaks
@@ -167,6 +183,7 @@ class Session(Closable):
                 self._say(f"{pending} pending in a batch: use --batch, or llmrank sends them again without it")
         concurrency = model.concurrency or CONCURRENCY.get("batch" if model.batch else kind.partition(":")[0])
         self.caller = Caller(Metered(asked, self.budget), store, concurrency, say=self._say)
+        self._open_things.callback(self._finish)
 
     @classmethod
     def without_model(cls, *, say: Say = silent) -> Session:
@@ -234,7 +251,7 @@ class Session(Closable):
         try:
             if isinstance(self.backend, NullBackend):
                 for case in cases:  # no calls, so no need for the event loop
-                    ended(rank_alone(case, method.ranker, arrange))
+                    ended(rank_alone(case, method.ranker, arrange, _without_model))
             else:
                 self.run_to_end(
                     lambda stop: rank_all(cases, method.ranker, self.caller, arrange=arrange, done=ended, stop=stop)
@@ -269,7 +286,7 @@ class Session(Closable):
                 future.add_done_callback(happened.put)
                 while happened.get() is None:
                     self._interrupt(stop)
-            future.result()
+            result_of(future)
         except StoppedError as error:
             raise KeyboardInterrupt from error
         except FatalBackendError as error:
@@ -300,13 +317,27 @@ class Session(Closable):
                 self._say(f"{store.path} was removed or replaced while in use: the new answers were not kept")
             store.close()
 
-    def close(self) -> None:
+    def _finish(self) -> None:
+        if self._patience and self.store.keeps:
+            self.loop.run(self.caller.finish(self._patience))
+
+    def close(self, *, patience: float = 0.0) -> None:
         """Release the model or the connections, and close the Store that this session opened.
 
+        No new call starts, and those that were sent have `patience` seconds to be answered, if the Store keeps answers.
         Does nothing in a fork of the process: everything belongs to the process that opened it.
         """
         if not self.loop.is_forked:
+            self._patience = max(self._patience, patience)
             self._open_things.pop_all().close()  # safe for concurrent calls: only one gets the callbacks
+
+
+def _without_model(requests: list[Request]) -> list[Reply]:
+    if not requests:
+        return []
+    problem = "the ranker makes a model call, and no model is named"
+    hint = "name one with --model (and --base-url), and let `needs` of the ranker return how many calls it makes"
+    raise InputError(problem, field="ranker", hint=hint)
 
 
 @contextmanager

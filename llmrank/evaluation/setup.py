@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from llmrank.backends.adapter import CARD, PROMPT, check_trained_with, differs_from_training, read_card
 from llmrank.errors import InputError
@@ -28,7 +28,7 @@ from llmrank.rankers.options import FuseWeight
 from llmrank.rankers.order import Order
 from llmrank.rankers.registry import WITHOUT_PROMPT
 from llmrank.store import Store
-from llmrank.types import Backend, BackendDefaults, BaseRanker, Ranker
+from llmrank.types import Backend, BackendDefaults, BaseRanker, Needs, Ranker
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class Setup:
     """Overrides the backend that the settings name."""
     seed: int | None = None
     """Seed that the method must have; None: any."""
+    names_model: bool = False
+    """Whether the settings name a model: a ranker that is an object may leave open how many calls it makes."""
 
     @classmethod
     def of(
@@ -106,16 +108,17 @@ class Setup:
             template, titles = asked_template(prompts, own_template), prompts.ranker in WITHOUT_PROMPT
         else:
             template = None if own_template is None else template_of(prompts, own_template)
-            titles = own_ranker.needs(2).long_labels
+            titles = _needs(own_ranker).long_labels
         if titles and own_backend is None:
             models = for_titles(models)
-        return cls(prompts, models, bounds, template, own_ranker, own_backend, seed), more
+        named = model is not None or not settings.keys().isdisjoint(("base_url", "backend"))
+        return cls(prompts, models, bounds, template, own_ranker, own_backend, seed, named), more
 
     @property
     def asks_model(self) -> bool:
         """Whether the method makes model calls; baselines do not."""
         if self.ranker is not None and self.backend is None:
-            return self.ranker.needs(2).calls > 0
+            return self.names_model or _needs(self.ranker).calls > 0
         return needs_model(self.prompt) or not (self.template is self.ranker is self.backend is None)
 
     @property
@@ -162,6 +165,15 @@ class Setup:
             check_trained_with(card, template.name, template.sha256, self.model.adapter)
         composer = Composer(self.prompt, training, seed, session.backend, session.labels, domain=domain)
         return composer.method(self.template, self.ranker)
+
+
+def _needs(ranker: Ranker) -> Needs:
+    """Return what a ranker of a user needs for two candidates. Raises InputError if it does not say so in a Needs."""
+    needs = cast(object, ranker.needs(2))
+    if not isinstance(needs, Needs):
+        problem = f"`needs` of {type(ranker).__name__} returns {needs!r:.60}"
+        raise InputError(problem, field="ranker", hint="return llmrank.types.Needs: Needs(1) for one call")
+    return needs
 
 
 _MEMBERS = {

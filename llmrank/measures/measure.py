@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -16,7 +17,9 @@ from llmrank.errors import InputError
 from llmrank.measures.judgements import Judgements
 from llmrank.measures.ratings import Ratings
 from llmrank.measures.summary import MeasureSummary
+from llmrank.plugin import plugin_of
 
+GROUP = "llmrank.measures"
 ROUNDING = 1e-9
 """Tolerance for sums of fractions that exceed 1 through rounding."""
 
@@ -39,6 +42,20 @@ class BaseMeasure(ABC, Generic[Judged]):
     """Whether tables use this measure for their verdict."""
     most: ClassVar[float] = math.inf
     """Largest possible difference between two values."""
+
+    def computed(self, method: str, compute: Callable[[], object], size: int) -> NDArray[np.float64]:
+        """Return the `size` numbers that a method of a subclass computes.
+
+        Raises InputError if there are more or fewer; also, and with its package, if the method of a plugin raises.
+        """
+        plugin = plugin_of(GROUP, self.name, type(self))
+        with nullcontext() if plugin is None else plugin.blamed(f"raised in `{method}`"):
+            values = np.asarray(compute(), dtype=np.float64)
+        if values.shape != (size,):
+            problem = f"the measure {self} ({type(self).__module__}) returned an array of shape {values.shape}"
+            hint = f"let its method `{method}` return one of shape {(size,)}, or omit the measure"
+            raise InputError(problem, field="measures", hint=hint)
+        return values
 
     @abstractmethod
     def per_case(self, judged: Judged) -> NDArray[np.float64]:
@@ -81,9 +98,9 @@ class RankingMeasure(BaseMeasure[Judgements]):
 
         Raises InputError if a plugin's measure returns anything else.
         """
-        values = judged.where_judged(np.asarray(self.expected(judged), dtype=np.float64))
+        values = judged.where_judged(self.computed("expected", lambda: self.expected(judged), len(judged)))
         known = values[judged.judged]
-        if len(values) != len(judged) or not bool(((known >= -ROUNDING) & (known <= 1 + ROUNDING)).all()):
+        if not bool(((known >= -ROUNDING) & (known <= 1 + ROUNDING)).all()):
             problem = f"the measure {self} ({type(self).__module__}) returned a value outside 0 to 1 for some Case"
             raise InputError(problem, field="measures", hint="correct its method `expected`, or omit the measure")
         return values
@@ -186,7 +203,8 @@ class RatingMeasure(BaseMeasure[Ratings]):
         """Return the measure for each row of `weights[replica, case]`, which says how often each Case counts."""
         predicted = self.filled(ratings, unanswered)
         known = ~np.isnan(ratings.truth) & ~np.isnan(predicted)
-        return self.weighted(replace(ratings, predicted=predicted).take(known), weights[:, known])
+        rated, weights = replace(ratings, predicted=predicted).take(known), weights[:, known]
+        return self.computed("weighted", lambda: self.weighted(rated, weights), len(weights))
 
     def filled(self, ratings: Ratings, unanswered: Unanswered) -> NDArray[np.float64]:
         """Return the predictions with missing ones filled in; NaN for `dropped`."""

@@ -10,7 +10,7 @@ from llmrank.measures.auc import AUC
 from llmrank.measures.average_precision import MAP
 from llmrank.measures.hit_rate import HR
 from llmrank.measures.mae import MAE
-from llmrank.measures.measure import BaseMeasure, Measure, RankingMeasure, RatingMeasure
+from llmrank.measures.measure import GROUP, BaseMeasure, Measure, RankingMeasure, RatingMeasure
 from llmrank.measures.ndcg import NDCG
 from llmrank.measures.precision import Precision
 from llmrank.measures.recall import Recall
@@ -18,7 +18,6 @@ from llmrank.measures.reciprocal_rank import MRR
 from llmrank.measures.rmse import RMSE
 from llmrank.plugin import find_plugin, plugin_names
 
-GROUP = "llmrank.measures"
 OURS: Mapping[str, type[Measure]] = {
     measure.name.casefold(): measure for measure in (HR, Recall, Precision, NDCG, MRR, MAP, RMSE, MAE, AUC)
 }

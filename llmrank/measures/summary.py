@@ -24,7 +24,8 @@ class VersusBaseline:
     """The p-value with Holm's correction for testing several measures against this baseline."""
     detectable: float | None = None
     """Smallest true difference that a test at the 5% level detects with 80% power with this many users
-    (`stats.detectable_difference`); None for measures that are not means, and where fewer than 15 users differ."""
+    (`stats.detectable_difference`); None for measures that are not means, where fewer than 15 users differ, and where
+    all differ by the same amount."""
     different: int = 0
     """Number of users for whom the method and the baseline differ."""
 

@@ -69,6 +69,8 @@ class PluginRanker(BaseRanker):
         wrong = ""
         if not isinstance(ranking, Ranking):
             wrong = f"does not return a Ranking, but {ranking!r:.60}"
+        elif strange := [one for one in ranking.order if not isinstance(one, str)]:  # pyright: ignore[reportUnnecessaryIsInstance]
+            wrong = f"ranks {strange[0]!r} of type {type(strange[0]).__name__}: ids are text"
         elif sorted(ranking.order) != sorted(shown):
             once = set(ranking.order)
             wrong = (

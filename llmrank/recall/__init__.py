@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from types import MappingProxyType
 
 from llmrank.data.dataset import Split
@@ -18,7 +18,7 @@ from llmrank.recall.ease import Ease
 from llmrank.recall.hstu import HSTU
 from llmrank.recall.ials import IALS
 from llmrank.recall.item_knn import ItemKNN
-from llmrank.recall.model import Fitted, RecallModel, Setting
+from llmrank.recall.model import GROUP, Fitted, RecallModel, Setting
 from llmrank.recall.notellm import NoteLLM
 from llmrank.recall.popularity import Popularity
 from llmrank.recall.proposal import Coverage, candidates_for, recall_settings
@@ -72,7 +72,6 @@ EASE, iALS, BPR, the rating models, and HSTU from ten thousand items up come fro
 the batch size comes from learning curves (results/recall.md)."""
 
 
-GROUP = "llmrank.recall"
 KINDS: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
 MODELS: Mapping[str, type[RecallModel]] = MappingProxyType(
     {model.name: model for model in (RandomRecall, Popularity, ItemKNN, Ease, *TRAINED)}
@@ -94,6 +93,9 @@ def recall_class(name: str) -> type[RecallModel]:
     loaded = plugin.load()
     if not (isinstance(loaded, type) and issubclass(loaded, RecallModel) and is_dataclass(loaded)):
         raise plugin.error("is not a dataclass that inherits from RecallModel")
+    if lacking := [one.name for one in fields(loaded) if one.default is one.default_factory is MISSING]:
+        hint = "give each field a default: the fields are the parameters of the model"
+        raise plugin.error(f"has no default for its field {lacking[0]!r}", hint=hint)
     return loaded
 
 

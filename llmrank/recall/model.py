@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, ClassVar
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
+from llmrank.plugin import plugin_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+GROUP = "llmrank.recall"
 USERS_AT_ONCE, SCORES_AT_ONCE = 1024, 2**25
 """Maximum number of users, and of scores (256 MB), per batch."""
 
@@ -141,6 +144,26 @@ def finite(scores: NDArray[np.float64]) -> NDArray[np.float64]:
         hint = "for a trained model, lower the learning rate; in your own, return finite scores"
         raise InputError("the recall model returned infinite or NaN scores", hint=hint)
     return scores
+
+
+def fit(model: RecallModel, split: Split) -> Fitted:
+    """Return the model fitted to the split. Raises InputError if it returns anything else; also, and with its package,
+    if the model of a plugin raises, now or while it scores."""
+    plugin = plugin_of(GROUP, model.name, type(model))
+    with nullcontext() if plugin is None else plugin.blamed("raised in `fit`"):
+        fitted = cast(object, model.fit(split))
+    if not isinstance(fitted, Fitted):
+        problem, hint = f"returned {fitted!r:.60} from `fit`", "return a llmrank.recall.Fitted"
+        named = InputError(f"the recall model {model.name} ({type(model).__module__}) {problem}", hint=hint)
+        raise named if plugin is None else plugin.error(problem, hint=hint)
+    if plugin is None:
+        return fitted
+
+    def score(users: NDArray[np.int32]) -> NDArray[np.float64]:
+        with plugin.blamed("raised in `score`"):
+            return np.asarray(fitted.score(users), dtype=np.float64)
+
+    return replace(fitted, score=score)
 
 
 def top_columns(scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:

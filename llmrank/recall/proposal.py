@@ -10,7 +10,7 @@ import numpy as np
 from llmrank.data.cases import ranking_cases
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError, nearest
-from llmrank.recall.model import Fitted, RecallModel
+from llmrank.recall.model import Fitted, RecallModel, fit
 from llmrank.types import Case
 
 USERS_AT_ONCE = 8192
@@ -39,7 +39,7 @@ def candidates_for(
     if unknown := [user_id for user_id in users if user_id not in index]:
         problem = f"{split.dataset.name} has no such user{nearest(unknown[0], index)}"
         raise InputError(problem, user=unknown[0], hint="choose users with events in training")
-    fitted = fitted or model.fit(split)
+    fitted = fitted or fit(model, split)
     fitted.require(split)
     for start in range(0, len(users), USERS_AT_ONCE):
         batch = users[start : start + USERS_AT_ONCE]

@@ -11,7 +11,7 @@ import numpy as np
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
 from llmrank.recall import tuned_model
-from llmrank.recall.model import Fitted, RecallModel
+from llmrank.recall.model import Fitted, RecallModel, fit
 from llmrank.recall.training import OnEpoch, TrainedModel
 from llmrank.types import Case
 
@@ -74,6 +74,6 @@ def fit_kept(model: RecallModel, split: Split, folder: Path | None, on_epoch: On
     nothing = split.train.take(np.zeros(0, np.intp))
     split = replace(split, dataset=replace(split.dataset, interactions=split.train), test=nothing)
     if not isinstance(model, TrainedModel):
-        return model.fit(split)
+        return fit(model, split)
     path = None if folder is None else folder / model.file_name(split)
     return model.fit(split, checkpoint=path, on_epoch=on_epoch)

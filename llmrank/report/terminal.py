@@ -14,7 +14,8 @@ from llmrank.errors import InputError, MissingError, count_of, safe_for_console
 from llmrank.evaluation.calls import Call, calls_of
 from llmrank.measures.judgements import places_of
 from llmrank.prices import show_money
-from llmrank.run.tables import TextTable, between, estimate, in_cases, number, p_value, signed
+from llmrank.run.tables import TextTable, estimate, in_cases, number, p_value, signed
+from llmrank.stats import FEW_DIFFERENT
 
 if TYPE_CHECKING:
     from llmrank.run.metrics import Metrics, UsageSummary
@@ -56,8 +57,9 @@ def show_metrics(
     """
     sentences = [Text(sentence, style="" if place else "bold") for place, sentence in enumerate(metrics.verdict())]
     numbers = metrics.table()
-    table = _fitting(width, *(_table(numbers, stacked) for stacked in (1, 2, len(numbers.header))))
-    trained = _fitting(width, _trained_table(metrics, " "), _trained_table(metrics, "\n"))
+    table = _fitting(width, *(_table(numbers, stacked) for stacked in (1, 2, len(numbers.header))), _list(numbers))
+    baselines = _trained(metrics)
+    trained = _fitting(width, _trained_table(baselines, " "), _trained_table(baselines, "\n"), _list(baselines, 2))
     lines = [_line(name, text, width) for name, text in _lines(metrics, run, calls, paid)]
     return Group(Text(safe_for_console(title)), *sentences, table, *([trained] if trained.rows else []), *lines)
 
@@ -165,24 +167,44 @@ def _places(story: CaseStory) -> Text:
     return Text("\n").join([Text(head), Text(rule), *styled])
 
 
-def _trained_table(metrics: Metrics, between_cells: str) -> Table:
+def _trained(metrics: Metrics) -> TextTable:
     """Return a row per trained baseline and measure: its value and the method's difference from it, with intervals."""
+    rows = [
+        (name, measure, *estimate(summary.baselines[name], ends), *estimate(one.difference, one.ci95, sign=True), p)
+        for measure, summary in metrics.measures.items()
+        for name, ends in summary.baseline_ci95.items()
+        for one in [summary.versus[name]]
+        for p in [p_value(one.p_holm)]
+    ]
+    return TextTable(("trained", "measure", "value", "95% CI", "method minus it", "95% CI", "p (Holm)"), tuple(rows))
+
+
+def _trained_table(trained: TextTable, between_cells: str) -> Table:
+    """Return the table of trained baselines with each number and its interval in one cell."""
     table = Table(pad_edge=False, show_lines=between_cells == "\n")
-    for column in ("trained", "measure"):
-        table.add_column(column, no_wrap=True)
-    for column in (f"value{between_cells}95% CI", f"method minus it{between_cells}95% CI", "p (Holm)"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for measure, summary in metrics.measures.items():
-        for name, ends in summary.baseline_ci95.items():
-            versus = summary.versus[name]
-            table.add_row(
-                name,
-                measure,
-                f"{number(summary.baselines[name])}{between_cells}{between(ends)}",
-                f"{signed(versus.difference)}{between_cells}{between(versus.ci95, sign=True)}",
-                p_value(versus.p_holm),
-            )
+    for place, names in enumerate(_paired(trained.header, between_cells)):
+        table.add_column(names, justify="left" if place < 2 else "right", no_wrap=True)
+    for row in trained.rows:
+        table.add_row(*_paired(row, between_cells))
     return table
+
+
+def _paired(row: Sequence[str], between_cells: str) -> list[str]:
+    name, measure, value, interval, difference, its_interval, p = row
+    return [name, measure, *map(between_cells.join, ((value, interval), (difference, its_interval))), p]
+
+
+def _list(table: TextTable, keys: int = 1) -> Table:
+    """Return the table with a line per number, for a narrow terminal. The first `keys` cells name a row."""
+    shown = Table(pad_edge=False)
+    shown.add_column(" ".join(table.header[:keys]), overflow="fold")
+    shown.add_column(table.header[keys], justify="right", no_wrap=True)
+    for row in table.rows:
+        shown.add_row(" ".join(row[:keys]), row[keys])
+        for name, cell in zip(table.header[keys + 1 :], row[keys + 1 :], strict=True):
+            shown.add_row(f"  {name}", cell)
+        shown.add_section()
+    return shown
 
 
 def _table(table: TextTable, stacked: int) -> Table:
@@ -267,9 +289,10 @@ def _power(metrics: Metrics) -> str | None:
     versus = metrics[metrics.headline].versus.get("recall_order") if metrics.headline else None
     if versus is None or not versus.different:
         return None
-    if versus.detectable is None:
+    if not versus.detectable:
         differ = count_of(versus.different, "user differs", "users differ")
-        return f"{differ} from recall order in {metrics.headline}: too few to say what difference would be found"
+        why = ": too few to say" if versus.different < FEW_DIFFERENT else " by the same amount, which does not say"
+        return f"{differ} from recall order in {metrics.headline}{why} what difference would be found"
     if versus.detectable > 1:
         return f"too few users to detect any difference in {metrics.headline} from recall order"
     return (

@@ -417,7 +417,8 @@ class CaseStory(Shown):
             shown = [f"{place}. {titles[item.item_id]}" for place, item in enumerate(self.shown, 1)]
             parts.append(("candidates, in the order shown", "\n".join(shown)))
         for place, (text, finish) in enumerate(zip(record.responses, record.finish_reasons, strict=False), 1):
-            parts.append((f"answer {place} ({finish})", "no answer" if text is None else text))
+            ended = "" if finish == "unknown" else f" ({finish})"
+            parts.append((f"answer {place}{ended}", "no answer" if text is None else text))
         read = [str(ranking.outcome) + (f": {ranking.reason}" if ranking.reason else "")]
         for name, counts in (("repairs", ranking.repairs), ("titles matched", ranking.matches)):
             if counts:

@@ -265,7 +265,9 @@ async def test_what_a_short_question_does_not_meet_is_the_requests_own_fault_in_
 async def test_a_model_that_is_not_served_is_named_with_those_that_are() -> None:
     async with ScriptedServer(refused(404, "no such model")) as server:
         backend = await open_openai(server.base_url, "scripted", api_key=KEY)
-        with pytest.raises(FatalBackendError, match=rf"no model 'scripted'; did you mean[\s\S]*that it serves: {MODEL}"):
+        with pytest.raises(
+            FatalBackendError, match=rf"no model 'scripted'; did you mean[\s\S]*that it serves: {MODEL}"
+        ):
             await backend.answer(REQUEST)
         await backend.close()
 

@@ -14,6 +14,7 @@ from tests.plugins import install
 
 REQUEST = Request((Message("user", "rank"),))
 SOURCE = """
+import asyncio
 from llmrank.backends import BaseBackend
 from llmrank.types import Response
 
@@ -30,6 +31,14 @@ class Echo(BaseBackend):
             raise KeyError("no such voice")
         if request.repeat == 2:
             return "a text"
+        if request.repeat == 3:
+            return Response(None)
+        if request.repeat == 4:
+            return Response("a text", usage={"prompt_tokens": 3})
+        if request.repeat == 5:
+            raise SystemExit("no license")
+        if request.repeat == 6:
+            raise asyncio.CancelledError
         return Response(request.messages[-1].content.upper())
 
 async def open_slowly(settings):
@@ -82,7 +91,14 @@ async def test_what_is_no_backend_is_named(echo: str, name: str, says: str) -> N
 
 async def test_what_it_raises_or_returns_never_becomes_an_answer(echo: str) -> None:
     backend = await open_backend(BackendSettings("echo"))
-    for repeat, says in ((1, "raised in `answer`: KeyError"), (2, "answers 'a text'")):
+    for repeat, says in (
+        (1, "raised in `answer`: KeyError"),
+        (2, "answers 'a text'"),
+        (3, "answers a Response with text=None"),
+        (4, "answers a Response with usage={'prompt_tokens': 3}"),
+        (5, r"py, line \d+: .* raised in `answer`: RuntimeError: SystemExit"),
+        (6, r"py, line \d+: .* raised in `answer`: RuntimeError: CancelledError"),
+    ):
         with pytest.raises(LlmrankError, match=says) as caught:
             await backend.answer(Request(REQUEST.messages, repeat=repeat))
         assert echo in str(caught.value)

@@ -316,6 +316,7 @@ class Returns(BaseRanker):
         (Ranking(("a", "a")), "2 ids, but not each of"),
         (Ranking(("a", "z")), "2 ids, but not each of"),
         (Ranking(("a", "b"), (1.0,)), "1 score for 2 candidates"),
+        (Ranking(cast("tuple[str, ...]", (1, 2))), "1 of type int for an id, which is text"),
     ],
 )
 def test_what_is_no_ranking_of_the_candidates_is_refused(what: object, message: str) -> None:

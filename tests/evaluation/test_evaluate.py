@@ -19,7 +19,7 @@ from llmrank.evaluation.evaluate import compose
 from llmrank.evaluation.reparse import reparse
 from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings
 from llmrank.report import page
-from llmrank.types import BaseRanker, Needs, Ranker, Ranking, RankingSteps, Request, Response
+from llmrank.types import BaseRanker, Message, Needs, Ranker, Ranking, RankingSteps, Request, Response
 from tests.cli.command import run as run_command
 from tests.evaluation.listening import Listening
 from tests.evaluation.serving import cases, serving
@@ -536,3 +536,86 @@ def test_a_domain_that_only_the_template_knows_is_said(tmp_path: Path) -> None:
     other = Listening()
     compose(cases(), prompt="tallrec", domain="movies", progress=other)
     assert not any("items are called" in line for line in other.lines)
+
+
+class Asking(BaseRanker):
+    """Makes a call, and inherits a `needs` that says otherwise."""
+
+    name = "asking"
+
+    def rank(self, case: lr.Case) -> RankingSteps:
+        yield [Request((Message("user", "Which is best?"),))]
+        return Ranking(tuple(item.item_id for item in case.candidates))
+
+
+def test_a_ranker_object_that_does_not_say_what_it_needs_asks_the_model_that_is_named(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        run = evaluate(tmp_path, server, prompt=None, ranker=Asking())
+        assert run.metrics.outcomes["ok"] == 6 and server.calls >= 1
+    with pytest.raises(InputError, match=r"makes a model call, and no model is named\n  hint: name one with model"):
+        lr.evaluate(cases(), ranker=Asking(), out=tmp_path / "alone", progress=False)
+
+
+class Leaving(Asking):
+    name = "leaving"
+
+    def rank(self, case: lr.Case) -> RankingSteps:
+        yield []
+        raise SystemExit("bad configuration")
+
+
+class Misjudging(Asking):
+    name = "misjudging"
+
+    def needs(self, n: int) -> Any:
+        return 5
+
+
+class Unasked(Asking):
+    name = "unasked"
+
+    def rank(self, case: lr.Case) -> RankingSteps:
+        yield [Request("Which is best?")]  # type: ignore[arg-type]
+        return Ranking(())
+
+
+@pytest.mark.parametrize(
+    ("ranker", "problem"),
+    [
+        (Leaving(), r"tried to end the process: SystemExit\('bad configuration'\)"),
+        (Misjudging(), "'ranker': `needs` of Misjudging returns 5\n  hint: return llmrank.types.Needs"),
+        (
+            Unasked(),
+            "`rank` of Unasked yields a Request whose messages are 'Which is best\\?', not a tuple of Messages",
+        ),
+    ],
+)
+def test_a_mistake_in_a_ranker_object_is_named(tmp_path: Path, ranker: Ranker, problem: str) -> None:
+    from tests.evaluation.backends import Constant
+
+    with pytest.raises(InputError, match=problem):
+        lr.evaluate(cases(), ranker=ranker, backend=Constant("1"), out=tmp_path / "run", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "problem"),
+    [
+        ("identity", "abc", "has the identity 'abc'\n  hint: make `identity` a mapping of str to str"),
+        ("identity", {"kind": object()}, "has the identity {'kind': <object"),
+        ("context_length", "8k", "has the context_length '8k'\n  hint: make it a number of tokens"),
+    ],
+)
+def test_a_backend_object_that_says_something_else_of_itself_is_named(
+    tmp_path: Path, member: str, value: object, problem: str
+) -> None:
+    from tests.evaluation.backends import Constant
+
+    backend = type("Odd", (Constant,), {member: value})("1")
+    with pytest.raises(InputError, match=f"'backend': the backend Odd {problem}"):
+        lr.evaluate(cases(), prompt="rankgpt", backend=backend, out=tmp_path / "run", progress=False)
+
+
+def test_a_bound_that_is_reached_speaks_of_the_call(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server, pytest.raises(BoundReachedError) as reached:
+        evaluate(tmp_path, server, max_requests=2)
+    assert "the same call continues" in str(reached.value) and "the same command" in reached.value.message

@@ -131,3 +131,11 @@ def test_what_the_hint_says_about_an_existing_output_can_be_done(tmp_path: Path)
         lr.rerank(rows, out, ranker="recall_order", progress=False)
     lr.rerank(rows, out, ranker="recall_order", overwrite=True, progress=False)
     assert json.loads(out.read_text())["ranking"] == ["1", "2"]
+
+
+def test_a_shard_says_which_file_it_wrote_and_how_many_rows_that_holds(tmp_path: Path) -> None:
+    users = [row | {"user_id": f"{row['user_id']}{number}"} for number in range(4) for row in ROWS]
+    (tmp_path / "in.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in users))
+    shards = [ranked(tmp_path / "in.jsonl", tmp_path / "one.jsonl", shard="2/2") for _ in range(2)]
+    assert {one.output for one in shards} == {tmp_path / "one.2-of-2.jsonl"} and shards[0].output.is_file()
+    assert shards[0].rows == shards[1].rows == sum(shards[0].outcomes.values()) > 0

@@ -25,7 +25,8 @@ import pytest
 import llmrank as lr
 from llmrank.errors import InputError
 from llmrank.evaluation.reranker import as_event
-from llmrank.types import BaseRanker, Outcome, RankingSteps
+from llmrank.types import BaseRanker, Outcome, RankingSteps, Request, Response
+from tests.evaluation.backends import Constant
 from tests.evaluation.listening import Listening
 from tests.evaluation.serving import serving
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
@@ -191,6 +192,84 @@ def test_calls_under_way_when_it_is_closed_give_the_recall_order() -> None:
             assert (ranking.outcome, ranking.reason) == (lr.Outcome.ERROR, "closed")
         with pytest.raises(InputError, match="the Reranker, or the session, is closed"):
             ranks.rank(["Heat"], FILMS)
+
+
+def test_a_batch_is_refused_before_it_is_paid(tmp_path: Path) -> None:
+    with serving(ScriptedServer(answer=backwards)) as server:
+        with pytest.raises(InputError, match=r"'batch': a batch may take a day.*\n  hint: omit it"):
+            reranker(server, batch=True, store=tmp_path / "answers.sqlite")
+        assert server.calls == 0
+
+
+def test_what_was_sent_before_it_is_closed_is_answered_and_kept_with_a_store(tmp_path: Path) -> None:
+    store = tmp_path / "answers.sqlite"
+    with serving(ScriptedServer(replace(backwards({}), hang=1))) as server, ThreadPoolExecutor() as pool:
+        ranks = reranker(server, store=store, concurrency=2)
+        waiting = [pool.submit(ranks.rank, [film], FILMS) for film in FILMS[:3]]
+        while server.calls < 2:
+            time.sleep(0.01)
+        ranks.close()
+        ended = sorted((one.result().outcome.value, one.result().reason) for one in waiting)
+        assert ended == [("error", "closed"), ("ok", ""), ("ok", "")] and server.calls == 2
+        with reranker(server, store=store) as ranks:
+            assert {ranks.rank([film], FILMS).outcome for film in FILMS[:3]} == {lr.Outcome.OK}
+        assert server.calls == 3
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_closing_waits_only_so_long_and_only_for_answers_that_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    monkeypatch.setattr("llmrank.evaluation.reranker.STOP_SECONDS", 1.0 if kept else 60.0)
+    with serving(ScriptedServer(replace(backwards({}), hang=30))) as server, ThreadPoolExecutor() as pool:
+        ranks = reranker(server, **({"store": tmp_path / "answers.sqlite"} if kept else {}))
+        waiting = pool.submit(ranks.rank, ["Heat"], FILMS)
+        while server.calls < 1:
+            time.sleep(0.01)
+        started = time.monotonic()
+        ranks.close()
+        assert (time.monotonic() - started >= 1) == kept and time.monotonic() - started < 15
+        assert waiting.result().reason == "closed"
+
+
+class Answering(Constant):
+    """Answers with what it is given, or raises it."""
+
+    def __init__(self, what: Any) -> None:
+        super().__init__("given")
+        self.what = what
+
+    async def answer(self, request: Request) -> Response:
+        if isinstance(self.what, BaseException):
+            raise self.what
+        return self.what
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        (RuntimeError("boom"), "RuntimeError: boom"),
+        (SystemExit("no license"), "RuntimeError: SystemExit('no license')"),
+        (asyncio.CancelledError(), "RuntimeError: CancelledError()"),
+        (Response(cast("Any", None)), "a Response with text=None"),
+        (Response("1", usage=cast("Any", {"prompt_tokens": 3})), "a Response with usage={'prompt_tokens': 3}"),
+    ],
+)
+def test_whatever_a_backend_of_ones_own_does_is_a_reason(tmp_path: Path, what: Any, reason: str, kept: bool) -> None:
+    more: dict[str, Any] = {"store": tmp_path / "answers.sqlite"} if kept else {}
+    with lr.Reranker("rankgpt", backend=Answering(what), **more) as ranks:
+        for _ in range(2):
+            ranking = ranks.rank(["Heat"], FILMS)
+            assert ranking.order == tuple(FILMS) and ranking.outcome is lr.Outcome.ERROR and reason in ranking.reason
+
+
+def test_a_reached_bound_is_a_reason_that_promises_nothing() -> None:
+    with serving(ScriptedServer(answer=backwards)) as server, reranker(server, max_requests=1) as ranks:
+        assert ranks.rank(["Heat"], FILMS).outcome is lr.Outcome.OK
+        reason = ranks.rank(["Up"], FILMS).reason
+    assert reason.startswith("stopped before a call that could exceed max_requests=1; spent: 1 request, ")
+    assert "saved" not in reason and "command" not in reason
 
 
 def test_it_can_be_closed_from_several_threads_at_once() -> None:
@@ -410,9 +489,15 @@ def test_a_request_is_what_an_evaluation_would_send(tmp_path: Path) -> None:
         assert first == second
 
 
-@pytest.mark.parametrize("broken", ["history", "candidates", "user_id"])
-def test_half_a_surrogate_pair_is_refused(broken: str) -> None:
-    given: dict[str, Any] = {"history": ["Heat"], "candidates": FILMS, "user_id": "7"}
-    given[broken] = "\ud800" if broken == "user_id" else ["\ud800", "Alien"]
-    with lr.Reranker(ranker="recall_order") as ranks, pytest.raises(InputError, match="unpaired surrogate"):
+@pytest.mark.parametrize(
+    ("broken", "place"),
+    [("history", r"'history\[1\]\.title'"), ("candidates", r"'candidates\[1\]\.title'"), ("user_id", "'user_id'")],
+)
+def test_half_a_surrogate_pair_is_refused_with_its_place(broken: str, place: str) -> None:
+    given: dict[str, Any] = {"history": ["Heat"], "candidates": FILMS, "user_id": None}
+    given[broken] = "\ud800" if broken == "user_id" else ["Alien", "\ud800"]
+    with (
+        lr.Reranker(ranker="recall_order") as ranks,
+        pytest.raises(InputError, match=f"^field {place}.*: invalid text: an unpaired surrogate"),
+    ):
         ranks.rank(given["history"], given["candidates"], user_id=given["user_id"])

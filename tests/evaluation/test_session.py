@@ -105,3 +105,21 @@ def test_an_engine_that_ctrl_c_ends_while_it_loads_is_no_failure_of_its_own() ->
 
     with Session.without_model() as session, pytest.raises(KeyboardInterrupt):
         session.run_to_end(work)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_exit_in_the_loop_is_an_error_where_it_is_waited_for_and_the_loop_goes_on(nested: bool) -> None:
+    async def leave() -> None:
+        raise SystemExit("no license")
+
+    async def work() -> None:
+        await (asyncio.create_task(leave()) if nested else leave())
+
+    async def later(_: StopSignal) -> None:
+        await work()
+
+    with Session.without_model() as session:
+        for wait in (lambda: session.loop.run(work()), lambda: session.run_to_end(later)):
+            with pytest.raises(InputError, match=r"tried to end the process: SystemExit\('no license'\)"):
+                wait()
+        assert session.loop.run(asyncio.sleep(0, 7)) == 7

@@ -56,7 +56,7 @@ def printed(what: RenderableType, width: int) -> list[str]:
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("width", [50, 60, 80, 99, 100, 110, 120, 200])
+@pytest.mark.parametrize("width", [40, 42, 50, 60, 80, 99, 100, 110, 120, 200])
 def test_every_digit_is_there_at_every_width(width: int) -> None:
     lines = printed(show_metrics(NUMBERS, title="palr on ml-100k", run="results/x", width=width), width)
     text = "\n".join(lines)
@@ -76,6 +76,23 @@ def test_every_digit_is_there_at_every_width(width: int) -> None:
     ):
         assert name in text, f"{name} is cut at {width} columns"
     assert "…" not in text and "results/x" in text
+
+
+def test_on_a_narrow_terminal_every_number_stands_beside_its_name() -> None:
+    trained = replace(
+        SUMMARY,
+        baselines=BASELINES | {"bert4rec": 0.2},
+        versus={"bert4rec": VERSUS["random"]},
+        baseline_ci95={"bert4rec": (0.15, 0.25)},
+    )
+    lines = printed(show_metrics(replace(NUMBERS, measures={"NDCG@10": trained}), title="t", width=40), 40)
+    listed = [" ".join(line.replace("│", " ").replace("┃", " ").split()) for line in lines]
+    for line in (
+        *("measure value", "NDCG@10 0.0362", "95% CI 0.0020 to 0.1547", "answered only 0.0905"),
+        *("worst to best 0.0250 to 0.3440", "recall order 0.1312", "trained measure value", "bert4rec NDCG@10 0.2000"),
+        *("95% CI 0.1500 to 0.2500", "method minus it +0.0712", "95% CI +0.0512 to +0.0912", "p (Holm) < .001"),
+    ):
+        assert line in listed
 
 
 def test_the_verdict_comes_before_the_numbers_and_is_bold() -> None:
@@ -201,6 +218,7 @@ def test_a_story_has_the_colours_and_the_places_of_the_page(tmp_path: Path) -> N
     (tmp_path / "answers.jsonl").write_text(json.dumps(row) + "\n")
     story = show_story(lr.score(tmp_path / "answers.jsonl", "titles", out=tmp_path / "run"), "u")
     lines = story.plain.splitlines()
+    assert "  answer 1" in lines, "how a scored answer ended is not known"
     (ranked,) = (line.split() for line in lines if line.endswith("◀ relevant") and "Film 2" in line)
     assert ranked[:5] == ["Film", "2", "3", "3", "1"], "third in recall order and as shown, first in the ranking"
     assert any("gone (item id)" in line and "not a candidate" in line for line in lines)
@@ -249,6 +267,12 @@ def test_the_table_says_how_large_a_difference_would_be_found() -> None:
     assert "power 7 users differ from recall order in NDCG@10: too few to say" in " ".join(
         " ".join(printed(show_metrics(vague, title="t"), 120)).split()
     )
+    for detectable in (None, 0.0):  # 0.0 in Runs of earlier versions
+        alike = {name: replace(one, detectable=detectable, different=40) for name, one in VERSUS.items()}
+        silent = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus=alike)})
+        assert "power 40 users differ from recall order in NDCG@10 by the same amount, which does not say" in " ".join(
+            " ".join(printed(show_metrics(silent, title="t"), 120)).split()
+        )
     few = {name: replace(one, detectable=2.67) for name, one in VERSUS.items()}
     hopeless = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus=few)})
     assert "too few users to detect any difference in NDCG@10 from recall order" in "\n".join(

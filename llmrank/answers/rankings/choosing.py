@@ -265,14 +265,18 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
 def _reverse_worst_first(listings: Sequence[Listing], beside: str) -> str:
     """Reverse a list whose label says that it begins with the worst, if another list names the same items, so that both
     begin with the best. Return the text beside the lists without these labels."""
-    named = [one.named.keys() for one in listings if len(one.named) > 1]
-    for listing in listings if not BEST_FIRST.search(beside) else ():
-        again = sum(not keys.isdisjoint(listing.named) for keys in named) > 1
+    named = [one.named for one in listings]
+    held = Counter(at for one in named if len(one) > 1 for at in one)
+    labels: set[str] = set()
+    for listing, own in zip(listings, named, strict=True) if not BEST_FIRST.search(beside) else ():
+        again = len(own) > 1 and any(held[at] > 1 for at in own)
         open_still = again and not (listing.ordered or listing.worst_first or listing.counted_down)
-        if open_still and len(listing.named) > 1 and says_worst_first(label := last_line(listing.intro)):
+        if open_still and says_worst_first(label := last_line(listing.intro)):
             listing.mentions.reverse()
             listing.ordered = True
-            beside = beside.replace(label, " ")
+            labels.add(label)
+    for label in labels:
+        beside = beside.replace(label, " ")
     return beside
 
 

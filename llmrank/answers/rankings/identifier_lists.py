@@ -302,6 +302,9 @@ class _Reader:
             text = inner[1]
         found = [word for word in words_of(text.replace("_", " "), self.identifiers, False) if word.kind != "filler"]
         fits = bool(found) and found[0].kind == "identifier" and (len(found) == 1 or found[1].kind == "other")
+        beside = text[found[0].end :] if fits else ""
+        if fits and any(self._contradicts(found[0], title) for title in (beside, beside.partition(",")[0])):
+            return []
         return [self.mention(found[0], line)] if fits else []
 
     # --- lists

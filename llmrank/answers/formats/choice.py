@@ -661,9 +661,7 @@ _SO = "so|quindi|also|donc|luego|daher|dus|portanto|thus|therefore|hence|answer"
 _SO_ALONE = caseless(rf"\W*(?:(?:{_SO})\W{{1,3}})?")
 _AROUND = " \t\n*_.)]\"'!"
 _IN_WORDS = re.compile(r"[a-z]{3}")
-_LINE_BEGINS = caseless(
-    rf"(?:[.!]\s{{0,9}}\n|[.!?] (?:(?:{_SO}),? )?)[ \t*_(\[\"']{{0,6}}$"
-)
+_LINE_BEGINS = caseless(rf"(?:[.!]\s{{0,9}}\n|[.!?] (?:(?:{_SO}),? )?)[ \t*_(\[\"']{{0,6}}$")
 _CHOOSES_NONE = caseless(
     r"\b(?:choose|pick|recommend|select) (?:nothing|none|neither|no one)\b"
     r"|\bi (?:can(?:no|['’])t|am unable to|['’]m unable to) (?:choose|pick|recommend|select)\b(?! between)"

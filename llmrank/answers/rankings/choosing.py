@@ -18,7 +18,6 @@ from itertools import chain, pairwise
 from llmrank.answers.items.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.rankings import doubt
-from llmrank.answers.rankings.ranks import read_rows
 from llmrank.answers.text.blocks import Block, Line
 from llmrank.answers.text.normalise import caseless
 from llmrank.answers.text.phrases import (
@@ -40,11 +39,11 @@ def gather(
     blocks: Sequence[Block],
     text: Callable[[Line], Listing | None],
     lines: Callable[[list[Line]], Listing],
-    cell: Callable[[str, int], list[Mention]],
+    rows: Callable[[Block], Listing],
 ) -> list[Listing]:
     """Return the listings in the blocks, in order, each with its introduction.
 
-    `text`, `lines` and `cell` read a line of text, the lines of a list, and a cell of a table or JSON value.
+    `text`, `lines` and `rows` read a line of text, the lines of a list, and a table or JSON value.
     Consecutive lines with one entry each form one listing as long as the spacing between them stays the same.
     """
     listings: list[Listing] = []
@@ -68,7 +67,7 @@ def gather(
             if plain and plain.described and block.lines and block.lines[0].value == 1:
                 plain.in_sentence = True  # Heat: they have seen it.⏎1. Fargo
             plain = None
-            listing = lines(block.lines) if block.kind == "list" else read_rows(block, cell)
+            listing = lines(block.lines) if block.kind == "list" else rows(block)
             if block.name:
                 intro.append(f"{block.name.replace('_', ' ')}:")
         if listing is not None and listing.mentions:

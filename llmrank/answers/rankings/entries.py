@@ -43,6 +43,7 @@ from llmrank.answers.rankings.ranks import (
     counts,
     counts_down,
     falls,
+    read_rows,
     sort_by_numbers,
 )
 from llmrank.answers.text.blocks import ORDINALS, RANK_NOUN, Block, Line, marker, word_set
@@ -107,7 +108,7 @@ def titles_of(blocks: Sequence[Block], index: TitleIndex) -> list[Listing]:
         _merge_similar_lines(blocks),
         lambda line: _text_line(line, index, listed, few=len(blocks) <= _FEW),
         lambda lines: _list(lines, index),
-        lambda text, line: title_in_cell(text, index, line),
+        lambda block: read_rows(block, lambda text, line: title_in_cell(text, index, line)),
     )
 
 

@@ -124,7 +124,7 @@ def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: Tit
     identifier stands beside another item's title."""
     bracketed = any(uses_brackets(line.text, identifiers) for block in blocks for line in block.lines)
     reader = _Reader(identifiers, bracketed, index)
-    return gather(reader.prepared(blocks), reader.text, reader.list, reader.cell)
+    return gather(reader.prepared(blocks), reader.text, reader.list, reader.rows)
 
 
 _LABEL_ENDS = re.compile(r".*:[*_]{0,3} ")
@@ -294,6 +294,20 @@ class _Reader:
     def mentions(self, words: Sequence[Word], line: Line) -> list[Mention]:
         return [self.mention(word, line.number) for word in words]
 
+    def rows(self, block: Block) -> Listing:
+        """Read a table or JSON value, `contradicted` if an identifier stands beside another item's title in a cell."""
+        listing = read_rows(block, self.cell)
+        if any(self._is_beside_another(one, cell) for one in listing.mentions for cell in one.row):
+            listing.contradicted = listing.ambiguous = True
+        return listing
+
+    def _is_beside_another(self, one: Mention, cell: str) -> bool:
+        before, _, rest = cell.partition(one.text)
+        if one.match is None or any(map(str.isalnum, before)):
+            return False
+        word = Word(one.text, 0, "identifier", one.match.positions[0])
+        return any(self._contradicts(word, title) for title in (rest, rest.partition(",")[0]))  # 1. Fargo, crime
+
     def cell(self, text: str, line: int) -> list[Mention]:
         """Return the one identifier in a cell."""
         if len(text) > 80:
@@ -302,9 +316,6 @@ class _Reader:
             text = inner[1]
         found = [word for word in words_of(text.replace("_", " "), self.identifiers, False) if word.kind != "filler"]
         fits = bool(found) and found[0].kind == "identifier" and (len(found) == 1 or found[1].kind == "other")
-        beside = text[found[0].end :] if fits else ""
-        if fits and any(self._contradicts(found[0], title) for title in (beside, beside.partition(",")[0])):
-            return []
         return [self.mention(found[0], line)] if fits else []
 
     # --- lists

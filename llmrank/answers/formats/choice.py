@@ -120,7 +120,8 @@ _DENIED_BEHIND = re.compile(
 """`Aではありません`, `A不合适`: what denies an identifier behind it."""
 _ALL_BUT = (
     r"(?:any|every|all|alle|jede|tou[ts]|tod[oa]|cualquier|qualquer|tutt)\w{0,6}"
-    r"(?: (?:of|the|these|those|them|others?|ones?|options?|items?|movies?|films?|books?|titles?|der|den|les|los|gli|os)){0,3}"
+    r"(?: (?:of|the|these|those|them|others?|ones?|options?|items?|movies?|films?|books?|titles?|der|den|les|los|gli"
+    r"|os)){0,3}"
     r" (?:but|except|besides|bar|save|other than|apart from|außer|bis auf|sauf|excepto|menos|exceto|tranne)(?: for)?"
 )
 _AVOIDED = caseless(

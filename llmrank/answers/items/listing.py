@@ -42,6 +42,8 @@ class Listing:
     """Some identifiers stand beside the titles of other items."""
     described: bool = False
     """Each item stands alone in its line of text, followed by a description."""
+    titled: bool = False
+    """Identifiers stand beside the titles of their items."""
     counted_down: bool = False
     """Its numbers counted down, and nothing else reversed it."""
     scores_rise: bool = False
@@ -64,6 +66,7 @@ class Listing:
         self.counted_down |= other.counted_down
         self.contradicted |= other.contradicted
         self.described &= other.described
+        self.titled |= other.titled
 
 
 def is_as_shown(named: dict[int, None]) -> bool:

@@ -348,17 +348,27 @@ def _text_after(own: Mapping[int, Mention], lines: Sequence[str]) -> list[str]:
 
 def _is_discussion(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether the items are discussed one by one in the order shown, without ranks."""
-    if not is_as_shown(listing.named) or listing.ordered or listing.worst_first:
+    identified = not listing.titled and all(one.match and one.match.stage == "identifier" for one in listing.mentions)
+    if not _is_in_order_shown(listing, skips=identified) or listing.ordered or listing.worst_first:
         return False
     own = _entries_by_line(listing, lines)
     in_lines = len(own) > 2 or len(own) == len(listing.mentions)
     elsewhere = any(one.text and one.line not in own for one in listing.mentions)
     if not in_lines or elsewhere or meaning(listing.intro) in ("ranking", "final"):
         return False
-    numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
+    numbered = not identified and any(
+        _NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own
+    )
     without_years = [_YEARS.sub("", words) for words in _text_after(own, lines)]
     has_words = [any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years]
     return all(has_words[:-1] or has_words) and not numbered  # the last may be the conclusion
+
+
+def _is_in_order_shown(listing: Listing, *, skips: bool) -> bool:
+    """Return whether the entries are in the order shown; `skips`: some may be missing, each of which has its line."""
+    places, first = [*listing.named], listing.mentions[0].line if listing.mentions else 0
+    in_lines = skips and len(places) > 1 and [one.line - first for one in listing.mentions] == places
+    return in_lines or is_as_shown(listing.named)
 
 
 _NUMBERED = re.compile(r"\W*\d")

@@ -360,7 +360,7 @@ class _Reader:
 
     def _marks_are_identifiers(self, first: Line, lines: list[Line], bodies: list[str]) -> bool:
         values = [str(line.value) for line in lines]
-        if first.kind == "number" and len(lines) > 1 and all(map(self._is_titled, values, bodies)):
+        if first.kind == "number" and len(lines) > 1 and all(map(self._has_title_and_rank, values, bodies)):
             return True  # 1. Heat - rank 3
         if first.kind == "number" and self.identifiers.are_numbers and counts(bodies) and not counts(values):
             return len(bodies) > 1  # 3: 1, 1: 2, 2: 3
@@ -373,7 +373,7 @@ class _Reader:
             return not counted and not (counts_down(numbers) and numbers[-1] == 1)
         return first.kind in ("letter", "roman") and self.identifiers.are_letters
 
-    def _is_titled(self, identifier: str, body: str) -> bool:
+    def _has_title_and_rank(self, identifier: str, body: str) -> bool:
         """Return whether an entry consists of the title of the item with this identifier, and its rank."""
         rank = TRAILING_RANK.search(body[-20:])
         match = self.index.find(_without_rank(body).strip(_BESIDE)) if rank else None
@@ -404,6 +404,7 @@ class _Reader:
         titles = map(_without_rank, bodies)
         if any(self._contradicts(word, title) for word, title in zip(found, titles, strict=True)):
             listing.contradicted = listing.ambiguous = True
+        listing.titled = self._is_titled(found[0], bodies[0])
         if len(values) > 1 and all(re.match(r"[\d.,/% ]{1,12}(?:st|nd|rd|th| ?points?)?$", value) for value in values):
             role = "rank" if are_ranks else ""
             order = by_number(values, role)
@@ -523,7 +524,11 @@ class _Reader:
         if any(others):
             listing.contradicted = listing.ambiguous = True
         listing.described = len(words) == 1 and any(map(str.isalpha, text[words[0].end :][:400]))
+        listing.titled = any(self._is_titled(word, text) for word in words[:1])
         return listing
+
+    def _is_titled(self, word: Word, text: str) -> bool:
+        return word.position in self.index.named_in(text[:400])
 
     def _contradicted(self, words: Sequence[Word], text: str) -> list[bool]:
         """Return for each identifier of a line whether another item's title follows it (or no title precedes it)."""

@@ -268,7 +268,7 @@ _GRADES = (
         r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?"
         r"|(?<!not )(?<!n['’]t )(?<!ly )(?<!well )worth (?:an? \w+|consider\w+|watch\w+|try\w+)",
     ),
-    (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),
+    (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|good|yes|winner"),
 )
 _GRADED = tuple((grade, caseless(rf"\b(?:{words})\b")) for grade, words in _GRADES)
 
@@ -297,7 +297,7 @@ def is_tier(text: str) -> bool:
 
 
 _TIER = caseless(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b")
-_LIKELY = caseless(r"likely\b")
+_LIKELY = caseless(r"(?:likely|very \w+)\b")
 
 
 SENTENCE = re.compile(r"(?<=[.!?]) ")

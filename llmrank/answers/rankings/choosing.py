@@ -640,7 +640,12 @@ _CONTINUES = caseless(
 
 
 def _text_beside(listings: Sequence[Listing], text: str) -> str:
-    """Return what an answer says beside the entries of its lists: introductions and lines that are not entries."""
+    """Return what an answer says beside the entries of its lists: introductions and lines that are not entries. The key
+    of a JSON array is the introduction of its list, and says nothing of others."""
     entries = Counter(mention.line for listing in listings for mention in listing.mentions)
+    text = _KEY_OF_ARRAY.sub(" ", text)
     lines = (line.replace("_", " ") for number, line in enumerate(text.split("\n"), 1) if entries[number] != 1)
     return "\n".join((*lines, *(listing.intro for listing in listings if listing.intro)))
+
+
+_KEY_OF_ARRAY = re.compile(r"\"[^\"\n]{1,80}\" ?: ?(?:false\b|(?=\[))")

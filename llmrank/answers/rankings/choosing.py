@@ -263,10 +263,10 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
 
 def _reverse_worst_first(listings: Sequence[Listing], beside: str) -> str:
     """Reverse a list whose label says that it begins with the worst, if another list names the same items, so that both
-    begin with the best. Return the text beside the lists without these labels."""
+    begin with the best. Return the text beside the lists without these labels and those of excluded items."""
     named = [one.named for one in listings]
     held = Counter(at for one in named if len(one) > 1 for at in one)
-    labels: set[str] = set()
+    labels = {last_line(one.intro) for one in listings if meaning(one.intro) == "left out"} - {""}
     for listing, own in zip(listings, named, strict=True) if not BEST_FIRST.search(beside) else ():
         again = len(own) > 1 and any(held[at] > 1 for at in own)
         open_still = again and not (listing.ordered or listing.worst_first or listing.counted_down)
@@ -648,4 +648,4 @@ def _text_beside(listings: Sequence[Listing], text: str) -> str:
     return "\n".join((*lines, *(listing.intro for listing in listings if listing.intro)))
 
 
-_KEY_OF_ARRAY = re.compile(r"\"[^\"\n]{1,80}\" ?: ?(?:false\b|(?=\[))")
+_KEY_OF_ARRAY = re.compile(r"\"[^\"\n]{1,80}\" ?: ?(?:false\b|(?=\s{0,80}\[))")

@@ -23,6 +23,7 @@ from llmrank.answers.text.phrases import (
     SENTENCE,
     WORST_FIRST,
     last_line,
+    may_be_reversed,
     meaning,
     says_worst_first,
 )
@@ -123,7 +124,10 @@ _PER_ITEM = caseless(
 _VERSUS = caseless(r"\b(?:vs|versus)\b")
 _COMPARED = caseless(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?")
 """`Heat vs Fargo: Fargo`, or two or more such lines without a winner."""
-_HIGHEST_IS_BEST = caseless(r"(?<![\d.])(?!1\b)(\d{1,3}) ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
+_HIGHEST_IS_BEST = caseless(
+    r"(?<![\d.])(?!1\b)(\d{1,3}) ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)"
+    r"|\b(?:best|favou?rite|top) (?:\w+ ){0,2}(?:is|=) (?:at )?(?:number|no\.?|#) ?(?!1\b)(\d{1,3})\b"
+)
 """Redundant for scores, but reverses ranks."""
 _OTHER_SCALE = caseless(
     r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
@@ -231,13 +235,14 @@ def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
 def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
     last = last_line(listing.intro)
     highest = None if listing.scored else _HIGHEST_IS_BEST.search(beside)
-    of_first = highest is not None and highest[1] == listing.mentions[0].text  # 4 is the best match, followed by 2
+    of_first = highest is not None and (highest[1] or highest[2]) == listing.mentions[0].text  # 4 is the best match, followed by 2
     other_scale = (highest is not None and not of_first) or _OTHER_SCALE.search(beside) is not None
     bare = all(one.text.isdigit() and not one.row for one in listing.mentions) and not listing.chained
     return (
         (other_scale and not says_worst_first(beside))
         or any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
         or bool(_unordered(last))
+        or (not listing.ordered and not listing.worst_first and may_be_reversed(last))
         or (bare and _PER_ITEM.search(last) is not None)
         or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
         or (_WORST_BESIDE.search(last) is not None and not listing.worst_first and BEST_TO_WORST.search(last) is None)

@@ -9,11 +9,11 @@ list but that no rule here understands are counted in `comments.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, islice
 
 from llmrank.answers.items.listing import Listing, Mention, agrees, is_as_shown
-from llmrank.answers.items.matching import TitleIndex, title_index
+from llmrank.answers.items.matching import TitleIndex
 from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.text.blocks import marker
 from llmrank.answers.text.normalise import caseless, folded
@@ -235,7 +235,9 @@ def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
 def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
     last = last_line(listing.intro)
     highest = None if listing.scored else _HIGHEST_IS_BEST.search(beside)
-    of_first = highest is not None and (highest[1] or highest[2]) == listing.mentions[0].text  # 4 is the best match, followed by 2
+    of_first = (
+        highest is not None and (highest[1] or highest[2]) == listing.mentions[0].text
+    )  # 4 is the best match, followed by 2
     other_scale = (highest is not None and not of_first) or _OTHER_SCALE.search(beside) is not None
     bare = all(one.text.isdigit() and not one.row for one in listing.mentions) and not listing.chained
     return (
@@ -316,11 +318,12 @@ _BECAUSE = caseless(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|r
 """`Since the user liked Alien, I recommend, in order:`"""
 
 
-def of_the_first(first: int, beside: Sequence[str], items: tuple[Item, ...]) -> bool:
-    """Return whether a clause calls another item the best, or the first item of a ranking the worst."""
+def of_the_first(first: int, beside: Sequence[str], items: tuple[Item, ...], names: Callable[[str], set[int]]) -> bool:
+    """Return whether a clause calls another item the best, or the first item of a ranking the worst. `names` returns
+    the items that a text names."""
     lines = (line[:2000] for line in beside if _TOP.search(line[:2000]) or _BOTTOM.search(line[:2000]))
     for clause in islice((one for line in lines for one in _CLAUSE.split(line)), _SENTENCE_LIMIT):
-        if not (named := title_index(items).named_in(clause)):
+        if not (named := names(clause)):
             continue
         words = clause.lower()
         for at in named:

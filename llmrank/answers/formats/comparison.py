@@ -344,9 +344,9 @@ _ABOVE = caseless(
 )
 """`D is an even better match than B`"""
 _RANKS_ABOVE = caseless(
-    rf"({_M})(?=[^⟦]*⟦)((?: |,)[^.;⟦]{{0,60}}\b(?:(?:better(?![ -]known)|closer|stronger|more (?:relevant|likely|suitable|fitting|similar|appealing))(?= )"
-    r"|beats|edges out|outranks"
-    r"|(?:should|must|ought|deserves?|needs?|belongs?|i['’]d|would)\b[^.;⟦]{0,40}\b(?:above|ahead of|before"
+    rf"({_M})(?=[^⟦]*⟦)((?: |,)[^.;⟦]{{0,60}}\b(?:(?:better(?![ -]known)|closer|stronger"
+    r"|more (?:relevant|likely|suitable|fitting|similar|appealing))(?= )|beats|edges out|outranks"
+    rf"|(?:should|must|ought|deserves?|needs?|belongs?|i['’]d|would)\b[^.;⟦]{{0,40}}\b(?:above|ahead of|before"
     rf"|higher than|over))\b[^.;⟦]{{0,40}}?)({_M})"
 )
 """`D is a better match than B`, `D should be placed above B`"""

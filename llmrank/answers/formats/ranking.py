@@ -275,7 +275,7 @@ def _ranking_in_sentences(blocks: Sequence[Block], text: str, question: Question
     """Return the ranking that an answer gives in sentences, None if the reading already has all of it. If the answer
     also has a list, only a last line that ranks all items counts."""
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
-    if len(reading.named) == len(question.items) and not reading.ambiguous:
+    if reading.low or (len(reading.named) == len(question.items) and not reading.ambiguous):
         return None
     if listed and blocks[-1].kind != "text":
         return None

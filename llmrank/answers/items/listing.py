@@ -46,6 +46,8 @@ class Listing:
     """Identifiers stand beside the titles of their items."""
     counted_down: bool = False
     """Its numbers counted down, and nothing else reversed it."""
+    low: int = 0
+    """Number of its last entries that are graded low: the worst of all, not only of those that it names."""
     scores_rise: bool = False
     """The entries are numbered from 1, but their scores rise."""
     ambiguous: bool = False

@@ -190,6 +190,8 @@ class _Group:
         """Return the listing with its parts sorted from the highest grade; ambiguous if a part has none."""
         grades = [grade for grade, _ in self.parts]
         given = [grade for grade in grades if grade is not None]
+        if given and max(given) > 1:
+            self.listing.low = sum(len(mentions) for grade, mentions in self.parts if grade == 1)
         named = zip(self.parts, self.labels, strict=True)
         labels = [label for (_, mentions), label in named if any(one.match for one in mentions)]
         if not given and len(labels) > 1 and (all(map(_is_topic, labels)) or _count_otherwise(labels)):
@@ -230,6 +232,8 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
     beside = NOT_THIS_WAY.sub(" ", _text_beside(listings, text))
     beside = _reverse_worst_first(listings, beside)
     listing = _choose(listings, expected)
+    if listing and listing.low and 2 * len(listing.named) < expected:
+        listing.mentions = listing.mentions[: -listing.low]  # most relevant: 2; least relevant: 5; 18 are not named
     asks = doubt.ASKS.search(beside) or doubt.ASKS.search(text[:_QUESTION_LIMIT])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the answer repeats the question

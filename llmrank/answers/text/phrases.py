@@ -155,7 +155,8 @@ DIRECTIONS = (
     Direction("Dutch", r"slechtste|(?<!zijn )minst|zwakste|laag", "beste|meest|sterkste|hoog", "naar|tot",
         "Van slechtste naar beste", 3,
         r"eerst|bovenaan", r"laatst|onderaan|aan het eind"),
-    Direction("Russian", "худш(?:его|их|ий|ая|ие)|слабого|наименее|менее", "лучш(?:ему|им|ий|ая|ие)|сильному|наиболее|более", "к|до",
+    Direction("Russian", "худш(?:его|их|ий|ая|ие)|слабого|наименее|менее",
+        "лучш(?:ему|им|ий|ая|ие)|сильному|наиболее|более", "к|до",
         "От худшего к лучшему", 1,
         r"сначала|первым|вначале", r"в конце|последним"),
     Direction("Ukrainian", r"найгірш\w+|найменш", r"найкращ\w+|найбільш", "до", "Від найгіршого до найкращого"),
@@ -382,6 +383,6 @@ _MAY_BE_REVERSED = caseless(
 
 
 def may_be_reversed(line: str) -> bool:
-    """Return whether the line before a list may say that it begins with the worst, in words that no rule understands."""
+    """Return whether the line before a list may say that it begins with the worst, in words without a rule."""
     understood = WORST_FIRST.search(line) or BEST_FIRST.search(line)
     return not understood and _MAY_BE_REVERSED.search(NOT_THIS_WAY.sub(" ", line)) is not None

@@ -109,9 +109,11 @@ class OneTitle(TextFormat):
 def _is_repeated_below(listed: Answer, text: str, question: Question) -> bool:
     """Return whether a line of its own below a list repeats an entry that is not the first: the list may be that of the
     candidates."""
-    match = title_index(question.items).find(text.rstrip().rpartition("\n\n")[2].strip(' *_".'))
-    again = {question.items[at].item_id for at in match.positions} if match and listed.repairs.get("duplicate") else ()
-    return bool(again) and listed.ranked[0] not in again
+    index = title_index(question.items)
+    before, _, last = text.rstrip().rpartition("\n\n")
+    match = index.find(last.strip(' *_".'))
+    again = {*match.positions} & index.named_in(before[:SEARCH_LIMIT]) if match else set[int]()
+    return any(question.items[at].item_id in listed.ranked[1:] for at in again)
 
 
 def _is_numbered(title: str, text: str) -> bool:

@@ -356,7 +356,7 @@ def _is_contradicted(reading: Listing, text: str, question: Question) -> bool:
     first = reading.mentions[0].text if reading.mentions else ""
     if first and _CALLED_WORST.match(text.partition(first)[2]):
         return True
-    own, lines = {mention.line for mention in reading.mentions}, text.split("\n")
+    own, lines, line = {mention.line for mention in reading.mentions}, text.split("\n"), ""
     beside = [line for number, line in enumerate(lines, 1) if number not in own and not _FIELDS.match(line)]
     if _ranks_otherwise(reading, beside, question):
         return True
@@ -364,11 +364,26 @@ def _is_contradicted(reading: Listing, text: str, question: Question) -> bool:
         line = "".join(lines[own.pop() - 1 :][:1])
         beside.append(line[: min((line.find(one.text) for one in reading.mentions), default=0)])
     index, identifiers = title_index(question.items), _identifiers_read(reading, question)
+    if not identifiers and _loses_items(reading, line, index):
+        return True
 
     def names(clause: str) -> set[int]:
         return index.named_in(clause) | {*(identifiers.named_in(clause) if identifiers else ())}
 
     return any(doubt.of_the_first(first, beside, question.items, names) for first in [*reading.named][:1])
+
+
+def _loses_items(reading: Listing, line: str, index: TitleIndex) -> bool:
+    """Return whether the one line that is read joins an entry to an item that the ranking lacks: `Fargo and Heat`."""
+    for one in reading.mentions[:_ALTERNATIVES_LIMIT]:
+        _, _, rest = line[:_SENTENCE_SIGNS].partition(one.text) if one.match and one.text else ("", "", "")
+        joined = _JOINED.match(rest)
+        if joined and not index.named_in(joined[1]) <= reading.named.keys():
+            return True
+    return False
+
+
+_JOINED = re.compile(r"[*_\"]{0,3} (?:and|und|et|y|e|en|&) ([^,;:.]{2,100})")
 
 
 def _identifiers_read(reading: Listing, question: Question) -> Identifiers | None:

@@ -332,7 +332,8 @@ _THUMB_DOWN = re.compile(r"\A\s{0,9}(?:👎|❌)️?(?=[^\n✅👍]{0,2000}(?:\Z
 
 
 _FEELS = caseless(
-    rf"(?:^|[.,;:!–—-])\W{{0,4}}(?:(?:the|this) {USER}|they|he|she) (?:(?P<no>dislikes?|hates?|loathes?)|likes?|loves?|enjoys?) (?:it|this)"
+    rf"(?:^|[.,;:!–—-])\W{{0,4}}(?:(?:the|this) {USER}|they|he|she) (?:(?P<no>dislikes?|hates?|loathes?)"
+    r"|likes?|loves?|enjoys?) (?:it|this)"
     r"(?: (?:movie|film|book|game|item|one))?(?=[.!;]|$)"
 )
 """`No. They love it.`"""

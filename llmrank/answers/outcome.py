@@ -67,7 +67,8 @@ _AWAITS = re.compile(
     r"|when you(?: are|['’]re) ready|waiting for)\b"
     r"|\bonce you(?:['’]ve| have) (?:told|given|shared|sent|confirmed)\b[^.?!\n]{0,80}\blook like\b"
     r"|\bbefore i (?:can )?(?:produce|give|make|offer|rank|order|sort|recommend)\b[^.?!\n]{0,60}"
-    r"\b(?:could|can|would|do|may) (?:you|i)\b",
+    r"\b(?:could|can|would|do|may) (?:you|i)\b"
+    r"|\b(?:e\.g\.|for (?:example|instance)).{0,200}\bplease (?:provide|share|send|paste)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _ASKS_FIRST = caseless(

@@ -133,12 +133,32 @@ RATIO = 3.2
 @pytest.mark.parametrize("name", ("titles", "permutation", "json", "choice", "rating", "yes_no", "one_title"))
 @pytest.mark.parametrize("shard", SHARDS_OF_HOSTILE)
 def test_twice_the_length_takes_twice_the_time(name: str, shard: str) -> None:
-    """Compares the best of several runs each, because single timings vary."""
-    text, longer = hostile(shard, "Sure", SHORT), hostile(shard, "Sure", 2 * SHORT)
+    check_time(name, shard, SHORT, QUESTIONS[1])
+
+
+@pytest.mark.parametrize("name", ("titles", "permutation"))
+@pytest.mark.parametrize(
+    ("shard", "question"),
+    (
+        ("BADCE\n", QUESTIONS[2]),
+        ("[3]>[1]>[2]>[5]>[4]\n", QUESTIONS[1]),
+        ("\n".join(", ".join(film.title for film in FILMS[at:]) for at in (0, 1, 2)) + "\n", QUESTIONS[0]),
+        ("From worst to best:\n[3]>[1]>[2]\n\n", QUESTIONS[1]),
+    ),
+)
+def test_many_lists_of_the_same_items_take_twice_the_time_at_twice_the_length(
+    name: str, shard: str, question: Question
+) -> None:
+    check_time(name, shard, 4 * SHORT, question)
+
+
+def check_time(name: str, shard: str, length: int, question: Question) -> None:
+    """Compare the best of several runs each, because single timings vary."""
+    text, longer = hostile(shard, "Sure", length), hostile(shard, "Sure", 2 * length)
     floor = 0.002  # below this, the clock and the machine decide
     one = two = math.inf
     for _ in range(6):
-        one, two = min(one, seconds(name, text, QUESTIONS[1])), min(two, seconds(name, longer, QUESTIONS[1]))
+        one, two = min(one, seconds(name, text, question)), min(two, seconds(name, longer, question))
         if two <= RATIO * max(one, floor):
             return
     pytest.fail(f"{one:.4f} s, then {two:.4f} s for twice the length")

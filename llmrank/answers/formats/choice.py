@@ -118,9 +118,15 @@ _DENIED_BEHIND = re.compile(
     r"|[가는은를을] ?[^。.,\n]{0,10}(?:아니|아닙|않))"
 )
 """`Aではありません`, `A不合适`: what denies an identifier behind it."""
+_ALL_BUT = (
+    r"(?:any|every|all|alle|jede|tou[ts]|tod[oa]|cualquier|qualquer|tutt)\w{0,6}"
+    r"(?: (?:of|the|these|those|them|others?|ones?|options?|items?|movies?|films?|books?|titles?|der|den|les|los|gli"
+    r"|os)){0,3}"
+    r" (?:but|except|besides|bar|save|other than|apart from|außer|bis auf|sauf|excepto|menos|exceto|tranne)(?: for)?"
+)
 _AVOIDED = caseless(
-    r"\b(?:avoid|(?:stay|keep) away from|skip"
-    r"|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|any(?:thing)? but|everything but|dislikes?"
+    rf"\b(?:avoid|(?:stay|keep) away from|skip|{_ALL_BUT}"
+    r"|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|dislikes?"
     r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second (?:choice|pick|option)"
     r"|first (?:thought|instinct|guess)|tempted by)\b"
     r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would"
@@ -319,7 +325,10 @@ def _first_title(text: str, index: TitleIndex, identifiers: Identifiers) -> Matc
     match = index.find(first.strip(" .*_\"'!")) if rest and " " in first else None
     if match is None or len(match.positions) != 1 or match.stage in ("identifier", "item_id"):
         return None
-    called = _declared(_identifiers_in(text, identifiers), text)
+    words = _identifiers_in(text, identifiers)
+    if _repeats_options(words, text):
+        return None
+    called = _declared(words, text)
     if _CREATOR.search(text[: len(text) - len(rest[0])]) and index.named_in(rest[0][:SEARCH_LIMIT]) - {
         *match.positions
     }:
@@ -345,7 +354,8 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
         return unparsed(response, text, "no_candidate_named")
     if all(word.position is None for word in every) and (at := stands_for(text, index)) is not None:
         return _titled(at, "fuzzy", response, question)  # N. K. Jemisin's The Fifth Season
-    plainest = _plainest(words, text, len(question.items))
+    beside_options = [word for word in _beside_options(every, text) if word in words]
+    plainest = beside_options or _plainest(words, text, len(question.items))
     several = len({word.text for word in plainest}) > 1
     if several and not _declared(words, text) and (at := called_title(text, index)) is not None:
         # not 3, not 4. The best option is Heat
@@ -361,7 +371,7 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     called = None if begins or _declared(plainest, text) else called_title(text[back.end() if back else 0 :], index)
     if (title := called) not in (None, at):
         return _titled(title, "normalised", response, question, _others(every, title))
-    if _is_of_another(plainest[0], text, index):
+    if not beside_options and _is_of_another(plainest[0], text, index):
         return unparsed(response, text, "ambiguous")
     beside = len({word.text for word in every} - {plainest[0].text})
     repairs = {"named_beside": beside, "commented": 0 if beside else comments(text.splitlines(), question.items)}
@@ -536,6 +546,8 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
     label = _LABEL.match(text)
     if not words or words[0].position is None or words[0].start > (label.end() if label else start) + 3:
         return None
+    if _repeats_options(words, text):
+        return None
     line, _, rest = text[words[0].end :].partition("\n")
     line = line.lstrip(" *_\"'.:)]-–—")
     sentence, _, reason = line.partition(". ")
@@ -545,6 +557,16 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
     own = named is not None and named.positions == (words[0].position,)
     open_still = _asks_again(words, text) or TAKEN_BACK.search(rest)
     return words[0].position if own and not open_still else None
+
+
+def _repeats_options(words: list[Word], text: str) -> bool:
+    """Return whether the lines that begin with an identifier begin with the first two options, as they were shown."""
+    return [word.position for word in _leading(words, text)[:2]] == [0, 1]
+
+
+def _leading(words: list[Word], text: str) -> list[Word]:
+    """Return the identifiers that begin a line."""
+    return [word for word in words if starts_with_identifier(word, text, text.rfind("\n", 0, word.start) + 1)]
 
 
 _SECOND = caseless(r"\b(?:second|runner-up|backup|alternatives?)\b[^.!?\n]*\Z")
@@ -620,11 +642,27 @@ def _not_ruled_out(words: list[Word], text: str) -> list[Word]:
     return kept
 
 
+def _beside_options(words: list[Word], text: str) -> list[Word]:
+    """Return the identifier that stands alone below or above the options, which the text repeats as they were shown,
+    each with words of its own."""
+    for alone, options in ((words[-1], words[:-1]), (words[0], words[1:])):
+        shown = [word.position for word in options]
+        of_two = len(shown) > 1 and alone.position in shown == [*range(len(shown))]
+        begins, ends = text.rfind("\n", 0, alone.start) + 1, text.find("\n", alone.end)
+        is_alone = _SO_ALONE.fullmatch(text, begins, alone.start) and not any(
+            map(str.isalnum, text[alone.end : ends if ends >= 0 else len(text)])
+        )
+        if of_two and is_alone and all(_LABELS.match(text, word.end) for word in options):
+            return [alone]
+    return []
+
+
+_LABELS = re.compile(r"[*_\"]{0,3}(?:[\]).:]{1,2}| ?[=:–—-])[*_\"]{0,3} ?\S")
+_SO = "so|quindi|also|donc|luego|daher|dus|portanto|thus|therefore|hence|answer"
+_SO_ALONE = caseless(rf"\W*(?:(?:{_SO})\W{{1,3}})?")
 _AROUND = " \t\n*_.)]\"'!"
 _IN_WORDS = re.compile(r"[a-z]{3}")
-_LINE_BEGINS = caseless(
-    r"(?:[.!]\s{0,9}\n|[.!?] (?:(?:so|quindi|also|donc|luego|daher|dus|portanto|thus),? )?)[ \t*_(\[\"']{0,6}$"
-)
+_LINE_BEGINS = caseless(rf"(?:[.!]\s{{0,9}}\n|[.!?] (?:(?:{_SO}),? )?)[ \t*_(\[\"']{{0,6}}$")
 _CHOOSES_NONE = caseless(
     r"\b(?:choose|pick|recommend|select) (?:nothing|none|neither|no one)\b"
     r"|\bi (?:can(?:no|['’])t|am unable to|['’]m unable to) (?:choose|pick|recommend|select)\b(?! between)"
@@ -635,6 +673,8 @@ _CHOOSES_NONE = caseless(
     r"|right)(?![^.\n]*\b(?:but|yet|though)\b)"
 )
 """`I'd rather choose nothing.`"""
+_WEIGHS = re.compile(r"[\])*_\"]{0,4} ?:")
+"""`A: too slow. B: a good match.`, where the first is not the choice."""
 _OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
 
 
@@ -663,14 +703,9 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
         called = [word for word in words if _NOUN.search(text[max(0, word.start - 20) : word.start])]
     praised = ((word, _BETTER.match(text[word.end : word.end + 60])) for word in words)
     better = [word for word, found in praised if found and (offered == 2 or not found["than"])]
-    lines = {
-        word.text
-        for word in words
-        if starts_with_identifier(word, text, text.rfind("\n", 0, word.start) + 1) and _ends_there(word, text)
-    }
-    begins = [
-        word for word in words[:1] if starts_with_identifier(word, text) and _ends_there(word, text) and len(lines) == 1
-    ]
+    lines = {word.text for word in _leading(words, text) if _ends_there(word, text)}
+    weighs = [word.position for word in words[:2] if _WEIGHS.match(text, word.end)] == [0, 1]
+    begins = words[:1] if begun and _ends_there(words[0], text) and len(lines) == 1 and not weighs else []
     weighed = {word.text for word in words if _WEIGHED.match(text, word.end)}
     if len(words) > 1 and all(_OVER.fullmatch(text, one.end, two.start) for one, two in pairwise(words)):
         return words[:1]  # B > A > C

@@ -343,6 +343,21 @@ _ABOVE = caseless(
     rf"({_M}) [^.;⟦]{{0,60}}\b(?:better|closer|stronger|beats|edges out)\b[^.;⟦]{{0,40}}({_M})(?! for \w+ ?\w*[.;])"
 )
 """`D is an even better match than B`"""
+_RANKS_ABOVE = caseless(
+    rf"({_M})(?=[^⟦]*⟦)((?: |,)[^.;⟦]{{0,60}}\b(?:(?:better(?![ -]known)|closer|stronger"
+    r"|more (?:relevant|likely|suitable|fitting|similar|appealing))(?= )|beats|edges out|outranks"
+    rf"|(?:should|must|ought|deserves?|needs?|belongs?|i['’]d|would)\b[^.;⟦]{{0,40}}\b(?:above|ahead of|before"
+    rf"|higher than|over))\b[^.;⟦]{{0,40}}?)({_M})"
+)
+"""`D is a better match than B`, `D should be placed above B`"""
+
+
+def ranks_above(text: str) -> list[tuple[int, int]]:
+    """Return the pairs of candidates of which a text with marks says that the first belongs above the second."""
+    found = _RANKS_ABOVE.findall(_plain(text))
+    return [(int(one[1:-1]), int(two[1:-1])) for one, said, two in found if not _OPEN.search(said)]
+
+
 _FINALISTS = caseless(
     rf"\b(?:both {_G} (?:are|fit|would be|seem|look|work)\b(?! (?:too|not|wrong|poor|weak))|comes? down to {_G}"
     rf"|(?:(?:best|strongest|top|closest|leading) (?:\w+ )?(?:candidates|options|choices|contenders|matches|picks)"

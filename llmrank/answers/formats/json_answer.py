@@ -20,6 +20,7 @@ from llmrank.answers.items.matching import Match, title_index
 from llmrank.answers.outcome import TextFormat, is_error_object, missing, unparsed
 from llmrank.answers.rankings.choosing import choose, gather
 from llmrank.answers.rankings.entries import title_in_cell
+from llmrank.answers.rankings.ranks import read_rows
 from llmrank.answers.text.blocks import Block, split
 from llmrank.answers.text.normalise import plain_text
 from llmrank.types import Answer, Outcome, Question, Response, Structured
@@ -68,9 +69,10 @@ class Json(TextFormat):
 
 
 def _listings(blocks: list[Block], question: Question, *, numbers: bool) -> list[Listing]:
-    return gather(
-        blocks, lambda _: None, lambda _: Listing([]), lambda name, line: _named(name, line, question, numbers)
-    )
+    def rows(block: Block) -> Listing:
+        return read_rows(block, lambda name, line: _named(name, line, question, numbers))
+
+    return gather(blocks, lambda _: None, lambda _: Listing([]), rows)
 
 
 _NUMBERED = re.compile(r"^(item|movie|film|product|book|doc|document|passage|song|track|game|article|id)_(\w{1,4})$")

@@ -78,6 +78,8 @@ class OneTitle(TextFormat):
         if any(_is_numbered(question.items[at].title, text[:SEARCH_LIMIT]) for at in others):
             return unparsed(response, response.text, "ambiguous")
         marks = marked(text, question, others)
+        if _is_repeated_below(listed, text, question):
+            return unparsed(response, response.text, "ambiguous")
         if _OBJECT.search(text) and (match := _in_json(text, index)):
             item = question.items[match.positions[0]]
             return _answered(Entry(item.title, 0, match.stage), match, item.item_id, response, listed)
@@ -102,6 +104,16 @@ class OneTitle(TextFormat):
             return answered(response, repairs, ranked=(item_id,), matches={"normalised": 1})
         unclear = found or first or len(others) > 1
         return unparsed(response, response.text, "ambiguous" if unclear else listed.reason or "no_candidate_named")
+
+
+def _is_repeated_below(listed: Answer, text: str, question: Question) -> bool:
+    """Return whether a line of its own below a list repeats an entry that is not the first: the list may be that of the
+    candidates."""
+    index = title_index(question.items)
+    before, _, last = text.rstrip().rpartition("\n\n")
+    match = index.find(last.strip(' *_".'))
+    again = {*match.positions} & index.named_in(before[:SEARCH_LIMIT]) if match else set[int]()
+    return any(question.items[at].item_id in listed.ranked[1:] for at in again)
 
 
 def _is_numbered(title: str, text: str) -> bool:

@@ -14,7 +14,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from llmrank.answers.items.identifiers import Identifiers, chain_alone
+from llmrank.answers.formats import comparison
+from llmrank.answers.formats.chosen_title import marked
+from llmrank.answers.items.identifiers import Identifiers, chain_alone, naming, uses_brackets, words_of
 from llmrank.answers.items.listing import Listing, Mention
 from llmrank.answers.items.matching import Match, Stage, TitleIndex, title_index
 from llmrank.answers.outcome import (
@@ -273,7 +275,7 @@ def _ranking_in_sentences(blocks: Sequence[Block], text: str, question: Question
     """Return the ranking that an answer gives in sentences, None if the reading already has all of it. If the answer
     also has a list, only a last line that ranks all items counts."""
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
-    if len(reading.named) == len(question.items) and not reading.ambiguous:
+    if reading.low or (len(reading.named) == len(question.items) and not reading.ambiguous):
         return None
     if listed and blocks[-1].kind != "text":
         return None
@@ -354,9 +356,60 @@ def _is_contradicted(reading: Listing, text: str, question: Question) -> bool:
     first = reading.mentions[0].text if reading.mentions else ""
     if first and _CALLED_WORST.match(text.partition(first)[2]):
         return True
-    own = {mention.line for mention in reading.mentions}
-    beside = [line for number, line in enumerate(text.split("\n"), 1) if number not in own and not _FIELDS.match(line)]
-    return any(doubt.of_the_first(first, beside, question.items) for first in [*reading.named][:1])
+    own, lines, line = {mention.line for mention in reading.mentions}, text.split("\n"), ""
+    beside = [line for number, line in enumerate(lines, 1) if number not in own and not _FIELDS.match(line)]
+    if _ranks_otherwise(reading, beside, question):
+        return True
+    if len(own) == 1 and len(reading.named) < len(question.items):
+        line = "".join(lines[own.pop() - 1 :][:1])
+        beside.append(line[: min((line.find(one.text) for one in reading.mentions), default=0)])
+    index, identifiers = title_index(question.items), _identifiers_read(reading, question)
+    if not identifiers and _loses_items(reading, line, index):
+        return True
+
+    def names(clause: str) -> set[int]:
+        return index.named_in(clause) | {*(identifiers.named_in(clause) if identifiers else ())}
+
+    return any(doubt.of_the_first(first, beside, question.items, names) for first in [*reading.named][:1])
+
+
+def _loses_items(reading: Listing, line: str, index: TitleIndex) -> bool:
+    """Return whether the one line that is read joins an entry to an item that the ranking lacks: `Fargo and Heat`."""
+    for one in reading.mentions[:_ALTERNATIVES_LIMIT]:
+        _, _, rest = line[:_SENTENCE_SIGNS].partition(one.text) if one.match and one.text else ("", "", "")
+        joined = _JOINED.match(rest)
+        if joined and not index.named_in(joined[1]) <= reading.named.keys():
+            return True
+    return False
+
+
+_JOINED = re.compile(r"[*_\"]{0,3} (?:and|und|et|y|e|en|&) ([^,;:.]{2,100})")
+
+
+def _identifiers_read(reading: Listing, question: Question) -> Identifiers | None:
+    """Return the identifiers if the ranking is given by them."""
+    by_identifier = any(one.match and one.match.stage == "identifier" for one in reading.mentions)
+    return Identifiers.of(question) if by_identifier else None
+
+
+def _ranks_otherwise(reading: Listing, beside: Sequence[str], question: Question) -> bool:
+    """Return whether a line beside a ranking says that an item belongs above one that is ranked higher."""
+    places = {at: place for place, at in enumerate(reading.named)}
+    index, identifiers = title_index(question.items), _identifiers_read(reading, question)
+    for line in islice(filter(_COMPARES.search, beside), _ALTERNATIVES_LIMIT):
+        marks = line[:_SENTENCE_SIGNS]
+        words = naming(words_of(marks, identifiers, uses_brackets(marks, identifiers))) if identifiers else []
+        for word in reversed([one for one in words if one.position is not None]):
+            marks = marks[: word.start] + comparison.mark(word.position or 0) + marks[word.end :]
+        marks = marked(marks, question, index.named_in(marks)) or marks
+        pairs = comparison.ranks_above(marks)
+        if any(one in places and two in places and places[one] > places[two] for one, two in pairs):
+            return True
+    return False
+
+
+_SENTENCE_SIGNS = 2000
+_COMPARES = caseless(r"\b(?:better|closer|stronger|more|above|ahead|before|higher|over|beats|edges out|outranks)\b")
 
 
 _CALLED_WORST = caseless(

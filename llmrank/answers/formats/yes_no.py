@@ -278,7 +278,9 @@ class YesNo:
         unsure = not _BEGINS.match(text) and _UNSURE.search(text[-SEARCH_LIMIT:])
         if verdicts and not plain and (unsure or asks_first(text) or cannot_say(text)):
             return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
-        if len(verdicts) == 1 and {*verdicts} != {*predictions(text), *verdicts}:
+        behind = text[begins.end() :] if (begins := _BEGINS.match(text)) else ""
+        said = {*predictions(text), *predictions(behind), *(one["no"] is None for one in _FEELS.finditer(behind))}
+        if len(verdicts) == 1 and not said <= verdicts:
             verdicts = {True, False}  # Yes, I looked. They will not enjoy it.
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
@@ -329,6 +331,12 @@ _THUMB_DOWN = re.compile(r"\A\s{0,9}(?:👎|❌)️?(?=[^\n✅👍]{0,2000}(?:\Z
 """`👎 The user marks beans as an allergen`"""
 
 
+_FEELS = caseless(
+    rf"(?:^|[.,;:!–—-])\W{{0,4}}(?:(?:the|this) {USER}|they|he|she) (?:(?P<no>dislikes?|hates?|loathes?)"
+    r"|likes?|loves?|enjoys?) (?:it|this)"
+    r"(?: (?:movie|film|book|game|item|one))?(?=[.!;]|$)"
+)
+"""`No. They love it.`"""
 _DECIDES_AGAINST = caseless(
     r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b"
     r"|\b(?:but|however|so|all in all|overall)\b[^.!?\n]{0,60}\b(?:is|['’]s)(?:n['’]t| not) (?:one|something"

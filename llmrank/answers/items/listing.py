@@ -42,8 +42,12 @@ class Listing:
     """Some identifiers stand beside the titles of other items."""
     described: bool = False
     """Each item stands alone in its line of text, followed by a description."""
+    titled: bool = False
+    """Identifiers stand beside the titles of their items."""
     counted_down: bool = False
     """Its numbers counted down, and nothing else reversed it."""
+    low: int = 0
+    """Number of its last entries that are graded low: the worst of all, not only of those that it names."""
     scores_rise: bool = False
     """The entries are numbered from 1, but their scores rise."""
     ambiguous: bool = False
@@ -64,6 +68,7 @@ class Listing:
         self.counted_down |= other.counted_down
         self.contradicted |= other.contradicted
         self.described &= other.described
+        self.titled |= other.titled
 
 
 def is_as_shown(named: dict[int, None]) -> bool:

@@ -18,7 +18,6 @@ from itertools import chain, pairwise
 from llmrank.answers.items.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.rankings import doubt
-from llmrank.answers.rankings.ranks import read_rows
 from llmrank.answers.text.blocks import Block, Line
 from llmrank.answers.text.normalise import caseless
 from llmrank.answers.text.phrases import (
@@ -40,11 +39,11 @@ def gather(
     blocks: Sequence[Block],
     text: Callable[[Line], Listing | None],
     lines: Callable[[list[Line]], Listing],
-    cell: Callable[[str, int], list[Mention]],
+    rows: Callable[[Block], Listing],
 ) -> list[Listing]:
     """Return the listings in the blocks, in order, each with its introduction.
 
-    `text`, `lines` and `cell` read a line of text, the lines of a list, and a cell of a table or JSON value.
+    `text`, `lines` and `rows` read a line of text, the lines of a list, and a table or JSON value.
     Consecutive lines with one entry each form one listing as long as the spacing between them stays the same.
     """
     listings: list[Listing] = []
@@ -68,7 +67,7 @@ def gather(
             if plain and plain.described and block.lines and block.lines[0].value == 1:
                 plain.in_sentence = True  # Heat: they have seen it.⏎1. Fargo
             plain = None
-            listing = lines(block.lines) if block.kind == "list" else read_rows(block, cell)
+            listing = lines(block.lines) if block.kind == "list" else rows(block)
             if block.name:
                 intro.append(f"{block.name.replace('_', ' ')}:")
         if listing is not None and listing.mentions:
@@ -191,6 +190,8 @@ class _Group:
         """Return the listing with its parts sorted from the highest grade; ambiguous if a part has none."""
         grades = [grade for grade, _ in self.parts]
         given = [grade for grade in grades if grade is not None]
+        if given and max(given) > 1:
+            self.listing.low = sum(len(mentions) for grade, mentions in self.parts if grade == 1)
         named = zip(self.parts, self.labels, strict=True)
         labels = [label for (_, mentions), label in named if any(one.match for one in mentions)]
         if not given and len(labels) > 1 and (all(map(_is_topic, labels)) or _count_otherwise(labels)):
@@ -231,6 +232,8 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
     beside = NOT_THIS_WAY.sub(" ", _text_beside(listings, text))
     beside = _reverse_worst_first(listings, beside)
     listing = _choose(listings, expected)
+    if listing and listing.low and 2 * len(listing.named) < expected:
+        listing.mentions = listing.mentions[: -listing.low]  # most relevant: 2; least relevant: 5; 18 are not named
     asks = doubt.ASKS.search(beside) or doubt.ASKS.search(text[:_QUESTION_LIMIT])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the answer repeats the question
@@ -264,15 +267,19 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
 
 def _reverse_worst_first(listings: Sequence[Listing], beside: str) -> str:
     """Reverse a list whose label says that it begins with the worst, if another list names the same items, so that both
-    begin with the best. Return the text beside the lists without these labels."""
-    named = [one.named.keys() for one in listings if len(one.named) > 1]
-    for listing in listings if not BEST_FIRST.search(beside) else ():
-        again = sum(not keys.isdisjoint(listing.named) for keys in named) > 1
+    begin with the best. Return the text beside the lists without these labels and those of excluded items."""
+    named = [one.named for one in listings]
+    held = Counter(at for one in named if len(one) > 1 for at in one)
+    labels = {last_line(one.intro) for one in listings if meaning(one.intro) == "left out"} - {""}
+    for listing, own in zip(listings, named, strict=True) if not BEST_FIRST.search(beside) else ():
+        again = len(own) > 1 and any(held[at] > 1 for at in own)
         open_still = again and not (listing.ordered or listing.worst_first or listing.counted_down)
-        if open_still and len(listing.named) > 1 and says_worst_first(label := last_line(listing.intro)):
+        if open_still and says_worst_first(label := last_line(listing.intro)):
             listing.mentions.reverse()
             listing.ordered = True
-            beside = beside.replace(label, " ")
+            labels.add(label)
+    for label in labels:
+        beside = beside.replace(label, " ")
     return beside
 
 
@@ -637,7 +644,12 @@ _CONTINUES = caseless(
 
 
 def _text_beside(listings: Sequence[Listing], text: str) -> str:
-    """Return what an answer says beside the entries of its lists: introductions and lines that are not entries."""
+    """Return what an answer says beside the entries of its lists: introductions and lines that are not entries. The key
+    of a JSON array is the introduction of its list, and says nothing of others."""
     entries = Counter(mention.line for listing in listings for mention in listing.mentions)
+    text = _KEY_OF_ARRAY.sub(" ", text)
     lines = (line.replace("_", " ") for number, line in enumerate(text.split("\n"), 1) if entries[number] != 1)
     return "\n".join((*lines, *(listing.intro for listing in listings if listing.intro)))
+
+
+_KEY_OF_ARRAY = re.compile(r"\"[^\"\n]{1,80}\" ?: ?(?:false\b|(?=\s{0,80}\[))")

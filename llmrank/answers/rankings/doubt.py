@@ -9,11 +9,11 @@ list but that no rule here understands are counted in `comments.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, islice
 
 from llmrank.answers.items.listing import Listing, Mention, agrees, is_as_shown
-from llmrank.answers.items.matching import TitleIndex, title_index
+from llmrank.answers.items.matching import TitleIndex
 from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.text.blocks import marker
 from llmrank.answers.text.normalise import caseless, folded
@@ -23,6 +23,7 @@ from llmrank.answers.text.phrases import (
     SENTENCE,
     WORST_FIRST,
     last_line,
+    may_be_reversed,
     meaning,
     says_worst_first,
 )
@@ -123,7 +124,10 @@ _PER_ITEM = caseless(
 _VERSUS = caseless(r"\b(?:vs|versus)\b")
 _COMPARED = caseless(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?")
 """`Heat vs Fargo: Fargo`, or two or more such lines without a winner."""
-_HIGHEST_IS_BEST = caseless(r"(?<![\d.])(?!1\b)(\d{1,3}) ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
+_HIGHEST_IS_BEST = caseless(
+    r"(?<![\d.])(?!1\b)(\d{1,3}) ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)"
+    r"|\b(?:best|favou?rite|top) (?:\w+ ){0,2}(?:is|=) (?:at )?(?:number|no\.?|#) ?(?!1\b)(\d{1,3})\b"
+)
 """Redundant for scores, but reverses ranks."""
 _OTHER_SCALE = caseless(
     r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
@@ -231,13 +235,16 @@ def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
 def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
     last = last_line(listing.intro)
     highest = None if listing.scored else _HIGHEST_IS_BEST.search(beside)
-    of_first = highest is not None and highest[1] == listing.mentions[0].text  # 4 is the best match, followed by 2
+    of_first = (
+        highest is not None and (highest[1] or highest[2]) == listing.mentions[0].text
+    )  # 4 is the best match, followed by 2
     other_scale = (highest is not None and not of_first) or _OTHER_SCALE.search(beside) is not None
     bare = all(one.text.isdigit() and not one.row for one in listing.mentions) and not listing.chained
     return (
         (other_scale and not says_worst_first(beside))
         or any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
         or bool(_unordered(last))
+        or (not listing.ordered and not listing.worst_first and may_be_reversed(last))
         or (bare and _PER_ITEM.search(last) is not None)
         or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
         or (_WORST_BESIDE.search(last) is not None and not listing.worst_first and BEST_TO_WORST.search(last) is None)
@@ -311,11 +318,12 @@ _BECAUSE = caseless(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|r
 """`Since the user liked Alien, I recommend, in order:`"""
 
 
-def of_the_first(first: int, beside: Sequence[str], items: tuple[Item, ...]) -> bool:
-    """Return whether a clause calls another item the best, or the first item of a ranking the worst."""
+def of_the_first(first: int, beside: Sequence[str], items: tuple[Item, ...], names: Callable[[str], set[int]]) -> bool:
+    """Return whether a clause calls another item the best, or the first item of a ranking the worst. `names` returns
+    the items that a text names."""
     lines = (line[:2000] for line in beside if _TOP.search(line[:2000]) or _BOTTOM.search(line[:2000]))
     for clause in islice((one for line in lines for one in _CLAUSE.split(line)), _SENTENCE_LIMIT):
-        if not (named := title_index(items).named_in(clause)):
+        if not (named := names(clause)):
             continue
         words = clause.lower()
         for at in named:
@@ -348,17 +356,27 @@ def _text_after(own: Mapping[int, Mention], lines: Sequence[str]) -> list[str]:
 
 def _is_discussion(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether the items are discussed one by one in the order shown, without ranks."""
-    if not is_as_shown(listing.named) or listing.ordered or listing.worst_first:
+    identified = not listing.titled and all(one.match and one.match.stage == "identifier" for one in listing.mentions)
+    if not _is_in_order_shown(listing, skips=identified) or listing.ordered or listing.worst_first:
         return False
     own = _entries_by_line(listing, lines)
     in_lines = len(own) > 2 or len(own) == len(listing.mentions)
     elsewhere = any(one.text and one.line not in own for one in listing.mentions)
     if not in_lines or elsewhere or meaning(listing.intro) in ("ranking", "final"):
         return False
-    numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
+    numbered = not identified and any(
+        _NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own
+    )
     without_years = [_YEARS.sub("", words) for words in _text_after(own, lines)]
     has_words = [any(map(str.isalpha, words)) and not any(map(str.isdigit, words)) for words in without_years]
     return all(has_words[:-1] or has_words) and not numbered  # the last may be the conclusion
+
+
+def _is_in_order_shown(listing: Listing, *, skips: bool) -> bool:
+    """Return whether the entries are in the order shown; `skips`: some may be missing, each of which has its line."""
+    places, first = [*listing.named], listing.mentions[0].line if listing.mentions else 0
+    in_lines = skips and len(places) > 1 and [one.line - first for one in listing.mentions] == places
+    return in_lines or is_as_shown(listing.named)
 
 
 _NUMBERED = re.compile(r"\W*\d")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice, pairwise
 
-from llmrank.answers.items.listing import Listing, Mention
+from llmrank.answers.items.listing import Listing, Mention, is_as_shown
 from llmrank.answers.items.matching import Match, TitleIndex
 from llmrank.answers.items.title import SMALL_WORDS
 from llmrank.answers.outcome import RETRACTION
@@ -43,6 +43,7 @@ from llmrank.answers.rankings.ranks import (
     counts,
     counts_down,
     falls,
+    read_rows,
     sort_by_numbers,
 )
 from llmrank.answers.text.blocks import ORDINALS, RANK_NOUN, Block, Line, marker, word_set
@@ -107,7 +108,7 @@ def titles_of(blocks: Sequence[Block], index: TitleIndex) -> list[Listing]:
         _merge_similar_lines(blocks),
         lambda line: _text_line(line, index, listed, few=len(blocks) <= _FEW),
         lambda lines: _list(lines, index),
-        lambda text, line: title_in_cell(text, index, line),
+        lambda block: read_rows(block, lambda text, line: title_in_cell(text, index, line)),
     )
 
 
@@ -215,14 +216,19 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     if not scores:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
-    graded = not scores
+    places = _places_in_words(bodies)
+    graded = not scores and not places
     if graded:  # Heat: high, Fargo: low
-        scores = [str(found) for body in bodies if (found := _taste(_last_words(body)))]
-        scores = scores or [str(found) for body in bodies if (found := grade(_last_words(body)))]
-        if len({*scores}) == 1:
+        words = [_last_words(body).casefold() for body in bodies]
+        scores = [str(found) for one in words if (found := _taste(one))]
+        scores = scores or [str(found) for one in words if (found := grade(one))]
+        falls_off = scores == sorted(scores, reverse=True) and not is_as_shown(listing.named)
+        if falls_off and len({*scores}) == 1:
             return  # Heat: a great film, Fargo: a great film
-    if places := _places_in_words(bodies):
-        scores = places
+        if not falls_off and 2 * len(scores) >= len(bodies) > 2 and len({*words}) > len({*scores}):
+            listing.ambiguous = True  # Heat: high, Fargo: very high
+            return
+    scores = places or scores
     starred = all(body.endswith((*"★⭐🌟🔥❤👍☆",)) for body in bodies)
     if starred and {*scores} == {"1"} and not any(body.endswith("☆") for body in bodies):
         return  # decoration

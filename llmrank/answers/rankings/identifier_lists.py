@@ -124,7 +124,7 @@ def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: Tit
     identifier stands beside another item's title."""
     bracketed = any(uses_brackets(line.text, identifiers) for block in blocks for line in block.lines)
     reader = _Reader(identifiers, bracketed, index)
-    return gather(reader.prepared(blocks), reader.text, reader.list, reader.cell)
+    return gather(reader.prepared(blocks), reader.text, reader.list, reader.rows)
 
 
 _LABEL_ENDS = re.compile(r".*:[*_]{0,3} ")
@@ -294,6 +294,20 @@ class _Reader:
     def mentions(self, words: Sequence[Word], line: Line) -> list[Mention]:
         return [self.mention(word, line.number) for word in words]
 
+    def rows(self, block: Block) -> Listing:
+        """Read a table or JSON value, `contradicted` if an identifier stands beside another item's title in a cell."""
+        listing = read_rows(block, self.cell)
+        if any(self._is_beside_another(one, cell) for one in listing.mentions for cell in one.row):
+            listing.contradicted = listing.ambiguous = True
+        return listing
+
+    def _is_beside_another(self, one: Mention, cell: str) -> bool:
+        before, _, rest = cell.partition(one.text)
+        if one.match is None or any(map(str.isalnum, before)):
+            return False
+        word = Word(one.text, 0, "identifier", one.match.positions[0])
+        return any(self._contradicts(word, title) for title in (rest, rest.partition(",")[0]))  # 1. Fargo, crime
+
     def cell(self, text: str, line: int) -> list[Mention]:
         """Return the one identifier in a cell."""
         if len(text) > 80:
@@ -346,7 +360,7 @@ class _Reader:
 
     def _marks_are_identifiers(self, first: Line, lines: list[Line], bodies: list[str]) -> bool:
         values = [str(line.value) for line in lines]
-        if first.kind == "number" and len(lines) > 1 and all(map(self._is_titled, values, bodies)):
+        if first.kind == "number" and len(lines) > 1 and all(map(self._has_title_and_rank, values, bodies)):
             return True  # 1. Heat - rank 3
         if first.kind == "number" and self.identifiers.are_numbers and counts(bodies) and not counts(values):
             return len(bodies) > 1  # 3: 1, 1: 2, 2: 3
@@ -359,7 +373,7 @@ class _Reader:
             return not counted and not (counts_down(numbers) and numbers[-1] == 1)
         return first.kind in ("letter", "roman") and self.identifiers.are_letters
 
-    def _is_titled(self, identifier: str, body: str) -> bool:
+    def _has_title_and_rank(self, identifier: str, body: str) -> bool:
         """Return whether an entry consists of the title of the item with this identifier, and its rank."""
         rank = TRAILING_RANK.search(body[-20:])
         match = self.index.find(_without_rank(body).strip(_BESIDE)) if rank else None
@@ -390,6 +404,7 @@ class _Reader:
         titles = map(_without_rank, bodies)
         if any(self._contradicts(word, title) for word, title in zip(found, titles, strict=True)):
             listing.contradicted = listing.ambiguous = True
+        listing.titled = self._is_titled(found[0], bodies[0])
         if len(values) > 1 and all(re.match(r"[\d.,/% ]{1,12}(?:st|nd|rd|th| ?points?)?$", value) for value in values):
             role = "rank" if are_ranks else ""
             order = by_number(values, role)
@@ -509,7 +524,11 @@ class _Reader:
         if any(others):
             listing.contradicted = listing.ambiguous = True
         listing.described = len(words) == 1 and any(map(str.isalpha, text[words[0].end :][:400]))
+        listing.titled = any(self._is_titled(word, text) for word in words[:1])
         return listing
+
+    def _is_titled(self, word: Word, text: str) -> bool:
+        return word.position in self.index.named_in(text[:400])
 
     def _contradicted(self, words: Sequence[Word], text: str) -> list[bool]:
         """Return for each identifier of a line whether another item's title follows it (or no title precedes it)."""

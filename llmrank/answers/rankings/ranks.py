@@ -16,6 +16,7 @@ from itertools import pairwise, zip_longest
 from llmrank.answers.items.listing import Listing, Mention, is_as_shown
 from llmrank.answers.text.blocks import CARDINALS, ORDINALS, RANK_NOUN, Block, head_role
 from llmrank.answers.text.normalise import caseless
+from llmrank.answers.text.phrases import grade
 
 TRAILING_RANK = caseless(rf"[-–—:=(,] ?(?:{RANK_NOUN})[ :#]{{0,2}}(?P<rank>\d{{1,3}})\W{{0,3}}$")
 """The rank after an entry: `1. Heat - rank 3`."""
@@ -129,7 +130,18 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     order, scored = _order(columns, item, is_map, block.kind == "table")
     places = range(len(rows)) if order is None else order
     mentions = [one._replace(row=rows[at].cells) for at in places for one in item.named[at][:1]]
-    return Listing(mentions, ordered=order != [*range(len(rows))], scored=scored, ambiguous=order is None)
+    listing = Listing(mentions, ordered=order != [*range(len(rows))], scored=scored, ambiguous=order is None)
+    return _in_grades(listing, columns[1 - columns.index(item)].texts) if is_map and order == [*places] else listing
+
+
+def _in_grades(listing: Listing, keys: Sequence[str]) -> Listing:
+    """Return the listing of a map in the order written, ambiguous if its keys grade the items in another order."""
+    grades = [grade(key.replace("_", " ")) for key in keys]
+    given = [one for one in grades if one is not None]
+    if len(given) == len(grades) == len(listing.mentions) and len({*given}) > 1:
+        listing.ambiguous |= given != sorted(given, reverse=True)
+        listing.low = given.count(1)
+    return listing
 
 
 def _item_columns(columns: Sequence[_Column]) -> list[_Column]:

@@ -467,7 +467,7 @@ def _continues(lines: list[Line], at: int, first: Line, last: Line) -> bool:
 def _table_end(lines: list[Line], at: int) -> int:
     first = lines[at].text
     pipes = first.count("|")
-    if not pipes:
+    if not pipes or _joins_words(first):
         return at
     end, rows = at, 0
     while end < len(lines):
@@ -484,6 +484,14 @@ def _table_end(lines: list[Line], at: int) -> int:
     while not lines[end - 1].text:
         end -= 1
     return end if rows > 1 or (first.startswith("|") and pipes > 1) else at
+
+
+def _joins_words(text: str) -> bool:
+    """Return whether the pipes of a line only join words in brackets: `1. Fargo [Crime|Drama]`."""
+    return not text.startswith("|") and " | " not in text and "|" not in _IN_BRACKETS.sub("", text)
+
+
+_IN_BRACKETS = re.compile(r"\[[^\[\]]{0,200}\]|\([^()]{0,200}\)")
 
 
 def _table(lines: list[Line]) -> Block:

@@ -131,29 +131,44 @@ class Direction(NamedTuple):
     between: int = 1
     """Maximum number of words before `to`. Each additional one allows an unrelated idiom (`minst fem filmer till
     bästa`)."""
+    first: str = ""
+    """Words for the beginning of a list: `The weakest match comes first`."""
+    last: str = ""
+    """Words for its end."""
 
 
 DIRECTIONS = (
     Direction("English", r"worst|(?<!at )least|lowest|bottom(?! line)|weakest|poorest",
-        "best|most|highest|top|strongest|favou?rite", "to|through", "From worst to best", 3),
-    Direction("German", "schlechtesten|schwächsten|niedrigsten|unwahrscheinlichsten",
-        "besten|stärksten|höchsten|wahrscheinlichsten", "zum|zur|bis", "Vom schlechtesten zum besten", 3),
-    Direction("French", "pire|moins|faible", "meilleur|plus|fort", "au|à", "Du pire au meilleur", 3),
-    Direction("Spanish", r"peor|menor|(?<!al )menos|débil", "mejor|mayor|más|fuerte", "a|al", "De peor a mejor", 3),
-    Direction("Portuguese", "pior|fraco|menor|menos", "melhor|maior|mais|forte", "ao|para|até", "Do pior ao melhor", 3),
-    Direction("Italian", "peggiore|meno|debole", "migliore|più|forte", "al|alla", "Dal peggiore al migliore", 3),
+        "best|most|highest|top|strongest|favou?rite", "to|through", "From worst to best", 3,
+        r"first|(?:at the|on) top", r"last|at the (?:end|bottom)"),
+    Direction("German", r"schlechteste\w?|schwächste\w?|niedrigsten|unwahrscheinlichsten",
+        r"beste\w?|stärkste\w?|höchsten|wahrscheinlichsten", "zum|zur|bis", "Vom schlechtesten zum besten", 3,
+        r"zuerst|oben|am anfang|als erste[srn]?", r"zuletzt|unten|am ende|zum schluss|als letzte[srn]?"),
+    Direction("French", "pires?|moins|faible", "meilleure?s?|plus|fort", "au|à", "Du pire au meilleur", 3,
+        r"en premier|d['’]abord|en tête|au début", r"en dernier|à la fin|en bas"),
+    Direction("Spanish", r"peor|menor|(?<!al )menos|débil", "mejor|mayor|más|fuerte", "a|al", "De peor a mejor", 3,
+        r"primero|al principio", r"al final|por último|al último"),
+    Direction("Portuguese", "pior|fraco|menor|menos", "melhor|maior|mais|forte", "ao|para|até", "Do pior ao melhor", 3,
+        r"primeiro|no início|no topo", r"no final|no fim|por último"),
+    Direction("Italian", "peggiore|meno|debole", "migliore|più|forte", "al|alla", "Dal peggiore al migliore", 3,
+        r"per prim[oaie]|prima|all['’]inizio|in alto", r"per ultim[oaie]|alla fine|in fondo"),
     Direction("Dutch", r"slechtste|(?<!zijn )minst|zwakste|laag", "beste|meest|sterkste|hoog", "naar|tot",
-        "Van slechtste naar beste", 3),
-    Direction("Russian", "худш(?:его|их)|слабого|наименее|менее", "лучш(?:ему|им)|сильному|наиболее|более", "к|до",
-        "От худшего к лучшему"),
+        "Van slechtste naar beste", 3,
+        r"eerst|bovenaan", r"laatst|onderaan|aan het eind"),
+    Direction("Russian", "худш(?:его|их|ий|ая|ие)|слабого|наименее|менее",
+        "лучш(?:ему|им|ий|ая|ие)|сильному|наиболее|более", "к|до",
+        "От худшего к лучшему", 1,
+        r"сначала|первым|вначале", r"в конце|последним"),
     Direction("Ukrainian", r"найгірш\w+|найменш", r"найкращ\w+|найбільш", "до", "Від найгіршого до найкращого"),
     Direction("Polish", r"najgorsz\w+|najmniej|najsłabsz\w+|najniższ\w+",
-        r"najlepsz\w+|najbardziej|najsilniejsz\w+|najwyższ\w+", "do", "Od najmniej do najbardziej polecanego"),
+        r"najlepsz\w+|najbardziej|najsilniejsz\w+|najwyższ\w+", "do", "Od najmniej do najbardziej polecanego", 1,
+        r"na początku|jako pierwsz\w+|najpierw", r"na końcu|jako ostatni\w*"),
     Direction("Czech", r"nejhorší\w*|nejméně", r"nej(?!hor|mén)\w+", "ke?|po", "Od nejhoršího k nejlepšímu"),
     Direction("Slovak", r"najhorš\w+|najmenej", r"najlepš\w+|najviac", "po|k", "Od najhoršieho po najlepší"),
     Direction("Croatian", r"najgor\w+|najmanje", r"najbolj\w+|najviše", "do|ka?|prema", "Od najgoreg do najboljeg"),
     Direction("Swedish", r"sämst\w*|lägst\w*|minst|svagast\w*", r"bäst\w*|högst\w*|mest|starkast\w*", "till",
-        "Från sämst till bäst"),
+        "Från sämst till bäst", 1,
+        r"först|överst", r"sist|nederst"),
     Direction("Danish", r"dårligst\w*|værst\w*|lavest\w*|svagest\w*|mindst", r"bedst\w*|højest\w*|stærkest\w*|mest",
         "til", "Fra dårligst til bedst"),
     Direction("Norwegian", r"verst\w*|dårligst\w*|lavest\w*|svakest\w*|minst", r"best\w*|høyest\w*|sterkest\w*|mest",
@@ -190,11 +205,21 @@ def _from_to(direction: Direction, one: str, other: str) -> str:
     return rf"\b(?:{one})(?!\w){between}(?:{other})"
 
 
+def _at_end(pole: str, place: str) -> str:
+    """Return the words that put what is worst or best at an end of a list: `The weakest match comes first`."""
+    between = rf"(?: (?!(?:of|and|or|{_HAD})\b)[^\s.,:;()]{{1,20}}){{0,3}}?"
+    return rf"\b(?:{pole})(?!\w){between} (?:{place})(?=\W*(?:$|\n)|[.,:;)]| [^\w\s]| (?:and|und|et|y|e|en|и|i)\b)"
+
+
+_HAD = "watched|saw|seen|liked|loved|read|played|bought|rated|enjoyed"
+_WORST_FIRST = "|".join(
+    f"{_at_end(one.worst, one.first)}|{_at_end(one.best, one.last)}" for one in DIRECTIONS if one.first
+)
 _WORST_TO_BEST = "|".join(_from_to(one, one.worst, one.best) for one in DIRECTIONS)
 _BEST_TO_WORST = "|".join(_from_to(one, one.best, one.worst) for one in DIRECTIONS)
 _ENGLISH = DIRECTIONS[0]
 WORST_FIRST = caseless(
-    rf"{_WORST_TO_BEST}"
+    rf"{_WORST_TO_BEST}|{_WORST_FIRST}"
     rf"|\bfrom (?:(?!\b(?:{_ENGLISH.best})\b)[^.:;\n]){{0,60}}\b(?:{_ENGLISH.worst})\b[^.:;\n]{{0,60}}?"
     rf" to [^.:;\n]{{0,40}}\b(?:{_ENGLISH.best})\b"
     r"|\b(?:beginnend mit (?:dem|der|den)|von (?:dem|der|den)|vom)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
@@ -221,17 +246,12 @@ WORST_FIRST = caseless(
     r"|\bhigher (?:the )?number\w*\b[^.\n]{0,20}\bbetter\b"
     r"|\bbottom[- ]up\b|\bfrom (?:the )?bottom up|\bvon unten nach oben|\bde abajo (?:a|hacia) arriba"
     r"|\bde bas en haut"
-    r"|\b(?:worst|weakest|least \w+) (?:\w+ ){0,2}(?:at the|on) top\b"
-    r"|\b(?:schlechteste|schwächste)\w*(?: \w+)? (?:oben|zuerst)"
-    r"|\b(?:beste[nrs]?|meilleure?s?|mejor(?:es)?|melhor(?:es)?|miglior[ei]) (?:\w+ )?"
-    r"(?:unten|zuletzt|am ende|zum schluss|en dernier|à la fin|al final|no final|por último|alla fine|per ultim[oa])"
-    r"|\breversed? (?:order|ranking)|\bworst (?:first|is first|one first)"
-    r"|\bbest (?:(?:one|pick|match|film|movie|item) )?(?:(?:is|are|for|comes?|goes|stands?|being) )?"
-    r"(?:last|at the (?:end|bottom))"
-    r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\b(?:least|lowest"
-    r"|weakest|poorest) (?:\w+ ){0,3}first"
+    r"|\breversed? (?:order|ranking)"
+    r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente"
     r"|по возрастанию|从差到好|由差到好|从弱到强|由弱到强|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优"
-    r"|升序|昇順|低い順|悪い順"
+    r"|升序|昇順|低い順|悪い順|(?:しない|低い|悪い|弱い)(?:もの|作品|映画)?から"
+    r"|最(?:不[^\s。，,]{1,4}?|差|弱)的?(?:放|排|列)?在?(?:最?前|第一|首位|开头)"
+    r"|最(?:好|佳|推荐|合适|适合)的?(?:放|排|列)?在?(?:最?[后後]|末尾)"
     r"|오름차순|(?:낮은|나쁜|약한) (?:것|순위|순서)?(?:부터|순)|가장 덜 [^.:\n]{0,30}(?:부터|에서)|최하위부터"
     r"|가장 안 좋은 것부터|(?:最)?下位から(?:順|発表|上位へ)|低い(?:方|ほう)から|从最差"
     r"|מהפחות [^.:\n]{1,20} ליותר|מהגרוע(?: ביותר)? (?:ל|אל ה)טוב"
@@ -268,7 +288,7 @@ _GRADES = (
         r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?"
         r"|(?<!not )(?<!n['’]t )(?<!ly )(?<!well )worth (?:an? \w+|consider\w+|watch\w+|try\w+)",
     ),
-    (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),
+    (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|good|yes|winner"),
 )
 _GRADED = tuple((grade, caseless(rf"\b(?:{words})\b")) for grade, words in _GRADES)
 
@@ -297,7 +317,7 @@ def is_tier(text: str) -> bool:
 
 
 _TIER = caseless(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b")
-_LIKELY = caseless(r"likely\b")
+_LIKELY = caseless(r"(?:likely|very \w+)\b")
 
 
 SENTENCE = re.compile(r"(?<=[.!?]) ")
@@ -352,3 +372,17 @@ _BY = caseless(r"[\W_]*(?:by|based on|considering)\b")
 def says_worst_first(text: str) -> bool:
     """Return whether an answer says that its list begins with the worst."""
     return WORST_FIRST.search(text) is not None and BEST_FIRST.search(text) is None
+
+
+_MAY_BE_REVERSED = caseless(
+    r"\b(?:reversed|backwards?|upside[- ]down)\b|\bfrom the (?:end|bottom)\b"
+    r"|\bthe (?:further|farther|lower)\b[^.\n]{0,40}\bthe (?:better|more|strong\w+|clos\w+|high\w+)\b"
+    r"|\b(?:by|of)\b[^.:\n]{0,30}\b(?:unlik|dislik|irrelevan|unsuitab)\w+"
+    rf"|\bfrom (?:the )?(?:{_ENGLISH.worst})\b"
+)
+
+
+def may_be_reversed(line: str) -> bool:
+    """Return whether the line before a list may say that it begins with the worst, in words without a rule."""
+    understood = WORST_FIRST.search(line) or BEST_FIRST.search(line)
+    return not understood and _MAY_BE_REVERSED.search(NOT_THIS_WAY.sub(" ", line)) is not None

@@ -320,7 +320,7 @@ def with_remark(body: str, index: TitleIndex) -> Mentions | None:
             mention = mention_of(body[: mark.start()], index)
             if mention.match and (by := _BY.match(remark)) and index.is_by_another(mention.match, remark[by.end() :]):
                 return None
-            if mention.match and remark[0] == "," and _goes_on(remark[1:].split(",", _REMARKS)[:_REMARKS], index):
+            if mention.match and remark[0] == "," and _goes_on(remark[1:], index):
                 return None  # Heat, Fargo, Alien (in this order)
             if mention.match and (sign := CHAINED.search(remark)):  # Dune by Frank Herbert > Emma by Jane Austen
                 after = remark[sign.end() :].partition(sign[0])[0].strip(" *_")
@@ -331,10 +331,18 @@ def with_remark(body: str, index: TitleIndex) -> Mentions | None:
     return None
 
 
-def _goes_on(pieces: Sequence[str], index: TitleIndex) -> bool:
-    """Return whether a list of titles goes on in these pieces: the first of them is a title, or two others are."""
-    are_titles = [mention_of(piece, index).match is not None for piece in pieces]
-    return are_titles[0] or sum(are_titles) > 1
+def _goes_on(rest: str, index: TitleIndex) -> bool:
+    """Return whether a list of titles goes on behind a comma: the first of the pieces is a title, or two others are."""
+    for separator in _SEPARATORS:
+        pieces = separator.split(rest, _REMARKS)[:_REMARKS]
+        are_titles = [mention_of(piece, index).match is not None for piece in pieces]
+        if are_titles[0] or sum(are_titles) > 1:
+            return True
+    return False
+
+
+_SEPARATORS = (re.compile(","), re.compile(r",|\b(?:and|und|et|y|e)\b"))
+"""`Fargo, Heat, Alien`; then `Fargo, Heat and Alien, in this order`, since a title may contain `and`."""
 
 
 _BY = re.compile(r"\W{0,3}by (?=[A-Z])")

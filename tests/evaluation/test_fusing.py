@@ -192,7 +192,7 @@ def test_the_same_ranking_comes_from_every_door(circle: Path, tmp_path: Path, ev
     [
         (
             {"ranker": "listwise", "fuse": 1.0},
-            "listwise has no scores that can be fused\n  hint: use ranker first_token",
+            "listwise has no scores that can be fused\n  hint: use ranker='first_token'",
         ),
         ({"ranker": "popularity", "fuse": 1.0}, "popularity has no scores that can be fused"),
         ({"prompt": "rankgpt", "fuse": "validation"}, "sliding_window has no scores that can be fused"),

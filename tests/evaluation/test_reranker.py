@@ -121,7 +121,9 @@ def test_a_deadline_that_passes_gives_the_recall_order() -> None:
 def test_a_passed_deadline_names_the_fault_that_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     # On a busy machine the first refusal, and the end of the Case, may arrive late.
     monkeypatch.setattr("llmrank.evaluation.reranker.GRACE", 30.0)
-    with serving(ScriptedServer(refused(503, "overloaded"))) as server, reranker(server, deadline=3) as ranks:
+    # It waits as long as the endpoint asks; without that, it might give up after six refusals in three seconds.
+    full = refused(503, "overloaded", headers={"Retry-After": "20"})
+    with serving(ScriptedServer(full)) as server, reranker(server, deadline=3) as ranks:
         ranking = ranks.rank(["Heat"], FILMS)
     assert ranking.order == tuple(FILMS)
     assert ranking.reason.startswith("deadline: ") and "answered 503: overloaded" in ranking.reason

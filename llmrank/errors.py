@@ -99,6 +99,8 @@ class LlmrankError(Exception):
     """Base class of all errors that llmrank raises deliberately. As text, hints name settings as in Python."""
 
     exit_code = 2
+    continues = False
+    """Whether the same command continues the work. In Python, where nobody gave a command, the same call does."""
 
     @property
     def message(self) -> str:
@@ -107,17 +109,13 @@ class LlmrankError(Exception):
 
     def __str__(self) -> str:
         # Only hints: the problem may quote an endpoint, whose options are not ours.
-        return _HINT.sub(lambda found: in_python(found[0]), self.message)
+        text = _HINT.sub(lambda found: in_python(found[0]), self.message)
+        return text.replace("the same command", "the same call") if self.continues else text
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default, unpickling calls the class with the message alone. That fails for other signatures, and a process
         # pool that cannot unpickle an error breaks or hangs.
         return _unpickled, (type(self), self.message, vars(self))
-
-
-def _as_call(text: str) -> str:
-    """Return the text of an error after which work continues as one for Python, where nobody gave a command."""
-    return text.replace("the same command", "the same call")
 
 
 def _unpickled(kind: type[LlmrankError], text: str, values: Mapping[str, Any]) -> LlmrankError:
@@ -164,20 +162,17 @@ class TooManyErrorsError(LlmrankError):
     """More Cases failed than --max-error-rate allows (exit code 4); the others are finished and saved."""
 
     exit_code = 4
-
-    def __str__(self) -> str:
-        return _as_call(super().__str__())
+    continues = True
 
 
 class UnfinishedError(LlmrankError):
     """Parts of a job failed; the others are finished and saved. The exit code is that of the first failure."""
 
+    continues = True
+
     def __init__(self, message: str, exit_code: int) -> None:
         self.exit_code = exit_code
         super().__init__(message)
-
-    def __str__(self) -> str:
-        return _as_call(super().__str__())
 
 
 class BoundReachedError(LlmrankError):
@@ -187,9 +182,10 @@ class BoundReachedError(LlmrankError):
     """
 
     exit_code = 5
+    continues = True
 
     def __str__(self) -> str:
-        return _as_call(in_python(self.message))
+        return in_python(super().__str__())
 
 
 class StoppedError(LlmrankError):

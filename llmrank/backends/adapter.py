@@ -92,8 +92,9 @@ def learned_from(card: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 MOST_LEARNED = 20_000
-"""Events in the record of a card, about; it takes 11 bytes for each."""
+"""Events in the record of a card, roughly; each takes 11 bytes."""
 EXCHANGES = 10
+"""How often the users exchange their items, to see how many matches chance gives."""
 
 
 def learned_events(users: Iterable[str], items: Callable[[str], Iterable[str]]) -> dict[str, Any]:

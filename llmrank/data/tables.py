@@ -381,7 +381,11 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
 
 def parts_of(folder: Path) -> list[Path]:
     """Return the Parquet files below a folder, without the other files that Spark writes."""
-    return [path for path in _files_below(folder) if path.suffix.lower() == ".parquet"]
+    return list(filter(_is_part, _files_below(folder)))
+
+
+def _is_part(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet"
 
 
 def _files_below(folder: Path) -> list[Path]:
@@ -391,7 +395,8 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _joined_parts(folder: Path) -> Arrow:
-    files, parts = _files_below(folder), [path for path in parts_of(folder) if path.parent == folder]
+    files = _files_below(folder)
+    parts = [path for path in files if path.parent == folder and _is_part(path)]
     others = [str(path.relative_to(folder)) for path in files if path not in parts]
     if not files:
         hint = "name a file, or a folder with the Parquet files of one table"

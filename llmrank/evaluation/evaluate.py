@@ -92,9 +92,6 @@ class Evaluation:
                 settings["baselines"] = {one.name: {**one.settings, **package_of(one.name)} for one in self.baselines}
             options = {"prompt": flat(setup.prompt)} if setup.ranker is None else {}
             origin = Origin("eval", options, session.store.path)
-            texts = (settings.get(name) for name in ("template", "profile_template", "first_template"))
-            if any(".liked" in str(text) for text in texts):
-                settings["history_scale"] = list(cases.training.history_scale)
             prompt = method.prompt
             shots = {} if prompt is None else {case.case_id: prompt.shots(case) for case in cases}
             return make_run(

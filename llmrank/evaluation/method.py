@@ -223,6 +223,9 @@ class Composer:
         }
         if first is not None:
             settings["first_template"] = first.text
+        shown = (template, first, prompt.profile and prompt.profile.template)
+        if any("liked" in one.names for one in shown if one is not None):
+            settings["history_scale"] = list(self.training.history_scale)
         named = (
             ("ranker", "llmrank.rankers", template.front.ranker),
             ("first", "llmrank.rankers", self.settings.first),

@@ -350,7 +350,7 @@ def _rerank_partitions(
 
     if not partitions:
         return [], Budget()
-    remaining, finished = list[Partition](), list[Partition]()
+    remaining: list[Partition] = []
     results: list[Result] = []
 
     def follow(worked: Iterable[Result]) -> None:
@@ -366,10 +366,9 @@ def _rerank_partitions(
         if overwrite:
             discard(partitions)
         worker.agree(partitions[0])
-        for partition in partitions:
-            (finished if partition.is_done else remaining).append(partition)
-        if finished:
-            reporter.message(f"{len(finished)} of {count_of(len(partitions), 'file')} already done")
+        remaining += [partition for partition in partitions if not partition.is_done]
+        if len(remaining) < len(partitions):
+            reporter.message(f"{len(partitions) - len(remaining)} of {count_of(len(partitions), 'file')} already done")
         if job.scale.engine == "local":
             follow(map(worker.work, remaining))
     if job.scale.engine == "ray" and remaining:

@@ -44,7 +44,7 @@ class PromptTemplate:
     lines: Mapping[str, int] = field(compare=False)
     """The line on which each block begins."""
     names: frozenset[str] = field(compare=False)
-    """All variables and fields that the blocks mention."""
+    """All variables and fields that the blocks mention, also in quotes: `selectattr("liked")`."""
     problems: tuple[InputError, ...] = field(default=(), compare=False)
     """Problems found by reading alone; always empty in a template returned by `load_template`."""
     overridden: Mapping[str, object] = field(default_factory=dict[str, object])
@@ -296,14 +296,19 @@ def read_template(
         front=front,
         blocks=compiled,
         lines=lines,
-        names=frozenset(
-            node.name if isinstance(node, nodes.Name) else node.attr
-            for block in blocks.values()
-            for node in block.find_all((nodes.Name, nodes.Getattr))
-        ),
+        names=frozenset(name for block in blocks.values() for name in _names_in(block)),
         problems=tuple(problems),
     )
     return made.override(**overridden or {})
+
+
+def _names_in(block: nodes.Node) -> Iterator[str]:
+    for node in block.find_all((nodes.Name, nodes.Getattr, nodes.Const)):
+        name = (
+            node.name if isinstance(node, nodes.Name) else node.attr if isinstance(node, nodes.Getattr) else node.value
+        )
+        if isinstance(name, str):
+            yield name
 
 
 def available(front: FrontMatter, block: str) -> frozenset[str]:

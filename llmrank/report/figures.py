@@ -132,44 +132,47 @@ def _plain(foreign: str) -> str:
     return one_line(foreign, NAME).replace("$", r"\$")
 
 
-def _paired(runs: Named, comparison: Comparison) -> list[tuple[str, Values]]:
-    """Return the headline differences of each later Run from the first, per user."""
+def _paired(runs: Named, comparison: Comparison) -> list[Differences]:
+    """Return the headline differences of each later Run from the first."""
     measure = comparison.headline
     _, cases = shared_cases([run for _, run in runs])
 
     (first, reference), *others = runs
     before = reference.per_case(measure, cases)
     differences = ((name, run.per_case(measure, cases) - before) for name, run in others)
-    return [(f"{measure}: {name} − {first}", _by_user(cases, found)) for name, found in differences]
+    return [_by_user(f"{measure}: {name} − {first}", cases, found) for name, found in differences]
 
 
-def _by_user(cases: Sequence[Case], differences: Values) -> Values:
-    """Return each user's mean difference over their Cases with a known truth, as `compare` counts them."""
+Differences = tuple[str, Values, float]
+"""A title, the mean difference of each user, and that of all Cases, as `compare` gives it."""
+
+
+def _by_user(title: str, cases: Sequence[Case], differences: Values) -> Differences:
+    """Return the differences over the Cases with a known truth, by user."""
     users = stats.clusters_of(case.user_id for case in cases)[known := ~np.isnan(differences)]
     sums, counts = stats.by_cluster(differences[known], users)
-    return sums / counts
+    return title, sums / counts, float(sums.sum() / max(counts.sum(), 1))
 
 
-def _from_recall_order(runs: Named) -> list[tuple[str, Values]]:
-    """Return the headline differences of each Run from recall order, per user."""
-    found: list[tuple[str, Values]] = []
+def _from_recall_order(runs: Named) -> list[Differences]:
+    """Return the headline differences of each Run from recall order."""
+    found: list[Differences] = []
     for name, run in runs:
         measure = run.metrics.headline or ""
         gained = run.per_case(measure, run.done) - run.recall_order(measure)
-        found.append((f"{measure}: {name} − recall order", _by_user(run.done, gained)))
+        found.append(_by_user(f"{measure}: {name} − recall order", run.done, gained))
     return found
 
 
-def _differences(pairs: Sequence[tuple[str, Values]]) -> Figure | None:
+def _differences(pairs: Sequence[Differences]) -> Figure | None:
     if not pairs:
         return None
     figure, panels = _blank(len(pairs), 6, 2.4)
-    for axes, (title, differences) in zip(panels, pairs, strict=True):
+    for axes, (title, differences, mean) in zip(panels, pairs, strict=True):
         reach = max(float(np.abs(differences).max(initial=0)), 1e-9)
         axes.hist(differences, bins=BARS, range=(-reach, reach), color="C0")
         axes.axvline(0, color="0.4", linewidth=1)
         if len(differences):
-            mean = float(differences.mean())
             axes.axvline(mean, color="C1", linestyle="--", label=f"mean {signed(mean)}")
             axes.legend(frameon=False)
         axes.set(title=_plain(title), xlabel="difference", ylabel="users")

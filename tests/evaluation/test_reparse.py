@@ -90,6 +90,21 @@ def test_likes_of_0_and_1_are_shown_as_such_and_read_again(tmp_path: Path) -> No
         assert 'User Preference: "Yes film"\nUser Unpreference: "No film"' in message.content
 
 
+def test_what_is_liked_is_found_by_a_field_in_quotes_too(tmp_path: Path) -> None:
+    path = tmp_path / "quoted.jinja"
+    path.write_text(
+        "---\nname: quoted\ntask: ranking\nranker: pointwise\nanswer: yes_no\n---\n{% block user %}Liked: "
+        "{{ history | selectattr('liked') | map(attribute='title') | join(', ') }}. {{ target.title }}?{% endblock %}"
+    )
+    likes = (Event(Item("y", "Yes film"), 1.0), Event(Item("n", "No film"), 0.0))
+    asked = Case("u", likes, target=Item("t", "Asked"), rating=1.0)
+    run = lr.evaluate([asked], prompt=path, backend=Constant("Yes."), out=tmp_path / "run", progress=False)
+    assert run.settings["history_scale"] == [0.0, 1.0] and not reparse(run.path).unreadable
+    [record] = run.records.values()
+    [message] = calls_of(run)(record)[0].messages or ()
+    assert message.content == "Liked: Yes film. Asked?"
+
+
 def test_messages_are_told_only_where_they_are_those_that_were_sent(tmp_path: Path) -> None:
     with serving(ScriptedServer(good("[2] > [1] > [3]"))) as server:
         run = lr.evaluate(

@@ -5,17 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-@pytest.mark.skipif(
-    not (find_spec("implicit") and find_spec("torch")), reason="needs what `make setup` installs: extras recall and cpu"
-)
 def test_the_example_trains_and_scores_each_candidate(tmp_path: Path) -> None:
     [example] = re.findall(r"```python\n(from pathlib.*?)```", (ROOT / "docs" / "recall.md").read_text(), re.DOTALL)
     run = (sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{example}")

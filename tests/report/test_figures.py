@@ -14,6 +14,7 @@ import pytest
 from llmrank.audit import Audit, AuditRow
 from llmrank.errors import InputError, MissingError
 from llmrank.report import figures, page, write_figures
+from llmrank.run import compare
 from llmrank.types import Ranking
 from tests.cli.command import run as command
 from tests.report.test_sections import with_ratings, with_scores, without_scores
@@ -51,13 +52,15 @@ def test_what_is_drawn_is_what_the_results_say(tmp_path: Path) -> None:
 
 
 def test_differences_are_counted_by_user_as_compare_counts_them(tmp_path: Path) -> None:
-    given = [case(f"u{n % 5}", case_id=f"c{n}") for n in range(20)]
+    given = [case(f"u{min(n, 4)}", case_id=f"c{n}") for n in range(20)]  # the last user has 16 Cases
     runs = [make_run(tmp_path / f"{seed}", given, [shuffled(one, seed) for one in given]) for seed in (1, 2)]
     (panel,) = figures(*runs)["differences"].axes
     assert sum(bar.get_height() for bar in panel.patches) == 5 and panel.get_ylabel() == "users"
     ends = max(abs(edge) for bar in panel.patches for edge in (bar.get_x(), bar.get_x() + bar.get_width()))
     before, after = (run.to_pandas().groupby("user_id")["NDCG@10"].mean() for run in runs)
     assert ends == pytest.approx((after - before).abs().max())
+    [found] = compare(*runs, measures="NDCG@10").results
+    assert f"{abs(found.difference or 0):.4f}" in panel.get_legend().get_texts()[0].get_text()
 
 
 def test_each_audit_is_a_figure_with_a_point_for_each_value(tmp_path: Path) -> None:

@@ -356,16 +356,16 @@ def _is_contradicted(reading: Listing, text: str, question: Question) -> bool:
     first = reading.mentions[0].text if reading.mentions else ""
     if first and _CALLED_WORST.match(text.partition(first)[2]):
         return True
-    own, lines, line = {mention.line for mention in reading.mentions}, text.split("\n"), ""
+    own, lines = {mention.line for mention in reading.mentions}, text.split("\n")
     beside = [line for number, line in enumerate(lines, 1) if number not in own and not _FIELDS.match(line)]
-    if _ranks_otherwise(reading, beside, question):
+    index, identifiers = title_index(question.items), _identifiers_read(reading, question)
+    if _ranks_otherwise(reading, beside, identifiers, question):
         return True
     if len(own) == 1 and len(reading.named) < len(question.items):
         line = "".join(lines[own.pop() - 1 :][:1])
+        if not identifiers and _loses_items(reading, line, index):
+            return True
         beside.append(line[: min((line.find(one.text) for one in reading.mentions), default=0)])
-    index, identifiers = title_index(question.items), _identifiers_read(reading, question)
-    if not identifiers and _loses_items(reading, line, index):
-        return True
 
     def names(clause: str) -> set[int]:
         return index.named_in(clause) | {*(identifiers.named_in(clause) if identifiers else ())}
@@ -392,10 +392,12 @@ def _identifiers_read(reading: Listing, question: Question) -> Identifiers | Non
     return Identifiers.of(question) if by_identifier else None
 
 
-def _ranks_otherwise(reading: Listing, beside: Sequence[str], question: Question) -> bool:
+def _ranks_otherwise(
+    reading: Listing, beside: Sequence[str], identifiers: Identifiers | None, question: Question
+) -> bool:
     """Return whether a line beside a ranking says that an item belongs above one that is ranked higher."""
     places = {at: place for place, at in enumerate(reading.named)}
-    index, identifiers = title_index(question.items), _identifiers_read(reading, question)
+    index = title_index(question.items)
     for line in islice(filter(_COMPARES.search, beside), _ALTERNATIVES_LIMIT):
         marks = line[:_SENTENCE_SIGNS]
         words = naming(words_of(marks, identifiers, uses_brackets(marks, identifiers))) if identifiers else []

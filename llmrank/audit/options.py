@@ -149,7 +149,9 @@ class ThinkingOptions:
 class VarianceOptions:
     """How much would the result vary if it were measured again?
 
-    The model ranks each Case in several orders, with each --wording, and, at a temperature above 0, several times.
+    Reads finished RUNs of the same Cases that differ in one thing, such as the seed with which --adapter was trained.
+    Without RUNs, the model ranks each Case in several orders, with each --wording, and, at a temperature above 0,
+    several times.
     """
 
     orders: Annotated[int, Ge(1)] = 4

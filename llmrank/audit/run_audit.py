@@ -22,7 +22,7 @@ from llmrank.audit.popularity import popularity
 from llmrank.audit.position import plan_position, position
 from llmrank.audit.prior import plan_prior
 from llmrank.audit.thinking import plan_thinking
-from llmrank.audit.variance import plan_variance
+from llmrank.audit.variance import plan_variance, variance_of_runs
 from llmrank.errors import InputError, nearest
 from llmrank.evaluation.cases import CaseSource
 from llmrank.evaluation.evaluate import CostEstimate, Evaluation, compose
@@ -104,18 +104,19 @@ def compose_audit(name: AuditName, cases: CaseSource, **arguments: Any) -> Audit
 
 
 def audit_runs(name: str, runs: Sequence[Run]) -> Audit:
-    """Return what an audit finds in finished Runs: `consistency` in several, `position` and `popularity` in one.
+    """Return what an audit finds in finished Runs: `consistency` and `variance` in several, the others in one.
 
     Raises InputError for any other audit, for another number of Runs, and for Runs that it cannot read.
     """
     if name not in READS_RUNS:
         hint = "give it the Cases, and the settings of the method"
         raise InputError(f"{name} calls the model, which finished Runs do not", field="cases", hint=hint)
-    if (len(runs) > 1) != (name == "consistency"):
-        number = "at least two Runs" if name == "consistency" else "one Run"
+    several = {"consistency": consistency, "variance": variance_of_runs}.get(name)
+    if (len(runs) > 1) != (several is not None):
+        number = "at least two Runs" if several else "one Run"
         raise InputError(f"{name} needs {number}, got {len(runs)}", field="cases", hint=f"name {number}")
-    if name == "consistency":
-        return consistency(*runs)
+    if several:
+        return several(*runs)
     return position(runs[0]) if name == "position" else popularity(runs[0])
 
 
@@ -130,7 +131,7 @@ def run_audit(
 
     Repeating the call continues a stopped audit, or returns a finished one without new model calls. Finished Runs are
     only read, without model calls: by `position` and `popularity` (does the method favour popular items?) one Run, by
-    `consistency` several.
+    `consistency` and `variance` several.
 
     Args:
         name: `position`: does the position in the prompt affect the ranking? `consistency`: does the method give the

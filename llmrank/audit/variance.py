@@ -1,13 +1,13 @@
-"""`variance`: what part of the spread of a number is due to users, candidate order, repeated sampling, and wording?"""
+"""`variance`: what part of the spread of a number is due to users, orders, draws, wordings, and seeds of training?"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +22,20 @@ from llmrank.errors import InputError
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.rankers.order import Order
 from llmrank.run import Run
+from llmrank.run.compare import different_settings, shared_cases
 from llmrank.run.tables import between, number
 from llmrank.stats import Values
 
-SpreadSource = Literal["users", "orders", "draws", "wordings"]
-SOURCES: tuple[SpreadSource, ...] = get_args(SpreadSource)
+SpreadSource = Literal["users", "orders", "draws", "wordings", "runs"]
 SAID: Mapping[SpreadSource, str] = {
     "users": "with other users",
     "orders": "in other orders",
     "draws": "with answers sampled again",
     "wordings": "in other wordings",
+    "runs": "from Run to Run",
 }
+CROSSED: tuple[SpreadSource, ...] = ("wordings", "runs")
+"""The sources whose values are the same for all Cases: they move the mean itself, however many Cases it has."""
 REPLICAS = 2_000
 USUAL_DRAWS = 2
 
@@ -91,9 +94,11 @@ class Design:
     """The design of the experiment: every Case in every wording and every order, each sampled several times."""
 
     wordings: tuple[str, ...]
-    """Names of the prompts."""
+    """Names of the prompts; or of finished Runs, which take the place of wordings."""
     orders: int = 1
     draws: int = 1
+    crossed: Literal["wordings", "runs"] = "wordings"
+    """What `wordings` are."""
 
     @property
     def cells(self) -> dict[str, tuple[str, int, int]]:
@@ -111,7 +116,7 @@ class Component:
 
     source: SpreadSource
     variance: float
-    """Of the value of one Case; of `wordings`, of the mean itself. Zero where the estimate is below zero."""
+    """Of the value of one Case; of `CROSSED` sources, of the mean itself. Zero where the estimate is below zero."""
     ci95: tuple[float, float]
     """95% interval of `variance` over users; its ends are never below zero."""
     cases: int
@@ -119,7 +124,7 @@ class Component:
     @property
     def parts(self) -> int:
         """The number of independent values in the mean, by which `variance` is divided."""
-        return 1 if self.source == "wordings" else self.cases
+        return 1 if self.source in CROSSED else self.cases
 
     @property
     def of_mean(self) -> float:
@@ -155,7 +160,7 @@ def variance(runs: Mapping[str, Run], design: Design, not_asked: Mapping[str, st
         raise InputError(problem, path=next(iter(runs.values())).path, field="users", hint="audit more users")
     shape = (len(design.wordings), design.orders, design.draws, len(users))
     values = np.moveaxis(measured.reshape(shape), -1, 0)
-    components = variance_components(values, stats.clusters_of(users))
+    components = variance_components(values, stats.clusters_of(users), crossed=design.crossed)
     mean = mean_row(f"{found.headline}, mean of all", values.mean(axis=(1, 2, 3)), users, (0, 1))
     rows = [row for one in components for row in _rows(one, found.headline)]
     sentence = _sentence(components, found.headline) + with_reasons("Not measured", not_asked)
@@ -163,7 +168,27 @@ def variance(runs: Mapping[str, Run], design: Design, not_asked: Mapping[str, st
     return Audit("How much would the result vary if it were measured again?", sentence, (mean, *rows), found.about)
 
 
-def variance_components(values: Values, clusters: NDArray[np.intp]) -> tuple[Component, ...]:
+def variance_of_runs(run: Run, other: Run, *more: Run) -> Audit:
+    """Return the variance that users add to the headline measure, and that between finished Runs of the same Cases.
+
+    The Runs are of one method and differ in what is to be measured, such as the seed of their training (`--adapter`,
+    `--seed`). The variance between Runs is that of their means on these Cases; what they differ in is named.
+
+    Raises InputError if the Runs are not comparable (as `llmrank.compare`), have no Case in common, or fewer than two
+    users with a known relevant item.
+    """
+    runs = (run, other, *more)
+    names, _ = shared_cases(runs)
+    design = Design(names, crossed="runs")
+    found = variance(dict(zip(design.cells, runs, strict=True)), design, {})
+    differ = ", ".join(different_settings(runs))
+    said = f" The Runs differ in {differ}." if differ else " The Runs have the same settings."
+    return replace(found, sentence=found.sentence + said)
+
+
+def variance_components(
+    values: Values, clusters: NDArray[np.intp], *, crossed: SpreadSource = "wordings"
+) -> tuple[Component, ...]:
     """Return the variance that each source adds to the mean of `values`, float64[case, wording, order, draw].
 
     Orders are drawn for each Case anew, and draws for each order: both are nested in the Case, and wordings are crossed
@@ -180,11 +205,13 @@ def variance_components(values: Values, clusters: NDArray[np.intp]) -> tuple[Com
     Args:
         values: The measure of each Case. A source with one value has no component.
         clusters: The user of each Case (`stats.clusters_of`). The variance between users is cluster-robust.
+        crossed: What the second axis is.
 
-    Returns the components that can be estimated, in the order of `SOURCES`.
+    Returns the components that can be estimated: of users, orders, draws, and what is crossed with the Cases.
     """
     cases, wordings, orders, draws = values.shape
-    known = {"users": len(np.unique(clusters)), "orders": orders, "draws": draws, "wordings": wordings}
+    known: dict[SpreadSource, int] = {"users": len(np.unique(clusters)), "orders": orders, "draws": draws}
+    known[crossed] = wordings
     [estimates] = _estimates(values, clusters, np.ones((1, cases)))
     replicas = stats.bootstrap(lambda weights: _estimates(values, clusters, weights), clusters, replicas=REPLICAS)
     shifted = replicas - replicas.mean(axis=0) + np.maximum(estimates, 0.0)
@@ -192,13 +219,14 @@ def variance_components(values: Values, clusters: NDArray[np.intp]) -> tuple[Com
     intervals = [(max(0.0, low), max(0.0, high)) for low, high in ends]
     return tuple(
         Component(source, max(0.0, float(estimates[at])), intervals[at], cases)
-        for at, source in enumerate(SOURCES)
-        if known[source] > 1
+        for at, (source, number_of) in enumerate(known.items())
+        if number_of > 1
     )
 
 
 def _estimates(values: Values, clusters: NDArray[np.intp], weights: Values) -> Values:
-    """Return the component of each of `SOURCES`, unbiased, float64[replica, source]; 0 for one with a single value.
+    """Return the components of users, orders, draws and wordings, unbiased, float64[replica, source]; 0 for a source
+    with a single value.
 
     `weights[replica, case]`: how often each Case is counted.
     """
@@ -258,7 +286,7 @@ def _variance_of_mean(values: Values, clusters: NDArray[np.intp], weights: Value
 
 
 def _rows(component: Component, headline: str) -> list[AuditRow]:
-    subject = "wordings" if component.source == "wordings" else f"{component.source}, of one Case"
+    subject = component.source if component.source in CROSSED else f"{component.source}, of one Case"
     moves = f"{component.source}: standard deviation of {headline}"
     return [
         AuditRow(f"{subject}: variance", component.variance, component.ci95, component.cases),

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def audit() -> None:
     """Answer one question about a method, with a number, its interval and a sentence.
 
-    position, popularity and consistency read finished Runs. All but popularity take the options of eval, call the
-    model, and write one Run per variant; position and consistency do so if you name no RUN.
+    position, popularity, consistency and variance read finished Runs. All but popularity take the options of eval,
+    call the model, and write one Run per variant; position, consistency and variance do so if you name no RUN.
     """
 
 
@@ -92,7 +92,7 @@ def _add_command(name: AuditName, options: type) -> None:
             check_error_rate(run, arguments["limits"])
 
     decorated = settings_options(options, "audit")(evaluation_options(_out_option(run_audit)))
-    if metavar := {"position": "[RUN]", "consistency": "[RUN RUN...]"}.get(name):
+    if metavar := {"position": "[RUN]", "consistency": "[RUN RUN...]", "variance": "[RUN RUN...]"}.get(name):
         decorated = click.argument("runs", nargs=-1, type=PATH, metavar=metavar)(decorated)
     audit.command(name, cls=GroupedCommand, help=options.__doc__)(decorated)
 

@@ -305,7 +305,7 @@ def compare(
         unread={name: count for name, count in unread.items() if count},
         failed={name: count for name, count in failed.items() if count},
         results=tuple(replace(one, p_holm=p) for one, p in zip(results, corrected, strict=True)),
-        settings=_different_settings(runs),
+        settings=different_settings(runs),
         template_diff=_template_diff(runs, names),
         headline=str(main),
         changes=_changes(main, runs[0], runs[1], cases),
@@ -407,7 +407,8 @@ def _fixed(run: Run, shared: Sequence[str]) -> Iterator[tuple[str, str, object]]
         yield "ratings", case.case_id, (case.rating,)
 
 
-def _different_settings(runs: Sequence[Run]) -> dict[str, tuple[object, ...]]:
+def different_settings(runs: Sequence[Run]) -> dict[str, tuple[object, ...]]:
+    """Return the settings in which the Runs differ, by name, with the value of each Run; without texts and hashes."""
     flat = [flat_settings(one.settings) for one in runs]
     names = sorted({name for one in flat for name in one if not name.endswith("_sha256")})
     values = {name: tuple(one.get(name) for one in flat) for name in names}

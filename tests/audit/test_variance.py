@@ -157,6 +157,31 @@ def test_wordings_are_a_part_too(tmp_path: Path) -> None:
     }
 
 
+def test_runs_of_several_seeds_are_a_part_too(tmp_path: Path) -> None:
+    """The variance of the Runs is that of their means, and the users' the mean of that within each Run."""
+    runs: list[lr.Run] = []
+    for seed, share in enumerate((0.9, 0.4, 0.65)):
+        model = Model(lambda asked, share=share: asked.draw("user").random() < share)
+        given: dict[str, Any] = {**ASKING, "backend": model, "store": tmp_path / "store", "out": tmp_path / f"{seed}"}
+        runs.append(lr.evaluate(cases(), temperature=0.1 * seed, **given))
+    found = lr.run_audit("variance", runs)
+    rows = {row.name: row for row in found.rows}
+    values = np.array([run.per_case("HR@1") for run in runs])
+    assert values.mean(axis=1) == pytest.approx([0.9, 0.4, 0.65], abs=0.08)
+    between = float(values.mean(axis=1).var(ddof=1))
+    assert rows["runs: variance"].value == pytest.approx(between, abs=1e-12)
+    assert rows["runs: standard deviation of HR@1"].value == pytest.approx(between**0.5, abs=1e-12)
+    users = float(values.var(axis=1, ddof=1).mean())
+    assert rows["users, of one Case: variance"].value == pytest.approx(users, abs=1e-12)
+    assert rows["users: standard deviation of HR@1"].value == pytest.approx((users / USERS) ** 0.5, abs=1e-12)
+    assert "from Run to Run" in found.sentence and found.sentence.endswith("The Runs differ in sampling.temperature.")
+    assert "Not measured" not in found.sentence
+    with pytest.raises(InputError, match="variance needs at least two Runs, got 1"):
+        lr.run_audit("variance", runs[0])
+    with pytest.raises(InputError, match="the same Run is given twice"):
+        lr.run_audit("variance", [runs[0], runs[0]])
+
+
 def test_what_is_not_asked_is_said() -> None:
     def asked(**more: Any) -> list[str]:
         return list(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Any, cast
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.stop import STOP_SECONDS, StopSignal
 from llmrank.errors import BoundReachedError, FatalBackendError, InputError, LlmrankError, StoppedError, count_of
+from llmrank.rankers.ranking import tie_groups
 from llmrank.types import Case, Message, Outcome, Ranker, Ranking, RankingSteps, Reply, Request
 
 
@@ -57,20 +57,19 @@ def rank_without_model(ranker: Ranker, case: Case) -> Ranking:
 
 
 def complete_with_recall_order(case: Case, ranking: Ranking) -> Ranking:
-    """Return the Ranking with the items that the method did not place appended in the Case's recall order.
+    """Return the Ranking with items of equal scores, and those that the method did not place, in recall order.
 
     Measures treat these items as tied, so the recall order cannot inflate a score; in production it is the best
     tie-break. Raises InputError if the Ranking is not a permutation of the candidates: a custom ranker may return
     anything.
     """
     _check_ranking(case, ranking)
-    if case.target is not None or ranking.named is None:
+    groups = tie_groups(ranking)
+    if len(groups) == len(ranking.order):
         return ranking
-    if ranking.scores is not None and any(score != -math.inf for score in ranking.scores[ranking.named :]):
-        return ranking
-    head = ranking.order[: ranking.named]
-    placed = set(head)
-    return replace(ranking, order=head + tuple(one for one in _recall_order(case) if one not in placed))
+    places = {item_id: place for place, item_id in enumerate(_recall_order(case))}
+    order = tuple(item_id for group in groups for item_id in sorted(group, key=places.__getitem__))
+    return replace(ranking, order=order)
 
 
 def not_ranked(case: Case, reason: str) -> Ranking:

@@ -33,9 +33,10 @@ class BM25(ByScore):
         query = [word for event in case.history for word in words(event.item.title) if word in known]
         if not query:
             return [0.0] * len(titles)
-        index = bm25s.BM25(k1=self.k1, b=self.b)
+        index = bm25s.BM25(k1=self.k1, b=self.b, dtype="float64")
         index.index(titles, show_progress=False)
-        return index.get_scores(query).tolist()
+        # The order of a sum decides its last digits. Sorted and rounded, equal scores stay equal in any order.
+        return index.get_scores(sorted(query)).astype("float32").tolist()
 
 
 def words(title: str) -> list[str]:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 import llmrank as lr
 from llmrank.backends import BackendSettings, open_backend
-from llmrank.backends.adapter import check_learned, check_split, learned_events, read_card
+from llmrank.backends.adapter import check_learned, check_split, learned_events, learned_from, read_card
 from llmrank.backends.decoder import LORA, LORA_CONFIG
 from llmrank.backends.models import DEFAULT_MODEL, Model
 from llmrank.backends.title_model import PROJECTION, TitleModel, load_adapter
@@ -317,6 +317,8 @@ def test_the_shipped_adapter_is_whole_small_and_names_no_place_of_a_machine() ->
     card = read_card(folder)
     assert card["base"]["name"] == DEFAULT_MODEL and card["data"]["split"] == "leave-last-out"
     assert Fusion(card["fusion"]["weight"], card["fusion"]["term"]).weight > 0
+    # Without a record of what it learned, a file with the very events of its training would go through.
+    assert [(one["name"], one["learned"]["users"]) for one in learned_from(card)] == [("ml-100k", 943), ("ml-1m", 6040)]
     for path in folder.glob("*.json"):
         assert not re.search(r'"/|\\\\|~/', path.read_text("utf-8"))
     assert shipped_adapter("no-such") is None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 from llmrank.rankers.bm25 import BM25, words
 from llmrank.types import Case, Event, Item
 
@@ -36,3 +38,15 @@ def test_what_shares_no_word_is_tied_at_nothing():
 def test_words_of_any_script_and_length():
     assert words("M (1931): Eine Stadt—sucht Ä") == ["m", "1931", "eine", "stadt", "sucht", "ä"]
     assert words("千と千尋の神隠し") == ["千と千尋の神隠し"]
+
+
+def test_the_order_of_the_history_changes_nothing() -> None:
+    """Float32 sums in the order of the history told equal candidates apart, in half of these Cases."""
+    vocabulary = [f"word{number}" for number in range(30)]
+    for seed in range(20):
+        draw = Random(seed)
+        titles = [" ".join(draw.sample(vocabulary, 6)) for _ in range(40)]
+        history = [" ".join(draw.sample(vocabulary, 6)) for _ in range(25)]
+        orders = (history, history[::-1], draw.sample(history, len(history)))
+        first, *others = (ranked(order, titles) for order in orders)
+        assert all(list(other.items()) == list(first.items()) for other in others)

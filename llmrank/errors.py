@@ -60,7 +60,7 @@ _OPTION = re.compile(
     r"|--column (?P<role>\w+)=(?P<column>[\w-]+)"
     r"|(?<![\w-])--?(?P<name>(?<=--)[a-z][a-z-]+|[a-z]\b)"
     r"(?: (?P<value>\d[\d.]*\b(?: \d[\d.]*\b)?|[A-Z_]+\b|https?://[^\s,;)]+)"
-    r"| (?P<word>[a-z]+(?:_[a-z]+)*)(?=[,;)]|: | or |$))?"
+    r"| (?P<word>[a-z]+(?:_[a-z]+)*)(?=[,;)]|: | or | --|$))?"
 )
 """A command; a named column; or an option, with its value if that is a number, a placeholder or an address, or a word
 that ends a clause."""
@@ -141,11 +141,18 @@ class InputError(LlmrankError):
         place = [
             f"{path}" if path is not None else "",
             f"line {line}" if line is not None else "",
-            "" if field is None else field if field.startswith("-") else f"field {field!r}",
+            "" if field is None else _named(field),
             f"user {user!r}" if user is not None else "",
         ]
         where = ", ".join(part for part in place if part)
         super().__init__(f"{where}: {problem}\n  hint: {hint}" if where else f"{problem}\n  hint: {hint}")
+
+
+def _named(field: str) -> str:
+    """Return how an error names an option (`--users`), an environment variable (`LLMRANK_USERS`) or a field."""
+    if field.startswith("-"):
+        return field
+    return f"environment variable {field}" if field.isupper() else f"field {field!r}"
 
 
 class MissingError(LlmrankError):

@@ -51,6 +51,12 @@ def test_every_option_in_a_text_is_a_setting_in_python() -> None:
     assert [(place, option) for place, option in named if in_python(option).partition("=")[0] not in known] == []
 
 
+def test_a_hint_of_several_options_is_one_of_several_arguments() -> None:
+    assert in_python("use --first recall_order --first-top 128; or -k 128") == (
+        "use first='recall_order' first_top=128; or k=128"
+    )
+
+
 @pytest.mark.parametrize("name", ["ranker", "k", "wording", "regression", "targets", "overwrite"])
 def test_the_settings_are_found(name: str) -> None:
     assert name in settings_in_python()

@@ -11,7 +11,6 @@ import click
 
 from llmrank.cli.options import PATH, force_option, option
 from llmrank.cli.output import say
-from llmrank.errors import count_of
 from llmrank.run.export import ExportFormat
 from llmrank.run.tracking import Tracker
 
@@ -43,6 +42,7 @@ def export(
     a TREC run: trec_eval -c counts it as 0, while llmrank counts it as the worst ranking, whose MRR is above 0.
     """
     from llmrank.run import load_run
+    from llmrank.run.export import export_notes
 
     if form in get_args(Tracker):
         with redirect_stdout(sys.stderr):  # MLflow prints messages on stdout
@@ -52,7 +52,7 @@ def export(
     if out is None:
         raise click.UsageError("give the file to write: -o FILE")
     found = load_run(run)
-    if found.unfinished:
-        say(f"{run} is not finished: {found.unfinished} of {count_of(len(found), 'Case')} left out.")
+    for note in export_notes(found, form):
+        say(note)
     for path in found.export(out, form, overwrite=overwrite):
         click.echo(str(path))

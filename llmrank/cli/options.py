@@ -56,6 +56,7 @@ def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command
     long = next(text for text in declarations if text.startswith("--")).split("/")[0].removeprefix("--")
     if long not in NO_VARIABLE:
         attributes.setdefault("envvar", variable(long))
+    attributes = ({"metavar": "N"} if isinstance(attributes.get("type"), click.IntRange) else {}) | attributes
     return click.option(*declarations, **attributes)
 
 

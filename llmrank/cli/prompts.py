@@ -13,7 +13,7 @@ from click.formatting import wrap_text
 
 from llmrank.cli.options import GroupedCommand, json_option, settings_from, settings_options
 from llmrank.cli.output import say, show_json
-from llmrank.errors import InputError, count_of, nearest
+from llmrank.errors import InputError, count_of, nearest, one_line
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings
 
 _NEW = Path(__file__).with_name("new_prompt.jinja")
@@ -37,7 +37,9 @@ command = prompts
 @prompts.command(name="list")
 @click.option("--task", default=None, help="Only templates for this task: ranking, rating, profile.")
 @click.option("--ranker", default=None, help="Only templates for this method.")
-@click.option("--long", "long", is_flag=True, help="Also show answer format, wording, paper and path.")
+@click.option(
+    "--long", "long", is_flag=True, help="Show whole descriptions, and answer format, wording, paper and path."
+)
 @json_option
 def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool) -> None:
     """List the available templates."""
@@ -57,16 +59,18 @@ def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool
     name, wide = (max(map(len, texts), default=0) for texts in ([info.name for info in found], methods))
     abouts = [f"broken: {info.problem}" if info.problem else info.description for info in found]
     columns = shutil.get_terminal_size(fallback=(_PIPED, 0)).columns
-    narrow = max(map(len, abouts)) + name + wide + 4 > columns
-    indent = "    " if narrow else " " * (name + 2)
     for info, method, about in zip(found, methods, abouts, strict=True):
-        click.echo(f"{info.name:{name}}  {method}" if narrow else f"{info.name:{name}}  {method:{wide}}  {about}")
-        below = [about] if narrow else []
-        if long and not info.problem:
-            answer, paper = info.answer or "none", info.paper or "no paper"
-            below += [f"answer {answer}; wording {info.wording}; {paper}", f"{info.origin}: {info.path}"]
-        for text in below:
-            click.echo(wrap_text(text, columns, indent, indent))
+        head = f"{info.name:{name}}  {method:{wide}}"
+        if not long:
+            click.echo(f"{head}  {one_line(about, max(1, columns - len(head) - 2))}")
+            continue
+        answer, paper = info.answer or "none", info.paper or "no paper"
+        more = (
+            [] if info.problem else [f"answer {answer}; wording {info.wording}; {paper}", f"{info.origin}: {info.path}"]
+        )
+        click.echo(head.rstrip())
+        for text in (about, *more):
+            click.echo(wrap_text(text, columns, " " * 4, " " * 4))
 
 
 @prompts.command(name="show")
@@ -188,7 +192,7 @@ def render_command(name: str | None, user_id: str | None, profile: str | None, a
 @prompts.command(name="diff", cls=GroupedCommand)
 @click.argument("name")
 @click.argument("other", required=False)
-@click.option("--cases", "count", default=3, show_default=True, type=click.IntRange(1), help="Cases to render.")
+@click.option("--cases", "count", default=3, type=click.IntRange(1), metavar="N", help="Cases to render.  [default: 3]")
 @settings_options(CaseSettings, "data", without=["users"])
 def diff_command(name: str, other: str | None, count: int, **values: Any) -> None:
     """Show how the prompts of two templates differ.

@@ -145,7 +145,7 @@ def read_external(
         past, targets = read_histories(histories)
         gains = targets or None
     if past is not None and past.in_file_order and not file_order:
-        raise no_order(f"{past.path} has no timestamps, so the order of a user's events is unknown")
+        raise no_order(past.path, past.notes)
     roles = ("user", "item", "title", "score", "rank")
     if format == "table":
         table = _proposals(tables["proposed"], left_out)

@@ -343,8 +343,10 @@ def scale_of(ratings: Iterable[float]) -> tuple[float, float]:
     return (0.0, 1.0) if low >= 0 and high <= 1 else (min(1.0, low), max(5.0, high))
 
 
-def no_order(problem: str) -> InputError:
-    """Return the error for events whose order is unknown."""
+def no_order(source: Path | str, notes: Sequence[str]) -> InputError:
+    """Return the error for events whose order is unknown; the notes on their columns may say why."""
+    problem = f"{source} has no timestamps, so the order of a user's events is unknown"
+    problem += f" ({' '.join(notes).rstrip('.')})" if notes else ""
     hint = "name the column: --column timestamp=NAME; or, if the rows are oldest first, use --file-order"
     return InputError(problem, field="timestamp", hint=hint)
 

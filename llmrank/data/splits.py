@@ -42,7 +42,7 @@ def parse_split(text: str, *, file_order: bool = False) -> Callable[[Dataset], S
 
 def _ordered(file_order: bool, cut: Callable[[Dataset], Split], dataset: Dataset) -> Split:
     if dataset.file_order and not file_order:
-        raise no_order(f"{dataset.name} has no timestamps, so the order of a user's events is unknown")
+        raise no_order(dataset.name, dataset.notes)
     return cut(dataset)
 
 
@@ -70,7 +70,9 @@ def time_split(dataset: Dataset, cutoff: float | date) -> Split:
     times = dataset.interactions.timestamp
     unknown = len(dataset.interactions) if times is None else int(np.isnan(times).sum())
     if times is None or unknown:
-        hint = "use leave-last-out or user-ratio, which need only the order of the events"
+        hint = (
+            "use leave-last-out or user-ratio, which need only the order of the events (--file-order: that of the rows)"
+        )
         problem = f"{dataset.name} has {count_of(unknown, 'interaction')} without a timestamp"
         raise InputError(problem, field="timestamp", hint=hint)
     at = as_float(cutoff)
@@ -187,7 +189,7 @@ def _split(dataset: Dataset, held_out: NDArray[np.bool_], name: str, note: str) 
 
 def _ties(train: Interactions, test: Interactions) -> str:
     if train.timestamp is None or test.timestamp is None:
-        return " There are no timestamps: the order of the file decides."
+        return " No timestamps are read: the order of the file decides."
     unknown = int(np.isnan(train.timestamp).sum() + np.isnan(test.timestamp).sum())
     last = np.full(int(train.user.max()) + 1, -np.inf)
     np.fmax.at(last, train.user, train.timestamp)

@@ -156,6 +156,22 @@ class Table:
             raise InputError(problem, path=self.path, field=role, hint=hint)
         return found[0] if found else None
 
+    def dates_of_events(self, user: str, item: str) -> str | None:
+        """Return the only column of dates that belong to events: neither to the user alone nor to the item alone."""
+        found: list[str] = []
+        for name in self.data.column_names:
+            if name in (user, item) or extension_of(self.data.schema.field(name)) is not None:
+                continue
+            with suppress(InputError):
+                times = pa.array(self.seconds(name)) if self._is_dated(name) else None
+                if times is not None and all(self._varies(times, of) for of in (user, item)):
+                    found.append(name)
+        return found[0] if len(found) == 1 else None
+
+    def _varies(self, values: Arrow, of: str) -> bool:
+        pairs = pa.table([self.data[of], values], ["of", "value"]).group_by(["of", "value"]).aggregate([])
+        return len(pairs) > len(pc.unique(self.data[of]))
+
     def _named_like(self, role: str, taken: Collection[str]) -> Iterator[str]:
         """Yield the columns whose name suggests the role."""
         for name in self.data.column_names:
@@ -464,12 +480,15 @@ def read_event_rows(table: Table) -> EventRows:
     # Not `find`: a title column that the user named may be one of the items table.
     title = usual_column("title", table.data.column_names)
     notes: list[str] = []
-    if time is None and place is None and (time := table.like("timestamp", {user, item})) is not None:
-        notes.append(f"The column {time!r} is read as the timestamp.")
-    if time is None:
-        notes += table.unread_dates({user, item})
+    if time is None and place is None:
+        time = table.like("timestamp", {user, item}) or table.dates_of_events(user, item)
+        notes += [] if time is None else [f"The column {time!r} is read as the timestamp."]
+    unread = [] if time is not None else list(table.unread_dates({user, item}))
     if rating is None and (rating := table.like("rating", {user, item, time or ""})) is not None:
         notes.append(f"The column {rating!r} is read as the rating.")
+    rest = [name for name in table.data.column_names if name not in (user, item, rating, title)]
+    if time is None and place is None and rest and not unread:
+        unread = [f"No column is read as the timestamp; these are ignored: {', '.join(rest)}."]
     return EventRows(
         table.path,
         table.ids(user),
@@ -482,7 +501,7 @@ def read_event_rows(table: Table) -> EventRows:
         user_field=user,
         item_field=item,
         timestamp_field=time or "timestamp",
-        notes=tuple(notes),
+        notes=(*notes, *unread),
     )
 
 

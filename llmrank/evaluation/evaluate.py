@@ -237,7 +237,9 @@ def make_run(
     )
     if out is None:
         digest = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:8]
-        name = f"{everything['data']}-{everything['prompt']}-{digest}"
+        method = everything.get("prompt", everything.get("answer"))
+        edited = "-edited" if "prompt_edited" in everything else ""
+        name = f"{everything['data']}-{method}{edited}-{digest}"
         out = Path("results") / name.replace("/", "_").replace(":", "_")
     with RunFolder(Path(out), everything, origin) as folder:
         kept, how = folder.keep_inputs(cases.cases, how, shots)

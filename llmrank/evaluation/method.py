@@ -17,7 +17,16 @@ from llmrank.errors import InputError
 from llmrank.evaluation.settings import PromptSettings, flat, gather, settings_of
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.plugin import find_plugin
-from llmrank.prompting import PromptTemplate, View, check, find_domain, load_template, parse_extra_body, parse_thinking
+from llmrank.prompting import (
+    PromptTemplate,
+    View,
+    check,
+    find_domain,
+    load_template,
+    parse_extra_body,
+    parse_thinking,
+    template_origin,
+)
 from llmrank.rankers.order import Order
 from llmrank.rankers.prompt import Prompt, no_shots
 from llmrank.rankers.registry import (
@@ -221,6 +230,8 @@ class Composer:
             "thinking": asdict(template.front.thinking),
             "extra_body": dict(template.front.extra_body),
         }
+        if template_origin(template) == "edited":
+            settings["prompt_edited"] = True
         if first is not None:
             settings["first_template"] = first.text
         shown = (template, first, prompt.profile and prompt.profile.template)

@@ -55,6 +55,8 @@ class Reranked:
     budget: Budget
 
     def __str__(self) -> str:
+        if not any(self.outcomes.values()):
+            return f"{self.output}: already complete; nothing to rank."
         counts, why = counted(self.outcomes), f"\nreasons: {format_reasons(self.reasons)}" if self.reasons else ""
         made = f"{count_of(self.calls, 'call')}, {self.budget.describe()}"
         return f"{self.output}: {count_of(self.rows, 'row')}. This time: {counts}; {made}.{why}"

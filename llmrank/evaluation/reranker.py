@@ -337,7 +337,8 @@ def _fields(given: Mapping[str, object], place: str) -> dict[str, object]:
     try:
         fields = {str(name): value for name, value in dict(given).items()}
     except (TypeError, ValueError):
-        problem, hint = f"expected an item, got {type(given).__name__}", "give an Item, a mapping or a title"
+        kinds = "an Event, an Item" if place.startswith("history") else "an Item"
+        problem, hint = f"expected an item, got {type(given).__name__}", f"give {kinds}, a mapping or a title"
         raise InputError(problem, field=place, hint=hint) from None
     present = {name: value for name, value in fields.items() if isinstance(value, str) or str(value) not in MISSING}
     if "item_id" in fields and "item_id" not in present:

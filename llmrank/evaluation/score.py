@@ -96,7 +96,7 @@ def score(
                 folder.add(record)
         return {"started": datetime.now(UTC).isoformat(timespec="seconds"), "calls": 0}
 
-    return make_run(out, found, chosen, {**asdict(how), "prompt": how.answer}, Origin("score", {}), work)
+    return make_run(out, found, chosen, asdict(how), Origin("score", {}), work)
 
 
 def _hash_of(rows: Sequence[tuple[Case, str | None]]) -> str:

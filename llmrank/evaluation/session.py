@@ -386,7 +386,7 @@ def backend_settings(model: ModelSettings) -> BackendSettings:
 def prices_of(model: ModelSettings, limits: Limits) -> Prices | None:
     """Return the content of the price file, if one is named. Raises InputError if the limits need one."""
     if limits.max_cost is not None and model.prices is None:
-        hint = "give a price file with --prices"
+        hint = "name a file with the price of a token: --prices FILE"
         raise InputError("a cost limit needs prices", field="max_cost", hint=hint)
     return None if model.prices is None else read_prices(model.prices)
 

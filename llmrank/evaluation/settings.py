@@ -327,7 +327,8 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
         if fault["type"] == "finite_number" and expected is not None:
             expected = expected.replace("a number", "a finite number")
         problem = f"{value!r}: {fault['msg']}" if expected is None else f"expected {expected}, got {value!r}"
-        raise InputError(problem, field=name, hint=f"correct it, or omit it. {setting.help}") from error
+        meaning = " ".join(f"{setting.help[:1].lower()}{setting.help[1:]}".split())
+        raise InputError(problem, field=name, hint=f"correct it, or omit it: {meaning}") from error
 
 
 def _expected(kind: Any) -> str | None:  # noqa: ANN401 - any type
@@ -361,6 +362,10 @@ RERANK_HELP: Mapping[str, str] = {
     "fuse_users": "Only for eval --fuse validation.",
 }
 """Help texts for settings that accept fewer values when reranking files."""
+TRAINING_HELP: Mapping[str, str] = {
+    "ranker": "Ranking method whose prompt is learned, such as first_token or pointwise.  [default: the template's]",
+}
+"""Help texts for settings that accept fewer values when writing or learning solved prompts."""
 RECALL_HELP: Mapping[str, str] = {
     "data": "Dataset name, folder, or hf:owner/name.",
     "k": f"Candidates per user.  [default: {DEFAULT_CANDIDATES}]",

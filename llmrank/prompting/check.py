@@ -128,7 +128,7 @@ def _answering(template: PromptTemplate) -> Iterator[InputError]:
         yield problem("answer", f"no format for `ids: {front.ids}`", f"add `{front.ids}: …` to the map")
     if front.thinking.on and front.constrain:
         what = "a constraint would prevent the reasoning"
-        yield problem("constrain", what, "write `thinking: off`, or remove the key")
+        yield problem("constrain", what, f"{_off(template)}, or remove the key")
     if front.scale is not None and front.task == "rating":
         yield problem("scale", "a rating prompt uses the scale of the data", "remove the key")
     elif front.scale is not None and front.scale[0] >= front.scale[1]:
@@ -184,6 +184,9 @@ def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, st
     if ranker not in {*ANSWERS, *plugin_names("llmrank.rankers")}:
         close = nearest(ranker, ANSWERS) or ": not one of the installed rankers that use a prompt"
         yield problem("ranker", f"unknown ranker {ranker!r}{close}", f"use one of {', '.join(ANSWERS)}; {install}")
+    if ranker in ANSWERS and not rates and ranker != "pointwise" and "target" in template.names:
+        hint = "use pointwise, or a prompt that shows `candidates` (see `llmrank prompts list`)"
+        yield problem("ranker", f"the prompt asks about one item, its `target`, but {ranker} compares several", hint)
     answers = {answer} if isinstance(answer, str) else {*answer.values()}
     known, added = frozenset[str]().union(*ANSWERS.values()), plugin_names("llmrank.answers")
     fitting = RATINGS if rates else ANSWERS.get(ranker, known)
@@ -199,7 +202,12 @@ def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, st
             yield problem(key, f"the answer format {name!r} {what}", f"use one of {', '.join(sorted(fitting))}")
     if front.thinking.on and FIRST_TOKEN & answers:
         what = "only the first token is read, so the model cannot reason first"
-        yield problem("thinking", what, "write `thinking: off`")
+        yield problem("thinking", what, _off(template))
+
+
+def _off(template: PromptTemplate) -> str:
+    """Return the hint to switch reasoning off where it was switched on."""
+    return "use --thinking off" if "thinking" in template.overridden else "write `thinking: off`"
 
 
 def _render(

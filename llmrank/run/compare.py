@@ -228,7 +228,9 @@ class Comparison(Shown):
                     shown = (safe_for_console(_shortened(setting_text(value, name))) for value in values)
                     yield f"  {name}: {' → '.join(shown)}"
             for run, some in absent.items():
-                if some:
+                if any(name.startswith("backend.") for name in some):
+                    yield _filled(f"  {run} makes no model calls: it has no settings of prompt and model", width)
+                elif some:
                     yield _filled(f"  not set in {run}: {', '.join(sorted(some))}", width)
         if lines := self.template_diff.splitlines():
             yield ""
@@ -426,7 +428,8 @@ def _template_diff(runs: Sequence[Run], names: Sequence[str]) -> str:
             if bool(before) == bool(after):
                 lines += unified_diff(before, after, f"{names[0]}: {key}", f"{name}: {key}", lineterm="", n=2)
             else:
-                lines.append(f"only {names[0] if before else name} has a {key.replace('_', ' ')}")
+                said = f"only {names[0] if before else name} has a {key.replace('_', ' ')}"
+                lines += [] if said in lines else [said]
     return "\n".join(lines)
 
 

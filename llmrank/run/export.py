@@ -23,9 +23,10 @@ import pyarrow.parquet as pq
 from llmrank import stats
 from llmrank.data.candidate_writing import replacing
 from llmrank.data.trec import write_qrels, write_trec_run
-from llmrank.errors import InputError
+from llmrank.errors import InputError, count_of
 from llmrank.files import check_free
 from llmrank.measures.judgements import scores_with_ties
+from llmrank.rankers.ranking import tie_groups
 from llmrank.run.folder import files_of
 from llmrank.run.metrics import in_recall_order
 
@@ -88,6 +89,23 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
         else:
             pq.write_table(pa.Table.from_pylist(list(exported_rows(run))), temporary)
     return [path]
+
+
+def export_notes(run: Run, format: ExportFormat) -> Iterator[str]:
+    """Yield what an exported file lacks, or what other tools will count otherwise."""
+    if run.unfinished:
+        yield f"{run.path} is not finished: {run.unfinished} of {count_of(len(run), 'Case')} left out."
+    if format != "trec":
+        return
+    rankings = [run.records[case.case_id].ranking for case in run.done]
+    done, unread = count_of(len(rankings), "Case"), sum(not ranking.answered for ranking in rankings)
+    if unread:
+        yield (
+            f"{unread} of {done} have no readable answer and no line in the run file: use trec_eval -c (ranx: "
+            "make_comparable=True), or the mean leaves them out."
+        )
+    if tied := sum(ranking.answered and len(tie_groups(ranking)) < len(ranking.order) for ranking in rankings):
+        yield f"{tied} of {done} have tied items, which trec_eval orders by id: its numbers differ from llmrank's."
 
 
 def exported_rows(run: Run) -> Iterator[dict[str, object]]:

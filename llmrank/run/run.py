@@ -88,6 +88,8 @@ class Run:
         own = RANKER.search(known.get("template") or "")
         if (ranker := known.get("ranker", method)) not in (method, *(own.groups() if own else UNNAMED)):
             method += f" ({ranker})"
+        if "prompt_edited" in known:
+            method += f" (edited, {known['template_sha256'][:8]})"
         return f"{method} on {known.get('data')}" + (f", {model}" if model else "")
 
     @cached_property
@@ -115,7 +117,9 @@ class Run:
     @cached_property
     def cases(self) -> tuple[Case, ...]:
         """All Cases as evaluated, in a fixed order."""
-        return tuple(read_cases(self.path / CASES, truth="read", keep=True))
+        if not (path := self.path / CASES).is_file():
+            raise InputError(f"the Run is incomplete: {CASES} is missing", path=self.path, hint="copy the whole folder")
+        return tuple(read_cases(path, truth="read", keep=True))
 
     @cached_property
     def shots(self) -> Mapping[str, tuple[Case, ...]]:

@@ -69,6 +69,13 @@ def test_a_list_fits_the_terminal_and_says_all(folder: Path, columns: int):
     assert max(map(len, own)) <= columns
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_list_has_one_line_per_template_with_its_whole_name(folder: Path, columns: int):
+    lines = run("list", env={"COLUMNS": str(columns)}).stdout.splitlines()
+    names = [row["name"] for row in json.loads(run("list", "--json").stdout)]
+    assert [line.split()[0] for line in lines] == names and max(map(len, lines)) <= columns
+
+
 def test_list_of_what_there_is_not_brings_the_nearest(folder: Path):
     with pytest.raises(InputError, match="did you mean 'listwise'"):
         run("list", "--ranker", "listwize")

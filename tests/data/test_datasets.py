@@ -676,6 +676,28 @@ def test_columns_that_seem_to_be_times_are_read_and_an_order_that_nobody_states_
     assert in_file_order.test.user.tolist() == [0]
 
 
+def test_dates_of_events_are_read_under_any_name_and_what_is_ignored_is_named(tmp_path: Path) -> None:
+    """A date that belongs to the user (born) or to the item (aired) says nothing of the order of events."""
+    items = "item,title\n9,Nine\n10,Ten\n11,Eleven\n"
+    head, born, aired = (
+        "user,item,bought_on,born,aired,points\n",
+        ("1990-01-01", "1980-05-05"),
+        ("1999-01-01", "2001-02-02"),
+    )
+    rows = [
+        f"{user},{9 + item},2020-0{day}-01,{born[user]},{aired[item]},7\n"
+        for user, item, day in ((0, 1, 2), (0, 0, 1), (1, 0, 3), (1, 1, 4))
+    ]
+    folder = write(tmp_path / "dated", items__csv=items, interactions__csv=head + "".join(rows))
+    dataset = load_dataset(str(folder))
+    assert dataset.notes == ("The column 'bought_on' is read as the timestamp.",)
+    assert [dataset.items[index].item_id for index in dataset.interactions.item.tolist()][:2] == ["9", "10"]
+    without = head.replace("bought_on", "visited") + "".join(rows).replace("2020-0", "160000000").replace("-01,1", ",1")
+    folder = write(tmp_path / "numbers", items__csv=items, interactions__csv=without)
+    with pytest.raises(InputError, match=r"no timestamps.*these are ignored: visited, born, aired, points\)"):
+        parse_split("leave-last-out")(load_dataset(str(folder)))
+
+
 @pytest.mark.parametrize("text", ["31/12/2023", "1.2.2023 14:00", "31 Dec 2023", "December 31, 2023"])
 def test_a_column_of_dates_that_are_not_read_is_named(tmp_path: Path, text: str) -> None:
     events = f'user,item,bought_on_date,format\nu,10,"{text}",1/1\nu,9,"{text}",2/2\n'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +16,7 @@ from llmrank.engine import Caller, CaseResult, Workload, estimate, estimated_tok
 from llmrank.engine.driver import rank_alone
 from llmrank.errors import BackendError, FatalBackendError, InputError
 from llmrank.rankers.baselines import Oracle
+from llmrank.rankers.ranking import rank_by_score
 from llmrank.store import Store, request_key
 from llmrank.types import (
     BaseRanker,
@@ -351,3 +352,16 @@ def test_what_is_not_placed_follows_in_recall_order_however_it_was_shown(scores:
     given = Case("u", (), tuple(Item(name, name) for name in "abcd"), (1.0, 4.0, 2.0, 3.0))
     result = rank_alone(given, PlacesOne(), lambda case: case)
     assert result.ranking.order == ("c", "b", "d", "a") and result.ranking.scores == scores
+
+
+def test_equal_scores_follow_in_recall_order_however_they_were_shown() -> None:
+    class Coarse(BaseRanker):
+        name = "coarse"
+
+        def rank(self, case: Case) -> RankingSteps:
+            yield from ()
+            return rank_by_score({item.item_id: float(item.item_id in "bc") for item in case.candidates})
+
+    given = Case("u", (), tuple(Item(name, name) for name in "abcd"), (1.0, 2.0, 4.0, 3.0))
+    result = rank_alone(given, Coarse(), lambda case: replace(case, candidates=case.candidates[::-1]))
+    assert result.ranking.order == ("c", "b", "d", "a") and result.ranking.scores == (1.0, 1.0, 0.0, 0.0)

@@ -143,6 +143,19 @@ def test_an_edited_template_under_the_name_of_a_shipped_one_is_said(tmp_path: Pa
     assert not any("using the prompt" in line for line in listening.lines)
 
 
+def test_an_edited_template_is_marked_in_title_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = lr.load_prompt("rankgpt")
+    Path("rankgpt.jinja").write_text(shipped.text.replace("I will provide", "We provide"))
+    with serving(ScriptedServer(ANSWER)) as server:
+        edited, plain = (
+            evaluate(tmp_path, server, prompt=prompt, out=None) for prompt in (Path("rankgpt.jinja"), shipped)
+        )
+    assert plain.title.startswith("rankgpt on ")
+    assert edited.title.startswith(f"rankgpt (edited, {edited.settings['template_sha256'][:8]}) on ")
+    assert "-rankgpt-edited-" in edited.name and "edited" not in plain.name
+
+
 def test_progress_false_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with serving(ScriptedServer(ANSWER)) as server:
         evaluate(tmp_path, server)

@@ -57,7 +57,9 @@ def test_what_are_no_cases_to_rank_is_said(candidates: Any, message: str) -> Non
 
 def test_a_single_row_is_not_in_the_plural(tmp_path: Path) -> None:
     (path := tmp_path / "in.jsonl").write_text(json.dumps(ROWS[0]))
-    assert str(ranked(path, tmp_path / "out.jsonl")).startswith(f"{tmp_path / 'out.jsonl'}: 1 row. This time: ok 1 ")
+    output = tmp_path / "out.jsonl"
+    assert str(ranked(path, output)).startswith(f"{output}: 1 row. This time: ok 1 ")
+    assert str(ranked(path, output)) == f"{output}: already complete; nothing to rank."
 
 
 @pytest.mark.parametrize(("reports", "usage"), [(True, 10), (False, None)])

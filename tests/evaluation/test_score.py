@@ -34,6 +34,7 @@ def test_a_table_is_scored_like_the_file(tmp_path: Path) -> None:
     of_file = lr.score(tmp_path / "answers.jsonl", out=tmp_path / "file")
     of_table = lr.score(pd.DataFrame(rows), out=tmp_path / "table")
     assert of_table.metrics.measures == of_file.metrics.measures
+    assert of_file.title == "answers read as titles on answers.jsonl"
     assert of_file.records["a"].finish_reasons == ("unknown",)
     assert of_table.metrics.outcomes == of_file.metrics.outcomes == {"ok": 0, "repaired": 1, "unparsed": 0, "error": 1}
     other = [rows[0] | {"response": "A"}, rows[1]]

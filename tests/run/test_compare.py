@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -366,6 +367,16 @@ def test_the_settings_that_a_baseline_lacks_share_a_line(plain: Run, tmp_path: P
     absent = {f"option_{number}": (None, number) for number in range(8)}
     text = replace(found, settings=absent).text()
     assert f"not set in {found.runs[0]}: option_0, option_1" in text and "not set →" not in text
+    text = replace(found, settings=absent | {"backend.model": (None, "m")}).text()
+    assert f"{found.runs[0]} makes no model calls" in text and "option_0" not in text
+
+
+def test_a_folder_without_its_cases_is_said_to_be_incomplete(plain: Run, tmp_path: Path) -> None:
+    shutil.copytree(plain.path, tmp_path / "part")
+    (tmp_path / "part" / "cases.parquet").unlink()
+    with pytest.raises(InputError, match=r"the Run is incomplete: cases\.parquet is missing") as caught:
+        compare(plain, tmp_path / "part")
+    assert caught.value.hint == "copy the whole folder"
 
 
 def test_a_run_that_has_not_begun_is_said_to_be_unfinished(tmp_path: Path, plain: Run) -> None:

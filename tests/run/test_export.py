@@ -17,6 +17,7 @@ from llmrank.errors import InputError
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.report import write_page
 from llmrank.run import Run
+from llmrank.run.export import export_notes
 from llmrank.run.metrics import parse_measures
 from llmrank.types import Case, Event, Item, Outcome, Ranking
 from tests.run.making import UNPARSED, case, how, make_run, shuffled
@@ -220,3 +221,10 @@ def test_numbers_show_themselves_as_their_table(strict: Run) -> None:
     assert repr(numbers) == f"{len(CASES)} Cases, {numbers.evaluation}\n{numbers.table()}"
     assert numbers.table().to_html() in numbers._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert str(strict) == f"{strict.name}: {strict.metrics}"
+
+
+def test_what_other_tools_count_otherwise_is_said(partial: Run, strict: Run) -> None:
+    assert list(export_notes(strict, "trec")) == [] == list(export_notes(partial, "csv"))
+    unread, tied = export_notes(partial, "trec")
+    assert unread.startswith("3 of 30 Cases have no readable answer and no line in the run file: use trec_eval -c")
+    assert tied.startswith("27 of 30 Cases have tied items, which trec_eval orders by id")

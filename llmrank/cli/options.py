@@ -37,7 +37,7 @@ DECLARATIONS: Mapping[str, tuple[str, ...]] = {
 """Options whose name differs from their setting's."""
 METAVAR_OF: Mapping[str, str] = {
     "fuse": "WEIGHT|validation",
-    "calibrate": "STRENGTH|adaptive",
+    "calibrate": "STRENGTH|adaptive|validation",
     "columns": "ROLE=NAME",
     "scale": "LOW HIGH",
     "shard": "I/N",

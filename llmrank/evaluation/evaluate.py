@@ -27,7 +27,7 @@ from llmrank.engine import (
 from llmrank.engine import estimate as count_requests
 from llmrank.errors import InputError, LlmrankError, count_of
 from llmrank.evaluation.cases import CaseSet, CaseSource, cases_of
-from llmrank.evaluation.fusing import Validation
+from llmrank.evaluation.fusing import Validation, to_choose, undecided
 from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, backend_settings, prices_of, refuse_errors, versions
 from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings, flat
@@ -59,7 +59,7 @@ class Evaluation:
     baselines: Sequence[RecallModel] = ()
     """Untrained recommenders, to be trained and compared on the same candidates."""
     validation: Validation | None = None
-    """Cases for choosing the weight of the recall scores; None if the weight is given or not used."""
+    """Cases for choosing weight and strength; None if nothing is to be chosen."""
 
     def session(self) -> Session:
         """Open a session for `run`; the caller closes it. Raises what `Session` raises."""
@@ -81,9 +81,9 @@ class Evaluation:
             trained = baseline_scores(self.baselines, cases, self.reporter.message)
             if self.validation is not None:
                 choice = self.validation.choose(setup, session, self.reporter)
-                setup = setup.fused(choice.best.fusion.weight, choice.best.fusion.term)
-                chosen["fusion"] = {**choice.to_dict(), "users": len(self.validation.drawn)}
-                cases = replace(cases, notes=(*cases.notes, self.validation.describe(choice)))
+                setup = choice.applied_to(setup)
+                chosen |= choice.settings(len(self.validation.drawn))
+                cases = replace(cases, notes=(*cases.notes, *self.validation.describe(choice)))
             method = setup.method(session, cases.training, cases.seed, cases.domain)
             if (note := setup.differs_from_training(method)) is not None:
                 cases = replace(cases, notes=(*cases.notes, note))
@@ -132,9 +132,8 @@ class Evaluation:
             check_split(card, settings.get("data_sha256"), settings.get("split"), whole, asked)
 
     def _alone(self, session: Session) -> Method:
-        """Return the method, without recall scores if their weight is yet to be chosen. Both make the same calls."""
-        setup = self.setup if self.validation is None else self.setup.fused(None)
-        return setup.method(session, self.cases.training, self.cases.seed, self.cases.domain)
+        """Return the method before anything is chosen on validation Cases, which does not change its calls."""
+        return undecided(self.setup).method(session, self.cases.training, self.cases.seed, self.cases.domain)
 
     @property
     def _asked(self) -> Sequence[Case]:
@@ -371,9 +370,9 @@ def compose(
     for case in found if order.mode == "target-at" else ():
         order.arrange(case)  # raises if the list is too short for the position
     options = setup.prompt.options
-    if options.fuse == "validation" and (options.repeats != 1 or setup.prompt.first is not None):
-        hint = "find the weight without --repeats and --first, then pass it: --fuse 1.5"
-        raise InputError("validation cannot be combined with --repeats or --first", field="fuse", hint=hint)
+    if (names := to_choose(options)) and (options.repeats != 1 or setup.prompt.first is not None):
+        hint = "find the value without --repeats and --first, then pass it"
+        raise InputError("validation cannot be combined with --repeats or --first", field=names[0], hint=hint)
     if options.fuse is not None and (found.task == "rating" or catalogue):
         whose = "rating tasks" if found.task == "rating" else "whole catalogues"
         hint = "omit --fuse, or rank candidates from a recall stage"
@@ -388,7 +387,7 @@ def compose(
         ),
         reporter,
         baseline_models(compared.baselines, found),
-        Validation.of(found, options.fuse_users, reporter.message) if options.fuse == "validation" else None,
+        Validation.of(found, options, reporter.message),
     )
 
 

@@ -23,8 +23,6 @@ from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, f
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say
 from llmrank.prompting import PromptTemplate, template_origin
-from llmrank.rankers.fusion import RecallTerm
-from llmrank.rankers.options import FuseWeight
 from llmrank.rankers.order import Order
 from llmrank.rankers.registry import WITHOUT_PROMPT
 from llmrank.store import Store
@@ -132,10 +130,9 @@ class Setup:
         card = self.adapter_card
         return None if card is None or card["kind"] != PROMPT else differs_from_training(card, method.settings)
 
-    def fused(self, weight: FuseWeight | None, term: RecallTerm | None = None) -> Self:
-        """Return a copy with this weight for the recall scores; None: without them."""
-        options = replace(self.prompt.options, fuse=weight, fuse_term=term)
-        return replace(self, prompt=replace(self.prompt, options=options))
+    def with_options(self, **options: Any) -> Self:
+        """Return a copy with these `RankerOptions`."""
+        return replace(self, prompt=replace(self.prompt, options=replace(self.prompt.options, **options)))
 
     def session(self, say: Say, store: Store | None = None) -> Session:
         """Open a session, without a model if none is needed. Raises what `Session` raises.

@@ -261,7 +261,7 @@ def choose_title_fusion(out: Path, model: Model, validation: Validation, recall:
     """
     cases = validation.asked
     choice = choose_fusion(cases, rank_titles(load_adapter(out, model), cases), validation.value)
-    say(validation.describe(choice))
+    say(validation.describe_fusion(choice))
     measured = {"recall": recall, "measure": f"{MEASURE} over all users", "cases": len(cases)}
     fusion = {**choice.to_dict(), **measured}
     card = read_card(out, NEXT_TITLE) | {"fusion": fusion}

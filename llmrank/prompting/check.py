@@ -184,9 +184,6 @@ def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, st
     if ranker not in {*ANSWERS, *plugin_names("llmrank.rankers")}:
         close = nearest(ranker, ANSWERS) or ": not one of the installed rankers that use a prompt"
         yield problem("ranker", f"unknown ranker {ranker!r}{close}", f"use one of {', '.join(ANSWERS)}; {install}")
-    if ranker in ANSWERS and not rates and ranker != "pointwise" and "target" in template.names:
-        hint = "use pointwise, or a prompt that shows `candidates` (see `llmrank prompts list`)"
-        yield problem("ranker", f"the prompt asks about one item, its `target`, but {ranker} compares several", hint)
     answers = {answer} if isinstance(answer, str) else {*answer.values()}
     known, added = frozenset[str]().union(*ANSWERS.values()), plugin_names("llmrank.answers")
     fitting = RATINGS if rates else ANSWERS.get(ranker, known)
@@ -200,6 +197,9 @@ def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, st
             key = "ranker" if "ranker" in template.overridden and "answer" not in template.overridden else "answer"
             what = f"does not fit a {'rating' if rates else f'{ranker} ranking'} prompt"
             yield problem(key, f"the answer format {name!r} {what}", f"use one of {', '.join(sorted(fitting))}")
+    if ranker in ANSWERS and not rates and ranker != "pointwise" and "target" in template.names:
+        hint = "use pointwise, or a prompt that shows `candidates` (see `llmrank prompts list`)"
+        yield problem("ranker", f"the prompt asks about one item, its `target`, but {ranker} compares several", hint)
     if front.thinking.on and FIRST_TOKEN & answers:
         what = "only the first token is read, so the model cannot reason first"
         yield problem("thinking", what, _off(template))

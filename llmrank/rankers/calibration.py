@@ -24,6 +24,8 @@ STEEPNESS, STRONGEST = 5.0, 2.0
 """Parameters of the adaptive strength, as in the paper's published code."""
 
 Strength = Annotated[float, Ge(0)] | Literal["adaptive"]
+STRENGTHS: tuple[Strength, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, "adaptive")
+"""The strengths that are tried: 0 is the method alone."""
 
 
 def without_content(case: Case) -> Case:

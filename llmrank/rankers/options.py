@@ -16,6 +16,7 @@ from llmrank.types import Ranker
 Sort = Literal["all", "heap", "bubble", "insertion"]
 Combine = Literal["borda", "reciprocal_rank", "kemeny"]
 FuseWeight = Annotated[float, Ge(0)] | Literal["validation"]
+CalibrationStrength = Strength | Literal["validation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,12 @@ class RankerOptions:
     """Recall term to add: the log-softmax of the recall `scores`, or −ln(60 + rank) for the recall `ranks`.  [default:
     scores; with --fuse validation the better one]"""
     fuse_users: Annotated[int, Ge(0)] = 400
-    """Users to sample for --fuse validation; 0: all. Only those whose item recall proposes cost calls."""
-    calibrate: Strength | None = None
+    """Users to sample for --fuse validation and --calibrate validation; 0: all. Only those whose item recall proposes
+    cost calls."""
+    calibrate: CalibrationStrength | None = None
     """`first_token`: subtract, times this strength (usually 1), the scores that the same prompt gives to each position
-    with empty items, at the cost of a second call per list. `adaptive`: subtract more where the model is less sure."""
+    with empty items, at the cost of a second call per list. `adaptive`: subtract more where the model is less sure.
+    `validation` first chooses the strength on each user's last training event."""
     seed: int = 0
     """Seed for the groups of `tournament` and the orders of repeats."""
 

@@ -122,7 +122,7 @@ def refuse_unused(names: Sequence[str | None], options: RankerOptions) -> None:
     read |= {one for method in methods if method is not None for one in signature(method).parameters}
     read |= {"combine"} if options.repeats != 1 else set()
     read |= {"first_top"} if len(methods) > 1 else set()
-    read |= {"fuse_users"} if options.fuse == "validation" else set()
+    read |= {"fuse_users"} if "validation" in (options.fuse, options.calibrate) else set()
     for option in fields(options):
         if option.name not in read and getattr(options, option.name) != getattr(DEFAULTS, option.name):
             serve = [name for name, method in BUILDERS.items() if option.name in signature(method).parameters]
@@ -133,7 +133,7 @@ def refuse_unused(names: Sequence[str | None], options: RankerOptions) -> None:
 _NEEDS = {
     "combine": "add --repeats; a single ranking needs no combining",
     "first_top": "add --first, the ranker that preselects",
-    "fuse_users": "add --fuse validation, which chooses a weight on these users",
+    "fuse_users": "add --fuse validation or --calibrate validation, which choose on these users",
     "repeats": "omit it, or choose a --ranker that calls a model",
 }
 """Hints for options that depend on another option."""
@@ -166,14 +166,15 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFA
         ranker = BUILDERS[name](prompt, **{option: value for option, value in given.items() if value is not None})
     else:
         raise InputError(f"{name} does not use a prompt", field="ranker", hint="choose another --ranker")
+    if options.fuse == "validation":
+        raise _not_chosen("fuse", "weight: --fuse 1.5")
+    if options.calibrate == "validation":
+        raise _not_chosen("calibrate", "strength: --calibrate 1")
     if options.calibrate is not None:
         if prompt is not None and prompt.view.show_scores:
             problem = "the prompt with empty items would still show the recall scores"
             raise InputError(problem, field="calibrate", hint="omit --show-scores, or --calibrate")
         ranker = Calibrated(ranker, options.calibrate, log=options.fuse is not None)
-    if options.fuse == "validation":
-        hint = "run `llmrank eval --fuse validation` on a dataset, then pass the weight it chose: --fuse 1.5"
-        raise InputError("there are no validation users for choosing a weight", field="fuse", hint=hint)
     if options.fuse is not None:
         ranker = Fused(ranker, Fusion(options.fuse, options.fuse_term or DEFAULT_TERM))
     if options.repeats != 1:
@@ -181,3 +182,8 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFA
     if options.first is not None:
         ranker = Cascade(options.first, ranker, options.first_top)
     return ranker
+
+
+def _not_chosen(option: str, example: str) -> InputError:
+    hint = f"run `llmrank eval --{option} validation` on a dataset, then pass the {example}"
+    return InputError("there are no validation users for choosing a value", field=option, hint=hint)

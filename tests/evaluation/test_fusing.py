@@ -23,6 +23,7 @@ from llmrank.evaluation.method import Composer, asked_template
 from llmrank.evaluation.reparse import reparse
 from llmrank.evaluation.settings import CaseSettings, PromptSettings, gather
 from llmrank.evaluation.training_data import TrainingData
+from llmrank.rankers.calibration import STRENGTHS
 from llmrank.rankers.fusion import WEIGHTS
 from llmrank.report import console, show_metrics
 from llmrank.run import RunFolder
@@ -262,6 +263,66 @@ def test_the_title_of_a_run_says_how_it_ranks(tmp_path: Path, settings: dict[str
     with RunFolder(tmp_path / "run", {**method.settings, "data": "made"}):
         pass
     assert lr.load_run(tmp_path / "run").title == f"{title} on made"
+
+
+class Placed(Taste):
+    """Knows the newest event's neighbour on the circle, but prefers the first label ten times as much."""
+
+    async def answer(self, request: Request) -> Response:
+        response = await super().answer(request)
+        first = request.labels[0]
+        found = {
+            label: value * 10 - (0.0 if label == first else 3.0) for label, value in response.label_logprobs.items()
+        }
+        return replace(response, label_logprobs=found)
+
+
+def test_the_strength_of_the_calibration_is_chosen_on_validation_users_too(circle: Path, evaluate: Any) -> None:
+    asked = {"ranker": "first_token", "fuse_users": 30, **STAGE | {"users": 5}}
+    backend = Placed()
+    run = evaluate(circle, calibrate="validation", fuse="validation", backend=backend, **asked)
+    chosen, fusion = run.settings["calibration"], run.settings["fusion"]
+    curve = dict(chosen["curve"])
+    assert list(curve) == [str(strength) for strength in STRENGTHS] and chosen["users"] == 30
+    assert curve[str(chosen["strength"])] == max(curve.values())
+    # The weight is that of the chosen strength, for the very scores that the test Cases get.
+    values = {(term, float(weight)): value for term, weight, value in fusion["curve"]}
+    assert max(values.values()) == pytest.approx(curve[str(chosen["strength"])], abs=1e-5)
+    # All strengths read the same answers: two calls for each list.
+    assert backend.asked == 2 * (run.sessions[-1]["validation_calls"] // 2 + len(run))
+    options = run.settings["ranker_options"]
+    assert (options["calibrate"], options["fuse"]) == (chosen["strength"], fusion["weight"])
+    given = evaluate(
+        circle,
+        calibrate=chosen["strength"],
+        fuse=fusion["weight"],
+        fuse_term=fusion["term"],
+        backend=Placed(),
+        **{name: value for name, value in asked.items() if name != "fuse_users"},
+    )
+    assert {k: r.ranking for k, r in run.records.items()} == {k: r.ranking for k, r in given.records.items()}
+    assert any(
+        note.startswith(f"Calibrated with strength {chosen['strength']}, chosen on 30") for note in run.metrics.notes
+    )
+    alone = evaluate(circle, calibrate="validation", backend=Placed(), **asked)
+    assert "fusion" not in alone.settings and dict(alone.settings["calibration"]["curve"]).keys() == curve.keys()
+    with pytest.raises(InputError, match=r"needs training data[\s\S]*calibrate=1"):
+        evaluate(list(lr.load_cases(circle, **STAGE)), ranker="first_token", calibrate="validation")
+    with pytest.raises(InputError, match="no validation users"):
+        lr.make_ranker("first_token", calibrate="validation")
+
+
+def test_the_weight_is_chosen_for_the_scores_that_are_fused(circle: Path, evaluate: Any) -> None:
+    """Calibrated scores have another form where they are fused; the weight was once chosen for the other form."""
+    asked: dict[str, Any] = {"ranker": "first_token", "calibrate": 1.0, "backend": Placed()}
+    fusion = evaluate(circle, fuse="validation", fuse_users=30, **asked, **STAGE | {"users": 5}).settings["fusion"]
+    values = {(term, float(weight)): value for term, weight, value in fusion["curve"]}
+    split = lr.load_cases(circle, **STAGE).split
+    assert split is not None
+    drawn = validation_cases(split, CaseSettings(recall="itemknn", k=10), 30)
+    for weight in (1.0, 5.0):
+        given = evaluate(replace(drawn, settings={"data": "validation"}), fuse=weight, **asked)
+        assert given.metrics["NDCG@10"].value == pytest.approx(values["scores", weight], abs=1e-5)
 
 
 @pytest.mark.parametrize("strength", (1.0, "adaptive"))

@@ -39,6 +39,11 @@ def main() -> None:
         methods[f"letters, zero-shot, calibrated ({strength})"] = {**letters, "calibrate": strength}
     methods["letters, zero-shot, fused"] = {**letters, "fuse": "validation"}
     methods["letters, zero-shot, calibrated (1.0) and fused"] = {**letters, "calibrate": 1.0, "fuse": "validation"}
+    methods["letters, zero-shot, calibrated and fused"] = {
+        **letters,
+        "calibrate": "validation",
+        "fuse": "validation",
+    }
     if given.repeats > 1:
         methods[f"letters, zero-shot, {given.repeats} orders"] = {**letters, "repeats": given.repeats}
     if given.letters:
@@ -52,6 +57,7 @@ def main() -> None:
 
     runs: dict[str, lr.Run] = {}
     chosen: dict[str, str] = {}
+    validated: dict[str, str] = {}
     for name, settings in methods.items():
         folder = given.folder / f"{given.k}-{name.replace(' ', '-').replace(',', '')}"
         if settings.get("fuse") == "validation":
@@ -63,17 +69,22 @@ def main() -> None:
             weight: Any = float(fusion["weight"])  # an infinite weight is stored as text
             settings = {**settings, "fuse": weight, "fuse_term": fusion["term"]}
             chosen[name] = f"{weight:g} × {fusion['term']}"
+            validated[name] = number(max(value for _, _, value in fusion["curve"]))
+            if "calibration" in whole.settings:
+                settings["calibrate"] = whole.settings["calibration"]["strength"]
+                chosen[name] += f", calibrated ({settings['calibrate']})"
         runs[name] = lr.evaluate(cases, **settings, measures=MEASURE, out=folder / "run", progress=False)
     first, *others = runs.values()
     compared = [lr.compare(first, run, measures=MEASURE).results[0] for run in others]
     corrected = [None, *holm([one.p for one in compared])]
     print(f"EASE's top {given.k}, {len(cases)} of {len(everyone)} users of {DATA}: those whose item is in the list.")
-    print(f"\n| | weight of recall | {MEASURE} | difference to recall order | p, Holm |\n|---|---|---|---|---|")
+    print(f"\n| | chosen | validation | {MEASURE} | difference to recall order | p, Holm |\n|---|---|---|---|---|---|")
     for (name, run), one, p in zip(runs.items(), [None, *compared], corrected, strict=True):
         low, high = run.metrics[MEASURE].ci95 or (nan, nan)
         difference = "" if one is None else f"{signed(one.difference)} [{between(one.ci95, sign=True)}]"
         value = f"{number(run.metrics[MEASURE].value)} [{number(low)}, {number(high)}]"
-        print(f"| {name} | {chosen.get(name, '')} | {value} | {difference} | {p_value(p)} |")
+        how = f"{chosen.get(name, '')} | {validated.get(name, '')}"
+        print(f"| {name} | {how} | {value} | {difference} | {p_value(p)} |")
 
 
 if __name__ == "__main__":

@@ -152,6 +152,7 @@ TAKEN_BACK = caseless(
     r"|\b(?:oder|ach) nein\b|\bnein,? (?:besser|moment|entschuldigung)\b|\bdoch lieber\b|\b(?:ou|non,?) plutôt\b"
     r"|\bnon,? pardon\b|\bno,? (?:mejor|perd[óo]n|espera|aspetta|scusa)\b|\bo mejor dicho\b|\bou melhor\b"
     r"|\bo meglio\b|\bnão,? desculp"
+    r"|\bsay the opposite\b|\bthe other way (?:a)?round\b"
 )
 """Words that take back the choice of one item."""
 _NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
@@ -159,9 +160,11 @@ NEXT_ITEM = re.compile(
     r"(?<=\n) ?(?:Movie|Film|Book|Item|Product|Title|Song|Game): ?([^\n]{1,200})\n(?:Rating|Score|Answer):"
 )
 """Where the model goes on to another item, whose title the group holds."""
+_NEXT_INPUT = re.compile(r"\n\s{0,9}(?:Input:|On a scale from )")
+"""Where the model repeats the question for another item."""
 _ANSWER_LINE = re.compile(
     r"\W{0,9}(?:(?:movie|film|book|item|product|title|song|game):\W{0,9}\n)?"
-    r"(?:[\w ]{0,20}(?:rating|score|answer|choice)\W{1,6})?[a-z\d](?:[.,]\d)?\W{0,9}\n",
+    r"(?:[\w ]{0,20}(?:rating|score|answer|choice|output)\W{1,6})?(?:yes|no|[a-z\d](?:[.,]\d)?)\W{0,9}\n",
     re.IGNORECASE,
 )
 """A first line that is an answer, perhaps below the name of the item."""
@@ -171,7 +174,7 @@ def before_next_question(text: str) -> str:
     """Return the text up to where the model goes on to a question of its own, or to another item once it answered."""
     first, *_ = _NEXT_QUESTION.split(text, maxsplit=1)
     if _ANSWER_LINE.match(first):
-        first, *_ = NEXT_ITEM.split(first, maxsplit=1)
+        first = _NEXT_INPUT.split(NEXT_ITEM.split(first, maxsplit=1)[0], maxsplit=1)[0]
     return first if first.strip() else text
 
 

@@ -53,8 +53,9 @@ _CALLED = caseless(
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? (?:with|for)|settle (?:on|for)"
     r"|best (?:fit|choice|match|pick|option) for (?:the|this|an?|them|him|her|you)\b[^.;:,\n]{0,60} is"
     r"|i(?:['’]d| would) take (?:them|him|her) to"
-    r"|in favou?r of|i(?:['’]d| would) take|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
-    r"|lean(?:ing)? towards?|je (?:choisi(?:rais|s)|prendrais|pencherais pour|opterais pour"
+    r"|in favou?r of|i(?:['’]d| would) take|would be|ha(?:s|ve) to be|must be|it is|(?<!, )it['’]s"
+    r"|(?<=, )(?:so|hence|thus)"
+    r"|lean(?:ing)?(?: towards?)?|je (?:choisi(?:rais|s)|prendrais|pencherais pour|opterais pour"
     r"|recommande(?:rais)?)|am besten passt|bensì|würde ich|ich (?:würde"
     r"|empfehle|wähle|nehme|tendiere|greife)(?: (?:hier|eher|wohl))?(?: zu)?"
     r"|me quedo con|je (?:garde|retiens|prends)|ich bleibe bei|fico com|tengo per|ik kies"
@@ -92,13 +93,14 @@ _CHOSEN_BEHIND = caseless(
     r"|[\])*_\"]{0,4} (?:(?:clearly |still |definitely )?(?:comes out on top|wins\b|stands out|(?:fits|suits"
     r"|matches)(?: [^.;\n]{1,60})? best\b|suits (?:them|this \w+) best)"
     r"|is (?:(?:clearly|probably|definitely) )?(?:the best|(?:the )?closest)(?= (?:to|for|here|among|overall|of)\b"
-    r"|[.,;!]|$)|it is(?=[.!]|$)|is what i['’]d (?:choose|pick)\b|makes (?:more|the most) sense\b(?! if\b))"
+    r"|[.,;!]|$)|it is(?=[.,!]|$)|is what i['’]d (?:choose|pick)\b|makes (?:more|the most) sense\b(?! if\b))"
     r"|[\])*_\"]{0,4} ?番の?[^.\n]{0,60}が(?:一番|最も)(?:おすすめ|適)"
     r"|[\])*_\"]{0,4} ?番?を(?:(?:おすすめ|お勧め|推薦|選択)し|選び)(?:ます(?!か|が)|たい)"
     r"|[\])*_\"]{0,4} (?:passt (?:hier |wohl )?)?am (?:besten|passendsten|geeignetsten)\b(?! nicht)"
     r"|[\])*_\"]{0,4}(?: \([^()\n]{1,60}\))? (?:est|serait|es|sería|é|seria|è|sarebbe|ist"
     r"|wäre) (?:\w+ )?(?:le meilleur|la meilleure|(?:el|la) mejor"
     r"|la migliore?|(?:a|o) melhor|(?:la|le|el|il|a|o) (?:m[áa]s|plus|più|mais) \w+|la scelta migliore|die beste)\b"
+    r"|[\])*_\"]{0,4}(?: (?:ist|wäre))? die be(?:ste|ssere) wahl\b"
     r"|[\])*_\"]{0,4}(?: [^.;:,!?\n]{1,60})? (?:is|would be) (?:the (?:one|movie|film|book|game|item|product|option) "
     r"(?:that )?i(?:['’]d| would|['’]ll) (?:go with|pick|choose|recommend|take)|my (?:final )?(?:pick|choice"
     r"|answer))\b(?![^.;\n]{0,60}\b(?:if|but|unless|except|had)\b)"
@@ -106,9 +108,9 @@ _CHOSEN_BEHIND = caseless(
 """`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait| contest| doubt| question)|не|weder|noch"
-    r"|ni)\b[^.;\n]{0,20}$"
+    r"|ni)\b[^.;\n]{0,20}\Z"
     r"|n['’]t recommend \w{1,3} through $|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
-    r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}$"
+    r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}\Z"
     r"|(?:不(?:会|會|要|能|是|太|喜|选|選|建|可|适|適)|别选|別選|没有?推)[^。，,;；\n]{0,8}$"
     r"|(?:除了|跳过|跳過|看过|看過) ?$"
 )
@@ -150,8 +152,8 @@ _STANDS_FOR = caseless(
 )
 """`Gravity (A)`, `Gravity, i.e. option A`: a title with the identifier that belongs to it."""
 _WORSE = caseless(
-    r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
-    r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b|\W{0,4} would have been my\b"
+    r"\W{0,4} (?:is|are|would be|seems|feels|looks|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely"
+    r"|irrelevant|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b|\W{0,4} would have been my\b"
     r"|\W{0,4} (?:is|are|would be|would have been) an? (?:reasonable|good|solid|decent) (?:second|backup)"
     r"(?= (?:choice|pick|option|best)\b|[.,;!]|$)"
     r"|\W{0,4} (?:is|are|would be|would have been|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
@@ -161,19 +163,25 @@ _WORSE = caseless(
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|(?:the (?:only )?)?one)\b[^.;\n]{0,40}"
     r"\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
+    r"|\W{0,4} (?:lacks\b|(?:is|seems|feels) (?:\w+ )?(?:off|weaker)(?=[.,;!]|$)"
+    r"|(?:has|is|was|features|stars) [^.,;:\n]{1,40}, wh(?:om?|ich) (?:they|he|she|the \w+)"
+    r" (?:dislikes?|hates?|avoids?)\b)"
     r"|[\])*]{0,4} (?:\w+ )?(?:también|aussi|auch|anche|também|тоже)\b|[\])*]{0,4} ?(?:番も|も(?!の)|也)"
     r"|[\])*]{0,4} ?<|[\])*\"'’]{0,4} ?(?:[:=?–—-] ?)?(?:no\b(?!,? wait| doubt| question| contest)|❌|✗|✘|👎)"
 )
 _BETTER = caseless(
     r"\W{0,4} (?:is|are|would be|seems|has)(?: (?:a|the|much|clearly|far|probably|likely"
-    r"|by far))* (?:(?P<than>more|better)|most|best)\b"
+    r"|by far))* (?:(?P<than>better(?![ -]known)|more(?= (?:relevant|likely|suitable|fitting|similar"
+    r"|appealing|appropriate|in line|aligned|closely|of an?|interesting|consistent|compatible|to)\b))|most|best)\b"
+    r"(?![^.;\n]{0,60}\b(?:if|but|unless|except|had)\b)"
 )
 _WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
 """`A: 0.2, B: 0.8`: the first identifier is not the choice."""
 _IF_THEY = caseless(
-    r"[\])*_\"]{0,4}(?: \([^()\n]{1,80}\))? (?:if|when) (?:they|he|she|you|the \w+)(?:['’]re| are)?"
+    r"[\])*_\"]{0,4}(?: \([^()\n]{1,80}\))? (?:if|when) (?:they|he|she|you|the \w+)(?:['’]re| are| were)?"
     r" (?:want|prefer|like|love|feel|need|enjoy|in)\w{0,3}\b",
     r"[\])*_\"]{0,4},? but only (?:if|when)\b",
+    r"[\])*_\"]{0,4} would (?:be|win|have)\b[^.;,\n]{0,60}\b(?:if|were it not)\b",
 )
 """`Choose A if they want action`"""
 _EACH_FOR = caseless(r"\b(?:both|either|equally|neither)\b")
@@ -275,9 +283,10 @@ def _weighed(
 ) -> Answer:
     """Return an Answer, or what sentences that compare identifiers choose, if they set the item of the Answer aside."""
     at = [item.item_id for item in question.items].index(answer.ranked[0]) if answer.ranked else None
+    offered = len(question.items)
     if at is None:
-        chosen = comparison.chosen(marks) if len({word.position for word in every}) > 1 else None
-    elif (chosen := comparison.weighed(marks, at)) == at:
+        chosen = comparison.chosen(marks, offered) if len({word.position for word in every}) > 1 else None
+    elif (chosen := comparison.weighed(marks, at, offered)) == at:
         return answer
     index = title_index(question.items)
     named = [word for word in every if word.position == chosen][:_MENTIONS]

@@ -88,6 +88,7 @@ LATTER = caseless(
 """`so I'd pick the former`, of two that were named"""
 _NOT_CALLED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|hesitate|reluctant|avoid\w*|skip\w*|worst|least|worse|unless"
+    r"|was (?:going|about) to"
     r"|if(?! i ha(?:d|ve) to| [^.;,\n]{3,80} appeals? to (?:you|them)\b| (?:they|you|he|she|the \w+)(?:['’]ve"
     r"| have)? (?:enjoyed|liked|loved|(?:like|love|enjoy)(?= (?-i:[A-Z])(?!.*\bif\b))|seen|read"
     r"|watched)(?! (?:it|this|that|them|both)\b))|or"
@@ -293,7 +294,8 @@ def _praised(text: str, index: TitleIndex) -> Iterator[tuple[int, int]]:
     """Yield each item whose title stands right before words such as `is my pick`, and where these end."""
     for found in _IS_BEST.finditer(text):
         matches = (index.find(words.strip(_CLOSES)) for words in words_before(text, found.start()))
-        if (match := next(filter(None, matches), None)) and len(match.positions) == 1:
+        match = next(filter(None, matches), None) or index.nearest(text[: found.start()][:TITLE_SIGNS])
+        if match and len(match.positions) == 1:
             yield match.positions[0], found.end()
 
 

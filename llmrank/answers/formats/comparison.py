@@ -40,18 +40,20 @@ _WEIGHED = (
     "while|(?:al|even )?though|although|whereas|despite|obwohl|auch wenn|bien que|même si|aunque|anche se|sebbene"
     "|embora|хотя|虽然|尽管"
 )
-_TAIL = rf"[^.;!?\n→]{{0,80}}{_M}(?:(?!, (?:i|my|the|so)\b)[^.;!?\n→]){{0,120}}"
+_TAIL = rf"[^.;:!?\n→]{{0,80}}{_M}(?:(?!, (?:i|my|the|so)\b)[^.;!?\n→]){{0,120}}"
 _REJECTED = caseless(
     rf"(?:^|(?<=[.!?;:] )|(?<=, ))(?:{_WEIGHED}|much as|as \w+ as)\b ?[^.;!?\n,]{{0,200}}, ?(?:但是?)?",
     rf"\b(?:neither|weder|ni|né|nem|none of) {_G}[^.;:,!?\n⟦]{{0,60}}",
-    rf"\b(?:not|nicht|no|non|não|не) {_G}(?=,? (?:but|sondern|sino|ma|mas|mais|а)\b|[,.;]|$)",
+    rf"\b(?:not|nicht|no|non|não|не) {_G}(?: (?:this time|again|tonight))?"
+    r"(?=,? (?:but|sondern|sino|ma|mas|mais|а)\b|[,.;:]|$)",
     r"\b(?:instead of|rather than|unlike|apart from|(?:an)?statt|plutôt que|au lieu de|en lugar de|en vez de"
     r"|invece di"
     rf"|em vez de|вместо) (?:(?:choos|pick|recommend|watch)ing )?{_G},?",
     rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) (?![^.;!?\n]{{0,120}}\b(?:better|best|closer)\b){_TAIL}",
-    rf"(?:(?<=\n)|(?<=[.!?;] )|^)[^:\n]{{0,200}}\b(?:not|avoid|worst|least (?:likely|suitable|relevant|recommended)"
+    rf"(?:(?<=\n)|(?<=[.!?;] )|^)(?![^:\n]{{0,200}}\bsince\b)[^:\n]{{0,200}}\b(?:not|avoid|worst"
+    r"|least (?:likely|suitable|relevant|recommended)"
     r"|already|seen|watched|liked|disliked|loved|history|similar|runner|second|alternatives?|backup|honou?rable|skip"
-    r"|also)\b"
+    r"|also|after that|later)\b"
     rf"[^:.,\n]{{0,60}}: ?(?:(?:i would|i['’]d) \w+ )?{_G}",
 )
 """What a sentence does not choose: `While B is good,`, `Instead of B,`, `Neither B nor C fits`."""
@@ -71,24 +73,26 @@ _CLAUSES = caseless(
 _UNMEANT = (
     r"nobody|no one|(?:some|critics|others|people|viewers|users) (?:would )?(?:prefer|choose|pick|recommend)"
     r"|i doubt|wrong to"
-    r"|no reason|could (?:be|choose|pick)|hardly|no better|was the best|used to be|would have been|matter of taste"
+    r"|no reason|could (?:be|choose|pick)|hardly|on paper|no better|was (?:the best|(?:going|about) to)|used to be"
+    r"|would have been|matter of taste"
 )
+_USUALLY = r"^\W*(?:normally|usually|typically|in general)\b"
 _OPEN = caseless(
     rf"\b(?:{_UNMEANT}|"
     r"not(?! only)|\w{1,6}n['’]t|never|no(?! (?:other|doubt|contest|question)\b)|neither|if(?! i ha(?:d|ve) to)|unless"
-    r"|whether|seen"
-    r"|watched|played|finished|already|would have|avoid|worst|least|second|runner|backup|also|too|equally|just as"
+    r"|whether|seen|saw"
+    r"|watched|played|finished|already|would have|avoid|worst|less|least|second|runner|backup|also|too|equally|just as"
     r"|so is"
     r"|so are|as good as|either|or|might|may|some|(?<!the )others?|many people|fans|people|most viewers|unlike"
     r"|hesitate|reluctant|comes next|after that|then(?!\W*$)|lastly|finally|behind|non|nicht|kein\w*|pas|não"
-    r"|не|или|oder|auch)\b|\?|不|没|ません|ない|않|아니|難し"
+    rf"|не|или|oder|auch)\b|{_USUALLY}|\?|不|没|ません|ない|않|아니|難し"
 )
 """Words in a clause that does not choose what it names."""
 _LED = (
     r"(?:(?:so|well|hmm+|ok(?:ay)?|sure|honestly|clearly|therefore|thus|hence|definitely|probably|likely|most likely"
     r"|perhaps|maybe|obviously|easily|certainly|overall|wahrscheinlich|probablement|probabilmente|probablemente"
-    r"|hands down"
-    r"|only|answer|(?:based on|given|considering|because|since|among|of|out of|from)\b[^,⟦]{1,80}(?=[,:])"
+    r"|hands down|only|here|this time|answer"
+    r"|(?:based on|given|considering|because|since|among|of|out of|from)\b[^,⟦]{1,80}(?=[,:])"
     r"|i think|i believe"
     r"|i['’]d say"
     r"|if i ha(?:d|ve) to (?:choose|pick|name|take)(?: (?:just|only))?(?: one)?|no contest|it['’]s|it is)[,:]? ){0,3}"
@@ -99,10 +103,12 @@ _BARE = caseless(
     r"(?: ?(?:です|입니다|이다))?[^\w|]{0,6}"
 )
 _CALLED = caseless(
-    r"\b(?:answer|choice|option|match|fit|recommendation|candidate|pick|guess|bet|winner|title|best) (?:here )?(?:is"
+    r"\b(?:it|that)(?:['’]ll| will) be|points? to(?:wards?)?"
+    r"|\b(?:answer|choice|option|match|fit|recommendation|candidate|pick|guess|bet|winner|title|best) (?:here )?(?:is"
     r"|would be|will be)"
     r"|\b(?:would|['’]d|['’]ll|will|to|should|i|je|ich|and|am|i['’]m) (?:\w+ly |most likely |rather )?"
-    r"(?:choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|recommend(?:ing)?|suggest(?:ing)?|prefer|take|have"
+    r"(?:(?<=rather )(?:watch|read|play|see|buy|order)"
+    r"|choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|recommend(?:ing)?|suggest(?:ing)?|prefer|take|have"
     r"|go(?:ing)? (?:with|for)"
     r"|opt for|settle on|lean towards?|bet on|enjoy|love|like)"
     r"|\b(?:nothing beats|fits as well as|come close to|comes close to|goes to|money is on|money on|leaves"
@@ -122,29 +128,33 @@ _BETTER = (
     r"|pick|choice|number one"
 )
 _PRAISED = caseless(
-    r",? (?:(?:is|would be|will be|seems?(?: to be| like)?|looks? like|appears to be|remains|feels like)"
+    r",? (?:(?:is|would be|will be|seems?(?: to be| like)?|looks? like|appears to be|remains|feels(?: like)?)"
     rf" (?:(?:clearly|definitely|probably|still|even|slightly|much|far|by far|therefore|the|a|an|my|what"
     rf"|very) ){{0,3}}(?:{_BETTER}|i['’]d)\b(?! to an? )"
-    r"|(?:fits?|match(?:es)?|suits?)\b|stands out|wins|does(?=\W*$)|remains|has the edge|a try|comes out on top"
+    r"|(?:fits?|match(?:es)?|suits?|aligns?|appeals?)\b|stands out|wins|does(?=\W*$)|remains|has the edge|a try"
+    r"|(?:comes (?:out on top|first)|makes sense|(?:would be|is) it|(?:seems|feels) right|works(?: well| best)?"
+    r"(?: here)?)(?=\W*$)|by (?:a \w*[ -]?(?:hair|nose|whisker|margin|bit)|far)(?=\W*$)"
     r"|as (?:the|my) (?:\w+ ){1,2}(?:match|choice|pick|option|fit)\b"
-    r"|edges out|beats"
+    r"|edges (?:it|out)|beats"
     r"|(?:ist|wäre) (?:die|der|das) (?:beste|bessere|richtige)|passt (?:am besten|besser)|besser|(?:est"
     r"|serait) (?:le|la) meilleure?"
     r"|convient (?:le )?mieux|(?:es|sería) (?:la |el )?mejor|è (?:la|il) (?:scelta )?migliore?|é (?:a )?melhor"
     r"|подходит лучше)"
-    rf"(?![^⟦]{{0,60}}\b(?:if|for (?!(?:this|the) {USER}|them|him|her|me\b|sure)|in some|but|except)\b)"
+    r"(?![^⟦]{0,60}\b(?:if|in some|but|except"
+    rf"|(?<!love )(?<!taste )(?<!preference )for (?!(?:this|the) {USER}|them|him|her|me\b|sure))\b)"
     r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|が(?:最適|一番|最も)"
     r"|[을를](?:\(를\))? (?:추천|선택)|[이가] 가장)"
 )
 
 
-def weighed(text: str, at: int) -> int | None:
+def weighed(text: str, at: int, offered: int = 0) -> int | None:
     """Return the candidate that a text with marks chooses: the one that other rules read there, unless the sentences
     set it aside."""
     several = len({*_MARK.findall(text[:_LIMIT])}) > 1
-    best = chosen(text) if several else None
+    best = chosen(text, offered) if several else None
     below, text = _BELOW_REMARKS.fullmatch(text[:_LIMIT]), _plain(text)
     beaten = (best is not None or not several) and any(mark(at) in one[0] for one in _LOSES.finditer(text))
+    beaten = beaten or mark(at) in _compared(text, offered)[1]
     aside = beaten or declined(text, at) or _is_revised(text, at, best) or (below and below[1] != mark(at))
     return best if aside else at
 
@@ -172,12 +182,14 @@ def _deciding(text: str) -> str:
         if _is_list(text) or _ALTERNATIVE.search(text) or not _IN_WORDS.search(text):
             return ""
     text = _plain(text)
-    return "" if looks_like_error(text) or asks_first(text) or TAKEN_BACK.search(text) else text
+    undecided = TAKEN_BACK.search(text) or _LIKEWISE.search(text) or asks_first(text) or looks_like_error(text)
+    return "" if undecided else text
 
 
-def chosen(text: str) -> int | None:
-    """Return the position of the one candidate that the clauses of a text with marks choose."""
-    text = _deciding(text)
+def chosen(text: str, offered: int = 0) -> int | None:
+    """Return the position of the one candidate that the clauses of a text with marks choose. `offered`: their number,
+    if the better of two may be the best of all."""
+    in_words, text = _IN_WORDS.search(text), _deciding(text)
     found: set[str] = set()
     if_so: set[str] = set()
     final = {*_MARK.findall(" ".join(one[0] for one in _FINALISTS.finditer(text)))} >= {*_MARK.findall(text)}
@@ -191,15 +203,49 @@ def chosen(text: str) -> int | None:
         whole = sentence if final else _MERELY.sub(" ", sentence)
         for clause in _CLAUSES.split(_BESIDE.sub(" ", _REJECTED.sub(" ", whole))):
             named = {*_MARK.findall(clause)}
-            bare = _BARE.fullmatch(clause) and _IN_WORDS.search(text) and not _UNNAMED.search(text)
+            bare = _BARE.fullmatch(clause) and in_words and not _UNNAMED.search(text)
             if len(named) == 1 and not _OPEN.search(clause) and (bare or _is_called(clause)):
                 found |= named
     if len(found) > 1:  # B is better than C, and A is better than B
         found -= {*_MARK.findall(" ".join(one[0] for one in _LOSES.finditer(text)))}
     if not found and not if_so:  # B is better than A, and D is even better than B
-        pairs = [one.groups() for one in _ABOVE.finditer(text)]
-        found = {one for one, _ in pairs} - {two for _, two in pairs} if len(pairs) > 1 else found
+        found, _ = _compared(text, offered)
     return int(found.pop()[1:-1]) if len(found) == 1 and if_so <= found else None
+
+
+def _compared(text: str, offered: int) -> tuple[set[str], set[str]]:
+    """Return the candidates that no comparison in a text puts below another, and the others; none if there is only one
+    comparison, unless the text names all that were offered and leaves only these two."""
+    pairs: set[tuple[str, str]] = set()
+    every, text = {*_MARK.findall(text)}, _REJECTED.sub(" ", text)
+    for sentence in _sentences(text):
+        for one in _COMPARED.finditer(sentence):
+            rest = sentence.replace(one[0], " ")
+            said = (one["over"] or one["under"] or "").replace("less", "")
+            if not (_OPEN.search(said) or _OPEN.search(rest) or _EXCEPT.search(rest)):
+                pairs.add((one[1], one[5]) if one["over"] else (one[5], one[1]))
+    below = {worse for _, worse in pairs}
+    of_all = every == {mark(at) for at in range(offered)} and len({*_MARK.findall(text)}) == 2
+    decided = len(pairs) > 1 or (of_all and not _IF.search(text))
+    return ({better for better, _ in pairs} - below, below) if decided else (set(), set())
+
+
+_EXCEPT = caseless(r"\b(?:except|but|although|though|however|only)\b")
+_FITTING = "good|relevant|likely|suitable|fitting|similar|appealing|close(?:ly)?|strong(?:ly)?|well|much|great"
+_BETTER_THAN = (
+    rf"better(?![ -]known)|closer|stronger|safer|higher|likelier|more(?: (?:{_FITTING})|(?= (?:than|to|with)\b))"
+)
+_COMPARED = caseless(
+    rf"({_M})(?:(?P<over>(?: [^.;⟦]{{0,60}}?)? (?:{_BETTER_THAN})(?: [^.;⟦]{{0,40}}?)? than| rather than"
+    r"|(?: \w{2,12}ly| just)? (?:beats|edges out|outranks|wins over|ranks (?:above|higher than)"
+    r"|before|ahead of|over)|(?: is| would be)(?: \w{2,12}ly)? prefer(?:red|able) (?:to|over))"
+    rf"|(?P<under>(?: [^.;⟦]{{0,60}}?)? (?:less (?:{_FITTING})|worse|weaker)(?: [^.;⟦]{{0,40}}?)? than"
+    r"|(?: \w{2,12}ly)? (?:loses(?: out)? to|ranks (?:below|behind)|is (?:beaten|outranked) by))"
+    r"|(?P<not> can(?:not|['’]t) (?:compete with|match|beat|keep up with)"
+    rf"| (?:is|does|fits|suits|matches)(?: not|n['’]t)(?: \w+){{0,3}}? (?:as|so)"
+    rf" (?:{_FITTING})(?: [^.;⟦]{{0,40}}?)? as)) ({_M})"
+)
+"""`D is more relevant than C`, `A is not as relevant as B`, of two candidates"""
 
 
 def was_had(text: str, at: int) -> bool:
@@ -238,7 +284,7 @@ def declined(text: str, at: int) -> bool:
 
 def _plain(text: str) -> str:
     """Return a text with its marks alone: without nouns, brackets and names around them."""
-    text = _TWICE.sub(r"\1", _DRESSED.sub(r"\1", _NAMED.sub("", text[:_LIMIT])))
+    text = _TWICE.sub(r"\1", _DRESSED.sub(r"\1", _NAMED.sub("", _SEQUEL.sub("", text[:_LIMIT]))))
     return _ANSWERS_ITSELF.sub(r"so \1", text)
 
 
@@ -267,8 +313,13 @@ _TAKES_BACK = caseless(
     r"|(?:i|my) apologi[sz]e)[^\w⟦]*(?:no\b)?[^\w⟦]*"
 )
 """`Heat. Actually, Fargo.`"""
-_NAMED = re.compile(r"(?<=⟧) \([^()\n⟦]{1,80}\)")
-"""`B (Heat)`"""
+_NAMED = re.compile(r"(?<=⟧)(?: \([^()\n⟦]{1,80}\)| by(?: [A-Z][\w.'’-]{1,20}){1,4})")
+"""`B (Heat)`, `Hello by Adele`"""
+_SEQUEL = caseless(
+    r"(?<=⟧)[*_\"”]{0,3},? (?:rather than|instead of|not|before) (?:(?:the )?(?:vol|part|volume|chapter|book)\.? )?"
+    r"(?:\d{1,2}|[ivx]{1,4})\b"
+)
+"""`Kill Bill: Vol. 2, not Vol. 1`"""
 _UNDECIDED = caseless(
     r"\A[^.!?:\n⟦]{0,80}\b(?:not|least|worst|avoid|skip)\b[^.!?:\n⟦]{0,80}\n",
     r"[{|]|(?m:^\W{0,4}(?:\d+|⟦\d+⟧)[.):] )|[.,] \d{1,2}[.)] ",
@@ -278,7 +329,9 @@ _UNDECIDED = caseless(
 """Headings of what is not chosen, lists and JSON (which other rules read), sequels of a candidate, and ties."""
 _ALTERNATIVE = caseless(r"\b(?:if|otherwise|alternat\w*|second|backup|also|or|fallback|runner|next|instead)\b")
 """Words of a last line that names another item beside the choice: `If they have seen it, go with Fargo.`"""
-_CHAIN = re.compile(rf"\W*({_M})(?: > {_M})+\W*")
+_LIKEWISE = caseless(rf"{_M},? (?:does|is|would|fits)(?: so)?,? (?:too|as well)\W*$|\bso (?:does|is|would|do) {_M}\W*$")
+"""`A fits. B does too.`"""
+_CHAIN = re.compile(rf"\W*({_M})(?: (?:>|before|ahead of|over) {_M})+\W*")
 _IF_SO = caseless(r"\W*(?:if|unless|otherwise)\b")
 _IF = caseless(
     r"\b(?:if(?! i ha(?:d|ve) to| i could)|unless|whether|otherwise)\b|\?|,? (?:but|yet|aber|mais|pero|ma|mas|но)"
@@ -301,11 +354,14 @@ def _is_called(clause: str) -> bool:
 
 
 _DECLINED = caseless(
-    rf"\b(?:{_UNMEANT})\b|⟧,? (?:unless\b|if ⟦)",
+    rf"{_USUALLY}|\b(?:{_UNMEANT})\b|⟧,? (?:unless\b|if ⟦)",
     r"\b(?:worst|least (?:likely|suitable|relevant)|second (?:choice|pick)|anything but|would have (?:chosen|picked)"
     r"|if (?:the|this|they|he|she)\b[^,]*, i would|(?:has|have)(?: already)? (?:seen|watched|played|read) ⟦"
     r"|(?:is|are)(?:n['’]t| not| no)\b|(?:do|does)(?: not|n['’]t) (?:fit|match|suit|work)\b|equally|tied"
     r"|many people|so (?:is|are|does|do|could|would) ⟦|(?:better|best) if\b|are both\b|(?:is|are) too \w+"
+    r"|⟧ (?:disappoints|fails|bores|misses|contradicts|strays|lacks|clashes|conflicts|falls short)\b"
+    r"|⟧ (?:has|is|was|features|stars)\b(?:(?!because|since|given)[^.;:⟦]){1,80}"
+    r"\b(?:they|he|she|the \w+)(?: really)? (?:dislikes?|hates?)"
     r"|(?:non|não|no) (?:consigl|scegl|recom|eleg)\w+|nicht|не бы|бы не)|^\W*(?:is it|both)\b|^不|不推"
     r"|⟧ (?:is|was|comes?|came) (?:(?:in|a|close) )*second\b(?! to none)",
     r"⟧ for (?!(?:this|the|them|him|her|me|sure|an?)\b)\w+(?:\W*$|,)",
@@ -313,6 +369,7 @@ _DECLINED = caseless(
 """What a clause says of a candidate that it does not choose, or only for one case."""
 _EQUAL = caseless(
     rf"\b(?:{_UNMEANT}|unless)\b",
+    r"\bless (?:likely to \w+|than) ⟦",
     r"\b(?:both (?:⟦|of|options|are|fit|would)|are both|equally|tied|all too|either|such as)\b|[或か]|\?\W*$"
     rf"|^\W*{_M}(?:,? {_M})*,? (?:or|ou|o|oder|или) {_M}\W*$|⟧ (?:loses to|is (?:worse than|beaten by)) ⟦",
 )
@@ -339,10 +396,6 @@ _LOSES = caseless(
     rf"(?<!nothing )(?<!nothing is better )\b(?:than|over|beats|edges out) {_G}",
     rf"\b(?:is|be|ist|est|es|è|é) (?:not|nicht|no|non|não|pas) {_G}(?=,? (?:but|sondern|sino|ma|mas|mais) {_M})",
 )
-_ABOVE = caseless(
-    rf"({_M}) [^.;⟦]{{0,60}}\b(?:better|closer|stronger|beats|edges out)\b[^.;⟦]{{0,40}}({_M})(?! for \w+ ?\w*[.;])"
-)
-"""`D is an even better match than B`"""
 _RANKS_ABOVE = caseless(
     rf"({_M})(?=[^⟦]*⟦)((?: |,)[^.;⟦]{{0,60}}\b(?:(?:better(?![ -]known)|closer|stronger"
     r"|more (?:relevant|likely|suitable|fitting|similar|appealing))(?= )|beats|edges out|outranks"

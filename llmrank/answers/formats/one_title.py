@@ -137,7 +137,10 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
     behind = text.partition(first.text)[2]
     if is_labelled_as_other(first.text, text) or _ALL_ARE.match(behind):
         return False
-    if len(index.named_in(text[:SEARCH_LIMIT])) < 2:
+    named = index.named_in(text[:SEARCH_LIMIT])
+    if first.text not in text and listed.ranked[0] not in {question.items[at].item_id for at in named}:
+        return not named  # Kill Bill: Vol. 2, not Vol. 1
+    if len(named) < 2:
         sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if first.text in one)
         return not any(map(DENIED_IN_ASIA.search, sentences))
     second = next((entry.text for entry in listed.entries[1:2] if entry.read_as in _STAGES), "")

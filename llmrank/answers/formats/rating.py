@@ -61,13 +61,13 @@ _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
 _END = r"(?!\w| ?%|[.,]\d|:\d)"
 _ENDS_UNIT = rf"(?!(?-i:[^\W{EAST_ASIAN}])|[钟鐘期の之间間後后半]| ?(?:이상|이하|以上|以下)|대(?![가-힣]))"
 _STARS = (
-    r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|балл\w{0,3}|[颗顆个個]星|[★⭐🌟星点分점]"
+    r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|балл\w{0,3}|[颗顆个個つ]星|[★⭐🌟星点分점]"
     r"|points?|pts"
     r"|punkte?n?"
 )
 _DIGITS = (
     rf"(?<![.,/])(?<!(?-i:[^\W{EAST_ASIAN}]))(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})"
-    rf"(?:{_END}|(?=[星点分점くぐ程ほ]|です|でしょう))"
+    rf"(?:{_END}|(?=[星点分점くぐ程ほ]|つ星|です|でしょう))"
 )
 _WORD = (
     r"\b(?<!this )(?<!that )(?<!those )(?<!these )(?<!which )(?<!good )(?<!great )(?<!no )(?<!the (?=one\b))"
@@ -131,11 +131,12 @@ _OPENS = caseless(
 )
 """How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
-    rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|overall|so|therefore|thus|hence"
-    rf"|(?:so )?i(?:['’](?:m|d"
-    rf"|ll)| am| would| will) (?:(?:go(?:ing)?|stick(?:ing)?) with|say|guess|expect)"
-    rf"|(?:go|come) down to|(?:lower|rais|dropp?|bump|revis)(?:e|ing)?"
-    rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_EITHER}{_UNIT}?[\W_]*$"
+    rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|overall|as it (?:is|stands)|so|therefore"
+    rf"|thus|hence|(?:so )?i(?:['’](?:m|d"
+    rf"|ll)| am| would| will) (?:(?:go(?:ing)?|stick(?:ing)?) with|say|guess|expect)|but i think"
+    rf"|but for (?:them|him|her|(?:the|this) {USER})|(?:go|come) down to|(?:lower|rais|dropp?|bump|revis)(?:e?s?|ing)?"
+    rf" (?:it|that|this) (?:up |down )?to)[ ,:=]{{1,3}}(?:an? |it a )?{_EITHER}{_UNIT}?"
+    r"(?: for (?:this(?: one)?|it))?[\W_]*$"
 )
 """How a text may end: `so final answer: 4`, `I'd lower that to 4`."""
 _LAST_SENTENCE = caseless(
@@ -303,8 +304,8 @@ _OFF = caseless(
 )
 """`one star off a perfect five`, `扣1星`"""
 _NO_RATING = caseless(
-    r"(?m:^\W{0,4}(?:(?:(?:the )?user['’]s|their) )?(?:confidence|certainty|(?:average|mean|last|previous|number)\b"
-    r"[^:\n]{0,40})\W{0,3}: ?\d(?:[.,]\d+)?)",
+    r"(?m:(?:^|[,;(])\W{0,4}(?:(?:(?:the )?user(?:['’]s)?|their) )?(?:confidence|certainty|scale"
+    r"|(?:average|mean|last|previous|number)\b[^:\n]{0,40})\W{0,3}: ?\d(?:[.,]\d+)?(?! ?[-–]))",
     r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
     r"|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel"
@@ -322,12 +323,15 @@ _NO_RATING = caseless(
     rf"(?<![\d.,]){_NUMBER}(?: stars?)? if (?:it|they|he|she|the {USER}) "
     r"(?:were|was|had been|did|liked|loved|enjoyed)\b[^.,;!\n]{0,80}",
     r"\b(?:part|chapter|episode|season|volume|vol\.|book|act) \d\b(?!/| (?:out )?of\b)",
-    r"\b\d of (?:the(?:ir)? )?\d{1,3} (?:films|movies|books|games|items|products|series|titles|songs|users|people)\b",
+    rf"\b(?:\d|{'|'.join(_WORDS)}) (?:out )?of (?:(?:the(?:ir)?|every) )?(?:\d{{1,3}}|{'|'.join(_WORDS)})"
+    r" (?:films|movies|books|games|items|products|series|titles|songs|users|people|viewers|readers|fans"
+    r"|critics|reviewers|customers|friends|reasons|times)\b|(?:±|\+/-) ?\d(?:\.\d{1,2})?",
     r"\bi(?:['’]d| would)? need\b[^.\n]*|不(?:给|打|会给|能给)\D{0,4}\d ?[分星]",
     r"\bi(?:['’]d| would) (?:love|like|have liked) to (?:say|give|rate)\b[^.;\n]{1,60}?(?=,? but\b)",
     r"\bno(?: one|body) (?:would|will|could) (?:give|rate|call)\b[^.;\n]*",
     rf"\b(?:not (?:quite |really |exactly )?an?|(?:is|['’]s) no) (?:\d|{'|'.join(_WORDS)})[ -]star\b",
-    rf"\b(?:not (?:quite |really |exactly )?an?|would(?:n['’]t| not) (?:put|rate|score|give)"
+    rf"\b(?:not (?:quite |really |exactly )?an?|(?:definitely|certainly|surely) not"
+    rf"|would(?:n['’]t| not) (?:put|rate|score|give)"
     rf" (?:it|this)(?: at)?(?: an?)?|(?:no diría(?: que)?|ne dirais pas|würde nicht sagen|non direi"
     rf"|não diria)(?: eine?| un[ae]?| uma?)?) {_DIGITS}",
 )
@@ -348,6 +352,16 @@ _SHARES = re.compile(
     r"^\W{0,4}\d(?:\.5)?(?: stars?)? ?[:=–-] ?\d{1,3}(?:\.\d{1,3})? ?%\W{0,3}$", re.MULTILINE | re.IGNORECASE
 )
 """`4: 50%`, a line of a distribution over the ratings."""
+_CORRECTS = re.compile(
+    rf"{_NUMBER}(?: stars?)?(?:[,;!…–—-]| ?\.{{2,3}})[ ,]{{0,3}}(?:no|nope)\b[ ,:.–—-]{{1,3}}(?:(?:wait|actually|rather"
+    rf"|make (?:that|it))\b[ ,:.–—-]{{1,3}})?(?=(?:an? )?{_NUMBER}(?:{_END}))",
+    re.IGNORECASE,
+)
+"""`3, no, 4`"""
+_SEVERAL = re.compile(
+    rf"\W*(?:(?!{_LABEL}\b)[^\W\d][^\n:;,\d]{{1,40}}: ?{_NUMBER}(?:/\d{{1,3}})?(?:[,;] |\W*\Z)){{2,20}}", re.IGNORECASE
+)
+"""`Acting: 5, Plot: 3`, which rates none of them for the user"""
 _ASIDE = re.compile(r"\((?:[^\s()]+ ){3,60}[^\s()]+\)")
 """A remark in parentheses, which may hold other numbers than the rating before it."""
 _TWO_WAYS = caseless(
@@ -453,6 +467,7 @@ def _plain(text: str, question: Question) -> str:
         ends = _number(found["value"]), _number(found["until"])
         return " " if ends[0] <= low and ends[1] == high else _RANGE_MARK
 
+    text = _CORRECTS.sub("", text)
     text = _SHARES.sub("", text) if len(_SHARES.findall(text)) > 2 else text
     aside = _ASIDE.sub(" ", text)
     text = aside if _ANY.search(aside) else text
@@ -514,7 +529,7 @@ def _star_count(stars: re.Match[str]) -> str:
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
     """Return the different values of the plainest form that occurs."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if _TWO_WAYS.search(text):
+    if _TWO_WAYS.search(text) or _SEVERAL.fullmatch(text):
         return [(math.nan, None)]
     if given := _revised(lines) or ([] if declined else _summed_up(lines)):
         return given

@@ -112,7 +112,7 @@ _ACKNOWLEDGES = caseless(
     r"|glad) to)(?: \w+ly)? help\b)[^.!?\n]*[.!?]\s*"
 )
 _OF_IT = caseless(r"\b(?:it|this|that)\b")
-_ASKS_OTHERWISE = caseless(r"\b(?:dislike|hate|mind|skip|avoid|regret|too(?= \w)|seen|already)\b")
+_ASKS_OTHERWISE = caseless(r"\b(?:dislike|hate|mind|skip|avoid|regret|too(?= \w)|seen|already|against)\b")
 """Words of a question to which `no` does not mean that the user would not like the item: `Is it too slow?`"""
 _FINAL = caseless(
     rf"\b(?:(?:final|corrected|revised|updated) answer|(?:so|therefore|thus|hence|on (?:reflection"
@@ -151,6 +151,7 @@ _IDIOM = caseless(
     r"|\b(?:has|have|had|with|and) no (?!(?:because|since|doubt|reason|evidence|way|signs?|indication"
     r"|one)\b)(?=[a-z]{3})",
     r"\bon the other hand,? (?:yes|no)\s*\Z",
+    r"\bif (?:i ha(?:d|ve) to (?:choose|guess|say|answer|decide|pick)(?: one)?|pressed|forced)(?: to \w+)?[,:]",
 )
 _IT_IN_QUOTES = re.compile(r"[\"“«*_]{1,3}it[\"”»*_]{1,3}(?!\w)")
 _NO_REASON = caseless(
@@ -178,7 +179,7 @@ _CANNOT_BUT = caseless(
 _EMPHATIC = re.compile(
     r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
     r"(?:(?:probably|likely|rather|i(?: would|['’]d)? (?:say|think|guess|suppose)|i(?:['’]m| am) afraid)(?= not\b)"
-    r"|absolutely|definitely|(?:almost )?certainly|of course|surely|undoubtedly|no doubt"
+    r"|absolutely|definitely|without (?:a|any) doubt|(?:almost )?certainly|of course|surely|undoubtedly|no doubt"
     r"|(?:i(?: would|['’]d)? (?:think|believe|guess|suppose|say)|probably) so|more likely than not|(?:sure"
     r"|indeed)(?=[.!]?\s*\Z))"
     r"(?:(?P<not> not)?\b[*_]*(?:[.!]|,(?! (?:(?:it|that) depends|i can)\b)|\s*\Z)(?!.*\b(?:no|yes)\b)"
@@ -214,7 +215,7 @@ _BRIEF = caseless(
 _SAYS = caseless(
     r"\b(?:i(?:['’]d| would)?(?:(?: have to)? say| think| guess| (?:would )?lean(?: towards?)?)"
     r"|leaning(?: towards?)?|inclined to say),?[ *_\"“]{1,3}"
-    r"(?:yes|no)\b[*_\"”]{0,3}(?:[,.;!]|$)"
+    r"(?:yes|no)\b[*_\"”]{0,3}(?: to (?:that|this(?: one)?|it)(?=[.,;!]|$)|[,.;!]|$)"
 )
 """`Considering the history, I'd say no, they would not.`"""
 _PROBABLY_NOT = caseless(
@@ -285,6 +286,8 @@ class YesNo:
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
         verdict = verdicts.pop()
+        if (last := _LAST_SENTENCE.search(text)) and last[1] != "?" and _meant([last[2]]) != {verdict}:
+            return unparsed(response, text, "ambiguous")  # They would not like it. Yes.
         beside = sum((word.casefold() == "yes") != verdict for word in _PLAIN.findall(text))
         decides_against = _BEGINS.match(text) and _DECIDES_AGAINST.search(text[:SEARCH_LIMIT])
         if verdict and (decides_against or odds(text) == {False}):
@@ -370,7 +373,8 @@ def _meant(words: Iterable[str]) -> set[bool]:
 def _opening(text: str) -> set[bool] | None:
     """Return the verdict of a last sentence such as `So no, I would not recommend it`, or else of an opening that is
     more or less than a plain yes or no: `Yes and no`, `Absolutely!`, `Eher nicht.`"""
-    if (last := _LAST_SO.search(text.rstrip()[-SEARCH_LIMIT:])) and not _ON_SOMETHING.search(last[0]):
+    end = text.rstrip()[-SEARCH_LIMIT:]
+    if (last := _AFTER_ALL.search(end) or _LAST_SO.search(end)) and not _ON_SOMETHING.search(last[0]):
         return _meant([last[1]])
     abroad = _BOTH_ABROAD.match(text)
     if (abroad and len(_meant(abroad.groups())) == 2) or _BUT_NOT.match(text):
@@ -459,6 +463,11 @@ _LAST_SO = caseless(
     r"[^.!?\n]{0,200}[.!]?$"
 )
 """`… So no, I would not recommend it.`"""
+_AFTER_ALL = caseless(
+    r"(?:\A|(?<=[.,;:!?…–—-] )|(?<=[.!?…–—]))(?:ok(?:ay)?|well|actually|alright|(?<=no )wait|scratch that)[,:]?"
+    r" (yes|no)[*_]{0,3}[.!]?\Z"
+)
+"""`No... well, yes.`"""
 _LAST_LINE = caseless(r"[\W_]{0,9}(yes|no)[\W_]{0,9}")
 _ON_SOMETHING = caseless(r"\b(?:if|unless|when|whether|depend\w*)\b")
 _LAST_SIGNS = 80
@@ -512,7 +521,13 @@ def _closing(text: str) -> set[bool]:
     text = text.strip()
     lines = text.splitlines()
     found = [one for line in lines[:1] + lines[-1:] if (one := _ENDS.search(line[-_LAST_SIGNS:]))]
-    concludes = bool(found) and found[-1][0][0] in ":→="  # So: **No**
+    concludes = bool(found) and found[-1][0][0] in ":→=.!"  # So: **No**
+    if (
+        found
+        and found[-1][0][0] == "?"
+        and any(map(_ASKS_OTHERWISE.search, SENTENCES.split(text[-SEARCH_LIMIT:])[-2:-1]))
+    ):
+        return set()
     if not found or (not concludes and _DENIES.search(text[-_LAST_SIGNS:])):
         return set()
     verdicts = _meant(_PLAIN.findall(text))

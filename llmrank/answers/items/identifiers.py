@@ -26,8 +26,21 @@ _MEASURE = re.compile(
 )
 """`147,43 €`, `0,4 km`, `4 Sterne`: not two identifiers."""
 _SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over|ou|et|oder|und)\b)[a-z]{2}")
-_BEHIND_A = re.compile(r"\s(?:to [B-Z]|(?:wins|beats|would|seems|suits|fits|because|since|in|on|for)(?![\w-]))")
+_VERB = (
+    r"\s(?:(?:also|still|just|\w{2,12}ly) )?(?:is|has|does|goes|(?!(?:series|species|sports|news|comics|games|sales"
+    r"|perhaps)\b)[a-z]{2,20}(?<![aiosu])s)(?:n['’]t\b)?(?![\w'’-])"
+)
+"""What may follow the name of an item but neither the article `A` nor the pronoun `I`: `A matches`."""
+_BEHIND_I = re.compile(rf"{_VERB}(?<!\bis)(?<!always)|\s(?:is|because)\b(?!-)")
+_BEHIND_A = re.compile(
+    rf"['’]s\b|{_VERB}|\s(?:(?:to|before|not|than) (?:me\b|[B-Z]\b)|(?:rather|more|better|closer) than\b"
+    r"|by (?!the \w+s\b)|(?:would|will|should|could|can|may|might|must|was|had|did|won|came|got|felt|stood|because"
+    r"|since|in|on|for|with|over|at|after|it|here|instead|all the way|hands|due|as|from|too|but|while|whereas"
+    r"|although|though|if|despite|ist|passt|wäre|hat|est|serait|convient|es|sería|è|é|sarebbe|seria|tem|tiene)(?:n['’]t)?(?![\w-])|(?:first|\w{2,12}ly|again|overall)(?=[.,;:!]|$))"
+)
 """What may follow the identifier `A` but not the article: `I prefer A to B`."""
+_WITHIN = re.compile(r"(?<!grad)[a-z\d],? $")
+"""The words before a letter within a sentence, where the article `a` would be a small letter."""
 _FILLER = (
     ITEM_HEADS
     | RANK_HEADS
@@ -192,7 +205,9 @@ def _is_pronoun(match: re.Match[str], text: str) -> bool:
     """Return whether this is the `I` or the `A` of a sentence rather than an identifier."""
     if match[0] not in ("I", "A") or _SENTENCE.match(text, match.end()) is None:
         return False
-    if match[0] == "A" and _BEHIND_A.match(text, match.end()):
+    if (_BEHIND_A if match[0] == "A" else _BEHIND_I).match(text, match.end()):
+        return False
+    if match[0] == "A" and _WITHIN.search(text, max(0, match.start() - 9), match.start()):
         return False
     before = text[max(0, match.start() - 20) : match.start()].split()
     return not before or before[-1].casefold() not in _FILLER - _FUNCTION_WORDS

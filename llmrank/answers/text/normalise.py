@@ -74,6 +74,7 @@ _LATEX = re.compile(
     r"\\(?:(?P<then>succ|gt|rightarrow|to)\b ?|(?P<entry>item|begin|end)\b(?:\{[a-z]{1,20}\*?\})? ?"
     r"|[a-z]{2,12}\{(?P<inside>[^{}\n]{0,300})\}|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
 )
+_FRACTION = re.compile(r"\\[dt]?frac\{(\d{1,3})\}\{(\d{1,3})\}")
 _ESCAPE = re.compile(r"\\([_* .#>+&~|-]|\[(?=\w{1,3}\\\])|(?<=\w\\)\])")
 """A sign that Markdown escapes: `1\\. Heat`, `\\[3\\]`."""
 _TEX_COMMENT = re.compile(r"^[ \t]{0,40}%[^\n]*$", re.MULTILINE)
@@ -581,6 +582,7 @@ _STEPS: _Steps = (
     ("\\begin{", partial(_TEX_COMMENT.sub, "")),
     ("\\begin{tab", lambda text: text.replace("\\\\", "").replace("&", "|")),
     ("\\boxed", partial(_BOXED.sub, r"\nFinal answer: \1\n")),
+    ("frac{", partial(_FRACTION.sub, r"\1/\2")),
     ("\\", lambda text: _ESCAPE.sub(r"\1", _LATEX.sub(_latex, text))),
     ("](http", partial(_LINK.sub, r"\1")),
     ("][", partial(_REFERENCE.sub, _link_text)),

@@ -146,7 +146,10 @@ def predictions(text: str, *, opening: bool = False) -> set[bool]:
     return found
 
 
-_BUT_NOT = caseless(r"\bbut (?:would |will )?(?:not|never) (?:really |actually )?(?:like|enjoy|love) (?:it|this)\b")
+_BUT_NOT = caseless(
+    r"(?<!\blike it, )(?<!\blike it )(?<!enjoy it, )(?<!enjoy it )\bbut (?:would |will )?"
+    r"(?:not|never) (?:really |actually )?(?:like|enjoy|love) (?:it|this)\b"
+)
 """`They would watch it, but not like it.`"""
 _EXPECTS = caseless(rf"\b(expect) ((?:the|this) {USER}) to\b")
 _ELLIPSIS = caseless(

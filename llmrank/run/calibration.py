@@ -203,7 +203,7 @@ def calibration(run: Run) -> Calibration:
         len(pairs) - len(counted),
         scores.best_temperature(everyone),
         tuple(_forecast(name, scores, log, users) for name, log in logs.items()),
-        tuple(Bin(*one) for one in _binned(np.exp(first), scores.taken, users[scores.case], (0.0, 1.0))),
+        tuple(Bin(*one) for one in _binned(np.exp(first), scores.taken, users[scores.case], (0.0, 1.0), scores.case)),
     )
 
 
@@ -258,14 +258,18 @@ def _bin_of(probabilities: Values) -> NDArray[np.intp]:
 
 
 def _binned(
-    predicted: Values, observed: Values, users: NDArray[np.intp], bounds: tuple[float, float]
+    predicted: Values, observed: Values, users: NDArray[np.intp], bounds: tuple[float, float], cases: NDArray[np.intp]
 ) -> Iterator[tuple[float, float, int, float, float, tuple[float, float] | None]]:
     """Yield, per bin, its lowest and highest prediction, its size, the mean prediction, and the mean that is observed
-    with its interval over users. `bounds` are those of an observed value."""
+    with its interval over users. `bounds` are those of an observed value; with several values in a Case, which are 0 or
+    1, at most one is 1."""
     place = _bin_of(predicted)
     for at in np.unique(place):
         inside = place == at
-        mean, some = stats.mean_interval(observed[inside], users[inside], bounds=bounds), predicted[inside]
+        # A Case with five candidates in the bin has a share of .2 at most: with 1 the intervals would be too high.
+        most = bounds[1] * len(np.unique(cases[inside])) / int(inside.sum())
+        mean = stats.mean_interval(observed[inside], users[inside], bounds=(bounds[0], most))
+        some = predicted[inside]
         yield float(some.min()), float(some.max()), len(some), float(some.mean()), mean.value, mean.ci95
 
 
@@ -380,7 +384,7 @@ def rating_calibration(run: Run) -> RatingCalibration:
         len(counted) - len(known),
         *_line(known.predicted, known.truth),
         tuple(_rating_forecast(name, predicted, known, users) for name, predicted in ways),
-        tuple(RatingBin(*one) for one in _binned(known.predicted, known.truth, users, known.scale)),
+        tuple(RatingBin(*one) for one in _binned(known.predicted, known.truth, users, known.scale, np.arange(len(known)))),
     )
 
 

@@ -125,7 +125,7 @@ def audit_of_places(
         return Audit(question, "No conclusion: every Case ties all its candidates.", rows, about)
     # The test is paired; the interval is that of a correlation, which is never beyond 1.
     [tested] = difference_rows([(name, correlations, [0.0] * len(correlations), users)])
-    bounded = replace(mean_row(name, correlations, users, (-1, 1), 0.0), p=tested.p)
+    bounded = replace(mean_row(name, correlations, users, (-1, 1), 0.0, graded=True), p=tested.p)
     correlated, *tests = corrected([bounded, *(one.test for one in by_part)])
     found = [replace(one, test=test) for one, test in zip(by_part, tests, strict=True)]
     rows = (correlated, *(row for one in found for row in (one.test, *one.rows)), *left_out)

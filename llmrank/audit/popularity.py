@@ -32,7 +32,9 @@ def popularity(run: Run) -> Audit:
     users = [story.case.user_id for story in stories]
     places = [_places(story, counts) for story in stories]
     first, recalled, chosen = (np.array(values) for values in zip(*map(_compared, stories, places), strict=True))
-    lift = mean_row("popularity: item ranked first minus users' choices", first - chosen, users, (-1, 1), 0.0, graded=True)
+    lift = mean_row(
+        "popularity: item ranked first minus users' choices", first - chosen, users, (-1, 1), 0.0, graded=True
+    )
     rows = (
         lift,
         mean_row("popularity: item ranked first", first, users, (0, 1), 0.5, graded=True),

@@ -76,7 +76,11 @@ def finetune(
         if name in others:
             hint = "set the seed and the users in the training settings"
             raise InputError("training data have no such setting", field=name, hint=hint)
-    if isinstance(prompt, PromptSettings) and prompt.options.fuse is not None and prompt.prompt is prompt.ranker is None:
+    if (
+        isinstance(prompt, PromptSettings)
+        and prompt.options.fuse is not None
+        and prompt.prompt is prompt.ranker is None
+    ):
         hint = "omit it; it is for eval"
         raise InputError("training on titles chooses a weight itself, so this has no effect", field="fuse", hint=hint)
     prompted = prompt is not None or isinstance(settings, PromptTraining)

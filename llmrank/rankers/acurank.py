@@ -81,7 +81,7 @@ class AcuRank(PromptRanker):
         return True
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: at most `most_calls`, and the number that noisy answers are likely to take."""
+        """Return the needs of a list of `n`: at most `most_calls`, and the number that noisy answers likely take."""
         if n < 2:
             return Needs()
         most = max(self.most_calls, len(dealt(range(n), self.window)))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.errors import InputError, count_of
 from llmrank.measures import Ratings
-from llmrank.run.tables import Shown, TextTable, between, estimate, number
+from llmrank.run.tables import Shown, TextTable, between, estimate, number, signed
 from llmrank.stats import Values
 from llmrank.types import Case, Ranking
 
@@ -340,9 +340,10 @@ class RatingCalibration(WithReliability):
     def notes(self) -> tuple[str, ...]:
         """Return sentences on which Cases are counted and what the rows mean."""
         out = f"; {count_of(self.left_out, 'other')} left out: no answer, or no known rating" if self.left_out else ""
+        slope = signed(self.slope)
         return (
             f"{count_of(self.cases, 'Case')} of {count_of(self.users, 'user')}{out}.",
-            f"On all users the true rating is {number(self.intercept)} + {number(self.slope)} × the prediction; "
+            f"On all users the true rating is {number(self.intercept)} {slope[0]} {slope[1:]} × the prediction; "
             "a slope below 1 means that the predictions differ more than the ratings do.",
             f"{CORRECTED}, {MEAN}: fitted on the other half of the users. For yes/no truths the squared error is the "
             "Brier score.",
@@ -384,7 +385,9 @@ def rating_calibration(run: Run) -> RatingCalibration:
         len(counted) - len(known),
         *_line(known.predicted, known.truth),
         tuple(_rating_forecast(name, predicted, known, users) for name, predicted in ways),
-        tuple(RatingBin(*one) for one in _binned(known.predicted, known.truth, users, known.scale, np.arange(len(known)))),
+        tuple(
+            RatingBin(*one) for one in _binned(known.predicted, known.truth, users, known.scale, np.arange(len(known)))
+        ),
     )
 
 

@@ -76,7 +76,7 @@ def test_the_temperature_of_a_method_that_is_too_sure_is_found(tmp_path: Path, s
 
 def test_intervals_of_the_bins_cover_calibrated_scores_on_both_sides(tmp_path: Path) -> None:
     """A Case has several candidates in a bin, of which at most one is taken. Of 600 intervals of perfectly calibrated
-    scores about 15 should be above the truth and as many below; with bounds of 0 and 1 per user, 31 were above and none below."""
+    scores about 15 should be above the truth and as many below; with bounds of 0 and 1 per user, 31 were above it."""
     rng = np.random.default_rng(5)
     above = below = total = 0
     for sample in range(60):

@@ -113,8 +113,7 @@ def mean_row(
     """Return the mean of the defined values (not NaN); `bounds` are their lowest and highest possible value.
 
     `graded` values, such as correlations, are usually not at their bounds. Unless half of them are, the interval is a
-    plain t interval: users added at the bounds (see `stats.mean_interval`) would be far from all others, and make it up
-    to ten times too wide.
+    plain t interval: users added at the bounds (see `stats.mean_interval`) make it up to ten times too wide.
     """
     found = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(found)

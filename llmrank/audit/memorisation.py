@@ -479,8 +479,7 @@ def _before(run: Run, dated: Dated) -> tuple[tuple[AuditRow, ...], tuple[AuditRo
 
     def gain(side: str, which: NDArray[np.bool_]) -> AuditRow:
         found = stats.paired_difference(gains[which], np.zeros(which.sum()), stats.clusters_of(users)[which], most=1)
-        name = f"gain over recall order, {side}"
-        return AuditRow(name, stats.finite(found.difference), found.ci95, int(which.sum()))
+        return AuditRow(f"gain over recall order, {side}", stats.finite(found.difference), found.ci95, int(which.sum()))
 
     sides = ((earlier, f"before {dated.day}"), (~earlier, f"from {dated.day}"))
     parted = (

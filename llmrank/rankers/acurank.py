@@ -227,10 +227,7 @@ def _below(z: float) -> float:
 
 @cache
 def _likely(n: int, window: int, top: int, tolerance: float, most_calls: int) -> int:
-    """Return the mean number of calls for a list of `n` by simulation, if answers are as noisy as the method assumes.
-
-    A model that is always right takes fewer calls, one that decides at random up to `most_calls`.
-    """
+    """Return the mean number of calls for a list of `n` by simulation; answers are as noisy as the method assumes."""
     total = 0
     for number in range(SIMULATED):
         draw = Random(number)

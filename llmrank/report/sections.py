@@ -57,16 +57,13 @@ def _compared(runs: Named, comparison: Comparison) -> str:
             for key, values in comparison.settings.items()
             if values[place] not in (values[0], None) and key.partition(".")[0] not in IN_TITLE
         ]
-        if len(own) > SHOWN_SETTINGS:
-            own = [*own[:SHOWN_SETTINGS], count_of(len(own) - SHOWN_SETTINGS, "more setting")]
-        parts.append(f"{name} ({', '.join([title, *own])})")
+        more = [count_of(len(own) - 3, "more setting")] if len(own) > 3 else []
+        parts.append(f"{name} ({', '.join([title, *own[:3], *more])})")
     return f"{' → '.join(parts)}: {count_of(comparison.cases, 'Case')}{of}"
 
 
 IN_TITLE = ("answer", "backend", "data", "evaluation", "prompt", "ranker")
 """Settings that the title of a Run says, or that follow from it."""
-SHOWN_SETTINGS = 3
-"""How many of its settings that differ the head of the page gives for each Run; further below are all."""
 
 
 def _metrics(run: Run) -> Metrics:

@@ -372,7 +372,7 @@ def rating_calibration(run: Run) -> RatingCalibration:
     counted = ratings.judged & ratings.answered
     users = stats.clusters_of(case.user_id for case, counts in zip(run.done, counted, strict=True) if counts)
     known, halves = ratings.take(counted), _halves(run, users, "a prediction and a known rating", "name a Run")
-    corrected, means = known.predicted.copy(), known.truth.copy()
+    corrected, means, cases = known.predicted.copy(), known.truth.copy(), np.arange(len(known))
     for half in (0, 1):
         others, own = halves != half, halves == half
         slope, intercept = _line(known.predicted[others], known.truth[others])
@@ -385,9 +385,7 @@ def rating_calibration(run: Run) -> RatingCalibration:
         len(counted) - len(known),
         *_line(known.predicted, known.truth),
         tuple(_rating_forecast(name, predicted, known, users) for name, predicted in ways),
-        tuple(
-            RatingBin(*one) for one in _binned(known.predicted, known.truth, users, known.scale, np.arange(len(known)))
-        ),
+        tuple(RatingBin(*one) for one in _binned(known.predicted, known.truth, users, known.scale, cases)),
     )
 
 

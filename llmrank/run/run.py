@@ -65,8 +65,6 @@ RANKER = re.compile(r"""^ranker: *["']?(\w+)""", re.MULTILINE)
 """The method that a template names."""
 UNNAMED = ("listwise", "pointwise")
 """The methods of templates that name none."""
-ADAPTER_HASH = re.compile(r"@[0-9a-f]+$")
-"""What a vLLM Run has after the folder of its adapter."""
 HISTORY_SHOWN = 10
 """How many of the newest events a printed story shows."""
 
@@ -87,8 +85,8 @@ class Run:
         """A description of what was evaluated: prompt, method (if not the prompt's own), data, model and adapter."""
         known, backend = self.settings, self.settings.get("backend") or {}
         model = backend.get("model")
-        if adapter := backend.get("adapter"):
-            model = f"{model} + adapter {ADAPTER_HASH.sub('', Path(adapter).name)}"
+        if adapter := backend.get("adapter"):  # of vLLM FOLDER@HASH
+            model = f"{model} + adapter {Path(adapter).name.partition('@')[0]}"
         method = known.get("prompt") or known.get("ranker") or f"answers read as {known.get('answer')}"
         own = RANKER.search(known.get("template") or "")
         if (ranker := known.get("ranker", method)) not in (method, *(own.groups() if own else UNNAMED)):

@@ -75,7 +75,7 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
     )
     columns = zip(*found, strict=True) if found else ((),) * len(measured)
     rows = tuple(
-        mean_row(name, values, users, bounds, fmean(map(chance, lengths)) if lengths else None)
+        mean_row(name, values, users, bounds, fmean(map(chance, lengths)) if lengths else None, graded=True)
         for (name, bounds, chance), values in zip(measured, columns, strict=True)
     )
     sentence = _sentence(rows[0], rows[1]) + unread(runs, "such answers are left out")

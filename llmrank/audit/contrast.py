@@ -106,9 +106,9 @@ class Contrast:
             tau = [kendall([left[item_id] for item_id in right], [*right.values()]) for _, left, right in both]
             tops = [top_in_common(left, right, k) for _, left, right in both]
             chances = [expected_in_common(len(case.candidates), k) for case, _, _ in both]
-            yield mean_row(f"{pair}, Kendall's tau", tau, users, (-1, 1), 0.0)
+            yield mean_row(f"{pair}, Kendall's tau", tau, users, (-1, 1), 0.0, graded=True)
             chance = fsum(chances) / len(chances) if chances else None
-            yield mean_row(f"{pair}, top {named_top(k)}, overlap", tops, users, (0, 1), chance)
+            yield mean_row(f"{pair}, top {named_top(k)}, overlap", tops, users, (0, 1), chance, graded=True)
 
     def unread(self, said: Callable[[str], str] = str) -> list[AuditRow]:
         """Return the share of the Cases without a readable answer under each variant."""

@@ -107,12 +107,22 @@ def mean_row(
     users: Sequence[str],
     bounds: tuple[float, float] | None,
     chance: float | None = None,
+    *,
+    graded: bool = False,
 ) -> AuditRow:
-    """Return the mean of the defined values (not NaN); `bounds` are their lowest and highest possible value."""
+    """Return the mean of the defined values (not NaN); `bounds` are their lowest and highest possible value.
+
+    `graded` values, such as correlations, are usually not at their bounds. Unless half of them are, the interval is a
+    plain t interval: users added at the bounds (see `stats.mean_interval`) make it up to ten times too wide.
+    """
     found = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(found)
-    mean = stats.mean_interval(found[known], stats.clusters_of(np.array(users, object)[known]), bounds=bounds)
-    return AuditRow(name, stats.finite(mean.value), mean.ci95, int(known.sum()), chance)
+    some, (low, high) = found[known], bounds or (-math.inf, math.inf)
+    plain = graded and 2 * np.count_nonzero((low < some) & (some < high)) > len(some)
+    clusters = stats.clusters_of(np.array(users, object)[known])
+    mean = stats.mean_interval(some, clusters, bounds=None if plain else bounds)
+    ci95 = stats.finite_pair(max(low, mean.low), min(high, mean.high)) if mean.users else None
+    return AuditRow(name, stats.finite(mean.value), ci95, len(some), chance)
 
 
 def mean_of(values: Iterable[float]) -> float:

@@ -477,13 +477,14 @@ def _before(run: Run, dated: Dated) -> tuple[tuple[AuditRow, ...], tuple[AuditRo
         hint = "choose a day with Cases on both sides, or more users: --users 500"
         raise InputError(f"fewer than two Cases are on one side of {dated.day}", field="before", hint=hint)
 
-    def row(name: str, found: Values, which: NDArray[np.bool_], low: float) -> AuditRow:
-        return mean_row(name, np.where(which, found, np.nan), users, (low, 1))
+    def gain(side: str, which: NDArray[np.bool_]) -> AuditRow:
+        found = stats.paired_difference(gains[which], np.zeros(which.sum()), stats.clusters_of(users)[which], most=1)
+        return AuditRow(f"gain over recall order, {side}", stats.finite(found.difference), found.ci95, int(which.sum()))
 
     sides = ((earlier, f"before {dated.day}"), (~earlier, f"from {dated.day}"))
     parted = (
-        *(row(f"{headline}, {side}", values, which, 0) for which, side in sides),
-        *(row(f"gain over recall order, {side}", gains, which, -1) for which, side in sides),
+        *(mean_row(f"{headline}, {side}", np.where(which, values, np.nan), users, (0, 1)) for which, side in sides),
+        *(gain(side, which) for which, side in sides),
     )
     found = stats.difference_of_groups(gains, earlier, stats.clusters_of(users))
     name = f"gain before {dated.day} minus gain from then on"

@@ -32,12 +32,14 @@ def popularity(run: Run) -> Audit:
     users = [story.case.user_id for story in stories]
     places = [_places(story, counts) for story in stories]
     first, recalled, chosen = (np.array(values) for values in zip(*map(_compared, stories, places), strict=True))
-    lift = mean_row("popularity: item ranked first minus users' choices", first - chosen, users, (-1, 1), 0.0)
+    lift = mean_row(
+        "popularity: item ranked first minus users' choices", first - chosen, users, (-1, 1), 0.0, graded=True
+    )
     rows = (
         lift,
-        mean_row("popularity: item ranked first", first, users, (0, 1), 0.5),
-        mean_row("popularity: first in recall order", recalled, users, (0, 1), 0.5),
-        mean_row("popularity: users' choices", chosen, users, (0, 1)),
+        mean_row("popularity: item ranked first", first, users, (0, 1), 0.5, graded=True),
+        mean_row("popularity: first in recall order", recalled, users, (0, 1), 0.5, graded=True),
+        mean_row("popularity: users' choices", chosen, users, (0, 1), graded=True),
     )
     return Audit("Does it favour popular items more than users do?", _sentence(lift), rows, run.title)
 

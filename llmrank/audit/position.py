@@ -125,7 +125,7 @@ def audit_of_places(
         return Audit(question, "No conclusion: every Case ties all its candidates.", rows, about)
     # The test is paired; the interval is that of a correlation, which is never beyond 1.
     [tested] = difference_rows([(name, correlations, [0.0] * len(correlations), users)])
-    bounded = replace(mean_row(name, correlations, users, (-1, 1), 0.0), p=tested.p)
+    bounded = replace(mean_row(name, correlations, users, (-1, 1), 0.0, graded=True), p=tested.p)
     correlated, *tests = corrected([bounded, *(one.test for one in by_part)])
     found = [replace(one, test=test) for one, test in zip(by_part, tests, strict=True)]
     rows = (correlated, *(row for one in found for row in (one.test, *one.rows)), *left_out)
@@ -457,7 +457,7 @@ def position_asked(runs: Mapping[str, Run]) -> Audit:
             values = np.stack([run.per_case(measure, chosen) for run in runs.values()], axis=1)
             values = np.take_along_axis(values, np.argsort(slots, axis=1), axis=1)
             by_part.append(_values_of_orders(named, values, _names(chosen, parts), [case.user_id for case in chosen]))
-    correlations = [mean_of(map(place_correlation, told[case.case_id])) for case in ordered]
+    correlations = [_mean_correlation(told[case.case_id]) for case in ordered]
     tied = [float(any(map(ties_all, told[case.case_id]))) for case in readable]
     everyone = [case.user_id for case in readable]
     found = audit_of_places(QUESTION, first.title, correlations, users, by_part, tied, everyone)
@@ -465,6 +465,12 @@ def position_asked(runs: Mapping[str, Run]) -> Audit:
     if short := len(done) - len(cases):
         remark += f" {count_of(short, 'Case')} with fewer than {parts} candidates are left out."
     return replace(found, sentence=found.sentence + remark)
+
+
+def _mean_correlation(stories: Sequence[CaseStory]) -> float:
+    """Return the mean correlation of position and rank; 0 if all orders gave the same ranking, whatever the shuffle."""
+    first, *others = (mid_ranks(story.record.ranking) for story in stories)
+    return mean_of(map(place_correlation, stories)) if any(one != first for one in others) else 0.0
 
 
 def _names(cases: Sequence[Case], parts: int) -> tuple[str, ...]:

@@ -85,7 +85,8 @@ def time_split(dataset: Dataset, cutoff: float | date) -> Split:
     if later.all() or not later.any():
         first, last = (datetime.fromtimestamp(float(time), UTC).date() for time in (times[0], times[-1]))
         side = "before" if later.all() else "after"
-        raise InputError(f"nothing happened {side} {label}", field="split", hint=f"cut between {first} and {last}")
+        hint = f"cut between {first} and {last}" if first < last else f"all events are of {first}; use another split"
+        raise InputError(f"nothing happened {side} {label}", field="split", hint=hint)
     return _split(dataset, later, f"time({label})", "Training holds nothing from after the cut-off.")
 
 

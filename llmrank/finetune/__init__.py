@@ -76,6 +76,9 @@ def finetune(
         if name in others:
             hint = "set the seed and the users in the training settings"
             raise InputError("training data have no such setting", field=name, hint=hint)
+    if isinstance(prompt, PromptSettings) and prompt.options.fuse and not (prompt.prompt or prompt.ranker):
+        problem = "training on titles chooses a weight itself, so this has no effect"
+        raise InputError(problem, field="fuse", hint="omit it; it is for eval")
     prompted = prompt is not None or isinstance(settings, PromptTraining)
     kind, remedy = (PromptTraining, "omit the prompt") if prompted else (TitleTraining, "add a prompt")
     training = settings or kind()

@@ -81,7 +81,7 @@ class AcuRank(PromptRanker):
         return True
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: at most `most_calls`, and the likely number if all answers are correct."""
+        """Return the needs of a list of `n`: at most `most_calls`, and the number that noisy answers likely take."""
         if n < 2:
             return Needs()
         most = max(self.most_calls, len(dealt(range(n), self.window)))
@@ -227,15 +227,17 @@ def _below(z: float) -> float:
 
 @cache
 def _likely(n: int, window: int, top: int, tolerance: float, most_calls: int) -> int:
-    """Return the mean number of calls for a list of `n` in random order if all answers are correct, by simulation."""
+    """Return the mean number of calls for a list of `n` by simulation; answers are as noisy as the method assumes."""
     total = 0
     for number in range(SIMULATED):
-        true = [f"{place:06}" for place in range(n)]
-        search = Search.begin(Random(number).sample(true, n), window, top, tolerance, most_calls)
+        draw = Random(number)
+        relevance = {f"{place}": draw.gauss(MEAN, DEVIATION) for place in range(n)}
+        search = Search.begin([*relevance], window, top, tolerance, most_calls)
         groups = search.everyone()
         while groups:
             total += len(groups)
             for group in groups:
-                search.hear(group, sorted(group))
+                seen = {item_id: draw.gauss(relevance[item_id], PERFORMANCE) for item_id in group}
+                search.hear(group, sorted(group, key=lambda item_id, seen=seen: -seen[item_id]))
             groups = search.uncertain(groups)
     return round(total / SIMULATED)

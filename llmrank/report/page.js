@@ -233,6 +233,15 @@
     return column((runs.length < 2 ? "Ranking" : `Ranking: ${one.name}`) + (unplaced ? ` (${unplaced} not placed: tied last)` : ""),
       list("ol", case_.placed, new Set(case_.relevant), withScore));
   };
+  /** The order in which each Run showed the candidates; one column if two Runs showed the same. */
+  const promptOrders = (pairs) => {
+    const asked = pairs.filter(([, case_]) => case_.answers.length);
+    const titles = asked.map(([one, case_]) => case_.shown.map((item) => one.titles[item]).join("\n"));
+    const same = asked.length > 1 && titles[0] === titles[1];
+    return (same ? asked.slice(0, 1) : asked).map(([one, case_]) =>
+      column("Order in the prompt" + (runs.length < 2 ? "" : same ? " (both Runs)" : `: ${one.name}`),
+        list("ol", case_.shown, new Set(case_.relevant), (item) => titled(one, item))));
+  };
   const READ_AS = {
     exact: "✓", item_id: "✓", identifier: "✓", normalised: "✓ written differently", fuzzy: "✓ misspelt", loose: "✓ loosely",
     duplicate: "already named", not_a_candidate: "not a candidate", ambiguous: "ambiguous", truncated: "cut off",
@@ -330,7 +339,7 @@
       ...(run().rating ? [] : [make("div", { class: "columns" },
         ranking(run(), case_), ...(theirs ? [ranking(otherRun(run()), theirs)] : []),
         column("Recall order", list("ol", case_.recall, relevant, (item) => titled(run(), item))),
-        case_.answers.length ? column("Order in the prompt", list("ol", case_.shown, relevant, (item) => titled(run(), item))) : null)]),
+        ...promptOrders([[run(), case_], ...(theirs ? [[otherRun(run()), theirs]] : [])]))]),
       make("h3", {}, `History, newest first (${newest.length})`),
       make("ul", { class: "history" }, ...newest.map(([item, rating]) => make("li", {}, ...titled(run(), item, rating === null ? "" : ` (${rating})`)))),
     );
@@ -358,12 +367,14 @@
     const above = values.filter((value) => value > ROUNDING).length;
     const below = values.filter((value) => value < -ROUNDING).length;
     const [wins, losses] = run().lowerIsBetter ? [below, above] : [above, below];
+    const equal = values.length - wins - losses;
     $("differences-said").textContent = `${run().name} minus ${against}, ${run().rating ? "error" : run().headline} of each user: `
-      + `${run().name} is better for ${countOf(wins, "user")}, equal for ${values.length - wins - losses}, worse for ${losses}.`;
+      + `${run().name} is better for ${countOf(wins, "user")}, equal for ${equal}, worse for ${losses}.`;
     const [width, height, bins] = [560, 180, 21];
     const reach = Math.max(...values.map(Math.abs), 1e-9);
     const counted = Array(bins).fill(0);
     for (const value of values) counted[Math.min(bins - 1, Math.floor(((value + reach) / (2 * reach)) * bins))] += 1;
+    $("near-zero").textContent = counted[(bins - 1) / 2] > equal ? "The middle bar also holds differences near 0." : "";
     const most = Math.max(...counted);
     const step = (width - 20) / bins;
     $("histogram").replaceChildren(svg(width, height, $("differences-said").textContent,
@@ -377,6 +388,7 @@
   const LINES = 6; // styles of the baselines in page.css
   const drawCurves = () => {
     const kinds = Object.entries(run().curves);
+    const unread = (run().outcomes.unparsed ?? 0) + (run().outcomes.error ?? 0);
     $("depth").hidden = kinds.length === 0;
     $("curves").replaceChildren(...kinds.map(([kind, points]) => {
       const [width, height, left, bottom] = [420, 240, 40, 200];
@@ -403,7 +415,9 @@
         text((left + width) / 2, bottom + 16, "cut-off k"), text(left + 6, 9, `${kind}@k`, "start"),
         text(left - 4, 18, number(top, 2), "end"), text(left - 4, bottom, "0", "end")),
         make("ul", { class: "legend" }, ...["", ...names].map((name) => make("li", {}, sample(name), name ? name.replaceAll("_", " ") : run().name))),
-        make("figcaption", {}, `${kind}@k of all Cases of the Run, for k from 1 to ${last.k}; the band is the 95% interval.`));
+        make("figcaption", {}, `${kind}@k of all Cases of the Run, for k from 1 to ${last.k}; the band is the 95% interval.`
+          + (kind === "HR" && unread && last.value >= last.baselines.ceiling - ROUNDING
+            ? " An unreadable answer counts as last place, so HR at the full length reaches the ceiling." : "")));
     }));
   };
   const drawSettings = () => {

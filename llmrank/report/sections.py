@@ -12,7 +12,7 @@ from llmrank.errors import InputError, count_of, safe_for_console
 from llmrank.report import pictures
 from llmrank.report.terminal import bounds
 from llmrank.run.calibration import Calibration, RatingCalibration, rating_calibration
-from llmrank.run.compare import Comparison
+from llmrank.run.compare import Comparison, setting_text
 from llmrank.run.depth import Depth
 from llmrank.run.groups import WAYS, Groups
 from llmrank.run.metrics import Metrics, task_of
@@ -28,7 +28,7 @@ Named = Sequence[tuple[str, Run]]
 def summary(runs: Named, comparison: Comparison | None) -> str:
     """Return the head of the page: the verdict, the table of metrics, and the notes; of several Runs, also of each."""
     if comparison is not None:
-        numbers, what, remarks, notes = comparison, " → ".join(comparison.runs), (), comparison.notes()
+        numbers, what, remarks, notes = comparison, _compared(runs, comparison), (), comparison.notes()
     else:
         ((_, run),) = runs
         numbers, notes = run.metrics, ()
@@ -42,6 +42,28 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
         "Each Run compared with its baselines", _each(runs, _metrics, _own) if comparison else (), named=True
     )
     return said + table_html(numbers.table()) + _paragraphs(notes) + _reading(runs) + beside
+
+
+def _compared(runs: Named, comparison: Comparison) -> str:
+    """Return what each Run is, and in which settings it differs from the first: `e1 (rankgpt, toy) → e2 (rankgpt, toy,
+    order recall): 60 Cases of ml-100k`."""
+    data = {run.settings.get("data") for _, run in runs}
+    of = f" of {data.pop()}" if len(data) == 1 else ""
+    parts: list[str] = []
+    for place, (name, run) in enumerate(runs):
+        title = run.title.replace(f" on {run.settings.get('data')}", "", 1) if of else run.title
+        own = [
+            f"{key} {setting_text(values[place])}"
+            for key, values in comparison.settings.items()
+            if values[place] not in (values[0], None) and key.partition(".")[0] not in IN_TITLE
+        ]
+        more = [count_of(len(own) - 3, "more setting")] if len(own) > 3 else []
+        parts.append(f"{name} ({', '.join([title, *own[:3], *more])})")
+    return f"{' → '.join(parts)}: {count_of(comparison.cases, 'Case')}{of}"
+
+
+IN_TITLE = ("answer", "backend", "data", "evaluation", "prompt", "ranker")
+"""Settings that the title of a Run says, or that follow from it."""
 
 
 def _metrics(run: Run) -> Metrics:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.errors import InputError, count_of
 from llmrank.measures import Ratings
-from llmrank.run.tables import Shown, TextTable, between, estimate, number
+from llmrank.run.tables import Shown, TextTable, between, estimate, number, signed
 from llmrank.stats import Values
 from llmrank.types import Case, Ranking
 
@@ -203,7 +203,7 @@ def calibration(run: Run) -> Calibration:
         len(pairs) - len(counted),
         scores.best_temperature(everyone),
         tuple(_forecast(name, scores, log, users) for name, log in logs.items()),
-        tuple(Bin(*one) for one in _binned(np.exp(first), scores.taken, users[scores.case], (0.0, 1.0))),
+        tuple(Bin(*one) for one in _binned(np.exp(first), scores.taken, users[scores.case], (0.0, 1.0), scores.case)),
     )
 
 
@@ -258,14 +258,18 @@ def _bin_of(probabilities: Values) -> NDArray[np.intp]:
 
 
 def _binned(
-    predicted: Values, observed: Values, users: NDArray[np.intp], bounds: tuple[float, float]
+    predicted: Values, observed: Values, users: NDArray[np.intp], bounds: tuple[float, float], cases: NDArray[np.intp]
 ) -> Iterator[tuple[float, float, int, float, float, tuple[float, float] | None]]:
     """Yield, per bin, its lowest and highest prediction, its size, the mean prediction, and the mean that is observed
-    with its interval over users. `bounds` are those of an observed value."""
+    with its interval over users. `bounds` are those of an observed value; with several values in a Case, which are 0 or
+    1, at most one is 1."""
     place = _bin_of(predicted)
     for at in np.unique(place):
         inside = place == at
-        mean, some = stats.mean_interval(observed[inside], users[inside], bounds=bounds), predicted[inside]
+        # A Case with five candidates in the bin has a share of .2 at most: with 1 the intervals would be too high.
+        most = bounds[1] * len(np.unique(cases[inside])) / int(inside.sum())
+        mean = stats.mean_interval(observed[inside], users[inside], bounds=(bounds[0], most))
+        some = predicted[inside]
         yield float(some.min()), float(some.max()), len(some), float(some.mean()), mean.value, mean.ci95
 
 
@@ -336,9 +340,10 @@ class RatingCalibration(WithReliability):
     def notes(self) -> tuple[str, ...]:
         """Return sentences on which Cases are counted and what the rows mean."""
         out = f"; {count_of(self.left_out, 'other')} left out: no answer, or no known rating" if self.left_out else ""
+        slope = signed(self.slope)
         return (
             f"{count_of(self.cases, 'Case')} of {count_of(self.users, 'user')}{out}.",
-            f"On all users the true rating is {number(self.intercept)} + {number(self.slope)} × the prediction; "
+            f"On all users the true rating is {number(self.intercept)} {slope[0]} {slope[1:]} × the prediction; "
             "a slope below 1 means that the predictions differ more than the ratings do.",
             f"{CORRECTED}, {MEAN}: fitted on the other half of the users. For yes/no truths the squared error is the "
             "Brier score.",
@@ -367,7 +372,7 @@ def rating_calibration(run: Run) -> RatingCalibration:
     counted = ratings.judged & ratings.answered
     users = stats.clusters_of(case.user_id for case, counts in zip(run.done, counted, strict=True) if counts)
     known, halves = ratings.take(counted), _halves(run, users, "a prediction and a known rating", "name a Run")
-    corrected, means = known.predicted.copy(), known.truth.copy()
+    corrected, means, cases = known.predicted.copy(), known.truth.copy(), np.arange(len(known))
     for half in (0, 1):
         others, own = halves != half, halves == half
         slope, intercept = _line(known.predicted[others], known.truth[others])
@@ -380,7 +385,7 @@ def rating_calibration(run: Run) -> RatingCalibration:
         len(counted) - len(known),
         *_line(known.predicted, known.truth),
         tuple(_rating_forecast(name, predicted, known, users) for name, predicted in ways),
-        tuple(RatingBin(*one) for one in _binned(known.predicted, known.truth, users, known.scale)),
+        tuple(RatingBin(*one) for one in _binned(known.predicted, known.truth, users, known.scale, cases)),
     )
 
 

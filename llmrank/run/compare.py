@@ -151,9 +151,10 @@ class Comparison(Shown):
     def verdict(self) -> list[str]:
         """Return a sentence per pair: which Run is better by the headline measure."""
         return [
-            f"{one.measure}: {in_words(one, one.lower_is_better, one.reference, one.run)}"
+            f"{one.measure}: {in_words(one, one.lower_is_better, one.reference, one.run, alike)}"
             for one in self.results
             if one.measure == self.headline and one.difference is not None
+            for alike in ["" if one.wins or one.losses or not one.ties else f"all {count_of(one.ties, 'user')}"]
         ]
 
     def notes(self) -> tuple[str, ...]:

@@ -236,11 +236,13 @@ class Metrics:
         sentences: list[str] = []
         if self.headline is not None and self.headline in self:
             summary = self[self.headline]
-            sentences = [
-                f"{self.headline}: {in_words(found, summary.lower_is_better, name.replace('_', ' '))}"
-                for name, found in summary.versus.items()
-                if found.difference is not None and found.ci95 is not None
-            ]
+            everyone = f"all {count_of(self.users, 'user')}" if self.judged_cases == self.cases else "all users"
+            for name, found in summary.versus.items():
+                if found.difference is not None and found.ci95 is not None:
+                    # Of AUC, which no single user has, it is not known for whom it is the same.
+                    same = not found.different and abs(found.difference) <= stats.TIE and self.headline[:3] != "AUC"
+                    words = (found, summary.lower_is_better, name.replace("_", " "), "", everyone if same else "")
+                    sentences.append(f"{self.headline}: {in_words(*words)}")
         if unread := self.cases - self.answered_cases:
             sentences.append(f"No readable answer in {unread:,} of {count_of(self.cases, 'Case')}, counted as worst.")
             cut = self.reasons.get("unparsed: truncated", 0)

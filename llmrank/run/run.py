@@ -82,8 +82,11 @@ class Run:
 
     @property
     def title(self) -> str:
-        """A description of what was evaluated: prompt, method (if not the prompt's own), data, and model."""
-        known, model = self.settings, (self.settings.get("backend") or {}).get("model")
+        """A description of what was evaluated: prompt, method (if not the prompt's own), data, model and adapter."""
+        known, backend = self.settings, self.settings.get("backend") or {}
+        model = backend.get("model")
+        if adapter := backend.get("adapter"):  # of vLLM FOLDER@HASH
+            model = f"{model} + adapter {Path(adapter).name.partition('@')[0]}"
         method = known.get("prompt") or known.get("ranker") or f"answers read as {known.get('answer')}"
         own = RANKER.search(known.get("template") or "")
         if (ranker := known.get("ranker", method)) not in (method, *(own.groups() if own else UNNAMED)):

@@ -204,8 +204,15 @@ def p_is(p: float | None, name: str = "p") -> str:
     return f"{name} {shown}" if shown.startswith("<") else f"{name} = {shown}"
 
 
-def in_words(found: PairedResult | VersusBaseline, lower_is_better: bool, other: str, subject: str = "") -> str:
-    """Put a difference from another method into words: `better than popularity (+0.1, 95% CI …, p (Holm) < .001)`."""
+def in_words(
+    found: PairedResult | VersusBaseline, lower_is_better: bool, other: str, subject: str = "", alike: str = ""
+) -> str:
+    """Put a difference from another method into words: `better than popularity (+0.1, 95% CI …, p (Holm) < .001)`.
+
+    `alike`: if each user has the same value from both, who they are: `all 60 users`.
+    """
+    if alike:
+        return f"{subject and f'{subject} is '}the same as {other} for {alike}"
     interval = between(found.ci95, sign=True)
     holds_zero = found.ci95 is not None and found.ci95[0] <= 0 <= found.ci95[1]
     differs = found.p_holm < SIGNIFICANT

@@ -9,10 +9,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
+from llmrank import stats
 from llmrank.audit import Audit, AuditRow, consistency, popularity, position, read_audit
+from llmrank.audit.finding import mean_row
 from llmrank.audit.paraphrase import paraphrase
+from llmrank.audit.position import audit_of_places
 from llmrank.errors import InputError
 from llmrank.rankers.order import Order
 from llmrank.run import Run
@@ -79,6 +83,32 @@ def test_popularity_bias_is_measured_at_its_size(tmp_path: Path, share: float) -
     assert first.value == pytest.approx(share + (1 - share) / 2, abs=0.06)
     assert lift.value == pytest.approx(share / 2, abs=0.08) and lift.ci95 is not None
     assert (lift.ci95[0] > 0) == bool(share) and found.sentence.startswith("Yes" if share else "No significant")
+
+
+@pytest.mark.parametrize("users", [12, 150])
+@pytest.mark.parametrize("true", [0.0, 0.02])
+def test_the_interval_of_a_correlation_agrees_with_its_test_and_covers(users: int, true: float) -> None:
+    """Correlations are averaged over orders, so they are far from -1 and 1: users added there made the interval four
+    to ten times too wide, beside a p below .05."""
+    rng, name = np.random.default_rng(7), [f"u{user}" for user in range(users)]
+    covered = agreed = 0
+    for _ in range(100):
+        found = audit_of_places("?", "", rng.normal(true, 0.06, users).tolist(), name, [], [0.0] * users, name)
+        row = found.rows[0]
+        assert row.ci95 is not None and row.p is not None
+        covered += row.ci95[0] <= true <= row.ci95[1]
+        agreed += (row.p < 0.05) == (not row.ci95[0] <= 0 <= row.ci95[1])
+    assert 91 <= covered <= 99 and agreed >= 95, (covered, agreed)
+
+
+def test_graded_values_get_a_plain_interval_unless_most_are_at_a_bound() -> None:
+    users, taus = [f"u{user}" for user in range(20)], [0.6 + 0.01 * user for user in range(20)]
+    plain, bounded = (mean_row("tau", taus, users, (-1, 1), graded=graded).ci95 or (0, 0) for graded in (True, False))
+    assert plain == pytest.approx(stats.mean_interval(np.array(taus)).ci95)
+    assert bounded[1] - bounded[0] > 5 * (plain[1] - plain[0])
+    same = [1.0] * 15 + taus[:5]
+    assert mean_row("", same, users, (-1, 1), graded=True) == mean_row("", same, users, (-1, 1)), "most are at 1"
+    assert mean_row("", [0.5], ["u"], (-1, 1), graded=True).ci95 == (-1, 1)
 
 
 def test_two_runs_that_agree_in_half_of_their_cases(tmp_path: Path) -> None:

@@ -197,6 +197,11 @@ def test_splits_out_of_range() -> None:
             parse_split(text)(dataset)
 
 
+def test_events_of_one_day_cannot_be_cut_between_days() -> None:
+    with pytest.raises(InputError, match="all events are of 1970-01-01; use another split"):
+        parse_split("time:1990-01-01")(make([(0, 0, 1.0), (0, 1, 2.0)]))
+
+
 def test_users_who_have_too_few_events_to_be_tested_are_counted() -> None:
     dataset = make([(0, 0, 1.0), (0, 1, 2.0), (1, 0, 1.0), (2, 0, 1.0), (2, 1, 2.0), (2, 2, 3.0)])
     assert "Only learned from, because they have a single event: 1 user." in leave_last_out(dataset).note

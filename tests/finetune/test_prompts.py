@@ -19,8 +19,9 @@ from llmrank.data.load import load_dataset
 from llmrank.data.splits import leave_last_out, validation_split
 from llmrank.errors import FatalBackendError, InputError
 from llmrank.evaluation.cases import cases_hash, reachable, validation_cases
-from llmrank.evaluation.settings import CaseSettings
+from llmrank.evaluation.settings import CaseSettings, PromptSettings
 from llmrank.finetune import PromptTraining, finetune, parted
+from llmrank.rankers import RankerOptions
 from llmrank.types import Message, Request
 from tests.finetune.conftest import write_dataset
 
@@ -204,6 +205,12 @@ def test_settings_of_the_other_training_are_refused(circle: Path, tmp_path: Path
 
     with pytest.raises(InputError, match="expected a"):
         finetune(circle, tmp_path, prompt="first-token", settings=TitleTraining())
+
+
+def test_a_weight_for_fusion_alone_is_no_prompt(circle: Path, tmp_path: Path) -> None:
+    """As `finetune DATA --fuse 3` gives it: the method that nobody named is not to blame."""
+    with pytest.raises(InputError, match=r"training on titles chooses a weight itself[\s\S]*it is for eval"):
+        finetune(circle, tmp_path, prompt=PromptSettings(options=RankerOptions(fuse=3.0)))
 
 
 RATED = """---

@@ -90,6 +90,17 @@ def test_unsure_answers_are_asked_about_longer_and_the_bound_holds():
     assert calls(0.5, most_calls=6) == 5 * 6
 
 
+@pytest.mark.parametrize("n", [20, 50])
+def test_the_likely_number_of_calls_is_that_of_noisy_answers_not_the_minimum(n):
+    """A model whose answers were sometimes wrong took 49 requests where a dry run had called 20 likely."""
+
+    def mean(noise: float) -> float:
+        backend = OracleBackend(noise=noise)
+        return sum(len(b) for seed in range(8) for b in drive(AcuRank(PROMPT), case(n, seed=seed), backend)[1]) / 8
+
+    assert 1.25 * mean(0.0) < AcuRank(PROMPT).needs(n).likely_calls < mean(1.0)
+
+
 def test_the_same_order_is_not_asked_about_twice():
     @dataclass(frozen=True)
     class Stubborn(OracleBackend):

@@ -19,8 +19,10 @@ import llmrank as lr
 from llmrank.audit import Audit, AuditRow
 from llmrank.errors import InputError
 from llmrank.report import page, write_page
+from llmrank.types import Case, Outcome, Ranking
 from tests.evaluation.serving import cases, serving
 from tests.report.test_sections import rated, with_scores, without_scores
+from tests.run.making import make_run
 from tests.scripted_server import MODEL, ScriptedServer, good
 
 if TYPE_CHECKING:
@@ -432,6 +434,50 @@ def test_two_runs_stand_side_by_side_for_a_user_and_their_differences_are_drawn(
     assert said in show.locator("#differences-said").inner_text()
     drawn = show.locator("#histogram rect title").all_text_contents()
     assert sum(map(int, drawn)) == 12
+
+
+def test_two_runs_that_showed_other_orders_have_a_column_each(browser: Browser, tmp_path: Path) -> None:
+    runs = [
+        asked(tmp_path / name, cases(2), "Film 1", prompt="palr", no_profile=True, order=order)[0]
+        for name, order in (("one", "shuffled"), ("two", "recall"))
+    ]
+    path = write_page(tmp_path / "report.html", *runs)
+    show = Opened(browser, path, "#case=u0").page
+    for name, run in (("one/run", runs[0]), ("two/run", runs[1])):
+        column = show.locator(f"#story .columns > div:has(h3:text-is('Order in the prompt: {name}'))")
+        assert column.locator("li").all_inner_texts() == [item.title for item in run["u0"].shown]
+    what = show.locator("header .what").inner_text()
+    assert what == f"one/run (palr, {MODEL}) → two/run (palr, {MODEL}, order recall): 2 Cases of cases"
+    alike = [scored(tmp_path, name, seed=seed) for seed, name in enumerate(("before", "after"))]
+    show = Opened(browser, write_page(tmp_path / "alike.html", *alike), "#case=u4").page
+    assert show.get_by_role("heading", name="Order in the prompt (both Runs)", exact=True).count() == 1
+
+
+def test_charts_say_what_may_surprise(browser: Browser, tmp_path: Path) -> None:
+    """A bar is wider than 0, and a Case without an answer is among the hits of a cut-off that takes all candidates."""
+    made = [
+        Case(f"u{user}", (), tuple(lr.Item(f"i{at}", f"Film {at}") for at in range(12)), None, ("i0",))
+        for user in range(9)
+    ]
+    others = [f"i{at}" for at in range(1, 12)]
+
+    def ranked(place: int) -> Ranking:
+        return Ranking((*others[:place], "i0", *others[place:]))
+
+    # One user loses nearly all, one so little that it is in the bar of 0, and the answers about one are not read.
+    places, unread = [0, 8, *[3] * 6], replace(ranked(11), named=0, outcome=Outcome.UNPARSED, reason="refusal")
+    old = make_run(tmp_path / "old", made, [*map(ranked, places), unread])
+    new = make_run(tmp_path / "new", made, [*map(ranked, [9, 9, *[3] * 6]), unread])
+    show = Opened(browser, write_page(tmp_path / "report.html", old, new)).page
+    assert "equal for 7, worse for 2." in show.locator("#differences-said").inner_text()
+    assert show.locator("#histogram rect title").all_text_contents()[10] == "8"
+    assert show.locator("#near-zero").inner_text() == "The middle bar also holds differences near 0."
+    last = "An unreadable answer counts as last place, so HR at the full length reaches the ceiling."
+    captions = show.locator("#curves figcaption").all_inner_texts()
+    assert [text.endswith(last) for text in captions] == [False, True]
+    read = make_run(tmp_path / "read", made, [*map(ranked, [1, *places])])
+    show = Opened(browser, write_page(tmp_path / "read.html", read)).page
+    assert not any(last in text for text in show.locator("#curves figcaption").all_inner_texts())
 
 
 def test_the_other_run_is_named_and_can_be_chosen(browser: Browser, tmp_path: Path) -> None:

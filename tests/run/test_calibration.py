@@ -74,6 +74,21 @@ def test_the_temperature_of_a_method_that_is_too_sure_is_found(tmp_path: Path, s
         assert found[SCORED].error > 0.04 and found[SCORED].log_loss > least + 0.05
 
 
+def test_intervals_of_the_bins_cover_calibrated_scores_on_both_sides(tmp_path: Path) -> None:
+    """A Case has several candidates in a bin, of which at most one is taken. Of 600 intervals of perfectly calibrated
+    scores about 15 should be above the truth and as many below; with bounds of 0 and 1 per user, 31 were above it."""
+    rng = np.random.default_rng(5)
+    above = below = total = 0
+    for sample in range(60):
+        true = [rng.dirichlet(np.full(20, 2.0)) for _ in range(100)]
+        cases = [case(user, f"i{rng.choice(20, p=p)}", 20) for user, p in enumerate(true)]
+        run = make_run(tmp_path / str(sample), cases, [ranking(np.log(p).tolist()) for p in true])
+        for one in run.calibration().bins:
+            low, high = one.taken_ci95 or (0, 1)
+            above, below, total = above + (one.predicted < low), below + (one.predicted > high), total + 1
+    assert total == 600 and above <= 24 and below <= 24, (above, below)
+
+
 def test_scores_that_say_nothing_gain_nothing_by_a_temperature(tmp_path: Path) -> None:
     """The temperature comes from the other half of the users: one that looked at all would seem to gain."""
     rng = np.random.default_rng(3)

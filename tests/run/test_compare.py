@@ -46,6 +46,11 @@ def edited(tmp_path: Path) -> Run:
     return make_run(tmp_path / "edited", CASES, [better(one, 2) for one in CASES], settings=settings)
 
 
+def test_runs_of_equal_values_are_the_same(plain: Run, tmp_path: Path) -> None:
+    again = make_run(tmp_path / "again", CASES, [shuffled(one, 1) for one in CASES])
+    assert compare(plain, again).verdict() == ["NDCG@10: again is the same as plain for all 60 users"]
+
+
 def test_every_number_is_that_of_scipy_on_the_values_per_case(plain: Run, edited: Run) -> None:
     found = compare(plain, edited)
     assert found.runs == ("plain", "edited") and (found.cases, found.users) == (60, 60)

@@ -315,6 +315,22 @@ def test_a_claim_whose_interval_holds_zero_says_so(ci95: tuple[float, float], p:
     assert words.endswith("includes 0") == (p < 0.05 and ci95[0] < 0)
 
 
+def test_a_method_that_ranks_as_a_baseline_does_is_the_same_as_it() -> None:
+    """`no significant difference (+0.0000, 95% CI −0.0343 to +0.0343)` was said of recall order and itself."""
+    same = [Ranking(tuple(item.item_id for item in one.candidates)) for one in CASES]
+    assert "NDCG@10: the same as recall order for all 30 users" in found(same).verdict()
+    unknown = [*CASES[:29], replace(CASES[29], relevant=())]
+    assert "NDCG@10: the same as recall order for all users" in found(same, cases=unknown).verdict()
+    turned = [Ranking(same[0].order[::-1]), *same[1:]]
+    assert not any("the same" in sentence for sentence in found(turned).verdict())
+    asked = [Case(f"u{at}", (), target=Item("a", "Alien"), rating=1.0 + at % 5) for at in range(10)]
+    settings = how("ratings", measures=parse_measures("AUC", "rating"), rating_means=RatingMeans(3.0, {}, {}))
+    records = {one.case_id: record(one, Ranking(("a",), (3.0,))) for one in asked}
+    assert not any("the same" in sentence for sentence in metrics(asked, records, settings).verdict()), (
+        "AUC has no users"
+    )
+
+
 def test_the_headline_of_likes_and_dislikes_is_auc() -> None:
     chosen = parse_measures(None, "rating")
     liked = [Case(f"u{at}", (), target=Item("a", "Alien"), rating=float(at % 2)) for at in range(4)]

@@ -58,6 +58,11 @@ def test_it_prints_what_a_reader_needs(tmp_path: Path) -> None:
     assert "as predicted" in text and "true mean" in text
 
 
+def test_a_negative_slope_is_written_as_a_difference(tmp_path: Path) -> None:
+    text = " ".join(str(calibration(rated(tmp_path, [5, 4, 2, 1], [1, 2, 4, 5]))).split())
+    assert "6.0000 − 1.0000 × the prediction" in text
+
+
 def test_equal_predictions_have_no_slope(tmp_path: Path) -> None:
     found = calibration(rated(tmp_path, [1, 3, 5, 3], [4, 4, 4, 4]))
     assert (found.slope, found.intercept) == (0, 3) and len(found.bins) == 1

@@ -45,6 +45,13 @@ def test_what_was_evaluated_is_read_back(run: Run) -> None:
     assert run.title == "mine on made"
 
 
+@pytest.mark.parametrize("adapter", ["ml-100k", "/home/me/ml-100k@41da3708ef8984d2a217e025e777bded"])
+def test_the_title_names_the_adapter(tmp_path: Path, adapter: str) -> None:
+    settings = SETTINGS | {"backend": {"model": "small", "adapter": adapter}}
+    run = make_run(tmp_path / "run", CASES, RANKINGS, settings=settings)
+    assert run.title == "mine on made, small + adapter ml-100k"
+
+
 def test_its_files_are_for_their_owner_alone(run: Run) -> None:
     with RunFolder(run.path, SETTINGS) as folder:
         folder.replace(dict(run.records))

@@ -735,6 +735,23 @@ async def test_a_proxy_that_the_environment_names_is_used_and_one_of_another_kin
         await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
 
 
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_proxy_that_wants_a_password_is_named_for_plain_http_too(
+    late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse = Step(407, f"<p>sign in, {KEY}</p>")
+    async with ScriptedServer(refuse, models=None if late else refuse) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.base_url.removesuffix("/v1").replace("//", "//me:hunter2@"))
+        monkeypatch.setenv("no_proxy", "")
+        with pytest.raises(LlmrankError, match=r"the proxy 127\.0\.0\.1:\d+ refuses to connect to .* \(407") as caught:
+            backend = await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
+            await backend.answer(REQUEST)
+        assert isinstance(caught.value, TransientError if late else MissingError)
+        assert KEY not in str(caught.value) and "hunter2" not in str(caught.value)
+        if late:
+            await backend.close()
+
+
 async def test_a_proxy_sees_no_key_and_its_refusal_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes] = []
 

@@ -104,8 +104,8 @@ class LlmrankError(Exception):
 
     @property
     def message(self) -> str:
-        """The message whose hints name settings as options of the command line."""
-        return super().__str__()
+        """The message, safe for a console, whose hints name settings as options of the command line."""
+        return safe_for_console(super().__str__())
 
     def __str__(self) -> str:
         # Only hints: the problem may quote an endpoint, whose options are not ours.

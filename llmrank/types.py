@@ -302,8 +302,9 @@ class Response:
 
     def can_answer(self, request: Request) -> bool:
         """Return whether the Response holds what the Request asked for. If only log-probabilities are read and they are
-        missing, it does not: another replica of the endpoint, or the same one later, may still return them."""
-        return self.label_logprobs is not None or not request.reads_only_logprobs
+        missing, it does not, unless it was refused: another replica, or the same one later, may still return them."""
+        refused = self.finish_reason in ("content_filter", "refusal")
+        return self.label_logprobs is not None or refused or not request.reads_only_logprobs
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ class BatchServer(ScriptedServer):
         self.looks: Counter[str] = Counter()
         self.paid: Counter[str] = Counter()
         """How often each question was answered, directly or in a batch."""
+        self.name = "batch"
+        """What the names of batches begin with."""
         self.cuts = 0
         """How many downloads are cut off in the middle."""
         self.has_empty_files = False
@@ -126,7 +128,7 @@ class BatchServer(ScriptedServer):
         if refusal := self._refuse("create"):
             return refusal
         batch = {
-            "id": f"batch_{len(self.batches)}",
+            "id": f"{self.name}_{len(self.batches)}",
             "object": "batch",
             "endpoint": content["endpoint"],
             "completion_window": content["completion_window"],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import pytest
 
+from llmrank.cli.output import say, show_json
 from llmrank.errors import (
+    UNPRINTABLE,
     BoundReachedError,
     InputError,
     LlmrankError,
@@ -18,6 +21,20 @@ from llmrank.errors import (
 )
 
 TEXT = "\n".join(f"line {number} of the template" for number in range(40))
+
+
+FOREIGN = "a\x1b[31m\x9b2J\u202e\ud800"
+
+
+def test_no_foreign_text_acts_on_a_terminal_whatever_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for error in (InputError(FOREIGN, hint=FOREIGN), MissingError(FOREIGN, hint=FOREIGN), BoundReachedError(FOREIGN)):
+        assert not UNPRINTABLE.search(str(error)) and not UNPRINTABLE.search(error.message)
+        assert not UNPRINTABLE.search(str(pickle.loads(pickle.dumps(error))))
+    say(FOREIGN)
+    show_json({"said": FOREIGN})
+    shown = capsys.readouterr()
+    assert shown.err == "a\\x1b[31m\\x9b2J\\u202e\\ud800\n"
+    assert not UNPRINTABLE.search(shown.out) and json.loads(shown.out) == {"said": FOREIGN}
 
 
 def test_a_count_of_one_takes_the_singular() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmrank.backends.base import BaseBackend, WrappedBackend, store_first
 from llmrank.backends.models import DEFAULT_MODEL
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, nearest, safe_for_console
 from llmrank.plugin import Plugin, find_plugin, plugin_names
 from llmrank.progress import Say, silent
 from llmrank.types import Request, Response, Usage
@@ -148,12 +148,15 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
     if settings.name == "openai":
         from llmrank.backends.openai import open_openai
 
-        direct = await open_openai(settings.base_url, settings.model, timeout=settings.timeout, say=say)
+        def told(line: str) -> None:
+            say(safe_for_console(line))  # it may quote the endpoint
+
+        direct = await open_openai(settings.base_url, settings.model, timeout=settings.timeout, say=told)
         if settings.batch_store is None:
             return direct
         from llmrank.backends.batch import BatchBackend
 
-        return BatchBackend(direct, settings.batch_store, say=say)
+        return BatchBackend(direct, settings.batch_store, say=told)
     if settings.name == "titles":
         from llmrank.backends.titles import open_titles
 

@@ -443,7 +443,7 @@ def _is_result(line: Mapping[str, Any]) -> bool:
 
 
 def _name(batch: OpenBatch) -> str:
-    return f"batch {batch.state.batch_id or f'without id ({batch.token[:8]}…)'}"
+    return f"batch {one_line(batch.state.batch_id or f'without id ({batch.token[:8]}…)', 100)}"
 
 
 def _failure(batch: OpenBatch, ended: Batch) -> BackendError:

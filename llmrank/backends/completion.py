@@ -22,8 +22,9 @@ Kind = TypeVar("Kind")
 Json = Any
 """A value of JSON."""
 
-MAX_TOKENS = 100_000_000
-"""Token counts above this are invalid; no call uses as many."""
+MAX_TOKENS, MAX_UNLISTED = 10_000_000, 300_000
+"""Token counts above the first are invalid; no call uses as many. No model's reasoning has more than the second, so a
+total that leaves more unexplained counts something else (all calls of the key, say)."""
 MAX_LOGPROBS = 1000
 """How many of the most likely tokens are read."""
 ROUNDING = 1e-3
@@ -45,7 +46,7 @@ INCOMPLETE = re.compile(
     "error|fail|abort|cancel|time_?d?_?out|interrupt|overload|unavailable|disconnect|insufficient|malformed"
 )
 """Finish reasons of incomplete answers, whose text must not be used."""
-EVENTS = re.compile(r"\s{0,9}(?:(?::|event:|id:|retry:)[^\n]*\n\s{0,9}){0,99}data:")
+EVENTS = re.compile(r"\s{0,9}(?:(?::|event:|id:|retry:)[^\r\n]*[\r\n]\s{0,9}){0,99}data:")
 """The start of a stream of server-sent events."""
 DECODERS = (json.JSONDecoder(strict=False), json.JSONDecoder(strict=False, parse_int=float))
 """Decoders to try in turn; `json.loads` would make one for each answer. Not strict: a raw line break in a string is
@@ -97,7 +98,7 @@ def joined_events(text: str) -> dict[str, Any] | None:
         whole |= {name: value for name, value in event.items() if value is not None}
         if (choice := first_choice(event)) is None or choice.get("index") not in (0, "0", None):
             continue  # of another answer than the first, which comes in between
-        delta = choice.get("delta")
+        delta = choice.get("delta", {} if _is_filtered(choice.get("finish_reason")) else None)
         if not isinstance(delta, dict) or not all(isinstance(delta.get(name), str | None) for name in parts):
             return None
         for name, part in parts.items():
@@ -109,6 +110,12 @@ def joined_events(text: str) -> dict[str, Any] | None:
     message = {name: "".join(part) for name, part in parts.items()}
     choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": {"content": logprobs}}
     return whole | {"choices": [choice]}
+
+
+def _is_filtered(reason: object) -> bool:
+    """Return whether a finish reason is that of a content filter. Gemini says more: `content_filter: RECITATION`."""
+    name = reason.lower().replace("-", "_").partition(":")[0] if isinstance(reason, str) else ""
+    return FINISH.get(name) == "content_filter"
 
 
 USUAL = frozenset(("id", "object", "created", "model", "usage"))
@@ -141,9 +148,10 @@ def read_completion(
         faults["finish_reason"] += 1
         reason = None
     known = (reason or "").lower().replace("-", "_")
+    finish = "content_filter" if _is_filtered(reason) else FINISH.get(known) or one_line(reason or "unknown")
     if (error := choice.get("error")) or INCOMPLETE.search(known):
         raise no_answer(f"the endpoint failed during its answer: {error_message(error)}")
-    if not (message := at(choice, dict, "message")):
+    if not (message := at(choice, dict, "message") or {}) and finish != "content_filter":
         raise no_answer("the endpoint returned a choice without a message")
     content, reasoning_parts, refused = message.get("content"), "", ""
     if isinstance(content, list):
@@ -157,7 +165,7 @@ def read_completion(
     tokens = _tokens_of_answer(tokens, content or "") if reasoning else tokens
     return Response(
         text=content or refusal,
-        finish_reason="refusal" if refusal and not content else FINISH.get(known) or one_line(reason or "unknown"),
+        finish_reason="refusal" if refusal and not content else finish,
         usage=_usage(body.get("usage"), faults),
         label_logprobs=_label_logprobs(tokens, labels, label_ids, faults) if labels else None,
         reasoning=reasoning,
@@ -244,7 +252,9 @@ def _usage(usage: object, faults: Counter[str]) -> Usage:
         wrong, cached = True, 0
     if prompt and (total := number(usage.get("total_tokens"))):
         # Some (xAI, Gemini) bill reasoning tokens that are not among the completion tokens; the total includes them.
-        completion = max(completion, total - prompt)
+        unlisted = max(0, total - prompt - completion)
+        wrong |= unlisted > MAX_UNLISTED
+        completion += unlisted if unlisted <= MAX_UNLISTED else 0
     elif reasoning > completion:
         completion += reasoning
     if unpaid or wrong:

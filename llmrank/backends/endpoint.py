@@ -195,7 +195,7 @@ class Reply:
     @property
     def is_stream(self) -> bool:
         """Whether it is a stream of events: the model answered, but in a format that was not requested."""
-        return self.kind == "text/event-stream" or self.text.lstrip().startswith("data:")
+        return self.kind == "text/event-stream" or EVENTS.match(self.text) is not None
 
     def describe(self) -> str:
         """Describe briefly a reply that is not an answer."""
@@ -337,6 +337,8 @@ class Endpoint:
         return self._read(line, sent)[0]
 
     async def _reply(self, response: aiohttp.ClientResponse, sent: Mapping[str, Any] | None) -> Reply:
+        if response.status == 407 and self.proxy:  # on the way to https, aiohttp raises this
+            raise aiohttp.ClientHttpProxyError(response.request_info, (), status=407, message=response.reason or "")
         value, text = self._read(await _body(response), lambda _: sent, response.charset)
         headers = {
             name: self._secrets.mask(response.headers[name]) for name in USED_HEADERS if name in response.headers

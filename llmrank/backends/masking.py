@@ -1,5 +1,9 @@
 """Masks secrets in everything that an endpoint sends: the key, the password, and the values of the URL's query.
 
+A text is searched as it is and as what it may stand for (`_forms`): its JSON escapes, its percent-encoding and its HTML
+entities undone, each of them alone, any two of them in turn, and all of them several times; with and without its tags.
+What is found in one of these forms is masked where it stands in the text itself.
+
 There is one exception: what our own request contains. A private server accepts any key, so a key may equal a title or
 an item's id (`star-wars`, `12345`), and masking it would change the ranking. Leaving it reveals nothing, since the
 request is stored and shown unmasked. The rule for each call: a secret in the answer itself (its message, its
@@ -13,46 +17,62 @@ import base64
 import html
 import json
 import re
-from collections.abc import Generator
-from functools import cached_property
-from urllib.parse import unquote
+from collections.abc import Callable, Generator
+from itertools import compress, product, takewhile
+from operator import eq
 
 from llmrank.backends.completion import Json
 
 MASK = "[key]"
-MAX_SEARCHED = 1 << 18
-"""Maximum length of a text to search. Searching it takes a second, during which no other call proceeds."""
+MAX_SEARCHED, MAX_FOUND = 1 << 18, 10_000
+"""How long a text may be, and how much may be found in it: a search takes a second or two, when no call proceeds."""
 MAX_DEPTH = 64
 """Maximum nesting of JSON that is read."""
 LONG = 8
 """A secret with this many letters and digits is recognised whatever stands between them."""
 FEWEST = 5
-"""A secret with fewer letters and digits is only searched for literally."""
+"""A secret with fewer letters and digits is only searched for with its punctuation."""
 PIECE = 8
 """Length of the parts of a secret that are masked even if the rest of it is missing."""
-CODE = r"0{0,6}(?:3\d|[46][1-9a-f]|[57][\da])"
-"""The hexadecimal code of an ASCII letter or digit, and below it the decimal one."""
-DECIMAL = r"0{0,6}(?:4[89]|5[0-7]|6[5-9]|[78]\d|9[0789]|1[01]\d|12[012])(?!\d)"
-BEGINS = r"\\{1,8}[ux]", r"%(?:25){0,4}", r"&(?:amp;){0,4}#"
-"""Prefixes of characters escaped in JSON, in a URL and in HTML, once or several times. All quantifiers are bounded or
-possessive, so that matching takes linear time."""
-ESCAPED = rf"{BEGINS[0]}{CODE}|{BEGINS[1]}{CODE}|{BEGINS[2]}(?:{DECIMAL}|x{CODE})"
-"""An escaped letter or digit."""
-GAP = (
-    rf"(?:<[^<>]*>|&(?:amp;){{0,4}}(?!amp;)[a-z]{{2,8}};|(?!{ESCAPED})(?:\\{{1,8}}(?:[nrtbf]|u00[\da-f]{{2}}"
-    rf"|x[\da-f]{{2}})|{BEGINS[1]}[\da-f]{{2}}|{BEGINS[2]}x?[\da-f]{{1,8}};?|[^a-z\d]))*+"
-)
-"""What may separate two letters of a secret: its own punctuation in any notation, a tag, a line break."""
-NARROW = GAP.replace(r"[^a-z\d]", r"[^a-z\d\s,>\[\]()]")
-"""The same for a short or numeric secret, whose characters an answer may contain in order: `[1], [2], [3]`."""
-ENTITY = re.compile(r"&(?:#\d{1,12}|#x[\da-f]{1,12}|[a-z]\w{1,31});?", re.IGNORECASE | re.ASCII)
-TAG = re.compile(r"<[^<>]*>")
-JSON_ESCAPE = re.compile(r"\\{1,8}(?:(?:u00|x)([\da-f]{2})|[nrtbf])", re.IGNORECASE)
-SQUEEZED = bytes(range(256)).lower()
+ENTITY = r"(?ia)&(?:#\d{1,12}|#x[\da-f]{1,12}|[a-z]\w{1,31});?"
 ANSWERS = frozenset({"message", "logprobs", "custom_id"})
 """JSON names under which an answer, or the id it belongs to, is found. The `message` of an error is a string, that of
 an answer an object."""
+LOWER = bytes(range(256)).lower()
 NO_LETTERS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isalnum())
+"""What may separate two letters of a secret: anything but an ASCII letter or digit."""
+NARROW = NO_LETTERS.translate(None, b" \t\n\r\v\f,>[]()")
+"""The same for a short or numeric secret, whose characters an answer may contain in order: `[1], [2], [3]`."""
+
+
+def _bytes(text: str) -> bytes:
+    # Lone surrogates cannot be encoded as UTF-8; in an environment variable they stand for undecodable bytes.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    """Return what a backslash and the characters after it stand for in JSON, Python and C; a space for `\\n`."""
+    code, byte, _, other = found.groups()
+    return _bytes(chr(int(code, 16))) if code else bytes.fromhex(byte.decode()) if byte else other or b" "
+
+
+DECODERS: dict[str, tuple[bytes, re.Pattern[bytes], Callable[[re.Match[bytes]], bytes]]] = {
+    "t": (b"<", re.compile(rb"<[^<>]*>"), lambda _: b""),
+    "h": (b"&", re.compile(ENTITY.encode()), lambda found: _bytes(html.unescape(found[0].decode()))),
+    "u": (b"%", re.compile(rb"(?i)%([\da-f]{2})"), lambda found: bytes.fromhex(found[1].decode())),
+    "j": (b"\\", re.compile(rb"(?is)\\(?:u([\da-f]{4})|x([\da-f]{2})|([nrtbf])|(.))"), _unescaped),
+}
+"""How tags, entities, percent-encoding and escapes are undone: once, in time proportional to the text. Each comes with
+the character without which there are none."""
+PAIRS = ["".join(pair) for pair in product(DECODERS, repeat=2)]
+CHAIN = [("huj" * 5)[:end] for end in range(1, 16)]
+LONG_PATHS = ["t", *(one for path in CHAIN for one in (path, f"{path}t"))]
+PATHS = [*DECODERS, *PAIRS, *(f"j{pair}" for pair in PAIRS), *LONG_PATHS, *(f"t{path}" for path in CHAIN)]
+"""The decoders to apply in turn, the beginning of each path before it; for a long text only some. A body is JSON, so
+the strings in it may be encoded twice more."""
+Sought = tuple[bytes, bytes, bytes, int]
+"""The characters that are ignored; a secret or a part of it, without these and in lower case; and for a part, what it
+grows to where its neighbours follow, and where it begins in that."""
 
 
 class Secrets:
@@ -62,40 +82,21 @@ class Secrets:
         """Empty values, and words too short to be secrets (`none`, `EMPTY`), are ignored: answers may contain them."""
         plain = {value for value in values if len(value) >= 8 or (len(value) >= 5 and not value.isalpha())}
         coded = {one for value in plain for one in (_bytes(value).hex(), *_in_base64(value))}
-        self._values = sorted(plain | coded, key=len, reverse=True)
-        self._pieces = {one: piece for value in sorted(plain) for one, piece in _pieces(value)}
-        self._signs = tuple({_squeezed(one) for one in (*self._pieces, *(value[:PIECE] for value in self._values))})
-
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join([*map(_pattern_for, self._values), *self._pieces.values()]), re.IGNORECASE)
+        whole = [one for value in sorted(plain | coded, key=len, reverse=True) for one in _wholes(_bytes(value))]
+        self._sought = tuple(dict.fromkeys([*whole, *(one for value in sorted(plain) for one in _pieces(value))]))
+        self._ignored = {ignored for ignored, *_ in self._sought}
 
     def may_be_in(self, text: str) -> bool:
         """Return whether the text must be searched; fast, and False for almost every answer."""
-        if not self._signs:
-            return False
-        # Escapes may be nested: a URL in HTML in JSON.
-        for _ in range(5):
-            # A tag may separate two letters, or contain all of them.
-            for form in (text, TAG.sub("", text)) if "<" in text else (text,):
-                squeezed = _squeezed(form)
-                if any(sign in squeezed for sign in self._signs):
-                    return True
-            before = text
-            if "%" in text:
-                text = unquote(text)
-            if "&" in text:
-                text = without_entities(text)
-            if "\\" in text:
-                text = JSON_ESCAPE.sub(lambda code: chr(int(code[1] or "20", 16)), text)
-            if text == before:
-                break
+        for _, form in _forms(_bytes(text)) if self._sought else ():
+            texts = {ignored: form.translate(LOWER, ignored) for ignored in self._ignored}
+            if any(part in texts[ignored] for ignored, part, *_ in self._sought):
+                return True
         return False
 
     def mask(self, text: str, sent: object = None) -> str:
-        """Return the text with secrets masked. A text too long to search is replaced entirely if it may contain one.
-
-        If `sent` (the JSON of the request) is given, the text is from its answer.
+        """Return the text with secrets masked. It is replaced entirely if it is too long to search and may contain one,
+        or if it contains thousands. If `sent` (the JSON of the request) is given, the text is from its answer.
         """
         return self._mask(text, self._forms_in(sent)) if self.may_be_in(text) else text
 
@@ -104,21 +105,54 @@ class Secrets:
         `sent` is the request (JSON) that it answers."""
         return self._masked(value, self._forms_in(sent))
 
-    def _forms_in(self, sent: object) -> frozenset[str]:
+    def _forms_in(self, sent: object) -> frozenset[bytes]:
         """Return the secrets that our own request contains."""
         text = json.dumps(sent, ensure_ascii=False) if sent else ""
         if len(text) > MAX_SEARCHED or not self.may_be_in(text):
             return frozenset()
-        return frozenset(_comparison_key(found[0]) for found in self._pattern.finditer(text))
+        return frozenset(what for _, _, what in self._found(_bytes(text)))
 
-    def _mask(self, text: str, kept: frozenset[str]) -> str:
+    def _mask(self, text: str, kept: frozenset[bytes]) -> str:
         if not self.may_be_in(text):
             return text
         if len(text) > MAX_SEARCHED:
             return MASK
-        return self._pattern.sub(lambda found: found[0] if kept and _comparison_key(found[0]) in kept else MASK, text)
+        data = _bytes(text)
+        marks, last, parts = bytearray(len(data)), 0, list[bytes]()
+        for count, (start, end, what) in enumerate(self._found(data)):
+            if count == MAX_FOUND:
+                return MASK
+            if what in kept and not any(marks[start:end]):
+                marks[start:end] = b"k" * (end - start)
+            elif b"k" not in marks[start:end]:
+                marks[start:end] = b"m" * (end - start)
+        for found in re.finditer(rb"m+", marks):
+            parts += data[last : found.start()], MASK.encode()
+            last = found.end()
+        return b"".join([*parts, data[last:]]).decode("utf-8", "surrogatepass")
 
-    def _masked(self, value: object, kept: frozenset[str], depth: int = 0, *, within: bool = False) -> Json:
+    def _found(self, data: bytes) -> Generator[tuple[int, int, bytes]]:
+        """Yield where each secret or part of one begins and ends, whole ones first, and the key by which occurrences
+        are compared: its letters and digits, or if there are few, all of it."""
+        forms, traced = dict(_forms(data)), {"": (data, [(at, at + 1) for at in range(len(data))])}
+        for ignored, part, whole, begins in self._sought:
+            for path, form in forms.items():
+                text = form.translate(LOWER, ignored)
+                at = text.find(part)
+                if at < 0:
+                    continue
+                used = form.translate(bytes(code not in ignored for code in range(256)))
+                places = list(compress(_traced(path, traced), used))
+                while at >= 0:
+                    start, end = at, at + len(part)
+                    end += sum(takewhile(bool, map(eq, text[end : end + len(whole)], whole[begins + len(part) :])))
+                    start -= sum(takewhile(bool, map(eq, text[max(0, at - begins) : at][::-1], whole[:begins][::-1])))
+                    letters = text[start:end].translate(None, NO_LETTERS)
+                    what = letters if len(letters) >= FEWEST else text[start:end]
+                    yield places[start][0], places[end - 1][1], what
+                    at = text.find(part, end)
+
+    def _masked(self, value: object, kept: frozenset[bytes], depth: int = 0, *, within: bool = False) -> Json:
         """`within` an answer, the secrets in `kept` are kept."""
         if isinstance(value, str):
             return self._mask(value, kept if within else frozenset())
@@ -127,38 +161,49 @@ class Secrets:
         if isinstance(value, list):
             return [self._masked(one, kept, depth + 1, within=within) for one in value]
         if isinstance(value, dict):
-            return {
-                self._mask(str(name), frozenset()): self._masked(
-                    one,
-                    kept,
-                    depth + 1,
-                    within=within or (name in ANSWERS and not (name == "message" and isinstance(one, str))),
-                )
-                for name, one in value.items()
-            }
+            made: dict[str, Json] = {}
+            for name, one in value.items():
+                inner = within or (name in ANSWERS and not (name == "message" and isinstance(one, str)))
+                made[self._mask(str(name), frozenset())] = self._masked(one, kept, depth + 1, within=inner)
+            return made
         return value
 
 
-def _squeezed(text: str) -> bytes:
-    """Return the ASCII letters and digits of a text, in lower case."""
-    return _bytes(text).translate(SQUEEZED, NO_LETTERS)
+def _forms(data: bytes) -> Generator[tuple[str, bytes]]:
+    """Yield each different text that the text may stand for, and the path of decoders to it."""
+    yield "", data
+    if not any(sign in data for sign, _, _ in DECODERS.values()):
+        return
+    forms, seen, known = {"": data}, {data}, dict[tuple[str, bytes], bytes]()
+    for path in PATHS if len(data) <= MAX_SEARCHED else LONG_PATHS:
+        step = path[-1], forms[path[:-1]]
+        if step not in known:
+            sign, pattern, decoded = DECODERS[step[0]]
+            known[step] = pattern.sub(decoded, step[1]) if sign in step[1] else step[1]
+        form = forms[path] = known[step]
+        if form not in seen:
+            seen.add(form)
+            yield path, form
 
 
-def _bytes(text: str) -> bytes:
-    # Lone surrogates cannot be encoded as UTF-8; in an environment variable they stand for undecodable bytes.
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _comparison_key(found: str) -> str:
-    """Return a key by which occurrences are compared: the letters and digits, or if there are few, the text itself."""
-    squeezed = _squeezed(found)
-    return squeezed.decode() if len(squeezed) >= FEWEST else found.casefold()
+def _traced(path: str, known: dict[str, tuple[bytes, list[tuple[int, int]]]]) -> list[tuple[int, int]]:
+    """Return where each byte of the form at the end of the path begins and ends in the text. `known` holds forms with
+    these places, that of the text first."""
+    if path not in known:
+        places, (_, pattern, decoded) = _traced(path[:-1], known), DECODERS[path[-1]]
+        data, kept, last = known[path[:-1]][0], list[tuple[int, int]](), 0
+        for found in pattern.finditer(data):
+            span = places[found.start()][0], places[found.end() - 1][1]
+            kept += places[last : found.start()] + [span] * len(decoded(found))
+            last = found.end()
+        known[path] = pattern.sub(decoded, data), kept + places[last:]
+    return known[path][1]
 
 
 def without_entities(text: str) -> str:
     """Return the text with its HTML entities decoded."""
     # One by one: `html.unescape` on the whole text would fail on a number of thousands of digits.
-    return ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+    return re.sub(ENTITY, lambda entity: html.unescape(entity[0]), text)
 
 
 def _in_base64(value: str) -> Generator[str]:
@@ -170,31 +215,23 @@ def _in_base64(value: str) -> Generator[str]:
         yield from {core, core.replace("+", "-").replace("/", "_")}
 
 
-def _pattern_for(value: str) -> str:
-    """Return a pattern for all notations of a value."""
-    letters = re.findall(r"[A-Za-z\d]", value, re.ASCII)
-    if len(letters) < FEWEST:
-        return re.escape(value)
-    gap = GAP if len(letters) >= LONG and not "".join(letters).isdigit() else NARROW
-    before, after = value[: value.index(letters[0])], value[value.rindex(letters[-1]) + 1 :]
-    inner = gap.join(
-        rf"(?:{letter}|{BEGINS[0]}0{{0,6}}{code:x}|{BEGINS[1]}{code:x}"
-        rf"|{BEGINS[2]}(?:0{{0,6}}{code}(?!\d)|x0{{0,6}}{code:x});?)"
-        for letter, code in zip(letters, map(ord, letters), strict=True)
-    )
-    # Before an n, say, the gap would take the secret's own backslash for the start of an escape. JSON doubles it.
-    literal = re.escape(value).replace(r"\\", r"\\{1,8}")
-    return f"(?:{literal}|(?:{re.escape(before)})?{inner}(?:{re.escape(after)})?)"
+def _wholes(value: bytes) -> Generator[Sought]:
+    """Yield a value with its punctuation, and without; also as it is after decoding, if it seems to hold escapes."""
+    for _, form in _forms(value):
+        letters = form.translate(LOWER, NO_LETTERS)
+        if form is value or len(letters) < FEWEST <= len(b"".join(form.split())):
+            yield b"", form.lower(), b"", 0
+        if len(letters) >= FEWEST:
+            ignored = NO_LETTERS if len(letters) >= LONG and not letters.isdigit() else NARROW
+            yield ignored, form.translate(LOWER, ignored), b"", 0
 
 
-def _pieces(value: str) -> Generator[tuple[str, str]]:
-    """Yield overlapping parts of a value, of eight characters, each with a pattern that includes its neighbours."""
+def _pieces(value: str) -> Generator[Sought]:
+    """Yield overlapping parts of a value, of eight characters."""
     for start in range(0, len(value) - PIECE + 1 if len(value) >= 2 * PIECE else 0, PIECE // 2):
-        piece, before, after = value[start : start + PIECE], "", ""
+        piece = value[start : start + PIECE]
         if piece.isalpha() and (piece.islower() or piece.isupper() or piece.istitle()):
             continue  # perhaps an ordinary word
-        for character in value[max(0, start - PIECE // 2) : start]:
-            before = f"(?:{before}{re.escape(character)})?"
-        for character in reversed(value[start + PIECE : start + PIECE + PIECE // 2]):
-            after = f"(?:{re.escape(character)}{after})?"
-        yield piece, f"{before}{re.escape(piece)}{after}"
+        # What is found grows by its neighbours, but not by half of a character.
+        whole, begins = (value, start) if value.isascii() else (piece, 0)
+        yield b"", _bytes(piece).lower(), _bytes(whole).lower(), begins

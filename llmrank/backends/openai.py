@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
@@ -66,6 +67,8 @@ PROBE = Request((Message("user", "Answer with A or B."),), Sampling(max_tokens=1
 """The request that tests whether an endpoint answers, and whether it returns log-probabilities."""
 FEW_REFUSALS = 5
 """Consecutive refusals blamed on the requests; after that, the endpoint may have changed (a model was removed, say)."""
+MAX_ROUNDS = 4
+"""How often one parameter may be refused during a call, replaced or with another value each time."""
 FEW_NAMES = 3
 """With at most this many served models, a mismatch of names is reported; a gateway with many may accept other names."""
 
@@ -271,7 +274,7 @@ class OpenAIBackend(BaseBackend):
     async def _ask(self, request: Request) -> Response:
         await self._check_thinking(request)
         ids = await self._token_ids_of(request.labels)
-        started = time.monotonic()
+        started, rounds = time.monotonic(), Counter[str]()
         known, dialect = self.dialect.concessions, self.dialect
         while True:
             sent = dialect.body(request, ids)
@@ -281,6 +284,9 @@ class OpenAIBackend(BaseBackend):
                 asked = request if "logprobs" in sent or not request.labels else replace(request, labels=())
                 response = self._read(body, asked, sent, ids, seconds=seconds, left_out=left_out)
             except UnsupportedError as error:
+                rounds[error.parameter] += 1
+                if rounds[error.parameter] > MAX_ROUNDS:
+                    raise RefusedError(f"{self._url} refuses this request again and again: {error}") from error
                 self._sent_beside += 1
                 if self.dialect.concessions == known:
                     dialect = dialect.without(error.parameter, str(error))

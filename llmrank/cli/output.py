@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from llmrank.errors import count_of
+from llmrank.errors import UNPRINTABLE, count_of, safe_for_console
 
 if TYPE_CHECKING:
     from llmrank.run import Run
@@ -34,13 +34,14 @@ def show(result: Showable, *, as_json: bool) -> None:
 
 
 def show_json(value: object) -> None:
-    """Print a JSON-compatible value."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a JSON-compatible value; what could act on a terminal is escaped, as JSON allows."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo(UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def say(line: str) -> None:
     """Print a message on stderr."""
-    click.echo(line, err=True)
+    click.echo(safe_for_console(line), err=True)
 
 
 def show_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:

@@ -42,8 +42,9 @@ def test_repairs_are_counted() -> None:
 
 
 def test_invalid_json_is_read_and_counted() -> None:
-    cut = read("json", '["Alien (1979)", "Heat (1995)", "Good, the B', BY_TITLE, "length")
-    assert (places(cut), cut.repairs) == ([1, 2], {"truncated": 1, "missing": 1, "not_json": 1})
+    for finish in ("length", "content_filter"):
+        cut = read("json", '["Alien (1979)", "Heat (1995)", "Good, the B', BY_TITLE, finish)
+        assert (places(cut), cut.repairs) == ([1, 2], {"truncated": 1, "missing": 1, "not_json": 1})
     assert places(read("json", "['Heat (1995)', 'Alien (1979)']", BY_TITLE)) == [2, 1]
     assert read("json", "3 > 1 > 2", BY_NUMBER).repairs == {"not_json": 1}
 

@@ -140,9 +140,11 @@ def test_statements_about_the_ends_of_a_list_are_checked(said: str, named: list[
 
 
 @pytest.mark.parametrize(("text", "expected"), [("[4] > [", [4]), ("[4] > [1", [4]), ("[4] > [5]", [4, 5])])
-def test_a_truncated_order_gives_what_was_complete(text: str, expected: list[int]) -> None:
-    answer = read("permutation", text, numbered(11), "length")
+@pytest.mark.parametrize("finish", ["length", "content_filter"])
+def test_a_truncated_order_gives_what_was_complete(text: str, expected: list[int], finish: str) -> None:
+    answer = read("permutation", text, numbered(11), finish)
     assert (places(answer), answer.repairs["truncated"]) == (expected, 1)
+    assert places(read("json", "[4, 5, 1", numbered(11), finish)) == [4, 5], "it may have become 10"
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from llmrank.backends import BackendSettings, open_backend
 from llmrank.backends import batch as batch_module
 from llmrank.backends.base import store_first
 from llmrank.backends.batch import Batch, BatchBackend
 from llmrank.backends.open_batch import OpenBatch, take_open_batches, waiting_requests
 from llmrank.backends.openai import open_openai
-from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError
+from llmrank.errors import UNPRINTABLE, BackendError, FatalBackendError, InputError, TransientError
 from llmrank.store import Store, request_key
-from llmrank.types import Message, Request, Response, Sampling, Usage
+from llmrank.types import Backend, Message, Request, Response, Sampling, Usage
 from tests.batch_server import BatchServer, Plan, answered, refused_line
 from tests.scripted_server import MODEL, completion
 
@@ -41,7 +42,7 @@ async def backend_at(server: BatchServer, store: Path, said: list[str] | None = 
         await backend.close()
 
 
-async def ask(backend: BatchBackend, questions: list[Request]) -> list[Response | BaseException]:
+async def ask(backend: Backend, questions: list[Request]) -> list[Response | BaseException]:
     return await asyncio.gather(*(backend.answer(question) for question in questions), return_exceptions=True)
 
 
@@ -59,6 +60,31 @@ async def test_the_first_is_asked_directly_and_the_rest_in_one_batch(tmp_path: P
         assert said[-1] == "batch batch_0: completed, 6 of 6 requests"
         with Store(tmp_path / "s.sqlite") as store:
             assert store.stats().responses == 6, "whoever asked keeps the direct answer"
+
+
+async def test_an_id_of_a_batch_acts_on_no_terminal(tmp_path: Path) -> None:
+    said: list[str] = []
+    async with BatchServer(plan=lambda n: Plan("failed") if n else Plan()) as server:
+        server.name = "b\x1b[31m\x9b2J\u202e\n  hint: pay"
+        async with backend_at(server, tmp_path / "s.sqlite", said) as backend:
+            assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS[:3]))
+            results = await ask(backend, QUESTIONS[3:])
+    shown = [*said, *map(str, results)]
+    assert sum(r"b\x1b[31m\x9b2J\u202e hint: pay_" in line for line in shown) == len(shown)
+    assert not any(UNPRINTABLE.search(line) for line in shown) and not any("\n" in line for line in said)
+
+
+async def test_whatever_is_said_of_an_endpoint_is_escaped_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_module, "_name", lambda batch: f"batch \x1b[2J\u202e{batch.state.batch_id}")
+    said: list[str] = []
+    async with BatchServer() as server:
+        settings = BackendSettings("openai", MODEL, base_url=server.base_url, batch_store=tmp_path / "s.sqlite")
+        backend = await open_backend(settings, say=said.append)
+        await ask(backend, QUESTIONS[:3])
+        await backend.close()
+    assert said and all(line.startswith(r"batch \x1b[2J\u202ebatch_0") for line in said)
 
 
 async def test_a_batch_and_a_direct_run_share_their_answers(tmp_path: Path) -> None:

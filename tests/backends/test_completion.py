@@ -61,6 +61,7 @@ def test_missing_usage_counts_nothing(usage: Any) -> None:
         ({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 41}, 9),
         ({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 3}, 9),
         ({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": "many"}, 9),
+        ({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 250_041}, 250_009),
         ({"prompt_tokens": 32, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 94}}, 103),
         ({"prompt_tokens": 32, "completion_tokens": 99, "completion_tokens_details": {"reasoning_tokens": 94}}, 99),
     ],
@@ -68,6 +69,15 @@ def test_missing_usage_counts_nothing(usage: Any) -> None:
 def test_reasoning_that_is_no_part_of_the_completion_tokens_is_paid_for(usage: dict[str, Any], paid: int) -> None:
     found = read_completion({**completion(), "usage": usage}).usage
     assert (found.prompt_tokens, found.completion_tokens) == (32, paid)
+
+
+@pytest.mark.parametrize("total", [400_000, 9_999_999, 99_999_999, 10**30])
+def test_a_total_that_counts_something_else_is_left_out_and_told(total: int) -> None:
+    faults = Counter[str]()
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": total}
+    assert read_completion({**completion(), "usage": usage}, faults=faults).usage == Usage(10, 0, 5)
+    assert faults == {"usage": 1}
+    assert read_completion({**completion(), "usage": {**usage, "prompt_tokens": 10**8}}).usage == Usage()
 
 
 def with_top(*pairs: tuple[str, float]) -> dict[str, Any]:

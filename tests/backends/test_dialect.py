@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from llmrank.backends.base import single_token
 from llmrank.backends.dialect import NAMES, Dialect, refused_parameter
+from llmrank.errors import FatalBackendError
+from llmrank.progress import silent
 from llmrank.types import Message, Request, Sampling
 
 REAL = [
@@ -132,6 +135,50 @@ def test_bounds_of_an_endpoint_are_kept_to() -> None:
     assert dialect.body(longer)["max_tokens"] == 400
     # Refused once more, though it was sent as asked: it is left out after all.
     assert "logprobs" in trial.without("logprobs", "at most 5 are returned").left_out
+
+
+SET_BY_A_MODEL = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+"""What vLLM takes from a model's generation_config.json where a call does not say it."""
+
+
+def test_no_sampling_parameter_is_left_to_the_server() -> None:
+    dialect = Dialect("m", "http://e/v1", silent)
+    asked = Request((Message("user", "?"),), Sampling(max_tokens=7, seed=3), repeat=2)
+    usual = {
+        "n": 1,
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "max_tokens": 7,
+        "seed": 5,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+    }
+    assert usual.items() <= dialect.body(asked).items()
+    assert not {"top_k", "min_p", "repetition_penalty"} & dialect.body(asked).keys(), "other endpoints refuse them"
+    dialect.is_vllm = True
+    sent = dialect.body(asked)
+    # The values that change nothing.
+    assert (usual | {"top_k": asked.sampling.top_k, "min_p": 0.0, "repetition_penalty": 1.0}).items() <= sent.items()
+    assert asked.sampling.top_k in (-1, 0) and sent.keys() >= {*SET_BY_A_MODEL}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "spaced", "found"),
+    [
+        ({"A": [1], " A": [2]}, False, 1),
+        ({"A": [1], " A": [2]}, True, 2),
+        ({"A": [1, 3], " A": [2]}, False, 2),
+        ({"A": [1], " A": [2, 3]}, True, 1),
+        ({"A": [1, 3], " A": [2, 3]}, False, None),
+        ({"A": [], " A": []}, True, None),
+    ],
+)
+def test_a_label_is_one_token_or_none(tokens: dict[str, list[int]], spaced: bool, found: int | None) -> None:
+    if found is not None:
+        assert single_token("A", tokens.__getitem__, spaced=spaced) == found
+        return
+    with pytest.raises(FatalBackendError, match=f"label 'A' is {len(tokens['A'])} tokens for this model"):
+        single_token("A", tokens.__getitem__, spaced=spaced)
 
 
 @pytest.mark.parametrize(("message", "fields", "name"), REAL, ids=[message[:60] for message, _, _ in REAL])

@@ -18,10 +18,11 @@ from aiohttp import web
 from llmrank.backends.base import store_first
 from llmrank.backends.endpoint import Address
 from llmrank.backends.openai import OpenAIBackend, open_openai
+from llmrank.engine.budget import Bounds, Budget, Metered
 from llmrank.errors import BackendError, FatalBackendError, MissingError, TransientError
 from llmrank.progress import silent
 from llmrank.store import Store
-from llmrank.types import Capabilities, Message, Request, Response, Sampling, Structured, Usage
+from llmrank.types import Capabilities, Message, Request, Response, Sampling, Structured, Thinking, Usage
 from tests.backends.test_completion import with_top
 from tests.scripted_server import MODEL, ScriptedServer, Step, completion, good, refused
 
@@ -325,6 +326,40 @@ async def test_a_test_request_shows_whether_others_are_answered() -> None:
     async with opened(refused(401)) as (_, backend):
         with pytest.raises(FatalBackendError, match="rejects the key"):
             await backend.answers_others(request)
+
+
+GROWING = {
+    "tokens": lambda body: refused(400, f"max_tokens must be >= {body['max_tokens'] + 1}", param="max_tokens"),
+    "log-probabilities": lambda body: refused(
+        400,
+        f"Expected a value <= {body.get('top_logprobs', 0) - 1}",
+        param="top_logprobs" if "top_logprobs" in body else "",
+    ),
+}
+
+
+@pytest.mark.parametrize("growing", GROWING.values(), ids=GROWING)
+async def test_a_bound_that_moves_with_every_call_is_not_followed_for_long(
+    growing: Callable[[Mapping[str, Any]], Step],
+) -> None:
+    request = replace(REQUEST, labels=("A", "B"))
+    async with opened(answer=growing) as (server, backend):
+        metered = Metered(backend, budget := Budget(Bounds(requests=20)))
+        with pytest.raises(FatalBackendError, match="refuses this request"):
+            await metered.answer(request)
+        assert server.calls == budget.spent.requests <= 10, "with the test request, and every call is counted"
+        assert backend.concessions == {"left_out": [], "replaced": {}}, "none of it is believed"
+
+    def answer(body: Mapping[str, Any]) -> Step:
+        return growing(body) if body["messages"][-1]["content"] == "rank these" else good()
+
+    async with opened(answer=answer) as (server, backend):
+        metered = Metered(backend, budget := Budget(Bounds(requests=30)))
+        await metered.answer(replace(request, messages=(Message("user", "rank others"),)))
+        for _ in range(3):
+            with pytest.raises(BackendError, match="refuses this request"):
+                await metered.answer(request)
+        assert server.calls == budget.spent.requests == 1 + 3 * 5
 
 
 async def test_a_refusal_that_quotes_the_prompt_teaches_nothing() -> None:
@@ -718,6 +753,51 @@ async def test_what_are_no_tokens_of_a_prompt_is_left(strings: object) -> None:
         backend = await open_openai(server.base_url, MODEL, api_key=KEY)
         assert (await backend.answer(replace(REQUEST, labels=("A", "B")))).text == "A"
         await backend.close()
+
+
+THINKS = "starts with its reasoning"
+
+
+@pytest.mark.parametrize(
+    ("strings", "thinking", "wrong"),
+    [
+        (["<|im_start|>", "assistant", "\u010a", "<think>", "\u010a"], Thinking(), THINKS),
+        (["<|im_start|>", "assistant", "\n", "<th", "ink>", "\n"], Thinking(), THINKS),
+        (["[THINK]"], Thinking(), THINKS),
+        (["<|im_start|>", "assistant", "\u010a", "<think>", "\n\n", "</think>", "\n\n"], Thinking(), ""),
+        (["<|im_start|>", "assistant", "\n"], Thinking(), ""),
+        (["<|im_start|>", "assistant", "\n"], Thinking(True), THINKS),
+    ],
+)
+async def test_no_label_is_read_where_a_vllm_server_lets_the_model_think_first(
+    strings: list[str], thinking: Thinking, wrong: str
+) -> None:
+    """As after a chat template that opens `<think>` itself, although thinking is off."""
+    request = replace(REQUEST, labels=("A", "B"), thinking=thinking)
+    async with Tokenizing(good("A"), models=VLLM) as server:
+        server.strings = strings
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        if wrong:
+            with pytest.raises(FatalBackendError, match=wrong):
+                await backend.answer(request)
+        else:
+            await backend.answer(request)
+            await backend.answer(request)
+        await backend.close()
+        assert server.calls == (0 if wrong else 2), "nothing is paid for"
+        asked = [body for body in server.tokenized if "messages" in body]
+        assert len(asked) == (not thinking.on), "it is found out once"
+        for body in asked:
+            assert body["add_generation_prompt"] and body["chat_template_kwargs"]["enable_thinking"] is False
+
+
+async def test_a_label_of_several_tokens_is_refused_by_name() -> None:
+    async with Tokenizing(good("A"), models=VLLM) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        with pytest.raises(FatalBackendError, match="label '10' is 2 tokens for this model"):
+            await backend.answer(replace(REQUEST, labels=("9", "10")))
+        await backend.close()
+        assert not server.calls
 
 
 async def test_a_server_that_still_loads_its_model_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

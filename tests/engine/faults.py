@@ -302,6 +302,11 @@ FAULTS = (
     passing("empty body", Step(), "an empty body"),
     harmless("stream of events, from the model to its end", Step(body=STREAM)),
     harmless("stream of events after a comment", Step(body=": PROCESSING\n\n" + STREAM.replace("\n\n", "\r\n\r\n"))),
+    *(
+        harmless(f"stream of events after a comment, with {name} line ends", Step(body=text.replace("\n", end)))
+        for name, end in (("CR", "\r"), ("CRLF", "\r\n"))
+        for text in (": PROCESSING\n\n: PROCESSING\n" + STREAM,)
+    ),
     harmless(
         "stream of events with line breaks of Unicode",
         Step(body=STREAM.replace('"stop"', '"stop", "note": "a\u2028b"')),
@@ -524,8 +529,36 @@ FAULTS = (
     ),
     *(
         refusing(f"finish reason {reason}", good("", finish_reason=reason))
-        for reason in ("SAFETY", "RECITATION", "sensitive", "content-filter")
+        for reason in (
+            *("SAFETY", "RECITATION", "sensitive", "content-filter"),
+            *("content_filter: PROHIBITED_CONTENT", "content_filter: RECITATION", "content_filter: OTHER"),
+        )
     ),
+    *(
+        refusing(f"content filter, {name}", several({"index": 0, "finish_reason": reason, **choice}))
+        for name, reason, choice in (
+            ("no message", "content_filter", {}),
+            ("no message, in Gemini's words", "content_filter: RECITATION", {}),
+            ("an empty message", "content_filter", {"message": {}}),
+            ("null as message", "content_filter", {"message": None, "content_filter_results": {}}),
+        )
+    ),
+    refusing(
+        "content filter at the first event of a stream",
+        Step(body='data: {"choices": [{"index": 0, "finish_reason": "content_filter: SAFETY"}]}\n\ndata: [DONE]\n\n'),
+    ),
+    *(
+        Fault(f"content filter, {name}", always(step), "unparsed: refusal", 1, "unparsed: refusal", 1, labels=True)
+        for name, step in (
+            ("no log-probabilities", good("", finish_reason="content_filter")),
+            ("neither message nor log-probabilities", several({"finish_reason": "content_filter: SAFETY"})),
+        )
+    ),
+    *(
+        Fault(f"{reason} within the answer", always(good("[2] > [1", finish_reason=reason)), *("repaired", 1) * 2)
+        for reason in ("content_filter", "content_filter: RECITATION")
+    ),
+    passing("no message, and no reason why", several({"index": 0, "finish_reason": "stop"}), "without a message"),
     *(
         Fault(f"finish reason {reason}", always(good("[2] > [", finish_reason=reason)), "repaired", 1, "repaired", 1)
         for reason in ("MAX_TOKENS", "model_length")

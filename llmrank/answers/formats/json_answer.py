@@ -54,7 +54,7 @@ class Json(TextFormat):
         if reading.ambiguous:
             return unparsed(response, text, "ambiguous")
         of_kind = Identifiers.of(question).is_of_kind
-        truncated = response.finish_reason == "length"
+        truncated = response.finish_reason in ("length", "content_filter")
         if all(one.match.stage == "identifier" if one.match else of_kind(one.text) for one in reading.mentions):
             return by_identifier(reading.mentions, response, question, text, truncated)
         return by_title(reading.mentions, response, question, text, truncated, Counter())

@@ -167,7 +167,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
         answer = read_ranking(replace(response, text=text[: own.start()]), question, titles=titles)
         if len(answer.ranked or ()) > 1:
             return answer
-    truncated = response.finish_reason == "length" or len(raw) > LIMIT
+    truncated = response.finish_reason in ("length", "content_filter") or len(raw) > LIMIT
     index = title_index(question.items)
     if titles and (
         plain := _plain_titles(text, index) or (not question.identifiers and _numbered_titles(text, question.items))

@@ -60,7 +60,7 @@ _OPTION = re.compile(
     r"|--column (?P<role>\w+)=(?P<column>[\w-]+)"
     r"|(?<![\w-])--?(?P<name>(?<=--)[a-z][a-z-]+|[a-z]\b)"
     r"(?: (?P<value>\d[\d.]*\b(?: \d[\d.]*\b)?|[A-Z_]+\b|https?://[^\s,;)]+)"
-    r"| (?P<word>[a-z]+(?:_[a-z]+)*)(?=[,;)]|: | or | --|$))?"
+    r"| (?P<word>(?!(?:and|or)\b)[a-z]+(?:_[a-z]+)*)(?=[,;)]|: | or | --|$))?"
 )
 """A command; a named column; or an option, with its value if that is a number, a placeholder or an address, or a word
 that ends a clause."""

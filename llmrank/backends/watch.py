@@ -131,7 +131,7 @@ class Watch:
         # An id alone may repeat by chance: Ollama chooses among a thousand.
         completion = (name, created, response.text, response.usage)
         if self._latest.get(completion, request) != request:
-            last = f"{REPEATS} calls with the very completion of another call (the last: {one_line(name, 100)})"
+            last = f"{REPEATS} calls with the completion of another call (the last: {one_line(name, 100)})"
             advice = "a gateway may answer from a cache of similar prompts: turn it off"
             self._count("repeated", f" has answered {last}; {advice}", REPEATS)
         self._latest[completion] = request

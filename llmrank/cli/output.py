@@ -35,8 +35,7 @@ def show(result: Showable, *, as_json: bool) -> None:
 
 def show_json(value: object) -> None:
     """Print a JSON-compatible value; what could act on a terminal is escaped, as JSON allows."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    click.echo(UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], text))
+    click.echo(UNPRINTABLE.sub(lambda one: json.dumps(one[0])[1:-1], json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def say(line: str) -> None:

@@ -31,7 +31,7 @@ GRID: Mapping[str, Mapping[str, tuple[float, ...]]] = {
     "itemknn": {"neighbours": (20, 50, 100, 200)},
     "ease": {"l2": (50.0, 100.0, 200.0, 500.0, 1000.0)},
     "ials": {"dimension": (16, 32, 64, 128), "alpha": (1.0, 4.0, 16.0, 64.0), "regularization": (0.01, 1.0, 10.0)},
-    "bpr": {"dimension": (32, 64), "learning_rate": (0.02, 0.05), "regularization": (0.003, 0.01, 0.03)},
+    "bpr": {"dimension": (32, 64), "learning_rate": (0.02, 0.05), "regularization": (0.0003, 0.001, 0.003, 0.01, 0.03)},
     "hstu": {"learning_rate": (0.003, 0.001), "batch": (16, 64), "dropout": (0.2, 0.5)},
     "sasrec": {"learning_rate": (0.003, 0.001), "batch": (16, 64), "dropout": (0.2, 0.5)},
     "bert4rec": {"learning_rate": (0.003, 0.001), "mask_probability": (0.2, 0.4)},

@@ -220,6 +220,7 @@ def _read_blocks(
         answer,
         {"named_beside": beside, "in_sentences": int(in_sentences is not None), "tied": _tied(reading, text)},
     )
+    answer = with_repairs(answer, {"truncated": int(reading.cut)})
     if answer.outcome is not Outcome.OK:
         return answer
     return with_repairs(answer, {"commented": comments_around(reading.mentions, text, question.items)})

@@ -42,13 +42,14 @@ from llmrank.answers.rankings.ranks import (
     by_number,
     counts,
     counts_down,
+    do_grades_rise,
     falls,
     read_rows,
     sort_by_numbers,
 )
 from llmrank.answers.text.blocks import ORDINALS, RANK_NOUN, Block, Line, marker, word_set
 from llmrank.answers.text.normalise import caseless
-from llmrank.answers.text.phrases import grade, meaning
+from llmrank.answers.text.phrases import degree, meaning
 
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
 _FIRST_NUMBER = re.compile(r"(?<=[:,>] )1[.)]{1,2}\s?[\"“«]?$")
@@ -119,7 +120,7 @@ def _merge_similar_lines(blocks: Sequence[Block]) -> list[Block]:
     for block in blocks:
         text = block.lines[0].text if block.kind == "text" else ""
         said = _last_words(text)
-        scored = _SCORED.search(text[-40:]) or _taste(said) or grade(said)
+        scored = _SCORED.search(text[-40:]) or _taste(said) or degree(said) is not None
         now = "scored" if scored else "parts" if TWO_PARTS.search(text[:400]) else ""
         if now and now == shape:
             if found[-1].kind == "text":
@@ -186,7 +187,10 @@ _NUMBER_LEADS = re.compile(r"\W{0,3}(\d{1,3}) ?(?:->|=>|→) ")
 
 
 def _do_scores_rise(bodies: Sequence[str]) -> bool:
-    """Return whether scores out of ten or a hundred rise from entry to entry (`Heat - 2/10`, `Fargo - 4/10`)."""
+    """Return whether scores out of ten or a hundred, or grades, rise from entry to entry (`Heat - 2/10`, `Fargo -
+    4/10`)."""
+    if do_grades_rise([_last_words(body) for body in bodies]):
+        return True
     found = [_SCORED.search(body[-40:]) for body in bodies]
     values = [one["value"] for one in found if one and one["value"] and _OUT_OF.search(one["value"])]
     return 2 < len(values) == len(bodies) and not counts(values) and by_number(values, "rank") == [*range(len(values))]
@@ -221,11 +225,13 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     if graded:  # Heat: high, Fargo: low
         words = [_last_words(body).casefold() for body in bodies]
         scores = [str(found) for one in words if (found := _taste(one))]
-        scores = scores or [str(found) for one in words if (found := grade(one))]
+        fine = [] if scores else [found for one in words if (found := degree(one)) is not None]
+        steps = len({*scores, *((one > 1.5) + (one > 2) for one in fine)})
+        scores = scores or [*map(str, fine)]
         falls_off = scores == sorted(scores, reverse=True) and not is_as_shown(listing.named)
         if falls_off and len({*scores}) == 1:
             return  # Heat: a great film, Fargo: a great film
-        if not falls_off and 2 * len(scores) >= len(bodies) > 2 and len({*words}) > len({*scores}):
+        if not falls_off and 2 * len(scores) >= len(bodies) > 2 and len({*words}) > steps:
             listing.ambiguous = True  # Heat: high, Fargo: very high
             return
     scores = places or scores

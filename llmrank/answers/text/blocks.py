@@ -12,8 +12,9 @@ import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from typing import Literal, NamedTuple, cast
 
 from llmrank.answers.text.normalise import HAN, ORDINALS, caseless, decoded, folded, single_spaced
@@ -112,6 +113,8 @@ class Block:
     """The column headings, in lower case; for a JSON object, `key` and the name of the object."""
     name: str = ""
     """The key of a JSON value."""
+    cut: bool = False
+    """It is JSON that is cut off, of which only the complete entries are read."""
 
 
 _FENCE = re.compile(r"(?:```|~~~|-{3,}+$|={3,}+$|\*{3,}+$|_{3,}+$)")
@@ -122,9 +125,6 @@ _TUPLE = re.compile(r"\[?\(([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\1, ?(-?\d{1,
 _PAIR = re.compile(r"\[([^\W\d][^\[\]\"'\n]{1,80}), ?(-?\d{1,3}(?:\.\d{1,6})?)\],? ?")
 """`[Heat, 0.9]`"""
 _RANKED_TUPLE = re.compile(r"\[?\((\d{1,3}), ?([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\2\)(?:, ?|\])?")
-_PYTHON = re.compile(r"\{\s{0,8}(?:'[^'\"\n]{1,300}'|\d{1,4}) ?:")
-_PYTHON_TEXT = re.compile(r"(?<=[\[{,:\s])'([^'\"\n]{1,300})'(?=\s{0,3}[\],:}])")
-_PYTHON_NUMBER = re.compile(r"([{,]\s{0,8})(\d{1,4})( ?:)")
 _INSIDE = re.compile(r"\[\s?(\d{1,3})[.):]\s?([^\[\]\n]{1,300})\][,;]?")
 
 
@@ -132,8 +132,6 @@ def split(text: str) -> list[Block]:
     """Return the blocks of a normalised text, in linear time."""
     values: list[Block] = []
     text = _with_pairs(text)
-    if _PYTHON.search(text):
-        text = _PYTHON_NUMBER.sub(r'\1"\2"\3', _PYTHON_TEXT.sub(r'"\1"', text))
     if "[" in text or "{" in text:
         text = _take_json(text, values)
     if "[" in text and len(_INSIDE.findall(text, 0, 100_000)) > 1:
@@ -222,7 +220,7 @@ def _separate_scores(lines: list[str]) -> list[str]:
 
 _ENDS_A_SCORE = frozenset("0123456789%")
 _SCORE_LINES = (
-    re.compile(r"(?P<title>[^\W\d_][^|]*?[\w)!?.])[;,] ?(?P<score>\d{1,3}(?:\.\d{1,3})?)"),
+    re.compile(r"(?P<title>(?!.*[:,] ?\d{1,3}[;,])[^\W\d_][^|]*?[\w)!?.])[;,] ?(?P<score>\d{1,3}(?:\.\d{1,3})?)"),
     re.compile(r"(?P<title>[^\W\d_][^|:]*?[\w)!?]) (?P<score>\d\.\d{1,2}|\d{1,3} ?%|\d{1,3}(?:\.\d)? ?/ ?100?)"),
     re.compile(r"(?P<title>\[\w{1,3}\]) (?P<score>\d{1,3}[.,]\d{1,4}|\d{1,3} ?%)"),
     re.compile(r"(?P<score>\d\.\d{1,2}|\d{1,3} ?%|\d{1,3}(?:\.\d)? ?/ ?100?) (?P<title>[^\W\d_][^|:]*)"),
@@ -510,7 +508,18 @@ def _table(lines: list[Line]) -> Block:
         rows.append(Row(tuple(cell.strip() for cell in cells), line.number))
     if not header and len(rows) > 1 and is_header(rows[0].cells):
         header = tuple(cell.casefold() for cell in rows.pop(0).cells)
+    if (
+        header[2:] and len(rows) == 1 and _is_transposed(header[0], rows[0].cells[0])
+    ):  # | Movie | 1 | 2 |, | Rank | 2 | 1 |
+        pairs = zip(header, rows[0].cells, strict=False)
+        header, *cells = pairs
+        rows = [Row(pair, rows[0].line) for pair in cells]
     return Block("table", rows=rows, header=header)
+
+
+def _is_transposed(one: str, other: str) -> bool:
+    """Return whether two rows begin with the headings of items and of their ranks or scores."""
+    return head_role(one) == "item" and head_role(other) in ("rank", "score")
 
 
 _CELL_NUMBER = re.compile(r"\d{1,3}[.,]\d{1,3}|\d{1,3} ?%|\d{1,2}(?:\.\d)?/\d{1,3}")
@@ -538,7 +547,7 @@ def head_role(head: str) -> Literal["rank", "score", "item", ""]:
     """Return the role of a column, judging by its heading, JSON key, or the word before its numbers."""
     head = head.strip(" *_:`\"'().").casefold()
     words = re.split(r"[\s_\-/()]+", head, maxsplit=6) if len(head) < 60 else []
-    if len(words) == 2 and words[0] in SCORE_HEADS and words[1] in RANK_HEADS:
+    if len(words) > 1 and words[0] in SCORE_HEADS and words[1] in RANK_HEADS:
         return "rank"  # relevance rank
     for word in (head, *words):
         if word in RANK_HEADS:
@@ -560,7 +569,7 @@ def is_header(cells: tuple[str, ...]) -> bool:
 # --- JSON
 
 _MARK = "\x02json\x02"
-_OPENING = re.compile(r"[\[{](?=\s{0,80}[\[{\"\d\]}-])")
+_OPENING = re.compile(r"[\[{](?=\s{0,80}(?:[\[{\"\d\]}-]|//|#|/\*))|\{(?=\s{0,80}')")
 _IDENTIFIER = re.compile(r"\[\s{0,80}-?(?:0|[1-9][0-9]{0,9})\s{0,80}\]", re.ASCII)
 """The `[3]` of an expression (`[3] > [1]`). Most answers contain nothing else that might be JSON."""
 _MAX_BRACKETS = 24
@@ -592,26 +601,100 @@ def _take_json(text: str, values: list[Block]) -> str:
         if (identifier := _IDENTIFIER.match(text, at)) is not None:
             at = identifier.end()
             continue
+        cut = False
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            if torn := _torn_records(text, at):
-                parts += [text[start:at], f"\n{_MARK}\n"]
-                values.append(torn)
-                start = at = text.find("]", at) + 1 or len(text)
-            else:
-                at += 1
-            continue
-        if isinstance(value, dict):
+            if (mended := _mended(text, at)) is None:
+                if torn := _torn_records(text, at):
+                    parts += [text[start:at], f"\n{_MARK}\n"]
+                    values.append(torn)
+                    start = at = text.find("]", at) + 1 or len(text)
+                else:
+                    at += 1
+                continue
+            value, end, cut = mended
+        if isinstance(value, dict) and (name := _ASSIGNED.search(text, max(start, at - 60), at)):
+            value, at = {name[1]: value}, name.start()  # scores = {"Heat": 9}
+        elif isinstance(value, dict):
             value, end = _json_lines(decoder, text, cast("dict[str, object]", value), end)
         answer = _answer_text(value)
         blocks = [] if answer else _blocks_of(value)
+        if cut:  # the other readings of a list know where it breaks off
+            blocks = [replace(block, cut=True) for block in blocks if block.header]
         if answer or blocks:
             parts += [text[start:at], f"\n{answer}" if answer else f"\n{_MARK}" * len(blocks), "\n"]
             values += blocks
             start = end
         at = end
     return "".join((*parts, text[start:]))
+
+
+_ASSIGNED = re.compile(r"\b([A-Za-z_]\w{0,39})\s{0,3}=\s{0,3}\Z")
+_PIECE = re.compile(
+    r"(?P<space>\s+|//[^\n]*|#[^\n]*|/\*(?:(?!\*/).)*\*/)|(?P<text>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.|'(?=\w))*')"
+    r"|(?P<word>-?\d+(?:\.\d+)?(?![\w.])|(?i:true|false|null|none)\b)|(?P<sign>[\[\]{},:])",
+    re.DOTALL,
+)
+"""A piece of JSON, of a Python literal, or a comment in one."""
+_PLACE_IN_COMMENT = caseless(rf"\W*(?:rank |place )?(?:\d{{1,3}}|{'|'.join(ORDINALS)}|last)\W*$")
+"""`# 3` behind an entry gives it another place."""
+_MENDED = 20_000
+"""Maximum length of a value that is mended, which keeps the time linear."""
+_CLOSING = {"[": "]", "{": "}"}
+
+
+def _mended(text: str, at: int) -> tuple[object, int, bool] | None:
+    """Return a value that is almost JSON (comments, commas before a bracket, a Python literal), with its end, and
+    whether it is cut off, so that only its complete part is returned."""
+    out: list[str] = []
+    opened: list[int] = []
+    end = min(len(text), at + _MENDED)
+    while at < end and (found := _PIECE.match(text, at)):
+        at, piece = found.end(), found[0]
+        if found["space"]:
+            if _PLACE_IN_COMMENT.fullmatch(piece.strip()):
+                return None
+            continue
+        if found["text"] and piece[0] == "'":
+            piece = json.dumps(piece[1:-1].replace("\\'", "'"))
+        elif found["word"]:
+            piece = _WORDS_OF_JSON.get(piece.casefold(), piece)
+        if piece in ("]", "}"):
+            del out[len(out) - (out[-1] == ",") :]
+            if piece != _CLOSING[out[opened.pop()]]:
+                return None
+        if piece in _CLOSING:
+            opened.append(len(out))
+        elif piece == ":" and out[-1].isdigit():
+            out[-1] = f'"{out[-1]}"'  # {1: "Heat"}
+        out.append(piece)
+        if not opened:
+            value = decoded(" ".join(out))
+            return None if isinstance(value, str) else (value, at, False)
+    if not text[at:].strip("`\n") or (at < end and text[at] in "\"'" and "\n" not in text[at:]):
+        return _complete_part(out, opened, len(text))
+    return None
+
+
+_WORDS_OF_JSON = {"true": "true", "false": "false", "null": "null", "none": "null"}
+
+
+def _complete_part(out: list[str], opened: list[int], end: int) -> tuple[object, int, bool] | None:
+    """Return the complete entries of a value that is cut off."""
+    while opened and len(out) > opened[-1] + 1 and out[-1] != ",":
+        out.pop()
+    if len(opened) > 1 and out[opened[-1]] == "{" and out[opened[-2]] == "[":
+        start = opened[-1]
+        before, own = (
+            {head_role(key) for key, sign in pairwise(part) if sign == ":"}
+            for part in (out[opened[-2] : start], out[start:])
+        )
+        if before > own | {""}:
+            del out[opened.pop() :]  # its rank or score is missing
+    closing = (_CLOSING[out[start]] for start in reversed(opened))
+    value = decoded(" ".join((*out[: len(out) - (out[-1:] == [","])], *closing)))
+    return None if isinstance(value, str) else (value, end, True)
 
 
 def _json_lines(decoder: json.JSONDecoder, text: str, first: dict[str, object], end: int) -> tuple[object, int]:

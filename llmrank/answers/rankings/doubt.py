@@ -304,7 +304,7 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
     if first is None or not first.text or not 0 < first.line <= len(lines):
         return False
     before, found, _ = lines[first.line - 1][:2000].partition(first.text)
-    sentence = SENTENCE.split(before)[-1]
+    sentence = SINCE.sub("", SENTENCE.split(before)[-1])
     head, _, rest = sentence.rpartition("; ")
     sentence = rest if meaning(index.without_titles(head)) == "left out" else sentence  # I'd skip Heat; the others:
     reason = _BECAUSE.match(sentence) is not None and sentence.rstrip().endswith(":")
@@ -318,6 +318,11 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
     return not named <= listing.named.keys()
 
 
+SINCE = caseless(
+    r"\W*(?:since|because|as|given that|the|this|you)\b(?:(?!\b(?:not|never|dis\w+)\b)[^.!?:\n]){0,200}\b(?:liked|loved|watched|enjoyed|rated|seen"
+    r"|read|played|bought|favou?rites?)\b[^.!?:\n]{0,200}, (?:so )?(?=(?:i|my)\b[^.,\n]{0,30}\b(?:recommend|suggest|rank|would|pick))"
+)
+"""`Since the user loved Heat, I recommend …`"""
 _FIRST_HALF = re.compile(r"\W{0,4}(\w.*?) (?:[-–—→|]|->) ")
 _BECAUSE = caseless(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|reader)|you|they)\b")
 """`Since the user liked Alien, I recommend, in order:`"""

@@ -15,6 +15,7 @@ from llmrank.answers.items.listing import Listing, Mention, is_as_shown
 from llmrank.answers.items.matching import Match, TitleIndex
 from llmrank.answers.items.title import SMALL_WORDS
 from llmrank.answers.outcome import RETRACTION
+from llmrank.answers.rankings import doubt
 from llmrank.answers.rankings.choosing import count_lower_words, gather
 from llmrank.answers.rankings.entry_forms import (
     CHAINED,
@@ -334,6 +335,10 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     whole = mention_of(body, index)
     if whole.match:
         return [whole]
+    if (said := _last_words(body)) and degree(said) is not None:  # The Godfather: Part II: Likely
+        before = mention_of(body[: body.rfind(said)].rstrip(" (:=–—|-"), index)
+        if before.match:
+            return [before]
     if (instead := _replacement(body, index)) is not None:
         return instead
     if "[" in body:
@@ -463,7 +468,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
     before, after = text[:start], text[end:]
     gaps = [text[one[1] : two[0]] for one, two in pairwise(places)] or [after]
     listing.worst_first, listing.ambiguous = falls(gaps)
-    listing.ambiguous |= len(mentions) > 1 and all("=" in gap and ">" not in gap for gap in gaps)
+    listing.ambiguous |= len(mentions) > 1 and all(_EQUALS.search(gap) and ">" not in gap for gap in gaps)
     if len(places) == len(mentions) > 1:
         _sort_by_scores_in_line(text, places, listing)
     before = _FIRST_NUMBER.sub("", before)
@@ -486,6 +491,9 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and CHATTER.match(before)
     return None if declined else listing
+
+
+_EQUALS = re.compile(r"=(?! ?\d)")
 
 
 def _behind_colon(line: Line, mentions: Mentions, index: TitleIndex) -> tuple[str, Mentions]:
@@ -522,6 +530,8 @@ def _without_asides(line: Line, index: TitleIndex) -> Line:
         if any(left_out):
             kept = (one for one, leave in zip(sentences, left_out, strict=True) if not leave)
             line = Line(line.number, " ".join(kept))
+    since = doubt.SINCE.match(line.text[:2000])
+    line = Line(line.number, line.text[since.end() :]) if since else line
     because = _BECAUSE.search(line.text[:2000])
     return Line(line.number, line.text[: because.start()]) if because else line
 

@@ -95,7 +95,8 @@ class Run(NamedTuple):
         """Return whether a sentence calls an identifier other than its last the least relevant."""
         ends = [word.start for word in self.named]
         worst = (found.start() for found in _LEAST.finditer(self.text[:4000])) if self.talks else ()
-        return any(0 < bisect_left(ends, at) < len(ends) for at in worst)
+        before = [bisect_left(ends, at) for at in worst]
+        return any(0 < at < len(ends) and self.named[at - 1].text != self.words[-1].text for at in before)
 
     def is_compared(self) -> bool:
         """Return whether a sentence names items again that the run shares with others: `B beats A, and A beats C`."""
@@ -181,6 +182,18 @@ def runs_of(text: str, words: list[Word]) -> list[list[Word]]:
             runs[-1].append(word)
         end = word.end
     return runs
+
+
+def without_candidates(text: str, runs: list[list[Word]]) -> list[list[Word]]:
+    """Drop the series that name the items as shown, if a chain ranks as many: `Of [1], [2] and [3]: [3] > [1] > [2]`."""
+    chained = [len(one) for one in runs if len(one) > 1 and ">" in text[one[0].end : one[1].start]]
+    shown = (len(one) > 1 and [word.position for word in one] == [*range(len(one))] for one in runs)
+    listed = (">" not in text[one[0].end : one[-1].start] if one else False for one in runs)
+    return [
+        one
+        for one, is_shown, is_listed in zip(runs, shown, listed, strict=True)
+        if not (is_shown and is_listed and len(one) in chained)
+    ]
 
 
 def leading_identifier(words: list[Word], bracketed_only: bool) -> list[Word]:

@@ -313,9 +313,14 @@ def _fields_below(lines: Sequence[Line], at: int) -> tuple[int, Block] | None:
         records[-1][key] = (field[2].strip(" \"'*_,"), number)
     while not _is_complete(records[-1], records[0]):
         records.pop()  # truncated
+    heads = tuple(records[0]) if records else ()
+    if len(records) == 1 and len(heads) == 2 and _is_transposed(*heads):  # Movie: 1 2 3, Rank: 2 3 1
+        columns = [re.split(", ?" if "," in text else " ", text) for text, _ in records[0].values()]
+        if len(columns[0]) == len(columns[1]) > 1 and all(map(_is_number, columns[1])):
+            rows = [Row(pair, at + 1) for pair in zip(*columns, strict=True)]
+            return at + 2, Block("table", rows=rows, header=heads)
     if len(records) < 2:
         return None
-    heads = tuple(records[0])
     named = next(head for head in heads if head_role(head) == "item")
     rows = [
         Row(tuple(record.get(head, ("", 0))[0] for head in heads), lines[record[named][1]].number) for record in records
@@ -494,27 +499,24 @@ _IN_BRACKETS = re.compile(r"\[[^\[\]]{0,200}\]|\([^()]{0,200}\)")
 
 def _table(lines: list[Line]) -> Block:
     rows: list[Row] = []
-    header: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
     ruled = bool(_RULE.match(lines[0].text))
     for line in lines:
         if not line.text:
             continue
         if _RULE.match(line.text):
             is_row = any(map(_CELL_NUMBER.fullmatch, rows[0].cells)) if rows else False
-            if len(rows) == 1 and not header and not is_row and (not ruled or is_header(rows[0].cells)):
-                header = tuple(cell.casefold() for cell in rows.pop().cells)
+            if len(rows) == 1 and not heads and not is_row and (not ruled or is_header(rows[0].cells)):
+                heads = rows.pop().cells
             continue
         cells = line.text.strip().strip("|").split("|", 20)[:20]
         rows.append(Row(tuple(cell.strip() for cell in cells), line.number))
-    if not header and len(rows) > 1 and is_header(rows[0].cells):
-        header = tuple(cell.casefold() for cell in rows.pop(0).cells)
-    if (
-        header[2:] and len(rows) == 1 and _is_transposed(header[0], rows[0].cells[0])
-    ):  # | Movie | 1 | 2 |, | Rank | 2 | 1 |
-        pairs = zip(header, rows[0].cells, strict=False)
-        header, *cells = pairs
-        rows = [Row(pair, rows[0].line) for pair in cells]
-    return Block("table", rows=rows, header=header)
+    if not heads and len(rows) > 1 and is_header(rows[0].cells):
+        heads = rows.pop(0).cells
+    if heads[2:] and len(rows) == 1 and _is_transposed(heads[0], rows[0].cells[0]):
+        heads, *pairs = zip(heads, rows[0].cells, strict=False)  # | Movie | 1 | 2 |, | Rank | 2 | 1 |
+        rows = [Row(pair, rows[0].line) for pair in pairs]
+    return Block("table", rows=rows, header=tuple(map(str.casefold, heads)))
 
 
 def _is_transposed(one: str, other: str) -> bool:
@@ -765,6 +767,7 @@ def _blocks_of(value: object) -> list[Block]:
     table = {key.casefold(): inner for key, inner in table.items()}
     lists = {key: inner for key, inner in table.items() if isinstance(inner, list) and inner}
     several = len(lists) > 1 and table.keys().isdisjoint(_LIST_KEYS[:_ANSWERS])
+    several = several and not _in_grades(table)
     blocks = {key: block for key, inner in lists.items() if several and (block := _json_block(cast("object", inner)))}
     for key, block in blocks.items():
         block.name = key
@@ -851,16 +854,25 @@ def _in_listed_order(keys: Mapping[str, str], table: Mapping[str, object]) -> li
 
 
 def _in_grades(table: Mapping[str, object]) -> list[str]:
-    """Return the items of several lists that are called better and worse (`{"top": […], "also_good": […]}`)."""
-    lists = [cast("list[object]", one) for one in table.values() if isinstance(one, list)]
-    graded = len(lists) > 1 and len(lists) == len(table) and all(map(_GRADE.match, table))
-    items = [item for one in lists for item in one]
-    return [*map(_text, items)] if graded and all(map(_is_plain, items)) else []
+    """Return the items of several fields that are called better and worse (`{"top_pick": "Heat", "also_good": […]}`),
+    without those that are left out."""
+    kept = {key: inner for key, inner in table.items() if not _LEFT_OUT.match(key)}
+    grades = {key: found.lastindex for key in kept if (found := _GRADE.match(key))}
+    fields = [
+        inner if isinstance(inner, list) else [inner]
+        for key, inner in sorted(kept.items(), key=lambda one: grades.get(one[0]) or 0)
+    ]
+    items = [item for one in fields for item in cast("list[object]", one)]
+    lists = [grades.get(key) for key, inner in kept.items() if isinstance(inner, list)]
+    several = len(kept) > 1 and lists and 3 not in lists  # the least relevant of all are not the next best
+    return [*map(_text, items)] if several and len(grades) == len(kept) and all(map(_is_plain, items)) else []
 
 
 _GRADE = caseless(
-    r"(?:top|best|first|must|highly)(?=_|\b)|(?:also|then|next|second|maybe|others?|rest|good|honou?rable)(?=_|\b)"
+    r"(top|best|first|must|highly|most|pick|winner|main|primary|recommend(?:ed|ation)?)(?=_|\b)|(also|then|next|second|maybe|middle|others?|rest|good|honou?rable"
+    r"|alternatives?|runners?|backups?)(?=_|\b)|(least|worst|last|lowest)(?=_|\b)"
 )
+_LEFT_OUT = caseless(r"(?:not|avoid|skip|exclu\w+|omit\w*|reject\w*)(?=_|\b)")
 _NO_ANSWER = caseless(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates|because|similar")
 """Names of fields that hold items which are not ranked."""
 _REST = ("rest", "others", "remaining", "then")

@@ -472,6 +472,21 @@ _Steps = tuple[tuple[str, Callable[[str], str]], ...]
 _SOURCES = re.compile(
     r"^\W{0,6}(?:Sources|References|Citations|Quellen|Fuentes)\b\W{0,6}\[1\] .*\Z", re.MULTILINE | re.DOTALL
 )
+_NOTES = re.compile(
+    r"(?:\n\s*(?:[\u00b9\u00b2\u00b3\u2070-\u2079]{1,2} ?(?=[^\W\d])|\[\d{1,2}\]:? ?(?=https?:))[^\n]{1,300}){2,40}\s*\Z"
+)
+_NOTED = re.compile(r"(?<=\S)(?:[\u00b9\u00b2\u00b3\u2070-\u2079]{1,2}|\[\d{1,2}\])(?=\s*$)", re.MULTILINE)
+"""`Heat¹`, `Heat[1]`, above footnotes, which are dropped."""
+_SOURCE = re.compile(r" ?[【\[]\d{1,2}(?::\d{1,2})?†[^\]】\n]{0,60}[】\]]")
+
+
+def _without_notes(text: str) -> str:
+    notes = _NOTES.search(text, max(0, len(text) - _NOTES_LIMIT))
+    return _NOTED.sub("", text[: notes.start()]) if notes else text
+
+
+_NOTES_LIMIT = 8000
+"""Maximum number of characters at the end of a text that may be footnotes."""
 _CITED = re.compile(r"(?<=\S) ?(?:\[\d{1,2}\]){1,6}(?=\s*$)", re.MULTILINE)
 """`Heat – IMDb 8.6 [1][2]`, above a list of sources."""
 _LINK = re.compile(r"\[([^\[\]\n]{4,400}|[^\W\d_]\w{1,2}|\d½)\]\(https?://[^\s()|]{2,2000}\)")
@@ -549,6 +564,8 @@ _STEPS: _Steps = (
     ("\\u", partial(_ESCAPED_SIGN.sub, lambda found: chr(int(found[1], 16)))),
     ("🔟", partial(_TENTH.sub, "10. ")),
     ("1、", partial(_where_they_count, _NUMBER_BEFORE_COMMA, r"\1\g<number>. ")),
+    ("†", partial(_SOURCE.sub, "")),
+    ("\n", _without_notes),
     ("", folded),
     (" » ", lambda text: text if "«" in text else text.replace(" » ", " > ")),
     ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),

@@ -59,7 +59,9 @@ class Json(TextFormat):
             answer = by_identifier(reading.mentions, response, question, text, truncated)
         else:
             answer = by_title(reading.mentions, response, question, text, truncated, Counter())
-        return with_repairs(answer, {"truncated": int(reading.cut)})
+        return with_repairs(
+            answer, {"truncated": int(reading.cut), "not_json": int(any(block.mended for block in blocks))}
+        )
 
     def structured(self, question: Question) -> Structured | None:
         """Return the schema of `{"ranking": [...]}` with the identifiers or titles, as many as were asked for."""

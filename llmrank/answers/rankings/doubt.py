@@ -187,7 +187,8 @@ _MISPLACED = caseless(
     r"|ranked|placed|moved|sit|stand|even|much|far|one|two|up|a|place|spot|in)){0,5}"
     r" (?:above|below|before|ahead of|higher|lower|at (?:#|number)|#)",
     r"\bswap(?:ped)? (?:this |it )?with (?:#|number )?\d",
-    rf"\b(?:would|should|['’]d) (?:actually )?(?:place|rank|put|move) (?:it|this)(?: one)? (?:at |in )?(?:{'|'.join(ORDINALS)}|#?\d)",
+    r"\b(?:would|should|['’]d) (?:actually )?(?:place|rank|put|move) (?:it|this)(?: one)? (?:at |in )?"
+    rf"(?:{'|'.join(ORDINALS)}|#?\d)",
 )
 """An entry's remark about its own place: `wait, this should be above Heat`."""
 _AS_GIVEN = caseless(
@@ -319,8 +320,9 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
 
 
 SINCE = caseless(
-    r"\W*(?:since|because|as|given that|the|this|you)\b(?:(?!\b(?:not|never|dis\w+)\b)[^.!?:\n]){0,200}\b(?:liked|loved|watched|enjoyed|rated|seen"
-    r"|read|played|bought|favou?rites?)\b[^.!?:\n]{0,200}, (?:so )?(?=(?:i|my)\b[^.,\n]{0,30}\b(?:recommend|suggest|rank|would|pick))"
+    r"\W*(?:since|because|as|given that|the|this|you)\b(?:(?!\b(?:not|never|dis\w+)\b)[^.!?:\n]){0,200}"
+    r"\b(?:liked|loved|watched|enjoyed|rated|seen|read|played|bought|favou?rites?)\b[^.!?:\n]{0,200}, (?:so )?"
+    r"(?=(?:i|my)\b[^.,\n]{0,30}\b(?:recommend|suggest|rank|would|pick))"
 )
 """`Since the user loved Heat, I recommend …`"""
 _FIRST_HALF = re.compile(r"\W{0,4}(\w.*?) (?:[-–—→|]|->) ")

@@ -335,12 +335,8 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     whole = mention_of(body, index)
     if whole.match:
         return [whole]
-    if (said := _last_words(body)) and degree(said) is not None:  # The Godfather: Part II: Likely
-        before = mention_of(body[: body.rfind(said)].rstrip(" (:=–—|-"), index)
-        if before.match:
-            return [before]
-    if (instead := _replacement(body, index)) is not None:
-        return instead
+    if (said := _before_verdict(body, index) or _replacement(body, index)) is not None:
+        return said
     if "[" in body:
         body = _IN_BRACKETS.sub(lambda found: f'"{found[1]}"' if index.find(found[1]) else found[0], body)
     text = line.text.lstrip("-–—•·*_#> ") if line.value is not None else ""  # (500) Days of Summer
@@ -381,6 +377,15 @@ def _unknown(line: Line, body: str, whole: Mention, index: TitleIndex) -> Mentio
 
 _SAYS = 2
 """Number of lower-case words from which a text behind a colon or dash is a remark."""
+
+
+def _before_verdict(body: str, index: TitleIndex) -> Mentions | None:
+    """`The Godfather: Part II: Likely`: return the title."""
+    said = _last_words(body)
+    title = (
+        mention_of(body[: body.rfind(said)].rstrip(" (:=–—|-"), index) if said and degree(said) is not None else None
+    )
+    return [title] if title and title.match else None
 
 
 def _replacement(body: str, index: TitleIndex) -> Mentions | None:

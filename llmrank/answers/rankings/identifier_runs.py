@@ -185,15 +185,14 @@ def runs_of(text: str, words: list[Word]) -> list[list[Word]]:
 
 
 def without_candidates(text: str, runs: list[list[Word]]) -> list[list[Word]]:
-    """Drop the series that name the items as shown, if a chain ranks as many: `Of [1], [2] and [3]: [3] > [1] > [2]`."""
+    """Drop the series that name the items as shown, if a chain ranks as many: `Of [1] and [2]: [2] > [1]`."""
     chained = [len(one) for one in runs if len(one) > 1 and ">" in text[one[0].end : one[1].start]]
-    shown = (len(one) > 1 and [word.position for word in one] == [*range(len(one))] for one in runs)
-    listed = (">" not in text[one[0].end : one[-1].start] if one else False for one in runs)
-    return [
-        one
-        for one, is_shown, is_listed in zip(runs, shown, listed, strict=True)
-        if not (is_shown and is_listed and len(one) in chained)
-    ]
+    return [one for one in runs if not (len(one) in chained and _are_candidates(text, one))]
+
+
+def _are_candidates(text: str, run: Sequence[Word]) -> bool:
+    """Return whether a series names items in the order shown, without signs of an order between them."""
+    return ">" not in text[run[0].end : run[-1].start] and [one.position for one in run] == [*range(len(run))]
 
 
 def leading_identifier(words: list[Word], bracketed_only: bool) -> list[Word]:

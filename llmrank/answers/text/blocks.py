@@ -12,10 +12,10 @@ import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from llmrank.answers.text.normalise import HAN, ORDINALS, caseless, decoded, folded, single_spaced
 
@@ -113,6 +113,8 @@ class Block:
     """The column headings, in lower case; for a JSON object, `key` and the name of the object."""
     name: str = ""
     """The key of a JSON value."""
+    mended: bool = False
+    """It is almost JSON."""
     cut: bool = False
     """It is JSON that is cut off, of which only the complete entries are read."""
 
@@ -513,7 +515,7 @@ def _table(lines: list[Line]) -> Block:
         rows.append(Row(tuple(cell.strip() for cell in cells), line.number))
     if not heads and len(rows) > 1 and is_header(rows[0].cells):
         heads = rows.pop(0).cells
-    if heads[2:] and len(rows) == 1 and _is_transposed(heads[0], rows[0].cells[0]):
+    if len(heads) > 2 and len(rows) == 1 and _is_transposed(heads[0], rows[0].cells[0]):
         heads, *pairs = zip(heads, rows[0].cells, strict=False)  # | Movie | 1 | 2 |, | Rank | 2 | 1 |
         rows = [Row(pair, rows[0].line) for pair in pairs]
     return Block("table", rows=rows, header=tuple(map(str.casefold, heads)))
@@ -603,27 +605,24 @@ def _take_json(text: str, values: list[Block]) -> str:
         if (identifier := _IDENTIFIER.match(text, at)) is not None:
             at = identifier.end()
             continue
-        cut = False
+        mended = None
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
             if (mended := _mended(text, at)) is None:
-                if torn := _torn_records(text, at):
-                    parts += [text[start:at], f"\n{_MARK}\n"]
-                    values.append(torn)
-                    start = at = text.find("]", at) + 1 or len(text)
-                else:
-                    at += 1
+                at += 1
                 continue
-            value, end, cut = mended
+            value, end, _ = mended
         if isinstance(value, dict) and (name := _ASSIGNED.search(text, max(start, at - 60), at)):
             value, at = {name[1]: value}, name.start()  # scores = {"Heat": 9}
         elif isinstance(value, dict):
             value, end = _json_lines(decoder, text, cast("dict[str, object]", value), end)
         answer = _answer_text(value)
         blocks = [] if answer else _blocks_of(value)
-        if cut:  # the other readings of a list know where it breaks off
-            blocks = [replace(block, cut=True) for block in blocks if block.header]
+        if mended:  # a plain list that breaks off is read as text
+            blocks = [block for block in blocks if block.header or not mended[2]]
+            for block in blocks:
+                block.mended, block.cut = True, mended[2]
         if answer or blocks:
             parts += [text[start:at], f"\n{answer}" if answer else f"\n{_MARK}" * len(blocks), "\n"]
             values += blocks
@@ -634,11 +633,14 @@ def _take_json(text: str, values: list[Block]) -> str:
 
 _ASSIGNED = re.compile(r"\b([A-Za-z_]\w{0,39})\s{0,3}=\s{0,3}\Z")
 _PIECE = re.compile(
-    r"(?P<space>\s+|//[^\n]*|#[^\n]*|/\*(?:(?!\*/).)*\*/)|(?P<text>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.|'(?=\w))*')"
+    r"(?P<space>\s+|//[^\n]*|#[^\n]*|/\*(?:(?!\*/).)*\*/)"
+    r"|(?P<text>\"(?:[^\"\\\n]|\\.|(?<=\s)\"(?=\w)|(?<=\w)\"(?=\"| \w|[,.;] (?!(?:null|true|false)\b)[a-z]))*\""
+    r"|'(?:[^'\\\n]|\\.|'(?=\w))*')"
     r"|(?P<word>-?\d+(?:\.\d+)?(?![\w.])|(?i:true|false|null|none)\b)|(?P<sign>[\[\]{},:])",
     re.DOTALL,
 )
-"""A piece of JSON, of a Python literal, or a comment in one."""
+"""A piece of JSON, of a Python literal, or a comment in one. A text may have quotation marks: `"as in "Con Air""`."""
+_INNER_QUOTE, _ESCAPED_QUOTE = re.compile(r"(?<!\\)\""), '\\\\"'
 _PLACE_IN_COMMENT = caseless(rf"\W*(?:rank |place )?(?:\d{{1,3}}|{'|'.join(ORDINALS)}|last)\W*$")
 """`# 3` behind an entry gives it another place."""
 _MENDED = 20_000
@@ -646,7 +648,7 @@ _MENDED = 20_000
 _CLOSING = {"[": "]", "{": "}"}
 
 
-def _mended(text: str, at: int) -> tuple[object, int, bool] | None:
+def _mended(text: str, at: int) -> tuple[Any, int, bool] | None:
     """Return a value that is almost JSON (comments, commas before a bracket, a Python literal), with its end, and
     whether it is cut off, so that only its complete part is returned."""
     out: list[str] = []
@@ -654,14 +656,15 @@ def _mended(text: str, at: int) -> tuple[object, int, bool] | None:
     end = min(len(text), at + _MENDED)
     while at < end and (found := _PIECE.match(text, at)):
         at, piece = found.end(), found[0]
+        if found["space"] and _PLACE_IN_COMMENT.fullmatch(piece.strip()):
+            return None
         if found["space"]:
-            if _PLACE_IN_COMMENT.fullmatch(piece.strip()):
-                return None
             continue
-        if found["text"] and piece[0] == "'":
-            piece = json.dumps(piece[1:-1].replace("\\'", "'"))
+        if found["text"]:
+            inner = piece[1:-1].replace("\\'", "'")
+            piece = f'"{_INNER_QUOTE.sub(_ESCAPED_QUOTE, inner)}"'
         elif found["word"]:
-            piece = _WORDS_OF_JSON.get(piece.casefold(), piece)
+            piece = piece.casefold().replace("none", "null")
         if piece in ("]", "}"):
             del out[len(out) - (out[-1] == ",") :]
             if piece != _CLOSING[out[opened.pop()]]:
@@ -672,17 +675,18 @@ def _mended(text: str, at: int) -> tuple[object, int, bool] | None:
             out[-1] = f'"{out[-1]}"'  # {1: "Heat"}
         out.append(piece)
         if not opened:
-            value = decoded(" ".join(out))
-            return None if isinstance(value, str) else (value, at, False)
+            return _value_of(out, at, cut=False)
     if not text[at:].strip("`\n") or (at < end and text[at] in "\"'" and "\n" not in text[at:]):
         return _complete_part(out, opened, len(text))
     return None
 
 
-_WORDS_OF_JSON = {"true": "true", "false": "false", "null": "null", "none": "null"}
+def _value_of(pieces: Sequence[str], end: int, *, cut: bool) -> tuple[Any, int, bool] | None:
+    value = decoded(" ".join(pieces))
+    return None if isinstance(value, str) else (value, end, cut)
 
 
-def _complete_part(out: list[str], opened: list[int], end: int) -> tuple[object, int, bool] | None:
+def _complete_part(out: list[str], opened: list[int], end: int) -> tuple[Any, int, bool] | None:
     """Return the complete entries of a value that is cut off."""
     while opened and len(out) > opened[-1] + 1 and out[-1] != ",":
         out.pop()
@@ -692,11 +696,10 @@ def _complete_part(out: list[str], opened: list[int], end: int) -> tuple[object,
             {head_role(key) for key, sign in pairwise(part) if sign == ":"}
             for part in (out[opened[-2] : start], out[start:])
         )
-        if before > own | {""}:
+        if not before <= own | {""}:
             del out[opened.pop() :]  # its rank or score is missing
     closing = (_CLOSING[out[start]] for start in reversed(opened))
-    value = decoded(" ".join((*out[: len(out) - (out[-1:] == [","])], *closing)))
-    return None if isinstance(value, str) else (value, end, True)
+    return _value_of((*out[: len(out) - (out[-1:] == [","])], *closing), end, cut=True)
 
 
 def _json_lines(decoder: json.JSONDecoder, text: str, first: dict[str, object], end: int) -> tuple[object, int]:
@@ -707,11 +710,11 @@ def _json_lines(decoder: json.JSONDecoder, text: str, first: dict[str, object], 
         try:
             value, until = decoder.raw_decode(text, after.end() - 1)
         except (ValueError, RecursionError):
-            fields = _CUT_FIELD.findall(text, after.end(), after.end() + _CUT) if "}" not in text[after.end() :] else []
-            if fields and fields[0][0] in first:  # the answer is truncated inside an object
-                objects.append({name: text or number for name, text, number in fields})
-                end = len(text)
-            break
+            if (mended := _mended(text, after.end() - 1)) is None:
+                break
+            value, until, _ = mended
+            if first.keys() > value.keys() > set[str]():
+                objects.append(value)  # it is cut off
         if value.keys() != first.keys():
             break
         if value != first:
@@ -720,23 +723,7 @@ def _json_lines(decoder: json.JSONDecoder, text: str, first: dict[str, object], 
     return (objects if len(objects) > 1 else first), end
 
 
-_CUT_FIELD = re.compile(r"\"(\w{1,40})\" ?: ?(?:\"([^\"\n]{1,300})\"|(\d{1,9}))(?=[,\s])")
-_CUT = 1000
 _NEXT_OBJECT = re.compile(r"\s{0,80},?\s{0,80}\{")
-
-
-def _torn_records(text: str, at: int) -> Block | None:
-    """Return the records of an array that is not valid JSON, because its remarks contain quotation marks (`{"title":
-    "Heat", "reason": "as in "Con Air""}`). It has one object per line; only intact fields are kept."""
-    if (array := _TORN.match(text, at)) is None:
-        return None
-    fields = (_WHOLE_FIELD.findall(line) for line in array[0].split("\n")[1:-1])
-    records = [{name.casefold(): text or number for name, text, number in found} for found in fields]
-    return _records(records) if all(records) else None
-
-
-_TORN = re.compile(r"\[[ \t]{0,9}\n(?:[ \t]{0,9}\{[^\n{}]{1,600}\},?[ \t]{0,9}\n){2,200}[ \t]{0,9}\]")
-_WHOLE_FIELD = re.compile(r"(?<=[{,])\s{0,3}\"(\w{1,40})\" ?: ?(?:\"([^\"\n]{1,300})\"|(\d{1,9}))(?=\s?[,}])")
 
 
 def _object(value: object) -> dict[str, object]:
@@ -803,7 +790,7 @@ def _object_block(table: Mapping[str, object]) -> Block | None:
         return _json_block(decoded(table[arguments]))
     if plain and len(packed := [one for name, text in table.items() if (one := _embedded_json(name, text))]) == 1:
         return _json_block(packed[0])
-    if block := _listed(_in_listed_order(low, table) or _in_grades(table)):
+    if block := _listed(_in_grades(table)):
         return block
     for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
         if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
@@ -843,39 +830,28 @@ def _listed(names: Sequence[str]) -> Block | None:
     return Block("json", rows=[Row((name,), 0) for name in names]) if names else None
 
 
-def _in_listed_order(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
-    """Return the items that an object lists under ordinals, then the rest (`{"first": "F", "rest": ["A", "D"]}`)."""
-    *first, rest = [*keys] or [""]
-    others = table[keys[rest]] if rest in _REST else None
-    if not first or tuple(first) != ORDINALS[: len(first)] or not isinstance(others, list):
-        return []
-    names = [*(table[keys[name]] for name in first), *cast("list[object]", others)]
-    return [*map(_text, names)] if all(map(_is_plain, names)) else []
-
-
 def _in_grades(table: Mapping[str, object]) -> list[str]:
     """Return the items of several fields that are called better and worse (`{"top_pick": "Heat", "also_good": […]}`),
     without those that are left out."""
-    kept = {key: inner for key, inner in table.items() if not _LEFT_OUT.match(key)}
-    grades = {key: found.lastindex for key in kept if (found := _GRADE.match(key))}
-    fields = [
-        inner if isinstance(inner, list) else [inner]
-        for key, inner in sorted(kept.items(), key=lambda one: grades.get(one[0]) or 0)
-    ]
-    items = [item for one in fields for item in cast("list[object]", one)]
-    lists = [grades.get(key) for key, inner in kept.items() if isinstance(inner, list)]
-    several = len(kept) > 1 and lists and 3 not in lists  # the least relevant of all are not the next best
-    return [*map(_text, items)] if several and len(grades) == len(kept) and all(map(_is_plain, items)) else []
+    kept = {key: inner for key, inner in table.items() if not _NO_ANSWER.search(key)}
+    grades = {key: found.lastindex or 0 for key in kept if (found := _GRADE.match(key))}
+    lists = {grades.get(key) for key, inner in kept.items() if isinstance(inner, list)}
+    if len(kept) < 2 or len(grades) < len(kept) or not lists or 3 in lists:  # the least relevant are not the next best
+        return []
+    fields = (kept[key] for key in sorted(kept, key=grades.__getitem__))
+    items = [item for one in fields for item in (cast("list[object]", one) if isinstance(one, list) else [one])]
+    return [*map(_text, items)] if all(map(_is_plain, items)) else []
 
 
 _GRADE = caseless(
-    r"(top|best|first|must|highly|most|pick|winner|main|primary|recommend(?:ed|ation)?)(?=_|\b)|(also|then|next|second|maybe|middle|others?|rest|good|honou?rable"
+    r"(top|best|first|must|highly|most|pick|winner|main|primary|recommend(?:ed|ation)?)(?=_|\b)"
+    rf"|(also|then|next|{'|'.join(ORDINALS[1:])}|maybe|middle|others?|rest|good|honou?rable"
     r"|alternatives?|runners?|backups?)(?=_|\b)|(least|worst|last|lowest)(?=_|\b)"
 )
-_LEFT_OUT = caseless(r"(?:not|avoid|skip|exclu\w+|omit\w*|reject\w*)(?=_|\b)")
-_NO_ANSWER = caseless(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates|because|similar")
+_NO_ANSWER = caseless(
+    r"\bnot(?=_|\b)|avoid|omit|exclu|reject|skip|drop|seen|watched|history|liked|candidates|because|similar"
+)
 """Names of fields that hold items which are not ranked."""
-_REST = ("rest", "others", "remaining", "then")
 
 
 def _embedded_json(name: str, value: object) -> object:

@@ -472,10 +472,9 @@ _Steps = tuple[tuple[str, Callable[[str], str]], ...]
 _SOURCES = re.compile(
     r"^\W{0,6}(?:Sources|References|Citations|Quellen|Fuentes)\b\W{0,6}\[1\] .*\Z", re.MULTILINE | re.DOTALL
 )
-_NOTES = re.compile(
-    r"(?:\n\s*(?:[\u00b9\u00b2\u00b3\u2070-\u2079]{1,2} ?(?=[^\W\d])|\[\d{1,2}\]:? ?(?=https?:))[^\n]{1,300}){2,40}\s*\Z"
-)
-_NOTED = re.compile(r"(?<=\S)(?:[\u00b9\u00b2\u00b3\u2070-\u2079]{1,2}|\[\d{1,2}\])(?=\s*$)", re.MULTILINE)
+_NOTE_SIGN = r"[\u00b9\u00b2\u00b3\u2070-\u2079]{1,2}"
+_NOTES = re.compile(rf"(?:\n\s*(?:{_NOTE_SIGN} ?(?=[^\W\d])|\[\d{{1,2}}\]:? ?(?=https?:))[^\n]{{1,300}}){{2,40}}\s*\Z")
+_NOTED = re.compile(rf"(?<=\S)(?:{_NOTE_SIGN}|\[\d{{1,2}}\])(?=\s*$)", re.MULTILINE)
 """`Heat¹`, `Heat[1]`, above footnotes, which are dropped."""
 _SOURCE = re.compile(r" ?[【\[]\d{1,2}(?::\d{1,2})?†[^\]】\n]{0,60}[】\]]")
 

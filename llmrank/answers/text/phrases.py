@@ -230,8 +230,8 @@ WORST_FIRST = caseless(
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality"
     r"|score)"
     rf"|\b(?:1 ?(?:=|is|being|means)|(?:start|begin)\w* (?:with|from)) ?(?:the )?(?:{_ENGLISH.worst})"
-    r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top|(?:one|what) "
-    r"(?:i|they|you|the user)\b[^.:\n]{0,30}\b(?:most|best)\b)"
+    r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top"
+    r"|(?:one|what) (?:i|they|you|the user)\b[^.:\n]{0,30}\b(?:most|best)\b)"
     r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
     r"|\b(?:number|no\.?|#) ?1\b(?:(?!\b(?:best|most|highest|strongest|number|no)\b)[^.\n]){0,50}"
     rf"\b(?:{_ENGLISH.worst})\b"
@@ -327,7 +327,8 @@ def degree(text: str) -> float | None:
 _VERDICTS = ("false", "true", "hate", "love", "dislike", "like")
 _MIDDLING = ("fair", "ok", "okay", "decent", "neutral", "so-so")
 _STEP = caseless(
-    r"(?P<more>(?:very|extremely|highly|really) )|(?:somewhat|fairly|slightly|rather|quite|moderately|medium|mid)[ -](?=\w)"
+    r"(?P<more>(?:very|extremely|highly|really) )"
+    r"|(?:somewhat|fairly|slightly|rather|quite|moderately|medium|mid)[ -](?=\w)"
 )
 _UTMOST = caseless(r"(?:excellent|perfect|best|must|(?:high|low|poor|weak)est|worst)\b")
 

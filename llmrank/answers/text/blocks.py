@@ -573,7 +573,7 @@ def is_header(cells: tuple[str, ...]) -> bool:
 # --- JSON
 
 _MARK = "\x02json\x02"
-_OPENING = re.compile(r"[\[{](?=\s{0,80}(?:[\[{\"\d\]}-]|//|#|/\*))|\{(?=\s{0,80}')")
+_OPENING = re.compile(r"[\[{](?=\s{0,80}(?:[\[{\"'\d\]}-]|//|#|/\*))")
 _IDENTIFIER = re.compile(r"\[\s{0,80}-?(?:0|[1-9][0-9]{0,9})\s{0,80}\]", re.ASCII)
 """The `[3]` of an expression (`[3] > [1]`). Most answers contain nothing else that might be JSON."""
 _MAX_BRACKETS = 24
@@ -633,7 +633,7 @@ def _take_json(text: str, values: list[Block]) -> str:
 
 _ASSIGNED = re.compile(r"\b([A-Za-z_]\w{0,39})\s{0,3}=\s{0,3}\Z")
 _PIECE = re.compile(
-    r"(?P<space>\s+|//[^\n]*|#[^\n]*|/\*(?:(?!\*/).)*\*/)"
+    r"(?P<space>\n[ \t]{0,80}\.{3}(?=\s)|\s+|//[^\n]*|#[^\n]*|/\*(?:(?!\*/).)*\*/)"
     r"|(?P<text>\"(?:[^\"\\\n]|\\.|(?<=\s)\"(?=\w)|(?<=\w)\"(?=\"| \w|[,.;] (?!(?:null|true|false)\b)[a-z]))*\""
     r"|'(?:[^'\\\n]|\\.|'(?=\w))*')"
     r"|(?P<word>-?\d+(?:\.\d+)?(?![\w.])|(?i:true|false|null|none)\b)|(?P<sign>[\[\]{},:])",

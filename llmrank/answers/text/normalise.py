@@ -137,8 +137,6 @@ _RETURNS = re.compile(
 )
 """A function that only returns a list."""
 _COMMENT = re.compile(r"\A(?:python|py)\b|^(?:#|assert )[^\n]*$", re.MULTILINE | re.IGNORECASE)
-_COMMENTED_OUT = re.compile(r"^[ \t]{1,40}(?:#|//) ?['\"][^\n]*\n", re.MULTILINE)
-"""`    # 'Snow Crash',`, an entry of a list in Python."""
 _HAS_COMMENTS = caseless(r"(?:python|py|json[5c]?|javascript|js|typescript|ts|ya?ml|toml|ruby|r)\b")
 _COMMENT_IN_CODE = re.compile(
     r"^[ \t]{0,40}(?:#|//)[^\n]*$|[ \t]//[ \t][^\n]*$|(?<=['\"],)[ \t]{1,40}#[ \t][^\n]*$"
@@ -151,12 +149,6 @@ _DISREGARDED = caseless(
     r"(?:(?!\b(?:instead|should|correct|right|actual)\b)[^\n:])*(?=\n|\Z)"
 )
 """`(Please ignore my earlier order starting with [2] > [3].)`"""
-_REMARK_IN_LIST = re.compile(
-    r"^([ \t]{0,20}\[?(['\"])[^\n]{1,400}?\2,?)[ \t]{1,40}"
-    r"(?://|# (?!(?:rank )?(?:\d{1,3}|first|second|third|fourth|fifth|last)\s*$))[^\n]*$",
-    re.MULTILINE,
-)
-"""`'Jane Eyre',  // gothic`, `['Emma', 'Jane Eyre',  # classics`"""
 _ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
 _ROMAN_INSIDE = re.compile(rf"(?:\A|(?<=[^\n] ))\(({'|'.join(_ROMANS)})\) ")
 _ROMAN_LIST = re.compile(r"(?:\A|[\n:,]|\b(?:is|are|be))\s{0,9}\(i\) (?=[A-Z\d\"'“*_\[])")
@@ -196,8 +188,6 @@ _TIER = re.compile(
 )
 """`S – Heat, Alien`, `**A**: Fargo`"""
 _DIFF = re.compile(r"```diff\n(.*?)(?:```|\Z)", re.DOTALL)
-_NONE = re.compile(r"(?<=['\"]), None(?=[,\]])")
-"""An empty entry of a list in Python."""
 _FOOTNOTE = re.compile(r"^\[\^\d{1,3}\]: ?|\[\^\d{1,3}\]", re.MULTILINE)
 """Footnote marks. The text of the footnotes stays."""
 
@@ -578,18 +568,15 @@ _STEPS: _Steps = (
     ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped
     ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
     ("", lambda text: _DISREGARDED.sub("", text) if "gnore " in text or "isregard " in text else text),
-    ("", lambda text: _REMARK_IN_LIST.sub(r"\1", text) if " //" in text or " # " in text else text),
     ("```", _with_plain_code),
     ("", _with_tiers),
     ("```diff", lambda text: _DIFF.sub(_apply_diff, text.replace("\r\n", "\n"))),
     ("[1] ", lambda text: _CITED.sub("", text[: found.start()]) if (found := _SOURCES.search(text)) else text),
     ("[^", partial(_FOOTNOTE.sub, "")),
-    (" None", partial(_NONE.sub, "")),
     ("", _with_verdicts),
     ("", _without_struck),
     (" *", starred),
     ("", lambda text: _ARROW_BEHIND.sub(" - ", text) if "←" in text or "<-" in text or "⬅" in text else text),
-    ("\n ", partial(_COMMENTED_OUT.sub, "")),
     ("", partial(_after_prefix, _ROLE)),
     ("<", lambda text: text if _COMPARES.search(text) else _in_brackets(text)),
     ("<", lambda text: _without_html(_without_elements(text) if "</" in text else text)),

@@ -136,7 +136,7 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     places = range(len(rows)) if order is None else order
     mentions = [one._replace(row=rows[at].cells) for at in places for one in item.named[at][:1]]
     listing = Listing(mentions, ordered=order != [*range(len(rows))], scored=scored, ambiguous=order is None)
-    listing.scores_rise = any(do_grades_rise([one.texts[at] for at in places]) for one in columns if one is not item)
+    listing.scores_rise = any(do_grades_rise([one.texts[at] for at in places]) for one in columns if _judges(one))
     return _in_grades(listing, columns[1 - columns.index(item)].texts) if is_map and order == [*places] else listing
 
 
@@ -246,6 +246,14 @@ def do_grades_rise(texts: Sequence[str]) -> bool:
     return len(given) == len(found) > 2 and given == sorted(given) and given[0] < given[-1]
 
 
+def _judges(column: _Column) -> bool:
+    """Return whether a column says how well the items suit the user, judging by its heading."""
+    return column.role == "score" or _VERDICT.search(column.head) is not None
+
+
+_VERDICT = caseless(r"verdict|recommend|likel|interest|priorit|stars|prefer|suitab|appeal|\blike")
+
+
 def _by_grades(columns: Sequence[_Column], item: _Column) -> list[int] | None:
     """Return the rows in the order of the verdicts in another column (`High`, `★★★`, `false`), None if these
     contradict the order written. Only items in the order shown are sorted by them."""
@@ -256,7 +264,8 @@ def _by_grades(columns: Sequence[_Column], item: _Column) -> list[int] | None:
         if 2 * len(given) < len(grades) or len(given) < 2 or given == sorted(given, reverse=True):
             continue
         as_shown = is_as_shown(Listing([found[0] for found in item.named if found]).named)
-        return sorted(standing, key=lambda at: -given[at]) if as_shown and len(given) == len(grades) else None
+        sorts = as_shown and len(given) == len(grades) and _judges(column)
+        return sorted(standing, key=lambda at: -given[at]) if sorts else None
     return standing
 
 

@@ -850,6 +850,7 @@ _GRADE = caseless(
 )
 _NO_ANSWER = caseless(
     r"\bnot(?=_|\b)|avoid|omit|exclu|reject|skip|drop|seen|watched|history|liked|candidates|because|similar"
+    r"|reason|\bwhy|expla|comment|rationale|\bnotes?\b"
 )
 """Names of fields that hold items which are not ranked."""
 

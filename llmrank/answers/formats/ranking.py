@@ -366,7 +366,7 @@ def _is_contradicted(reading: Listing, text: str, question: Question) -> bool:
         if not identifiers and _loses_items(reading, line, index):
             return True
         beside.append(line[: min((line.find(one.text) for one in reading.mentions), default=0)])
-        beside.append(line.rpartition(reading.mentions[-1].text)[2] if reading.mentions else "")
+        beside += (line.rpartition(one.text)[2] for one in reading.mentions[-1:] if one.text)
 
     def names(clause: str) -> set[int]:
         return index.named_in(clause) | {*(identifiers.named_in(clause) if identifiers else ())}
@@ -468,7 +468,8 @@ def by_title(
     index = title_index(question.items)
     found = disambiguated(found, text, index)
     shortened = any(one.match is None and index.begins_longer(one.text) for one in found[:-1][:_ALTERNATIVES_LIMIT])
-    incomplete = bool(found) and _title_is_truncated(found[-1], text, index, truncated) and (truncated or not shortened)
+    whole = shortened and len(found) == len(question.items)
+    incomplete = bool(found) and (truncated or not whole) and _title_is_truncated(found[-1], text, index, truncated)
     either = (one.text for one in found if one.match is None and _OR.search(one.text))
     if any(len(index.named_in(one)) > 1 for one in islice(either, _ALTERNATIVES_LIMIT)):
         return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo

@@ -114,7 +114,7 @@ class Block:
     name: str = ""
     """The key of a JSON value."""
     mended: bool = False
-    """It is almost JSON."""
+    """It is almost JSON, and no dictionary of Python."""
     cut: bool = False
     """It is JSON that is cut off, of which only the complete entries are read."""
 
@@ -622,7 +622,7 @@ def _take_json(text: str, values: list[Block]) -> str:
         if mended:  # a plain list that breaks off is read as text
             blocks = [block for block in blocks if block.header or not mended[2]]
             for block in blocks:
-                block.mended, block.cut = True, mended[2]
+                block.mended, block.cut = mended[2] or not _PYTHON.match(text, found.start()), mended[2]
         if answer or blocks:
             parts += [text[start:at], f"\n{answer}" if answer else f"\n{_MARK}" * len(blocks), "\n"]
             values += blocks
@@ -631,6 +631,7 @@ def _take_json(text: str, values: list[Block]) -> str:
     return "".join((*parts, text[start:]))
 
 
+_PYTHON = re.compile(r"\{\s{0,80}['\d]")
 _ASSIGNED = re.compile(r"\b([A-Za-z_]\w{0,39})\s{0,3}=\s{0,3}\Z")
 _PIECE = re.compile(
     r"(?P<space>\n[ \t]{0,80}\.{3}(?=\s)|\s+|//[^\n]*|#[^\n]*|/\*(?:(?!\*/).)*\*/)"

@@ -1,7 +1,7 @@
 """Malformed answers of the kinds that models give, each with the readings of a careful person.
 
 They were written in rounds, and each round was finished before llmrank read it; `round` is its number. Rounds 124 and
-125 were found by probing: their readings were decided after a wrong one was seen. `items.json` has the candidates of
+125 were found by probing: their readings were decided after a wrong one was seen. `items*.json` have the candidates of
 all answers. `readings` are the places of the items from 1, best first (or the rating, or 1 and 0 for yes and no), or
 `unparsed` with its reason; if a careful person can defend two readings, both are listed. `first` is the decision made
 before the project's own rules (the countdown, maps of ranks) were applied. `not_yet` is how llmrank currently reads an
@@ -20,10 +20,10 @@ from llmrank.answers import answer_format
 from llmrank.types import Item, Outcome, Question, Response
 
 FOLDER = Path(__file__).with_name("malformed")
-ITEMS: dict[str, Any] = json.loads((FOLDER / "items.json").read_text("utf-8"))
-TITLES: dict[str, list[str | dict[str, Any]]] = ITEMS["items"]
+ITEMS: list[dict[str, Any]] = [json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("items*.json"))]
+TITLES: dict[str, list[str | dict[str, Any]]] = {name: one for items in ITEMS for name, one in items["items"].items()}
 """Titles, or objects with a title and the attributes that stood beside it."""
-ITEM_IDS: dict[str, list[str]] = ITEMS["item_ids"]
+ITEM_IDS: dict[str, list[str]] = {name: one for items in ITEMS for name, one in items["item_ids"].items()}
 """The item ids of lists whose ids are not those of a test (`i1`)."""
 ROWS: list[dict[str, Any]] = [
     json.loads(line)

@@ -17,7 +17,7 @@ from llmrank.answers.formats.ranking import by_identifier, by_title, read_rankin
 from llmrank.answers.items.identifiers import Identifiers
 from llmrank.answers.items.listing import Listing, Mention
 from llmrank.answers.items.matching import Match, title_index
-from llmrank.answers.outcome import TextFormat, is_error_object, missing, unparsed
+from llmrank.answers.outcome import TextFormat, is_error_object, missing, unparsed, with_repairs
 from llmrank.answers.rankings.choosing import choose, gather
 from llmrank.answers.rankings.entries import title_in_cell
 from llmrank.answers.rankings.ranks import read_rows
@@ -56,8 +56,12 @@ class Json(TextFormat):
         of_kind = Identifiers.of(question).is_of_kind
         truncated = response.finish_reason in ("length", "content_filter")
         if all(one.match.stage == "identifier" if one.match else of_kind(one.text) for one in reading.mentions):
-            return by_identifier(reading.mentions, response, question, text, truncated)
-        return by_title(reading.mentions, response, question, text, truncated, Counter())
+            answer = by_identifier(reading.mentions, response, question, text, truncated)
+        else:
+            answer = by_title(reading.mentions, response, question, text, truncated, Counter())
+        return with_repairs(
+            answer, {"truncated": int(reading.cut), "not_json": int(any(block.mended for block in blocks))}
+        )
 
     def structured(self, question: Question) -> Structured | None:
         """Return the schema of `{"ranking": [...]}` with the identifiers or titles, as many as were asked for."""

@@ -121,15 +121,13 @@ def read_identifiers(blocks: Sequence[Block], text: str, question: Question) -> 
 def _with_head(listing: Listing, named: Sequence[int], question: Question, stage: Stage) -> Listing:
     """Put the item that the introduction of a list calls the best before the others (`The best match is Heat. After
     that:`). `named`: the items in the introduction."""
-    if (
-        len(named) == 1
-        and named[0] not in listing.named
-        and _THEN.search(listing.intro)
-        and _BEST.search(listing.intro)
-        and not _NO_HEAD.search(listing.intro)
-    ):
+    if len(named) != 1 or named[0] in listing.named or not _THEN.search(listing.intro):
+        return listing
+    if _BEST.search(listing.intro) and not _NO_HEAD.search(listing.intro):
         head = Mention(question.items[named[0]].title, Match((named[0],), stage), listing.mentions[0].line - 1)
         listing.mentions.insert(0, head)
+    elif not _NO_HEAD.search(_REASON.sub(" ", listing.intro)):
+        listing.ambiguous = True  # A good match is Heat, because they like crime. Then:
     return listing
 
 
@@ -144,6 +142,7 @@ _BEST = caseless(
     r"\b(?:best|first|top|pick|choice|besten?|zuerst|an erster stelle|meilleure?|d['’]abord|mejor|primero|melhor"
     r"|primeiro|migliore)\b"
 )
+_REASON = caseless(r",? (?:because|since)\b[^.\n]*\.")
 _NO_HEAD = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|anywhere|but|if|unless|instead|already|since|because|after (?:the|their|your"
     r"|watching)|history|last|worst|least|remov\w+|le(?:ft|av)\w*|exclud\w+|skip\w*|dropp?\w*|omit\w*|watched|seen|read|played"
@@ -220,6 +219,7 @@ def _read_blocks(
         answer,
         {"named_beside": beside, "in_sentences": int(in_sentences is not None), "tied": _tied(reading, text)},
     )
+    answer = with_repairs(answer, {"truncated": int(reading.cut)})
     if answer.outcome is not Outcome.OK:
         return answer
     return with_repairs(answer, {"commented": comments_around(reading.mentions, text, question.items)})
@@ -366,6 +366,7 @@ def _is_contradicted(reading: Listing, text: str, question: Question) -> bool:
         if not identifiers and _loses_items(reading, line, index):
             return True
         beside.append(line[: min((line.find(one.text) for one in reading.mentions), default=0)])
+        beside += (line.rpartition(one.text)[2] for one in reading.mentions[-1:] if one.text)
 
     def names(clause: str) -> set[int]:
         return index.named_in(clause) | {*(identifiers.named_in(clause) if identifiers else ())}
@@ -466,13 +467,15 @@ def by_title(
     """Return the Answer for these titles, best first."""
     index = title_index(question.items)
     found = disambiguated(found, text, index)
-    incomplete = bool(found) and _title_is_truncated(found[-1], text, index, truncated)
+    shortened = any(one.match is None and index.begins_longer(one.text) for one in found[:-1][:_ALTERNATIVES_LIMIT])
+    whole = shortened and len(found) == len(question.items)
+    incomplete = bool(found) and (truncated or not whole) and _title_is_truncated(found[-1], text, index, truncated)
     either = (one.text for one in found if one.match is None and _OR.search(one.text))
     if any(len(index.named_in(one)) > 1 for one in islice(either, _ALTERNATIVES_LIMIT)):
         return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo
-    assigned = assign_items(found[:-1] if incomplete else found, index)
+    assigned = assign_items([*found[:-1], found[-1]._replace(match=None)] if incomplete else found, index)
+    assigned = [*assigned[:-1], (None, "truncated")] if incomplete else assigned
     named, counted = resolved(assigned)
-    counted["truncated"] = int(incomplete)
     meant = [
         one.match.positions if one.match else index.namesakes(at)
         for one, (at, _) in zip(found, assigned, strict=False)
@@ -481,7 +484,7 @@ def by_title(
     counted["shared_title"] = sum(len(positions) > 1 for positions in meant)  # nothing tells them apart
     if repairs["title_for_identifier"]:
         counted["title_for_identifier"] = len(named)
-    entries = _entries(found, [*assigned, (None, "truncated")] if incomplete else assigned)
+    entries = _entries(found, assigned)
     return replace(_answer(named, counted, response, question, text), entries=entries)
 
 

@@ -50,6 +50,8 @@ class Listing:
     """Number of its last entries that are graded low: the worst of all, not only of those that it names."""
     scores_rise: bool = False
     """The entries are numbered from 1, but their scores rise."""
+    cut: bool = False
+    """The text breaks off in it, and its last entry is not among the mentions."""
     ambiguous: bool = False
 
     @property
@@ -67,6 +69,7 @@ class Listing:
         self.scored |= other.scored
         self.counted_down |= other.counted_down
         self.contradicted |= other.contradicted
+        self.cut |= other.cut
         self.described &= other.described
         self.titled |= other.titled
 

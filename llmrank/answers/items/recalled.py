@@ -51,9 +51,16 @@ class Recalled:
         """Return which of these items have titles with all words of a text without a year but small ones. A single word
         must be long, and numbers may only be missing behind a whole part of the title."""
         name = name_of(query.whole)
-        if query.year or len("".join(name.content)) < _DISTINCTIVE - 1:
+        if query.year:
             return set()
         titles = {at: self._titles[at] for at in among}
+        if len("".join(name.content)) < _DISTINCTIVE - 1:  # Red, of Three Colors: Red; Katz's, of Katz's Delicatessen
+            heads = {
+                at: {*title.parts[1:], title.parts[0], *title.whole.split()[:1] * (not title.year)}
+                for at, title in titles.items()
+                if title.parts
+            }
+            return {at for at, head in heads.items() if name.text in head and len(name.text) > 2}
         return {
             at
             for at, title in titles.items()

@@ -68,6 +68,7 @@ def gather(
                 plain.in_sentence = True  # Heat: they have seen it.⏎1. Fargo
             plain = None
             listing = lines(block.lines) if block.kind == "list" else rows(block)
+            listing.cut = block.cut
             if block.name:
                 intro.append(f"{block.name.replace('_', ' ')}:")
         if listing is not None and listing.mentions:

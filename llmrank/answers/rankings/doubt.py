@@ -16,7 +16,7 @@ from llmrank.answers.items.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.items.matching import TitleIndex
 from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.text.blocks import marker
-from llmrank.answers.text.normalise import caseless, folded
+from llmrank.answers.text.normalise import ORDINALS, caseless, folded
 from llmrank.answers.text.phrases import (
     BEST_FIRST,
     BEST_TO_WORST,
@@ -117,6 +117,8 @@ _RANKS_OF = caseless(
     r"\b(?:ranks|places|positions) (?:of|for|that)\b[^\n:]{0,60}\b(?:respectively|in (?:the|that|this|your) order)\b"
 )
 """Introduces the ranks of the candidates in the order shown."""
+_NTH_IS_RANK = caseless(r"\b(?:[ikn]-?th (?:number|entry|value|position)|rank of (?:\w+ )?[ikn]\b)")
+"""`3 > 1 > 2 (where the i-th number is the rank of movie i)`"""
 _PER_ITEM = caseless(
     r"^\W*(?:(?:the|their|my) )?(?:ranks|positions|places|scores|ratings)(?: of (?:\w+ ){1,4})?\W{0,3}(?:are)?\W{0,4}$"
 )
@@ -139,7 +141,8 @@ LOWER_IS_BETTER = caseless(
     r"\b(?:lower|smaller|less)\b[^.\n]{0,40}\bthe (?:better|more|higher the (?:place|rank|position))\b",
 )
 _MAY_BE_LOWER = caseless(
-    r"\bdistances?\b|\b(?:dislike|penalty|error|risk) scores?\b|\bloss\b",
+    r"\bdistances?\b|\bloss\b|\b(?:dislike|penalty|error|risk|abandon\w*|skip|quit|reject\w*|return|churn)"
+    r" (?:scores?|probability|chance|likelihood|risk|rate)\b",
     r"\b(?:probability|chance|likelihood|risk)\b[^.:\n]{0,40}\b(?:abandon|dislike|skip|hate|quit|reject|return)\b",
     r"(?<![\d.])[01] ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|most|excellent|strong|highest|top|ideal"
     r"|great)",
@@ -184,6 +187,8 @@ _MISPLACED = caseless(
     r"|ranked|placed|moved|sit|stand|even|much|far|one|two|up|a|place|spot|in)){0,5}"
     r" (?:above|below|before|ahead of|higher|lower|at (?:#|number)|#)",
     r"\bswap(?:ped)? (?:this |it )?with (?:#|number )?\d",
+    r"\b(?:would|should|['’]d) (?:actually )?(?:place|rank|put|move) (?:it|this)(?: one)? (?:at |in )?"
+    rf"(?:{'|'.join(ORDINALS)}|#?\d)",
 )
 """An entry's remark about its own place: `wait, this should be above Heat`."""
 _AS_GIVEN = caseless(
@@ -243,6 +248,7 @@ def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
     return (
         (other_scale and not says_worst_first(beside))
         or any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
+        or _NTH_IS_RANK.search(after) is not None
         or bool(_unordered(last))
         or (not listing.ordered and not listing.worst_first and may_be_reversed(last))
         or (bare and _PER_ITEM.search(last) is not None)
@@ -299,7 +305,7 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
     if first is None or not first.text or not 0 < first.line <= len(lines):
         return False
     before, found, _ = lines[first.line - 1][:2000].partition(first.text)
-    sentence = SENTENCE.split(before)[-1]
+    sentence = SINCE.sub("", SENTENCE.split(before)[-1])
     head, _, rest = sentence.rpartition("; ")
     sentence = rest if meaning(index.without_titles(head)) == "left out" else sentence  # I'd skip Heat; the others:
     reason = _BECAUSE.match(sentence) is not None and sentence.rstrip().endswith(":")
@@ -313,6 +319,12 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
     return not named <= listing.named.keys()
 
 
+SINCE = caseless(
+    r"\W*(?:since|because|as|given that|the|this|you)\b(?:(?!\b(?:not|never|dis\w+)\b)[^.!?:\n]){0,200}"
+    r"\b(?:liked|loved|watched|enjoyed|rated|seen|read|played|bought|favou?rites?)\b[^.!?:\n]{0,200}, (?:so )?"
+    r"(?=(?:i|my)\b[^.,\n]{0,30}\b(?:recommend|suggest|rank|would|pick))"
+)
+"""`Since the user loved Heat, I recommend …`"""
 _FIRST_HALF = re.compile(r"\W{0,4}(\w.*?) (?:[-–—→|]|->) ")
 _BECAUSE = caseless(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|reader)|you|they)\b")
 """`Since the user liked Alien, I recommend, in order:`"""

@@ -15,6 +15,7 @@ from llmrank.answers.items.listing import Listing, Mention, is_as_shown
 from llmrank.answers.items.matching import Match, TitleIndex
 from llmrank.answers.items.title import SMALL_WORDS
 from llmrank.answers.outcome import RETRACTION
+from llmrank.answers.rankings import doubt
 from llmrank.answers.rankings.choosing import count_lower_words, gather
 from llmrank.answers.rankings.entry_forms import (
     CHAINED,
@@ -42,13 +43,14 @@ from llmrank.answers.rankings.ranks import (
     by_number,
     counts,
     counts_down,
+    do_grades_rise,
     falls,
     read_rows,
     sort_by_numbers,
 )
 from llmrank.answers.text.blocks import ORDINALS, RANK_NOUN, Block, Line, marker, word_set
 from llmrank.answers.text.normalise import caseless
-from llmrank.answers.text.phrases import grade, meaning
+from llmrank.answers.text.phrases import degree, meaning
 
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
 _FIRST_NUMBER = re.compile(r"(?<=[:,>] )1[.)]{1,2}\s?[\"“«]?$")
@@ -119,7 +121,7 @@ def _merge_similar_lines(blocks: Sequence[Block]) -> list[Block]:
     for block in blocks:
         text = block.lines[0].text if block.kind == "text" else ""
         said = _last_words(text)
-        scored = _SCORED.search(text[-40:]) or _taste(said) or grade(said)
+        scored = _SCORED.search(text[-40:]) or _taste(said) or degree(said) is not None
         now = "scored" if scored else "parts" if TWO_PARTS.search(text[:400]) else ""
         if now and now == shape:
             if found[-1].kind == "text":
@@ -186,7 +188,10 @@ _NUMBER_LEADS = re.compile(r"\W{0,3}(\d{1,3}) ?(?:->|=>|→) ")
 
 
 def _do_scores_rise(bodies: Sequence[str]) -> bool:
-    """Return whether scores out of ten or a hundred rise from entry to entry (`Heat - 2/10`, `Fargo - 4/10`)."""
+    """Return whether scores out of ten or a hundred, or grades, rise from entry to entry (`Heat - 2/10`, `Fargo -
+    4/10`)."""
+    if do_grades_rise([_last_words(body) for body in bodies]):
+        return True
     found = [_SCORED.search(body[-40:]) for body in bodies]
     values = [one["value"] for one in found if one and one["value"] and _OUT_OF.search(one["value"])]
     return 2 < len(values) == len(bodies) and not counts(values) and by_number(values, "rank") == [*range(len(values))]
@@ -221,11 +226,13 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
     if graded:  # Heat: high, Fargo: low
         words = [_last_words(body).casefold() for body in bodies]
         scores = [str(found) for one in words if (found := _taste(one))]
-        scores = scores or [str(found) for one in words if (found := grade(one))]
+        fine = [] if scores else [found for one in words if (found := degree(one)) is not None]
+        steps = len({*scores, *((one > 1.5) + (one > 2) for one in fine)})
+        scores = scores or [*map(str, fine)]
         falls_off = scores == sorted(scores, reverse=True) and not is_as_shown(listing.named)
         if falls_off and len({*scores}) == 1:
             return  # Heat: a great film, Fargo: a great film
-        if not falls_off and 2 * len(scores) >= len(bodies) > 2 and len({*words}) > len({*scores}):
+        if not falls_off and 2 * len(scores) >= len(bodies) > 2 and len({*words}) > steps:
             listing.ambiguous = True  # Heat: high, Fargo: very high
             return
     scores = places or scores
@@ -328,8 +335,8 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     whole = mention_of(body, index)
     if whole.match:
         return [whole]
-    if (instead := _replacement(body, index)) is not None:
-        return instead
+    if (said := _before_verdict(body, index) or _replacement(body, index)) is not None:
+        return said
     if "[" in body:
         body = _IN_BRACKETS.sub(lambda found: f'"{found[1]}"' if index.find(found[1]) else found[0], body)
     text = line.text.lstrip("-–—•·*_#> ") if line.value is not None else ""  # (500) Days of Summer
@@ -370,6 +377,15 @@ def _unknown(line: Line, body: str, whole: Mention, index: TitleIndex) -> Mentio
 
 _SAYS = 2
 """Number of lower-case words from which a text behind a colon or dash is a remark."""
+
+
+def _before_verdict(body: str, index: TitleIndex) -> Mentions | None:
+    """`The Godfather: Part II: Likely`: return the title."""
+    said = _last_words(body)
+    title = (
+        mention_of(body[: body.rfind(said)].rstrip(" (:=–—|-"), index) if said and degree(said) is not None else None
+    )
+    return [title] if title and title.match else None
 
 
 def _replacement(body: str, index: TitleIndex) -> Mentions | None:
@@ -457,7 +473,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
     before, after = text[:start], text[end:]
     gaps = [text[one[1] : two[0]] for one, two in pairwise(places)] or [after]
     listing.worst_first, listing.ambiguous = falls(gaps)
-    listing.ambiguous |= len(mentions) > 1 and all("=" in gap and ">" not in gap for gap in gaps)
+    listing.ambiguous |= len(mentions) > 1 and all(_EQUALS.search(gap) and ">" not in gap for gap in gaps)
     if len(places) == len(mentions) > 1:
         _sort_by_scores_in_line(text, places, listing)
     before = _FIRST_NUMBER.sub("", before)
@@ -480,6 +496,9 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and CHATTER.match(before)
     return None if declined else listing
+
+
+_EQUALS = re.compile(r"=(?! ?\d)")
 
 
 def _behind_colon(line: Line, mentions: Mentions, index: TitleIndex) -> tuple[str, Mentions]:
@@ -516,6 +535,8 @@ def _without_asides(line: Line, index: TitleIndex) -> Line:
         if any(left_out):
             kept = (one for one, leave in zip(sentences, left_out, strict=True) if not leave)
             line = Line(line.number, " ".join(kept))
+    since = doubt.SINCE.match(line.text[:2000])
+    line = Line(line.number, line.text[since.end() :]) if since else line
     because = _BECAUSE.search(line.text[:2000])
     return Line(line.number, line.text[: because.start()]) if because else line
 

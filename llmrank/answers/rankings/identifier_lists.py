@@ -29,6 +29,7 @@ from llmrank.answers.rankings.identifier_runs import (
     runs_of,
     value_of_run,
     with_ranges,
+    without_candidates,
     without_dismissed,
 )
 from llmrank.answers.rankings.ranks import (
@@ -91,7 +92,8 @@ _ARE_LEFT_OUT = caseless(
 )
 """Follows the last item of a sentence: `Items 2, 4 and 5 were not ranked`, `C and D were already watched`."""
 _RANK_IS = caseless(
-    r"\b(?:rank|position|place) #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b"
+    r"\b(?:(?:rank|position|place) #?(?=\d)|(?=\d{1,2}(?:st|nd|rd|th) ))(?P<rank>\d{1,4})(?:(?:st|nd|rd|th)"
+    r" (?:choice|pick|place|position|rank))? ?(?:is|goes to|[=:]) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b"
 )
 _IS_RANK = caseless(
     r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |= ?|[-–—] |\()(?:rank(?:ed)?|position|place) #?(?P<rank>\d{1,4})\b"
@@ -149,7 +151,7 @@ class _Reader:
             if block.kind == "text" and block.lines and self.is_pair(block.lines[0].text):
                 pairs += block.lines
                 continue
-            if len(pairs) > 1:
+            if len(pairs) > 1 and not self._is_series(pairs):
                 above = _ROLES.fullmatch(found[-1].lines[0].text) if found and found[-1].lines else None
                 roles = (head_role(above[1]), head_role(above[2])) if above else ("", "")
                 unknown = above is not None and not any(roles) and _ARROW.search(above[0])
@@ -160,6 +162,11 @@ class _Reader:
             if block.kind != "text" or block.lines:
                 found.append(block)
         return found
+
+    def _is_series(self, pairs: Sequence[Line]) -> bool:
+        """Return whether lines of two identifiers with a comma (`1,2`, `3,4`) name each item once."""
+        words = [word for line in pairs if "," in line.text for word in naming(self.words(line.text))]
+        return len({word.position for word in words} - {None}) == len(words) == 2 * len(pairs)
 
     def _with_roles(self, blocks: Sequence[Block]) -> list[Block]:
         """Return the blocks with a list of pairs in brackets (`[1] → 5`) as a table, if the line above names both sides
@@ -223,6 +230,7 @@ class _Reader:
             or all(_CHAIN_LINE.fullmatch(line.text) for line in block.lines)
             or (len(block.lines) == 1 and _CHAIN_OF_MARKED.search(block.lines[0].body))
             or (len(block.lines) == 1 and _SAYS_OF_IT.match(block.lines[0].body))
+            or (block.lines[0].kind == "rank" and len(block.lines) == 1 and len(naming(self.words(text))) > 2)
             or _MARKS_ALONE.fullmatch(text)
             or (len(block.lines) == 1 and (_SEVERAL.match(text) or len(_RANK_IS.findall(text[:4000])) > 1))
             or (len(block.lines) == 1 and self._inline_pairs(block.lines[0]))
@@ -444,6 +452,8 @@ class _Reader:
         text = line.text
         words = self._words_of_line(text)
         named = naming(words)
+        if len(named) > 1 and named[0].bracketed:  # The answer is: 1. [3] 2. [1]
+            line = replace(line, text=(text := _without_numbers(text)))
         if not named:
             return Listing([])
         if _PAIRED.fullmatch(text[:4000]):
@@ -474,7 +484,7 @@ class _Reader:
     def _read_run(self, line: Line, words: list[Word], named: list[Word]) -> Listing:
         """Read the unbroken run that names the most items, or the identifiers at the beginning of each part if these
         are more."""
-        runs = runs_of(line.text, words)
+        runs = without_candidates(line.text, runs_of(line.text, words))
         parts = leading_of_parts(line.text, words, self.bracketed_only)
         longest = max(max(runs, key=value_of_run), parts, key=count_different)
         run = Run(line.text, longest, named, any(word.kind == "other" for word in words))
@@ -487,8 +497,10 @@ class _Reader:
         if count_different(run.words) == 1 and (alone := self._single_identifier(line, run, listing)) is not None:
             return alone
         of_all = len({word.position for word in run.words}) == len(self.identifiers.texts)
+        chained = len(run.words) > 2 and all(">" in gap for gap in run.gaps)
+        before = SENTENCE_ENDS.split(run.before)[-1] if chained else run.before  # Not [3]. [2] > [1] > [4]
         led = of_all and _LED.search(run.before[-60:])
-        if len(run.words) > 1 and not led and DENIED.search(run.before[-60:]):
+        if len(run.words) > 1 and not led and DENIED.search(before[-60:]):
             return Listing([])  # Avoid A and B. But not all are denied in: `They hate A, so: C > B > A`
         gaps = run.gaps
         listing.worst_first, mixed = falls(gaps)

@@ -95,7 +95,8 @@ class Run(NamedTuple):
         """Return whether a sentence calls an identifier other than its last the least relevant."""
         ends = [word.start for word in self.named]
         worst = (found.start() for found in _LEAST.finditer(self.text[:4000])) if self.talks else ()
-        return any(0 < bisect_left(ends, at) < len(ends) for at in worst)
+        before = [bisect_left(ends, at) for at in worst]
+        return any(0 < at < len(ends) and self.named[at - 1].text != self.words[-1].text for at in before)
 
     def is_compared(self) -> bool:
         """Return whether a sentence names items again that the run shares with others: `B beats A, and A beats C`."""
@@ -181,6 +182,17 @@ def runs_of(text: str, words: list[Word]) -> list[list[Word]]:
             runs[-1].append(word)
         end = word.end
     return runs
+
+
+def without_candidates(text: str, runs: list[list[Word]]) -> list[list[Word]]:
+    """Drop the series that name the items as shown, if a chain ranks as many: `Of [1] and [2]: [2] > [1]`."""
+    chained = [len(one) for one in runs if len(one) > 1 and ">" in text[one[0].end : one[1].start]]
+    return [one for one in runs if not (len(one) in chained and _are_candidates(text, one))]
+
+
+def _are_candidates(text: str, run: Sequence[Word]) -> bool:
+    """Return whether a series names items in the order shown, without signs of an order between them."""
+    return ">" not in text[run[0].end : run[-1].start] and [one.position for one in run] == [*range(len(run))]
 
 
 def leading_identifier(words: list[Word], bracketed_only: bool) -> list[Word]:

@@ -52,7 +52,10 @@ _ORDINALS = {
     for at, (word, ending) in enumerate(zip(ORDINALS, _ENDINGS, strict=True), 1)
     for form in (word, f"{word}ly", f"{at}{ending}")
 } | {word: at for at, words in enumerate(_ABROAD, 1) for word in words.split()}
-_PLACES = word_set("place spot position choice pick option recommendation rank platz stelle lieu posto puesto lugar")
+_PLACES = word_set(
+    "place spot position choice pick option recommendation rank platz stelle lieu posto puesto lugar opcion eleccion"
+    " opcao escolha opzione scelta choix wahl"
+)
 _COUNTS = _PLACES | word_set("number no at")
 _NOUNS = word_set("movie film book game album title product item option candidate passage number no")
 _BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
@@ -81,7 +84,7 @@ _LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AF
     " favorite ranking rounds rounding out its sequel obvious show only reader viewer ich wurde mit von auf an kommt"
     " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
     " pres viendraient viendra viennent"
-    " da al por em com o e para este esta aluno usuario usuaria leitor cliente all tout behind put these order had"
+    " da al por em com o e para este esta aluno usuario usuaria leitor cliente all tout behind put these order had dead"
 )
 """Words that may stand between a separator, or the previous item, and the item that they introduce."""
 _TAIL_WORDS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(

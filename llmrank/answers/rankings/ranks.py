@@ -16,7 +16,7 @@ from itertools import pairwise, zip_longest
 from llmrank.answers.items.listing import Listing, Mention, is_as_shown
 from llmrank.answers.text.blocks import CARDINALS, ORDINALS, RANK_NOUN, Block, head_role
 from llmrank.answers.text.normalise import caseless
-from llmrank.answers.text.phrases import grade
+from llmrank.answers.text.phrases import degree, grade
 
 TRAILING_RANK = caseless(rf"[-–—:=(,] ?(?:{RANK_NOUN})[ :#]{{0,2}}(?P<rank>\d{{1,3}})\W{{0,3}}$")
 """The rank after an entry: `1. Heat - rank 3`."""
@@ -128,10 +128,20 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     if unsure := _of_two_readings(columns, fit, item, is_map):
         return unsure
     order, scored = _order(columns, item, is_map, block.kind == "table")
+    if block.cut and is_map and scored and not any(one.role or head_role(one.head) for one in columns):
+        others = columns[1 - columns.index(item)].texts
+        order = (
+            order if any("." in text or (_number(text) or 0) > _MANY for text in others) else None
+        )  # ranks, with the rest cut off
     places = range(len(rows)) if order is None else order
     mentions = [one._replace(row=rows[at].cells) for at in places for one in item.named[at][:1]]
     listing = Listing(mentions, ordered=order != [*range(len(rows))], scored=scored, ambiguous=order is None)
+    listing.scores_rise = any(do_grades_rise([one.texts[at] for at in places]) for one in columns if _judges(one))
     return _in_grades(listing, columns[1 - columns.index(item)].texts) if is_map and order == [*places] else listing
+
+
+_MANY = 30
+"""A number that is too large for a rank."""
 
 
 def _in_grades(listing: Listing, keys: Sequence[str]) -> Listing:
@@ -210,7 +220,6 @@ def _of_two_readings(columns: Sequence[_Column], fit: Sequence[_Column], item: _
 
 def _order(columns: Sequence[_Column], item: _Column, is_map: bool, is_table: bool) -> tuple[list[int] | None, bool]:
     """Return the rows, best first (None if two orders are equally plausible), and whether scores gave the order."""
-    standing = [*range(len(item.texts))]
     others = [one for one in columns if one is not item]
     if ranks := [one for one in others if one.role == "rank"]:
         asked = [one for one in ranks if _ASKED.search(one.head)]
@@ -221,13 +230,43 @@ def _order(columns: Sequence[_Column], item: _Column, is_map: bool, is_table: bo
     if counted := [one for one in others if not one.role and is_permutation(one.texts)]:
         decided = not is_table or counts(counted[0].texts) or not counted[0].head
         return (by_number(counted[0].texts, "rank") if decided else None), False  # | Title | Value |: ranks, or scores
-    if scores := [one.texts for one in others if one.role == "score"]:
-        are_numbers = all(_number(text) is not None for text in scores[0])
-        return (by_number(scores[0], "score") if are_numbers else standing), are_numbers
+    scores = [one.texts for one in others if one.role == "score"]
+    if scores and all(_number(text) is not None for text in scores[0]):
+        return by_number(scores[0], "score"), True
     if len(others) == 1 and not others[0].head and all(map(_may_be_score, others[0].texts)):
         return by_number(others[0].texts, ""), True  # Heat | 0.7
     shares = any(_are_shares(one.texts) for one in others)  # "chance_of_giving_up": 0.72
-    return (None if shares else standing), False
+    return (None if shares else _by_grades(others, item)), False
+
+
+def do_grades_rise(texts: Sequence[str]) -> bool:
+    """Return whether verdicts on the entries rise from one to the next: `Very unlikely`, `Unlikely`, `Likely`."""
+    found = [degree(text) for text in texts]
+    given = [one for one in found if one is not None]
+    return len(given) == len(found) > 2 and given == sorted(given) and given[0] < given[-1]
+
+
+def _judges(column: _Column) -> bool:
+    """Return whether a column says how well the items suit the user, judging by its heading."""
+    return column.role == "score" or _VERDICT.search(column.head) is not None
+
+
+_VERDICT = caseless(r"verdict|recommend|likel|interest|priorit|stars|prefer|suitab|appeal|\blike")
+
+
+def _by_grades(columns: Sequence[_Column], item: _Column) -> list[int] | None:
+    """Return the rows in the order of the verdicts in another column (`High`, `★★★`, `false`), None if these
+    contradict the order written. Only items in the order shown are sorted by them."""
+    standing = [*range(len(item.texts))]
+    for column in columns:
+        grades = [degree(text) for text in column.texts]
+        given = [one for one in grades if one is not None]
+        if 2 * len(given) < len(grades) or len(given) < 2 or given == sorted(given, reverse=True):
+            continue
+        as_shown = is_as_shown(Listing([found[0] for found in item.named if found]).named)
+        sorts = as_shown and len(given) == len(grades) and _judges(column)
+        return sorted(standing, key=lambda at: -given[at]) if sorts else None
+    return standing
 
 
 def _may_be_score(text: str) -> bool:

@@ -14,7 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, NamedTuple, cast
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple, cast
 
 from llmrank.answers.text.normalise import HAN, ORDINALS, caseless, decoded, folded, single_spaced
 
@@ -112,6 +113,10 @@ class Block:
     """The column headings, in lower case; for a JSON object, `key` and the name of the object."""
     name: str = ""
     """The key of a JSON value."""
+    mended: bool = False
+    """It is almost JSON, and no dictionary of Python."""
+    cut: bool = False
+    """It is JSON that is cut off, of which only the complete entries are read."""
 
 
 _FENCE = re.compile(r"(?:```|~~~|-{3,}+$|={3,}+$|\*{3,}+$|_{3,}+$)")
@@ -122,9 +127,6 @@ _TUPLE = re.compile(r"\[?\(([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\1, ?(-?\d{1,
 _PAIR = re.compile(r"\[([^\W\d][^\[\]\"'\n]{1,80}), ?(-?\d{1,3}(?:\.\d{1,6})?)\],? ?")
 """`[Heat, 0.9]`"""
 _RANKED_TUPLE = re.compile(r"\[?\((\d{1,3}), ?([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\2\)(?:, ?|\])?")
-_PYTHON = re.compile(r"\{\s{0,8}(?:'[^'\"\n]{1,300}'|\d{1,4}) ?:")
-_PYTHON_TEXT = re.compile(r"(?<=[\[{,:\s])'([^'\"\n]{1,300})'(?=\s{0,3}[\],:}])")
-_PYTHON_NUMBER = re.compile(r"([{,]\s{0,8})(\d{1,4})( ?:)")
 _INSIDE = re.compile(r"\[\s?(\d{1,3})[.):]\s?([^\[\]\n]{1,300})\][,;]?")
 
 
@@ -132,8 +134,6 @@ def split(text: str) -> list[Block]:
     """Return the blocks of a normalised text, in linear time."""
     values: list[Block] = []
     text = _with_pairs(text)
-    if _PYTHON.search(text):
-        text = _PYTHON_NUMBER.sub(r'\1"\2"\3', _PYTHON_TEXT.sub(r'"\1"', text))
     if "[" in text or "{" in text:
         text = _take_json(text, values)
     if "[" in text and len(_INSIDE.findall(text, 0, 100_000)) > 1:
@@ -222,7 +222,7 @@ def _separate_scores(lines: list[str]) -> list[str]:
 
 _ENDS_A_SCORE = frozenset("0123456789%")
 _SCORE_LINES = (
-    re.compile(r"(?P<title>[^\W\d_][^|]*?[\w)!?.])[;,] ?(?P<score>\d{1,3}(?:\.\d{1,3})?)"),
+    re.compile(r"(?P<title>(?!.*[:,] ?\d{1,3}[;,])[^\W\d_][^|]*?[\w)!?.])[;,] ?(?P<score>\d{1,3}(?:\.\d{1,3})?)"),
     re.compile(r"(?P<title>[^\W\d_][^|:]*?[\w)!?]) (?P<score>\d\.\d{1,2}|\d{1,3} ?%|\d{1,3}(?:\.\d)? ?/ ?100?)"),
     re.compile(r"(?P<title>\[\w{1,3}\]) (?P<score>\d{1,3}[.,]\d{1,4}|\d{1,3} ?%)"),
     re.compile(r"(?P<score>\d\.\d{1,2}|\d{1,3} ?%|\d{1,3}(?:\.\d)? ?/ ?100?) (?P<title>[^\W\d_][^|:]*)"),
@@ -315,9 +315,14 @@ def _fields_below(lines: Sequence[Line], at: int) -> tuple[int, Block] | None:
         records[-1][key] = (field[2].strip(" \"'*_,"), number)
     while not _is_complete(records[-1], records[0]):
         records.pop()  # truncated
+    heads = tuple(records[0]) if records else ()
+    if len(records) == 1 and len(heads) == 2 and _is_transposed(*heads):  # Movie: 1 2 3, Rank: 2 3 1
+        columns = [re.split(", ?" if "," in text else " ", text) for text, _ in records[0].values()]
+        if len(columns[0]) == len(columns[1]) > 1 and all(map(_is_number, columns[1])):
+            rows = [Row(pair, at + 1) for pair in zip(*columns, strict=True)]
+            return at + 2, Block("table", rows=rows, header=heads)
     if len(records) < 2:
         return None
-    heads = tuple(records[0])
     named = next(head for head in heads if head_role(head) == "item")
     rows = [
         Row(tuple(record.get(head, ("", 0))[0] for head in heads), lines[record[named][1]].number) for record in records
@@ -496,21 +501,29 @@ _IN_BRACKETS = re.compile(r"\[[^\[\]]{0,200}\]|\([^()]{0,200}\)")
 
 def _table(lines: list[Line]) -> Block:
     rows: list[Row] = []
-    header: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
     ruled = bool(_RULE.match(lines[0].text))
     for line in lines:
         if not line.text:
             continue
         if _RULE.match(line.text):
             is_row = any(map(_CELL_NUMBER.fullmatch, rows[0].cells)) if rows else False
-            if len(rows) == 1 and not header and not is_row and (not ruled or is_header(rows[0].cells)):
-                header = tuple(cell.casefold() for cell in rows.pop().cells)
+            if len(rows) == 1 and not heads and not is_row and (not ruled or is_header(rows[0].cells)):
+                heads = rows.pop().cells
             continue
         cells = line.text.strip().strip("|").split("|", 20)[:20]
         rows.append(Row(tuple(cell.strip() for cell in cells), line.number))
-    if not header and len(rows) > 1 and is_header(rows[0].cells):
-        header = tuple(cell.casefold() for cell in rows.pop(0).cells)
-    return Block("table", rows=rows, header=header)
+    if not heads and len(rows) > 1 and is_header(rows[0].cells):
+        heads = rows.pop(0).cells
+    if len(heads) > 2 and len(rows) == 1 and _is_transposed(heads[0], rows[0].cells[0]):
+        heads, *pairs = zip(heads, rows[0].cells, strict=False)  # | Movie | 1 | 2 |, | Rank | 2 | 1 |
+        rows = [Row(pair, rows[0].line) for pair in pairs]
+    return Block("table", rows=rows, header=tuple(map(str.casefold, heads)))
+
+
+def _is_transposed(one: str, other: str) -> bool:
+    """Return whether two rows begin with the headings of items and of their ranks or scores."""
+    return head_role(one) == "item" and head_role(other) in ("rank", "score")
 
 
 _CELL_NUMBER = re.compile(r"\d{1,3}[.,]\d{1,3}|\d{1,3} ?%|\d{1,2}(?:\.\d)?/\d{1,3}")
@@ -538,7 +551,7 @@ def head_role(head: str) -> Literal["rank", "score", "item", ""]:
     """Return the role of a column, judging by its heading, JSON key, or the word before its numbers."""
     head = head.strip(" *_:`\"'().").casefold()
     words = re.split(r"[\s_\-/()]+", head, maxsplit=6) if len(head) < 60 else []
-    if len(words) == 2 and words[0] in SCORE_HEADS and words[1] in RANK_HEADS:
+    if len(words) > 1 and words[0] in SCORE_HEADS and words[1] in RANK_HEADS:
         return "rank"  # relevance rank
     for word in (head, *words):
         if word in RANK_HEADS:
@@ -560,7 +573,7 @@ def is_header(cells: tuple[str, ...]) -> bool:
 # --- JSON
 
 _MARK = "\x02json\x02"
-_OPENING = re.compile(r"[\[{](?=\s{0,80}[\[{\"\d\]}-])")
+_OPENING = re.compile(r"[\[{](?=\s{0,80}(?:[\[{\"'\d\]}-]|//|#|/\*))")
 _IDENTIFIER = re.compile(r"\[\s{0,80}-?(?:0|[1-9][0-9]{0,9})\s{0,80}\]", re.ASCII)
 """The `[3]` of an expression (`[3] > [1]`). Most answers contain nothing else that might be JSON."""
 _MAX_BRACKETS = 24
@@ -592,26 +605,102 @@ def _take_json(text: str, values: list[Block]) -> str:
         if (identifier := _IDENTIFIER.match(text, at)) is not None:
             at = identifier.end()
             continue
+        mended = None
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            if torn := _torn_records(text, at):
-                parts += [text[start:at], f"\n{_MARK}\n"]
-                values.append(torn)
-                start = at = text.find("]", at) + 1 or len(text)
-            else:
+            if (mended := _mended(text, at)) is None:
                 at += 1
-            continue
-        if isinstance(value, dict):
+                continue
+            value, end, _ = mended
+        if isinstance(value, dict) and (name := _ASSIGNED.search(text, max(start, at - 60), at)):
+            value, at = {name[1]: value}, name.start()  # scores = {"Heat": 9}
+        elif isinstance(value, dict):
             value, end = _json_lines(decoder, text, cast("dict[str, object]", value), end)
         answer = _answer_text(value)
         blocks = [] if answer else _blocks_of(value)
+        if mended:  # a plain list that breaks off is read as text
+            blocks = [block for block in blocks if block.header or not mended[2]]
+            for block in blocks:
+                block.mended, block.cut = mended[2] or not _PYTHON.match(text, found.start()), mended[2]
         if answer or blocks:
             parts += [text[start:at], f"\n{answer}" if answer else f"\n{_MARK}" * len(blocks), "\n"]
             values += blocks
             start = end
         at = end
     return "".join((*parts, text[start:]))
+
+
+_PYTHON = re.compile(r"\{\s{0,80}['\d]")
+_ASSIGNED = re.compile(r"\b([A-Za-z_]\w{0,39})\s{0,3}=\s{0,3}\Z")
+_PIECE = re.compile(
+    r"(?P<space>\n[ \t]{0,80}\.{3}(?=\s)|\s+|//[^\n]*|#[^\n]*|/\*(?:(?!\*/).)*\*/)"
+    r"|(?P<text>\"(?:[^\"\\\n]|\\.|(?<=\s)\"(?=\w)|(?<=\w)\"(?=\"| \w|[,.;] (?!(?:null|true|false)\b)[a-z]))*\""
+    r"|'(?:[^'\\\n]|\\.|'(?=\w))*')"
+    r"|(?P<word>-?\d+(?:\.\d+)?(?![\w.])|(?i:true|false|null|none)\b)|(?P<sign>[\[\]{},:])",
+    re.DOTALL,
+)
+"""A piece of JSON, of a Python literal, or a comment in one. A text may have quotation marks: `"as in "Con Air""`."""
+_INNER_QUOTE, _ESCAPED_QUOTE = re.compile(r"(?<!\\)\""), '\\\\"'
+_PLACE_IN_COMMENT = caseless(rf"\W*(?:rank |place )?(?:\d{{1,3}}|{'|'.join(ORDINALS)}|last)\W*$")
+"""`# 3` behind an entry gives it another place."""
+_MENDED = 20_000
+"""Maximum length of a value that is mended, which keeps the time linear."""
+_CLOSING = {"[": "]", "{": "}"}
+
+
+def _mended(text: str, at: int) -> tuple[Any, int, bool] | None:
+    """Return a value that is almost JSON (comments, commas before a bracket, a Python literal), with its end, and
+    whether it is cut off, so that only its complete part is returned."""
+    out: list[str] = []
+    opened: list[int] = []
+    end = min(len(text), at + _MENDED)
+    while at < end and (found := _PIECE.match(text, at)):
+        at, piece = found.end(), found[0]
+        if found["space"] and _PLACE_IN_COMMENT.fullmatch(piece.strip()):
+            return None
+        if found["space"]:
+            continue
+        if found["text"]:
+            inner = piece[1:-1].replace("\\'", "'")
+            piece = f'"{_INNER_QUOTE.sub(_ESCAPED_QUOTE, inner)}"'
+        elif found["word"]:
+            piece = piece.casefold().replace("none", "null")
+        if piece in ("]", "}"):
+            del out[len(out) - (out[-1] == ",") :]
+            if piece != _CLOSING[out[opened.pop()]]:
+                return None
+        if piece in _CLOSING:
+            opened.append(len(out))
+        elif piece == ":" and out[-1].isdigit():
+            out[-1] = f'"{out[-1]}"'  # {1: "Heat"}
+        out.append(piece)
+        if not opened:
+            return _value_of(out, at, cut=False)
+    if not text[at:].strip("`\n") or (at < end and text[at] in "\"'" and "\n" not in text[at:]):
+        return _complete_part(out, opened, len(text))
+    return None
+
+
+def _value_of(pieces: Sequence[str], end: int, *, cut: bool) -> tuple[Any, int, bool] | None:
+    value = decoded(" ".join(pieces))
+    return None if isinstance(value, str) else (value, end, cut)
+
+
+def _complete_part(out: list[str], opened: list[int], end: int) -> tuple[Any, int, bool] | None:
+    """Return the complete entries of a value that is cut off."""
+    while opened and len(out) > opened[-1] + 1 and out[-1] != ",":
+        out.pop()
+    if len(opened) > 1 and out[opened[-1]] == "{" and out[opened[-2]] == "[":
+        start = opened[-1]
+        before, own = (
+            {head_role(key) for key, sign in pairwise(part) if sign == ":"}
+            for part in (out[opened[-2] : start], out[start:])
+        )
+        if not before <= own | {""}:
+            del out[opened.pop() :]  # its rank or score is missing
+    closing = (_CLOSING[out[start]] for start in reversed(opened))
+    return _value_of((*out[: len(out) - (out[-1:] == [","])], *closing), end, cut=True)
 
 
 def _json_lines(decoder: json.JSONDecoder, text: str, first: dict[str, object], end: int) -> tuple[object, int]:
@@ -622,11 +711,11 @@ def _json_lines(decoder: json.JSONDecoder, text: str, first: dict[str, object], 
         try:
             value, until = decoder.raw_decode(text, after.end() - 1)
         except (ValueError, RecursionError):
-            fields = _CUT_FIELD.findall(text, after.end(), after.end() + _CUT) if "}" not in text[after.end() :] else []
-            if fields and fields[0][0] in first:  # the answer is truncated inside an object
-                objects.append({name: text or number for name, text, number in fields})
-                end = len(text)
-            break
+            if (mended := _mended(text, after.end() - 1)) is None:
+                break
+            value, until, _ = mended
+            if first.keys() > value.keys() > set[str]():
+                objects.append(value)  # it is cut off
         if value.keys() != first.keys():
             break
         if value != first:
@@ -635,23 +724,7 @@ def _json_lines(decoder: json.JSONDecoder, text: str, first: dict[str, object], 
     return (objects if len(objects) > 1 else first), end
 
 
-_CUT_FIELD = re.compile(r"\"(\w{1,40})\" ?: ?(?:\"([^\"\n]{1,300})\"|(\d{1,9}))(?=[,\s])")
-_CUT = 1000
 _NEXT_OBJECT = re.compile(r"\s{0,80},?\s{0,80}\{")
-
-
-def _torn_records(text: str, at: int) -> Block | None:
-    """Return the records of an array that is not valid JSON, because its remarks contain quotation marks (`{"title":
-    "Heat", "reason": "as in "Con Air""}`). It has one object per line; only intact fields are kept."""
-    if (array := _TORN.match(text, at)) is None:
-        return None
-    fields = (_WHOLE_FIELD.findall(line) for line in array[0].split("\n")[1:-1])
-    records = [{name.casefold(): text or number for name, text, number in found} for found in fields]
-    return _records(records) if all(records) else None
-
-
-_TORN = re.compile(r"\[[ \t]{0,9}\n(?:[ \t]{0,9}\{[^\n{}]{1,600}\},?[ \t]{0,9}\n){2,200}[ \t]{0,9}\]")
-_WHOLE_FIELD = re.compile(r"(?<=[{,])\s{0,3}\"(\w{1,40})\" ?: ?(?:\"([^\"\n]{1,300})\"|(\d{1,9}))(?=\s?[,}])")
 
 
 def _object(value: object) -> dict[str, object]:
@@ -682,6 +755,7 @@ def _blocks_of(value: object) -> list[Block]:
     table = {key.casefold(): inner for key, inner in table.items()}
     lists = {key: inner for key, inner in table.items() if isinstance(inner, list) and inner}
     several = len(lists) > 1 and table.keys().isdisjoint(_LIST_KEYS[:_ANSWERS])
+    several = several and not _in_grades(table)
     blocks = {key: block for key, inner in lists.items() if several and (block := _json_block(cast("object", inner)))}
     for key, block in blocks.items():
         block.name = key
@@ -717,7 +791,7 @@ def _object_block(table: Mapping[str, object]) -> Block | None:
         return _json_block(decoded(table[arguments]))
     if plain and len(packed := [one for name, text in table.items() if (one := _embedded_json(name, text))]) == 1:
         return _json_block(packed[0])
-    if block := _listed(_in_listed_order(low, table) or _in_grades(table)):
+    if block := _listed(_in_grades(table)):
         return block
     for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
         if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
@@ -757,30 +831,29 @@ def _listed(names: Sequence[str]) -> Block | None:
     return Block("json", rows=[Row((name,), 0) for name in names]) if names else None
 
 
-def _in_listed_order(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
-    """Return the items that an object lists under ordinals, then the rest (`{"first": "F", "rest": ["A", "D"]}`)."""
-    *first, rest = [*keys] or [""]
-    others = table[keys[rest]] if rest in _REST else None
-    if not first or tuple(first) != ORDINALS[: len(first)] or not isinstance(others, list):
-        return []
-    names = [*(table[keys[name]] for name in first), *cast("list[object]", others)]
-    return [*map(_text, names)] if all(map(_is_plain, names)) else []
-
-
 def _in_grades(table: Mapping[str, object]) -> list[str]:
-    """Return the items of several lists that are called better and worse (`{"top": […], "also_good": […]}`)."""
-    lists = [cast("list[object]", one) for one in table.values() if isinstance(one, list)]
-    graded = len(lists) > 1 and len(lists) == len(table) and all(map(_GRADE.match, table))
-    items = [item for one in lists for item in one]
-    return [*map(_text, items)] if graded and all(map(_is_plain, items)) else []
+    """Return the items of several fields that are called better and worse (`{"top_pick": "Heat", "also_good": […]}`),
+    without those that are left out."""
+    kept = {key: inner for key, inner in table.items() if not _NO_ANSWER.search(key)}
+    grades = {key: found.lastindex or 0 for key in kept if (found := _GRADE.match(key))}
+    lists = {grades.get(key) for key, inner in kept.items() if isinstance(inner, list)}
+    if len(kept) < 2 or len(grades) < len(kept) or not lists or 3 in lists:  # the least relevant are not the next best
+        return []
+    fields = (kept[key] for key in sorted(kept, key=grades.__getitem__))
+    items = [item for one in fields for item in (cast("list[object]", one) if isinstance(one, list) else [one])]
+    return [*map(_text, items)] if all(map(_is_plain, items)) else []
 
 
 _GRADE = caseless(
-    r"(?:top|best|first|must|highly)(?=_|\b)|(?:also|then|next|second|maybe|others?|rest|good|honou?rable)(?=_|\b)"
+    r"(top|best|first|must|highly|most|pick|winner|main|primary|recommend(?:ed|ation)?)(?=_|\b)"
+    rf"|(also|then|next|{'|'.join(ORDINALS[1:])}|maybe|middle|others?|rest|good|honou?rable"
+    r"|alternatives?|runners?|backups?)(?=_|\b)|(least|worst|last|lowest)(?=_|\b)"
 )
-_NO_ANSWER = caseless(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates|because|similar")
+_NO_ANSWER = caseless(
+    r"\bnot(?=_|\b)|avoid|omit|exclu|reject|skip|drop|seen|watched|history|liked|candidates|because|similar"
+    r"|reason|\bwhy|expla|comment|rationale|\bnotes?\b"
+)
 """Names of fields that hold items which are not ranked."""
-_REST = ("rest", "others", "remaining", "then")
 
 
 def _embedded_json(name: str, value: object) -> object:

@@ -78,7 +78,7 @@ _FINAL_CHANNEL = "assistantfinal"
 them."""
 _TURN_ENDS = re.compile(
     r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
-    r"|\n(?:User|Human): (?=[^\n]{0,2000}\n{1,2}(?:Assistant|AI|Bot|Model): )"
+    r"|(?<![:\n])\n{1,3}(?:User|Human|Input):\s(?=(?:[^\n]{0,2000}\n{1,2}){1,4}?(?:Assistant|AI|Bot|Model|Output):)"
     r"|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id|END_RESPONSE|END_TEXT)[|｜]>"
 )
 """The beginning of another turn, which the model invents."""
@@ -127,7 +127,7 @@ def without_reasoning(text: str) -> str | None:
     Return None if the reasoning never ends, so that there is no answer. A template may already have opened the
     reasoning: then the text begins inside it and has only the closing tag.
     """
-    signs = ("<", "◁", "##", "\nUser: ", "\nHuman: ", _FINAL_CHANNEL)
+    signs = ("<", "◁", "##", "\nUser: ", "\nHuman: ", "\nInput:", _FINAL_CHANNEL)
     if not (any(map(text.__contains__, signs)) or _WORD_IN_BRACKETS.search(text)):
         return text
     for step in (_after_question, _in_channel, _without_details, _in_first_turn, _outside_tags):

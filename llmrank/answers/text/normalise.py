@@ -138,8 +138,6 @@ _RETURNS = re.compile(
 )
 """A function that only returns a list."""
 _COMMENT = re.compile(r"\A(?:python|py)\b|^(?:#|assert )[^\n]*$", re.MULTILINE | re.IGNORECASE)
-_COMMENTED_OUT = re.compile(r"^[ \t]{1,40}(?:#|//) ?['\"][^\n]*\n", re.MULTILINE)
-"""`    # 'Snow Crash',`, an entry of a list in Python."""
 _HAS_COMMENTS = caseless(r"(?:python|py|json[5c]?|javascript|js|typescript|ts|ya?ml|toml|ruby|r)\b")
 _COMMENT_IN_CODE = re.compile(
     r"^[ \t]{0,40}(?:#|//)[^\n]*$|[ \t]//[ \t][^\n]*$|(?<=['\"],)[ \t]{1,40}#[ \t][^\n]*$"
@@ -152,12 +150,6 @@ _DISREGARDED = caseless(
     r"(?:(?!\b(?:instead|should|correct|right|actual)\b)[^\n:])*(?=\n|\Z)"
 )
 """`(Please ignore my earlier order starting with [2] > [3].)`"""
-_REMARK_IN_LIST = re.compile(
-    r"^([ \t]{0,20}\[?(['\"])[^\n]{1,400}?\2,?)[ \t]{1,40}"
-    r"(?://|# (?!(?:rank )?(?:\d{1,3}|first|second|third|fourth|fifth|last)\s*$))[^\n]*$",
-    re.MULTILINE,
-)
-"""`'Jane Eyre',  // gothic`, `['Emma', 'Jane Eyre',  # classics`"""
 _ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
 _ROMAN_INSIDE = re.compile(rf"(?:\A|(?<=[^\n] ))\(({'|'.join(_ROMANS)})\) ")
 _ROMAN_LIST = re.compile(r"(?:\A|[\n:,]|\b(?:is|are|be))\s{0,9}\(i\) (?=[A-Z\d\"'“*_\[])")
@@ -197,8 +189,6 @@ _TIER = re.compile(
 )
 """`S – Heat, Alien`, `**A**: Fargo`"""
 _DIFF = re.compile(r"```diff\n(.*?)(?:```|\Z)", re.DOTALL)
-_NONE = re.compile(r"(?<=['\"]), None(?=[,\]])")
-"""An empty entry of a list in Python."""
 _FOOTNOTE = re.compile(r"^\[\^\d{1,3}\]: ?|\[\^\d{1,3}\]", re.MULTILINE)
 """Footnote marks. The text of the footnotes stays."""
 
@@ -473,6 +463,20 @@ _Steps = tuple[tuple[str, Callable[[str], str]], ...]
 _SOURCES = re.compile(
     r"^\W{0,6}(?:Sources|References|Citations|Quellen|Fuentes)\b\W{0,6}\[1\] .*\Z", re.MULTILINE | re.DOTALL
 )
+_NOTE_SIGN = r"[\u00b9\u00b2\u00b3\u2070-\u2079]{1,2}"
+_NOTES = re.compile(rf"(?:\n\s*(?:{_NOTE_SIGN} ?(?=[^\W\d])|\[\d{{1,2}}\]:? ?(?=https?:))[^\n]{{1,300}}){{2,40}}\s*\Z")
+_NOTED = re.compile(rf"(?<=\S)(?:{_NOTE_SIGN}|\[\d{{1,2}}\])(?=\s*$)", re.MULTILINE)
+"""`Heat¹`, `Heat[1]`, above footnotes, which are dropped."""
+_SOURCE = re.compile(r" ?[【\[]\d{1,2}(?::\d{1,2})?†[^\]】\n]{0,60}[】\]]")
+
+
+def _without_notes(text: str) -> str:
+    notes = _NOTES.search(text, max(0, len(text) - _NOTES_LIMIT))
+    return _NOTED.sub("", text[: notes.start()]) if notes else text
+
+
+_NOTES_LIMIT = 8000
+"""Maximum number of characters at the end of a text that may be footnotes."""
 _CITED = re.compile(r"(?<=\S) ?(?:\[\d{1,2}\]){1,6}(?=\s*$)", re.MULTILINE)
 """`Heat – IMDb 8.6 [1][2]`, above a list of sources."""
 _LINK = re.compile(r"\[([^\[\]\n]{4,400}|[^\W\d_]\w{1,2}|\d½)\]\(https?://[^\s()|]{2,2000}\)")
@@ -550,6 +554,8 @@ _STEPS: _Steps = (
     ("\\u", partial(_ESCAPED_SIGN.sub, lambda found: chr(int(found[1], 16)))),
     ("🔟", partial(_TENTH.sub, "10. ")),
     ("1、", partial(_where_they_count, _NUMBER_BEFORE_COMMA, r"\1\g<number>. ")),
+    ("†", partial(_SOURCE.sub, "")),
+    ("\n", _without_notes),
     ("", folded),
     (" » ", lambda text: text if "«" in text else text.replace(" » ", " > ")),
     ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),
@@ -563,18 +569,15 @@ _STEPS: _Steps = (
     ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped
     ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
     ("", lambda text: _DISREGARDED.sub("", text) if "gnore " in text or "isregard " in text else text),
-    ("", lambda text: _REMARK_IN_LIST.sub(r"\1", text) if " //" in text or " # " in text else text),
     ("```", _with_plain_code),
     ("", _with_tiers),
     ("```diff", lambda text: _DIFF.sub(_apply_diff, text.replace("\r\n", "\n"))),
     ("[1] ", lambda text: _CITED.sub("", text[: found.start()]) if (found := _SOURCES.search(text)) else text),
     ("[^", partial(_FOOTNOTE.sub, "")),
-    (" None", partial(_NONE.sub, "")),
     ("", _with_verdicts),
     ("", _without_struck),
     (" *", starred),
     ("", lambda text: _ARROW_BEHIND.sub(" - ", text) if "←" in text or "<-" in text or "⬅" in text else text),
-    ("\n ", partial(_COMMENTED_OUT.sub, "")),
     ("", partial(_after_prefix, _ROLE)),
     ("<", lambda text: text if _COMPARES.search(text) else _in_brackets(text)),
     ("<", lambda text: _without_html(_without_elements(text) if "</" in text else text)),

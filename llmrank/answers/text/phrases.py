@@ -230,7 +230,8 @@ WORST_FIRST = caseless(
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality"
     r"|score)"
     rf"|\b(?:1 ?(?:=|is|being|means)|(?:start|begin)\w* (?:with|from)) ?(?:the )?(?:{_ENGLISH.worst})"
-    r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
+    r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top"
+    r"|(?:one|what) (?:i|they|you|the user)\b[^.:\n]{0,30}\b(?:most|best)\b)"
     r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
     r"|\b(?:number|no\.?|#) ?1\b(?:(?!\b(?:best|most|highest|strongest|number|no)\b)[^.\n]){0,50}"
     rf"\b(?:{_ENGLISH.worst})\b"
@@ -279,7 +280,7 @@ NOT_THIS_WAY = caseless(
 _GRADES = (
     (
         1,
-        r"low(?:er|est)?|less|bottom|last|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"
+        r"low(?:er|est)?|less|bottom|last|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip|mismatch"
         r"|(?:not|\w+n['’]t|hardly|barely|scarcely) (?:\w+ )?worth",
     ),
     (
@@ -288,7 +289,7 @@ _GRADES = (
         r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?"
         r"|(?<!not )(?<!n['’]t )(?<!ly )(?<!well )worth (?:an? \w+|consider\w+|watch\w+|try\w+)",
     ),
-    (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|good|yes|winner"),
+    (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|perfect|great|good|yes|winner"),
 )
 _GRADED = tuple((grade, caseless(rf"\b(?:{words})\b")) for grade, words in _GRADES)
 
@@ -306,6 +307,32 @@ def grade(intro: str) -> int | None:
     return grades.pop() if len(grades) == 1 else 3 if not grades and _LIKELY.match(label) else None
 
 
+def degree(text: str) -> float | None:
+    """Return the place of a verdict on one item on the scale of `grade`, in finer steps (`very high`, `somewhat
+    likely`, `★★★`, `true`); None if a text is none."""
+    word = text.strip(' *_#:.-"').casefold()
+    if word and not word.strip("★⭐☆"):
+        return float(len(word.rstrip("☆")))
+    if word in _VERDICTS:
+        return 3.0 if _VERDICTS.index(word) % 2 else 1.0
+    step = _STEP.match(word)
+    word = word[step.end() :] if step else word
+    base = 2 if word.partition(" ")[0] in _MIDDLING else grade(word) if word else None
+    if base is None or base > 3:
+        return None
+    more = (0.5 if step["more"] else -0.5) if step else 0.5 if _UTMOST.match(word) else 0.0
+    return base + (more if base > 1 else -more)
+
+
+_VERDICTS = ("false", "true", "hate", "love", "dislike", "like")
+_MIDDLING = ("fair", "ok", "okay", "decent", "neutral", "so-so")
+_STEP = caseless(
+    r"(?P<more>(?:very|extremely|highly|really) )"
+    r"|(?:somewhat|fairly|slightly|rather|quite|moderately|medium|mid)[ -](?=\w)"
+)
+_UTMOST = caseless(r"(?:excellent|perfect|best|must|(?:high|low|poor|weak)est|worst)\b")
+
+
 def is_in_tier(intro: str) -> bool:
     """Return whether the label of a list begins with the name of a tier."""
     return _TIER.match(last_line(intro).strip(" *_#:.-")) is not None
@@ -316,7 +343,7 @@ def is_tier(text: str) -> bool:
     return _TIER.fullmatch(text.strip(" *_#:.-")) is not None
 
 
-_TIER = caseless(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b")
+_TIER = caseless(r"\b(?:tier(?: |(?=\d))([1-9SA-F])|([SA-F])[- ]tier)\b")
 _LIKELY = caseless(r"(?:likely|very \w+)\b")
 
 

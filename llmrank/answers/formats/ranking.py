@@ -468,7 +468,7 @@ def by_title(
     index = title_index(question.items)
     found = disambiguated(found, text, index)
     shortened = any(one.match is None and index.begins_longer(one.text) for one in found[:-1][:_ALTERNATIVES_LIMIT])
-    whole = shortened and len(found) == len(question.items)
+    whole = shortened and len(found) == len(question.items) and "(" not in found[-1].text
     incomplete = bool(found) and (truncated or not whole) and _title_is_truncated(found[-1], text, index, truncated)
     either = (one.text for one in found if one.match is None and _OR.search(one.text))
     if any(len(index.named_in(one)) > 1 for one in islice(either, _ALTERNATIVES_LIMIT)):

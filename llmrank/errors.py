@@ -66,6 +66,8 @@ _OPTION = re.compile(
 that ends a clause."""
 _PAIR = re.compile(r"(\d\S*) (\d\S*)")
 _HINT = re.compile(r"^  hint: .*", re.MULTILINE)
+_FOR_PYTHON = re.compile(r"; in Python, [^)\n]*")
+"""The part of a hint that the command line leaves out."""
 _IN_PYTHON = {
     "force": "overwrite=True",
     "o": "out",
@@ -105,11 +107,11 @@ class LlmrankError(Exception):
     @property
     def message(self) -> str:
         """The message, safe for a console, whose hints name settings as options of the command line."""
-        return safe_for_console(super().__str__())
+        return _FOR_PYTHON.sub("", safe_for_console(super().__str__()))
 
     def __str__(self) -> str:
         # Only hints: the problem may quote an endpoint, whose options are not ours.
-        text = _HINT.sub(lambda found: in_python(found[0]), self.message)
+        text = _HINT.sub(lambda found: in_python(found[0]), safe_for_console(super().__str__()))
         return text.replace("the same command", "the same call") if self.continues else text
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -124,3 +124,9 @@ def test_a_bound_has_its_name_in_python() -> None:
     error = BoundReachedError("stopped before a call that could exceed --max-requests 5")
     assert str(error) == "stopped before a call that could exceed max_requests=5"
     assert error.message == "stopped before a call that could exceed --max-requests 5"
+
+
+def test_a_part_of_a_hint_for_python_is_not_shown_on_the_command_line() -> None:
+    error = InputError("no", hint="choose a prompt (see the list; in Python, task='rating'), or add the field")
+    assert "(see the list; in Python, task='rating'), or" in str(error)
+    assert error.message.endswith("choose a prompt (see the list), or add the field")

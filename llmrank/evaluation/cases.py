@@ -287,7 +287,8 @@ def _drawn(
     if not fitting:
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
         other = "ranking" if task == "rating" else "rating"
-        hint = f"choose a prompt for a {other} (`llmrank prompts list --task {other}`), or add the field to the rows"
+        list_of = f"`llmrank prompts list --task {other}`; in Python, task={other!r}"
+        hint = f"choose a prompt for a {other} ({list_of}), or add the field to the rows"
         raise InputError(f"{asks} is asked for, but no row has {needs}", path=path, field=needs, hint=hint)
     users = {case.user_id for case in fitting}
     drawn = set(sample_users(users, settings.users or len(users), settings.seed))

@@ -56,7 +56,7 @@ class Reranked:
 
     def __str__(self) -> str:
         if not any(self.outcomes.values()):
-            return f"{self.output}: already complete; nothing to rank."
+            return f"{self.output}: already complete; 0 calls."
         counts, why = counted(self.outcomes), f"\nreasons: {format_reasons(self.reasons)}" if self.reasons else ""
         made = f"{count_of(self.calls, 'call')}, {self.budget.describe()}"
         return f"{self.output}: {count_of(self.rows, 'row')}. This time: {counts}; {made}.{why}"

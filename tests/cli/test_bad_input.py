@@ -174,7 +174,7 @@ def test_a_key_without_a_value_is_not_set(tmp_path: Path) -> None:
 def test_a_wrong_value_of_a_variable_is_named_with_it_and_one_of_the_command_line_is_not(tmp_path: Path) -> None:
     for variable, value in (("USERS", "abc"), ("PROMPT", "parl"), ("NO_HISTORY", "maybe"), ("IDS", "roman")):
         ran = llmrank(tmp_path, "eval", **{f"LLMRANK_{variable}": value})
-        assert ran.returncode == 2 and f"field 'LLMRANK_{variable}'" in ran.stderr and value in ran.stderr
+        assert ran.returncode == 2 and f"environment variable LLMRANK_{variable}:" in ran.stderr and value in ran.stderr
     assert "error: --users: expected" in llmrank(tmp_path, "eval", "--users", "abc", LLMRANK_USERS="1").stderr
     switch = llmrank(tmp_path, "eval", LLMRANK_NO_HISTORY="maybe").stderr
     assert "expected true or false, got 'maybe'" in switch and "Recognized" not in switch

@@ -59,7 +59,7 @@ def test_a_single_row_is_not_in_the_plural(tmp_path: Path) -> None:
     (path := tmp_path / "in.jsonl").write_text(json.dumps(ROWS[0]))
     output = tmp_path / "out.jsonl"
     assert str(ranked(path, output)).startswith(f"{output}: 1 row. This time: ok 1 ")
-    assert str(ranked(path, output)) == f"{output}: already complete; nothing to rank."
+    assert str(ranked(path, output)) == f"{output}: already complete; 0 calls."
 
 
 @pytest.mark.parametrize(("reports", "usage"), [(True, 10), (False, None)])

@@ -26,7 +26,8 @@ def shared_data() -> Callable[[str], Path]:
     def find(name: str) -> Path:
         folder = root / name
         if not folder.exists():
-            pytest.skip(f"the development data ({name}) is not on this machine: set LLMRANK_DATA to its folder")
+            # Only one form of ml-100k can be fetched with pip; licences forbid a copy of the others in the project.
+            pytest.skip(f"the original files of {name} are not here: set LLMRANK_DATA to a folder that holds them")
         return folder
 
     return find

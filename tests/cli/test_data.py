@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,16 +36,15 @@ def test_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert not any(row["fetched"] for row in json.loads(run("list", "--json")))
 
 
-def test_describe(shared_data: Callable[[str], Path]) -> None:
-    folder = str(shared_data("ml-100k"))
-    found = json.loads(run("describe", "ml-100k", "--data", folder, "--json"))
+def test_describe() -> None:
+    found = json.loads(run("describe", "ml-100k", "--json"))
     assert found["ratings"] == {"1": 6110, "2": 11370, "3": 27145, "4": 34174, "5": 21201}
     assert (found["first"], found["last"]) == ("1997-09-20", "1998-04-22")
     assert (found["items_without_title"], found["items_sharing_a_title"]) == (0, 36)
     assert round(found["density"], 4) == 0.0630
     assert found["history_length"]["min"] == 20
     assert 0.75 < found["equal_timestamps"] < 0.77
-    text = run("describe", "ml-100k", "--data", folder)
+    text = run("describe", "ml-100k")
     assert "100,000" in text and "GroupLens" in text
 
 

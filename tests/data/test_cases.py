@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -68,8 +65,8 @@ def test_rating_cases() -> None:
         list(rating_cases(toy(), "a"))
 
 
-def test_real_rating_cases_are_one_a_user(shared_data: Callable[[str], Path]) -> None:
-    dataset = load_dataset("ml-100k", folder=shared_data("ml-100k"))
+def test_real_rating_cases_are_one_a_user() -> None:
+    dataset = load_dataset("ml-100k")
     split = user_ratio(dataset, 0.9)
     cases = list(rating_cases(split, held_out(split)))
     assert len({case.user_id for case in cases}) == len(cases) == 943

@@ -148,8 +148,8 @@ def test_the_5_core_of_ml_1m_is_the_published_one(shared_data: Callable[[str], P
     assert (len(core.users), len(core.items), len(core.interactions)) == (6040, 3416, 999_611)
 
 
-def test_ml_100k_splits(shared_data: Callable[[str], Path]) -> None:
-    dataset = load_dataset("ml-100k", folder=shared_data("ml-100k"))
+def test_ml_100k_splits() -> None:
+    dataset = load_dataset("ml-100k")
     split = leave_last_out(dataset)
     assert (len(split.train), len(split.test)) == (99_057, 943)
     cut = parse_split("time:1998-03-01")(dataset)

@@ -32,9 +32,12 @@ def read_card(folder: Path, kind: str | None = None) -> dict[str, Any]:
         found = card["kind"]
         if found in KINDS:
             _ = card["base"]["name"], card["base"]["revision"]
-            _ = card["data"]["name"], card["data"]["sha256"], card["data"]["split"]
+            for data in learned_from(card):
+                _ = data["name"], data["sha256"], data["split"]
+                if record := data["learned"]:
+                    _ = record["users"], record["kept"], bytes.fromhex(record["events"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        hint = "name a folder that `llmrank finetune` wrote"
+        hint = "name a folder that `llmrank finetune` of this version wrote"
         problem = "this folder holds no adapter trained by llmrank" if folder.is_dir() else "no such folder"
         raise InputError(problem, path=folder, hint=hint) from error
     wanted = KINDS if kind is None else (kind,)

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 import llmrank as lr
 from llmrank.backends import BackendSettings, open_backend
-from llmrank.backends.adapter import check_learned, check_split, learned_events, learned_from, read_card
+from llmrank.backends.adapter import CARD, check_learned, check_split, learned_events, learned_from, read_card
 from llmrank.backends.decoder import LORA, LORA_CONFIG
 from llmrank.backends.models import DEFAULT_MODEL, Model
 from llmrank.backends.title_model import PROJECTION, TitleModel, load_adapter
@@ -308,6 +309,18 @@ def test_the_lines_of_items_and_of_labels_are_the_same(split: Split) -> None:
     case = hits(split)[0]
     [request] = next(NextTitle().rank(case.blinded()))
     assert request.messages[0].content.split("\n") == [item_text(event.item) for event in case.history]
+
+
+@pytest.mark.parametrize("learned", [{"users": 1, "kept": 1, "events": "+/=="}, {"events": "00"}, ["0000000000"]])
+@pytest.mark.parametrize("inner", [False, True], ids=["its own", "that of its start"])
+def test_a_card_whose_record_cannot_be_read_is_refused(
+    adapter: Path, tmp_path: Path, learned: Any, inner: bool
+) -> None:
+    card = read_card(adapter)
+    changed = {**card, "start": {**card, "learned": learned}} if inner else {**card, "learned": learned}
+    (tmp_path / CARD).write_text(json.dumps(changed))
+    with pytest.raises(InputError, match="holds no adapter"):
+        read_card(tmp_path)
 
 
 def test_the_shipped_adapter_is_whole_small_and_names_no_place_of_a_machine() -> None:

@@ -552,8 +552,8 @@ def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
 def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | None:
     """Return the item if the first line is an identifier with its own title (`(6) Finding Nemo`)."""
     start = len(text) - len(text.lstrip())
-    label = _LABEL.match(text)
-    if not words or words[0].position is None or words[0].start > (label.end() if label else start) + 3:
+    lead = _LEAD.match(text)
+    if not words or words[0].position is None or words[0].start > (lead.end() if lead else start) + 3:
         return None
     if _repeats_options(words, text):
         return None
@@ -579,7 +579,7 @@ def _leading(words: list[Word], text: str) -> list[Word]:
 
 
 _SECOND = caseless(r"\b(?:second|runner-up|backup|alternatives?)\b[^.!?\n]*\Z")
-_LABEL = caseless(r"\W*(?:option|answer|choice|pick)\b")
+_LEAD = caseless(r"\W*(?:option|answer|choice|pick)\b")
 """`Option C: Heat`"""
 
 
@@ -661,12 +661,12 @@ def _beside_options(words: list[Word], text: str) -> list[Word]:
         is_alone = _SO_ALONE.fullmatch(text, begins, alone.start) and not any(
             map(str.isalnum, text[alone.end : ends if ends >= 0 else len(text)])
         )
-        if of_two and is_alone and all(_LABELS.match(text, word.end) for word in options):
+        if of_two and is_alone and all(_WITH_WORDS.match(text, word.end) for word in options):
             return [alone]
     return []
 
 
-_LABELS = re.compile(r"[*_\"]{0,3}(?:[\]).:]{1,2}| ?[=:–—-])[*_\"]{0,3} ?\S")
+_WITH_WORDS = re.compile(r"[*_\"]{0,3}(?:[\]).:]{1,2}| ?[=:–—-])[*_\"]{0,3} ?\S")
 _SO = "so|quindi|also|donc|luego|daher|dus|portanto|thus|therefore|hence|answer"
 _SO_ALONE = caseless(rf"\W*(?:(?:{_SO})\W{{1,3}})?")
 _AROUND = " \t\n*_.)]\"'!"
@@ -696,9 +696,9 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
         return called if len({word.text for word in called}) == 1 else words
     if first := _first_of_list(words, text):
         return first
-    labelled = [word for word in words if _ANSWER_LINE.search(text, max(0, word.start - 60), word.start)]
-    if len(labelled) == 1 and words[-1] is labelled[0]:
-        return labelled
+    introduced = [word for word in words if _ANSWER_LINE.search(text, max(0, word.start - 60), word.start)]
+    if len(introduced) == 1 and words[-1] is introduced[0]:
+        return introduced
     final = [word for word in words if _FINAL.search(text[max(0, word.start - 40) : word.start])]
     if final and not TAKEN_BACK.search(text, final[-1].end):
         return final[-1:] if _CORRECTED.search(text[max(0, final[-1].start - 40) : final[-1].start]) else final

@@ -110,7 +110,7 @@ _CLAUSE = re.compile(
     r"| for (?:an? )?(?:fans?|lovers?|someone|somebody|anyone|people|those)\b"
 )
 """Where the clause that names the choice ends."""
-_LABEL = caseless(
+_HEADING = caseless(
     r"\b(?:choice|answer|recommendation|recommended(?:_\w+)?|pick|selection|selected|title|movie|film|item|book"
     r"|product)[\"*_]{0,3} ?[:=] ?[\"“*_]{0,3}$"
 )
@@ -164,10 +164,10 @@ def marked(text: str, question: Question, named: set[int]) -> str:
     shown = {at for at, item in enumerate(question.items) if item.title.partition(" (")[0] in text}
     for at in sorted(named | shown, key=lambda at: -len(question.items[at].title)):
         text = without_titles(text, [question.items[at]], comparison.mark(at))
-    return _LABELLED.sub("", text) if all(comparison.mark(at) in text for at in named) else ""
+    return _IDENTIFIER.sub("", text) if all(comparison.mark(at) in text for at in named) else ""
 
 
-_LABELLED = re.compile(r"(?:\[\w{1,3}\]|\(\w{1,3}\)|\b[A-Z]\)) (?=[*_\"“]{0,3}⟦)")
+_IDENTIFIER = re.compile(r"(?:\[\w{1,3}\]|\(\w{1,3}\)|\b[A-Z]\)) (?=[*_\"“]{0,3}⟦)")
 _THAT = caseless(r"(?:[,;–—]|\.) (?:so )?that(?:['’]s| is) (?:the one|my (?:pick|choice|answer))[.!]?\s*\Z")
 """`… and has never seen Heat, so that's the one.`"""
 _QUOTED_IN_ASIA = re.compile(
@@ -201,14 +201,14 @@ _OTHERS = (
 )
 _OF_OTHERS = caseless(rf"\b(?:{_OTHERS}|rated|rating|by the|rival|competitor|rul\w+ out)\b")
 """What the last clause before such a title says of another item: `Similar films: Casino`"""
-_LABEL_OF_OTHERS = caseless(rf"\A\W*(?:\w+ ){{0,2}}(?<!be ){_OTHERS}(?: \w+)?[\"*]{{0,3}} ?:[\s\"*\[]{{0,4}}\Z")
-"""Words of a label whose title is not the choice: `Already seen:`"""
+_HEADING_OF_OTHERS = caseless(rf"\A\W*(?:\w+ ){{0,2}}(?<!be ){_OTHERS}(?: \w+)?[\"*]{{0,3}} ?:[\s\"*\[]{{0,4}}\Z")
+"""Words of a heading whose title is not the choice: `Already seen:`"""
 
 
-def is_labelled_as_other(title: str, text: str) -> bool:
-    """Return whether the label right before a title says that it is not the choice: `Already seen: Heat`."""
+def is_headed_as_other(title: str, text: str) -> bool:
+    """Return whether the heading right before a title says that it is not the choice: `Already seen: Heat`."""
     before = text.partition(title)[0][-_LAST_SIGNS:].rpartition("\n")[2].rpartition(",")[2].rpartition(". ")[2]
-    return _LABEL_OF_OTHERS.search(before.replace("_", " ")) is not None
+    return _HEADING_OF_OTHERS.search(before.replace("_", " ")) is not None
 
 
 def _in_order(text: str, index: TitleIndex) -> list[int]:
@@ -329,10 +329,10 @@ def words_before(text: str, end: int) -> list[str]:
 
 
 def is_alone(title: str, text: str) -> bool:
-    """Return whether a title begins the text, with no verb behind it, fills a line, or follows a label such as
+    """Return whether a title begins the text, with no verb behind it, fills a line, or follows a heading such as
     `Answer:`."""
     begins = text.lstrip(_OPENS)
     if begins.startswith(title) and _GOES_ON.match(begins, len(title)):
         return True
-    labelled = (_LABEL.search(part) for part in text.split(title)[:-1])
-    return any(labelled) or any(line.strip(_OPENS) == title for line in text.splitlines())
+    headed = (_HEADING.search(part) for part in text.split(title)[:-1])
+    return any(headed) or any(line.strip(_OPENS) == title for line in text.splitlines())

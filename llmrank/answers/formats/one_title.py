@@ -20,7 +20,7 @@ from llmrank.answers.formats.chosen_title import (
     called_title,
     chosen_title,
     is_alone,
-    is_labelled_as_other,
+    is_headed_as_other,
     marked,
     stands_for,
 )
@@ -135,7 +135,7 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
     """Return whether the first entry is the choice: it heads a list or stands alone, and is not taken back."""
     index = title_index(question.items)
     behind = text.partition(first.text)[2]
-    if is_labelled_as_other(first.text, text) or _ALL_ARE.match(behind):
+    if is_headed_as_other(first.text, text) or _ALL_ARE.match(behind):
         return False
     named = index.named_in(text[:SEARCH_LIMIT])
     if first.text not in text and listed.ranked[0] not in {question.items[at].item_id for at in named}:
@@ -176,7 +176,7 @@ def _named(line: str, index: TitleIndex) -> dict[int, tuple[str, Match]]:
     found: dict[int, tuple[str, Match]] = {}
     for part in (one.strip(" .;,!?*_\"'") for one in _parts(line)):
         match = index.find(part)
-        if match is not None and match.stage in ("exact", "normalised") and not is_labelled_as_other(part, line):
+        if match is not None and match.stage in ("exact", "normalised") and not is_headed_as_other(part, line):
             found[match.positions[0]] = (part, match)
     return found
 

@@ -83,14 +83,14 @@ _UNIT = (
     rf"(?: ?(?:/|out of|of|von|sur|sobre|de|su|из|van|من) ?(?P<of>\d{{1,3}}|five|ten"
     rf"|{'|'.join(_FOREIGN[4])})(?:\.0)?(?![\w/]|\.\d)(?: ?(?:{_STARS}){_ENDS_UNIT})?|[ -]?(?:{_STARS}){_ENDS_UNIT})"
 )
-_LABEL = (
+_LEAD = (
     r"(?:my|the|short|most likely|likeliest|final|predicted|expected|estimated|user|overall|rating|score|answer"
     r"|prediction|response|is|of|bewertung|note"
     r"|nota|calificación|puntuación|valutazione|voto|evaluation|évaluation|estimate|评分|評分|得分|оценка|評価|평점)"
 )
 
 _EDGE = rf"[^\w{_RANGE_MARK}−-]*+"
-_ONLY = caseless(rf"{_EDGE}(?:{_LABEL}\b{_EDGE})*+{_EITHER_ALONE}{_UNIT}?(?:です|だと思います|でしょう)?\W*+")
+_ONLY = caseless(rf"{_EDGE}(?:{_LEAD}\b{_EDGE})*+{_EITHER_ALONE}{_UNIT}?(?:です|だと思います|でしょう)?\W*+")
 _BEGINS = caseless(
     rf"{_EDGE}{_EITHER}{_UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)"
 )
@@ -359,7 +359,7 @@ _CORRECTS = re.compile(
 )
 """`3, no, 4`"""
 _SEVERAL = re.compile(
-    rf"\W*(?:(?!{_LABEL}\b)[^\W\d][^\n:;,\d]{{1,40}}: ?{_NUMBER}(?:/\d{{1,3}})?(?:[,;] |\W*\Z)){{2,20}}", re.IGNORECASE
+    rf"\W*(?:(?!{_LEAD}\b)[^\W\d][^\n:;,\d]{{1,40}}: ?{_NUMBER}(?:/\d{{1,3}})?(?:[,;] |\W*\Z)){{2,20}}", re.IGNORECASE
 )
 """`Acting: 5, Plot: 3`, which rates none of them for the user"""
 _ASIDE = re.compile(r"\((?:[^\s()]+ ){3,60}[^\s()]+\)")

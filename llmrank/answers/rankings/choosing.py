@@ -50,7 +50,7 @@ def gather(
     intro: list[str] = []
     plain: Listing | None = None
     gap = last = 0
-    for block in chain.from_iterable(_split_at_labels(block, text) for block in blocks):
+    for block in chain.from_iterable(_split_at_headings(block, text) for block in blocks):
         latest = block.lines[0].text[-400:] if block.lines else ""
         if block.kind == "text":
             line = block.lines[0]
@@ -104,9 +104,9 @@ def count_lower_words(text: str) -> int:
     return sum(word.lstrip("(:–—-")[:1].islower() for word in text.split())
 
 
-def _split_at_labels(block: Block, text: Callable[[Line], Listing | None]) -> list[Block]:
-    """Separate what is not part of the list: each label inside a line of text starts a new line, and a list is split
-    at a line that introduces excluded items. `text` reads a line: one that is a title as a whole has no labels."""
+def _split_at_headings(block: Block, text: Callable[[Line], Listing | None]) -> list[Block]:
+    """Separate what is not part of the list: each heading inside a line of text starts a new line, and a list is split
+    at a line that introduces excluded items. `text` reads a line: one that is a title as a whole has no headings."""
     if block.kind == "list":
         for at, line in enumerate(block.lines):
             if line.kind == "none" and line.text.endswith((":", ":**")) and meaning(line.text) == "left out":
@@ -122,9 +122,9 @@ def _split_at_labels(block: Block, text: Callable[[Line], Listing | None]) -> li
         return [block]
     parts: list[str] = []
     at = 0
-    for found in _LABEL.finditer(line.text[:_LABEL_LIMIT]):
-        label = found["label"] or found[0]
-        if found["back"] or meaning(label) or grade(label):
+    for found in _HEADING.finditer(line.text[:_HEADING_LIMIT]):
+        heading = found["heading"] or found[0]
+        if found["back"] or meaning(heading) or grade(heading):
             parts += [line.text[at : found.start()], line.text[found.start() : found.end()]]
             at = found.end()
     parts.append(line.text[at:])
@@ -141,17 +141,17 @@ def _is_one_title(listing: Listing | None, text: str) -> bool:
 
 _TITLE_LIMIT = 300
 _ASIDE = re.compile(r"\([^()\n]{3,60}\) ?(?=\S)")
-_LABEL_LIMIT = 4000
-"""Maximum length of a line in which labels are searched for."""
-_LABEL_WORDS = (
+_HEADING_LIMIT = 4000
+"""Maximum length of a line in which headings are searched for."""
+_HEADING_WORDS = (
     r"tiers?|priority|relevance|likel(?:y|ihood)|match(?:es)?|fits?|relevant|recommended|see|watch|picks?|low"
     r"|lowest|mid|middle"
     r"|medium|high|highest|top|bottom|best|worst|maybe|possible|unlikely|likely|yes|no|winner|runner-up"
     r"|avoid|skip|half|mentions?|excluded|omitted|so|thus|hence|therefore|preference"
 )
-_LABEL = caseless(
-    rf"(?:^|(?<=[.;!?] )|(?<=\*\* ))[*_#>\s]{{0,6}}(?P<label>(?=[^\W\d_])[^.;:!?\n\d\[\]\""
-    rf"|<>]{{0,60}}?(?:{_LABEL_WORDS}|rank(?:ings?|ed)?"
+_HEADING = caseless(
+    rf"(?:^|(?<=[.;!?] )|(?<=\*\* ))[*_#>\s]{{0,6}}(?P<heading>(?=[^\W\d_])[^.;:!?\n\d\[\]\""
+    rf"|<>]{{0,60}}?(?:{_HEADING_WORDS}|rank(?:ings?|ed)?"
     r"|order|lists?|answers?|recommendations?|results?|output|conclusion|verdict|overall|final|candidates?"
     r"|options?|history"
     r"|watched|liked|that|correction|edit|revised|updated?|corrected|reasoning|attempt|draft|antwort|ergebnis"
@@ -164,7 +164,7 @@ _LABEL = caseless(
     r"[^.;:!?\n\d]{0,40}:[*_]{0,3}\s"
     r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s"
 )  # fmt: skip
-"""A label before a list on the same line (`Top tier: Heat`, `Actually, final ranking: Heat`)."""
+"""A heading before a list on the same line (`Top tier: Heat`, `Actually, final ranking: Heat`)."""
 
 
 @dataclass(slots=True)
@@ -176,15 +176,15 @@ class _Group:
     named: dict[int, None]
     parts: list[tuple[int | None, list[Mention]]]
     """Each listing with its grade."""
-    labels: list[str]
-    """The label of each listing."""
+    headings: list[str]
+    """The heading of each listing."""
 
     def add(self, other: _Group) -> None:
         """Append another group to this one."""
         self.listing.ambiguous |= self.listing.scored and other.listing.scored  # scores of two parts cannot be compared
         self.listing.add(other.listing)
         self.parts += other.parts
-        self.labels += other.labels
+        self.headings += other.headings
         self.named |= other.named
 
     def in_grades(self) -> Listing:
@@ -193,9 +193,9 @@ class _Group:
         given = [grade for grade in grades if grade is not None]
         if given and max(given) > 1:
             self.listing.low = sum(len(mentions) for grade, mentions in self.parts if grade == 1)
-        named = zip(self.parts, self.labels, strict=True)
-        labels = [label for (_, mentions), label in named if any(one.match for one in mentions)]
-        if not given and len(labels) > 1 and (all(map(_is_topic, labels)) or _count_otherwise(labels)):
+        named = zip(self.parts, self.headings, strict=True)
+        headings = [heading for (_, mentions), heading in named if any(one.match for one in mentions)]
+        if not given and len(headings) > 1 and (all(map(_is_topic, headings)) or _count_otherwise(headings)):
             self.listing.ambiguous = True  # Crime: Heat, Fargo; Horror: Alien
         if given == sorted(given, reverse=True) and (
             None not in grades
@@ -213,11 +213,11 @@ class _Group:
         return self.listing
 
 
-def _count_otherwise(labels: Sequence[str]) -> bool:
-    """Return whether the labels of lists differ only in numbers that do not rise: `Group 2:`, `Group 1:`."""
-    found = [one for label in labels if (one := _COUNTED.search(label))]
+def _count_otherwise(headings: Sequence[str]) -> bool:
+    """Return whether the headings of lists differ only in numbers that do not rise: `Group 2:`, `Group 1:`."""
+    found = [one for heading in headings if (one := _COUNTED.search(heading))]
     numbers = [int(one[2]) for one in found]
-    alike = len(found) == len(labels) and len({one[1].casefold() for one in found}) == 1
+    alike = len(found) == len(headings) and len({one[1].casefold() for one in found}) == 1
     return alike and numbers != sorted(numbers)
 
 
@@ -267,20 +267,20 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
 
 
 def _reverse_worst_first(listings: Sequence[Listing], beside: str) -> str:
-    """Reverse a list whose label says that it begins with the worst, if another list names the same items, so that both
-    begin with the best. Return the text beside the lists without these labels and those of excluded items."""
+    """Reverse a list whose heading says that it begins with the worst, if another list names the same items, so that
+    both begin with the best. Return the text beside the lists without these headings and those of excluded items."""
     named = [one.named for one in listings]
     held = Counter(at for one in named if len(one) > 1 for at in one)
-    labels = {last_line(one.intro) for one in listings if meaning(one.intro) == "left out"} - {""}
+    headings = {last_line(one.intro) for one in listings if meaning(one.intro) == "left out"} - {""}
     for listing, own in zip(listings, named, strict=True) if not BEST_FIRST.search(beside) else ():
         again = len(own) > 1 and any(held[at] > 1 for at in own)
         open_still = again and not (listing.ordered or listing.worst_first or listing.counted_down)
-        if open_still and says_worst_first(label := last_line(listing.intro)):
+        if open_still and says_worst_first(heading := last_line(listing.intro)):
             listing.mentions.reverse()
             listing.ordered = True
-            labels.add(label)
-    for label in labels:
-        beside = beside.replace(label, " ")
+            headings.add(heading)
+    for heading in headings:
+        beside = beside.replace(heading, " ")
     return beside
 
 
@@ -335,7 +335,7 @@ def _reverse_by_marks(listing: Listing, text: str) -> None:
     )
     worst_first, best_last = _WORST_MARK.search(first), _BEST_MARK.search(last)
     if not (worst_first or best_last):  # Least suitable: Heat … The best of the lot: Fargo
-        worst_first, best_last = _WORST_LABEL.match(texts[0]), _BEST_LABEL.match(texts[1])
+        worst_first, best_last = _WORST_HEADING.match(texts[0]), _BEST_HEADING.match(texts[1])
     if worst_first and best_last:
         listing.mentions.reverse()
     elif (worst_first or best_last) and not _BEST_MARK.search(first):
@@ -366,7 +366,7 @@ _MARK_LIMIT = 80
 """Maximum distance between a title and the words that call it the worst or the best."""
 _TAIL, _LAST = 4000, 100
 """Number of characters at the end of a list's last line, and of entries in it, that are searched for the last entry."""
-_WORST_LABEL, _BEST_LABEL = (
+_WORST_HEADING, _BEST_HEADING = (
     caseless(rf"\W*(?:the )?(?:{word})\b[^:\n]{{0,30}}: ") for word in ("worst|least", "best|most")
 )
 _WORST_MARK, _BEST_MARK = (
@@ -497,7 +497,7 @@ def _meaning_after(last: _Group | None, listing: Listing, expected: int) -> str:
 def _is_aside(last: _Group, group: _Group) -> bool:
     """Return whether a list names items outside the previous list only to comment on them."""
     listing = group.listing
-    if len(group.named) > 1 and _WORST_LIST.match(group.labels[0]):
+    if len(group.named) > 1 and _WORST_LIST.match(group.headings[0]):
         return True  # Worst matches: 1. Heat, where the first may be the worst
     talks = listing.sentence and not last.listing.sentence
     return bool(talks and not group.meaning and not _GOES_ON.search(listing.sentence))  # C > F > D. As for A and B, …
@@ -512,7 +512,7 @@ def _is_continuation(last: _Group, group: _Group) -> bool:
     if last.meaning in _PRELIMINARY:
         return not any(map(str.isalpha, group.listing.intro))
     first_ranking = group.meaning == "ranking" and not last.meaning and last.parts[-1][0] is None
-    return not (first_ranking and _is_topic(last.labels[-1]))  # Cons: Heat; Ranking: Fargo, Alien
+    return not (first_ranking and _is_topic(last.headings[-1]))  # Cons: Heat; Ranking: Fargo, Alien
 
 
 def _without_left_out(groups: list[_Group], left_out: set[int]) -> list[_Group]:
@@ -543,7 +543,7 @@ def _announced(groups: list[_Group]) -> list[_Group]:
 
 def _without_other_cases(groups: list[_Group]) -> list[_Group]:
     """Drop the groups that apply under another condition, if the first of them is announced."""
-    settled = [group for group in groups if not _ALTERNATIVE.match(group.labels[0])]
+    settled = [group for group in groups if not _ALTERNATIVE.match(group.headings[0])]
     return settled if settled and settled[0].meaning else groups
 
 
@@ -552,7 +552,7 @@ def _without_candidates(groups: list[_Group]) -> list[_Group]:
     *before, last = groups
     if not _ORDERS.search(last_line(last.listing.intro)):
         return groups
-    return [one for one in before if not is_as_shown(one.named) or _ORDERS.search(one.labels[-1])] + [last]
+    return [one for one in before if not is_as_shown(one.named) or _ORDERS.search(one.headings[-1])] + [last]
 
 
 def _without_descriptions(groups: list[_Group]) -> list[_Group]:
@@ -583,12 +583,12 @@ _GOES_ON = caseless(
 
 
 def _last_announced(groups: Sequence[_Group], expected: int) -> Listing:
-    """Return the last of several announced lists; ambiguous if an earlier complete list with the same label has
+    """Return the last of several announced lists; ambiguous if an earlier complete list with the same heading has
     another order."""
     last = groups[-1]
     listing = last.in_grades()
     for group in groups[:-1]:
-        alike = _label_of(group) == _label_of(last)
+        alike = _heading_of(group) == _heading_of(last)
         whole = min(len(group.named), len(last.named)) >= expected
         if alike and whole and [*group.named] != [*last.named]:
             listing.ambiguous = True
@@ -608,8 +608,8 @@ def _is_part_of_another(group: _Group, groups: Sequence[_Group]) -> bool:
     return any(group.named.keys() < other.named.keys() for other in groups)
 
 
-def _label_of(group: _Group) -> str:
-    """Return the label of a list without its numbers: `Option 1:` and `Option 2:` are alike."""
+def _heading_of(group: _Group) -> str:
+    """Return the heading of a list without its numbers: `Option 1:` and `Option 2:` are alike."""
     return re.sub(r"[\W\d_]+", " ", last_line(group.listing.intro)).strip().casefold()
 
 
@@ -632,11 +632,11 @@ _GIVEN = caseless(
 )
 
 
-def _is_topic(label: str) -> bool:
-    """Return whether the label of a list is a short heading that says nothing about order: `Horror:`."""
-    short = label.strip(" *_#:.-")
-    heads = label.rstrip(" *_").endswith(":") or label.startswith(("#", "**", "__"))
-    return heads and 0 < len(short.split()) < 5 and not meaning(label) and _CONTINUES.search(short) is None
+def _is_topic(heading: str) -> bool:
+    """Return whether the heading of a list is short and says nothing about order: `Horror:`."""
+    short = heading.strip(" *_#:.-")
+    heads = heading.rstrip(" *_").endswith(":") or heading.startswith(("#", "**", "__"))
+    return heads and 0 < len(short.split()) < 5 and not meaning(heading) and _CONTINUES.search(short) is None
 
 
 _CONTINUES = caseless(

@@ -35,7 +35,7 @@ _SEPARATOR = (
 )
 """What may stand between two titles in quotation marks or in bold."""
 _INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|]|(?<=\d\)))[(\[]?#?(\d{1,3})(?:(?:st|nd|rd|th)?[.):\]]{1,2}|[位위]:?)\s?")
-_INNER_LABEL = re.compile(r"[.;!?] {1,2}([^.:;!?\n]{2,60}:) ")
+_INNER_HEADING = re.compile(r"[.;!?] {1,2}([^.:;!?\n]{2,60}:) ")
 _BETWEEN_QUOTES = re.compile(rf"[{_QUOTES}] ?{_SEPARATOR}[{_QUOTES}]|[\"”] ?[\"“]")
 _AND_IN_ASIA = re.compile(rf"(?<=[{_QUOTES}])(?:[,;]? ?最[后後]是?|和|及|以及|与|與)(?=[{_QUOTES}])")
 """`《英雄》、《卧虎藏龙》和《霸王别姬》`"""
@@ -155,11 +155,11 @@ def _on_one_side(
         return remarked[0]._replace(line=number) if remarked else mention
 
     sides = [_halves(line.body, sign, index) for line in lines]
-    labels = {first[0] if (first := _LABEL.match(parts[-1])) else "" for parts in sides}
-    label = labels.pop() if len(labels) == 1 else ""
+    headings = {first[0] if (first := _HEADING.match(parts[-1])) else "" for parts in sides}
+    heading = headings.pop() if len(headings) == 1 else ""
     halves = [
         # A line that is a whole title has no parts: Star Wars: Episode IV - A New Hope.
-        [title(part.removeprefix(label), line.number) for part in parts]
+        [title(part.removeprefix(heading), line.number) for part in parts]
         if len(parts) == 2 and len(mentions) < 3 and not mention_of(line.body, index).match
         else None
         for line, mentions, parts in zip(lines, found, sides, strict=True)
@@ -179,7 +179,7 @@ def _on_one_side(
     ]
 
 
-_LABEL = re.compile(r"[A-Z][a-z]{2,20}: ")
+_HEADING = re.compile(r"[A-Z][a-z]{2,20}: ")
 """`Bought: Heat → Recommend: Fargo`: what every right side begins with."""
 
 
@@ -216,10 +216,10 @@ def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
 
 
 def _without_dismissed(body: str) -> str:
-    """Return a line up to the label of excluded items (`1. Heat 2. Fargo. Not recommended: Alien`)."""
-    for label in islice(_INNER_LABEL.finditer(body), _REMARKS):
-        if meaning(label[1]) == "left out":
-            return body[: label.start()]
+    """Return a line up to the heading of excluded items (`1. Heat 2. Fargo. Not recommended: Alien`)."""
+    for heading in islice(_INNER_HEADING.finditer(body), _REMARKS):
+        if meaning(heading[1]) == "left out":
+            return body[: heading.start()]
     return body
 
 

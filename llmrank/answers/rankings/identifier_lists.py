@@ -129,7 +129,7 @@ def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: Tit
     return gather(reader.prepared(blocks), reader.text, reader.list, reader.rows)
 
 
-_LABEL_ENDS = re.compile(r".*:[*_]{0,3} ")
+_HEADING_ENDS = re.compile(r".*:[*_]{0,3} ")
 
 
 class _Reader:
@@ -270,8 +270,8 @@ class _Reader:
         """Add brackets to a line that is a chain without them, or ends in one after a colon, because other lines
         have them."""
         line = block.lines[0]
-        label = _LABEL_ENDS.search(line.text) if len(line.text) < 1000 else None
-        at = label.end() if label else 0
+        heading = _HEADING_ENDS.search(line.text) if len(line.text) < 1000 else None
+        at = heading.end() if heading else 0
         head, chain = line.text[:at], line.text[at:]
         names = _BARE_CHAIN.fullmatch(chain) and re.findall(r"\w+", chain)
         if not names or len(names) < 3 or any(self.identifiers.find(name) is None for name in names):

@@ -24,7 +24,7 @@ _THAN = caseless(r"\bthan\b")
 _BOTH = caseless(r"\b(?:both(?: of)?|such as|including)\W*$")
 _ARE_BOTH = caseless(r"[\])*\s]{0,4} ?(?:are|were) both\b")
 _AND = re.compile(r"\W{0,3}(?:and|&)\W{0,3}")
-_ENDS_LABEL = re.compile(r"[\])*]{0,3}: ")
+_ENDS_HEADING = re.compile(r"[\])*]{0,3}: ")
 _OR = re.compile(r"\bor\b")
 _ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
 _ASIDE = re.compile(r"\([^()]{3,200}\)")
@@ -77,7 +77,7 @@ class Run(NamedTuple):
         if _BOTH.search(self.before[-30:]):
             return True
         paired = len(self.words) == 2 and _AND.fullmatch(self.text, first.end, last.start)
-        return bool(paired and _ENDS_LABEL.match(self.text, last.end))
+        return bool(paired and _ENDS_HEADING.match(self.text, last.end))
 
     def is_told_in_order(self) -> bool:
         """Return whether a sentence passes from one item to the next: `C is the best, then A`."""

@@ -25,7 +25,7 @@ CHATTER = caseless(
 _NOTE = re.compile(r" \[(?:[^\[\]\d]{1,40}|\d{1,3}(?:\.\d{1,2})?%?)\]$")
 """`Heat [a classic]`, `Heat [9.5]`"""
 _PLACE = caseless(r"\d{1,3}(?:st|nd|rd|th)(?: place)?")
-_LABELLED = re.compile(r"\[\d{1,4}\][ .:-]{1,3}(?=[^\W\d])")
+_WITH_IDENTIFIER = re.compile(r"\[\d{1,4}\][ .:-]{1,3}(?=[^\W\d])")
 _PREPOSITIONS = frozenset(("from", "with", "into", "upon", "over"))
 EAST_ASIAN_WORD = re.compile(rf"[{EAST_ASIAN}]{{2}}")
 
@@ -38,8 +38,8 @@ def mention_of(text: str, index: TitleIndex, line: int = 0) -> Mention:
         match = index.find(plain[: end.start()])  # Heat 1995 👍
     if match is not None or len(text) > _TITLE_LIMIT:
         return Mention(plain, match, line)
-    if text[:1] == "[" and (label := _LABELLED.match(text)):
-        return mention_of(text[label.end() :], index, line)  # [3] Heat
+    if text[:1] == "[" and (identifier := _WITH_IDENTIFIER.match(text)):
+        return mention_of(text[identifier.end() :], index, line)  # [3] Heat
     if text[-1:] == ")" and (version := _VERSION.search(text)):
         return mention_of(f"{text[: version.start()]} ({version[1]})", index, line)  # "Hurt" (the Johnny Cash version)
     if text[-1:] in ("]", ")") and (note := _NOTE.search(text) or _PRICE.search(text)):
@@ -52,7 +52,7 @@ _VERSION = caseless(
 )
 _SYMBOLS = re.compile(r"(?<![\s\u2190-\u2bff\U0001f000-\U0001faff])[\s\u2190-\u2bff\U0001f000-\U0001faff]+$")
 _TITLE_LIMIT = 1000
-"""Maximum length of a title with labels and notes around it."""
+"""Maximum length of a title with identifiers and notes around it."""
 
 
 def bare(text: str) -> str:

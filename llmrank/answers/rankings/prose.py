@@ -346,8 +346,8 @@ def _title_at(
         return None
     for until in range(min(at + _LONGEST, len(chunks)), at, -1):
         last = chunks[until - 1][1]
-        label = _BRACKETED.fullmatch(text[slice(*chunks[until - 1])]) if until > at + 1 else None
-        if label and identifiers.find(label[1]) is not None:
+        bracketed = _BRACKETED.fullmatch(text[slice(*chunks[until - 1])]) if until > at + 1 else None
+        if bracketed and identifiers.find(bracketed[1]) is not None:
             continue  # Heat (3)
         piece = text[start:last].strip(_MARKS)
         piece = piece.strip("[]") if piece[:1] == "[" else piece

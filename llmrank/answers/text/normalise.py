@@ -495,7 +495,7 @@ _TENTH = re.compile(r"^🔟", re.MULTILINE)
 _CURLY, _CURLY_JSON = re.compile("[“”]"), re.compile(r"[\[{［｛]\s{0,80}“")
 _TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)[.):] ", re.MULTILINE)
 """`=2. Heat`"""
-_BEHIND_LABEL = re.compile(r"^([^\n]{2,80}[:：]) (?=1[.)] [^\n]+\n\s{0,40}2[.)] )", re.MULTILINE)
+_BEHIND_HEADING = re.compile(r"^([^\n]{2,80}[:：]) (?=1[.)] [^\n]+\n\s{0,40}2[.)] )", re.MULTILINE)
 """`Ranking: 1. Heat⏎2. Fargo`"""
 _HASHED = re.compile(r"^([ \t]{0,9}[*_]{0,3})#(\d{1,3})[:.)]?[ \t](?=[^\W\d]|[\"'*_\[]|\d+\D)", re.MULTILINE)
 """`#1 Heat`"""
@@ -561,7 +561,7 @@ _STEPS: _Steps = (
     ("#", partial(_HASH_CHAIN.sub, lambda found: found[0].replace("#", ""))),
     ("1. ", partial(_where_they_count, _QUOTED_NUMBER, r"\1")),
     ("1> ", partial(_where_they_count, _NUMBER_BEFORE_SIGN, r"\1\g<number>. ")),
-    (": 1", partial(_BEHIND_LABEL.sub, r"\1\n")),
+    (": 1", partial(_BEHIND_HEADING.sub, r"\1\n")),
     ("#1 ", _with_inline_numbers),
     ("#1", lambda text: _HASHED.sub(r"\1\2. ", text) if "#2" in text else text),
     ("=", partial(_TIED.sub, r"\1\2\3. ")),

@@ -3,7 +3,7 @@
 A list may be the ranking, the candidates, the user's history, or the items that were left out; its introduction says
 which. `PHRASES` holds the words for each meaning, and the first match wins. `DIRECTIONS` holds the words for "from
 worst to best" in 25 languages, from which the patterns `WORST_FIRST` and `BEST_FIRST` are built. `grade` reads the
-labels of graded lists (`High:`, `S tier:`). docs/reading-answers.md shows the examples given here, and tests check
+headings of graded lists (`High:`, `S tier:`). docs/reading-answers.md shows the examples given here, and tests check
 them.
 """
 
@@ -295,16 +295,16 @@ _GRADED = tuple((grade, caseless(rf"\b(?:{words})\b")) for grade, words in _GRAD
 
 
 def grade(intro: str) -> int | None:
-    """Return the grade in the label of a list, None if there is none. Grades are 1 to 3 (`Low:`, `Mid tier:`, `Most
+    """Return the grade in the heading of a list, None if there is none. Grades are 1 to 3 (`Low:`, `Mid tier:`, `Most
     likely:`), or up to 9 for numbered and lettered tiers (`Tier 2:`, `S tier:`)."""
-    label = last_line(intro).strip(" *_#:.-")
-    if tier := _TIER.search(label):
+    heading = last_line(intro).strip(" *_#:.-")
+    if tier := _TIER.search(heading):
         name = (tier[1] or tier[2]).upper()
         return 10 - int(name) if name.isdigit() else 9 - "SABCDEF".index(name)
-    if len(label.split()) > 4 or last_line(intro).rstrip(" *_").endswith(".") or BEST_FIRST.search(label):
+    if len(heading.split()) > 4 or last_line(intro).rstrip(" *_").endswith(".") or BEST_FIRST.search(heading):
         return None
-    grades = {grade for grade, words in _GRADED if words.search(label)}
-    return grades.pop() if len(grades) == 1 else 3 if not grades and _LIKELY.match(label) else None
+    grades = {grade for grade, words in _GRADED if words.search(heading)}
+    return grades.pop() if len(grades) == 1 else 3 if not grades and _LIKELY.match(heading) else None
 
 
 def degree(text: str) -> float | None:
@@ -334,7 +334,7 @@ _UTMOST = caseless(r"(?:excellent|perfect|best|must|(?:high|low|poor|weak)est|wo
 
 
 def is_in_tier(intro: str) -> bool:
-    """Return whether the label of a list begins with the name of a tier."""
+    """Return whether the heading of a list begins with the name of a tier."""
     return _TIER.match(last_line(intro).strip(" *_#:.-")) is not None
 
 

@@ -80,14 +80,14 @@ def time_split(dataset: Dataset, cutoff: float | date) -> Split:
         hint = "give seconds since the epoch, or a date"
         raise InputError(f"the cut-off {at:g} is not a valid time", field="split", hint=hint)
     moment = datetime.fromtimestamp(at, UTC)
-    label = f"{moment:%Y-%m-%d}" if at % 86400 == 0 else f"{moment:%Y-%m-%dT%H:%M:%S}"
+    shown = f"{moment:%Y-%m-%d}" if at % 86400 == 0 else f"{moment:%Y-%m-%dT%H:%M:%S}"
     later = times >= at
     if later.all() or not later.any():
         first, last = (datetime.fromtimestamp(float(time), UTC).date() for time in (times[0], times[-1]))
         side = "before" if later.all() else "after"
         hint = f"cut between {first} and {last}" if first < last else f"all events are of {first}; use another split"
-        raise InputError(f"nothing happened {side} {label}", field="split", hint=hint)
-    return _split(dataset, later, f"time({label})", "Training holds nothing from after the cut-off.")
+        raise InputError(f"nothing happened {side} {shown}", field="split", hint=hint)
+    return _split(dataset, later, f"time({shown})", "Training holds nothing from after the cut-off.")
 
 
 def user_ratio(dataset: Dataset, ratio: float) -> Split:

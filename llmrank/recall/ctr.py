@@ -74,13 +74,13 @@ class ClickLearner(NetworkLearner):
         for at in range(0, len(order), step):
             users, taken, history = self.samples(order[at : at + step])
             others = self._unseen(np.repeat(users, times - 1), rng).reshape(len(users), times - 1)
-            labels = np.zeros((len(users), times), np.float32)
-            labels[:, 0] = 1
+            clicked = np.zeros((len(users), times), np.float32)
+            clicked[:, 0] = 1
             items = np.concatenate([taken[:, None], others], axis=1)
             inputs = self.inputs(np.repeat(users, times), items.ravel(), np.repeat(history, times, axis=0))
             predicted = self.network(inputs)
             if bool(predicted.isfinite().all()):
-                loss = torch.nn.functional.binary_cross_entropy(predicted, torch.from_numpy(labels.ravel()))
+                loss = torch.nn.functional.binary_cross_entropy(predicted, torch.from_numpy(clicked.ravel()))
             else:
                 loss = predicted.sum()  # not finite; binary_cross_entropy would raise
             yield loss, len(users)

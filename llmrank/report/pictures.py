@@ -92,8 +92,8 @@ def depth(found: Depth) -> str:
         if one.ci95 is not None:
             parts.append(_line("reach", x, up(one.ci95[0]), x, up(one.ci95[1])))
         parts.append(_element("circle", "point", cx=x, cy=y, r=4))
-    label = f"{found.measure} with 95% interval, by the number of candidates reranked"
-    return _svg(width, height, label, parts)
+    description = f"{found.measure} with 95% interval, by the number of candidates reranked"
+    return _svg(width, height, description, parts)
 
 
 def known_depths(found: Depth) -> list[tuple[DepthPoint, float]]:
@@ -209,9 +209,9 @@ def _frame(across: Scale, up: Scale) -> list[str]:
     ]
 
 
-def _svg(width: float, height: float, label: str, parts: Sequence[str]) -> str:
+def _svg(width: float, height: float, description: str, parts: Sequence[str]) -> str:
     inside = "".join(parts)
-    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{html.escape(label)}">{inside}</svg>'
+    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{html.escape(description)}">{inside}</svg>'
 
 
 def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:

@@ -185,8 +185,8 @@ def _by_relevant(cases: Sequence[Case], name: str) -> Iterator[Members]:
     wanted = [most_relevant(case) for case in cases]
     best = [found[0].attributes if found else {} for found in wanted]
     hit = np.array([bool(found) for found in wanted], dtype=np.bool_)
-    for label, which in _by_column([one.get(name, "").strip() or None for one in best]):
-        yield label, which & hit
+    for value, which in _by_column([one.get(name, "").strip() or None for one in best]):
+        yield value, which & hit
 
 
 def _by_popularity(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:

@@ -10,6 +10,8 @@ from math import inf
 
 FEW = 3
 """Number of refusals, in a row or among the latest calls, that may be chance."""
+TOLERATED = 0.04
+"""The share of refused calls, beyond the few, that is put down to chance until the pace is cut for the first time."""
 LATEST = 128
 """Number of calls after which all counts are halved."""
 TRIAL, SETTLING = 40, 10
@@ -34,7 +36,8 @@ class Pace:
     The first 40 calls after a cut are a *trial*, in which the pace is cut again only if three of four calls are
     refused. After the trial, more than three refusals among the latest 64 to 128 calls cut it. However, if the share of
     refused calls did not even halve from the previous trial to this one, the smaller of the two shares is attributed to
-    chance, and only more than twice that many refusals cut the pace.
+    chance, and only more than twice that many refusals cut the pace. The first cut comes later, after
+    more than three refusals and 4% of the latest calls: a rate limit that is exceeded by less costs less than a cut.
 
     While an endpoint refuses all calls (an *outage*), the few that start do not reveal its rate. After an outage, each
     answer doubles the ceiling, but not above the one before it, which is restored after 40 calls. Each refusal halves
@@ -112,7 +115,8 @@ class Pace:
             return self._refused > max(2 * FEW, HOPELESS * self._calls)
         share = self._tried_refused / self._tried
         chance = min(share, self._share_before) if share > self._share_before / 2 else 0.0
-        if self._refused > FEW + 2 * chance * self._calls:
+        tolerated = TOLERATED if self.ceiling == inf else 2 * chance
+        if self._refused > FEW + tolerated * self._calls:
             return True
         if self._refused > FEW and self._back > BACK:
             # Slowing down did not help, so there is no reason to stay slow: resume a tenth above the ceiling.

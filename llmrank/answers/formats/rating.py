@@ -369,6 +369,14 @@ _TWO_WAYS = caseless(
     r"|but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?: at best)?(?=[.\n]\D{0,400}\Z|\Z)"
 )
 """`If they play alone, 3; if they play with a partner, 5.`"""
+_OCCASION = r"(?:(?:on|upon|with) (?:an?|the) (?:\w+ )?(?:re-?\w{4,9}|viewing|day|night|group)|with friends|re-?watch)"
+_OR_SO = r"(?: (?:but|and|or|(?:al)?though|maybe|perhaps|probably|only|just|even|i(?:['’]d| would) say|an?))*+"
+_ANOTHER = rf"(?!(?P=one)(?![.,]?\d)){_NUMBER}"
+_TWO_OCCASIONS = caseless(
+    rf"(?<![\w.,])(?P<one>{_NUMBER})[,;.]? ?[(–—-]?{_OR_SO} ?(?:{_OCCASION}[,:]?{_OR_SO} {_ANOTHER}"
+    rf"|{_ANOTHER} {_OCCASION}\b)(?=\D{{0,400}}\Z)"
+)
+"""`4, though on a rewatch 3`: nothing tells which of them is asked for."""
 _ASKED_FIRST = re.compile(r"\A[^\n]{10,300}\?[\"”*_]{0,3}\s*\n(?=\W{0,3}\d)")
 """The question, repeated before the answer."""
 _SAYS_MORE = caseless(
@@ -435,12 +443,12 @@ class Rating(TextFormat):
 def _without_lead(text: str) -> str:
     """Return a text without its first sentences if they say nothing of a rating; "" if there are none."""
     rest = text
-    while (lead := _LEAD.match(rest)) and not _SAYS_MORE.search(lead[0]):
+    while (lead := _FIRST_WORDS.match(rest)) and not _SAYS_MORE.search(lead[0]):
         rest = rest[lead.end() :]
     return rest if rest != text else ""
 
 
-_LEAD = re.compile(r"[^.!?\n]{10,300}[.!]\s+(?=\S)")
+_FIRST_WORDS = re.compile(r"[^.!?\n]{10,300}[.!]\s+(?=\S)")
 
 
 def rating_labels(question: Question) -> tuple[str, ...]:
@@ -529,7 +537,7 @@ def _star_count(stars: re.Match[str]) -> str:
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
     """Return the different values of the plainest form that occurs."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if _TWO_WAYS.search(text) or _SEVERAL.fullmatch(text):
+    if _TWO_WAYS.search(text) or _TWO_OCCASIONS.search(re.sub(_UNIT, "", text)) or _SEVERAL.fullmatch(text):
         return [(math.nan, None)]
     if given := _revised(lines) or ([] if declined else _summed_up(lines)):
         return given

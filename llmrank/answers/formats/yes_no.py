@@ -14,7 +14,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from llmrank.answers.formats.chosen_title import chosen_title, marked
 from llmrank.answers.formats.label_logprobs import logprobs
+from llmrank.answers.items.matching import title_index
 from llmrank.answers.items.title import without_titles
 from llmrank.answers.outcome import (
     LEAST_MASS,
@@ -82,6 +84,16 @@ _BOTH = caseless(
 )
 _BUT_YES = caseless(r"\W*not (?!for\b)[^.!?\n]{1,80}, but (yes)(?=[:.,!;–—-])")
 """`Not their usual genre, but yes: …`"""
+_CANNOT_HELP = caseless(
+    r"(?:\b(?:i|we)(?:['’]m| am| are)?|sorry,?(?: but)?) (?:\w+ly )?(?:(?:can(?:not|['’]t| not)|won['’]t"
+    r"|(?:unable|not able) to) (?:\w+ly )?(?:(?:help|assist|answer|respond|comply|discuss)(?= you\b"
+    r"| (?:with|that|this)\b|[.,;!]|$)|(?:provide|give|offer)(?: you)? (?:that(?=[.,;!]|$)|(?:\w+ )?(?:answer|advice"
+    r"|opinion|information|recommendations)\b))|(?:do not|don['’]t) have (?:enough|sufficient) (?:information|data))"
+    r"|nicht (?:beantworten|helfen)\b|peux pas (?:\w+ )?(?:répondre|aider)|no (?:\w+ )?puedo (?:responder|ayudar)"
+    r"|non posso (?:rispondere|aiutar)|não posso (?:responder|ajudar)|не могу (?:ответить|помочь)|お答えでき|回答でき"
+    r"|(?:无法|不能)(?:回答|帮助|提供)|(?:답변|도와)[^.\n]{0,10}(?:없|어렵)"
+)
+"""`No, I'm sorry, but I can't help with that.`, which refuses to answer."""
 _BOTH_IN_ONE = caseless(r"[\W_]*jein\b")
 _BOTH_ABROAD = caseless(
     rf"[\W_]*+({_EITHER})(?!\w)\W{{1,3}}(?:und|aber|oder|et|mais|ou|y|pero|e|ma|mas|en|maar|и|но"
@@ -254,38 +266,40 @@ class YesNo:
         backend returned only one of them, `ambiguous` if the text begins with neither and says both, `empty`,
         `truncated`, `refusal`, `no_yes_or_no`."""
         if response.label_logprobs is not None:
-            given = {label.casefold(): math.exp(p) for label, p in logprobs(response).items()}
-            yes, no = (
-                sum(given[label] for label in labels if label in given) for labels in (("yes", "true"), ("no", "false"))
-            )
-            if not yes or not no:  # a missing label is not replaced by a guess
-                return unparsed(response, "label", "label_missing")
-            repairs = {"low_label_mass": int(yes + no < LEAST_MASS)}
-            return answered(
-                Response(""), repairs, value=yes / (yes + no), scores={"Yes": yes, "No": no}, label_mass=yes + no
-            )
+            return _by_probability(response)
         text = answer_alone(response.text)
         text = text and normalise(_THUMB_DOWN.sub("No. ", _SURE.sub("", text), count=1)[:SHORT])
         if not text:
             return unparsed(response, text, "empty")
         first = before_next_question(text.strip())
+        named, preferred = _compared(first or text, question)
+        if named and not _WORD_OF_VERDICT.search(text):
+            if preferred is None or asks_first(text) or cannot_say(text) or looks_like_error(text):
+                return unparsed(response, text, "no_yes_or_no")
+            return answered(response, {}, value=float(preferred == 0))
         text = _IT_IN_QUOTES.sub("it", without_titles(first or text, question.items, "it"))
         text = _CANNOT_BUT.sub("they will like it. ", text)
         text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
+        if not _WORD.search(text) and _WORD_OF_VERDICT.search(response.text):
+            return unparsed(response, response.text, "ambiguous")  # Yes/No
         parts = (text, without_remarks(text, _SAYS_MORE), told := _TOLD.sub("", _TOLD.sub("", text)))
         parts = (*parts, without_remarks(told, _SAYS_MORE))
         verdicts = next(filter(None, map(_verdicts, dict.fromkeys(parts))), None) or _in_one_paragraph(text)
         plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
+        predicted = predictions(text)
         unsure = not _BEGINS.match(text) and _UNSURE.search(text[-SEARCH_LIMIT:])
-        if verdicts and not plain and (unsure or asks_first(text) or cannot_say(text)):
+        declines = unsure or asks_first(text) or cannot_say(text) or (_CANNOT_HELP.search(text[:400]) and not predicted)
+        if verdicts and not plain and declines:
             return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
         behind = text[begins.end() :] if (begins := _BEGINS.match(text)) else ""
-        said = {*predictions(text), *predictions(behind), *(one["no"] is None for one in _FEELS.finditer(behind))}
+        said = {*predicted, *predictions(behind), *(one["no"] is None for one in _FEELS.finditer(behind))}
         if len(verdicts) == 1 and not said <= verdicts:
             verdicts = {True, False}  # Yes, I looked. They will not enjoy it.
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
         verdict = verdicts.pop()
+        if preferred is not None and verdict != (preferred == 0):
+            return unparsed(response, text, "ambiguous")  # Yes, they would prefer the second.
         if (last := _LAST_SENTENCE.search(text)) and last[1] != "?" and _meant([last[2]]) != {verdict}:
             return unparsed(response, text, "ambiguous")  # They would not like it. Yes.
         beside = sum((word.casefold() == "yes") != verdict for word in _PLAIN.findall(text))
@@ -302,6 +316,29 @@ class YesNo:
     def structured(self, question: Question) -> Structured | None:
         """Return a choice between `Yes` and `No`."""
         return Structured("choice", "Yes\nNo")
+
+
+def _by_probability(response: Response) -> Answer:
+    """Return the probability of yes, relative to no, if the backend returned both."""
+    given = {label.casefold(): math.exp(p) for label, p in logprobs(response).items()}
+    yes, no = (sum(given[label] for label in labels if label in given) for labels in (("yes", "true"), ("no", "false")))
+    if not yes or not no:  # a missing label is not replaced by a guess
+        return unparsed(response, "label", "label_missing")
+    repairs = {"low_label_mass": int(yes + no < LEAST_MASS)}
+    return answered(Response(""), repairs, value=yes / (yes + no), scores={"Yes": yes, "No": no}, label_mass=yes + no)
+
+
+def _compared(text: str, question: Question) -> tuple[bool, int | None]:
+    """Return whether a text names any of two items of which the first may be preferred to the second, and which of them
+    its sentences choose, if any. A question chooses none."""
+    index = title_index(question.items)
+    named = index.named_in(text[:SEARCH_LIMIT]) if len(question.items) == 2 else set[int]()
+    told = _VERDICT_FIRST.sub("Clearly", _ASKED.sub("", text)) if named else ""
+    return bool(named), chosen_title(told, marked(told, question, named), index) if named else None
+
+
+_WORD_OF_VERDICT = caseless(rf"(?<!\w)(?:{_EITHER})(?!\w)")
+_VERDICT_FIRST = caseless(rf"\A[\W_]*+(?:{_EITHER})(?!\w)")
 
 
 def _in_one_paragraph(text: str) -> set[bool]:

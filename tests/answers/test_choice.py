@@ -204,3 +204,40 @@ def test_an_item_that_the_user_has_seen_is_no_clear_choice(text: str) -> None:
 def test_what_is_said_of_an_unseen_or_another_item_leaves_the_choice(text: str) -> None:
     question = Question(items("Akira", "Paprika", "Ghost in the Shell"), ("A", "B", "C"))
     assert places(read("choice", text, question)) == [2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("A ≈ B", "A = B", "B = A", "A=B", "A ~ B", "A / B", "A & B", "A + B", "**A** = **B**", "[A] ≈ [B]"),
+        *("A, B", "A; B", "(A) (B)", "[A, B]", "A and B", "A\nB", "A vs. B", "A versus B", "A (B)"),
+        *("Answer: A = B", "I'd pick A / B", "Both.", "A tie."),
+    ],
+)
+def test_two_identifiers_side_by_side_are_no_choice(text: str) -> None:
+    question = Question(items("Heat (1995)", "Fargo (1996)"), ("A", "B"))
+    assert read("choice", text, question).outcome is Outcome.UNPARSED
+
+
+@pytest.mark.parametrize("letters", [True, False])
+@pytest.mark.parametrize(
+    "text",
+    ["{A}, {B}, {C}", "{A},{B},{C}", "[{A}, {B}, {C}]", "{A}, {B} and {C}", "{A}, {B}, and {C}", "**{A}; {B}; {C}**"],
+)
+def test_a_list_of_all_identifiers_as_shown_is_no_choice(text: str, letters: bool) -> None:
+    names = ("A", "B", "C") if letters else ("1", "2", "3")
+    question = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"), names)
+    assert read("choice", text.format(A=names[0], B=names[1], C=names[2]), question).reason == "ambiguous"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        *(("C, A, B", 3), ("A > B > C", 1), ("1. A\n2. B\n3. C", 1), ("B, C", 2), ("A, then B", 1), ("B > C = A", 2)),
+        *(("A = Heat", 1), ("C = Alien, A = Heat", 3), ("Answer = B", 2), ("B vs. C: C", 3), ("A, B, C: B", 1)),
+        ("B + C are both fine, so B", 2),
+    ],
+)
+def test_an_order_or_a_title_beside_identifiers_chooses(text: str, place: int) -> None:
+    question = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"), ("A", "B", "C"))
+    assert places(read("choice", text, question)) == [place]

@@ -141,3 +141,175 @@ def test_a_title_below_remarks_on_others_makes_the_first_of_these_no_choice(text
 def test_the_last_line_that_calls_one_the_best_chooses_it() -> None:
     answer = answer_format("one_title").read(Response("Fargo: funny\n\nThe best is Heat"), Question(FILMS, top=1))
     assert answer.ranked == ("Hea",) and answer.repairs == {"named_beside": 1}
+
+
+SHORT_NAMES = tuple(
+    Item(title[:3].strip(), title)
+    for title in ("Heat (1995)", "Up (2009)", "21 (2008)", "Her (2013)", "Fargo (1996)", "Psycho (1960)")
+)
+
+
+@pytest.mark.parametrize("name", ["one_title", "choice"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'd recommend 21 Grams.",
+        "I'd recommend Heat Wave.",
+        "I recommend **Heat Wave**.",
+        'You should watch "Heat Wave" tonight.',
+        "The best choice is Heat Wave.",
+        "So Heat Wave.",
+        "Try Her Smell.",
+        "My pick is Up in the Air.",
+        "I recommend Heat and Dust.",
+        "I'd go with Up Close & Personal because it is romantic.",
+        "My recommendation is Heat Vision and Jack.",
+        "I'd recommend Body Heat.",
+        "I'd recommend Fargo Season 2.",
+        "I'd recommend Psycho (1998).",
+        "I'd recommend Psycho from 1998.",
+        "I'd recommend the 1998 remake of Psycho.",
+        "My pick is Psycho, the 1998 version.",
+    ],
+)
+def test_a_longer_title_or_another_year_is_another_film(name: str, text: str) -> None:
+    answer = answer_format(name).read(Response(text), Question(SHORT_NAMES, top=1))
+    assert (answer.ranked, answer.reason) == ((), "no_candidate_named")
+
+
+@pytest.mark.parametrize("name", ["one_title", "choice"])
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("I'd recommend Heat by Michael Mann.", "Hea"),
+        ("I'd recommend Heat with Al Pacino.", "Hea"),
+        ("I'd recommend Heat (1995).", "Hea"),
+        ("I'd recommend Heat (1996).", "Hea"),
+        ("I'd recommend Heat from 1995.", "Hea"),
+        ("I'd recommend the 1995 film Heat.", "Hea"),
+        ("I'd recommend Heat. Al Pacino is great in it.", "Hea"),
+        ("I'd recommend Heat, Michael Mann's best.", "Hea"),
+        ("I'd recommend Heat – Michael Mann's best.", "Hea"),
+        ("I'd recommend Heat: Al Pacino is great in it.", "Hea"),
+        ("I'd go with Heat Sunday night.", "Hea"),
+        ("I recommend Heat for Al Pacino.", "Hea"),
+        ("I'd recommend Heat on Netflix.", "Hea"),
+        ("I recommend Heat because Body Heat is too slow.", "Hea"),
+        ("I'd recommend Heat Wave's better cousin, so Heat.", "Hea"),
+        ("I'd recommend Fargo to Coen Brothers fans.", "Far"),
+        ("I'd go with Heat over Fargo Season 2.", "Hea"),
+        ("I'D RECOMMEND HEAT BECAUSE OF AL PACINO.", "Hea"),
+    ],
+)
+def test_words_behind_a_title_that_are_no_part_of_it_leave_the_choice(name: str, text: str, chosen: str) -> None:
+    assert answer_format(name).read(Response(text), Question(SHORT_NAMES, top=1)).ranked == (chosen,)
+
+
+TWINS = tuple(
+    Item(title, title) for title in ("Psycho (1960)", "Psycho (1998)", "Cape Fear (1962)", "Cape Fear (1991)")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("The original Psycho, from 1960.", "Psycho (1960)"),
+        ("Psycho from 1998", "Psycho (1998)"),
+        ("The 1960 Psycho", "Psycho (1960)"),
+        ("The 1998 version of Psycho", "Psycho (1998)"),
+        ("Psycho, the 1960 film", "Psycho (1960)"),
+        ("Psycho aus dem Jahr 1960", "Psycho (1960)"),
+        ("I'd recommend Psycho (1960).", "Psycho (1960)"),
+        ("I'd recommend Psycho, released in 1998.", "Psycho (1998)"),
+        ("I recommend Psycho, which came out in 1960.", "Psycho (1960)"),
+        ("I'd recommend the 1960 Psycho, not the one from 1998.", "Psycho (1960)"),
+        ("I'd go with Cape Fear, the 1991 remake with De Niro.", "Cape Fear (1991)"),
+        ("Psycho", None),
+        ("The original Psycho.", None),
+        ("Psycho, from 1975.", None),
+        ("Psycho, not the one from 1998.", None),
+        ("Psycho, unlike Vertigo from 1958", None),
+        ("I'd recommend Psycho from 1960 or 1998.", None),
+        ("Psycho from 1960 is not a good fit.", None),
+    ],
+)
+def test_a_year_in_words_tells_items_of_one_title_apart(text: str, chosen: str | None) -> None:
+    answer = answer_format("one_title").read(Response(text), Question(TWINS, top=1))
+    assert answer.ranked == ((chosen,) if chosen else ())
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ('"It" (2017) – it follows a group of children who face a clown.', "It (2017)"),
+        ("It (2017) – it follows a group of children.", "It (2017)"),
+        ('"It Follows" (2014) – it is about a curse.', "It Follows (2014)"),
+        ('"It" (2017) or "It Follows" (2014)', None),
+        ('"It" - it follows them', None),
+    ],
+)
+def test_words_of_a_remark_that_are_a_title_too_do_not_hide_a_dated_one(text: str, chosen: str | None) -> None:
+    films = tuple(Item(title, title) for title in ("It (2017)", "It Follows (2014)", "Her (2013)"))
+    answer = answer_format("one_title").read(Response(text), Question(films, top=1))
+    assert answer.ranked == ((chosen,) if chosen else ())
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("もののけ姫がおすすめです。", "もののけ姫"),
+        ("次は羅生門がおすすめです。", "羅生門"),
+        ("もののけ姫がいいと思います。", "もののけ姫"),
+        ("羅生門がいいという人もいますが、もののけ姫がおすすめです。", "もののけ姫"),
+        ("もののけ姫がおすすめではありません。", None),
+        ("もののけ姫がおすすめですか？", None),
+        ("もののけ姫か羅生門がおすすめです。", None),
+        ("もののけ姫がおすすめという人が多いです。", None),
+        ("もののけ姫がおすすめですが、見たことがあるようです。", None),
+        ("もののけ姫のような作品がおすすめです。", None),
+        ("我推荐活着。", "活着"),
+        ("最佳选择是活着。", "活着"),
+        ("活着最合适。", "活着"),
+        ("除了活着，我推荐无间道。", "无间道"),
+        ("不推荐活着。", None),
+        ("我推荐活着吗？", None),
+        ("推荐无间道和活着。", None),
+        ("推荐类似活着的电影。", None),
+        ("我推荐活着的人。", None),
+        ("기생충을 추천합니다.", "기생충"),
+        ("저는 기생충을 추천합니다.", "기생충"),
+        ("기생충이 가장 적합합니다.", "기생충"),
+        ("기생충입니다.", "기생충"),
+        ("기생충을 추천하지 않습니다.", None),
+        ("기생충이나 괴물을 추천합니다.", None),
+        ("기생충을 추천할까요?", None),
+        ("기생충 같은 영화를 추천합니다.", None),
+    ],
+)
+def test_a_title_in_an_east_asian_sentence(text: str, chosen: str | None) -> None:
+    films = tuple(
+        Item(one, one) for one in ("羅生門", "もののけ姫", "千と千尋の神隠し", "活着", "无间道", "괴물", "기생충")
+    )
+    answer = answer_format("one_title").read(Response(text), Question(films, top=1))
+    assert answer.ranked == ((chosen,) if chosen else ())
+
+
+@pytest.mark.parametrize("name", ["one_title", "choice"])
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("A careful look at the history suggests Heat.", "Hea"),
+        ("A closer look suggests **Heat** (1995).", "Hea"),
+        ("Their taste suggests Heat over Fargo.", "Hea"),
+        ("A quick look suggests Heat, not Fargo.", "Hea"),
+        ("Their history suggests Heat would bore them.", None),
+        ("The history suggests Heat is too slow.", None),
+        ("The history suggests Heat, but they have seen it.", None),
+        ("The history suggests Heat or Fargo.", None),
+        ("Nothing in the history suggests Heat.", None),
+    ],
+)
+def test_what_the_history_suggests_is_chosen(name: str, text: str, chosen: str | None) -> None:
+    letters = ("A", "B", "C", "D") if name == "choice" else ()
+    answer = answer_format(name).read(Response(text), Question(FILMS, letters, top=1))
+    assert answer.ranked == ((chosen,) if chosen else ())

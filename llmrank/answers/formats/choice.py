@@ -9,7 +9,7 @@ instead. Two choices of equal rank are `ambiguous`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from llmrank.answers.formats import comparison
@@ -23,7 +23,9 @@ from llmrank.answers.formats.chosen_title import (
     chosen_title,
     is_alone,
     marked,
+    means_another,
     stands_for,
+    with_years,
     words_before,
 )
 from llmrank.answers.formats.ranking import assign_items, disambiguated, read_titles, resolved
@@ -206,13 +208,17 @@ _BESIDE_CHARACTER = re.compile(
     r"|[最更也或和与とか]|是最)"
 )
 """Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""
+_VERSUS = re.compile(r"(?<=\b[A-Z\d])[\])*]{0,3} (?:vs\.?|versus) (?=[\[(*]{0,3}[A-Z\d]\b)")
+"""`A vs. B`, where A is no article."""
 _FIELD = caseless(
     r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|selected(?:_\w+)?|(?:item|candidate|movie"
     r"|product)_?id|chosen(?:_\w+)?)\" ?: ?\"?(\w{1,12})\"?(?=\s?[,}\n])"
 )
 """`{"choice": "D", "reason": "B or D, and D …"}`"""
 _LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")
-_OFFERED = caseless(r"^(?![^\n:]*\b(?:it['’]s|i['’]d|i would|if|is|because)\b)[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)")
+_OFFERED = caseless(
+    r"^(?![^\n:]*\b(?:it['’]s|i['’]d|i would|if|is|because)\b)[^\n:]{0,80}\b(?:or|vs|versus)\b[^\n:]{0,80}:(?=.*\w)"
+)
 """The last line of the question, repeated before the answer: `Movie A or Movie B: Movie B`."""
 
 
@@ -232,14 +238,15 @@ class Choice(TextFormat):
         def names(part: str) -> bool:
             return bool(_identifiers_in(part, identifiers) or index.named_in(part) or _PLACE.search(part))
 
-        return read_from_first(response, lambda part: self._read(part, question), names)
+        dated = replace(response, text=with_years(response.text, question))
+        return read_from_first(dated, lambda part: self._read(part, question), names)
 
     def _read(self, response: Response, question: Question) -> Answer:
         text = plain_text(response.text, SHORT)
         if not text:
             return unparsed(response, text, "empty")
         text = _BESIDE_CHARACTER.sub(" ", _RANK_FIELD.sub("", _OFFERED.sub("", text)))
-        text = before_next_question(text)
+        text = _VERSUS.sub(" / ", before_next_question(text))
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
         identifiers, index = Identifiers.of(question), title_index(question.items)
@@ -249,6 +256,8 @@ class Choice(TextFormat):
         if at is not None:
             return _chosen(at, response, question)
         every = _identifiers_meant(text, question, identifiers, index)
+        if _repeats_all(text, identifiers):
+            return unparsed(response, text, "ambiguous")
         marks = _marked(every, text, question, index)
         titled = _only_title(text, index) or _first_title(text, index, identifiers)
         if titled and comparison.weighed(marks, titled.positions[0]) == titled.positions[0]:
@@ -315,6 +324,8 @@ def _chosen(at: int, response: Response, question: Question, beside: int = 0) ->
 
 def _titled(at: int, stage: str, response: Response, question: Question, beside: int = 0) -> Answer:
     """Return the Answer for an item named by title. `beside`: the number of other items named by identifier."""
+    if means_another(plain_text(response.text, SEARCH_LIMIT) or "", question.items[at], title_index(question.items)):
+        return unparsed(response, response.text, "no_candidate_named")
     repairs = {"title_for_identifier": 1, "named_beside": beside}
     return answered(response, repairs, ranked=(question.items[at].item_id,), matches={stage: 1})
 
@@ -385,6 +396,15 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     beside = len({word.text for word in every} - {plainest[0].text})
     repairs = {"named_beside": beside, "commented": 0 if beside else comments(text.splitlines(), question.items)}
     return answered(response, repairs, ranked=(question.items[at].item_id,))
+
+
+def _repeats_all(text: str, identifiers: Identifiers) -> bool:
+    """Return whether a text is a list of all identifiers as they were shown, without signs of an order."""
+    words = [word for word in _ENUMERATED.findall(text[:SEARCH_LIMIT]) if word not in ("and", "or")]
+    return len(words) > 1 and words == [*identifiers.texts]
+
+
+_ENUMERATED = re.compile(r"\w+|[<>→←]")
 
 
 def _is_aside(word: Word, text: str) -> bool:
@@ -612,7 +632,9 @@ def _is_alternative(one: Word, two: Word, text: str) -> bool:
     return joined is not None and (joined[1] not in ("and", "et", "y", "und") or _ENDS.match(text, two.end) is not None)
 
 
-_OR = re.compile(r"[\])*_\"]{0,4} ?(or|ou|o|oder|или|或者?|か|and|et|y|und)(?: (?:option|number))? ?[\[(*_\"]{0,4}")
+_OR = re.compile(
+    r"[\])*_\"]{0,4} ?(or|ou|o|oder|или|或者?|か|and|et|y|und|[=~/&+]+)(?: (?:option|number))? ?[\[(*_\"]{0,4}"
+)
 
 
 _LEAVES, _ENDS = (
@@ -757,11 +779,12 @@ _FINAL, _CORRECTED = (
 
 
 def _ends_there(word: Word, text: str) -> bool:
-    if re.match(r"[*_\"')\]]{0,4}(?: \w|/)", text[word.end : word.end + 6]):
+    if _GOES_ON.match(text, word.end):
         return False
     return _ALIKE.match(text, word.end) is None
 
 
+_GOES_ON = re.compile(r"[*_\"')\]]{0,4}(?: \w|/| ?[=~/&+]{1,3} ?[\[(*_\"]{0,4}[A-Z\d]{1,2}\b)")
 _ALIKE = re.compile(
     r"[\])*]{0,3}(?:, ?[\[(*]{0,3}\w{1,2}[\])*]{0,3}){0,9},? and [\[(*]{0,3}\w{1,2}[\])*]{0,3}"
     r" (?:are|were|have|all|both)\b"

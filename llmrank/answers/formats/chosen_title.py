@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from llmrank.answers.formats import comparison
 from llmrank.answers.items.matching import TitleIndex
-from llmrank.answers.items.title import without_titles
+from llmrank.answers.items.title import article_first, without_titles
 from llmrank.answers.outcome import TAKEN_BACK
-from llmrank.answers.text.normalise import caseless
+from llmrank.answers.text.normalise import EAST_ASIAN, caseless, folded
 from llmrank.answers.text.phrases import SENTENCE
-from llmrank.types import Question
+from llmrank.types import Item, Question
 
 TITLE_FIELD = caseless(
     r"\"(?:title|name|choice|answer|pick|recommendation|selected|final|track|song|movie|film|book|game)\""
@@ -164,9 +164,16 @@ def marked(text: str, question: Question, named: set[int]) -> str:
     shown = {at for at, item in enumerate(question.items) if item.title.partition(" (")[0] in text}
     for at in sorted(named | shown, key=lambda at: -len(question.items[at].title)):
         text = without_titles(text, [question.items[at]], comparison.mark(at))
+        title = question.items[at].title
+        if len(title) in _SHORT_IN_ASIA and not title.isascii():
+            text = re.sub(_BEFORE_IN_ASIA + re.escape(title) + _BEHIND_IN_ASIA, comparison.mark(at), text)
     return _IDENTIFIER.sub("", text) if all(comparison.mark(at) in text for at in named) else ""
 
 
+_SHORT_IN_ASIA = range(2, 4)
+"""Length of titles that are marked only between words that lead to a title or follow one."""
+_BEFORE_IN_ASIA = rf"(?:(?<![{EAST_ASIAN}])|(?<=[荐薦选選择擇看是は]))"
+_BEHIND_IN_ASIA = rf"(?=(?:[がをは最是을를이가은는과와]|입니다|이나|보다|より)|[^{EAST_ASIAN}]|$)"
 _IDENTIFIER = re.compile(r"(?:\[\w{1,3}\]|\(\w{1,3}\)|\b[A-Z]\)) (?=[*_\"“]{0,3}⟦)")
 _THAT = caseless(r"(?:[,;–—]|\.) (?:so )?that(?:['’]s| is) (?:the one|my (?:pick|choice|answer))[.!]?\s*\Z")
 """`… and has never seen Heat, so that's the one.`"""
@@ -326,6 +333,69 @@ def words_before(text: str, end: int) -> list[str]:
     """Return what may be a title that ends at a position: the twelve words before it, eleven, and so on to one."""
     words = text[max(0, end - TITLE_SIGNS) : end].split()[-TITLE_WORDS:]
     return [" ".join(words[at:]) for at in range(len(words))]
+
+
+def with_years(text: str, question: Question) -> str:
+    """Return a text with the year in parentheses behind each title of which words say it: `The original Psycho, from
+    1960` and `the 1960 film Psycho` become `Psycho (1960)`, and so does `"Psycho" (1960)` at the beginning."""
+    for name in {_name(item) for item in question.items} if _YEAR_SAID.search(text) else ():
+        if name and name in text:
+            title = rf"(?<!\w)(?P<name>{re.escape(name)})(?!\w)"
+            behind = rf"(?:\b[Tt]he {_KIND} )?{title}{_DATED_BEHIND}"
+            for way in (rf"{_DATED_BEFORE}{title}(?! ?\()", behind, rf"\A[\"“*]+{title}[\"”*]+ \({_YEAR}\)"):
+                text = re.sub(way, r"\g<name> (\g<year>)", text)
+    return text
+
+
+def _name(item: Item) -> str:
+    return article_first(folded(item.title).partition(" (")[0])
+
+
+_YEAR = r"(?P<year>(?:18|19|20)\d\d)"
+_YEAR_SAID = re.compile(rf"\b{_YEAR}\b")
+_YEAR_BEHIND = re.compile(rf" \({_YEAR}\)")
+_KIND = "(?:original|classic|remake|version|film|movie|one)"
+_DATED_BEFORE = rf"\b[Tt]he {_YEAR} (?:{_KIND} (?:of )?)?"
+_DATED_BEHIND = (
+    rf"(?:,? (?:(?:made|released|(?:that|which) (?:came out|was (?:made|released))) in|(?:the {_KIND} )?(?:from|of)"
+    rf"|aus dem Jahr|the(?= \d{{4}} {_KIND}\b)) ){_YEAR}(?!\w| ?(?:or|and|to|[–-]) ?\d)(?: {_KIND}\b)?"
+)
+
+
+def means_another(text: str, item: Item, index: TitleIndex | None = None) -> bool:
+    """Return whether a text has an item's title only where it means one of another year (but a year may be off by one:
+    some catalogues give the festival, others the release) or, if there is an index, a longer one: `Heat Wave`, `Body
+    Heat` and `Up in the Air`, of Heat and Up, but not `Heat and Fargo` if both are items."""
+    name, own, text = _name(item), _YEAR_BEHIND.search(item.title), text[:SEARCH_LIMIT]
+    found = [*re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text)] if name and name in text else []
+
+    def is_longer(at: re.Match[str]) -> bool:
+        behind = _TITLE_GOES_ON.match(text, at.end())
+        began = _TITLE_BEGAN.search(text[max(0, at.start() - 60) : at.start()])
+        return index is not None and bool(began or (behind and not index.named_in(behind[0])))
+
+    def is_of_another_year(at: re.Match[str]) -> bool:
+        year = _YEAR_BEHIND.match(text, at.end())
+        return own is not None and year is not None and abs(int(own["year"]) - int(year["year"])) > 1
+
+    return bool(found) and all(is_of_another_year(one) or is_longer(one) for one in found)
+
+
+_NO_TITLE_WORD = (
+    r"I|Because|Since|As|Is|Has|Would|Will|It|This|They|He|She|By|With|From|For|Over|Then|(?:Mon|Tues|Wednes|Thurs|Fri"
+    r"|Satur|Sun)day"
+)
+"""Words with a capital that continue no title: `I'd pick Heat Sunday night`, `Heat Because It Is Short`"""
+_TITLE_GOES_ON = re.compile(
+    rf" (?!(?:{_NO_TITLE_WORD})\b|\w+:)[A-Z][^\W_]"
+    r"| (?:&|and(?: the| a)?|of(?: the| a)?|(?:in|on|at|to|from|into|under|over) (?:the|an?)) "
+    r"(?:[A-Z][\w'’-]*+ ?){1,8}+(?:[.!?,;:*_\"”]|$|(?<= )(?:because|since|as|for|given|is|would)\b)"
+)
+_TITLE_BEGAN = re.compile(
+    r"\b(?:recommend|suggest|watch|pick|choose|with|for|is|be|say|try|take|play|read) "
+    r"(?!(?:The|An?|My|Film|Movie|Book|Game|Option|Title|Item|Number|Song|Product)\b)[A-Z][\w-]*+ $"
+)
+"""What follows or precedes a title that is a part of another: ` Wave`, ` in the Air.`, `recommend Body `"""
 
 
 def is_alone(title: str, text: str) -> bool:

@@ -74,7 +74,7 @@ _UNMEANT = (
     r"nobody|no one|(?:some|critics|others|people|viewers|users) (?:would )?(?:prefer|choose|pick|recommend)"
     r"|i doubt|wrong to"
     r"|no reason|could (?:be|choose|pick)|hardly|on paper|no better|was (?:the best|(?:going|about) to)|used to be"
-    r"|would have been|matter of taste"
+    rf"|would have been|matter of taste|suggests {_M} [a-z]+|nothing (?:[^.;⟦]{{1,40}} )?(?:suggests|points to)"
 )
 _USUALLY = r"^\W*(?:normally|usually|typically|in general)\b"
 _OPEN = caseless(
@@ -103,7 +103,7 @@ _BARE = caseless(
     r"(?: ?(?:です|입니다|이다))?[^\w|]{0,6}"
 )
 _CALLED = caseless(
-    r"\b(?:it|that)(?:['’]ll| will) be|points? to(?:wards?)?"
+    r"\b(?:it|that)(?:['’]ll| will) be|points? to(?:wards?)?|suggests"
     r"|\b(?:answer|choice|option|match|fit|recommendation|candidate|pick|guess|bet|winner|title|best) (?:here )?(?:is"
     r"|would be|will be)"
     r"|\b(?:would|['’]d|['’]ll|will|to|should|i|je|ich|and|am|i['’]m) (?:\w+ly |most likely |rather )?"
@@ -142,7 +142,8 @@ _PRAISED = caseless(
     r"|подходит лучше)"
     r"(?![^⟦]{0,60}\b(?:if|in some|but|except"
     rf"|(?<!love )(?<!taste )(?<!preference )for (?!(?:this|the) {USER}|them|him|her|me\b|sure))\b)"
-    r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|が(?:最適|一番|最も)"
+    r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|が(?:最適|一番|最も"
+    r"|(?:おすすめ|お勧め|いい|良い)(?![^。⟦]*(?:[見観]た|人)))"
     r"|[을를](?:\(를\))? (?:추천|선택)|[이가] 가장)"
 )
 

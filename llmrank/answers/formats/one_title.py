@@ -22,7 +22,9 @@ from llmrank.answers.formats.chosen_title import (
     is_alone,
     is_headed_as_other,
     marked,
+    means_another,
     stands_for,
+    with_years,
 )
 from llmrank.answers.formats.ranking import read_ranking
 from llmrank.answers.items.matching import Match, TitleIndex, title_index
@@ -62,7 +64,11 @@ class OneTitle(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the one item in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`,
         `no_candidate_named`)."""
+        response = replace(response, text=with_years(response.text, question))
         text = (answer_alone(response.text) or "").strip()
+        meant = [item for item in question.items if not means_another(normalise(text[:SEARCH_LIMIT]), item)]
+        if len(meant) < len(question.items):
+            question = replace(question, items=tuple(meant))
         first = before_next_question(text)
         if first != text and (answer := self._read(replace(response, text=first), question)).ranked:
             return answer
@@ -95,10 +101,12 @@ class OneTitle(TextFormat):
         found = {} if _DENIED.search(line) else _named(affirmed, index)
         [at] = found if len(found) == 1 else [None]
         whole = at is not None and (others <= {*index.namesakes(at)} or _FIELDS.search(line) is not None)
+        whole = whole and at is not None and not means_another(text, question.items[at], index)
         if at is not None and whole and chosen_title(text, marks, index, at) == at:
             title, match = found[at]
             return _answered(Entry(title, number, match.stage), match, question.items[at].item_id, response, listed)
-        if (chosen := chosen_title(text, marks, index)) is not None:
+        chosen = chosen_title(text, marks, index)
+        if chosen is not None and not means_another(text, question.items[chosen], index):
             repairs = {"named_beside": len(others - {*index.namesakes(chosen)})}
             item_id = question.items[chosen].item_id
             return answered(response, repairs, ranked=(item_id,), matches={"normalised": 1})

@@ -70,9 +70,7 @@ _CALLED = caseless(
     r"|cevap|yanıt|jawaban|đáp án|választás|wybór|výběr|volba|valinta|seçim|pilihan"
     r"|lựa chọn|alegere\w{0,4}|(?:bästa|beste|bedste) val(?:et|get|g)?|επιλογή|вибір|выбор)"
     r"(?: ?:)?(?: (?:is|are|would be|wäre|serait|sería|seria|sarebbe|therefore|thus|clearly|the|remaining|n|number"
-    r"|recommendation|choice|match|fit"
-    r"|pick|passage|document"
-    r"|item|movie"
+    r"|recommendation|choice|match|fit|pick|passage|document|item|movie"
     r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
     r"|cours|livre|produit|jeu|titre|curso|libro|corso|kurs|buch|course|book|game|song|track"
     r"|for (?:this|the) (?:user|customer|viewer|reader)|(?:para|pour|für|per) (?:\w+ ){2}(?:es|est|ist|è"
@@ -80,8 +78,7 @@ _CALLED = caseless(
 )
 _CHOSEN = caseless(
     r"\b(?:(?:name|pick|choose|recommend) (?:just |only )?one,? (?:(?:it )?(?:has to be|would be|is)|i(?:['’]d"
-    r"| would) say)|(?:i['’]d|i would"
-    r"|i['’]ll|i will) (?:go with|pick|choose|select|take)|my (?:pick|choice|answer) is"
+    r"| would) say)|(?:i['’]d|i would|i['’]ll|i will) (?:go with|pick|choose|select|take)|my (?:pick|choice|answer) is"
     r"|(?:1st|first|top|primary) (?:choice|pick|option|recommendation):?|answer(?: is)?:?"
     r"|best (?:fit|match|choice|option|pick)(?: (?:here|overall))? (?:is|would be))"
     r"(?: (?:the )?(?:option|movie|film|title|item|product|passage|candidate|book|game|number))?[\s:*_\"'(\[]{1,6}$"
@@ -110,8 +107,7 @@ _CHOSEN_BEHIND = caseless(
 """`[4] Se7en is the one I'd go with`"""
 _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait| contest| doubt| question)|не|weder|noch"
-    r"|ni)\b[^.;\n]{0,20}\Z"
-    r"|n['’]t recommend \w{1,3} through $|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
+    r"|ni)\b[^.;\n]{0,20}\Z|n['’]t recommend \w{1,3} through $|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
     r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}\Z"
     r"|(?:不(?:会|會|要|能|是|太|喜|选|選|建|可|适|適)|别选|別選|没有?推)[^。，,;；\n]{0,8}$"
     r"|(?:除了|跳过|跳過|看过|看過) ?$"
@@ -140,8 +136,7 @@ _AVOIDED = caseless(
 """`If I had to avoid one, it would be A`, `The worst choice is A`."""
 _EXAMPLE = caseless(r"\b(?:e\.g\.|for (?:example|instance)|such as)\W{0,4}$")
 _ALSO = re.compile(
-    r"[ ,/*]{0,5}(?:(?:and|or|nor|through|to) |[–-] ?)?(?:(?:the )?(?:option|movie|film|title|item|product"
-    r"|passage) )?"
+    r"[ ,/*]{0,5}(?:(?:and|or|nor|through|to) |[–-] ?)?(?:(?:the )?(?:option|movie|film|title|item|product|passage) )?"
 )
 _NOUN = caseless(
     r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to"
@@ -159,10 +154,8 @@ _WORSE = caseless(
     r"|\W{0,4} (?:is|are|would be|would have been) an? (?:reasonable|good|solid|decent) (?:second|backup)"
     r"(?= (?:choice|pick|option|best)\b|[.,;!]|$)"
     r"|\W{0,4} (?:is|are|would be|would have been|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
-    r" (?:runners?-up|second\b(?! to none)|backup)|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe"
-    r"|è)(?: \w+)?"
-    r" (?:zweite|deuxième|second[eao]?|segund[ao])\b"
-    r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
+    r" (?:runners?-up|second\b(?! to none)|backup)|\W{0,4} (?:wäre|ist|serait|est|sería|es|seria|é|sarebbe|è)(?: \w+)?"
+    r" (?:zweite|deuxième|second[eao]?|segund[ao])\b|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|(?:the (?:only )?)?one)\b[^.;\n]{0,40}"
     r"\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
     r"|\W{0,4} (?:lacks\b|(?:is|seems|feels) (?:\w+ )?(?:off|weaker)(?=[.,;!]|$)"
@@ -204,8 +197,7 @@ _BESIDE_CHARACTER = re.compile(
     rf"(?<=[{EAST_ASIAN}])(?=[A-Za-z](?![A-Za-z]))|(?<=[A-Za-z])(?<![A-Za-z0-9][A-Za-z])(?![级級])(?=[{EAST_ASIAN}])"
     rf"|(?<=[{EAST_ASIAN}])(?=\d+番(?!目))|(?<=\d)(?=番(?!目))"
     r"|(?<=[是为但然選选择擇択荐薦项項肢は或か和])(?=\d)|(?<=\d)(?=です|입니다|번|[을를이가] "
-    r"|が(?:最|一番)|を(?:選|お|推)"
-    r"|[最更也或和与とか]|是最)"
+    r"|が(?:最|一番)|を(?:選|お|推)|[最更也或和与とか]|是最)"
 )
 """Where an identifier touches a character without being part of a word: `选项E`, `は2番です`."""
 _VERSUS = re.compile(r"(?<=\b[A-Z\d])[\])*]{0,3} (?:vs\.?|versus) (?=[\[(*]{0,3}[A-Z\d]\b)")
@@ -699,8 +691,7 @@ _CHOOSES_NONE = caseless(
     r"|\bi (?:can(?:no|['’])t|am unable to|['’]m unable to) (?:choose|pick|recommend|select)\b(?! between)"
     r"|\A\W*\w{1,3}\? (?:hard to say|not sure|i (?:do not|don['’]t) know|hmm)\b"
     r"|\A\W*none of the \d+ is\b|\A\W*none of (?:them|these|the (?:options|candidates|\d+))(?:[.!]|\s*\Z)"
-    r"|\bnone of (?:them|these|the (?:options"
-    r"|candidates|\d+))\b[^.\n]{0,40}\b(?:fit|suit|work"
+    r"|\bnone of (?:them|these|the (?:options|candidates|\d+))\b[^.\n]{0,40}\b(?:fit|suit|work"
     r"|right)(?![^.\n]*\b(?:but|yet|though)\b)"
 )
 """`I'd rather choose nothing.`"""

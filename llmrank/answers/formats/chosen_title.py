@@ -36,15 +36,13 @@ _CALLS = caseless(
     r"|would have) to be(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
     r"|am (?:ehesten|besten) passt(?: wohl| hier)?|try(?=[ *_\"“]{1,4}(?-i:[A-Z]))|(?:answer|pick"
     r"|choice) (?:changes to|becomes|is now)|stick(?:ing)? with|go(?:ing)? (?:(?:straight )?(?:with|for)"
-    r"|straight to)|answer is|(?:^"
-    r"|(?<=, ))so(?! (?:is|are|does|do|could|would)\b)"
+    r"|straight to)|answer is|(?:^|(?<=, ))so(?! (?:is|are|does|do|could|would)\b)"
     r"|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|settl(?:e|ing) (?:on|for)|opt(?:ing)? for|lean(?:ing)? towards?"
     r"|(?:i(?:['’](?:d|ll)| would| will)|let me) (?:\w+ly )?(?:pick|choose|select|take|say)"
     r"|(?<!one )(?:should|must)(?: \w+ly)? (?:watch|read|play|try|order|check out|listen to"
     r"|see)(?=[ *_\"“]{1,4}(?-i:[A-Z0-9]))"
     r"|(?<!when )(?<!if )you want(?=[ *_\"“]{1,4}(?-i:[A-Z]))|you(?:['’]ll| will| would) (?:enjoy|love"
-    r"|like)(?=[ *_\"“]{1,4}(?-i:[A-Z]))"
-    r"|me quedo con|je (?:retiens|garde)|ich bleibe bei|fico com"
+    r"|like)(?=[ *_\"“]{1,4}(?-i:[A-Z]))|me quedo con|je (?:retiens|garde)|ich bleibe bei|fico com"
     r"|one i(?:['’]d| would) (?:put|place|rank) (?:1st|first|at the top|on top) is|number one is"
     r"|next (?:step|watch|read|pick|film|movie|book|game) is"
     r"|(?:would|will|['’]d|['’]ll) (?:enjoy|like|love)(?= [^.,;]{2,80} (?:the )?most\b)"
@@ -59,14 +57,12 @@ _CALLS = caseless(
     r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
     r"|recomend(?:o|aria)|recomiendo|recomendaría|escolh(?:o|eria)|elij?o|elegiría|consiglio|consiglierei|scelgo"
     r"|je (?:vous |te |lui )?(?:propose(?:rais)?|recommande(?:rais)?|conseille(?:rais)?|choisi(?:s|rais))"
-    r"|ich (?:empfehle|wähle"
-    r"|würde|nehme)|рекомендую|выбираю|посоветовала?)\b"
+    r"|ich (?:empfehle|wähle|würde|nehme)|рекомендую|выбираю|посоветовала?)\b"
     r"|(?:최종|제) (?:추천|선택|답)은|(?<!不)(?<!不太)推[荐薦](?=[\s\"“])|(?:おすすめ|お勧め)(?:の\w{1,6})?は"
 )
 _IS_BEST = caseless(
     r" (?:(?:is|would be|seems|feels like|looks like) (?:(?:clearly|definitely|probably|still|therefore) )?"
-    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|safe(?:r|st)|clear|ideal"
-    r"|top"
+    r"(?:(?:the|a) (?:(?:much|far|clearly) )?(?:best|better|stronge(?:r|st)|close(?:r|st)|safe(?:r|st)|clear|ideal|top"
     r"|most \w{3,12}) (?:choice|pick|fit|option|match|recommendation|winner|bet)"
     r"|the one (?:that |which )?(?:comes closest|(?:fits|matches|suits)(?: (?:them|this \w+))? best)"
     r"|the (?:obvious|natural|logical) next (?:step|choice|pick|watch|read|purchase|buy|game|film|movie|book)"
@@ -81,8 +77,7 @@ _IS_BEST = caseless(
 LATTER = caseless(
     r"\b(?:i(?:['’](?:d|ll)| would| will) (?:still )?(?:pick|choose|go (?:with|for)|lean towards?|take|say"
     r"|recommend|prefer)|(?:has|have|must) (?:to )?be|answer is|go with|lean(?:ing)? towards?|choose|prefer|recommend"
-    r"|(?<!nothing )(?<!not )(?<!n['’]t )(?:tips?|tilts?|points?"
-    r"|leans?|swings?)\b[^.;\n]{0,40}"
+    r"|(?<!nothing )(?<!not )(?<!n['’]t )(?:tips?|tilts?|points?|leans?|swings?)\b[^.;\n]{0,40}"
     r"(?:towards?|in favou?r of|to)) the (former|latter)\b"
 )
 """`so I'd pick the former`, of two that were named"""
@@ -165,13 +160,12 @@ def marked(text: str, question: Question, named: set[int]) -> str:
     for at in sorted(named | shown, key=lambda at: -len(question.items[at].title)):
         text = without_titles(text, [question.items[at]], comparison.mark(at))
         title = question.items[at].title
-        if len(title) in _SHORT_IN_ASIA and not title.isascii():
+        if 1 < len(title) <= _SHORT_IN_ASIA and not title.isascii():
             text = re.sub(_BEFORE_IN_ASIA + re.escape(title) + _BEHIND_IN_ASIA, comparison.mark(at), text)
     return _IDENTIFIER.sub("", text) if all(comparison.mark(at) in text for at in named) else ""
 
 
-_SHORT_IN_ASIA = range(2, 4)
-"""Length of titles that are marked only between words that lead to a title or follow one."""
+_SHORT_IN_ASIA = 3
 _BEFORE_IN_ASIA = rf"(?:(?<![{EAST_ASIAN}])|(?<=[荐薦选選择擇看是は]))"
 _BEHIND_IN_ASIA = rf"(?=(?:[がをは最是을를이가은는과와]|입니다|이나|보다|より)|[^{EAST_ASIAN}]|$)"
 _IDENTIFIER = re.compile(r"(?:\[\w{1,3}\]|\(\w{1,3}\)|\b[A-Z]\)) (?=[*_\"“]{0,3}⟦)")
@@ -341,8 +335,9 @@ def with_years(text: str, question: Question) -> str:
     for name in {_name(item) for item in question.items} if _YEAR_SAID.search(text) else ():
         if name and name in text:
             title = rf"(?<!\w)(?P<name>{re.escape(name)})(?!\w)"
+            before = rf"\b[Tt]he {_YEAR} (?:{_KIND} (?:of )?)?{title}(?! ?\()"
             behind = rf"(?:\b[Tt]he {_KIND} )?{title}{_DATED_BEHIND}"
-            for way in (rf"{_DATED_BEFORE}{title}(?! ?\()", behind, rf"\A[\"“*]+{title}[\"”*]+ \({_YEAR}\)"):
+            for way in (before, behind, rf"\A[\"“*]+{title}[\"”*]+ \({_YEAR}\)"):
                 text = re.sub(way, r"\g<name> (\g<year>)", text)
     return text
 
@@ -355,7 +350,6 @@ _YEAR = r"(?P<year>(?:18|19|20)\d\d)"
 _YEAR_SAID = re.compile(rf"\b{_YEAR}\b")
 _YEAR_BEHIND = re.compile(rf" \({_YEAR}\)")
 _KIND = "(?:original|classic|remake|version|film|movie|one)"
-_DATED_BEFORE = rf"\b[Tt]he {_YEAR} (?:{_KIND} (?:of )?)?"
 _DATED_BEHIND = (
     rf"(?:,? (?:(?:made|released|(?:that|which) (?:came out|was (?:made|released))) in|(?:the {_KIND} )?(?:from|of)"
     rf"|aus dem Jahr|the(?= \d{{4}} {_KIND}\b)) ){_YEAR}(?!\w| ?(?:or|and|to|[–-]) ?\d)(?: {_KIND}\b)?"
@@ -363,9 +357,9 @@ _DATED_BEHIND = (
 
 
 def means_another(text: str, item: Item, index: TitleIndex | None = None) -> bool:
-    """Return whether a text has an item's title only where it means one of another year (but a year may be off by one:
-    some catalogues give the festival, others the release) or, if there is an index, a longer one: `Heat Wave`, `Body
-    Heat` and `Up in the Air`, of Heat and Up, but not `Heat and Fargo` if both are items."""
+    """Return whether a text has an item's title only with another year (which may be off by one, as some catalogues
+    give the festival) or, if there is an index, within a longer title: `Heat Wave`, but not `Heat and Fargo` if both
+    are items."""
     name, own, text = _name(item), _YEAR_BEHIND.search(item.title), text[:SEARCH_LIMIT]
     found = [*re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text)] if name and name in text else []
 
@@ -381,13 +375,9 @@ def means_another(text: str, item: Item, index: TitleIndex | None = None) -> boo
     return bool(found) and all(is_of_another_year(one) or is_longer(one) for one in found)
 
 
-_NO_TITLE_WORD = (
-    r"I|Because|Since|As|Is|Has|Would|Will|It|This|They|He|She|By|With|From|For|Over|Then|(?:Mon|Tues|Wednes|Thurs|Fri"
-    r"|Satur|Sun)day"
-)
-"""Words with a capital that continue no title: `I'd pick Heat Sunday night`, `Heat Because It Is Short`"""
 _TITLE_GOES_ON = re.compile(
-    rf" (?!(?:{_NO_TITLE_WORD})\b|\w+:)[A-Z][^\W_]"
+    r" (?!(?:I|Because|Since|As|Is|Has|Would|Will|It|This|They|He|She|By|With|From|For|Over|Then|(?:Mon|Tues|Wednes"
+    r"|Thurs|Fri|Satur|Sun)day)\b|\w+:)[A-Z][^\W_]"
     r"| (?:&|and(?: the| a)?|of(?: the| a)?|(?:in|on|at|to|from|into|under|over) (?:the|an?)) "
     r"(?:[A-Z][\w'’-]*+ ?){1,8}+(?:[.!?,;:*_\"”]|$|(?<= )(?:because|since|as|for|given|is|would)\b)"
 )

@@ -32,10 +32,7 @@ _DRESSED = caseless(
     rf"(?:\b(?:the |la |l['’]|a )?(?:{_NOUNS})[ :]{{1,2}})?[\[(*_\"“„«'‘《「『#]{{0,4}}({_M})[\])*_\"”»'’》」』]{{0,4}}"
 )
 _TWICE = re.compile(r"(⟦\d+⟧)(?:[ :.–—-]{1,3}|(?= ?\())\(?\1\)?")
-_LIST = re.compile(
-    rf"{_M}(?:, {_M})+(?={_AND}{_M})"
-    rf"|{_M}(?:, {_M})*,(?= (?:and|or|nor|und|oder|et|ou|y|e|и|или) {_M})"
-)
+_LIST = re.compile(rf"{_M}(?:, {_M})+(?={_AND}{_M})|{_M}(?:, {_M})*,(?= (?:and|or|nor|und|oder|et|ou|y|e|и|или) {_M})")
 _WEIGHED = (
     "while|(?:al|even )?though|although|whereas|despite|obwohl|auch wenn|bien que|même si|aunque|anche se|sebbene"
     "|embora|хотя|虽然|尽管"
@@ -46,8 +43,7 @@ _REJECTED = caseless(
     rf"\b(?:neither|weder|ni|né|nem|none of) {_G}[^.;:,!?\n⟦]{{0,60}}",
     rf"\b(?:not|nicht|no|non|não|не) {_G}(?: (?:this time|again|tonight))?"
     r"(?=,? (?:but|sondern|sino|ma|mas|mais|а)\b|[,.;:]|$)",
-    r"\b(?:instead of|rather than|unlike|apart from|(?:an)?statt|plutôt que|au lieu de|en lugar de|en vez de"
-    r"|invece di"
+    r"\b(?:instead of|rather than|unlike|apart from|(?:an)?statt|plutôt que|au lieu de|en lugar de|en vez de|invece di"
     rf"|em vez de|вместо) (?:(?:choos|pick|recommend|watch)ing )?{_G},?",
     rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) (?![^.;!?\n]{{0,120}}\b(?:better|best|closer)\b){_TAIL}",
     rf"(?:(?<=\n)|(?<=[.!?;] )|^)(?![^:\n]{{0,200}}\bsince\b)[^:\n]{{0,200}}\b(?:not|avoid|worst"
@@ -82,8 +78,7 @@ _OPEN = caseless(
     r"not(?! only)|\w{1,6}n['’]t|never|no(?! (?:other|doubt|contest|question)\b)|neither|if(?! i ha(?:d|ve) to)|unless"
     r"|whether|seen|saw"
     r"|watched|played|finished|already|would have|avoid|worst|less|least|second|runner|backup|also|too|equally|just as"
-    r"|so is"
-    r"|so are|as good as|either|or|might|may|some|(?<!the )others?|many people|fans|people|most viewers|unlike"
+    r"|so is|so are|as good as|either|or|might|may|some|(?<!the )others?|many people|fans|people|most viewers|unlike"
     r"|hesitate|reluctant|comes next|after that|then(?!\W*$)|lastly|finally|behind|non|nicht|kein\w*|pas|não"
     rf"|не|или|oder|auch)\b|{_USUALLY}|\?|不|没|ません|ない|않|아니|難し"
 )
@@ -92,8 +87,7 @@ _LED = (
     r"(?:(?:so|well|hmm+|ok(?:ay)?|sure|honestly|clearly|therefore|thus|hence|definitely|probably|likely|most likely"
     r"|perhaps|maybe|obviously|easily|certainly|overall|wahrscheinlich|probablement|probabilmente|probablemente"
     r"|hands down|only|here|this time|answer"
-    r"|(?:based on|given|considering|because|since|among|of|out of|from)\b[^,⟦]{1,80}(?=[,:])"
-    r"|i think|i believe"
+    r"|(?:based on|given|considering|because|since|among|of|out of|from)\b[^,⟦]{1,80}(?=[,:])|i think|i believe"
     r"|i['’]d say"
     r"|if i ha(?:d|ve) to (?:choose|pick|name|take)(?: (?:just|only))?(?: one)?|no contest|it['’]s|it is)[,:]? ){0,3}"
 )
@@ -109,8 +103,7 @@ _CALLED = caseless(
     r"|\b(?:would|['’]d|['’]ll|will|to|should|i|je|ich|and|am|i['’]m) (?:\w+ly |most likely |rather )?"
     r"(?:(?<=rather )(?:watch|read|play|see|buy|order)"
     r"|choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|recommend(?:ing)?|suggest(?:ing)?|prefer|take|have"
-    r"|go(?:ing)? (?:with|for)"
-    r"|opt for|settle on|lean towards?|bet on|enjoy|love|like)"
+    r"|go(?:ing)? (?:with|for)|opt for|settle on|lean towards?|bet on|enjoy|love|like)"
     r"|\b(?:nothing beats|fits as well as|come close to|comes close to|goes to|money is on|money on|leaves"
     r"|should be|must be|would be|answer|most likely)"
     r"|\b(?:antwort|wahl|réponse|choix|respuesta|elección|risposta|scelta|migliore|resposta|escolha|mejor opción"
@@ -134,17 +127,14 @@ _PRAISED = caseless(
     r"|(?:fits?|match(?:es)?|suits?|aligns?|appeals?)\b|stands out|wins|does(?=\W*$)|remains|has the edge|a try"
     r"|(?:comes (?:out on top|first)|makes sense|(?:would be|is) it|(?:seems|feels) right|works(?: well| best)?"
     r"(?: here)?)(?=\W*$)|by (?:a \w*[ -]?(?:hair|nose|whisker|margin|bit)|far)(?=\W*$)"
-    r"|as (?:the|my) (?:\w+ ){1,2}(?:match|choice|pick|option|fit)\b"
-    r"|edges (?:it|out)|beats"
+    r"|as (?:the|my) (?:\w+ ){1,2}(?:match|choice|pick|option|fit)\b|edges (?:it|out)|beats"
     r"|(?:ist|wäre) (?:die|der|das) (?:beste|bessere|richtige)|passt (?:am besten|besser)|besser|(?:est"
     r"|serait) (?:le|la) meilleure?"
     r"|convient (?:le )?mieux|(?:es|sería) (?:la |el )?mejor|è (?:la|il) (?:scelta )?migliore?|é (?:a )?melhor"
-    r"|подходит лучше)"
-    r"(?![^⟦]{0,60}\b(?:if|in some|but|except"
+    r"|подходит лучше)(?![^⟦]{0,60}\b(?:if|in some|but|except"
     rf"|(?<!love )(?<!taste )(?<!preference )for (?!(?:this|the) {USER}|them|him|her|me\b|sure))\b)"
     r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|が(?:最適|一番|最も"
-    r"|(?:おすすめ|お勧め|いい|良い)(?![^。⟦]*(?:[見観]た|人)))"
-    r"|[을를](?:\(를\))? (?:추천|선택)|[이가] 가장)"
+    r"|(?:おすすめ|お勧め|いい|良い)(?![^。⟦]*(?:[見観]た|人)))|[을를](?:\(를\))? (?:추천|선택)|[이가] 가장)"
 )
 
 

@@ -62,8 +62,7 @@ _END = r"(?!\w| ?%|[.,]\d|:\d)"
 _ENDS_UNIT = rf"(?!(?-i:[^\W{EAST_ASIAN}])|[钟鐘期の之间間後后半]| ?(?:이상|이하|以上|以下)|대(?![가-힣]))"
 _STARS = (
     r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|балл\w{0,3}|[颗顆个個つ]星|[★⭐🌟星点分점]"
-    r"|points?|pts"
-    r"|punkte?n?"
+    r"|points?|pts|punkte?n?"
 )
 _DIGITS = (
     rf"(?<![.,/])(?<!(?-i:[^\W{EAST_ASIAN}]))(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})"
@@ -103,8 +102,7 @@ _NAMED = (
     caseless(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?"),
     caseless(
         rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is| ?:)?(?: it)?(?: an?)?(?: solid| strong| firm"
-        rf"| clear)? {_WORD}"
-        rf"{_UNIT}?"
+        rf"| clear)? {_WORD}{_UNIT}?"
     ),
     caseless(
         rf"\b(?:diría(?: que)?|direi|dirais|diria|würde (?:ich )?sagen:?)"
@@ -167,8 +165,7 @@ _FEELS = caseless(
     rf"\bi(?:['’]d| would|['’]ll) (?:put|place|rate|score) (?:(?:it|this|that) )?(?:right in between, )?(?:at"
     rf"|around) (?:an? )?{_DIGITS.replace('value', 'put')}",
     rf"(?:\ban? |(?<=, )|(?:^|(?<=[.!?] ))){_DIGITS}(?: stars?)? (?:feels|seems|sounds|is) (?:about |just "
-    rf"|more )?(?:right|fair|reasonable|likely"
-    rf"|realistic)(?=[.,;!]|$"
+    rf"|more )?(?:right|fair|reasonable|likely|realistic)(?=[.,;!]|$"
     rf"| (?:for(?= (?:this|them|the {USER})\b| ?[.,;!]| ?$)|given|here|to me|because|since|as)\b)"
     r"(?!, (?:an? |or |maybe )[^.!?\n]{0,40}\d)",
 )
@@ -198,16 +195,14 @@ _GIVES = caseless(
     rf"{_EITHER.replace('word', 'put')}{_UNIT}?(?=[.,;!]|$| (?:because|since|given|as\b(?! a))| from (?:this|them|the"
     rf" {USER}))",
     r"\b(?:will|would|should) (?:(?:most|very) )?(?:likely |probably )?(?:get|earn|receive|score) an?"
-    rf" {_DIGITS.replace('value', 'word')}"
-    rf"(?=[.,;!]|$| (?:as well|too|from (?:this|them|the {USER})))",
+    rf" {_DIGITS.replace('value', 'word')}(?=[.,;!]|$| (?:as well|too|from (?:this|them|the {USER})))",
     rf"{_DIGITS.replace('value', 'lands')} ?[点點分](?:くらい|程度)?と予[想測]",
     rf"会给[^。，,.\n]{{0,20}}打 ?{_DIGITS.replace('value', 'scaled')} ?分",
 )
 """`lands at a four`, `so this will most likely get a 5 as well`"""
 _OFTEN = caseless(
     r"\b(?:if|unless|not|n['’]t|never|usually|typically|normally|often|always|sometimes|critics?|most|others?|rarely"
-    r"|hardly"
-    r"|average|imdb|might|may|could|every|any)\b(?! likely)"
+    r"|hardly|average|imdb|might|may|could|every|any)\b(?! likely)"
 )
 _ESTIMATES = caseless(
     r"\b(?:schätze|erwarte|vermute|prognostiziere) ich (?:(?:daher|also|somit|deshalb|auf|etwa|rund|eher) ){0,3}"
@@ -216,8 +211,7 @@ _ESTIMATES = caseless(
 """`Daher schätze ich 3,5 von 5 Sternen`"""
 _CHANGED = caseless(
     r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump|bring|revis|chang|updat"
-    r"|adjust)(?:e|ing)?(?: (?:it|that"
-    r"|this|my (?:prediction|rating|estimate|score)))?"
+    r"|adjust)(?:e|ing)?(?: (?:it|that|this|my (?:prediction|rating|estimate|score)))?"
     rf"(?: up| down)? to (?:an? )?{_DIGITS}{_UNIT}?[\W_]*$"
 )
 """The end of a text that changes its first rating: `I'd lower that to 4`."""
@@ -259,8 +253,7 @@ _FINAL = caseless(
 """`Nota: 4 … Nota final: 2,5`"""
 _CORRECTED = caseless(
     rf"\W{{0,9}}(?:(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
-    rf"(?: for\b[^:\n]{{0,80}})?|edit)\W{{1,6}}"
-    rf"{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?"
+    rf"(?: for\b[^:\n]{{0,80}})?|edit)\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?"
 )
 """A line after a first guess: `Corrected rating: 5`."""
 _OTHER_WAY = caseless(
@@ -307,12 +300,10 @@ _NO_RATING = caseless(
     r"(?m:(?:^|[,;(])\W{0,4}(?:(?:(?:the )?user(?:['’]s)?|their) )?(?:confidence|certainty|scale"
     r"|(?:average|mean|last|previous|number)\b[^:\n]{0,40})\W{0,3}: ?\d(?:[.,]\d+)?(?! ?[-–]))",
     r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
-    r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
-    r"|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel"
+    r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system|house|hotel"
     r"|resort|property|restaurant)\b|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
     r"\b(?:averag(?:e|es|ed|ing)|mean)(?: (?:rating|score|stars)s?)?(?: (?:on|for|of|by|over|across) (?:(?:the|their"
-    r"|this|\d+) )?\w{1,20})?"
-    r"(?: (?:is|of|was|being|at|about|around|out at)){1,2} \d(?:[.,]\d+)?|\b(?:ratings?"
+    r"|this|\d+) )?\w{1,20})?(?: (?:is|of|was|being|at|about|around|out at)){1,2} \d(?:[.,]\d+)?|\b(?:ratings?"
     r"|scores?) (?:\w+ly )?averag(?:e|es|ed) (?:about )?\d(?:[.,]\d+)?"
     r"|\bim (?:schnitt|durchschnitt)(?: bei)? \d(?:[.,]\d+)?",
     rf"(?:\b(?:rather than|instead of)|(?<=\d) than|(?<=\d), not|(?<=\d) als|(?<=\d) que"
@@ -342,8 +333,7 @@ _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
     r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)"
     r"|\b(?:critics|reviewers|other (?:users|people|viewers|readers|players|customers)|others|most people"
-    r"|imdb|metacritic|letterboxd|(?:the|their) last \w+) (?:g[ai]ves?|rated?s?"
-    r"|got)\b[^.;,\n]*"
+    r"|imdb|metacritic|letterboxd|(?:the|their) last \w+) (?:g[ai]ves?|rated?s?|got)\b[^.;,\n]*"
     r"|에 \d점을 (?:주었|줬|매겼|준)[가-힣]*|[给給][^，。,.\n]{1,30}[打评評给給][了过過] ?\d ?[分星]"
     r"|都[给給打]了? ?\d ?[分星]"
 )
@@ -488,8 +478,7 @@ def _plain(text: str, question: Question) -> str:
 
 _SCALE = caseless(
     r"\b(?:on|auf) (?:a|an|the|einer|der) (?:scale|skala) (?:of|from|von) \d (?:to|bis|-|–) (\d{1,3})\b(?:"
-    r" ?\([^()\n]{1,80}\)"
-    r"|, where [^.,\n]{1,100},)"
+    r" ?\([^()\n]{1,80}\)|, where [^.,\n]{1,100},)"
 )
 """`On a scale from 1 to 5, where 5 means love,`"""
 _OF_TITLE = re.compile(r"(?<=\brating) for [^:.\n]{1,80}(?=: ?[*_]{0,3}(?:\d|[a-z]{3,5}\b))")

@@ -85,7 +85,7 @@ _BOTH = caseless(
 _BUT_YES = caseless(r"\W*not (?!for\b)[^.!?\n]{1,80}, but (yes)(?=[:.,!;–—-])")
 """`Not their usual genre, but yes: …`"""
 _CANNOT_HELP = caseless(
-    r"(?:\b(?:i|we)(?:['’]m| am| are)?|sorry,?(?: but)?) (?:\w+ly )?(?:(?:can(?:not|['’]t| not)|won['’]t"
+    r"(?:\b(?:i|we)(?:['’](?:m|re)| am| are)?|sorry,?(?: but)?) (?:\w+ly )?(?:(?:can(?:not|['’]t| not)|won['’]t"
     r"|(?:unable|not able) to) (?:\w+ly )?(?:(?:help|assist|answer|respond|comply|discuss)(?= you\b"
     r"| (?:with|that|this)\b|[.,;!]|$)|(?:provide|give|offer)(?: you)? (?:that(?=[.,;!]|$)|(?:\w+ )?(?:answer|advice"
     r"|opinion|information|recommendations)\b))|(?:do not|don['’]t) have (?:enough|sufficient) (?:information|data))"
@@ -130,8 +130,7 @@ _FINAL = caseless(
     rf"\b(?:(?:final|corrected|revised|updated) answer|(?:so|therefore|thus|hence|on (?:reflection"
     rf"|second thoughts?)),? (?:the|my)"
     rf" (?:answer|prediction|verdict)|my (?:answer|verdict|prediction) (?:changes|becomes"
-    rf"|is now)(?: to)?)(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?"
-    rf"[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
+    rf"|is now)(?: to)?)(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
     rf"|\b(?:chang(?:e|ed|ing) my (?:answer|verdict|prediction)|i(?:['’]m| am|['’]ll| will) chang(?:e|ing) (?:that"
     rf"|it))(?: to|:)[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
 )
@@ -158,8 +157,7 @@ _IDIOM = caseless(
     r"|(?:はい|いいえ)[、,]? ?と言いたい(?:ところ|の)(?:です|だ)が|\bno (?:cabe|hay)(?: ninguna)? duda\b(?: de que\b)?"
     r"|\b(?:non seulement|no s[óo]lo|non solo|não só|nicht nur|niet alleen)\b|아니요보다는?"
     r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-]|\W*[.!]|\W*\Z)|one|more|other|longer|information|question"
-    r"|signs?|need"
-    r"|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
+    r"|signs?|need|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
     r"|\b(?:has|have|had|with|and) no (?!(?:because|since|doubt|reason|evidence|way|signs?|indication"
     r"|one)\b)(?=[a-z]{3})",
     r"\bon the other hand,? (?:yes|no)\s*\Z",
@@ -204,15 +202,13 @@ _HARDLY = re.compile(
     r"|waarschijnlijk niet|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
     r"|provavelmente não|pas (?:vraiment|trop)|nicht (?:wirklich|unbedingt)|niet echt|not really|perhaps not|no"
     r" (?:creo|realmente)|non (?:proprio|credo)|não (?:exatamente|acho)|не очень|не думаю)(?=[*_]{0,3}(?:[.!]|$|,"
-    r" (?!(?:aber|but|sondern"
-    r"|mais|pero|ma|mas|но)\b)))"
+    r" (?!(?:aber|but|sondern|mais|pero|ma|mas|но)\b)))"
     r"(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:doch |si |но )?(?:ja|oui|да|tak|sì|sí|sim)[.!]?(?:\s|$))",
     re.IGNORECASE | re.DOTALL,
 )
 """`Eher nicht.`"""
 _DOUBTS = re.compile(
-    r"[\W_]*(?:(?:hmm*|well|honestly|no)\W{1,5})?(?:i (?:(?:do|would)(?: not|n['’]t) (?:think|believe"
-    r"|expect)(?: that)?"
+    r"[\W_]*(?:(?:hmm*|well|honestly|no)\W{1,5})?(?:i (?:(?:do|would)(?: not|n['’]t) (?:think|believe|expect)(?: that)?"
     rf" (?:so|(?:(?:the|this) {USER}|they|he|she) (?:will|would)(?=[.,;!]|\Z))|doubt (?:it|that)(?=[.,;!]|\Z))"
     r"|not at all(?=[.!]|\Z))(?!.*\byes\b)",
     re.IGNORECASE | re.DOTALL,
@@ -232,15 +228,13 @@ _SAYS = caseless(
 """`Considering the history, I'd say no, they would not.`"""
 _PROBABLY_NOT = caseless(
     r"(?:^|[.!?:\n] ?|, but )[*_]{0,3}(?:(?:so|thus|overall|hence),? )?(?:(?:most )?(?:probably|likely)|definitely"
-    r"|certainly"
-    r"|absolutely|almost certainly|rather) not\b[\W_]*$|(?<=[.!] )not recommended[\W_]*$"
+    r"|certainly|absolutely|almost certainly|rather) not\b[\W_]*$|(?<=[.!] )not recommended[\W_]*$"
 )
 """`… any better. Probably not.`"""
 _OF_ANOTHER = caseless(r"(?:^|[.!?\n])(?![^.!?\n]*\b(?:like|enjoy|love|watch|recommend)\b)[^.!?\n]*\?$")
 """A question about something else: `Would they be bored?`"""
 _RECOMMENDS = caseless(
-    r"\bi(?:['’]d| would|['’]ll| will| do| can?)?(?: (?:absolutely|definitely|certainly|still))?(?P<not> ?not"
-    r"|n['’]t)?"
+    r"\bi(?:['’]d| would|['’]ll| will| do| can?)?(?: (?:absolutely|definitely|certainly|still))?(?P<not> ?not|n['’]t)?"
     r"(?: (?:absolutely|definitely|certainly|highly|strongly|happily|still))? (?:recommend|suggest|show"
     r"|offer) (?:it|this|that)(?: (?:movie|film|book|game|item|product|one|title))?"
     rf"(?: to (?:them|him|her|(?:the|this) {USER}))?(?=[.!]|$)"
@@ -350,8 +344,7 @@ def _in_one_paragraph(text: str) -> set[bool]:
 
 _PARAGRAPHS = 8
 _UNSURE = caseless(
-    r"\n\n[^\n]{0,200}\b(?:unclear|undecided|not (?:so |really |entirely )?sure|(?:hard|difficult"
-    r"|impossible) to (?:say"
+    r"\n\n[^\n]{0,200}\b(?:unclear|undecided|not (?:so |really |entirely )?sure|(?:hard|difficult|impossible) to (?:say"
     r"|tell|know|judge))\b[^\w\n]*\Z"
 )
 """`Some would say yes.⏎⏎I am not so sure.`"""
@@ -373,8 +366,7 @@ _THUMB_DOWN = re.compile(r"\A\s{0,9}(?:👎|❌)️?(?=[^\n✅👍]{0,2000}(?:\Z
 
 _FEELS = caseless(
     rf"(?:^|[.,;:!–—-])\W{{0,4}}(?:(?:the|this) {USER}|they|he|she) (?:(?P<no>dislikes?|hates?|loathes?)"
-    r"|likes?|loves?|enjoys?) (?:it|this)"
-    r"(?: (?:movie|film|book|game|item|one))?(?=[.!;]|$)"
+    r"|likes?|loves?|enjoys?) (?:it|this)(?: (?:movie|film|book|game|item|one))?(?=[.!;]|$)"
 )
 """`No. They love it.`"""
 _DECIDES_AGAINST = caseless(

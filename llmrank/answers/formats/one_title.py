@@ -66,9 +66,9 @@ class OneTitle(TextFormat):
         `no_candidate_named`)."""
         response = replace(response, text=with_years(response.text, question))
         text = (answer_alone(response.text) or "").strip()
-        meant = [item for item in question.items if not means_another(normalise(text[:SEARCH_LIMIT]), item)]
-        if len(meant) < len(question.items):
-            question = replace(question, items=tuple(meant))
+        said = normalise(text[:SEARCH_LIMIT])
+        meant = tuple(item for item in question.items if not means_another(said, item))
+        question = question if len(meant) == len(question.items) else replace(question, items=meant)
         first = before_next_question(text)
         if first != text and (answer := self._read(replace(response, text=first), question)).ranked:
             return answer

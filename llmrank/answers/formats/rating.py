@@ -359,8 +359,8 @@ _TWO_WAYS = caseless(
     r"|but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?: at best)?(?=[.\n]\D{0,400}\Z|\Z)"
 )
 """`If they play alone, 3; if they play with a partner, 5.`"""
-_OCCASION = r"(?:(?:on|upon|with) (?:an?|the) (?:\w+ )?(?:re-?\w{4,9}|viewing|day|night|group)|with friends|re-?watch)"
-_OR_SO = r"(?: (?:but|and|or|(?:al)?though|maybe|perhaps|probably|only|just|even|i(?:['’]d| would) say|an?))*+"
+_OCCASION = r"(?:(?:on|upon) (?:an?|the) (?:\w+ )?(?:re-?)?(?:watch|read|play|view|visit)\w*+|re-?watch|with friends)"
+_OR_SO = r"(?: (?:but|and|or|(?:al)?though|only|just|i(?:['’]d| would) say|an?))*+"
 _ANOTHER = rf"(?!(?P=one)(?![.,]?\d)){_NUMBER}"
 _TWO_OCCASIONS = caseless(
     rf"(?<![\w.,])(?P<one>{_NUMBER})[,;.]? ?[(–—-]?{_OR_SO} ?(?:{_OCCASION}[,:]?{_OR_SO} {_ANOTHER}"

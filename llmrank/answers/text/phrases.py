@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from llmrank.answers.text.normalise import caseless
+from llmrank.answers.text.normalise import ORDINALS, caseless
 
 
 class Phrase(NamedTuple):
@@ -135,30 +135,40 @@ class Direction(NamedTuple):
     """Words for the beginning of a list: `The weakest match comes first`."""
     last: str = ""
     """Words for its end."""
+    begins: str = ""
+    """Words that a list begins with something: `Starting with the one that I like least:`."""
 
 
 DIRECTIONS = (
     Direction("English", r"worst|(?<!at )least|lowest|bottom(?! line)|weakest|poorest",
         "best|most|highest|top|strongest|favou?rite", "to|through", "From worst to best", 3,
-        r"first|(?:at the|on) top", r"last|at the (?:end|bottom)"),
+        r"first|(?:at the|on) top", r"last|(?:at|until|till|for) the (?:very )?(?:end|bottom)|until last",
+        r"(?:start|begin|open|kick|lead)\w*(?: off| out)? (?:with|from|at|by)"),
     Direction("German", r"schlechteste\w?|schwächste\w?|niedrigsten|unwahrscheinlichsten",
         r"beste\w?|stärkste\w?|höchsten|wahrscheinlichsten", "zum|zur|bis", "Vom schlechtesten zum besten", 3,
-        r"zuerst|oben|am anfang|als erste[srn]?", r"zuletzt|unten|am ende|zum schluss|als letzte[srn]?"),
+        r"zuerst|oben|am anfang|als erste[srn]?", r"zuletzt|unten|am ende|zum schluss|als letzte[srn]?",
+        r"(?:beginn\w*|angefangen|(?:fang\w*|starte\w*)(?: ich| wir)?) (?:mit|bei)"),
     Direction("French", "pires?|moins|faible", "meilleure?s?|plus|fort", "au|à", "Du pire au meilleur", 3,
-        r"en premier|d['’]abord|en tête|au début", r"en dernier|à la fin|en bas"),
+        r"en premier|d['’]abord|en tête|au début", r"en dernier|à la fin|en bas",
+        r"commen\w+ par"),
     Direction("Spanish", r"peor|menor|(?<!al )menos|débil", "mejor|mayor|más|fuerte", "a|al", "De peor a mejor", 3,
-        r"primero|al principio", r"al final|por último|al último"),
+        r"primero|al principio", r"al final|por último|al último",
+        r"(?:emp[ie]\w*z|comi?en[zc])\w+ (?:por|con)"),
     Direction("Portuguese", "pior|fraco|menor|menos", "melhor|maior|mais|forte", "ao|para|até", "Do pior ao melhor", 3,
-        r"primeiro|no início|no topo", r"no final|no fim|por último"),
+        r"primeiro|no início|no topo", r"no final|no fim|por último",
+        r"(?:come[çc]|inici)\w+ (?:por|com|pel[oa]s?)"),
     Direction("Italian", "peggiore|meno|debole", "migliore|più|forte", "al|alla", "Dal peggiore al migliore", 3,
-        r"per prim[oaie]|prima|all['’]inizio|in alto", r"per ultim[oaie]|alla fine|in fondo"),
+        r"per prim[oaie]|prima|all['’]inizio|in alto", r"per ultim[oaie]|alla fine|in fondo",
+        r"(?:cominci|inizi|partendo|parto)\w* (?:da|con|dal|dalla)"),
     Direction("Dutch", r"slechtste|(?<!zijn )minst|zwakste|laag", "beste|meest|sterkste|hoog", "naar|tot",
         "Van slechtste naar beste", 3,
-        r"eerst|bovenaan", r"laatst|onderaan|aan het eind"),
-    Direction("Russian", "худш(?:его|их|ий|ая|ие)|слабого|наименее|менее",
+        r"eerst|bovenaan", r"laatst|onderaan|aan het eind",
+        r"begin\w* (?:met|bij)"),
+    Direction("Russian", "худш(?:его|их|ий|ая|ие)|слабого|наименее|менее|меньше всего",
         "лучш(?:ему|им|ий|ая|ие)|сильному|наиболее|более", "к|до",
         "От худшего к лучшему", 1,
-        r"сначала|первым|вначале", r"в конце|последним"),
+        r"сначала|первым|вначале", r"в конце|последним",
+        r"нач\w+ с"),
     Direction("Ukrainian", r"найгірш\w+|найменш", r"найкращ\w+|найбільш", "до", "Від найгіршого до найкращого"),
     Direction("Polish", r"najgorsz\w+|najmniej|najsłabsz\w+|najniższ\w+",
         r"najlepsz\w+|najbardziej|najsilniejsz\w+|najwyższ\w+", "do", "Od najmniej do najbardziej polecanego", 1,
@@ -211,15 +221,26 @@ def _at_end(pole: str, place: str) -> str:
     return rf"\b(?:{pole})(?!\w){between} (?:{place})(?=\W*(?:$|\n)|[.,:;)]| [^\w\s]| (?:and|und|et|y|e|en|и|i)\b)"
 
 
+def _begins_with(direction: Direction) -> str:
+    """Return the words that a list begins with what is worst, up to the colon that ends them, or to what follows."""
+    other = rf"{direction.best}|and|but|then|down|before|until|leav\w*|save\w*|und|et|y|e|en|и"
+    return (
+        rf"\b(?:{direction.begins}) (?:(?!\b(?:{other})\b)[^.:;\n]){{0,60}}?\b(?:{direction.worst}|low end)\b"
+        r"(?!-)(?=[^.:\n]{0,100}: ?\W{0,4}(?:$|\n)|,? (?:and|then|to) (?:\w+ )?(?:work|mov|go|climb|build|end"
+        r"|finish|proceed)\w*\b)"
+    )
+
+
 _HAD = "watched|saw|seen|liked|loved|read|played|bought|rated|enjoyed"
 _WORST_FIRST = "|".join(
     f"{_at_end(one.worst, one.first)}|{_at_end(one.best, one.last)}" for one in DIRECTIONS if one.first
 )
+_WORST_BEGINS = "|".join(_begins_with(one) for one in DIRECTIONS if one.begins)
 _WORST_TO_BEST = "|".join(_from_to(one, one.worst, one.best) for one in DIRECTIONS)
 _BEST_TO_WORST = "|".join(_from_to(one, one.best, one.worst) for one in DIRECTIONS)
 _ENGLISH = DIRECTIONS[0]
 WORST_FIRST = caseless(
-    rf"{_WORST_TO_BEST}|{_WORST_FIRST}"
+    rf"{_WORST_TO_BEST}|{_WORST_FIRST}|{_WORST_BEGINS}"
     rf"|\bfrom (?:(?!\b(?:{_ENGLISH.best})\b)[^.:;\n]){{0,60}}\b(?:{_ENGLISH.worst})\b[^.:;\n]{{0,60}}?"
     rf" to [^.:;\n]{{0,40}}\b(?:{_ENGLISH.best})\b"
     r"|\b(?:beginnend mit (?:dem|der|den)|von (?:dem|der|den)|vom)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
@@ -229,16 +250,32 @@ WORST_FIRST = caseless(
     r"|\b(?:ascending|increasing) order (?:of|by|in) (?!(?:their |its )?(?:rank|position|place))"
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality"
     r"|score)"
-    rf"|\b(?:1 ?(?:=|is|being|means)|(?:start|begin)\w* (?:with|from)) ?(?:the )?(?:{_ENGLISH.worst})"
+    r"|\b(?:1 ?(?:=|is|being|means)|(?:(?:start|begin)(?:s|n?ing)|(?:i|we)(?:['’]ll| will)? (?:start|begin))"
+    rf" (?:with|from)) ?(?:the )?(?:{_ENGLISH.worst})"
     r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top"
     r"|(?:one|what) (?:i|they|you|the user)\b[^.:\n]{0,30}\b(?:most|best)\b)"
     r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
+    rf"|\b(?:first|top) (?:(?:one|title|item|movie|film|entry) )?(?:is|being) (?:the one|what)\b"
+    rf"(?:(?!\b(?:{_ENGLISH.best})\b)[^.:\n]){{0,40}}\b(?:{_ENGLISH.worst})\b(?!-)"
+    r"|\b(?:best(?! known)|strongest|favou?rite|winner|top (?:pick|choice|recommendation|match))"
+    r"(?: (?:one|film|movie|pick|match))? (?:is|being|comes|sits|stands|goes) (?:the )?(?:very )?"
+    r"(?:last|final|bottom|lowest)\b(?! (?:\w+ )?(?:of|by|i|you|they)\b)"
+    r"|\b(?:strongest|best|favou?rite|top) (?:one|pick|match|film|movie|choice) (?:closes|ends|concludes)"
+    r" (?:the|this|my) list\b"
+    r"|\bworking (?:my|our) way up(?:wards?)?\b"
+    r"|\b(?:working|building|climbing|moving|leading|going|coming) up (?:to|towards?) (?:the|my) (?:\w+ )?"
+    r"(?:best|strongest|favou?rite|winner|top|number one|no\.? ?1)\b"
+    r"|\b(?:gets?|getting) (?:better|stronger) (?:as (?:you|we|it) (?:go|move|read|scroll)(?:es|s)? (?:down|on|along)"
+    r"|towards? the (?:end|bottom)|from top to bottom)\b"
+    r"|\beach (?:one|title|item|movie|film|entry)? ?(?:is|being) (?:better|stronger|closer)\b[^.:\n]{0,20} than the"
+    r" (?:one before|previous|last)\b"
     r"|\b(?:number|no\.?|#) ?1\b(?:(?!\b(?:best|most|highest|strongest|number|no)\b)[^.\n]){0,50}"
     rf"\b(?:{_ENGLISH.worst})\b"
     r"|\b(?:most|more) unlikely (?:\w+ )?first\b"
     r"|\b(?:discard|eliminate|drop|remove|cut)\b[^.:\n]{0,30}\bin (?:this|the following) order\b"
     r"|\bstart\w* with the [^.:\n]{0,60}\bleast\b[^.:\n]{0,40}\b(?:end|finish)\w* with\b"
-    r"|\bends? with my (?:number one|no\.? ?1|favou?rite|strongest|top pick)\b"
+    r"|\b(?:end|finish|conclud|culminat)(?:s|e|es|ing)? (?:with|in) my (?:number one|no\.? ?1|favou?rite|strongest"
+    r"|best (?:match|pick|choice|fit)|top (?:pick|choice|recommendation))\b"
     r"|\bfrom right to left\b|下(?:に行く)?ほど(?:おすすめ|お勧め|良い|いい)|越往下越"
     r"|(?m:^[^\w\n]*(?:is beaten by|loses to|is worse than)[^\w\n]*$)"
     r"|\b(?:last|bottom) (?:line|entry|one|title|item) is (?:the one|what) (?:to|they should|you should)"
@@ -253,6 +290,8 @@ WORST_FIRST = caseless(
     r"|升序|昇順|低い順|悪い順|(?:しない|低い|悪い|弱い)(?:もの|作品|映画)?から"
     r"|最(?:不[^\s。，,]{1,4}?|差|弱)的?(?:放|排|列)?在?(?:最?前|第一|首位|开头)"
     r"|最(?:好|佳|推荐|合适|适合)的?(?:放|排|列)?在?(?:最?[后後]|末尾)"
+    r"|最[后後](?:的?(?:一[个個部项項]|作品|映画|もの))?(?:才?是|が|は)(?:一番|最も?)(?!不|差|弱|悪)"
+    r"|마지막(?:이| 것이| 작품이| 영화가) 가장 (?!덜|안)"
     r"|오름차순|(?:낮은|나쁜|약한) (?:것|순위|순서)?(?:부터|순)|가장 덜 [^.:\n]{0,30}(?:부터|에서)|최하위부터"
     r"|가장 안 좋은 것부터|(?:最)?下位から(?:順|発表|上位へ)|低い(?:方|ほう)から|从最差"
     r"|מהפחות [^.:\n]{1,20} ליותר|מהגרוע(?: ביותר)? (?:ל|אל ה)טוב"
@@ -261,6 +300,8 @@ WORST_FIRST = caseless(
 """Says that the last entry of a list is the best: `from worst to best`, `vom schlechtesten zum besten`, `升序`."""
 COUNTDOWN = caseless(
     r"\bfrom (?:#|number |no\. )?(?!1\b)\d{1,3} (?:down )?to (?:#|number |no\. )?1\b"
+    rf"|\bfrom (?:the |my )?(?:last|bottom|{'|'.join(ORDINALS[1:])}) (?:place|choice|pick|rank|position|spot)"
+    r" (?:(?:all the way )?(?:down|up) )?to (?:the |my )?(?:first|top|number one)\b"
     r"|\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン"
 )
 BEST_TO_WORST = caseless(_BEST_TO_WORST)
@@ -362,6 +403,8 @@ def meaning(intro: str) -> str:
     *before, nearest = _SENTENCE_END.split(last_line(intro).rstrip())
     if before and not nearest.rstrip(" *_").endswith(":"):
         nearest = ""  # a sentence after the one that announces the list
+    if _LEAST.search(nearest):
+        nearest = WORST_FIRST.sub(" ", nearest)  # Starting with the one that they would like least:
     searches = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
     found = next((phrase.meaning for phrase, words in searches if phrase.pattern.search(words)), "") if intro else ""
     if found == "ranking" and (_HISTORY.match(last_line(intro)) or _YOU_HAD.search(last_line(intro))):
@@ -369,6 +412,7 @@ def meaning(intro: str) -> str:
     return "" if found == "given" and _BY.match(last_line(intro)) else found
 
 
+_LEAST = caseless(r"\b(?:least|wenigsten)\b")
 _NONE_OUT = caseless(
     r"\b(?:skipped|excluded|omitted|left out|dropped): ?0\b"
     r"|\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)"

@@ -467,7 +467,9 @@ def _counts_otherwise(listing: Listing, lines: Sequence[str]) -> bool:
     (`Rank: 2, 1, 3`)."""
     own, count = _entries_by_line(listing, lines), len(listing.mentions)
     if any(one.match and one.match.stage == "identifier" for one in listing.mentions):
-        return False
+        found = [_NUMBER_BEHIND.fullmatch(rest) for rest in _text_after(own, lines)]
+        numbers = [one[1] for one in found if one]
+        return not listing.ordered and len(numbers) == count > 2 and _is_other_order(numbers, count)  # [3] – 4
     beside = (line for line in lines if _NUMBERS_ONLY.fullmatch(line))
     if any(_is_other_order(_COUNTED.findall(line), count) for line in beside):
         return True
@@ -498,6 +500,7 @@ _SCORE = caseless(
     r"(?: ?(?:%|/ ?\d{1,3}|stars?\b|points?\b))?[*_]{0,3}(?=[)\]|. ]{0,3}$|[),;]| ?[-–—] )"
 )
 _SCORE_LINE = caseless(r"\W*(?:score|rating|match|relevance)\W{1,6}(\d{1,3}(?:[.,]\d{1,4})?)")
+_NUMBER_BEHIND = re.compile(r"[\])*]{0,3} ?(?:[:=,–—→-]|[-=]>) ?(\d{1,3})[.,;)]?")
 _COUNTED = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]?\d)")
 _YEARS = re.compile(r"\b(?:18|19|20)\d\d\b")
 _NUMBERS_ONLY = re.compile(r"(?:[A-Za-z ]{1,20}: ?)?\d{1,4}(?:, ?\d{1,4})+\W*")

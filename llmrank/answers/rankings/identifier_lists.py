@@ -13,7 +13,7 @@ from itertools import chain, groupby, islice, pairwise, takewhile
 from string import ascii_lowercase, ascii_uppercase
 
 from llmrank.answers.items.identifiers import Identifiers, Word, naming, uses_brackets, words_of
-from llmrank.answers.items.listing import Listing, Mention
+from llmrank.answers.items.listing import Listing, Mention, is_as_shown
 from llmrank.answers.items.matching import Match, TitleIndex
 from llmrank.answers.rankings.choosing import gather
 from llmrank.answers.rankings.identifier_runs import (
@@ -416,6 +416,8 @@ class _Reader:
         if len(values) > 1 and all(re.match(r"[\d.,/% ]{1,12}(?:st|nd|rd|th| ?points?)?$", value) for value in values):
             role = "rank" if are_ranks else ""
             order = by_number(values, role)
+            unsaid = not role and is_permutation(values) and not (counts(values) or is_as_shown(listing.named))
+            order = None if unsaid else order  # C: 4, A: 2: ranks, or scores
             listing.scored = are_scores(values, role)
             listing.ambiguous |= order is None
             listing.mentions = [listing.mentions[at] for at in order or range(len(values))]

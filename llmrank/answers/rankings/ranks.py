@@ -228,7 +228,8 @@ def _order(columns: Sequence[_Column], item: _Column, is_map: bool, is_table: bo
     if is_map:
         return _order_of_map(columns, item)
     if counted := [one for one in others if not one.role and is_permutation(one.texts)]:
-        decided = not is_table or counts(counted[0].texts) or not counted[0].head
+        told = not counted[0].head and _is_as_shown(item)  # Item 1 – 4, Item 2 – 2: a rank for each
+        decided = not is_table or told or counts(counted[0].texts)
         return (by_number(counted[0].texts, "rank") if decided else None), False  # | Title | Value |: ranks, or scores
     scores = [one.texts for one in others if one.role == "score"]
     if scores and all(_number(text) is not None for text in scores[0]):
@@ -237,6 +238,10 @@ def _order(columns: Sequence[_Column], item: _Column, is_map: bool, is_table: bo
         return by_number(others[0].texts, ""), True  # Heat | 0.7
     shares = any(_are_shares(one.texts) for one in others)  # "chance_of_giving_up": 0.72
     return (None if shares else _by_grades(others, item)), False
+
+
+def _is_as_shown(item: _Column) -> bool:
+    return is_as_shown(Listing([found[0] for found in item.named if found]).named)
 
 
 def do_grades_rise(texts: Sequence[str]) -> bool:
@@ -284,6 +289,9 @@ def _order_of_map(columns: Sequence[_Column], item: _Column) -> tuple[list[int] 
         is_rank = columns[1].head == "ranks" or (is_key and is_permutation(other.texts))
         is_score = not is_key and head_role(columns[1].head) == "score"
         role = "rank" if is_rank else "score" if is_score else other.role
+        unsaid = columns[0].head == "pair" and not role and not is_key and is_permutation(other.texts)
+        if unsaid and not (counts(other.texts) or _is_as_shown(item) or _are_shown(other.texts, item.named)):
+            return None, False  # C = 4, A = 2: ranks, or scores
         return by_number(other.texts, role), are_scores(other.texts, role)
     as_shown = is_as_shown(Listing([found[0] for found in item.named if found]).named)
     undecided = not any(are_numbers) and len(are_numbers) > 2 and as_shown  # {"Heat": "crime", "Fargo": "comedy"}

@@ -476,6 +476,8 @@ def by_title(
     assigned = assign_items([*found[:-1], found[-1]._replace(match=None)] if incomplete else found, index)
     assigned = [*assigned[:-1], (None, "truncated")] if incomplete else assigned
     named, counted = resolved(assigned)
+    if counted["ambiguous"] > len(named):
+        return unparsed(response, text, "ambiguous", repairs)  # of most entries it is unknown which remake they are
     meant = [
         one.match.positions if one.match else index.namesakes(at)
         for one, (at, _) in zip(found, assigned, strict=False)

@@ -240,6 +240,9 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
         return Listing([])  # the answer repeats the question
     if not (listing.ordered or BEST_FIRST.search(beside)) and (placed := _sort_by_ranks_below(listing, text)):
         listing.mentions, listing.ordered = placed, True
+    if len(listing.named) < expected and len(kept := _before_ellipsis(listing, text)) < len(listing.mentions):
+        listing.mentions = kept
+        listing.ambiguous |= listing.worst_first or says_worst_first(beside) or is_as_shown(listing.named)
     borne_out = True in doubt.of_the_ends(listing, text)
     listing.ambiguous |= listing.scores_rise and not (
         WORST_FIRST.search(beside) or doubt.LOWER_IS_BETTER.search(beside)
@@ -264,6 +267,26 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
     listing.ambiguous |= len(whole) > 1 and open_still is not None
     listing.ambiguous |= doubt.of_the_list(listing, beside, _text_after(listing, text), text)
     return listing
+
+
+def _before_ellipsis(listing: Listing, text: str) -> list[Mention]:
+    """Return the entries before an ellipsis: of `[3] > [1] > ... > [20]`, 20 is not the third."""
+    lines = text.split("\n") if "..." in text or "…" in text or "⋮" in text else []
+    number = at = 0
+    for place, one in enumerate(listing.mentions if lines else ()):
+        line = lines[one.line - 1] if 0 < one.line <= len(lines) else ""
+        start = at if one.line == number else 0
+        at = line.find(one.text, start)
+        above = lines[one.line - 2] if one.line != number and one.line > 1 and line[:1].isdigit() else ""
+        if at < 0:
+            break
+        if place and (_ELLIPSIS.search(line[start:at][-_MARK_LIMIT:]) or _ELLIPSIS.fullmatch(f">{above}>")):
+            return listing.mentions[:place]
+        number, at = one.line, at + len(one.text)
+    return listing.mentions
+
+
+_ELLIPSIS = re.compile(r"[><→]\s?\[?(?:\.{3}|…|⋮)\]?\s?[><→]")
 
 
 def _reverse_worst_first(listings: Sequence[Listing], beside: str) -> str:

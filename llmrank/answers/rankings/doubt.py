@@ -62,6 +62,17 @@ _ORDERED_YET = caseless(
 )
 """Says that such a list is a ranking after all: `in alphabetical order; the last column is my ranking`."""
 _LEVEL = r"(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b"
+_HARD_TO_RANK = (
+    r"\b(?:hard|difficult|impossible) to (?:rank|order)\b"
+    r"|\b(?:schwer|kaum|unmöglich)\b[^.\n]{0,20}\b(?:einzuordnen|zu (?:ordnen|sortieren)|reihen)"
+    r"|\b(?:difficile|impossible|difícil|imposible|impossível|impossibile) (?:de |di )?(?:les )?"
+    r"(?:class|départag|hiérarchis|orden|clasific|classific|ordin)"
+    r"|\b(?:трудно|сложно|невозможно) (?:ранжировать|упорядочить)"
+    r"|순위를 (?:매기|정하)[^.\n]{0,6} (?:어렵습|어려워|어렵다|힘듭|힘들다|없습)"
+    r"|順位(?:を|は)?(?:つけ|付け)(?:られません|られない|がたい|にくい|るのは難しい(?:です)?(?!が|けど|け))"
+    r"|(?:[难難]以|很[难難]|[无無]法)(?:排[序名]|排出|分出)"
+)
+"""Says so, unless an order follows all the same."""
 _EVEN = caseless(
     r"\b(?:not|never|cannot|\w+n['’]t)\b(?! (?:easy|simple|hard|difficult)\b)[^.\n]{0,40}\b(?:one|any|either)\b"
     r"[^.\n]{0,20} (?:above|over|ahead of|before|higher than) (?:the |an)?others?\b(?!,? (?:but|so)\b)",
@@ -85,6 +96,13 @@ _EVEN = caseless(
     r"\b(?:not|n['’]t|never) take (?:it|this|that) (?:for|as) a (?:ranking|recommendation)\b",
     _LEVEL,
     r"\bnot a (?:prediction|recommendation)\b|\bdoes(?: not|n['’]t) say which\b",
+    r"\balle\b[^.\n]{0,30}\bgleich(?:ermaßen)? (?:gut|stark|passend|geeignet)|\bse valent\b"
+    r"|\btou(?:s|tes)\b[^.\n]{0,30}\b(?:aussi bon|équivalent)|\ballemaal (?:even|net zo) goed"
+    r"|\btod[oa]s\b[^.\n]{0,30}\b(?:igual(?:mente)? (?:de )?b|equivalent)"
+    r"|\btutt[ie]\b[^.\n]{0,30}\b(?:ugualmente|altrettanto|equivalent)|\bвсе\b[^.\n]{0,30}\bодинаково"
+    r"|똑같이|동등하게|우열을 가리|どれも(?:同じ|等し|甲乙)|甲乙(?:つけ|付け)|同じくらい(?:おすすめ|良|いい|素晴)"
+    r"|[难難不]分(?:高下|伯仲|上下)|(?:同[样樣]|一[样樣])(?:好|棒|出色|优秀|優秀|精彩|适合|適合|值得)",
+    rf"(?:{_HARD_TO_RANK})(?![^\n]{{0,60}}(?:\b(?:but|aber|mais|pero|mas|ma|maar|но)\b|但|不过|可是))",
     r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
     r"\b(?:can(?:not|['’]t)|will not|won['’]t|prefer not to) (?:rank|order|give an order|give a (?:\w+ )?ranking)\b"
     r"(?! (?:the )?(?:others?|rest|remaining|any))",
@@ -395,10 +413,14 @@ _NUMBERED = re.compile(r"\W*\d")
 
 
 def _says_equal(listing: Listing, lines: Sequence[str]) -> bool:
-    """Return whether one sentence names all items and says that they are tied, or that any of them would do."""
+    """Return whether one sentence names all items and says that they are tied, or that any of them would do; or the
+    words behind the last title do, where these are joined to it."""
     own = {one.line for one in listing.mentions}
     line = "".join(lines[own.pop() - 1 :][:1])[:2000] if len(own) == 1 and 0 not in own else ""
-    return listing.intro == "" and _ANY_OF_THEM.search(line) is not None
+    among = any(
+        one.match is None and _EVEN.search(one.text[:400]) for one in listing.mentions[-1:]
+    )  # … and X are all even
+    return among or (listing.intro == "" and _ANY_OF_THEM.search(line) is not None)
 
 
 _ANY_OF_THEM = caseless(_LEVEL, r"\bany (?:of (?:them|these)|order would)\b|\bare all tied\b")

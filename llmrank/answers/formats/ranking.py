@@ -175,7 +175,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if not titles:
         text = _PREFILLED.sub(lambda found: f"[{found[0].lstrip()}", text)
         identifiers = Identifiers.of(question)
-        text = _in_capitals(text) if identifiers.are_letters else text
+        text = _in_capitals(text, identifiers.texts) if identifiers.are_letters else text
         if chain := chain_alone(text, identifiers):
             answer = _answer(dict.fromkeys(chain, ""), Counter(), response, question, text)
             entries = tuple(Entry(identifiers.texts[at], 0, "identifier") for at in chain)
@@ -255,14 +255,19 @@ def _titles_or_identifiers(
     return (other, not titles) if says_more else (reading, titles)
 
 
-def _in_capitals(text: str) -> str:
-    """Return the text with lower-case letters that stand for entries in upper case."""
+def _in_capitals(text: str, names: Sequence[str]) -> str:
+    """Return the text with letters that stand for entries in lower case, or in Cyrillic script, as Latin capitals."""
+    if not text.isascii() and "".join(names).isascii() and not _CYRILLIC_WORD.search(text):
+        text = _LOOKS_LATIN.sub(lambda found: found[0].translate(_AS_LATIN), text)
     text = _SMALL_MARK.sub(lambda found: found[0].upper(), text)
     text = _SMALL_CHAIN.sub(lambda found: found[0].upper(), text)
     small = _SMALL_ENTRY.findall(text)
     return _SMALL_ENTRY.sub(lambda found: found[0].upper(), text) if len({*small}) == len(small) > 2 else text
 
 
+_AS_LATIN = str.maketrans("АВЕКМНОРСТУХІЈ", "ABEKMHOPCTYXIJ")
+_LOOKS_LATIN = re.compile(r"(?<!\w)[АВЕКМНОРСТУХІЈ](?!\w)")
+_CYRILLIC_WORD = re.compile(r"[\u0400-\u04ff]{2}")
 _SMALL_MARK = re.compile(r"^\W{0,9}(?:\d{1,3}|[ivx]{1,6})[.)] \([a-z]\)(?= )", re.MULTILINE)
 """`1. (d) Heat`"""
 _SMALL_CHAIN = re.compile(r"(?<![\w'’])[a-z](?:(?:, ?| ?> ?| ?→ ?)[a-z](?![\w'’])){2,}")

@@ -54,11 +54,16 @@ class Recalled:
         if query.year:
             return set()
         titles = {at: self._titles[at] for at in among}
-        if len("".join(name.content)) < _DISTINCTIVE - 1:  # Red, of Three Colors: Red; Katz's, of Katz's Delicatessen
+        # Red, of Three Colors: Red; Katz's, of Katz's Delicatessen; G502, of Logitech G502 HERO
+        if len("".join(name.content)) < _DISTINCTIVE - 1:
+            words = {at: title.whole.split() * (not title.year) for at, title in titles.items()}
             heads = {
-                at: {*title.parts[1:], title.parts[0], *title.whole.split()[:1] * (not title.year)}
+                at: {
+                    *title.parts,
+                    *words[at][:1],
+                    *(one for one in words[at] if _has_digit(one) and not one[0].isdigit()),
+                }
                 for at, title in titles.items()
-                if title.parts
             }
             return {at for at, head in heads.items() if name.text in head and len(name.text) > 2}
         return {

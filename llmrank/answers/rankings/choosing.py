@@ -160,7 +160,9 @@ _HEADING = caseless(
     r"|кандидаты"
     r"|答案|排名|排序|结果|结论|候选|候補|候选电影|후보|순위|答え|不推荐|不推薦)"
     r"(?:(?:(?<=ranking)|(?<=list)|(?<=order)|(?<=option)) [A-Z1-9])?(?: \([^()\n]{1,40}\))?)[*_ ]{0,4}:[*_]{0,3}\s"
-    r"|(?<=, )(?:i(?: would|['’]d)? (?:recommend|suggest|rank)|my (?:ranking|order|list|recommendations?))\b"
+    r"|(?<=, )(?:(?:but|aber|mais|pero|ma|mas) )?(?:i(?: would|['’]d)? (?:recommend|suggest|rank)"
+    r"|my (?:ranking|order|list|recommendations?|final|answer)|(?:meine|ma|mon|mi|la mia|a minha|minha) (?:\w+ )?"
+    r"(?:antwort|réponse|classement|respuesta|risposta|resposta|clasificación|classifica|rangliste|reihenfolge))\b"
     r"[^.;:!?\n\d]{0,40}:[*_]{0,3}\s"
     r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s"
 )  # fmt: skip
@@ -271,22 +273,15 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
 
 def _before_ellipsis(listing: Listing, text: str) -> list[Mention]:
     """Return the entries before an ellipsis: of `[3] > [1] > ... > [20]`, 20 is not the third."""
-    lines = text.split("\n") if "..." in text or "…" in text or "⋮" in text else []
-    number = at = 0
-    for place, one in enumerate(listing.mentions if lines else ()):
-        line = lines[one.line - 1] if 0 < one.line <= len(lines) else ""
-        start = at if one.line == number else 0
-        at = line.find(one.text, start)
-        above = lines[one.line - 2] if one.line != number and one.line > 1 and line[:1].isdigit() else ""
-        if at < 0:
+    found = _ELLIPSIS.search(text)
+    *above, before = text[: found.end()].split("\n") if found else [""]
+    at, kept = 0, [one for one in listing.mentions if one.line <= len(above)]
+    for one in listing.mentions[len(kept) :]:
+        if one.line > len(above) + 1 or (at := before.find(one.text, at)) < 0:
             break
-        if place and (_ELLIPSIS.search(line[start:at][-_MARK_LIMIT:]) or _ELLIPSIS.fullmatch(f">{above}>")):
-            return listing.mentions[:place]
-        number, at = one.line, at + len(one.text)
-    return listing.mentions
-
-
-_ELLIPSIS = re.compile(r"[><→]\s?\[?(?:\.{3}|…|⋮)\]?\s?[><→]")
+        kept.append(one)
+        at += len(one.text)
+    return kept or listing.mentions
 
 
 def _reverse_worst_first(listings: Sequence[Listing], beside: str) -> str:
@@ -331,6 +326,7 @@ _YOUR_CHOICE = caseless(
     r"\b(?:let me know|tell me|say) which (?:of (?:the|these)|one|list|order|ranking|you)\b",
     r"\bwhich (?:one|of (?:the two|these|them)|list|order) (?:do|would|should|are) (?:you|i)\b",
 )
+_ELLIPSIS = re.compile(r"[><→] ?\[?(?:\.{3}|…)\]? ?[><→]|\n\W{0,4}(?:\.{3}|…|⋮)[ \t]{0,9}\n(?=\d{1,4}[.)])")
 _QUESTION_LIMIT = 300
 """A repeated question begins within this many characters."""
 

@@ -63,11 +63,10 @@ _ORDERED_YET = caseless(
 """Says that such a list is a ranking after all: `in alphabetical order; the last column is my ranking`."""
 _LEVEL = r"(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b"
 _HARD_TO_RANK = (
-    r"\b(?:hard|difficult|impossible) to (?:rank|order)\b"
+    r"\b(?:hard|difficult|impossible) to (?:rank|order)\b|\b(?:трудно|сложно|невозможно) (?:ранжировать|упорядочить)"
     r"|\b(?:schwer|kaum|unmöglich)\b[^.\n]{0,20}\b(?:einzuordnen|zu (?:ordnen|sortieren)|reihen)"
     r"|\b(?:difficile|impossible|difícil|imposible|impossível|impossibile) (?:de |di )?(?:les )?"
     r"(?:class|départag|hiérarchis|orden|clasific|classific|ordin)"
-    r"|\b(?:трудно|сложно|невозможно) (?:ранжировать|упорядочить)"
     r"|순위를 (?:매기|정하)[^.\n]{0,6} (?:어렵습|어려워|어렵다|힘듭|힘들다|없습)"
     r"|順位(?:を|は)?(?:つけ|付け)(?:られません|られない|がたい|にくい|るのは難しい(?:です)?(?!が|けど|け))"
     r"|(?:[难難]以|很[难難]|[无無]法)(?:排[序名]|排出|分出)"
@@ -413,14 +412,11 @@ _NUMBERED = re.compile(r"\W*\d")
 
 
 def _says_equal(listing: Listing, lines: Sequence[str]) -> bool:
-    """Return whether one sentence names all items and says that they are tied, or that any of them would do; or the
-    words behind the last title do, where these are joined to it."""
+    """Return whether one sentence names all items and says that they are tied, or that any of them would do."""
     own = {one.line for one in listing.mentions}
     line = "".join(lines[own.pop() - 1 :][:1])[:2000] if len(own) == 1 and 0 not in own else ""
-    among = any(
-        one.match is None and _EVEN.search(one.text[:400]) for one in listing.mentions[-1:]
-    )  # … and X are all even
-    return among or (listing.intro == "" and _ANY_OF_THEM.search(line) is not None)
+    joined = any(one.match is None and _EVEN.search(one.text[:400]) for one in listing.mentions[-1:])
+    return joined or (listing.intro == "" and _ANY_OF_THEM.search(line) is not None)
 
 
 _ANY_OF_THEM = caseless(_LEVEL, r"\bany (?:of (?:them|these)|order would)\b|\bare all tied\b")
@@ -489,8 +485,7 @@ def _counts_otherwise(listing: Listing, lines: Sequence[str]) -> bool:
     (`Rank: 2, 1, 3`)."""
     own, count = _entries_by_line(listing, lines), len(listing.mentions)
     if any(one.match and one.match.stage == "identifier" for one in listing.mentions):
-        found = [_NUMBER_BEHIND.fullmatch(rest) for rest in _text_after(own, lines)]
-        numbers = [one[1] for one in found if one]
+        numbers = [one[1] for rest in _text_after(own, lines) if (one := _NUMBER_BEHIND.fullmatch(rest))]
         return not listing.ordered and len(numbers) == count > 2 and _is_other_order(numbers, count)  # [3] – 4
     beside = (line for line in lines if _NUMBERS_ONLY.fullmatch(line))
     if any(_is_other_order(_COUNTED.findall(line), count) for line in beside):

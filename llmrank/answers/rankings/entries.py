@@ -344,7 +344,8 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         return [titled]
     if not body or _ONLY_NUMBER.fullmatch(body):
         number = mention_of(body.strip(" \t.,;:!?\"'()[]*_`“”«»👍🔥"), index)
-        return [number] if number.match and len(number.text) > 2 else []
+        meant = number.match or index.is_first_part(number.text)  # 2001: A Space Odyssey
+        return [number] if meant and len(number.text) > 2 else []
     if line.value is not None and body[0].isdigit():  # 1. 1. Heat
         kind, value, end = marker(body)
         if (kind, value) == (line.kind, line.value) and (again := mention_of(body[end:], index)).match:

@@ -69,7 +69,7 @@ _COMMA = re.compile(
 _REMARK = re.compile(
     r" [-–—]{1,3} | (?:=|-{2,3}>) (?=\d)|[:.!?](?P<closed>[*_]{1,3})? | \(|, "
     r"| (?=(?:because|since|which|is|was|would|should|has|scores?|for its?"
-    r"|due to)\b)| (?=[★⭐]|\d(?:\.\d)?/\d|(?:directed )?by [A-Z])"
+    r"|due to)\b)| (?=[★⭐]|\d(?:\.\d)?/\d|\d{1,3}(?:\.\d)? ?%|(?:directed )?by [A-Z])"
 )
 _EDITION = caseless(
     r"[ :,(–—-]{1,5}(?:the )?(?:director['’]s cut|(?:extended|special|theatrical|final|original|uncut|remastered"
@@ -109,6 +109,7 @@ _TRANSLATED = re.compile(
 )
 _MAX_PIECES = 6
 """Maximum number of comma-separated pieces in one title."""
+_DATED = re.compile(r"(?:,|:| [-–—]| \() ?((?:18|19|20)\d\d), (?=[^\W\d])")
 _LEAD_INS = 8
 _REMARKS = 12
 
@@ -205,6 +206,8 @@ def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
         at = found.end()
         if int(found[1]) == len(numbers) + 1 and depth == 0:
             numbers.append(found.span())
+    if len(numbers) > 1 and not any(map(str.isalnum, body[numbers[-1][1] :])):
+        return None  # Fargo (1), Heat (2)
     if len(numbers) < 2 or (begun and len(numbers) == 2 and body[: numbers[1][1]].rstrip().endswith(":")):
         return None  # Terminator 2: Judgment Day
     body = body[: numbers[-1][1]] + _without_dismissed(body[numbers[-1][1] :])
@@ -315,6 +318,10 @@ def with_remark(body: str, index: TitleIndex) -> Mentions | None:
         remark = body[mark.start() : mark.start() + 2000]
         closed = mark["closed"] or body[mark.start() - 1] in "*_"  # **Dune:** a classic; *Dune*, Frank Herbert
         alone = closed and not {*"*_"} & {*body[mark.end() :][:2000]}
+        if dated := _DATED.match(remark):  # Alien: 1979, Ridley Scott
+            mention = mention_of(f"{body[: mark.start()]} ({dated[1]})", index)
+            if mention.match and not index.find(dated[1]) and mention_of(body[: mark.start()], index).match:
+                return [mention._replace(text=body[: mark.start()])]
         in_characters = remark[0] in ".!?" and EAST_ASIAN_WORD.match(remark, 2) is not None
         if alone or in_characters or is_remark(remark) or any(one.match(remark) for one in (_EDITION, _AUTHOR, _ASIDE)):
             mention = mention_of(body[: mark.start()], index)

@@ -45,7 +45,7 @@ from llmrank.answers.rankings.ranks import (
 )
 from llmrank.answers.text.blocks import ITEM_HEADS, Block, Line, Row, head_role, numeral_value
 from llmrank.answers.text.normalise import ORDINALS, caseless
-from llmrank.answers.text.phrases import grade
+from llmrank.answers.text.phrases import grade, is_tier
 
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
 _MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>,、]\s*)?){3,}\.?")
@@ -96,7 +96,8 @@ _RANK_IS = caseless(
     r" (?:choice|pick|place|position|rank))? ?(?:is|goes to|[=:]) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b"
 )
 _IS_RANK = caseless(
-    r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |= ?|[-–—] |\()(?:rank(?:ed)?|position|place) #?(?P<rank>\d{1,4})\b"
+    r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |: ?|= ?|[-–—] |\()"
+    r"(?:(?:rank(?:ed)?|position|place) #?|(?=\d{1,4}(?:st|nd|rd|th)))(?P<rank>\d{1,4})(?:st|nd|rd|th)?\b"
 )
 _RANGE = re.compile(r"[\]\s]*[-–][\[\s]*")
 _LEADS = re.compile(r"[:：]\W{0,4}$")
@@ -189,6 +190,8 @@ class _Reader:
             places, lines = zip(*group, strict=True)
             says = [grade(block.lines[0].text.partition(" ")[2]) or 0 for block in lines] if led else []
             falls_off = not any(says) or says == sorted(says, reverse=True)  # 3: weak, 1: strong
+            ranks = [one["rank"] for block in lines if led and (one := TRAILING_RANK.search(block.lines[0].text[-20:]))]
+            falls_off &= not ranks or counts(ranks)  # 3 – rank 4
             if led and falls_off and len({*places}) == len(places) > 1 and [*places] != sorted(places):
                 names = (self.identifiers.texts[place] for place in places)
                 bodies = [f"[{name}]" if self.bracketed_only else name for name in names]
@@ -415,9 +418,8 @@ class _Reader:
         listing.titled = self._is_titled(found[0], bodies[0])
         if len(values) > 1 and all(re.match(r"[\d.,/% ]{1,12}(?:st|nd|rd|th| ?points?)?$", value) for value in values):
             role = "rank" if are_ranks else ""
-            order = by_number(values, role)
             unsaid = not role and is_permutation(values) and not (counts(values) or is_as_shown(listing.named))
-            order = None if unsaid else order  # C: 4, A: 2: ranks, or scores
+            order = None if unsaid else by_number(values, role)  # C: 4, A: 2: ranks, or scores
             listing.scored = are_scores(values, role)
             listing.ambiguous |= order is None
             listing.mentions = [listing.mentions[at] for at in order or range(len(values))]
@@ -452,7 +454,7 @@ class _Reader:
 
     def text(self, line: Line) -> Listing:
         text = line.text
-        words = self._words_of_line(text)
+        words = [] if is_tier(text) else self._words_of_line(text)  # A tier: B, E
         named = naming(words)
         if len(named) > 1 and named[0].bracketed:  # The answer is: 1. [3] 2. [1]
             line = replace(line, text=(text := _without_numbers(text)))
@@ -588,7 +590,7 @@ class _Reader:
         """Read `Rank 1 is [3], rank 2 is [1]` and `[3] is rank 1, [1] is rank 2`."""
         for pattern in (_RANK_IS, _IS_RANK):
             found = [*pattern.finditer(line.text[:4000])]
-            if len(found) > 1:
+            if len(found) > 1 and any(self.identifiers.find(one["item"]) is not None for one in found):
                 order = by_number([one["rank"] for one in found], "rank")
                 words = [Word(one["item"], one.start("item"), "identifier", self.identifiers.find(one["item"]))
                          for one in found]  # fmt: skip

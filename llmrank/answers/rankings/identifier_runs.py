@@ -20,7 +20,7 @@ DISMISSED = caseless(
     r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b"
 )
 """Words about items that are not part of the list."""
-_THAN = caseless(r"\bthan\b")
+_THAN = caseless(r"\b(?:than|beats|above|over|outranks|ahead of)\b")
 _BOTH = caseless(r"\b(?:both(?: of)?|such as|including)\W*$")
 _ARE_BOTH = caseless(r"[\])*\s]{0,4} ?(?:are|were) both\b")
 _AND = re.compile(r"\W{0,3}(?:and|&)\W{0,3}")

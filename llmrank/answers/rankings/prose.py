@@ -40,12 +40,17 @@ _NUMBERED = re.compile(r"[*_#\[(]*(\w{1,3})[*_\])]*[.,;:!?)]*")
 
 _ENDINGS = ("st", "nd", "rd", *7 * ("th",))
 _ABROAD = (
-    "premierement premier premiere primero primer primera primo prima primeiro primeira zuerst erstens erster erste",
-    "deuxiemement deuxieme seconde segundo segunda secondo seconda zweitens zweiter zweite",
-    "troisiemement troisieme tercero tercer tercera terzo terza terceiro terceira drittens dritter dritte",
-    "quatriemement quatrieme cuarto cuarta quarto quarta viertens vierter vierte",
-    "cinquiemement cinquieme quinto quinta funfter funfte", "sixieme sexto sexta sesto sesta sechster sechste",
-    "septieme septimo setimo settimo siebter siebte",
+    "premierement premier premiere primero primer primera primo prima primeiro primeira zuerst erstens erster erste"
+    " eerste первое первыи первом перше pierwsze",
+    "deuxiemement deuxieme seconde segundo segunda secondo seconda zweitens zweiter zweite"
+    " tweede второе второи втором друге drugie",
+    "troisiemement troisieme tercero tercer tercera terzo terza terceiro terceira drittens dritter dritte"
+    " derde третье третии третьем третє trzecie",
+    "quatriemement quatrieme cuarto cuarta quarto quarta viertens vierter vierte"
+    " vierde четвертое четвертыи четвертом четверте czwarte",
+    "cinquiemement cinquieme quinto quinta funfter funfte vijfde пятое пятыи пятом пяте piate",
+    "sixieme sexto sexta sesto sesta sechster sechste zesde шестое шестыи шестом шосте szoste",
+    "septieme septimo setimo settimo siebter siebte zevende седьмое седьмои седьмом сьоме siodme",
 )  # fmt: skip
 _ORDINALS = {
     form: at
@@ -54,7 +59,7 @@ _ORDINALS = {
 } | {word: at for at, words in enumerate(_ABROAD, 1) for word in words.split()}
 _PLACES = word_set(
     "place spot position choice pick option recommendation rank platz stelle lieu posto puesto lugar opcion eleccion"
-    " opcao escolha opzione scelta choix wahl"
+    " opcao escolha opzione scelta choix wahl plaats место месте місце miejsce"
 )
 _COUNTS = _PLACES | word_set("number no at")
 _NOUNS = word_set("movie film book game album title product item option candidate passage number no")
@@ -85,6 +90,7 @@ _LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AF
     " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
     " pres viendraient viendra viennent"
     " da al por em com o e para este esta aluno usuario usuaria leitor cliente all tout behind put these order had dead"
+    " op на na"
 )
 """Words that may stand between a separator, or the previous item, and the item that they introduce."""
 _TAIL_WORDS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(

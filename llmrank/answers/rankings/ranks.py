@@ -268,8 +268,7 @@ def _by_grades(columns: Sequence[_Column], item: _Column) -> list[int] | None:
         given = [one for one in grades if one is not None]
         if 2 * len(given) < len(grades) or len(given) < 2 or given == sorted(given, reverse=True):
             continue
-        as_shown = is_as_shown(Listing([found[0] for found in item.named if found]).named)
-        sorts = as_shown and len(given) == len(grades) and _judges(column)
+        sorts = _is_as_shown(item) and len(given) == len(grades) and _judges(column)
         return sorted(standing, key=lambda at: -given[at]) if sorts else None
     return standing
 
@@ -293,8 +292,9 @@ def _order_of_map(columns: Sequence[_Column], item: _Column) -> tuple[list[int] 
         if unsaid and not (counts(other.texts) or _is_as_shown(item) or _are_shown(other.texts, item.named)):
             return None, False  # C = 4, A = 2: ranks, or scores
         return by_number(other.texts, role), are_scores(other.texts, role)
-    as_shown = is_as_shown(Listing([found[0] for found in item.named if found]).named)
-    undecided = not any(are_numbers) and len(are_numbers) > 2 and as_shown  # {"Heat": "crime", "Fargo": "comedy"}
+    undecided = (
+        not any(are_numbers) and len(are_numbers) > 2 and _is_as_shown(item)
+    )  # {"Heat": "crime", "Fargo": "comedy"}
     return (None if undecided else [*range(len(are_numbers))]), False
 
 

@@ -205,6 +205,7 @@ def _punctuate_numbers(lines: list[str]) -> list[str]:
 def _separate_scores(lines: list[str]) -> list[str]:
     """Put a colon between title and score, if three or more consecutive lines have the score after a comma
     (`Heat,95`) or next to a space (`Heat 4.5`, `4.5 Heat`)."""
+    lines = [_SHARE_INSIDE.sub(": ", one) if one.count("%") > 2 else one for one in lines]
     if sum(line[-1:] in _ENDS_A_SCORE or (line[1:2] == "." and line[2:3].isdigit()) for line in lines if line) < 3:
         return lines  # the common case
     for pattern in _SCORE_LINES:
@@ -220,6 +221,7 @@ def _separate_scores(lines: list[str]) -> list[str]:
     return lines
 
 
+_SHARE_INSIDE = re.compile(r"(?<=[\w)!?\]]) (?=\d{1,3}(?:\.\d{1,2})? ?%(?:[,;]|\W{0,2}$))")  # Fargo 35%, Heat 60%
 _ENDS_A_SCORE = frozenset("0123456789%")
 _SCORE_LINES = (
     re.compile(r"(?P<title>(?!.*[:,] ?\d{1,3}[;,])[^\W\d_][^|]*?[\w)!?.])[;,] ?(?P<score>\d{1,3}(?:\.\d{1,3})?)"),
@@ -515,6 +517,11 @@ def _table(lines: list[Line]) -> Block:
         rows.append(Row(tuple(cell.strip() for cell in cells), line.number))
     if not heads and len(rows) > 1 and is_header(rows[0].cells):
         heads = rows.pop(0).cells
+    half = len(heads) // 2
+    if half > 1 and heads[:half] == heads[half:] and {"rank", "item"} <= {*map(head_role, heads[:half])}:
+        halves = ([Row(row.cells[at : at + half], row.line) for row in rows] for at in (0, half))
+        rows = [row for rows in halves for row in rows if any(row.cells)]  # | # | Title | # | Title |
+        heads = heads[:half]
     if len(heads) > 2 and len(rows) == 1 and _is_transposed(heads[0], rows[0].cells[0]):
         heads, *pairs = zip(heads, rows[0].cells, strict=False)  # | Movie | 1 | 2 |, | Rank | 2 | 1 |
         rows = [Row(pair, rows[0].line) for pair in pairs]

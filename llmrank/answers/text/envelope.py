@@ -76,6 +76,7 @@ _CHANNEL = "<|message|>"
 _FINAL_CHANNEL = "assistantfinal"
 """What remains before gpt-oss's last channel if a server removes the special tokens but keeps the words between
 them."""
+_THINKING = ("Thinking...\n", "...done thinking.")  # as ollama prints it
 _TURN_ENDS = re.compile(
     r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
     r"|(?<![:\n])\n{1,3}(?:User|Human|Input):\s(?=(?:[^\n]{0,2000}\n{1,2}){1,4}?(?:Assistant|AI|Bot|Model|Output):)"
@@ -127,6 +128,8 @@ def without_reasoning(text: str) -> str | None:
     Return None if the reasoning never ends, so that there is no answer. A template may already have opened the
     reasoning: then the text begins inside it and has only the closing tag.
     """
+    if text.lstrip().startswith(_THINKING[0]) and _THINKING[1] in text:
+        text = text.partition(_THINKING[1])[2]
     signs = ("<", "◁", "##", "\nUser: ", "\nHuman: ", "\nInput:", _FINAL_CHANNEL)
     if not (any(map(text.__contains__, signs)) or _WORD_IN_BRACKETS.search(text)):
         return text

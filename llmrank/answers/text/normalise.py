@@ -97,7 +97,7 @@ _JAPANESE_NUMBER = re.compile(r"(?<![^\s→:(,.])(\d{1,3})番(?!目)(?=\W|$)")
 """`1순위: 5번`, `1位 → 5番`: rank 1, number 5."""
 _COUNTED = re.compile(r"(候[选選补補]|[选選][项項]|[编編][号號]|电影|電影)(?=\d)")
 """`候选4`"""
-_HAN_INSIDE = re.compile(rf"(?<=[:：;；。，,])([{HAN}])、")
+_HAN_INSIDE = re.compile(rf"(?<=[:：;；。，,》」』”])([{HAN}])、")
 """`二、` within a line."""
 _BOXED = re.compile(r"\\boxed ?\{((?:[^{}\n]|\{[^{}\n]{0,300}\}){1,300})\}")
 """The box in which models put the answer to a mathematical question."""
@@ -121,6 +121,11 @@ _NESTED = re.compile(r"(\n(?:Rank \d{1,4}:|-) )\s{0,40}\n- ")
 """`<item rank="2"><title>`, `<item><title>`"""
 _YEAR_ELEMENT = caseless(r"</\w{1,20}>\s{0,40}<year>\s{0,9}(\d{4})\s{0,9}</year>")
 _ATTRIBUTE = caseless(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})")
+_TITLE_ATTRIBUTE, _ID_ATTRIBUTE = (
+    caseless(rf"\b(?:{words})\s?=\s?(?:\"([^\"]{{1,200}})\"|'([^']{{1,200}})')")
+    for words in ("title|name", "id|number|identifier")
+)
+"""`<item id="3" rank="1"/>`"""
 _SCALE = caseless(r"\s(?:max|min|scale|range|out_of)\s?=\s?\"[^\"]{0,40}\"")
 """`<score max="5">`"""
 _DOUBLED = re.compile(r"(?<=\S) ?([<>])\1+ ?(?=\S)")
@@ -393,7 +398,10 @@ def _without_elements(text: str) -> str:
         if name not in _LISTED:
             return _SCALE.sub("", tag[0])
         rank = _ATTRIBUTE.search(tag[3])
-        return "\n" if tag[1] else f"\nRank {rank[1]}: " if rank else "\n- "
+        empty = tag[0].endswith("/>") or text.startswith(f"</{tag[2]}>", tag.end())
+        named = (_TITLE_ATTRIBUTE.search(tag[3]) or _ID_ATTRIBUTE.search(tag[3])) if empty else None
+        name = html.unescape(named[1] or named[2]) if named else ""
+        return "\n" if tag[1] else f"\nRank {rank[1]}: {name}" if rank else f"\n- {name}"
 
     return _NESTED.sub(r"\1", _ELEMENT.sub(plain, _YEAR_ELEMENT.sub(r" (\1)", text)))
 
@@ -497,7 +505,10 @@ _TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)[.):] ", re.MULTILINE
 """`=2. Heat`"""
 _BEHIND_HEADING = re.compile(r"^([^\n]{2,80}[:：]) (?=1[.)] [^\n]+\n\s{0,40}2[.)] )", re.MULTILINE)
 """`Ranking: 1. Heat⏎2. Fargo`"""
-_HASHED = re.compile(r"^([ \t]{0,9}[*_]{0,3})#(\d{1,3})[:.)]?[ \t](?=[^\W\d]|[\"'*_\[]|\d+\D)", re.MULTILINE)
+_HASHED = re.compile(
+    r"^([ \t]{0,9}[*_]{0,3})#(\d{1,3})[:.)]?[ \t](?!(?:is|ranks|comes|goes|gets) )(?=[^\W\d]|[\"'*_\[]|\d+\D)",
+    re.MULTILINE,
+)
 """`#1 Heat`"""
 _HASH_CHAIN = re.compile(r"^\W{0,4}#\d{1,4}(?:\s?(?:→|>|->|,)\s?#\d{1,4})+", re.MULTILINE)
 """`№7 → №5 → №2`: not a list that begins with its seventh entry."""
@@ -530,7 +541,11 @@ _ORDER_IS = re.compile(
     re.MULTILINE,
 )
 """`おすすめ順は『A』、『B』です。`"""
+_NEXT_IN_JAPANESE = re.compile(r"(?<=\"), ?(?:(?:その)?次[にがは]|続いて|さらに|最後[にがは])(?=\")")
+_RECOMMENDS_MOST = re.compile(r"(?:最も|一番|いちばん|まず)(?:おすすめ|お勧め|合う|好みに近い)[^\"。\n]{0,12}\"")
+"""`最もおすすめなのは「A」、次に「B」、最後に「C」です。`"""
 _STEPS_OF_EAST_ASIA: _Steps = (
+    ("次", lambda text: _NEXT_IN_JAPANESE.sub(" > ", text) if _RECOMMENDS_MOST.search(text) else text),
     ("", lambda text: _COUNTED.sub(r"\1 ", text) if any(map(text.__contains__, "候选選编編电電")) else text),
     ("首先", _in_turn),
     ("順", partial(_ORDER_IS.sub, r"\n\1: \2\n")),
@@ -540,7 +555,25 @@ _STEPS_OF_EAST_ASIA: _Steps = (
     ("第", lambda text: _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.find(found[2]) + 1}", text)),
     ("第", partial(_NTH_INSIDE.sub, _mark)),
 )
+_OVER = r"(?:(?:is|ranks|comes) )?(?:above|beats|over|outranks|better than|ahead of)"
+_AGAIN = re.compile(rf"(?<![^ ])(\S[^,;.\n]{{0,80}}?)[,;.] (?:and |which )?\1(?= {_OVER} )", re.IGNORECASE)
+
+
+def _linked(line: str) -> str:
+    """Return `A beats C, and C beats B` as a chain; a line that says more stays as it is."""
+    chain = _AGAIN.sub(r"\1", line) if len(line) < _NOTES_LIMIT else line
+    names = [one.strip(" .") for one in re.split(f" {_OVER} ", chain)]
+    alone = chain != line and len({*names}) == len(names) and not re.search(r"[,;]|\. ", chain)
+    return " > ".join(names) if alone else line
+
+
+_RANK_OF = re.compile(
+    r"[;,]? ?\b(?:the )?rank of (?:the )?([^:=;\n]{1,120}?) ?(?:[:=]|is) ?#?(?=\d{1,3}[;,.]?(?:\s|$))", re.I
+)
+"""`Rank of [1]: 2`"""
 _STEPS: _Steps = (
+    ("", lambda text: "\n".join(map(_linked, text.split("\n"))) if re.search(f" {_OVER} ", text) else text),
+    ("ank of ", partial(_RANK_OF.sub, r"\n\1: rank ")),
     ('"', _unescaped),
     ('"', _content),
     ("", partial(_after_prefix, _TEMPLATE_TOKENS)),
@@ -580,7 +613,7 @@ _STEPS: _Steps = (
     ("", lambda text: _ARROW_BEHIND.sub(" - ", text) if "←" in text or "<-" in text or "⬅" in text else text),
     ("", partial(_after_prefix, _ROLE)),
     ("<", lambda text: text if _COMPARES.search(text) else _in_brackets(text)),
-    ("<", lambda text: _without_html(_without_elements(text) if "</" in text else text)),
+    ("<", lambda text: _without_html(_without_elements(text) if "</" in text or "/>" in text else text)),
     ("", lambda text: _DOUBLED.sub(r" \1 ", text) if ">>" in text or "<<" in text else text),
     ("\\begin{", partial(_TEX_COMMENT.sub, "")),
     ("\\begin{tab", lambda text: text.replace("\\\\", "").replace("&", "|")),

@@ -75,7 +75,8 @@ PHRASES = (
         r"(?: of (?:the )?(?:candidates|items|titles|options))?(?: (?:is|was))?\W*$)"),
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
-        r"final|answers?\b|verdict\b|decision\b(?! (?:matrix|table))"
+        r"final|(?<!no )consensus\b(?! (?:of|among|from)\b)|(?:combined|aggregated?) (?:ranking|order|list)\b"
+        r"|answers?\b|verdict\b|decision\b(?! (?:matrix|table))"
         r"|(?:complete|full|whole) (?:list|ranking|order)\b(?! of (?:the )?(?:candidates|options|items))|oops\b"
         r"|bottom line|in the end\b|overall\b|conclusion|my (?:own )?(?:ranking"
         r"|order|list|recommendation|pick|choice)|result\b|output\b(?! format)|therefore|thus\b|so the (?:order"
@@ -135,40 +136,30 @@ class Direction(NamedTuple):
     """Words for the beginning of a list: `The weakest match comes first`."""
     last: str = ""
     """Words for its end."""
-    begins: str = ""
-    """Words that a list begins with something: `Starting with the one that I like least:`."""
 
 
 DIRECTIONS = (
     Direction("English", r"worst|(?<!at )least|lowest|bottom(?! line)|weakest|poorest",
         "best|most|highest|top|strongest|favou?rite", "to|through", "From worst to best", 3,
-        r"first|(?:at the|on) top", r"last|(?:at|until|till|for) the (?:very )?(?:end|bottom)|until last",
-        r"(?:start|begin|open|kick|lead)\w*(?: off| out)? (?:with|from|at|by)"),
+        r"first|(?:at the|on) top", r"last|(?:at|until|till|for) the (?:very )?(?:end|bottom)|until last"),
     Direction("German", r"schlechteste\w?|schwächste\w?|niedrigsten|unwahrscheinlichsten",
         r"beste\w?|stärkste\w?|höchsten|wahrscheinlichsten", "zum|zur|bis", "Vom schlechtesten zum besten", 3,
-        r"zuerst|oben|am anfang|als erste[srn]?", r"zuletzt|unten|am ende|zum schluss|als letzte[srn]?",
-        r"(?:beginn\w*|angefangen|(?:fang\w*|starte\w*)(?: ich| wir)?) (?:mit|bei)"),
+        r"zuerst|oben|am anfang|als erste[srn]?", r"zuletzt|unten|am ende|zum schluss|als letzte[srn]?"),
     Direction("French", "pires?|moins|faible", "meilleure?s?|plus|fort", "au|à", "Du pire au meilleur", 3,
-        r"en premier|d['’]abord|en tête|au début", r"en dernier|à la fin|en bas",
-        r"commen\w+ par"),
+        r"en premier|d['’]abord|en tête|au début", r"en dernier|à la fin|en bas"),
     Direction("Spanish", r"peor|menor|(?<!al )menos|débil", "mejor|mayor|más|fuerte", "a|al", "De peor a mejor", 3,
-        r"primero|al principio", r"al final|por último|al último",
-        r"(?:emp[ie]\w*z|comi?en[zc])\w+ (?:por|con)"),
+        r"primero|al principio", r"al final|por último|al último"),
     Direction("Portuguese", "pior|fraco|menor|menos", "melhor|maior|mais|forte", "ao|para|até", "Do pior ao melhor", 3,
-        r"primeiro|no início|no topo", r"no final|no fim|por último",
-        r"(?:come[çc]|inici)\w+ (?:por|com|pel[oa]s?)"),
+        r"primeiro|no início|no topo", r"no final|no fim|por último"),
     Direction("Italian", "peggiore|meno|debole", "migliore|più|forte", "al|alla", "Dal peggiore al migliore", 3,
-        r"per prim[oaie]|prima|all['’]inizio|in alto", r"per ultim[oaie]|alla fine|in fondo",
-        r"(?:cominci|inizi|partendo|parto)\w* (?:da|con|dal|dalla)"),
+        r"per prim[oaie]|prima|all['’]inizio|in alto", r"per ultim[oaie]|alla fine|in fondo"),
     Direction("Dutch", r"slechtste|(?<!zijn )minst|zwakste|laag", "beste|meest|sterkste|hoog", "naar|tot",
         "Van slechtste naar beste", 3,
-        r"eerst|bovenaan", r"laatst|onderaan|aan het eind",
-        r"begin\w* (?:met|bij)"),
+        r"eerst|bovenaan", r"laatst|onderaan|aan het eind"),
     Direction("Russian", "худш(?:его|их|ий|ая|ие)|слабого|наименее|менее|меньше всего",
         "лучш(?:ему|им|ий|ая|ие)|сильному|наиболее|более", "к|до",
         "От худшего к лучшему", 1,
-        r"сначала|первым|вначале", r"в конце|последним",
-        r"нач\w+ с"),
+        r"сначала|первым|вначале", r"в конце|последним"),
     Direction("Ukrainian", r"найгірш\w+|найменш", r"найкращ\w+|найбільш", "до", "Від найгіршого до найкращого"),
     Direction("Polish", r"najgorsz\w+|najmniej|najsłabsz\w+|najniższ\w+",
         r"najlepsz\w+|najbardziej|najsilniejsz\w+|najwyższ\w+", "do", "Od najmniej do najbardziej polecanego", 1,
@@ -221,21 +212,22 @@ def _at_end(pole: str, place: str) -> str:
     return rf"\b(?:{pole})(?!\w){between} (?:{place})(?=\W*(?:$|\n)|[.,:;)]| [^\w\s]| (?:and|und|et|y|e|en|и|i)\b)"
 
 
-def _begins_with(direction: Direction) -> str:
-    """Return the words that a list begins with what is worst, up to the colon that ends them, or to what follows."""
-    other = rf"{direction.best}|and|but|then|down|before|until|leav\w*|save\w*|und|et|y|e|en|и"
-    return (
-        rf"\b(?:{direction.begins}) (?:(?!\b(?:{other})\b)[^.:;\n]){{0,60}}?\b(?:{direction.worst}|low end)\b"
-        r"(?!-)(?=[^.:\n]{0,100}: ?\W{0,4}(?:$|\n)|,? (?:and|then|to) (?:\w+ )?(?:work|mov|go|climb|build|end"
-        r"|finish|proceed)\w*\b)"
-    )
-
-
 _HAD = "watched|saw|seen|liked|loved|read|played|bought|rated|enjoyed"
 _WORST_FIRST = "|".join(
     f"{_at_end(one.worst, one.first)}|{_at_end(one.best, one.last)}" for one in DIRECTIONS if one.first
 )
-_WORST_BEGINS = "|".join(_begins_with(one) for one in DIRECTIONS if one.begins)
+_BEGINS = (
+    r"(?:start|begin|open|kick|lead)\w*(?: off| out)? (?:with|from|at|by)|beginn\w* (?:mit|bei)|commen\w+ par"
+    r"|(?:emp[ie]\w*z|comi?en[zc])\w+ (?:por|con)|(?:come[çc]|inici)\w+ (?:por|com|pel[oa]s?)"
+    r"|(?:cominci|inizi|partendo|parto)\w* (?:da|con|dal|dalla)|begin\w* (?:met|bij)|нач\w+ с"
+)
+_WORST_BEGINS = (
+    rf"\b(?:{_BEGINS}) (?:(?!\b(?:{'|'.join(one.best for one in DIRECTIONS[:8])}|and|but|then|down"
+    r"|before|until|leav\w*|save\w*)\b)[^.:;\n]){0,60}?"
+    rf"\b(?:{WORST}|low end)\b(?!-)(?=[^.:\n]{{0,100}}: ?\W{{0,4}}(?:$|\n)"
+    r"|,? (?:and|then|to) (?:\w+ )?(?:work|mov|go|climb|build|end|finish|proceed)\w*\b)"
+)
+"""`Starting with the one that I would recommend least:`"""
 _WORST_TO_BEST = "|".join(_from_to(one, one.worst, one.best) for one in DIRECTIONS)
 _BEST_TO_WORST = "|".join(_from_to(one, one.best, one.worst) for one in DIRECTIONS)
 _ENGLISH = DIRECTIONS[0]
@@ -254,17 +246,13 @@ WORST_FIRST = caseless(
     rf" (?:with|from)) ?(?:the )?(?:{_ENGLISH.worst})"
     r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top"
     r"|(?:one|what) (?:i|they|you|the user)\b[^.:\n]{0,30}\b(?:most|best)\b)"
-    r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
-    rf"|\b(?:first|top) (?:(?:one|title|item|movie|film|entry) )?(?:is|being) (?:the one|what)\b"
-    rf"(?:(?!\b(?:{_ENGLISH.best})\b)[^.:\n]){{0,40}}\b(?:{_ENGLISH.worst})\b(?!-)"
+    r"|\b(?:first|top) (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?"
+    rf"(?:(?:one|what)\b(?:(?!\b(?:{_ENGLISH.best})\b)[^.:\n]){{0,40}}\b)?(?:worst|weakest|least)\b(?!-)"
     r"|\b(?:best(?! known)|strongest|favou?rite|winner|top (?:pick|choice|recommendation|match))"
-    r"(?: (?:one|film|movie|pick|match))? (?:is|being|comes|sits|stands|goes) (?:the )?(?:very )?"
-    r"(?:last|final|bottom|lowest)\b(?! (?:\w+ )?(?:of|by|i|you|they)\b)"
-    r"|\b(?:strongest|best|favou?rite|top) (?:one|pick|match|film|movie|choice) (?:closes|ends|concludes)"
-    r" (?:the|this|my) list\b"
-    r"|\bworking (?:my|our) way up(?:wards?)?\b"
-    r"|\b(?:working|building|climbing|moving|leading|going|coming) up (?:to|towards?) (?:the|my) (?:\w+ )?"
-    r"(?:best|strongest|favou?rite|winner|top|number one|no\.? ?1)\b"
+    r"(?: (?:one|film|movie|pick|match))? (?:(?:closes|ends|concludes) (?:the|this|my) list\b|(?:is|being|comes|goes)"
+    r" (?:the )?(?:very )?(?:last|final|bottom|lowest)\b(?! (?:\w+ )?(?:of|by|i|you|they)\b))"
+    r"|\bworking (?:my|our) way up\b|\b(?:working|building|climbing|moving|leading|going) up (?:to|towards?) (?:the|my)"
+    r" (?:\w+ )?(?:best|strongest|favou?rite|winner|top|number one|no\.? ?1)\b"
     r"|\b(?:gets?|getting) (?:better|stronger) (?:as (?:you|we|it) (?:go|move|read|scroll)(?:es|s)? (?:down|on|along)"
     r"|towards? the (?:end|bottom)|from top to bottom)\b"
     r"|\beach (?:one|title|item|movie|film|entry)? ?(?:is|being) (?:better|stronger|closer)\b[^.:\n]{0,20} than the"
@@ -273,7 +261,6 @@ WORST_FIRST = caseless(
     rf"\b(?:{_ENGLISH.worst})\b"
     r"|\b(?:most|more) unlikely (?:\w+ )?first\b"
     r"|\b(?:discard|eliminate|drop|remove|cut)\b[^.:\n]{0,30}\bin (?:this|the following) order\b"
-    r"|\bstart\w* with the [^.:\n]{0,60}\bleast\b[^.:\n]{0,40}\b(?:end|finish)\w* with\b"
     r"|\b(?:end|finish|conclud|culminat)(?:s|e|es|ing)? (?:with|in) my (?:number one|no\.? ?1|favou?rite|strongest"
     r"|best (?:match|pick|choice|fit)|top (?:pick|choice|recommendation))\b"
     r"|\bfrom right to left\b|下(?:に行く)?ほど(?:おすすめ|お勧め|良い|いい)|越往下越"
@@ -403,7 +390,7 @@ def meaning(intro: str) -> str:
     *before, nearest = _SENTENCE_END.split(last_line(intro).rstrip())
     if before and not nearest.rstrip(" *_").endswith(":"):
         nearest = ""  # a sentence after the one that announces the list
-    if _LEAST.search(nearest):
+    if "least" in nearest:
         nearest = WORST_FIRST.sub(" ", nearest)  # Starting with the one that they would like least:
     searches = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
     found = next((phrase.meaning for phrase, words in searches if phrase.pattern.search(words)), "") if intro else ""
@@ -412,7 +399,6 @@ def meaning(intro: str) -> str:
     return "" if found == "given" and _BY.match(last_line(intro)) else found
 
 
-_LEAST = caseless(r"\b(?:least|wenigsten)\b")
 _NONE_OUT = caseless(
     r"\b(?:skipped|excluded|omitted|left out|dropped): ?0\b"
     r"|\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)"

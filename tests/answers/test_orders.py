@@ -139,6 +139,7 @@ def test_all_equally_good_is_no_order_in_any_language(language: str, text: str) 
 )
 def test_an_order_is_read_although_it_was_hard_to_give(words: str) -> None:
     assert order("titles", f"{words}\n1. Alien\n2. Heat\n3. Fargo\n4. Casino\n5. Gattaca") == "31245"
+    assert order("titles", "1. Alien\n2. Heat\n3. Fargo\n\nThe last two were hard to rank.") == "312"
 
 
 @pytest.mark.parametrize(

@@ -62,16 +62,17 @@ _ORDERED_YET = caseless(
 )
 """Says that such a list is a ranking after all: `in alphabetical order; the last column is my ranking`."""
 _LEVEL = r"(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b"
-_HARD_TO_RANK = (
-    r"\b(?:hard|difficult|impossible) to (?:rank|order)\b|\b(?:трудно|сложно|невозможно) (?:ранжировать|упорядочить)"
+_HARD_TO_RANK = caseless(
+    r"(?:\b(?:hard|difficult|impossible) to (?:rank|order)\b|\b(?:трудно|сложно|невозможно) (?:ранжировать|упорядочить)"
     r"|\b(?:schwer|kaum|unmöglich)\b[^.\n]{0,20}\b(?:einzuordnen|zu (?:ordnen|sortieren)|reihen)"
     r"|\b(?:difficile|impossible|difícil|imposible|impossível|impossibile) (?:de |di )?(?:les )?"
     r"(?:class|départag|hiérarchis|orden|clasific|classific|ordin)"
     r"|순위를 (?:매기|정하)[^.\n]{0,6} (?:어렵습|어려워|어렵다|힘듭|힘들다|없습)"
     r"|順位(?:を|は)?(?:つけ|付け)(?:られません|られない|がたい|にくい|るのは難しい(?:です)?(?!が|けど|け))"
-    r"|(?:[难難]以|很[难難]|[无無]法)(?:排[序名]|排出|分出)"
+    r"|(?:[难難]以|很[难難]|[无無]法)(?:排[序名]|排出|分出))"
+    r"(?![^\n]{0,60}(?:\b(?:but|aber|mais|pero|mas|ma|maar|но)\b|但|不过|可是))"
 )
-"""Says so, unless an order follows all the same."""
+"""Says before a list that its items have no order, unless an order follows all the same."""
 _EVEN = caseless(
     r"\b(?:not|never|cannot|\w+n['’]t)\b(?! (?:easy|simple|hard|difficult)\b)[^.\n]{0,40}\b(?:one|any|either)\b"
     r"[^.\n]{0,20} (?:above|over|ahead of|before|higher than) (?:the |an)?others?\b(?!,? (?:but|so)\b)",
@@ -101,7 +102,6 @@ _EVEN = caseless(
     r"|\btutt[ie]\b[^.\n]{0,30}\b(?:ugualmente|altrettanto|equivalent)|\bвсе\b[^.\n]{0,30}\bодинаково"
     r"|똑같이|동등하게|우열을 가리|どれも(?:同じ|等し|甲乙)|甲乙(?:つけ|付け)|同じくらい(?:おすすめ|良|いい|素晴)"
     r"|[难難不]分(?:高下|伯仲|上下)|(?:同[样樣]|一[样樣])(?:好|棒|出色|优秀|優秀|精彩|适合|適合|值得)",
-    rf"(?:{_HARD_TO_RANK})(?![^\n]{{0,60}}(?:\b(?:but|aber|mais|pero|mas|ma|maar|но)\b|但|不过|可是))",
     r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
     r"\b(?:can(?:not|['’]t)|will not|won['’]t|prefer not to) (?:rank|order|give an order|give a (?:\w+ )?ranking)\b"
     r"(?! (?:the )?(?:others?|rest|remaining|any))",
@@ -264,7 +264,7 @@ def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
     bare = all(one.text.isdigit() and not one.row for one in listing.mentions) and not listing.chained
     return (
         (other_scale and not says_worst_first(beside))
-        or any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
+        or any(pattern.search(last) for pattern in (_EVEN, _HARD_TO_RANK, _ASKS_BACK, _RANKS_OF))
         or _NTH_IS_RANK.search(after) is not None
         or bool(_unordered(last))
         or (not listing.ordered and not listing.worst_first and may_be_reversed(last))

@@ -570,10 +570,9 @@ def _linked(line: str) -> str:
 _RANK_OF = re.compile(
     r"[;,]? ?\b(?:the )?rank of (?:the )?([^:=;\n]{1,120}?) ?(?:[:=]|is) ?#?(?=\d{1,3}[;,.]?(?:\s|$))", re.I
 )
-"""`Rank of [1]: 2`"""
 _STEPS: _Steps = (
     ("", lambda text: "\n".join(map(_linked, text.split("\n"))) if re.search(f" {_OVER} ", text) else text),
-    ("ank of ", partial(_RANK_OF.sub, r"\n\1: rank ")),
+    ("ank of ", partial(_RANK_OF.sub, r"\n\1: rank ")),  # Rank of [1]: 2
     ('"', _unescaped),
     ('"', _content),
     ("", partial(_after_prefix, _TEMPLATE_TOKENS)),

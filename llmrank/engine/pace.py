@@ -36,8 +36,8 @@ class Pace:
     The first 40 calls after a cut are a *trial*, in which the pace is cut again only if three of four calls are
     refused. After the trial, more than three refusals among the latest 64 to 128 calls cut it. However, if the share of
     refused calls did not even halve from the previous trial to this one, the smaller of the two shares is attributed to
-    chance, and only more than twice that many refusals cut the pace. The first cut comes later, after
-    more than three refusals and 4% of the latest calls: a rate limit that is exceeded by less costs less than a cut.
+    chance, and only more than twice that many refusals cut the pace. The first cut comes later, after more than three
+    refusals and 4% of the latest calls: a rate limit that is exceeded by less costs less than a cut.
 
     While an endpoint refuses all calls (an *outage*), the few that start do not reveal its rate. After an outage, each
     answer doubles the ceiling, but not above the one before it, which is restored after 40 calls. Each refusal halves

@@ -1,6 +1,10 @@
-import pytest
+import re
 
-from llmrank.answers.items.title import normalised, numbers, parse_title
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmrank.answers.items.title import normalised, numbers, parse_title, places_of
 
 
 @pytest.mark.parametrize(
@@ -65,3 +69,9 @@ def test_different_titles_stay_different(one: str, other: str) -> None:
 
 def test_numbers_distinguish_sequels() -> None:
     assert numbers(normalised("Rocky III")) == ("3",) != numbers(normalised("Rocky II"))
+
+
+@given(st.text("a b_é1.", max_size=4), st.text("a b_é1.", max_size=12))
+def test_places_are_those_of_whole_words(name: str, text: str) -> None:
+    expected = [one.span() for one in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text)] if name else []
+    assert list(places_of(name, text)) == expected

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from llmrank.answers.formats import comparison
 from llmrank.answers.items.matching import TitleIndex
-from llmrank.answers.items.title import article_first, without_titles
+from llmrank.answers.items.title import article_first, places_of, without_titles
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.text.normalise import EAST_ASIAN, caseless, folded
 from llmrank.answers.text.phrases import SENTENCE
@@ -332,7 +333,7 @@ def words_before(text: str, end: int) -> list[str]:
 def with_years(text: str, question: Question) -> str:
     """Return a text with the year in parentheses behind each title of which words say it: `The original Psycho, from
     1960` and `the 1960 film Psycho` become `Psycho (1960)`, and so does `"Psycho" (1960)` at the beginning."""
-    for name in {_name(item) for item in question.items} if _YEAR_SAID.search(text) else ():
+    for name in {_name(item.title) for item in question.items} if _YEAR_SAID.search(text) else ():
         if name and name in text:
             title = rf"(?<!\w)(?P<name>{re.escape(name)})(?!\w)"
             before = rf"\b[Tt]he {_YEAR} (?:{_KIND} (?:of )?)?{title}(?! ?\()"
@@ -342,12 +343,15 @@ def with_years(text: str, question: Question) -> str:
     return text
 
 
-def _name(item: Item) -> str:
-    return article_first(folded(item.title).partition(" (")[0])
+@lru_cache(maxsize=1 << 14)
+def _name(title: str) -> str:
+    return article_first(folded(title).partition(" (")[0])
 
 
-_YEAR = r"(?P<year>(?:18|19|20)\d\d)"
-_YEAR_SAID = re.compile(rf"\b{_YEAR}\b")
+_YEAR_DIGITS = r"(?:18|19|20)\d\d"
+_YEAR = rf"(?P<year>{_YEAR_DIGITS})"
+_YEAR_SAID = re.compile(rf"(?<!\()\b{_YEAR_DIGITS}\b|\A[\"“*]+[^\"“”*\n]{{1,200}}[\"”*]+ \({_YEAR_DIGITS}\)")
+"""A year in words, or behind a title in quotation marks."""
 _YEAR_BEHIND = re.compile(rf" \({_YEAR}\)")
 _KIND = "(?:original|classic|remake|version|film|movie|one)"
 _DATED_BEHIND = (
@@ -360,19 +364,18 @@ def means_another(text: str, item: Item, index: TitleIndex | None = None) -> boo
     """Return whether a text has an item's title only with another year (which may be off by one, as some catalogues
     give the festival) or, if there is an index, within a longer title: `Heat Wave`, but not `Heat and Fargo` if both
     are items."""
-    name, own, text = _name(item), _YEAR_BEHIND.search(item.title), text[:SEARCH_LIMIT]
-    found = [*re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text)] if name and name in text else []
+    own, text = _YEAR_BEHIND.search(item.title), text[:SEARCH_LIMIT]
+    found = [*places_of(_name(item.title), text)]
 
-    def is_longer(at: re.Match[str]) -> bool:
-        behind = _TITLE_GOES_ON.match(text, at.end())
-        began = _TITLE_BEGAN.search(text[max(0, at.start() - 60) : at.start()])
+    def is_longer(start: int, end: int) -> bool:
+        behind, began = _TITLE_GOES_ON.match(text, end), _TITLE_BEGAN.search(text[max(0, start - 60) : start])
         return index is not None and bool(began or (behind and not index.named_in(behind[0])))
 
-    def is_of_another_year(at: re.Match[str]) -> bool:
-        year = _YEAR_BEHIND.match(text, at.end())
+    def is_of_another_year(end: int) -> bool:
+        year = _YEAR_BEHIND.match(text, end)
         return own is not None and year is not None and abs(int(own["year"]) - int(year["year"])) > 1
 
-    return bool(found) and all(is_of_another_year(one) or is_longer(one) for one in found)
+    return bool(found) and all(is_of_another_year(end) or is_longer(start, end) for start, end in found)
 
 
 _TITLE_GOES_ON = re.compile(

@@ -28,6 +28,7 @@ from llmrank.answers.formats.chosen_title import (
 )
 from llmrank.answers.formats.ranking import read_ranking
 from llmrank.answers.items.matching import Match, TitleIndex, title_index
+from llmrank.answers.items.title import places_of
 from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, before_next_question, read_from_first, unparsed
 from llmrank.answers.text.envelope import answer_alone
 from llmrank.answers.text.normalise import caseless, normalise
@@ -126,8 +127,11 @@ def _is_repeated_below(listed: Answer, text: str, question: Question) -> bool:
 
 def _is_numbered(title: str, text: str) -> bool:
     """Return whether a text means another title of a series: `the third Toy Story film`."""
-    name = re.escape(title.partition(" (")[0])
-    return re.search(rf"\b(?:second|third|fourth|fifth|2nd|3rd|4th|latest|newest) {name} [a-z]", text) is not None
+    places = places_of(title.partition(" (")[0], text)
+    return any(_OF_SERIES.search(text[max(0, at - 9) : at]) and _GOES_ON.match(text, end) for at, end in places)
+
+
+_OF_SERIES, _GOES_ON = re.compile(r"\b(?:second|third|fourth|fifth|2nd|3rd|4th|latest|newest) $"), re.compile(" [a-z]")
 
 
 def _first(listed: Answer, text: str) -> Entry | None:

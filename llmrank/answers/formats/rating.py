@@ -367,6 +367,14 @@ _TWO_OCCASIONS = caseless(
     rf"|{_ANOTHER} {_OCCASION}\b)(?=\D{{0,400}}\Z)"
 )
 """`4, though on a rewatch 3`: nothing tells which of them is asked for."""
+_IS_OCCASION, _UNITS = caseless(_OCCASION), caseless(_UNIT)
+
+
+def _is_for_two_occasions(text: str) -> bool:
+    """Return whether a text rates two occasions differently, units left out."""
+    return _IS_OCCASION.search(text) is not None and _TWO_OCCASIONS.search(_UNITS.sub("", text)) is not None
+
+
 _ASKED_FIRST = re.compile(r"\A[^\n]{10,300}\?[\"”*_]{0,3}\s*\n(?=\W{0,3}\d)")
 """The question, repeated before the answer."""
 _SAYS_MORE = caseless(
@@ -526,7 +534,7 @@ def _star_count(stars: re.Match[str]) -> str:
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
     """Return the different values of the plainest form that occurs."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if _TWO_WAYS.search(text) or _TWO_OCCASIONS.search(re.sub(_UNIT, "", text)) or _SEVERAL.fullmatch(text):
+    if _TWO_WAYS.search(text) or _is_for_two_occasions(text) or _SEVERAL.fullmatch(text):
         return [(math.nan, None)]
     if given := _revised(lines) or ([] if declined else _summed_up(lines)):
         return given

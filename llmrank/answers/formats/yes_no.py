@@ -325,10 +325,10 @@ def _by_probability(response: Response) -> Answer:
 def _compared(text: str, question: Question) -> tuple[bool, int | None]:
     """Return whether a text names any of two items of which the first may be preferred to the second, and which of them
     its sentences choose, if any. A question chooses none."""
-    index = title_index(question.items)
-    named = index.named_in(text[:SEARCH_LIMIT]) if len(question.items) == 2 else set[int]()
-    told = _VERDICT_FIRST.sub("Clearly", _ASKED.sub("", text)) if named else ""
-    return bool(named), chosen_title(told, marked(told, question, named), index) if named else None
+    if len(question.items) != 2 or not (named := (index := title_index(question.items)).named_in(text[:SEARCH_LIMIT])):
+        return False, None
+    told = _VERDICT_FIRST.sub("Clearly", _ASKED.sub("", text))
+    return True, chosen_title(told, marked(told, question, named), index)
 
 
 _WORD_OF_VERDICT = caseless(rf"(?<!\w)(?:{_EITHER})(?!\w)")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -248,12 +248,25 @@ def without_titles(text: str, items: Sequence[Item], mark: str) -> str:
         beside = found.string[max(0, found.start() - 1) : found.start()] + found.string[found.end() : found.end() + 1]
         return found[0] if _LETTER.search(beside) else mark
 
+    lower = text.casefold()
     for item in items[:_TITLES_OUT]:
         title = folded(item.title)
         for name in (title, _LAST_YEAR.sub("", title), parse_title(item.title).name):
-            if len(name) > _SHORT or (len(name) == _SHORT and any(map(str.isdigit, name))):
+            long = len(name) > _SHORT or (len(name) == _SHORT and any(map(str.isdigit, name)))
+            if long and name.casefold() in lower:  # most are not: compiling a pattern takes longer than reading
                 text = re.sub(re.escape(name), marked, text, flags=re.IGNORECASE)
+                lower = text.casefold()
     return text
+
+
+def places_of(name: str, text: str) -> Iterator[tuple[int, int]]:
+    """Yield where a name begins and ends in a text, as a whole word or several."""
+    at = text.find(name) if name else -1
+    while at >= 0:
+        end = at + len(name)
+        if is_whole := not any(one.isalnum() or one == "_" for one in text[max(0, at - 1) : at] + text[end : end + 1]):
+            yield at, end
+        at = text.find(name, end if is_whole else at + 1)
 
 
 _LETTER = re.compile(rf"[^\W{EAST_ASIAN}]")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 
 from llmrank.answers.items.listing import Listing, Mention, agrees, is_as_shown
+from llmrank.answers.items.title import places_of
 from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.rankings import doubt
 from llmrank.answers.text.blocks import Block, Line
@@ -377,8 +378,8 @@ def _text_after_last(text: str, line: str) -> str:
     there: the B of `Both` is not an identifier."""
     if len(text) > 1:
         return line.rpartition(text)[2]
-    places = [*re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", line)]
-    return line[places[-1].end() :] if places else line
+    places = [*places_of(text, line)]
+    return line[places[-1][1] :] if places else line
 
 
 _MARK_LIMIT = 80

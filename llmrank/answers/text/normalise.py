@@ -555,14 +555,14 @@ _STEPS_OF_EAST_ASIA: _Steps = (
     ("第", lambda text: _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.find(found[2]) + 1}", text)),
     ("第", partial(_NTH_INSIDE.sub, _mark)),
 )
-_OVER = r"(?:(?:is|ranks|comes) )?(?:above|beats|over|outranks|better than|ahead of)"
-_AGAIN = re.compile(rf"(?<![^ ])(\S[^,;.\n]{{0,80}}?)[,;.] (?:and |which )?\1(?= {_OVER} )", re.IGNORECASE)
+_OVER = re.compile(r" (?:(?:is|ranks|comes) )?(?:above|beats|over|outranks|better than|ahead of) ")
+_AGAIN = re.compile(rf"(?<![^ ])(\S[^,;.\n]{{0,80}}?)[,;.] (?:and |which )?\1(?={_OVER.pattern})", re.IGNORECASE)
 
 
 def _linked(line: str) -> str:
     """Return `A beats C, and C beats B` as a chain; a line that says more stays as it is."""
     chain = _AGAIN.sub(r"\1", line) if len(line) < _NOTES_LIMIT else line
-    names = [one.strip(" .") for one in re.split(f" {_OVER} ", chain)]
+    names = [one.strip(" .") for one in _OVER.split(chain)]
     alone = chain != line and len({*names}) == len(names) and not re.search(r"[,;]|\. ", chain)
     return " > ".join(names) if alone else line
 
@@ -571,7 +571,7 @@ _RANK_OF = re.compile(
     r"[;,]? ?\b(?:the )?rank of (?:the )?([^:=;\n]{1,120}?) ?(?:[:=]|is) ?#?(?=\d{1,3}[;,.]?(?:\s|$))", re.I
 )
 _STEPS: _Steps = (
-    ("", lambda text: "\n".join(map(_linked, text.split("\n"))) if re.search(f" {_OVER} ", text) else text),
+    ("", lambda text: "\n".join(map(_linked, text.split("\n"))) if _OVER.search(text) else text),
     ("ank of ", partial(_RANK_OF.sub, r"\n\1: rank ")),  # Rank of [1]: 2
     ('"', _unescaped),
     ('"', _content),

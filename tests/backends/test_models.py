@@ -125,12 +125,31 @@ def test_a_name_that_is_neither_folder_nor_hub_name(name: str) -> None:
         resolve_model(name)
 
 
-def test_a_hub_name_without_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     # Port 9 (discard) refuses connections: a machine without network.
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(MissingError, match=r"owner/no-such-model[\s\S]*with model") as caught:
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_hub_name_without_a_hub(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(MissingError, match=r"owner/no-such-model[\s\S]*\(ConnectError\)[\s\S]*with model") as caught:
         resolve_model("owner/no-such-model")
     assert caught.value.exit_code == 3
+    assert capfd.readouterr().err == "", "the hub's client asks once, and prints no trials"
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_model_that_the_hub_s_client_has_stored_needs_no_hub(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, stored = "ab" * 20, tmp_path / "hub" / "models--owner--model"
+    shutil.copytree(folder, stored / "snapshots" / commit)
+    (stored / "refs").mkdir()
+    (stored / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    model = resolve_model("owner/model")
+    assert (model.commit, model.revision) == (commit, fingerprint(folder))
 
 
 def test_the_revision_follows_the_content(folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from llmrank.answers.text.envelope import answer_alone
-from llmrank.answers.text.normalise import caseless
+from llmrank.answers.text.normalise import Pattern, caseless
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
 _REFUSAL = caseless(
@@ -206,7 +206,7 @@ _REASON = re.compile(
 """A paragraph of sentences that may give the reason for the choice below it, or the heading of one of the two."""
 
 
-def without_remarks(text: str, says_more: re.Pattern[str]) -> str:
+def without_remarks(text: str, says_more: Pattern) -> str:
     """Return a text without the last sentences that have none of these words (`so 3. This fits their taste.`)."""
     for _ in range(_REMARKS):
         last = _LAST_SENTENCE.search(text, max(len(text) - _REMARK_LIMIT, 0))

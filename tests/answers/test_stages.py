@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
+import gc
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pkgutil import iter_modules
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import llmrank.answers
 from llmrank.answers.items.matching import TitleIndex
 from llmrank.answers.rankings.entry_forms import ENTRY_FORMS, EntryForm
 from llmrank.answers.rankings.ranks import by_number, counts
 from llmrank.answers.text.blocks import NOTATIONS, Notation, marker, split
 from llmrank.answers.text.envelope import without_reasoning
-from llmrank.answers.text.normalise import SIGNS, normalise
+from llmrank.answers.text.normalise import SIGNS, Caseless, caseless, normalise
 from llmrank.answers.text.phrases import BEST_FIRST, DIRECTIONS, PHRASES, Direction, Phrase, meaning, says_worst_first
 from tests.answers.asking import items, numbered, read
 from tests.answers.notations import PAGE, page
@@ -116,3 +126,41 @@ def test_a_text_says_that_the_worst_comes_first(text: str) -> None:
 )
 def test_reasoning_is_dropped(text: str, answer: str | None) -> None:
     assert without_reasoning(text) == answer
+
+
+def test_a_caseless_pattern_is_compiled_when_it_is_used() -> None:
+    """Compiling all of them takes longer than most commands do."""
+    code = (
+        "import gc, llmrank.answers.formats.ranking\n"
+        "from llmrank.answers.text.normalise import Caseless\n"
+        "print(sum('_compiled' in vars(one) for one in gc.get_objects() if isinstance(one, Caseless)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(ran.stdout) == 0
+
+
+def test_all_caseless_patterns_can_be_compiled() -> None:
+    """A mistake in one would otherwise be found by the first answer that needs it."""
+    for room in iter_modules(llmrank.answers.__path__, "llmrank.answers."):
+        if room.ispkg:
+            for module in iter_modules(import_module(room.name).__path__, f"{room.name}."):
+                import_module(module.name)
+    patterns = [one for one in gc.get_objects() if isinstance(one, Caseless)]
+    assert len(patterns) > 100
+    for one in patterns:
+        one.search("")
+
+
+@given(st.text("aAbB, \n"), st.integers(0, 9), st.integers(0, 9))
+def test_a_caseless_pattern_finds_what_a_compiled_one_finds(text: str, start: int, end: int) -> None:
+    lazy, compiled = caseless("ab", r"b+,"), re.compile(r"ab|b+,", re.IGNORECASE)
+    assert lazy.findall(text) == compiled.findall(text)
+    assert lazy.split(text, 1) == compiled.split(text, 1)
+    assert lazy.sub("x", text, 1) == compiled.sub("x", text, 1)
+    for one, other in (
+        (lazy.search, compiled.search),
+        (lazy.match, compiled.match),
+        (lazy.fullmatch, compiled.fullmatch),
+    ):
+        assert str(one(text, start, end)) == str(other(text, start, end))
+    assert [*map(str, lazy.finditer(text, start))] == [*map(str, compiled.finditer(text, start))]

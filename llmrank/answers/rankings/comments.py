@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from llmrank.answers.items.listing import Mention
 from llmrank.answers.rankings.doubt import LOWER_IS_BETTER, bare_title
-from llmrank.answers.text.normalise import caseless
+from llmrank.answers.text.normalise import Pattern, caseless
 from llmrank.answers.text.phrases import BEST_FIRST, WORST, WORST_FIRST
 from llmrank.types import Item
 
@@ -77,7 +77,7 @@ def _without_known(line: str) -> str:
     return line
 
 
-def _lines_with(words: re.Pattern[str], lines: Iterable[str], items: Sequence[Item]) -> int:
+def _lines_with(words: Pattern, lines: Iterable[str], items: Sequence[Item]) -> int:
     """Count the lines with one of these words outside the items' titles."""
     found = [line for line in lines if words.search(line)]
     titles: dict[str, list[tuple[int, str]]] = {}

@@ -17,7 +17,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, cast
 
-from llmrank.answers.text.normalise import HAN, ORDINALS, caseless, decoded, folded, single_spaced
+from llmrank.answers.text.normalise import HAN, ORDINALS, Pattern, caseless, decoded, folded, single_spaced
 
 Kind = Literal["number", "bracket", "bullet", "letter", "roman", "rank", "none"]
 
@@ -27,7 +27,7 @@ class Notation(NamedTuple):
 
     kind: Kind
     name: str
-    pattern: re.Pattern[str]
+    pattern: Pattern
     """Matches at the beginning of a line; group 1 is the number."""
     example: str
 

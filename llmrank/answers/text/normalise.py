@@ -13,7 +13,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from llmrank.answers.text.envelope import answer_alone
@@ -24,9 +24,38 @@ SHORT = 20_000
 """Maximum number of characters to read of an answer that is one choice, rating or verdict."""
 
 
-def caseless(*patterns: str) -> re.Pattern[str]:
+class Caseless:
+    """A case-insensitive pattern with the methods of `re.Pattern`, compiled when the first of them is used.
+
+    There are hundreds; compiling them all takes longer than most commands do, and most answers need few.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self.pattern, re.IGNORECASE)
+
+    # Kept as attributes, so that only the first use costs more than with a compiled pattern.
+    search = cached_property(lambda self: self._compiled.search)
+    match = cached_property(lambda self: self._compiled.match)
+    fullmatch = cached_property(lambda self: self._compiled.fullmatch)
+    finditer = cached_property(lambda self: self._compiled.finditer)
+    findall = cached_property(lambda self: self._compiled.findall)
+    split = cached_property(lambda self: self._compiled.split)
+
+    def sub(self, replacement: str | Callable[[re.Match[str]], str], text: str, count: int = 0) -> str:
+        """Return the text with matches replaced, as `re.Pattern.sub` does."""
+        return self._compiled.sub(replacement, text, count)
+
+
+Pattern = re.Pattern[str] | Caseless
+
+
+def caseless(*patterns: str) -> Caseless:
     """Return a case-insensitive pattern for any of these patterns."""
-    return re.compile("|".join(patterns), re.IGNORECASE)
+    return Caseless("|".join(patterns))
 
 
 SIGNS = (
@@ -260,7 +289,7 @@ _TEMPLATE_TOKENS = re.compile(r"\s{0,20}(?:(?:\[/?INST\]|</?s>)\s{0,20})+")
 """Template tokens at the beginning of an answer."""
 
 
-def _after_prefix(beginning: re.Pattern[str], text: str) -> str:
+def _after_prefix(beginning: Pattern, text: str) -> str:
     """Return a text without the part at its beginning that the pattern matches."""
     found = beginning.match(text)
     return text[found.end() :] if found else text

@@ -12,18 +12,18 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from llmrank.answers.text.normalise import ORDINALS, caseless
+from llmrank.answers.text.normalise import ORDINALS, Pattern, caseless
 
 
 class Phrase(NamedTuple):
     """Words that tell what a list is."""
 
     meaning: str
-    pattern: re.Pattern[str]
+    pattern: Pattern
     examples: tuple[str, ...]
 
 
-def _words(starting: str, within: str) -> re.Pattern[str]:
+def _words(starting: str, within: str) -> Pattern:
     """Return a pattern for words with these beginnings, and for text that may also occur within a word."""
     return caseless(rf"\b(?:{starting})|{within}")
 

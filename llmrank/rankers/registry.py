@@ -118,25 +118,20 @@ def refuse_unused(names: Sequence[str | None], options: RankerOptions) -> None:
     methods = [BUILDERS.get(name, WITHOUT_PROMPT.get(name, BASELINES.get(name))) for name in names if name is not None]
     if None in methods:
         return
-    read = {"seed", "first", "fuse", "fuse_term", "calibrate"} | ({"repeats"} if names[0] not in BASELINES else set())
+    chosen = "validation" in (options.fuse, options.calibrate)
+    beside = {
+        "repeats": (names[0] not in BASELINES, "omit it, or choose a --ranker that calls a model"),
+        "combine": (options.repeats != 1, "add --repeats; a single ranking needs no combining"),
+        "first_top": (len(methods) > 1, "add --first, the ranker that preselects"),
+        "fuse_users": (chosen, "add --fuse validation or --calibrate validation, which choose on these users"),
+    }
+    read = {"seed", "first", "fuse", "fuse_term", "calibrate", *(name for name, (used, _) in beside.items() if used)}
     read |= {one for method in methods if method is not None for one in signature(method).parameters}
-    read |= {"combine"} if options.repeats != 1 else set()
-    read |= {"first_top"} if len(methods) > 1 else set()
-    read |= {"fuse_users"} if "validation" in (options.fuse, options.calibrate) else set()
     for option in fields(options):
         if option.name not in read and getattr(options, option.name) != getattr(DEFAULTS, option.name):
             serve = [name for name, method in BUILDERS.items() if option.name in signature(method).parameters]
-            hint = f"omit it, or use --ranker {' or '.join(serve)}" if serve else _NEEDS[option.name]
+            hint = f"omit it, or use --ranker {' or '.join(serve)}" if serve else beside[option.name][1]
             raise InputError(f"{names[0]} does not use this option", field=option.name, hint=hint)
-
-
-_NEEDS = {
-    "combine": "add --repeats; a single ranking needs no combining",
-    "first_top": "add --first, the ranker that preselects",
-    "fuse_users": "add --fuse validation or --calibrate validation, which choose on these users",
-    "repeats": "omit it, or choose a --ranker that calls a model",
-}
-"""Hints for options that depend on another option."""
 
 
 def check_name(name: str, field: str = "ranker") -> None:

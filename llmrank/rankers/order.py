@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
 from llmrank.errors import InputError
+from llmrank.rankers.calls import with_candidates
 from llmrank.types import Case
 
 
@@ -77,9 +78,4 @@ class Order:
                     raise InputError(problem, field="order", user=case.user_id, hint=hint)
                 places.remove(target)
                 places.insert(self.position, target)
-        scores = case.recall_scores
-        return replace(
-            case,
-            candidates=tuple(case.candidates[place] for place in places),
-            recall_scores=None if scores is None else tuple(scores[place] for place in places),
-        )
+        return with_candidates(case, [case.candidates[place] for place in places])

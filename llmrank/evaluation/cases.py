@@ -19,7 +19,7 @@ from llmrank.data.dataset import Split, without_title
 from llmrank.data.rows import scale_of
 from llmrank.data.splits import check_no_futures, validation_split
 from llmrank.errors import InputError, count_of
-from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather, role_texts
+from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, changed, gather, role_texts
 from llmrank.evaluation.training_data import TrainingData, asked_for, earlier_events
 from llmrank.files import FROM_A_PIPE, check_no_device
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life, silent
@@ -142,23 +142,21 @@ def cases_of(
 ) -> CaseSet:
     """Return the Cases of `data` (None: the data that the settings name); see `load_cases`."""
     if isinstance(data, CaseSet):
-        _refuse_unused(settings, flat(settings), "pass it to load_cases, which makes the Cases")
+        _refuse_unused(settings, changed(settings), "pass it to load_cases, which makes the Cases")
         return data
     if isinstance(data, CaseSettings):
         data, settings = None, data
     if isinstance(data, str | Path):
         data, settings = None, replace(settings, data=data)
-    if data is not None or names_file(settings):
-        _refuse_unused(settings)
-    if data is not None:
-        if isinstance(data, ArrowTable | DataFrame):
-            return _from_file(data, settings, tasks)
-        cases = checked_cases(data)
-        rating = bool(cases) and all(case.target is not None for case in cases)
-        return _drawn(cases, settings, ("rating" if rating else "ranking",), name="cases", path=None)
-    if names_file(settings):
-        return _from_file(Path(settings.data), settings, tasks)
-    return _from_dataset(settings, tasks[0], catalogue=catalogue, say=say)
+    if data is None and not names_file(settings):
+        return _from_dataset(settings, tasks[0], catalogue=catalogue, say=say)
+    _refuse_unused(settings)
+    source = Path(settings.data) if data is None else data
+    if isinstance(source, Path | ArrowTable | DataFrame):
+        return _from_file(source, settings, tasks)
+    cases = checked_cases(source)
+    rating = bool(cases) and all(case.target is not None for case in cases)
+    return _drawn(cases, settings, ("rating" if rating else "ranking",), name="cases", path=None)
 
 
 def checked_cases(candidates: object) -> list[Case]:
@@ -244,14 +242,16 @@ _OF_DATA_SETS = ("recall", "split", "k_core", "columns", "file_order")
 """Settings that apply only when Cases are made from a dataset."""
 
 
-def _refuse_unused(settings: CaseSettings, names: Iterable[str] = _OF_DATA_SETS, hint: str = "") -> None:
+def _refuse_unused(
+    settings: CaseSettings,
+    names: Iterable[str] = _OF_DATA_SETS,
+    hint: str = "omit it, or use a dataset or a folder as the data",
+) -> None:
     """Raise InputError if one of these settings is given although the Cases already exist."""
-    given, defaults = flat(settings), flat(CaseSettings())
-    for name in names:
-        if given[name] != defaults[name]:
-            problem = "this has no effect on existing Cases, such as those of a candidate file"
-            hint = hint or "omit it, or use a dataset or a folder as the data"
-            raise InputError(problem, field=name, hint=hint)
+    given = changed(settings)
+    if unused := [name for name in names if name in given]:
+        problem = "this has no effect on existing Cases, such as those of a candidate file"
+        raise InputError(problem, field=unused[0], hint=hint)
 
 
 def names_file(settings: CaseSettings) -> bool:

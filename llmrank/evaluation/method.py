@@ -14,7 +14,7 @@ from uuid import uuid4
 from llmrank.answers import answer_format
 from llmrank.backends.base import NullBackend
 from llmrank.errors import InputError
-from llmrank.evaluation.settings import PromptSettings, flat, gather, settings_of
+from llmrank.evaluation.settings import PromptSettings, changed, flat, gather, settings_of
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.plugin import find_plugin
 from llmrank.prompting import (
@@ -346,10 +346,9 @@ class MadeRanker(WrappedRanker):
         return self.ranker.rank(case)
 
     def __repr__(self) -> str:
-        given, usual = flat(self.settings), flat(PromptSettings())
-        changed = (f", {name}={value!r}" for name, value in given.items() if value != usual[name] and name != "ranker")
-        seed = "" if self.seed is None else f", seed={self.seed}"
-        return f"make_ranker({self.settings.ranker!r}{''.join(changed)}{seed})"
+        given = changed(self.settings) | ({} if self.seed is None else {"seed": self.seed})
+        named = (f", {name}={value!r}" for name, value in given.items() if name != "ranker")
+        return f"make_ranker({self.settings.ranker!r}{''.join(named)})"
 
 
 def make_ranker(
@@ -419,15 +418,18 @@ def _has_two_prompts(settings: PromptSettings) -> bool:
 
 def _refuse_prompt(settings: PromptSettings, own: PromptTemplate | None) -> None:
     """Raise InputError for prompt settings given to a method that has no prompt."""
-    used, given, defaults = {"ranker", "order"}, flat(settings), flat(PromptSettings())
+    used = {
+        "ranker",
+        "order",
+        *(setting.name for setting in settings_of(PromptSettings) if setting.inside == "options"),
+    }
     problem = f"{settings.ranker} makes no model calls, so this has no effect"
     hint = "omit it, or choose a --ranker that calls a model"
     if settings.ranker in WITHOUT_PROMPT:
         used |= {"first"}
         problem = f"{settings.ranker} reads the history as a list of titles, without a prompt"
         hint = "omit it, or choose another --ranker"
-    about = [setting.name for setting in settings_of(PromptSettings) if setting.inside != "options"]
-    unused = [name for name in about if name not in used and given[name] != defaults[name]]
+    unused = [name for name in changed(settings) if name not in used]
     if own is not None or unused:
         raise InputError(problem, field=unused[0] if unused else "prompt", hint=hint)
 
@@ -453,9 +455,9 @@ def _refuse_unshown(settings: PromptSettings, template: PromptTemplate, ranker: 
     elif not view.show_history:
         said = ("no history is shown", "omit it, or omit --no-history")
         unused |= dict.fromkeys(("history", "history_order"), said)
-    given, usual = flat(settings), flat(PromptSettings())
+    given = changed(settings)
     for name, (problem, hint) in unused.items():
-        if given[name] != usual[name]:
+        if name in given:
             raise InputError(f"{problem}, so this has no effect", field=name, hint=hint)
 
 

@@ -319,6 +319,12 @@ def flat(record: object) -> dict[str, Any]:
     return found
 
 
+def changed(record: object) -> dict[str, Any]:
+    """Return the settings of a record that differ from the defaults, as `flat` does."""
+    usual = flat(type(record)())
+    return {name: value for name, value in flat(record).items() if value != usual[name]}
+
+
 def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401 - of the setting's type
     try:
         return _adapter(setting.kind).validate_python(value)

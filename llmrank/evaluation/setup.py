@@ -19,7 +19,7 @@ from llmrank.evaluation.method import (
     template_of,
 )
 from llmrank.evaluation.session import Session, for_titles
-from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, flat, split_settings
+from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, changed, split_settings
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say
 from llmrank.prompting import PromptTemplate, template_origin
@@ -97,10 +97,7 @@ class Setup:
             if own_template is not None:
                 raise InputError("the ranker has its own prompt", field="prompt", hint="give it to make_ranker")
             made, own_ranker = own_ranker, None
-            usual = PromptSettings()
-            order = made.settings.order if prompts.order == usual.order else prompts.order
-            draw = made.settings.draw if prompts.draw == usual.draw else prompts.draw
-            prompts = replace(made.settings, order=order, draw=draw)
+            prompts = replace(made.settings, **changed(prompts))  # order and draw
             template, seed, titles = made.template, made.seed, made.settings.ranker in WITHOUT_PROMPT
         elif own_ranker is None:
             template, titles = asked_template(prompts, own_template), prompts.ranker in WITHOUT_PROMPT
@@ -192,9 +189,7 @@ def _refuse_incomplete(field: str, one: object) -> None:
 
 def _refuse_beside(ranker: Ranker, prompts: PromptSettings) -> None:
     """Raise InputError for settings beside a ranker that is an object: they would change nothing."""
-    given, usual = flat(prompts), flat(PromptSettings())
-    unused = [name for name in given if given[name] != usual[name] and name not in ("order", "draw")]
-    if unused:
+    if unused := [name for name in changed(prompts) if name not in ("order", "draw")]:
         hint = "give it to make_ranker"
         if not isinstance(ranker, MadeRanker):
             hint = "build it into the ranker, or wrap it in llmrank.rankers.fusion.Fused to add recall scores"

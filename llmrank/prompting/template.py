@@ -216,14 +216,13 @@ class PromptTemplate:
         try:
             return environment.render(template.root_render_func(template.new_context(dict(context)))).strip("\n")
         except (*TEMPLATE_FAULTS, MemoryError) as error:
-            line = _line_of(error, template) or self.lines[block]
-            # Some errors have no message.
-            endless = isinstance(error, RecursionError)
-            reason = "endless recursion" if endless else str(error) or type(error).__name__
-            missing = isinstance(error, UndefinedError)
-            guard = "guard values that may be missing, as in `{% if event.genres %}…{% endif %}`"
-            hint = guard if missing else "correct the expression on this line"
-            problem = f"block {block!r}: {reason}"
+            reason = str(error) or type(error).__name__  # some errors have no message
+            hint = "correct the expression on this line"
+            if isinstance(error, RecursionError):
+                reason = "endless recursion"
+            elif isinstance(error, UndefinedError):
+                hint = "guard values that may be missing, as in `{% if event.genres %}…{% endif %}`"
+            line, problem = _line_of(error, template) or self.lines[block], f"block {block!r}: {reason}"
             raise InputError(problem, path=self.path, line=line, user=case.user_id, hint=hint) from error
 
     def _can_show(self, view: View, case: Case) -> None:
@@ -304,11 +303,11 @@ def read_template(
 
 def _names_in(block: nodes.Node) -> Iterator[str]:
     for node in block.find_all((nodes.Name, nodes.Getattr, nodes.Const)):
-        name = (
-            node.name if isinstance(node, nodes.Name) else node.attr if isinstance(node, nodes.Getattr) else node.value
-        )
-        if isinstance(name, str):
-            yield name
+        match node:
+            case nodes.Name(name=name) | nodes.Getattr(attr=name) | nodes.Const(value=str(name)):
+                yield name
+            case _:
+                pass
 
 
 def available(front: FrontMatter, block: str) -> frozenset[str]:

@@ -183,23 +183,23 @@ def checked_cases(candidates: object) -> list[Case]:
 
 def _refuse_wrong_types(case: Any) -> None:  # noqa: ANN401 - type hints are not enforced
     """Raise InputError if a field of a Case has the wrong type."""
-    names = (("user_id", case.user_id), ("case_id", case.case_id))
-    wrong = [
-        (name, f"expected text, got {value!r}", "give a str") for name, value in names if not isinstance(value, str)
-    ]
-    lists = (
-        *(("history", case.history, Event), ("candidates", case.candidates, Item), ("relevant", case.relevant, str)),
-        ("gains", () if case.gains is None else case.gains, Real),
-        ("recall_scores", () if case.recall_scores is None else case.recall_scores, Real),
+    fault = partial(InputError, user=str(case.user_id))
+    for name, value in (("user_id", case.user_id), ("case_id", case.case_id)):
+        if not isinstance(value, str):
+            raise fault(f"expected text, got {value!r}", field=name, hint="give a str")
+    lists: tuple[tuple[str, object, type, str], ...] = (
+        ("history", case.history, Event, "an lr.Event"),
+        ("candidates", case.candidates, Item, "an lr.Item"),
+        ("relevant", case.relevant, str, "a str"),
+        ("gains", () if case.gains is None else case.gains, Real, "a number"),
+        ("recall_scores", () if case.recall_scores is None else case.recall_scores, Real, "a number"),
     )
-    for name, values, kind in lists:
+    for name, values, kind, needed in lists:
         if isinstance(values, str) or not isinstance(values, Sequence):
-            wrong.append((name, f"expected a list, got {type(values).__name__}", "give a tuple or a list"))
-        elif invalid := [one for one in cast("Sequence[object]", values) if not isinstance(one, kind)]:
-            needed = {Event: "an lr.Event", Item: "an lr.Item", str: "a str"}.get(cast("type", kind), "a number")
-            wrong.append((name, f"invalid entry {invalid[0]!r}", f"each entry must be {needed}"))
-    for name, problem, hint in wrong[:1]:
-        raise InputError(problem, field=name, user=str(case.user_id), hint=hint)
+            raise fault(f"expected a list, got {type(values).__name__}", field=name, hint="give a tuple or a list")
+        for one in cast("Sequence[object]", values):
+            if not isinstance(one, kind):
+                raise fault(f"invalid entry {one!r}", field=name, hint=f"each entry must be {needed}")
 
 
 def _refuse_wrong_values(case: Any) -> None:  # noqa: ANN401 - type hints are not enforced

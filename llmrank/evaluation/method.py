@@ -27,6 +27,7 @@ from llmrank.prompting import (
     parse_thinking,
     template_origin,
 )
+from llmrank.rankers.options import RankerOptions
 from llmrank.rankers.order import Order
 from llmrank.rankers.prompt import Prompt, no_shots
 from llmrank.rankers.registry import (
@@ -103,23 +104,22 @@ class Composer:
 
         Raises InputError for a prompt that does not fit the method, and for an invalid setting.
         """
-        order = Order.parse(self.settings.order, self.seed)
-        if ranker is None and (template is not None or self.settings.ranker in WITHOUT_PROMPT):
+        settings, prompt = self.settings, None
+        order = Order.parse(settings.order, self.seed)
+        if ranker is not None:
+            recorded = self._recorded(ranker) | {OWN_RANKER: described(ranker)}
+        elif template is None and settings.ranker not in WITHOUT_PROMPT:
+            assert settings.ranker is not None
+            ranker = self._baseline(settings.ranker)
+            recorded = self._recorded(ranker)
+        else:
             prompt = None if template is None else self.prompt(template)
             first, first_template = self._first()
             ranker = self._ranker(prompt, first)
-            return self._drawn(Method(ranker, self._manifest(prompt, ranker, first_template), order, prompt))
-        own = {} if ranker is None else {OWN_RANKER: described(ranker)}
-        ranker = ranker or self._baseline_alone()
-        settings = {"prompt": ranker.name, "ranker": ranker.name, "order": self.settings.order, **own}
-        return self._drawn(Method(ranker, settings, order))
-
-    def _drawn(self, method: Method) -> Method:
-        """Return the method with the sample number of the settings."""
-        draw = self.settings.draw
-        if draw == 1:
-            return method
-        return replace(method, ranker=AskedAgain(method.ranker, draw), settings={**method.settings, "draw": draw})
+            recorded = self._manifest(prompt, ranker, first_template)
+        if settings.draw != 1:
+            ranker, recorded = AskedAgain(ranker, settings.draw), recorded | {"draw": settings.draw}
+        return Method(ranker, recorded, order, prompt)
 
     def prompt(self, template: PromptTemplate) -> Prompt:
         """Return the Prompt of a ranker: the template with its view, shots, answer format and context length."""
@@ -193,28 +193,21 @@ class Composer:
         behind = replace(self, settings=own)
         return behind._ranker(behind.prompt(template), None), template
 
-    def _baseline_alone(self) -> Ranker:
-        settings = self.settings
-        assert settings.ranker is not None
-        check_options(settings.ranker, settings.options)
-        return self._baseline(settings.ranker)
-
     def _baseline(self, name: str) -> Ranker:
         training = self.training
         learned_from = BaselineData(lambda: training.popularity, lambda: training.rating_means)
         return build_baseline(name, learned_from, self.seed)
 
+    def _recorded(self, ranker: Ranker, **options: object) -> dict[str, object]:
+        """Return what the manifest holds of every method, and its options."""
+        return {"prompt": ranker.name, "ranker": ranker.name, **options, "order": self.settings.order}
+
     def _manifest(self, prompt: Prompt | None, ranker: Ranker, first: PromptTemplate | None) -> dict[str, object]:
         """Return everything about prompt and method that can change an answer."""
         options = flat(self.settings)
-        inner = [setting.name for setting in settings_of(PromptSettings) if setting.inside == "options"]
-        settings: dict[str, object] = {
-            "prompt": ranker.name,
-            "ranker": ranker.name,
-            "ranker_options": {name: options[name] for name in (*inner, "first", "first_prompt")},
-            "order": self.settings.order,
-        }
-        return settings if prompt is None else settings | self._asked(prompt, first)
+        names = (*(setting.name for setting in settings_of(RankerOptions, "options")), "first", "first_prompt")
+        recorded = self._recorded(ranker, ranker_options={name: options[name] for name in names})
+        return recorded if prompt is None else recorded | self._asked(prompt, first)
 
     def _asked(self, prompt: Prompt, first: PromptTemplate | None) -> dict[str, object]:
         template = prompt.template
@@ -418,11 +411,7 @@ def _has_two_prompts(settings: PromptSettings) -> bool:
 
 def _refuse_prompt(settings: PromptSettings, own: PromptTemplate | None) -> None:
     """Raise InputError for prompt settings given to a method that has no prompt."""
-    used = {
-        "ranker",
-        "order",
-        *(setting.name for setting in settings_of(PromptSettings) if setting.inside == "options"),
-    }
+    used = {"ranker", "order", *(setting.name for setting in settings_of(RankerOptions, "options"))}
     problem = f"{settings.ranker} makes no model calls, so this has no effect"
     hint = "omit it, or choose a --ranker that calls a model"
     if settings.ranker in WITHOUT_PROMPT:

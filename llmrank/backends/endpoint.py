@@ -62,6 +62,8 @@ BROKEN = (
     *(ValueError, RuntimeError, LookupError, ArithmeticError),
 )
 """The exceptions that the HTTP stack raises for invalid HTTP."""
+FAULTS = (*BROKEN, aiohttp.ClientError, OSError, EOFError)
+"""All exceptions that it raises for a call."""
 
 # --- the address -----------------------------------------------------------------------------------------------------
 
@@ -401,33 +403,40 @@ class Endpoint:
                             return
                     url = target
                 raise TransientError(f"{self.url} redirects in a loop", kind="unreadable")
-        except aiohttp.ClientConnectorCertificateError as error:
-            text = f"the certificate of {self.url} is not trusted ({_untrusted(error.certificate_error)})"
-            raise TransientError(text, kind="certificate") from error
-        except aiohttp.ClientConnectorSSLError as error:
-            text = f"no TLS connection to {self.url} ({self._reason(error)})"
-            raise TransientError(text, kind="tls", charged=False) from error
-        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-            if _is_broken_handshake(error):
-                text = f"no TLS connection to {self.url} (the connection was closed during the handshake)"
-                raise TransientError(text, kind="connection" if self.proxy else "tls", charged=False) from error
-            why = "in time" if isinstance(error, TimeoutError) else f"({self._reason(error)})"
-            to = f"to the proxy {self.proxy} for" if isinstance(error, aiohttp.ClientProxyConnectionError) else "to"
-            raise TransientError(f"no connection {to} {self.url} {why}", kind="connection", charged=False) from error
-        except aiohttp.ClientHttpProxyError as error:
-            text = f"the proxy {self.proxy} refuses to connect to {self.url} ({error.status} {self._reason(error)})"
-            raise TransientError(text, kind="connection", charged=False) from error
-        except TimeoutError as error:
-            text = f"{self.url} gave no answer within {timeout or self.timeout:g} s"
-            raise TransientError(text, kind="timeout") from error
-        except BROKEN as error:
-            text = f"{self.url} sent something that is not valid HTTP ({self._reason(error)})"
-            raise TransientError(text, kind="unreadable") from error
-        except (aiohttp.ClientError, OSError, EOFError) as error:
-            text = f"the connection to {self.url} broke ({self._reason(error)})"
-            raise TransientError(text, kind="connection") from error
+        except FAULTS as error:
+            raise self._fault(error, timeout or self.timeout) from error
         finally:
             self._deadlines.remove(limit)
+
+    def _fault(self, error: Exception, seconds: float) -> TransientError:
+        """Return what an exception of the HTTP stack says about a call with this timeout."""
+        url, reason = self.url, self._reason(error)
+        match error:
+            case aiohttp.ClientConnectorCertificateError(certificate_error=cause):
+                why = cause.verify_message.rstrip(".") if isinstance(cause, SSLCertVerificationError) else str(cause)
+                return TransientError(f"the certificate of {url} is not trusted ({why})", kind="certificate")
+            case aiohttp.ClientConnectorSSLError():
+                return TransientError(f"no TLS connection to {url} ({reason})", kind="tls")
+            case aiohttp.ClientConnectorError(errno=None, os_error=ConnectionResetError()):
+                # There was a connection, but it ended before TLS was spoken: the system has no number for that fault.
+                text = f"no TLS connection to {url} (the connection was closed during the handshake)"
+                return TransientError(text, kind="connection" if self.proxy else "tls", charged=False)
+            case aiohttp.ClientProxyConnectionError():
+                text = f"no connection to the proxy {self.proxy} for {url} ({reason})"
+                return TransientError(text, kind="connection", charged=False)
+            case aiohttp.ClientConnectorError():
+                return TransientError(f"no connection to {url} ({reason})", kind="connection", charged=False)
+            case aiohttp.ConnectionTimeoutError():
+                return TransientError(f"no connection to {url} in time", kind="connection", charged=False)
+            case aiohttp.ClientHttpProxyError(status=status):
+                text = f"the proxy {self.proxy} refuses to connect to {url} ({status} {reason})"
+                return TransientError(text, kind="connection", charged=False)
+            case TimeoutError():
+                return TransientError(f"{url} gave no answer within {seconds:g} s", kind="timeout")
+            case _ if isinstance(error, BROKEN):
+                return TransientError(f"{url} sent something that is not valid HTTP ({reason})", kind="unreadable")
+            case _:
+                return TransientError(f"the connection to {url} broke ({reason})", kind="connection")
 
     def _reason(self, error: Exception) -> str:
         # aiohttp's own text starts with a status and repeats the URL.
@@ -490,20 +499,6 @@ class _Deadlines:
             due = self._due.pop(limit)
             limit.reschedule(now + GRACE if now - due > STALLED else now)
         self._watch()
-
-
-def _is_broken_handshake(error: Exception) -> bool:
-    """Whether there was a connection, which ended before TLS was spoken: the system has no number for that fault."""
-    return (
-        isinstance(error, aiohttp.ClientConnectorError)
-        and error.errno is None
-        and isinstance(error.os_error, ConnectionResetError)
-    )
-
-
-def _untrusted(error: Exception) -> str:
-    """Return why a certificate is not trusted: self-signed, expired, or for another host."""
-    return error.verify_message.rstrip(".") if isinstance(error, SSLCertVerificationError) else str(error)
 
 
 class _Response(aiohttp.ClientResponse):

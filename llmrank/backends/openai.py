@@ -50,11 +50,13 @@ Result = TypeVar("Result")
 
 DEFAULT_URL = "https://api.openai.com/v1"
 COMPLETIONS = "chat/completions"
-TRUST = (
-    "set SSL_CERT_FILE to a PEM file with the certificate, or that of the authority that signed it; if it has "
-    "expired or is for another host, replace it on the server, or correct --base-url"
-)
-"""The hint for an untrusted certificate."""
+REMEDIES = {
+    "certificate": "set SSL_CERT_FILE to a PEM file with the certificate, or that of the authority that signed it; if "
+    "it has expired or is for another host, replace it on the server, or correct --base-url",
+    "tls": "if the server speaks plain HTTP, start --base-url with http://; if it requires a client certificate, or an "
+    "older TLS than 1.2, put a proxy before it",
+}
+"""The hints for kinds of failures that say what is wrong."""
 GREETING_SECONDS = 60.0
 """Timeout for the list of models."""
 GREETING_WAITS, LONGEST_GREETING_WAIT = (0.5, 1.0, 2.0, 4.0), 30.0
@@ -142,21 +144,7 @@ class OpenAIBackend(BaseBackend):
             with self.endpoint.announcing("the list of its models", seconds):
                 reply = await self._when_loaded(lambda: self._ask_for_models(seconds))
         except TransientError as error:
-            if error.kind in NOT_READY:
-                raise _not_ready(error) from None
-            if error.kind == "certificate":
-                raise MissingError(f"{error}", hint=TRUST) from None
-            if error.kind == "tls":
-                hint = (
-                    "if the server speaks plain HTTP, start --base-url with http://; if it requires a client "
-                    "certificate, or an older TLS than 1.2, put a proxy before it"
-                )
-                raise MissingError(f"{error}", hint=hint) from None
-            hint = "start the server, or correct --base-url (it usually ends in /v1)"
-            if self.endpoint.proxy:
-                proxy = f"the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) selects the proxy {self.endpoint.proxy}"
-                hint += f"; {proxy}: correct it, or add the endpoint's host to NO_PROXY"
-            raise MissingError(f"no endpoint answers at {self._url}: {error}", hint=hint) from None
+            raise self._unreachable(error) from None
         served = _models(reply)
         if served is None:
             await self._suggest_base_url(reply)
@@ -178,6 +166,18 @@ class OpenAIBackend(BaseBackend):
                 self._tokenizes = False
                 if isinstance(error, TransientError):
                     self._say(f"labels are matched by text: {error}")
+
+    def _unreachable(self, error: TransientError) -> MissingError:
+        """Return the error for an endpoint that did not list its models because of this one."""
+        if error.kind in NOT_READY:
+            return _not_ready(error)
+        if error.kind in REMEDIES:
+            return MissingError(f"{error}", hint=REMEDIES[error.kind])
+        hint = "start the server, or correct --base-url (it usually ends in /v1)"
+        if self.endpoint.proxy:
+            proxy = f"the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) selects the proxy {self.endpoint.proxy}"
+            hint += f"; {proxy}: correct it, or add the endpoint's host to NO_PROXY"
+        return MissingError(f"no endpoint answers at {self._url}: {error}", hint=hint)
 
     async def probe(self, ask: Ask, *, labels: bool) -> None:
         """Send a one-token call if there is something to learn: with `labels`, whether the endpoint returns

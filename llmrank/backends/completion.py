@@ -31,16 +31,14 @@ ROUNDING = 1e-3
 """Tolerance for log-probabilities above zero."""
 MAX_PROBABILITY = 1.05
 """Maximum total probability of the most likely tokens, including rounding."""
-FINISH = {
-    **dict.fromkeys(("length", "max_tokens", "model_length", "max_output_tokens"), "length"),
-    **dict.fromkeys(("max_new_tokens", "token_limit", "model_context_window_exceeded"), "length"),
-    **dict.fromkeys(
-        ("content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii", "sensitive"),
-        "content_filter",
-    ),
-    **dict.fromkeys(("content_filtered", "guardrail_intervened", "blocked"), "content_filter"),
-    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
+_NAMES = {
+    "length": "length max_tokens max_new_tokens max_output_tokens model_context_window_exceeded model_length "
+    "token_limit",
+    "content_filter": "content_filter content_filtered blocked blocklist guardrail_intervened prohibited_content "
+    "recitation safety sensitive spii",
+    "stop": "stop end_turn eos eos_token stop_sequence",
 }
+FINISH = {name: reason for reason, names in _NAMES.items() for name in names.split()}
 """Finish reasons by each of their known names, in lower case."""
 INCOMPLETE = re.compile(
     "error|fail|abort|cancel|time_?d?_?out|interrupt|overload|unavailable|disconnect|insufficient|malformed"
@@ -200,20 +198,21 @@ def _read_parts(parts: Sequence[object]) -> tuple[str, str, str]:
     """
     text, reasoning_parts, refusal = list[str](), list[str](), list[str]()
     for part in parts:
+        kind, words = at(part, object, "type"), at(part, object, "text")
         if isinstance(part, str):
             text.append(part)
-        elif isinstance(part, dict):
-            kind, words = part.get("type"), part.get("text")
-            if kind in ("thinking", "reasoning"):
-                inner = part.get("thinking") or part.get("reasoning") or words
-                inner = inner if isinstance(inner, list) else [{"text": inner}]
-                reasoning_parts += [str(one.get("text") or "") for one in inner if isinstance(one, dict)]
-            elif kind == "refusal" and isinstance(no := part.get("refusal") or words, str):
-                refusal.append(no)
-            elif kind in (None, "text", "output_text"):
-                if not isinstance(words, str):
-                    raise no_answer("the endpoint returned a text part without text")
-                text.append(words)
+        elif not isinstance(part, dict):
+            continue
+        elif kind in ("thinking", "reasoning"):
+            inner = part.get("thinking") or part.get("reasoning") or words
+            inner = inner if isinstance(inner, list) else [{"text": inner}]
+            reasoning_parts += [str(one.get("text") or "") for one in inner if isinstance(one, dict)]
+        elif kind == "refusal" and isinstance(no := part.get("refusal") or words, str):
+            refusal.append(no)
+        elif kind in (None, "text", "output_text"):
+            if not isinstance(words, str):
+                raise no_answer("the endpoint returned a text part without text")
+            text.append(words)
     if parts and not (text or reasoning_parts or refusal):
         raise no_answer("the endpoint returned content without any text part")
     return "".join(text), "".join(reasoning_parts), "".join(refusal)

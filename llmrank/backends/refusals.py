@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from itertools import product
 from typing import Any, Self
 
 from llmrank.backends.completion import at, first_choice, json_value, unreadable
@@ -103,12 +104,13 @@ class UnsupportedError(BackendError):
 def with_inner_refusal(reply: Reply) -> Reply:
     """Unwrap a provider's error passed on by a gateway. If an answer contains an error, return that error with the
     status that its code or type implies. The same applies to a 400 that contains a transient error."""
-    if (reply.ok or reply.status == 400) and isinstance(reply.body, dict):
-        for place in (reply.body, first_choice(reply.body) or {}):
-            if (error := at(place, dict, "error")) is not None:
-                for status in (_status(error.get("code")), _status(error.get("type"))):
-                    if 400 <= status < 600 and (reply.ok or status == 429 or status >= 500):
-                        return replace(reply, status=status, body={"error": error})
+    if not (reply.ok or reply.status == 400) or not isinstance(reply.body, dict):
+        return reply
+    places = (at(reply.body, dict, "error"), at(first_choice(reply.body), dict, "error"))
+    for error, name in product(filter(None, places), ("code", "type")):
+        status = _status(error.get(name))
+        if 400 <= status < 600 and (reply.ok or status == 429 or status >= 500):
+            return replace(reply, status=status, body={"error": error})
     return reply
 
 
@@ -265,9 +267,8 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 def wait_in(text: str) -> float | None:
     """Return the seconds to wait that the text of a refusal states, or None: OpenAI's `Please try again in 1m30s`,
     Gemini's `Please retry in 4.07s` and `"retryDelay": "4s"`."""
-    if (found := IN_WORDS.search(text)) is None:
-        return None
-    return _seconds(found[0].lower())
+    found = IN_WORDS.search(text)
+    return None if found is None else _seconds(found[0].lower())
 
 
 def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

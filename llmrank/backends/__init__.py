@@ -198,7 +198,7 @@ class OwnBackend(WrappedBackend):
         """Raises InputError if the backend cannot say what it is."""
         super().__init__(backend)
         if fault := _fault_in_backend(backend):
-            raise self._error(f"the backend {type(backend).__name__} {fault[0]}", fault[1])
+            raise InputError(f"the backend {type(backend).__name__} {fault[0]}", field="backend", hint=fault[1])
 
     async def answer(self, request: Request) -> Response:
         """Return the backend's Response."""
@@ -206,12 +206,10 @@ class OwnBackend(WrappedBackend):
         is_async = isawaitable(answered)
         response = await _awaited(cast("Awaitable[object]", answered)) if is_async else answered
         if fault := _fault_in_response(response) if is_async else f"{response!r:.60}":
+            problem = f"`answer` of {type(self._backend).__name__} returned {fault}"
             hint = "write `async def answer`, and return a llmrank.types.Response"
-            raise self._error(f"`answer` of {type(self._backend).__name__} returned {fault}", hint)
+            raise InputError(problem, field="backend", hint=hint)
         return cast("Response", response)
-
-    def _error(self, problem: str, hint: str) -> InputError:
-        return InputError(problem, field="backend", hint=hint)
 
 
 async def _awaited(answer: Awaitable[object]) -> object:

@@ -169,8 +169,8 @@ def _incomplete(path: Path, error: Exception | str) -> InputError:
     return InputError(f"the adapter is incomplete: {error}", path=path, hint="copy it again, or train it again")
 
 
-def load_adapter(folder: Path, base: Model, dtype: torch.dtype = torch.float32) -> TitleModel:
-    """Return the model of an adapter on its base model, computing in `dtype`.
+def load_adapter(folder: Path, base: Model) -> TitleModel:
+    """Return the model of an adapter on its base model, computing in float32.
 
     Raises InputError if the adapter was trained on another base model (see `check_base`) or is incomplete, and
     MissingError if a package is missing.
@@ -186,7 +186,8 @@ def load_adapter(folder: Path, base: Model, dtype: torch.dtype = torch.float32) 
     tensors, lora = load_tensors(folder / PROJECTION), load_tensors(folder / LORA)
     try:
         shape = TitleShape(**card["shape"])
-        tuned = peft.PeftModel.from_pretrained(open_body(base.folder, shape.layers, dtype), str(folder))
+        body = open_body(base.folder, shape.layers, torch.float32)
+        tuned = peft.PeftModel.from_pretrained(body, str(folder))
         # PEFT ignores missing weights. The vocabulary never grows, so it need not ask the hub about it.
         if lora.keys() != peft.get_peft_model_state_dict(tuned, save_embedding_layers=False).keys():
             raise _incomplete(folder / LORA, f"its weights are not those of {count_of(shape.layers, 'layer')}")
@@ -194,5 +195,6 @@ def load_adapter(folder: Path, base: Model, dtype: torch.dtype = torch.float32) 
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise _incomplete(folder, error) from error
-    decoder, tokenizer = open_base(base.folder, shape.item_layers, dtype)
-    return TitleModel(TitleReader(decoder, tokenizer, shape.item_layers), body.eval(), projection, shape.window, dtype)
+    decoder, tokenizer = open_base(base.folder, shape.item_layers, torch.float32)
+    reader = TitleReader(decoder, tokenizer, shape.item_layers)
+    return TitleModel(reader, body.eval(), projection, shape.window, torch.float32)

@@ -187,10 +187,9 @@ class VllmBackend(BaseBackend):
         except (VLLMError, ValueError) as error:
             raise BackendError(f"vLLM refused the request: {error}") from error
         output = final.outputs[0]
-        first = output.logprobs[0] if ids and output.logprobs else {}
-        found = {
-            label: first[token].logprob for label, token in zip(request.labels, ids, strict=True) if token in first
-        }
+        first = output.logprobs[0] if ids and output.logprobs else None
+        tokens = zip(request.labels, ids, strict=True)
+        found = None if first is None else {label: first[token].logprob for label, token in tokens if token in first}
         written = len(output.token_ids)
         end, text = split_reasoning(output.text, opened)
         # The count is approximate: tokenized on its own, the text may have one token more or fewer.
@@ -199,7 +198,7 @@ class VllmBackend(BaseBackend):
             text=text,
             finish_reason=output.finish_reason or "unknown",
             usage=Usage(len(prompt), final.num_cached_tokens or 0, written, reasoned),
-            label_logprobs=found if ids and output.logprobs else None,
+            label_logprobs=found,
             reasoning=CLOSING.sub("", OPENING.sub("", output.text[:end])).strip(),
             seconds=time.monotonic() - started,
         )

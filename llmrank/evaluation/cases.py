@@ -268,11 +268,20 @@ def names_file(settings: CaseSettings) -> bool:
 
 def _from_file(source: TableSource, settings: CaseSettings, tasks: tuple[Task, ...]) -> CaseSet:
     candidates = CandidateFile(source, skip_bad_rows=settings.skip_bad_rows, keep=True)
-    name, path = (source.name, source) if isinstance(source, Path) else ("table", None)
+    name, path = named(source)
     found = _drawn(list(candidates.cases()), settings, tasks, name=name, path=path)
-    skipped = candidates.summary.skipped_rows
-    note = (f"{count_of(skipped, 'invalid row was', 'invalid rows were')} skipped.",) if skipped else ()
-    return replace(found, notes=(*note, *found.notes))
+    return replace(found, notes=(*skipped_note(candidates), *found.notes))
+
+
+def named(source: TableSource) -> tuple[str, Path | None]:
+    """Return the name of a file or a table, and the path of a file."""
+    return (source.name, source) if isinstance(source, Path) else ("table", None)
+
+
+def skipped_note(candidates: CandidateFile) -> Iterator[str]:
+    """Yield the note on skipped rows, if there are any."""
+    if skipped := candidates.summary.skipped_rows:
+        yield f"{count_of(skipped, 'invalid row was', 'invalid rows were')} skipped."
 
 
 def _drawn(

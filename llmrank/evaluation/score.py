@@ -14,14 +14,15 @@ from llmrank.answers import answer_format
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame
 from llmrank.engine import CaseResult, Exchange
 from llmrank.engine.driver import complete_with_recall_order
-from llmrank.errors import InputError, count_of
-from llmrank.evaluation.cases import CaseSet, cases_hash, counted_notes, true_scale
+from llmrank.errors import InputError
+from llmrank.evaluation.cases import CaseSet, cases_hash, counted_notes, named, skipped_note, true_scale
 from llmrank.evaluation.evaluate import make_run, measures_for
 from llmrank.evaluation.settings import ScoreSettings, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.files import sha256_of
 from llmrank.measures import Measure
 from llmrank.measures.ratings import check_scale
+from llmrank.prompting.check import ANSWERS
 from llmrank.prompting.identifiers import Ids, identifiers
 from llmrank.rankers.listwise import from_answer
 from llmrank.rankers.pointwise import from_values
@@ -54,12 +55,12 @@ def score(
     Raises InputError for an invalid file or setting.
     """
     source = Path(answers) if isinstance(answers, str) else answers
-    name, path = (source.name, source) if isinstance(source, Path) else ("table", None)
+    name, path = named(source)
     how = gather(settings or ScoreSettings, more | {"answer": answer})
     known = answer_format(how.answer)  # fail early on an unknown format
     answered = CandidateFile(source, answered=True, skip_bad_rows=skip_bad_rows)
     rows = sorted(((row.case, row.response) for row in answered), key=lambda row: row[0].case_id)
-    cases, skipped = [case for case, _ in rows], answered.summary.skipped_rows
+    cases = [case for case, _ in rows]
     task = "rating" if _is_rating(cases, path) else "ranking"
     _check_fit(how.answer, task, path)
     if how.ids is None:
@@ -76,10 +77,7 @@ def score(
         evaluation="ratings" if task == "rating" else f"recall-limited({name})",
         task=task,
         target_forced=False,
-        notes=(
-            *((f"{count_of(skipped, 'invalid row was', 'invalid rows were')} skipped.",) if skipped else ()),
-            *counted_notes(cases),
-        ),
+        notes=(*skipped_note(answered), *counted_notes(cases)),
         settings={
             "data": name,
             "data_sha256": sha256_of(path) if path else _hash_of(rows),
@@ -157,8 +155,8 @@ def _fit(read: Answer) -> tuple[int, int]:
     return OUTCOMES.index(read.outcome), len(read.ranked)
 
 
-RANKINGS = frozenset(("titles", "permutation", "json", "choice", "one_title", "label_logprobs"))
-RATINGS = frozenset(("rating", "yes_no", "expected_rating"))
+RATINGS = ANSWERS["pointwise"]
+RANKINGS = frozenset[str]().union(*ANSWERS.values()) - RATINGS
 
 
 def _check_fit(answer: str, task: Task, path: Path | None) -> None:

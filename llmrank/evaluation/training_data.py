@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -37,7 +37,7 @@ class TrainingData:
         of 0 and 1."""
         if self.rated is not None:
             return self.rated
-        values = [event.rating for case in self.read() for event in case.history if event.rating is not None]
+        values = [rating for _, _, rating in self._ratings()]
         own = scale_of(values)
         fits = not values or (self.scale[0] <= min(values) and max(values) <= self.scale[1] and own != (0.0, 1.0))
         return self.scale if fits else own
@@ -48,12 +48,7 @@ class TrainingData:
 
         If the truth is 0 or 1 and the histories contain stars, ratings that count as liked are 1.
         """
-        rated = [
-            (case.user_id, event.item.item_id, event.rating)
-            for case in self.read()
-            for event in case.history
-            if event.rating is not None
-        ]
+        rated = [*self._ratings()]
         values = [rating for _, _, rating in rated]
         if rated and not self.scale[0] <= min(values) <= max(values) <= self.scale[1]:
             yes = liked_from(self.history_scale)
@@ -63,7 +58,14 @@ class TrainingData:
     @property
     def has_ratings(self) -> bool:
         """Whether any training event has a rating."""
-        return any(event.rating is not None for case in self.read() for event in case.history)
+        return next(self._ratings(), None) is not None
+
+    def _ratings(self) -> Iterator[tuple[str, str, float]]:
+        """Yield user id, item id and rating of every rated event."""
+        for case in self.read():
+            for event in case.history:
+                if event.rating is not None:
+                    yield case.user_id, event.item.item_id, event.rating
 
     @cached_property
     def shot_pool(self) -> ShotPool:

@@ -323,19 +323,19 @@ def estimate_rerank(
     if not partitions:
         raise InputError("this shard has no files", field="shard", hint="choose a lower N, or another shard")
     checked = [job.check(partition) for partition in partitions]
-    divided = job.is_divided(candidates)
-    with job.setup.session(reporter.message, Store(Path(":memory:")) if divided else None) as session:
+    # Each partition has a Store of its own, perhaps not yet.
+    empty = Store(Path(":memory:")) if job.is_divided(candidates) else None
+    with job.setup.session(reporter.message, empty) as session:
         # Shots are taken from the first file; those of other files may be longer or shorter.
         method = job.method(checked[0], session)
         found = CostEstimate(Estimate(), True, session.budget.tariff, session.budget.batch)
         for partition, file in zip(partitions, checked, strict=True):
-            if divided and not overwrite and partition.is_done:
+            if empty is not None and not overwrite and partition.is_done:
                 continue
             with ExitStack() as opened:
-                if divided and partition.store.is_file():
-                    session.store = opened.enter_context(Store(partition.store, read_only=True))
-                elif divided:
-                    session.store = opened.enter_context(Store(Path(":memory:")))
+                if empty is not None:
+                    kept = partition.store.is_file()
+                    session.store = opened.enter_context(Store(partition.store, read_only=True)) if kept else empty
                 rows = (row.case for row in job.rows(partition, file))
                 found += CostEstimate.of(rows, method, session, reporter.message)
         return found

@@ -77,10 +77,6 @@ class Setup:
             if one is not None and not isinstance(one, kind):
                 raise InputError(f"unexpected type {type(one).__name__}", field=name, hint=hint)
         for name, one in (("ranker", ranker), ("backend", backend)):
-            if isinstance(one, type):
-                hint = f"make an instance: {one.__name__}(…)"
-                problem = f"expected an object, got the class {one.__name__}"
-                raise InputError(problem, field=name, hint=hint)
             if one is not None and not isinstance(one, str):
                 _refuse_incomplete(name, one)
         kinds = ((prompt, PromptSettings), (model, ModelSettings), (limits, Limits))
@@ -178,7 +174,10 @@ _MEMBERS = {
 
 
 def _refuse_incomplete(field: str, one: object) -> None:
-    """Raise InputError if an object lacks members of a ranker or a backend."""
+    """Raise InputError for a class in place of an object, and if an object lacks members of a ranker or a backend."""
+    if isinstance(one, type):
+        problem, hint = f"expected an object, got the class {one.__name__}", f"make an instance: {one.__name__}(…)"
+        raise InputError(problem, field=field, hint=hint)
     own, base, where = _MEMBERS[field]
     members = [*own, *(name for name in vars(base) if not name.startswith("_"))]
     if missing := [f"`{name}`" for name in members if name not in dir(one) and not hasattr(one, name)]:

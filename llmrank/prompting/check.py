@@ -18,7 +18,7 @@ from llmrank.plugin import plugin_names
 from llmrank.prompting.front import NAME
 from llmrank.prompting.identifiers import IDS, WORDS, Ids
 from llmrank.prompting.library import SUFFIX, template_paths
-from llmrank.prompting.template import PLAIN_VIEW, PromptTemplate, read_template
+from llmrank.prompting.template import BLOCKS, PLAIN_VIEW, PromptTemplate, read_template
 from llmrank.prompting.variables import FIELDS, TRUTH
 from llmrank.prompting.view import View
 from llmrank.types import AnswerFormat, Case, Event, Item, Message, Outcome, Question, Response
@@ -56,11 +56,11 @@ def check(template: PromptTemplate, formats: Formats | None = None, view: View |
     prompt requests it must also be read back in full. The template is rendered under every combination of options, or
     under one `view`. A problem with an option rather than the file names that option as its field.
     """
-    problems = [*template.problems, *_settings(template)]
+    problems = [*template.problems, *(_located(template, *one) for one in _settings(template))]
     if not template.problems:
         problems += _rendered(template, view)
         if formats is not None and not problems:
-            problems += _read_back(template, formats, view)
+            problems += (_located(template, *one) for one in _read_back(template, formats, view))
     return sorted({str(one): one for one in problems}.values(), key=lambda one: one.line or 0)
 
 
@@ -91,99 +91,101 @@ def difference(before: Sequence[Message], after: Sequence[Message], names: tuple
     return unified_diff(transcript(before).split("\n"), transcript(after).split("\n"), *names, n=1, lineterm="")
 
 
-def _at_key(template: PromptTemplate, key: str, problem: str, hint: str) -> InputError:
-    """Return a problem located at a key of the front matter, or at the option that overrides it."""
-    if key in template.overridden:
-        return InputError(problem, field=key, hint=hint)
+Problem = tuple[str, str, str]
+"""A block or a key of the front matter, what is wrong there, and what to do about it."""
+
+
+def _located(template: PromptTemplate, place: str, problem: str, hint: str) -> InputError:
+    """Return a problem with its line: of the block, or of the key, unless an option overrides it."""
+    if place in BLOCKS:
+        return InputError(problem, path=template.path, line=template.lines[place], hint=hint)
+    if place in template.overridden:
+        return InputError(problem, field=place, hint=hint)
     lines = enumerate(template.text.split("\n"), start=1)
-    line = next((number for number, text in lines if text.startswith(f"{key}:")), 1)
-    return InputError(problem, path=template.path, line=line, field=key, hint=hint)
+    line = next((number for number, text in lines if text.startswith(f"{place}:")), 1)
+    return InputError(problem, path=template.path, line=line, field=place, hint=hint)
 
 
-def _settings(template: PromptTemplate) -> Iterator[InputError]:
+def _settings(template: PromptTemplate) -> Iterator[Problem]:
     """Yield conflicts within the front matter, and between it and the blocks."""
-    front, problem = template.front, partial(_at_key, template)
+    front = template.front
     stem = template.path.name.removesuffix(SUFFIX)
     if front.name != stem:
         can_be = re.fullmatch(NAME, stem) is not None
         hint = f"write `name: {stem}`" if can_be else f"rename the file to {front.name}{SUFFIX}"
-        yield problem("name", f"{front.name!r} is not the file's name {stem!r}", hint)
+        yield "name", f"{front.name!r} is not the file's name {stem!r}", hint
     if front.task == "profile":
         what = "a profile prompt does not rank; its answer is used unchanged"
         for key in filter(partial(getattr, front), ("ranker", "answer")):
-            yield problem(key, what, f"remove {key!r}")
+            yield key, what, f"remove {key!r}"
     elif front.ranker is None or front.answer is None:
         key = "ranker" if front.ranker is None else "answer"
-        yield problem("task", f"a {front.task} prompt needs the key {key!r}", f"add `{key}: …`")
+        yield "task", f"a {front.task} prompt needs the key {key!r}", f"add `{key}: …`"
     else:
         yield from _method(template, front.ranker, front.answer)
         for rules in (_answering, _naming, _beside):
             yield from rules(template)
 
 
-def _answering(template: PromptTemplate) -> Iterator[InputError]:
+def _answering(template: PromptTemplate) -> Iterator[Problem]:
     """Yield problems that make the requested answer impossible."""
-    front, problem = template.front, partial(_at_key, template)
+    front = template.front
     if front.answer_for() is None:
-        yield problem("answer", f"no format for `ids: {front.ids}`", f"add `{front.ids}: …` to the map")
+        yield "answer", f"no format for `ids: {front.ids}`", f"add `{front.ids}: …` to the map"
     if front.thinking.on and front.constrain:
-        what = "a constraint would prevent the reasoning"
-        yield problem("constrain", what, f"{_off(template)}, or remove the key")
+        yield "constrain", "a constraint would prevent the reasoning", f"{_off(template)}, or remove the key"
     if front.scale is not None and front.task == "rating":
-        yield problem("scale", "a rating prompt uses the scale of the data", "remove the key")
+        yield "scale", "a rating prompt uses the scale of the data", "remove the key"
     elif front.scale is not None and front.scale[0] >= front.scale[1]:
-        what = "the lowest value must be below the highest"
-        yield problem("scale", what, "write, for example, `scale: [1, 10]`")
+        yield "scale", "the lowest value must be below the highest", "write, for example, `scale: [1, 10]`"
 
 
-def _naming(template: PromptTemplate) -> Iterator[InputError]:
+def _naming(template: PromptTemplate) -> Iterator[Problem]:
     """Yield mismatches between how items are shown and how the answer names them."""
-    front, answer, problem = template.front, template.front.answer_for(), partial(_at_key, template)
+    front, answer = template.front, template.front.answer_for()
     if taken := {*FIELDS["item"], *TRUTH}.intersection(front.attributes):
-        what, hint = f"{min(taken)!r} is reserved by llmrank", "rename the column"
-        yield problem("attributes", what, hint)
+        yield "attributes", f"{min(taken)!r} is reserved by llmrank", "rename the column"
     if front.ids != "titles" and "identifier" not in template.names:
-        yield problem("ids", f"{front.ids!r}, but no block shows `item.identifier`", "show it, or remove `ids`")
+        yield "ids", f"{front.ids!r}, but no block shows `item.identifier`", "show it, or remove `ids`"
     if front.ids == "titles" and front.needs_identifiers():
         hint = "add `ids: numbers` or `ids: letters`"
-        yield problem("answer", f"{answer!r} reads identifiers, but items have none", hint)
+        yield "answer", f"{answer!r} reads identifiers, but items have none", hint
     freely = front.ranker not in ANSWERS or front.ranker == "listwise"
     if front.candidates == "catalogue" and not (freely and answer in {"titles", "json", "one_title"}):
         hint = "write `answer: titles`, `ranker: listwise`"
-        yield problem("candidates", "a model that names items freely must answer with titles", hint)
+        yield "candidates", "a model that names items freely must answer with titles", hint
 
 
-def _beside(template: PromptTemplate) -> Iterator[InputError]:
+def _beside(template: PromptTemplate) -> Iterator[Problem]:
     """Yield problems with solved examples and the user's profile."""
-    front, names, problem = template.front, template.names, partial(_at_key, template)
+    front, names = template.front, template.names
     if front.shots and "shot" not in template.blocks:
-        yield problem("shots", f"{front.shots}, but there is no block 'shot'", "add `{% block shot %}…{% endblock %}`")
+        yield "shots", f"{front.shots}, but there is no block 'shot'", "add `{% block shot %}…{% endblock %}`"
     if "shot" in template.blocks and "shots" not in names:
-        line, hint = template.lines["shot"], "loop over `shots` in block user"
-        yield InputError("no block shows `shots`", path=template.path, line=line, hint=hint)
+        yield "shot", "no block shows `shots`", "loop over `shots` in block user"
     if "shot" in template.blocks and front.about_one_item and front.task == "ranking":
-        what, hint = "a ranking prompt about one item at a time has no solved examples", "remove the block 'shot'"
-        yield InputError(what, path=template.path, line=template.lines["shot"], hint=hint)
+        problem = "a ranking prompt about one item at a time has no solved examples"
+        yield "shot", problem, "remove the block 'shot'"
     if front.profile is None:
         return
     if "profile" not in names:
-        yield problem("profile", "no block shows `profile`", "show it, or remove `profile`")
+        yield "profile", "no block shows `profile`", "show it, or remove `profile`"
     if front.profile not in (paths := template_paths()):
         close = nearest(front.profile, paths)
-        yield problem("profile", f"unknown prompt {front.profile!r}{close}", "name an existing template")
+        yield "profile", f"unknown prompt {front.profile!r}{close}", "name an existing template"
     elif read_template(read_text(paths[front.profile]), paths[front.profile], strict=False).front.task != "profile":
-        yield problem("profile", f"{front.profile!r} is not a profile prompt", "name one with `task: profile`")
+        yield "profile", f"{front.profile!r} is not a profile prompt", "name one with `task: profile`"
 
 
-def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, str]) -> Iterator[InputError]:
+def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, str]) -> Iterator[Problem]:
     """Yield conflicts between task, ranker and answer formats."""
-    front, problem = template.front, partial(_at_key, template)
+    front = template.front
     rates, install = front.task == "rating", "or install the package that adds it"
     if rates and ranker in ANSWERS and ranker != "pointwise":
-        yield problem("ranker", f"{ranker!r} ranks, but this is a rating prompt", "write `ranker: pointwise`")
+        yield "ranker", f"{ranker!r} ranks, but this is a rating prompt", "write `ranker: pointwise`"
     if ranker not in {*ANSWERS, *plugin_names("llmrank.rankers")}:
         close = nearest(ranker, ANSWERS) or ": not one of the installed rankers that use a prompt"
-        yield problem("ranker", f"unknown ranker {ranker!r}{close}", f"use one of {', '.join(ANSWERS)}; {install}")
+        yield "ranker", f"unknown ranker {ranker!r}{close}", f"use one of {', '.join(ANSWERS)}; {install}"
     answers = {answer} if isinstance(answer, str) else {*answer.values()}
     known, added = frozenset[str]().union(*ANSWERS.values()), plugin_names("llmrank.answers")
     fitting = RATINGS if rates else ANSWERS.get(ranker, known)
@@ -191,18 +193,17 @@ def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, st
         if name not in {*known, *added}:
             close = nearest(name, fitting) or ": not one of the installed formats"
             hint = f"use one of {', '.join(sorted(fitting))}; {install}"
-            yield problem("answer", f"unknown answer format {name!r}{close}", hint)
+            yield "answer", f"unknown answer format {name!r}{close}", hint
         elif name in known:  # formats from plugins fit any prompt
             # If an option chose the ranker, blame that option.
             key = "ranker" if "ranker" in template.overridden and "answer" not in template.overridden else "answer"
             what = f"does not fit a {'rating' if rates else f'{ranker} ranking'} prompt"
-            yield problem(key, f"the answer format {name!r} {what}", f"use one of {', '.join(sorted(fitting))}")
+            yield key, f"the answer format {name!r} {what}", f"use one of {', '.join(sorted(fitting))}"
     if ranker in ANSWERS and not rates and ranker != "pointwise" and "target" in template.names:
         hint = "use pointwise, or a prompt that shows `candidates` (see `llmrank prompts list`)"
-        yield problem("ranker", f"the prompt asks about one item, its `target`, but {ranker} compares several", hint)
+        yield "ranker", f"the prompt asks about one item, its `target`, but {ranker} compares several", hint
     if front.thinking.on and FIRST_TOKEN & answers:
-        what = "only the first token is read, so the model cannot reason first"
-        yield problem("thinking", what, _off(template))
+        yield "thinking", "only the first token is read, so the model cannot reason first", _off(template)
 
 
 def _off(template: PromptTemplate) -> str:
@@ -218,7 +219,7 @@ def _render(
 
 def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[InputError]:
     """Yield problems visible only in the rendered prompt."""
-    case, line = _case(template), template.lines["user"]
+    case = _case(template)
     shot = replace(case, user_id="example", history=case.history[:5])
     examples = ((), (shot,)) if "shot" in template.blocks else ((),)
     try:
@@ -230,10 +231,11 @@ def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[In
         for bare in (_case(template, bare=True), replace(case, history=()), *one_less):
             _render(template, bare)
     except InputError as error:  # drop its user, who is made up
-        yield InputError(error.problem, path=template.path, line=error.line or line, hint=error.hint)
+        line = error.line or template.lines["user"]
+        yield InputError(error.problem, path=template.path, line=line, hint=error.hint)
         return
     for problem, hint in _shown(template, case, plain, only or PLAIN_VIEW):
-        yield InputError(problem, path=template.path, line=line, hint=hint)
+        yield _located(template, "user", problem, hint)
 
 
 def _shown(template: PromptTemplate, case: Case, plain: tuple[Message, ...], view: View) -> Iterator[tuple[str, str]]:
@@ -317,7 +319,7 @@ def _views(template: PromptTemplate) -> Iterator[View]:
         yield View(ids=ids, show_history=history, show_scores=score)
 
 
-def _read_back(template: PromptTemplate, formats: Formats, only: View | None) -> Iterator[InputError]:
+def _read_back(template: PromptTemplate, formats: Formats, only: View | None) -> Iterator[Problem]:
     """Yield a problem if an answer as the prompt requests it is not read back in full."""
     if template.front.task == "profile" or template.front.ranker not in ANSWERS:
         return
@@ -332,7 +334,7 @@ def _read_back(template: PromptTemplate, formats: Formats, only: View | None) ->
                 asked = f"with `ids: {view.ids or template.front.ids}` the prompt asks for {text.text!r:.60}"
                 problem = f"{asked}, which the format {name!r} does not read in full ({answer.outcome}: {reason})"
                 hint = "give a format per identifier scheme, as in `answer: {titles: titles, numbers: permutation}`"
-                yield _at_key(template, "answer", problem, hint)
+                yield "answer", problem, hint
                 break
 
 

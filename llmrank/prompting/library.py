@@ -154,6 +154,5 @@ def describe_templates(*, task: str | None = None, ranker: str | None = None) ->
             origin = template_origin(template)
             about = (origin, front.task, front.ranker or "", formats, front.description)
             problem = "" if origin == "shipped" else next((one.problem for one in check(template)), "")
-            paper, wording, note = front.provenance.model_dump().values()
-            found.append(TemplateInfo(name, path, *about, paper, wording, note, problem))
+            found.append(TemplateInfo(name, path, *about, **front.provenance.model_dump(), problem=problem))
     return found

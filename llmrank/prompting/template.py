@@ -94,11 +94,12 @@ class PromptTemplate:
         self._can_show(view, case)
         ids = view.ids or self.front.ids
         scale = self.front.scale or scale
-        if self.front.about_one_item and case.target is None:
-            hint = "give the Case a target item, or use a listwise template"
-            raise self._unfit(case, "the Case has no target", hint)
-        items = (case.target,) if self.front.about_one_item and case.target else case.candidates
-        if not items:
+        if self.front.about_one_item:
+            if case.target is None:
+                hint = "give the Case a target item, or use a listwise template"
+                raise self._unfit(case, "the Case has no target", hint)
+            items = (case.target,)
+        elif not (items := case.candidates):
             hint = "give the Case candidates, or use a rating template"
             raise self._unfit(case, "the Case has no candidates", hint)
         top = self.front.top

@@ -155,9 +155,8 @@ class Evaluation:
     ) -> dict[str, Any]:
         """Rank the missing Cases, add each to the Run when it is done, and return the manifest entry of this session.
 
-        `cases` are those that the Run keeps.
-        `calls` and `spent` are what the session had made and spent before this evaluation. A session that stops early
-        (limit, Ctrl-C, failure) is also recorded in the manifest.
+        `cases` are those that the Run keeps. `calls` and `spent` are what the session had made and spent before this
+        evaluation. A session that stops early (limit, Ctrl-C, failure) is also recorded in the manifest.
         """
         started, before = datetime.now(UTC), time.monotonic()
         wanted = [case for case in cases if folder.wants(case.case_id)]
@@ -348,7 +347,7 @@ def compose(
     )
     # Before the data are read, which may take minutes.
     if measures is not None:
-        measures = named_measures(measures)
+        refuse_unnamed(measures := parse_measure_list(measures))
     check_baselines(compared.baselines)
     if setup.asks_model:
         prices_of(setup.model, setup.limits)
@@ -363,32 +362,35 @@ def compose(
         raise InputError(problem, field="prompt", hint=hint)
     if scored:
         _refuse_unknown_truth(found)
-    order = Order.parse(setup.prompt.order)
-    if found.target_forced and template is not None and order.mode in ("recall", "reversed"):
-        problem, hint = "forced targets would be at the same position in every list", "use --order shuffled"
-        raise InputError(problem, field="order", hint=hint)
-    for case in found if order.mode == "target-at" else ():
-        order.arrange(case)  # raises if the list is too short for the position
-    options = setup.prompt.options
-    if (names := to_choose(options)) and (options.repeats != 1 or setup.prompt.first is not None):
-        hint = "find the value without --repeats and --first, then pass it"
-        raise InputError("validation cannot be combined with --repeats or --first", field=names[0], hint=hint)
-    if options.fuse is not None and (found.task == "rating" or catalogue):
-        whose = "rating tasks" if found.task == "rating" else "whole catalogues"
-        hint = "omit --fuse, or rank candidates from a recall stage"
-        raise InputError(f"{whose} have no recall scores to fuse", field="fuse", hint=hint)
+    _refuse_unfit_settings(setup, found, catalogue=catalogue)
     note_domain(setup, found.domain, reporter)
     note_idle_first(setup, found, reporter)
+    answer = "" if template is None else template.answer_for(setup.prompt.view.ids)
     return Evaluation(
         found,
         setup,
-        measures_for(
-            measures, found.task, template.answer_for(setup.prompt.view.ids) if template else "", found.training.scale
-        ),
+        measures_for(measures, found.task, answer, found.training.scale),
         reporter,
         baseline_models(compared.baselines, found),
-        Validation.of(found, options, reporter.message),
+        Validation.of(found, setup.prompt.options, reporter.message),
     )
+
+
+def _refuse_unfit_settings(setup: Setup, cases: CaseSet, *, catalogue: bool) -> None:
+    """Raise InputError for an order, a fusion or a validation that these Cases or the other settings rule out."""
+    order, options = Order.parse(setup.prompt.order), setup.prompt.options
+    if cases.target_forced and setup.template is not None and order.mode in ("recall", "reversed"):
+        problem, hint = "forced targets would be at the same position in every list", "use --order shuffled"
+        raise InputError(problem, field="order", hint=hint)
+    for case in cases if order.mode == "target-at" else ():
+        order.arrange(case)  # raises if the list is too short for the position
+    if (names := to_choose(options)) and (options.repeats != 1 or setup.prompt.first is not None):
+        hint = "find the value without --repeats and --first, then pass it"
+        raise InputError("validation cannot be combined with --repeats or --first", field=names[0], hint=hint)
+    if options.fuse is not None and (cases.task == "rating" or catalogue):
+        whose = "rating tasks" if cases.task == "rating" else "whole catalogues"
+        hint = "omit --fuse, or rank candidates from a recall stage"
+        raise InputError(f"{whose} have no recall scores to fuse", field="fuse", hint=hint)
 
 
 def _refuse_unknown_truth(cases: CaseSet) -> None:
@@ -473,14 +475,8 @@ def measures_for(
     """Return the measures for a task and answer format; None: the defaults.
 
     Yes/no answers to Cases with ratings such as 1 to 5 allow only AUC, which compares orders rather than values. Raises
-    InputError as `parse_measures` does.
+    InputError as `parse_measures` does, and unless each can be found by its name, as a reader of the Run must.
     """
-    named = None if measures is None else named_measures(measures)
-    return parse_measures(named, task, order_only=predicts_order(answer, task, scale))
-
-
-def named_measures(measures: str | Sequence[str | Measure]) -> tuple[Measure, ...]:
-    """Return the measures. Raises InputError unless each can be found by its name, as a reader of the Run must."""
-    found = parse_measure_list(measures)
+    found = parse_measures(measures, task, order_only=predicts_order(answer, task, scale))
     refuse_unnamed(found)
     return found

@@ -17,7 +17,7 @@ from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, TableS
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split, without_title
 from llmrank.data.rows import scale_of
-from llmrank.data.splits import check_no_futures, validation_split
+from llmrank.data.splits import check_no_futures, parse_split, validation_split
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, changed, gather, role_texts
 from llmrank.evaluation.training_data import TrainingData, asked_for, earlier_events
@@ -288,13 +288,15 @@ def _drawn(
     everyone: Sequence[Case], settings: CaseSettings, tasks: tuple[Task, ...], *, name: str, path: Path | None
 ) -> CaseSet:
     """Return the Cases that fit the task, for a sample of the users."""
-    has_targets = {case.target is not None for case in everyone}
-    fits: list[Task] = [one for one in tasks if (one == "rating") in has_targets]
-    task = fits[0] if fits else tasks[0]
-    fitting = [case for case in everyone if (case.target is not None) == (task == "rating")]
     if not everyone:
         raise InputError("there are no Cases", path=path, hint="give at least one")
-    if not fitting:
+    by_task: dict[Task, list[Case]] = {
+        "ranking": [case for case in everyone if case.target is None],
+        "rating": [case for case in everyone if case.target is not None],
+    }
+    fits: list[Task] = [one for one in tasks if by_task[one]]
+    task = fits[0] if fits else tasks[0]
+    if not (fitting := by_task[task]):
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
         other = "ranking" if task == "rating" else "rating"
         list_of = f"`llmrank prompts list --task {other}`; in Python, task={other!r}"
@@ -339,7 +341,6 @@ class Prepared:
 def prepare(settings: CaseSettings, *, default_users: int = DEFAULT_USERS, say: Say = silent) -> Prepared:
     """Load and split the dataset that the settings name, and sample its users (0: all)."""
     from llmrank.data.load import load_dataset
-    from llmrank.data.splits import parse_split
 
     cut = parse_split(settings.split, file_order=settings.file_order)
     columns = column_roles(settings.columns)

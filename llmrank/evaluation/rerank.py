@@ -28,7 +28,7 @@ from llmrank.evaluation.cases import checked_cases
 from llmrank.evaluation.evaluate import CostEstimate, note_domain, note_idle_first
 from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, default_store, format_reasons, refuse_errors
-from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings
+from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings, changed
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.files import sha256_of
@@ -37,7 +37,7 @@ from llmrank.rankers.ranking import add_counts
 from llmrank.scale import Partition, Result, Shard, discard, partition_file, partition_folder
 from llmrank.scale.partition import agree
 from llmrank.store import Store
-from llmrank.types import Case, Closable, Failure, Outcome, Ranking, Usage
+from llmrank.types import Case, Closable, Failure, Outcome, Ranking, Response, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +162,19 @@ class RerankJob:
 
             def done(result: CaseResult) -> None:
                 nonlocal usage, failed
-                replies = [exchange.reply for exchange in result.exchanges]
+                ranking, replies = result.ranking, [exchange.reply for exchange in result.exchanges]
                 failures = [reply.reason for reply in replies if isinstance(reply, Failure)]
-                lost = bool(failures)
-                failed += lost
-                if result.ranking.reason:
-                    reasons[f"{result.ranking.outcome}: {result.ranking.reason}"] += 1
+                spent = [reply.usage for reply in replies if isinstance(reply, Response)]
+                total = sum(spent, Usage())
+                known = None if Usage() in spent else total
+                writer.write(under_way.pop(result.case.case_id), ranking, known, failed=bool(failures))
+                outcomes[ranking.outcome] += 1
+                if ranking.reason:
+                    reasons[f"{ranking.outcome}: {ranking.reason}"] += 1
                 elif failures:
                     reasons[f"{Outcome.ERROR}: {failures[0]}"] += 1
-                spent = [reply.usage for reply in replies if not isinstance(reply, Failure)]
-                known = sum(spent, Usage()) if Usage() not in spent else None
-                writer.write(under_way.pop(result.case.case_id), result.ranking, known, failed=lost)
-                outcomes[result.ranking.outcome] += 1
-                usage += sum(spent, Usage())
+                failed += bool(failures)
+                usage += total
 
             if not writer.finished and len(writer) < rows:
                 session.rank(wanted(), method, done, reporter, total=rows, before=len(writer))
@@ -222,11 +222,11 @@ class RerankJob:
         if self.setup.model.batch:
             hint = "omit it, or rerank the files one by one"
             raise InputError("the Batch API is not available for folders and shards", field="batch", hint=hint)
-        limits = self.setup.limits
-        bounds = {"requests": limits.max_requests, "total-tokens": limits.max_total_tokens, "cost": limits.max_cost}
-        if self.scale.engine == "ray" and (given := [name for name, bound in bounds.items() if bound is not None]):
+        bounds = ("max_requests", "max_total_tokens", "max_cost")
+        given = [name for name in changed(self.setup.limits) if name in bounds]
+        if self.scale.engine == "ray" and given:
             hint = "omit it; or use --shard i/n, where the limit applies to each shard"
-            raise InputError("Ray actors cannot share a limit", field=f"max_{given[0]}", hint=hint)
+            raise InputError("Ray actors cannot share a limit", field=given[0], hint=hint)
 
 
 class PartitionWorker(Closable):

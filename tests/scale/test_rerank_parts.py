@@ -213,6 +213,7 @@ def test_a_bound_stops_a_folder_and_the_same_command_goes_on(tmp_path: Path, rer
     ("more", "said"),
     [
         (("--engine", "ray", "--max-requests", "9"), "cannot share a limit"),
+        (("--engine", "ray", "--max-total-tokens", "9"), "--max-total-tokens: Ray actors cannot share a limit"),
         (("--engine", "ray", "--batch"), "Batch API"),
         (("--batch",), "Batch API"),
         (("--shard", "3/2"), "there is no shard 3 of 2"),

@@ -113,11 +113,12 @@ class Prompt:
             return PreparedRequest(self._request(showing(events), question), question, most - events)
 
         kept, count = most, self.count_tokens
-        limit = None if self.context_length is None else self.context_length - self._sampling.max_tokens
-        # For most prompts, the upper bound shows that they fit, without counting tokens.
-        too_long = limit is not None and most_tokens(message.content for message in showing(most)) > limit
-        if limit is not None and too_long and count is not None and count(showing(most)) is not None:
-            kept = template.fitting_events(case, most, lambda events: count(showing(events)) or 0, limit)
+        if count is not None and self.context_length is not None:
+            limit = self.context_length - self._sampling.max_tokens
+            # For most prompts, the upper bound shows that they fit, without counting tokens.
+            too_long = most_tokens(message.content for message in showing(most)) > limit
+            if too_long and count(showing(most)) is not None:
+                kept = template.fitting_events(case, most, lambda events: count(showing(events)) or 0, limit)
         asked = asking(kept)
         if self.holds is not None and self.holds(asked.request) is False:
             shorter = (asking(events) for events in range(most - 1, -1, -1))

@@ -136,11 +136,11 @@ class Retries:
                 "then run the same command again"
             )
             raise self._endpoint_down(fault, hint)
-        wait = 0.0 if fault.throttled else max(backoff(tries.faults), fault.wait or 0.0)
-        now = self.clock.now()
-        silent = now - max(tries.since, self._answered_at)
-        since = tries.since if fault.throttled else max(tries.since, self._answered_at)
-        exhausted = now + max(wait, fault.wait or 0.0) - since > self.policy.patience
+        requested = fault.wait or 0.0
+        wait = 0.0 if fault.throttled else max(backoff(tries.faults), requested)
+        now, silent_since = self.clock.now(), max(tries.since, self._answered_at)
+        since = tries.since if fault.throttled else silent_since
+        exhausted = now + max(wait, requested) - since > self.policy.patience
         if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
             outage, loading = none_answered and many_failing and not tries.alone, fault.kind == "loading"
             if outage and self.answers and not (fault.throttled or loading) and await is_up():
@@ -155,21 +155,21 @@ class Retries:
             if not tries.outage or (not outage and over):
                 return None
             if over:
-                raise self._endpoint_down(fault, GO_ON, silent)
+                raise self._endpoint_down(fault, GO_ON, now - silent_since)
             wait = max(wait, LONGEST_WAIT * (0.5 + random()))
             self._report(f"no call is answered; retrying for {self.policy.patience / 60:.0f} minutes ({fault})")
-        elif (fault.wait or 0.0) >= LONG_WAIT:
-            self._report(f"the endpoint requests a wait of {fault.wait:.0f} s ({fault})")
+        elif requested >= LONG_WAIT:
+            self._report(f"the endpoint requests a wait of {requested:.0f} s ({fault})")
         self.counts[fault.kind] += 1
         return wait
 
-    def _endpoint_down(self, fault: TransientError, hint: str, silent: float = 0.0) -> FatalBackendError:
-        """Return the error that ends the run. `silent` is the seconds since the last answer, if there was one."""
-        last = f"the last answer came {silent:.0f} s ago" if self.answers else "no call was answered so far"
+    def _endpoint_down(self, fault: TransientError, hint: str, silence: float = 0.0) -> FatalBackendError:
+        """Return the error that ends the run. `silence` is the seconds since the last answer, if there was one."""
+        last = f"the last answer came {silence:.0f} s ago" if self.answers else "no call was answered so far"
         failing = count_of(len(self._failing), "Case is", "Cases are")
         message = f"the endpoint does not answer: {failing} failing, and {last} ({fault})"
         wait = fault.wait or 0.0
-        if wait >= LONG_WAIT and wait + silent > self.policy.patience:
+        if wait >= LONG_WAIT and wait + silence > self.policy.patience:
             message += f"; it requests a wait of {duration(wait)}"
             hint = "run the same command again after that: all answers are stored"
         return FatalBackendError(f"{message}\n  hint: {hint}")

@@ -39,6 +39,7 @@ from llmrank.errors import (
     InputError,
     MissingError,
     TransientError,
+    count_of,
     nearest,
     one_line,
     safe_for_console,
@@ -249,7 +250,7 @@ class OpenAIBackend(BaseBackend):
             if served:
                 raise InputError(
                     f"{self._url} is not the base URL of this endpoint: {self._url}/models {what}, "
-                    f"and {other}/models lists {len(served)} model{'s' * (len(served) > 1)}",
+                    f"and {other}/models lists {count_of(len(served), 'model')}",
                     field="base_url",
                     hint=f"use --base-url {other}",
                 )

@@ -252,23 +252,24 @@ class VllmBackend(BaseBackend):
         async with self._starting:
             if self._failure is not None:
                 raise self._failure
-            if self._engine is None:
-                before = time.monotonic()
-                self._log = None if self._verbose else _new_log()
-                try:
-                    with (
-                        _output_to(self._log) as user_stream,
-                        sign_of_life(_say_to(self._say, user_stream), f"loading {self._model.name} into vLLM"),
-                    ):
-                        self._engine = self._start()
-                except FatalBackendError as error:
-                    # Other calls may be waiting for the engine; they must not start it again.
-                    self._failure = error
-                    # Ctrl-C also reaches the engine's processes; if that is the cause, let the interrupt come first.
-                    await asyncio.sleep(0)
-                    self._log = None  # keep the file for the user
-                    raise
-                self._say(f"loaded in {time.monotonic() - before:.0f} s")
+            if self._engine is not None:
+                return self._engine
+            before = time.monotonic()
+            self._log = None if self._verbose else _new_log()
+            try:
+                with (
+                    _output_to(self._log) as user_stream,
+                    sign_of_life(_say_to(self._say, user_stream), f"loading {self._model.name} into vLLM"),
+                ):
+                    self._engine = self._start()
+            except FatalBackendError as error:
+                # Other calls may be waiting for the engine; they must not start it again.
+                self._failure = error
+                # Ctrl-C also reaches the engine's processes; if that is the cause, let the interrupt come first.
+                await asyncio.sleep(0)
+                self._log = None  # keep the file for the user
+                raise
+            self._say(f"loaded in {time.monotonic() - before:.0f} s")
             return self._engine
 
     def _start(self) -> AsyncLLM:

@@ -349,17 +349,14 @@ class BatchBackend(WrappedBackend):
     async def _collect(self, batch: OpenBatch, ended: Batch) -> tuple[Results, str]:
         """Store the answers in the files of a finished batch. Return the results, by Store key, and how the files
         deviate from the batch's description (empty if they do not)."""
-        store = self._open_store()
-        requests = batch.requests()
-        results: Results = {}
-        lines, readable, fault = 0, 0, ""
+        store, requests = self._open_store(), batch.requests()
+        results, readable, fault = Results(), 0, ""
         # Answers first: once one Request is answered, a refusal can be attributed to the Request that met it.
         for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
-            path, before, ours = await self._download(batch, file_id), lines, False
-            for number, (line, why) in enumerate(self._lines(path, requests)):
-                lines += 1
+            path, number, ours = await self._download(batch, file_id), 0, False
+            for number, (line, why) in enumerate(self._lines(path, requests), start=1):
                 if line is None:
-                    fault = f"its file is truncated in line {lines - before}" if why == "truncated" else fault
+                    fault = f"its file is truncated in line {number}" if why == "truncated" else fault
                     readable += why == "too long"  # it would be as long the next time
                     continue
                 key = str(line.get("custom_id"))
@@ -367,15 +364,15 @@ class BatchBackend(WrappedBackend):
                 if key not in requests or isinstance(results.get(key), Response):
                     continue
                 if not _is_result(line):  # billed, so it must not be sent anew
-                    fault = f"line {lines - before} of its file has an unknown format: {one_line(json.dumps(line))}"
+                    fault = f"line {number} of its file has an unknown format: {one_line(json.dumps(line))}"
                     continue
                 result = results[key] = await self._result(requests[key], line)
                 if isinstance(result, Response):
                     store.put(key, self.identity, requests[key], result)
-                if number % 1000 == 999:
+                if number % 1000 == 0:
                     await asyncio.sleep(0)
             readable += len(results) if file_id == ended.output_file_id else 0
-            if lines > before and not ours:
+            if number and not ours:
                 fault = f"its file is {self._direct.endpoint.describe(path)}"
         # A line that cannot be read is an answer, too: billed, and perhaps undamaged the next time.
         expected = min(ended.completed, len(requests))
@@ -436,10 +433,9 @@ class BatchBackend(WrappedBackend):
 
 def _is_result(line: Mapping[str, Any]) -> bool:
     """Return whether a line holds the result of a Request: an error, or the status and body of an answer."""
-    answered = at(line, dict, "response")
-    failed = answered is not None and (at(answered, int, "status_code") or 0) >= 400
-    body = None if answered is None else at(answered, dict, "body")
-    return bool(line.get("error")) or failed or (body is not None and not {"choices", "error"}.isdisjoint(body))
+    failed = (at(line, int, "response", "status_code") or 0) >= 400
+    body = at(line, dict, "response", "body") or {}
+    return bool(line.get("error")) or failed or "choices" in body or "error" in body
 
 
 def _name(batch: OpenBatch) -> str:

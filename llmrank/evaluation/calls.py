@@ -7,8 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from llmrank.answers.located import Span, located
-from llmrank.evaluation.score import ranked
-from llmrank.evaluation.stored_method import NotAnsweredError, StoredMethod, is_scored, scored_answer
+from llmrank.evaluation.stored_method import NotAnsweredError, stored_method
 from llmrank.run import CaseRecord, Run
 from llmrank.run.record import canonical
 from llmrank.types import Entry, Message, Reply, Response
@@ -35,27 +34,16 @@ def calls_of(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
 
     Raises InputError if the Run made no model calls, or does not record how it was made.
     """
-    cases = {case.case_id: case for case in run.done}
-    if is_scored(run):
-        answer, no_messages = scored_answer(run), "The answers came from a file without prompts."
-
-        def read(record: CaseRecord) -> Sequence[Call]:
-            case, reply = cases[record.case_id], record.replies[0]
-            found = answer(case, record)
-            same = canonical(ranked(case, reply, found).ranking, record.candidates) == record.ranking
-            return [Call(None, no_messages, _spans(reply, found.entries if same else ()))]
-
-        return read
-    again, other = StoredMethod.of(run), "This version of llmrank renders different messages than those that were sent."
+    cases, again = {case.case_id: case for case in run.done}, stored_method(run)
 
     def calls(record: CaseRecord) -> Sequence[Call]:
         same = False
         with suppress(NotAnsweredError):
             same = canonical(again.rank(cases[record.case_id], record), record.candidates) == record.ranking
-        sent, read = again.answers.sent, {id(reply): entries for reply, entries in again.read if same}
+        read = {id(reply): entries for reply, entries in again.read if same}
+        made = zip(map(again.sent.get, record.requests), record.replies, strict=True)
         return [
-            Call(messages := sent.get(key), "" if messages else other, _spans(reply, read.get(id(reply), ())))
-            for key, reply in zip(record.requests, record.replies, strict=True)
+            Call(sent, "" if sent else again.unknown, _spans(reply, read.get(id(reply), ()))) for sent, reply in made
         ]
 
     return calls

@@ -1,24 +1,19 @@
-"""Reparse: parse the stored answers of a Run again with the current parser, without model calls, and show changes.
-
-This needs only the Run folder, which contains the Cases, the template, the shots and the answers.
-"""
+"""Reparse: parse the stored answers of a Run again with the current parser, without model calls, and show changes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from llmrank.errors import InputError
-from llmrank.evaluation.score import ranked
-from llmrank.evaluation.stored_method import NotAnsweredError, StoredMethod, is_scored, scored_answer
+from llmrank.evaluation.stored_method import NotAnsweredError, stored_method
 from llmrank.run import CaseRecord, Metrics, Run, RunFolder, read_manifest, run_of
 from llmrank.run.metrics import case_measures, metrics
 from llmrank.run.record import canonical
-from llmrank.types import Case, Ranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +86,11 @@ def reparse(run: Run | str | Path, *, write: bool = False) -> Reparsed:
     records, cases = found.records, {case.case_id: case for case in found.done}
     if not records:
         raise InputError("the Run has no Cases yet", path=found.path, hint="repeat the command that made it")
-    read, how = _reader(found), found.metric_settings
+    again, how = stored_method(found), found.metric_settings
     after, unreadable = dict(records), dict[str, str]()
     for case_id, record in records.items():
         try:
-            ranking = canonical(read(cases[case_id], record), record.candidates)
+            ranking = canonical(again.rank(cases[case_id], record), record.candidates)
         except NotAnsweredError as error:
             unreadable[case_id] = str(error)
             continue
@@ -121,11 +116,3 @@ def _write(run: Run, done: Reparsed, after: Mapping[str, CaseRecord]) -> Path | 
             session = {"started": started, "reparsed": len(done.records), "changed": len(done.changes)}
             folder.finish(replace(done.after, usage=usage), session)
     return kept
-
-
-def _reader(run: Run) -> Callable[[Case, CaseRecord], Ranking]:
-    """Return a function that parses a Case of the Run again. It raises NotAnsweredError if that is impossible."""
-    if is_scored(run):
-        answer = scored_answer(run)
-        return lambda case, record: ranked(case, record.replies[0], answer(case, record)).ranking
-    return StoredMethod.of(run).rank

@@ -5,16 +5,17 @@ This needs only the Run folder, which contains the Cases, the template, the shot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from types import MappingProxyType
+from typing import ClassVar, Self
 
 from llmrank.answers import answer_format
 from llmrank.backends.base import NullBackend
 from llmrank.engine import rank_alone
 from llmrank.errors import InputError
 from llmrank.evaluation.method import OWN_RANKER, Composer, Method, StoredParts, with_settings
-from llmrank.evaluation.score import answer_of
+from llmrank.evaluation.score import answer_of, ranked
 from llmrank.evaluation.settings import PromptSettings, ScoreSettings, gather, settings_of
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.prompting import PromptTemplate, read_template
@@ -40,17 +41,8 @@ class NotAnsweredError(Exception):
     """A Case cannot be parsed again, because this version would send a request without a stored answer."""
 
 
-def is_scored(run: Run) -> bool:
-    """Return whether `score` made the Run, from a file of answers."""
-    return read_manifest(run.path)["origin"].get("verb") == "score"
-
-
-def scored_answer(run: Run) -> Callable[[Case, CaseRecord], Answer]:
-    """Return a function that parses the answer about a Case of a Run made by `score`."""
-    names = [setting.name for setting in settings_of(ScoreSettings)]
-    how = gather(ScoreSettings, {name: run.settings[name] for name in names})
-    known = answer_format(how.answer)
-    return lambda case, record: answer_of(case, record.replies[0], how, known)
+ReadEntries = list[tuple[Response, tuple[Entry, ...]]]
+"""The entries that were read in each Response about the last Case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +50,7 @@ class _Watched:
     """An answer format that records the entries it reads in each Response."""
 
     format: AnswerFormat
-    note: list[tuple[Response, tuple[Entry, ...]]]
+    note: ReadEntries
 
     @property
     def name(self) -> str:
@@ -108,8 +100,14 @@ class StoredMethod:
 
     method: Method
     answers: _StoredAnswers
-    read: list[tuple[Response, tuple[Entry, ...]]]
-    """The entries that were read in each Response about the last Case."""
+    read: ReadEntries
+    unknown: ClassVar = "This version of llmrank renders different messages than those that were sent."
+    """Why messages are not among the `sent` ones."""
+
+    @property
+    def sent(self) -> Mapping[str, tuple[Message, ...]]:
+        """The messages of the calls about the last Case, by request key."""
+        return self.answers.sent
 
     @classmethod
     def of(cls, run: Run) -> Self:
@@ -126,7 +124,7 @@ class StoredMethod:
             hint = "repeat the command that made it, then reparse"
             raise InputError("this Run does not record how it was made", path=run.path, hint=hint)
 
-        answers, noted = _StoredAnswers(settings["backend"]), list[tuple[Response, tuple[Entry, ...]]]()
+        answers, noted = _StoredAnswers(settings["backend"]), ReadEntries()
 
         def template(name: str) -> PromptTemplate | None:
             # Not strict: the current linter may reject what was accepted when the Run was made.
@@ -154,3 +152,35 @@ class StoredMethod:
         self.answers.replies, self.answers.sent = dict(zip(record.requests, record.replies, strict=True)), {}
         self.read.clear()
         return rank_alone(case, self.method.ranker, self.method.order.arrange, self.answers.read).ranking
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredAnswers:
+    """The answers that `score` read from a file."""
+
+    how: ScoreSettings
+    format: AnswerFormat
+    read: ReadEntries
+    sent: ClassVar[Mapping[str, tuple[Message, ...]]] = MappingProxyType({})
+    unknown: ClassVar = "The answers came from a file without prompts."
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Return the answers of a Run made by `score`."""
+        how = gather(
+            ScoreSettings, {setting.name: run.settings[setting.name] for setting in settings_of(ScoreSettings)}
+        )
+        return cls(how, answer_format(how.answer), [])
+
+    def rank(self, case: Case, record: CaseRecord) -> Ranking:
+        """Rank the Case by the answer in the record."""
+        [reply] = record.replies
+        answer = answer_of(case, reply, self.how, self.format)
+        self.read[:] = [(reply, answer.entries)] if isinstance(reply, Response) else []
+        return ranked(case, reply, answer).ranking
+
+
+def stored_method(run: Run) -> StoredMethod | ScoredAnswers:
+    """Return what ranks the Cases of a Run again. Raises as `StoredMethod.of` does."""
+    is_scored = read_manifest(run.path)["origin"].get("verb") == "score"
+    return ScoredAnswers.of(run) if is_scored else StoredMethod.of(run)

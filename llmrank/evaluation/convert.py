@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from llmrank.data.candidates import ArrowTable, DataFrame
 from llmrank.data.external_formats import read_external
 from llmrank.data.rows import Arrow
 from llmrank.errors import InputError, in_python
 from llmrank.progress import Reporter, reporter_of
+
+Source = TypeVar("Source")
 
 
 def convert(
@@ -55,9 +58,9 @@ def convert(
     made, notes = read_external(
         _source(proposed),
         format,
-        items=items if items is None else _source(items),
-        histories=histories if histories is None else _source(histories),
-        relevant=relevant if relevant is None else _source(relevant),
+        items=_source(items),
+        histories=_source(histories),
+        relevant=_source(relevant),
         columns=columns,
         file_order=file_order,
         drop_duplicates=drop_duplicates,
@@ -69,5 +72,5 @@ def convert(
     return made
 
 
-def _source(source: str | Path | ArrowTable | DataFrame) -> Path | ArrowTable | DataFrame:
+def _source(source: str | Source) -> Path | Source:
     return Path(source) if isinstance(source, str) else source

@@ -352,7 +352,6 @@ def _rerank_partitions(
 
     if not partitions:
         return [], Budget()
-    remaining: list[Partition] = []
     results: list[Result] = []
 
     def follow(worked: Iterable[Result]) -> None:
@@ -360,7 +359,7 @@ def _rerank_partitions(
             if result.stops:
                 raise UnfinishedError(result.error, result.exit_code)
             results.append(result)
-            place = f"[{len(partitions) - len(remaining) + len(results)}/{len(partitions)}] {result.output}"
+            place = f"[{done + len(results)}/{len(partitions)}] {result.output}"
             ranked = f"{count_of(result.rows, 'row')}, {counted(result.outcomes)}"
             reporter.message(f"{place}: {result.error or ranked}")
 
@@ -368,9 +367,9 @@ def _rerank_partitions(
         if overwrite:
             discard(partitions)
         worker.agree(partitions[0])
-        remaining += [partition for partition in partitions if not partition.is_done]
-        if len(remaining) < len(partitions):
-            reporter.message(f"{len(partitions) - len(remaining)} of {count_of(len(partitions), 'file')} already done")
+        remaining = [partition for partition in partitions if not partition.is_done]
+        if done := len(partitions) - len(remaining):
+            reporter.message(f"{done} of {count_of(len(partitions), 'file')} already done")
         if job.scale.engine == "local":
             follow(map(worker.work, remaining))
     if job.scale.engine == "ray" and remaining:

@@ -271,15 +271,15 @@ def gather(
     """
     made = record() if isinstance(record, type) else record
     known = {setting.name: setting for setting in settings_of(type(made))}
-    changed: dict[str | None, dict[str, Any]] = {}
+    checked: dict[str | None, dict[str, Any]] = {}
     for name, value in values.items():
         if name not in known:
             raise _unknown(name, known, field_name(name))
         if value is not None:
             setting = known[name]
-            changed.setdefault(setting.inside, {})[name] = _checked(setting, value, field_name(name))
-    own = changed.pop(None, {})
-    held = {name: replace(attrgetter(name)(made), **inner) for name, inner in changed.items() if name is not None}
+            checked.setdefault(setting.inside, {})[name] = _checked(setting, value, field_name(name))
+    own = checked.pop(None, {})
+    held = {name: replace(attrgetter(name)(made), **inner) for name, inner in checked.items() if name is not None}
     return replace(made, **own, **held)
 
 

@@ -99,14 +99,10 @@ def _check_ranking(case: Case, ranking: Ranking) -> None:
 
 
 def rank_alone(
-    case: Case,
-    ranker: Ranker,
-    arrange: Callable[[Case], Case],
-    answer: Callable[[list[Request]], Sequence[Reply]] | None = None,
+    case: Case, ranker: Ranker, arrange: Callable[[Case], Case], answer: Callable[[list[Request]], Sequence[Reply]]
 ) -> CaseResult:
-    """Return the Ranking without a Caller (compare `rank_case`). `answer` is None for a ranker that makes no calls."""
-    shown = arrange(with_recall_order(case, ranker))
-    ranking = rank_without_model(ranker, shown) if answer is None else drive(ranker, shown, answer)
+    """Return the Ranking without a Caller (compare `rank_case`)."""
+    ranking = drive(ranker, arrange(with_recall_order(case, ranker)), answer)
     return CaseResult(case, complete_with_recall_order(case, ranking))
 
 

@@ -28,6 +28,7 @@ from llmrank.types import (
     Outcome,
     Ranking,
     RankingSteps,
+    Reply,
     Request,
     Response,
     Sampling,
@@ -297,6 +298,10 @@ def test_only_the_oracle_sees_the_truth() -> None:
         rank_without_model(AsksEach(), cases(1)[0])
 
 
+def no_call(batch: list[Request]) -> list[Reply]:
+    raise AssertionError(f"{len(batch)} calls")
+
+
 @dataclass(frozen=True)
 class Returns(BaseRanker):
     """Returns what it is told to, as a ranker of a user's own may."""
@@ -323,7 +328,7 @@ class Returns(BaseRanker):
 def test_what_is_no_ranking_of_the_candidates_is_refused(what: object, message: str) -> None:
     case = Case("u", (), (Item("a", "Alien"), Item("b", "Brazil")))
     with pytest.raises(InputError, match=f"user 'u': .*{message}"):
-        rank_alone(case, Returns(what), lambda shown: shown)
+        rank_alone(case, Returns(what), lambda shown: shown, no_call)
 
 
 def test_what_a_callers_own_code_raises_comes_as_it_is(tmp_path: Path) -> None:
@@ -350,7 +355,7 @@ def test_what_is_not_placed_follows_in_recall_order_however_it_was_shown(scores:
             return Ranking(("c", *(one for one in ids if one != "c")), scores, named=1)
 
     given = Case("u", (), tuple(Item(name, name) for name in "abcd"), (1.0, 4.0, 2.0, 3.0))
-    result = rank_alone(given, PlacesOne(), lambda case: case)
+    result = rank_alone(given, PlacesOne(), lambda case: case, no_call)
     assert result.ranking.order == ("c", "b", "d", "a") and result.ranking.scores == scores
 
 
@@ -363,5 +368,5 @@ def test_equal_scores_follow_in_recall_order_however_they_were_shown() -> None:
             return rank_by_score({item.item_id: float(item.item_id in "bc") for item in case.candidates})
 
     given = Case("u", (), tuple(Item(name, name) for name in "abcd"), (1.0, 2.0, 4.0, 3.0))
-    result = rank_alone(given, Coarse(), lambda case: replace(case, candidates=case.candidates[::-1]))
+    result = rank_alone(given, Coarse(), lambda case: replace(case, candidates=case.candidates[::-1]), no_call)
     assert result.ranking.order == ("c", "b", "d", "a") and result.ranking.scores == (1.0, 1.0, 0.0, 0.0)

@@ -139,14 +139,12 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         return UnsupportedError(parameter, full_message)
     if _is_request_specific(status, code, message):
         return BackendError(request_specific)
-    out_of_money = OUT_OF_MONEY.search(full_message) and not COMES_BACK.search(full_message)
-    out_of_money = out_of_money and status in (400, 403, 429) and wait is None
-    if status == 429 and (nothing := NOTHING_ALLOWED.search(full_message)):
-        out_of_money, message = True, message if nothing[0] in message else f"{message} {nothing[0]}"
-    if status == 402 or code in QUOTA or out_of_money:
-        return FatalBackendError(
-            f"{url}: the quota is exhausted ({message})\n  hint: add credit or raise the limit, then run it again"
-        )
+    spent = OUT_OF_MONEY.search(full_message) and not COMES_BACK.search(full_message) and wait is None
+    nothing = NOTHING_ALLOWED.search(full_message) if status == 429 else None
+    if status == 402 or code in QUOTA or nothing or (spent and status in (400, 403, 429)):
+        said = message if nothing is None or nothing[0] in message else f"{message} {nothing[0]}"
+        hint = "add credit or raise the limit, then run it again"
+        return FatalBackendError(f"{url}: the quota is exhausted ({said})\n  hint: {hint}")
     if status < 300:
         return unreadable(f"{url} answered with status {status}, which is not valid for an answer")
     if intermediary := _intermediary(reply, message):

@@ -61,7 +61,7 @@ def score(
     answered = CandidateFile(source, answered=True, skip_bad_rows=skip_bad_rows)
     rows = sorted(((row.case, row.response) for row in answered), key=lambda row: row[0].case_id)
     cases = [case for case, _ in rows]
-    task = "rating" if _is_rating(cases, path) else "ranking"
+    task = _task_of(cases, path)
     _check_fit(how.answer, task, path)
     if how.ids is None:
         _refuse_two_readings(rows, how, known, path)
@@ -171,9 +171,9 @@ def _check_fit(answer: str, task: Task, path: Path | None) -> None:
         raise InputError(f"{place} have {rows}, which {answer} does not support", field="answer", hint=hint)
 
 
-def _is_rating(cases: Sequence[Case], path: Path | None) -> bool:
-    kinds = {case.target is not None for case in cases}
-    if len(kinds) > 1:
+def _task_of(cases: Sequence[Case], path: Path | None) -> Task:
+    tasks: set[Task] = {"ranking" if case.target is None else "rating" for case in cases}
+    if len(tasks) > 1:
         problem = "some rows have a target (rating) and some have candidates (ranking)"
         raise InputError(problem, path=path, hint="score the two tasks separately")
-    return kinds.pop()
+    return tasks.pop()

@@ -42,6 +42,8 @@ class BaseMeasure(ABC, Generic[Judged]):
     """Whether tables use this measure for their verdict."""
     most: ClassVar[float] = math.inf
     """Largest possible difference between two values."""
+    of_case: ClassVar[str] = ""
+    """What `compared` returns, if it is not the measure itself."""
 
     def computed(self, method: str, compute: Callable[[], object], size: int) -> NDArray[np.float64]:
         """Return the `size` numbers that a method of a subclass computes.
@@ -60,6 +62,10 @@ class BaseMeasure(ABC, Generic[Judged]):
     @abstractmethod
     def per_case(self, judged: Judged) -> NDArray[np.float64]:
         """Return the value of each Case; NaN where the truth is unknown."""
+
+    def compared(self, judged: Judged) -> NDArray[np.float64]:
+        """Return the number of each Case whose mean over a user's Cases says which of two methods is better there."""
+        return self.per_case(judged)
 
     @abstractmethod
     def value(self, judged: Judged) -> float:
@@ -160,10 +166,6 @@ class RatingMeasure(BaseMeasure[Ratings]):
         """Return, per Case, the absolute error (the maximum if unanswered); NaN if the true rating is unknown."""
         return np.abs(self.filled(judged, "worst") - judged.truth)
 
-    def losses(self, judged: Ratings) -> NDArray[np.float64]:
-        """Return, per Case, the error whose mean over a user's Cases says which of two methods is better there."""
-        return self.per_case(judged)
-
     def value(self, judged: Ratings, unanswered: Unanswered = "worst") -> float:
         """Return the measure over all Cases with a known true rating; NaN if undefined."""
         return float(self.replicated(judged, np.ones((1, len(judged))), unanswered)[0])
@@ -195,7 +197,7 @@ class RatingMeasure(BaseMeasure[Ratings]):
             lambda weights: self.replicated(left, weights) - self.replicated(right, weights), clusters
         )
         difference = self.value(left) - self.value(right)
-        return stats.bootstrapped_difference(difference, replicas, self.losses(left) - self.losses(right), clusters)
+        return stats.bootstrapped_difference(difference, replicas, self.compared(left) - self.compared(right), clusters)
 
     def replicated(
         self, ratings: Ratings, weights: NDArray[np.floating], unanswered: Unanswered = "worst"

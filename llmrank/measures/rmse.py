@@ -14,8 +14,9 @@ class RMSE(RatingMeasure):
 
     name = "RMSE"
     is_headline = True
+    of_case = "squared error"
 
-    def losses(self, judged: Ratings) -> NDArray[np.float64]:
+    def compared(self, judged: Ratings) -> NDArray[np.float64]:
         """Return the squared error per Case."""
         return self.per_case(judged) ** 2
 

@@ -30,6 +30,7 @@ from llmrank.run.calibration import Calibration
 from llmrank.run.compare import Comparison, compare, shared_cases
 from llmrank.run.depth import Depth
 from llmrank.run.groups import Groups
+from llmrank.run.metrics import task_of, the_measure
 from llmrank.run.pareto import Pareto, pareto
 from llmrank.run.run import Run
 from llmrank.run.tables import optional, signed
@@ -93,8 +94,8 @@ def write_figures(
     """
     into, drawn = Path(folder), figures(run, *more, audits=audits, by=by)
     if not drawn:
-        problem = "a single Run whose answers are no ratings, only measured against them, has no figures"
-        raise InputError(problem, path=run.path, hint="name two Runs or more")
+        problem = "a Run whose answers are no ratings, only measured against them, has no figures"
+        raise InputError(problem, path=run.path, hint="name two Runs or more whose costs are known")
     files = {into / f"{name}.{kind}": figure for name, figure in drawn.items() for kind in FORMATS}
     for file in files:
         if file.exists() and not overwrite:
@@ -134,17 +135,18 @@ def _plain(foreign: str) -> str:
 
 def _paired(runs: Named, comparison: Comparison) -> list[Differences]:
     """Return the headline differences of each later Run from the first."""
-    measure = comparison.headline
     _, cases = shared_cases([run for _, run in runs])
-
     (first, reference), *others = runs
-    before = reference.per_case(measure, cases)
-    differences = ((name, run.per_case(measure, cases) - before) for name, run in others)
-    return [_by_user(f"{measure}: {name} − {first}", cases, found) for name, found in differences]
+    measure = the_measure(comparison.headline, task_of(cases), order_only=reference.order_only)
+    before = measure.compared(reference.judged(cases))
+    differences = ((name, measure.compared(run.judged(cases)) - before) for name, run in others)
+    named = ((f"{measure.of_case or measure}: {name} − {first}", found) for name, found in differences)
+    # Of AUC, no single user has a difference.
+    return [_by_user(title, cases, found) for title, found in named if not np.isnan(found).all()]
 
 
 Differences = tuple[str, Values, float]
-"""A title, the mean difference of each user, and that of all Cases, as `compare` gives it."""
+"""A title, the mean difference of each user, and that of all Cases."""
 
 
 def _by_user(title: str, cases: Sequence[Case], differences: Values) -> Differences:

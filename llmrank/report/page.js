@@ -360,7 +360,9 @@
   };
   const drawDifferences = () => {
     const paired = runs.length > 1;
-    const values = ofUsers((case_) => (paired ? versus(run(), case_) : case_.change));
+    // By RMSE, users are compared by their squared errors: by absolute ones, the other Run may be better.
+    const lost = (case_) => minus(case_.compared, other(run(), case_).compared);
+    const values = ofUsers((case_) => (!paired ? case_.change : run().rating ? lost(case_) : versus(run(), case_)));
     const against = paired ? otherRun(run()).name : "recall order";
     $("h-differences").parentElement.hidden = values.length === 0;
     if (!values.length) return;
@@ -368,7 +370,7 @@
     const below = values.filter((value) => value < -ROUNDING).length;
     const [wins, losses] = run().lowerIsBetter ? [below, above] : [above, below];
     const equal = values.length - wins - losses;
-    $("differences-said").textContent = `${run().name} minus ${against}, ${run().rating ? "error" : run().headline} of each user: `
+    $("differences-said").textContent = `${run().name} minus ${against}, ${run().compared} of each user: `
       + `${run().name} is better for ${countOf(wins, "user")}, equal for ${equal}, worse for ${losses}.`;
     const [width, height, bins] = [560, 180, 21];
     const reach = Math.max(...values.map(Math.abs), 1e-9);

@@ -29,7 +29,7 @@ from llmrank.measures.judgements import tie_group
 from llmrank.report.sections import sections, summary
 from llmrank.run.compare import Comparison, compare, setting_text
 from llmrank.run.folder import files_of
-from llmrank.run.metrics import task_of
+from llmrank.run.metrics import task_of, the_measure
 from llmrank.run.pareto import pareto
 from llmrank.run.record import CaseRecord
 from llmrank.run.run import CaseStory, Run
@@ -115,12 +115,15 @@ def _run(run: Run, name: str, measure: str | None) -> dict[str, Any]:
     rating = task_of(run.cases) == "rating"
     stories = list(run)
     values = run.per_case(headline, run.done).tolist() if headline else [None] * len(stories)
+    chosen = the_measure(headline, task_of(run.cases), order_only=run.order_only) if headline else None
+    by_user = chosen.compared(run.judged(run.done)).tolist() if chosen else values
     calls = _calls(run)
     compared = headline if metrics.has_recall_order and not rating else None
     recall_order = run.recall_order(compared).tolist() if compared else [None] * len(stories)
     return {
         "name": name,
         "headline": headline,
+        "compared": chosen and (chosen.of_case or headline),
         "lowerIsBetter": bool(headline and metrics[headline].lower_is_better),
         "rating": rating,
         "outcomes": dict(metrics.outcomes),
@@ -131,7 +134,8 @@ def _run(run: Run, name: str, measure: str | None) -> dict[str, Any]:
         "cases": [
             _case(story, titles, _finite(value), _finite(recall_value))
             | {"sent": _packed(found := calls(story.record)), "read": [call.read for call in found]}
-            for story, value, recall_value in zip(stories, values, recall_order, strict=True)
+            | ({"compared": _finite(number)} if rating else {})
+            for story, value, recall_value, number in zip(stories, values, recall_order, by_user, strict=True)
         ],
         "titles": [title for _, title in titles],
     }

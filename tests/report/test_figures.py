@@ -51,6 +51,16 @@ def test_what_is_drawn_is_what_the_results_say(tmp_path: Path) -> None:
     assert len(drawn["groups"].axes) == 2 and len(drawn["reliability"].axes) == 1
 
 
+def test_of_rmse_the_differences_are_of_squared_errors(tmp_path: Path) -> None:
+    """The mean of the absolute errors' differences is that of MAE."""
+    runs = [with_ratings(tmp_path / name, predicted) for name, predicted in (("low", 2.0), ("high", 5.0))]
+    (panel,) = figures(*runs)["differences"].axes
+    assert panel.get_title() == "squared error: high − low"
+    low, high = (run.metrics["RMSE"].value for run in runs)
+    assert low is not None and high is not None
+    assert panel.get_legend().get_texts()[0].get_text() == f"mean +{high**2 - low**2:.4f}"
+
+
 def test_differences_are_counted_by_user_as_compare_counts_them(tmp_path: Path) -> None:
     given = [case(f"u{min(n, 4)}", case_id=f"c{n}") for n in range(20)]  # the last user has 16 Cases
     runs = [make_run(tmp_path / f"{seed}", given, [shuffled(one, seed) for one in given]) for seed in (1, 2)]
@@ -118,6 +128,8 @@ def test_what_is_there_is_kept_and_answers_that_are_no_ratings_have_nothing_to_d
     liked = with_ratings(tmp_path / "liked", 0.5, measures="AUC")
     with pytest.raises(InputError, match="has no figures"):
         write_figures(tmp_path / "none", liked)
+    others = with_ratings(tmp_path / "others", 0.7, measures="AUC")
+    assert list(figures(liked, others)) == ["pareto"], "no single user has an AUC to differ in"
 
 
 def test_of_ratings_the_predicted_are_drawn_against_the_true(tmp_path: Path) -> None:

@@ -540,6 +540,25 @@ def test_users_are_counted_as_compare_counts_them(browser: Browser, tmp_path: Pa
     assert sum(map(int, show.locator("#histogram rect title").all_text_contents())) == 15
 
 
+def test_users_are_counted_by_squared_errors_where_the_measure_is_rmse(browser: Browser, tmp_path: Path) -> None:
+    """One error of 3 is worse than two of 2 by RMSE, and better by the absolute errors."""
+    runs: list[lr.Run] = []
+    for name, answers in (("before", "3355"), ("after", "2555")):
+        truths = zip(answers, "5555", strict=True)
+        rows = [
+            {"user_id": f"u{at // 2}", "case_id": f"c{at}", "history": [], "target": {"item_id": "i", "title": "Film"}}
+            | {"rating": int(true), "response": f"Rating: {answer}"}
+            for at, (answer, true) in enumerate(truths)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+        runs.append(lr.score(tmp_path / f"{name}.jsonl", "rating", out=tmp_path / name))
+    (row,) = lr.compare(*runs, measures="RMSE").results
+    assert (row.wins, row.ties, row.losses) == (0, 1, 1)
+    show = Opened(browser, write_page(tmp_path / "report.html", *runs)).page
+    said = "after minus before, squared error of each user: after is better for 0 users, equal for 1, worse for 1."
+    assert show.locator("#differences-said").inner_text() == said
+
+
 def data_of(show: Page, name: str) -> list[list[str]]:
     """Return the cells of the first CSV file that a link of this name downloads."""
     address = show.get_by_role("link", name=name).first.get_attribute("href") or ""

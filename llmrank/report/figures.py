@@ -171,7 +171,8 @@ def _differences(pairs: Sequence[Differences]) -> Figure | None:
         return None
     figure, panels = _blank(len(pairs), 6, 2.4)
     for axes, (title, differences, mean) in zip(panels, pairs, strict=True):
-        reach = max(float(np.abs(differences).max(initial=0)), 1e-9)
+        reach = float(np.abs(differences).max(initial=0))
+        reach = reach if reach > stats.TIE else 1.0
         axes.hist(differences, bins=BARS, range=(-reach, reach), color="C0")
         axes.axvline(0, color="0.4", linewidth=1)
         if len(differences):

@@ -373,7 +373,7 @@
     $("differences-said").textContent = `${run().name} minus ${against}, ${run().compared} of each user: `
       + `${run().name} is better for ${countOf(wins, "user")}, equal for ${equal}, worse for ${losses}.`;
     const [width, height, bins] = [560, 180, 21];
-    const reach = Math.max(...values.map(Math.abs), 1e-9);
+    const reach = above + below ? Math.max(...values.map(Math.abs)) : 1;
     const counted = Array(bins).fill(0);
     for (const value of values) counted[Math.min(bins - 1, Math.floor(((value + reach) / (2 * reach)) * bins))] += 1;
     $("near-zero").textContent = counted[(bins - 1) / 2] > equal ? "The middle bar also holds differences near 0." : "";

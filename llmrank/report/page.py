@@ -221,9 +221,9 @@ def _packed(calls: Sequence[Call]) -> list[list[tuple[str, int, str]] | str]:
 
 
 def _curves(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """Return NDCG and HR at each cut-off, with intervals and baselines."""
+    """Return NDCG and HR at each cut-off, with intervals and baselines; empty if no truth is known."""
     longest = min(run.metrics.candidates, DEPTHS)
-    if longest < 2:
+    if longest < 2 or not run.metrics.judged_cases:
         return {}
     found = run.measure(f"NDCG@1..{longest},HR@1..{longest}")
     return {

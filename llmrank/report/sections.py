@@ -114,7 +114,8 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
     `audits` are shown after those that need only a Run; `by` names extra columns of the Cases to group by.
     """
     refuse_groups(runs, by)
-    ranked, recalled, rated = ranked_runs(runs), recalled_runs(runs), rated_runs(runs)
+    ranked, rated = ranked_runs(runs), rated_runs(runs)
+    recalled = [(name, run) for name, run in recalled_runs(runs) if run.metrics.judged_cases]
     own = [(name if len(runs) > 1 else one.about, one) for name, run in ranked for one in audits_of(run)]
     known = [audit for _, audit in own]
     asked = [*own, *((one.about, one) for one in dict.fromkeys(audits) if one not in known)]

@@ -22,7 +22,7 @@ from llmrank.report import page, write_page
 from llmrank.types import Case, Outcome, Ranking
 from tests.evaluation.serving import cases, serving
 from tests.report.test_sections import rated, with_scores, without_scores
-from tests.run.making import make_run
+from tests.run.making import case, make_run
 from tests.scripted_server import MODEL, ScriptedServer, good
 
 if TYPE_CHECKING:
@@ -557,6 +557,16 @@ def test_users_are_counted_by_squared_errors_where_the_measure_is_rmse(browser: 
     show = Opened(browser, write_page(tmp_path / "report.html", *runs)).page
     said = "after minus before, squared error of each user: after is better for 0 users, equal for 1, worse for 1."
     assert show.locator("#differences-said").inner_text() == said
+
+
+def test_no_curve_is_drawn_and_no_difference_shown_where_there_is_none(browser: Browser, tmp_path: Path) -> None:
+    made = [case(f"u{user}") for user in range(3)]
+    ranked = [Ranking(tuple(item.item_id for item in one.candidates)) for one in made]
+    unknown = make_run(tmp_path / "unknown", [Case(one.user_id, (), one.candidates) for one in made], ranked)
+    show = Opened(browser, write_page(tmp_path / "unknown.html", unknown)).page
+    assert show.locator("#depth").is_hidden() and show.locator("#differences-said").is_hidden()
+    show = Opened(browser, write_page(tmp_path / "same.html", make_run(tmp_path / "same", made, ranked))).page
+    assert show.locator("#histogram text").all_text_contents() == ["3", "−1.0000", "0", "+1.0000"]
 
 
 def data_of(show: Page, name: str) -> list[list[str]]:

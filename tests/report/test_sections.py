@@ -97,6 +97,14 @@ def test_a_run_among_several_says_how_many_cases_and_what_limits_it(tmp_path: Pa
     assert shown.count("of a Case&#x27;s relevant items are among its candidates") == 2
 
 
+def test_without_a_known_truth_there_are_no_gains(tmp_path: Path) -> None:
+    cases = [Case(f"u{user}", (), case(f"u{user}").candidates) for user in range(5)]
+    run = make_run(tmp_path / "run", cases, [Ranking(tuple(item.item_id for item in one.candidates)) for one in cases])
+    content = page(run)
+    assert "5 Cases have no known truth" in content
+    assert section(content, "Gains by group") == section(content, "Reranking only the first candidates") == ""
+
+
 def test_a_single_case_is_not_in_the_plural(tmp_path: Path) -> None:
     content = page(without_scores(tmp_path / "run", users=1))
     assert "1 Case of 1 user, " in content and not re.search(r"\b1 (Cases|users|events|calls)\b", content)

@@ -8,9 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
+from operator import add
 from textwrap import fill, wrap
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.cells import cell_len
 
 from llmrank.errors import MissingError, count_of, safe_for_console
 
@@ -39,12 +42,12 @@ class TextTable:
 
     @property
     def widths(self) -> list[int]:
-        """The width of each column, in characters."""
-        return [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+        """The width of each column on a terminal, where a CJK character takes two places."""
+        return [max(map(cell_len, column)) for column in zip(self.header, *self.rows, strict=True)]
 
     @property
     def width(self) -> int:
-        """The width of the table, in characters."""
+        """The width of the table on a terminal."""
         return sum(self.widths) + 2 * (len(self.header) - 1)
 
     def without(self, column: str) -> TextTable:
@@ -79,13 +82,12 @@ class TextTable:
 
     def __str__(self) -> str:
         """Return the table as plain text."""
-        first, *others = self.widths
-        rule = ["─" * width for width in self.widths]
-        lines = [
-            "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
-            for row in (self.header, rule, *self.rows)
-        ]
-        return "\n".join(line.rstrip() for line in lines)
+        rule = tuple("─" * width for width in self.widths)
+        lines: list[str] = []
+        for row in (self.header, rule, *self.rows):
+            rooms = [" " * (width - cell_len(cell)) for cell, width in zip(row, self.widths, strict=True)]
+            lines.append("  ".join([row[0] + rooms[0], *map(add, rooms[1:], row[1:])]).rstrip())
+        return "\n".join(lines)
 
     def to_markdown(self) -> str:
         """Return a pipe table."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 import llmrank as lr
@@ -241,6 +242,11 @@ def test_the_command_shows_a_story_in_colour_unless_it_is_not_wanted(tmp_path: P
 def test_of_ratings_a_story_says_what_was_predicted(tmp_path: Path) -> None:
     story = show_story(with_ratings(tmp_path / "run", 2.5), "u1").plain
     assert "true rating 2" in story and "predicted rating\n    2.5" in story and "ranking" not in story
+
+
+def test_columns_stand_below_each_other_whatever_the_script() -> None:
+    table = TextTable(("title", "rank"), (("映画", "1"), ("Café\u0301", "10"), ("ab", "–")))
+    assert [cell_len(line) for line in str(table).split("\n")] == [table.width] * 5
 
 
 def test_how_numbers_are_written() -> None:

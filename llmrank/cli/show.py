@@ -49,6 +49,8 @@ def show(
     views = any((groups, by, depth, beyond_accuracy, calibration, personal, usage))
     if sum((user is not None, worst is not None, views)) > 1:
         raise click.UsageError("--user and --worst cannot be combined with each other or with other views")
+    if measures is not None and (user is not None or (views and not any((groups, by, depth)))):
+        raise click.UsageError("--measures has no effect here: omit it, or ask for --worst, --groups or --depth")
     found, to = load_run(run), console()
     if user is not None:
         story = found[user].record.to_json() if as_json else show_story(found, user)
@@ -69,10 +71,7 @@ def show(
     elif worst is not None:
         lost = found.worst(worst, numbers.headline)
         if as_json:
-            cases = [
-                {"case_id": story.case.case_id, "user_id": story.case.user_id, "difference": less}
-                for story, less in lost
-            ]
+            cases = [{"case_id": it.case.case_id, "user_id": it.case.user_id, "difference": less} for it, less in lost]
             show_json({"measure": numbers.headline, "worst": cases})
         else:
             to.print(show_worst(lost, numbers.headline or ""))

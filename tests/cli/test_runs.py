@@ -189,6 +189,8 @@ def test_export_says_what_it_wrote_and_overwrites_nothing(alone: Path, form: str
         (("show", "run", "--user", "u99"), "did you mean"),
         (("show", "run", "--measures", "NDCG@5..1"), "not a valid range"),
         (("show", "run", "--worst", "2", "--groups"), "cannot be combined"),
+        (("show", "run", "--user", "u1", "--measures", "MRR"), "--measures has no effect here"),
+        (("show", "run", "--usage", "--measures", "MRR"), "--measures has no effect here"),
         (("compare", "run"), "at least two Runs"),
         (("compare", "run", "run"), "given twice"),
     ],

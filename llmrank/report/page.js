@@ -348,7 +348,7 @@
   const text = (x, y, content, anchor = "middle") => make("text", { x, y, "text-anchor": anchor }, content);
   const svg = (width, height, label, ...children) =>
     make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, ...children);
-  const ROUNDING = 1e-5; // values have six decimals here
+  const ROUNDING = 5e-9; // values have nine decimals here
   /** The mean difference of each user, over the Cases that all Runs have: what `llmrank compare` counts. */
   const ofUsers = (difference) => {
     const users = new Map();

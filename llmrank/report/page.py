@@ -163,7 +163,7 @@ def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: 
         "recall": numbers(story.recalled.order or record.candidates),
         "shown": numbers(item.item_id for item in story.shown),
         "placed": numbers(record.placed),
-        "scores": [_finite(score) for score in (ranking.scores or ())[: len(record.placed)]],
+        "scores": [_finite(score, 6) for score in (ranking.scores or ())[: len(record.placed)]],
         "relevant": numbers(case.relevant),
         "rank": _rank(record.ranking, case.relevant, len(record.placed)),
         "recallRank": _rank(story.recalled, case.relevant, len(story.recalled.order)),
@@ -240,5 +240,5 @@ def _curves(run: Run) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else round(float(value), 6)
+def _finite(value: float | None, decimals: int = 9) -> float | None:
+    return None if value is None or not np.isfinite(value) else round(float(value), decimals)

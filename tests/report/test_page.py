@@ -19,10 +19,11 @@ import llmrank as lr
 from llmrank.audit import Audit, AuditRow
 from llmrank.errors import InputError
 from llmrank.report import page, write_page
+from llmrank.run.metrics import parse_measures
 from llmrank.types import Case, Outcome, Ranking
 from tests.evaluation.serving import cases, serving
 from tests.report.test_sections import rated, with_scores, without_scores
-from tests.run.making import case, make_run
+from tests.run.making import case, how, make_run
 from tests.scripted_server import MODEL, ScriptedServer, good
 
 if TYPE_CHECKING:
@@ -567,6 +568,23 @@ def test_no_curve_is_drawn_and_no_difference_shown_where_there_is_none(browser: 
     assert show.locator("#depth").is_hidden() and show.locator("#differences-said").is_hidden()
     show = Opened(browser, write_page(tmp_path / "same.html", make_run(tmp_path / "same", made, ranked))).page
     assert show.locator("#histogram text").all_text_contents() == ["3", "−1.0000", "0", "+1.0000"]
+
+
+def test_a_small_difference_is_no_tie(browser: Browser, tmp_path: Path) -> None:
+    """In a long list, neighbouring places differ little in MRR."""
+    items = tuple(lr.Item(f"i{at}", f"Film {at}") for at in range(1000))
+    made = Case("u", (), items, relevant=("i0",))
+    others = [item.item_id for item in items[1:]]
+    runs = [
+        make_run(
+            tmp_path / name, [made], [Ranking((*others[:place], "i0", *others[place:]))],
+            metric_settings=how(measures=parse_measures("MRR", "ranking")),
+        )
+        for name, place in (("before", 999), ("after", 998))
+    ]  # fmt: skip
+    assert lr.compare(*runs).results[0].wins == 1
+    show = Opened(browser, write_page(tmp_path / "report.html", *runs)).page
+    assert "after is better for 1 user, equal for 0, worse for 0." in show.locator("#differences-said").inner_text()
 
 
 def data_of(show: Page, name: str) -> list[list[str]]:

@@ -135,7 +135,7 @@ def pareto(found: Pareto) -> str:
 def intervals(rows: Sequence[AuditRow]) -> list[str]:
     """Return a strip per row: its value and interval, and a line at the value for a method without the bias.
 
-    Means share one scale and differences another, so that rows can be compared.
+    The rows that are tested share one scale and the others another, so that rows can be compared.
     """
     scales = {of: _common([row for row in rows if (row.p is None) == of]) for of in {row.p is None for row in rows}}
     return [_interval(row, scales[row.p is None]) for row in rows]

@@ -243,8 +243,8 @@ def _calibration(found: Calibration) -> str:
 
 
 STRIPS = (
-    "Each point is a value with its 95% interval; the vertical line is the value for a method without the bias. All "
-    "means share one scale, and all differences share another."
+    "Each point is a value with its 95% interval; the vertical line is the value for a method without the bias. In "
+    "each table the values that are tested, with a p, share one scale, and the others another."
 )
 
 

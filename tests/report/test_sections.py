@@ -97,6 +97,14 @@ def test_a_run_among_several_says_how_many_cases_and_what_limits_it(tmp_path: Pa
     assert shown.count("of a Case&#x27;s relevant items are among its candidates") == 2
 
 
+def test_the_strips_of_each_audit_have_scales_of_their_own(tmp_path: Path) -> None:
+    audits = [Audit(f"{most}?", "So.", (AuditRow("a", most / 2, (0.0, most), 9, 0.0, 0.3),)) for most in (1.0, 100.0)]
+    shown = section(page(without_scores(tmp_path / "run"), audits=audits), "Audits")
+    first, second = re.findall('<svg class="strip".*?</svg>', shown)
+    assert first == second, "each fills its strip"
+    assert "In each table the values that are tested, with a p, share one scale, and the others another." in shown
+
+
 def test_without_a_known_truth_there_are_no_gains(tmp_path: Path) -> None:
     cases = [Case(f"u{user}", (), case(f"u{user}").candidates) for user in range(5)]
     run = make_run(tmp_path / "run", cases, [Ranking(tuple(item.item_id for item in one.candidates)) for one in cases])

@@ -230,7 +230,8 @@
     const score = (item) => case_.scores[case_.placed.indexOf(item)] ?? null;
     const withScore = (item) => titled(one, item, score(item) === null ? "" : ` (${number(score(item), 3)})`);
     const unplaced = case_.recall.length - case_.placed.length;
-    return column((runs.length < 2 ? "Ranking" : `Ranking: ${one.name}`) + (unplaced ? ` (${unplaced} not placed: tied last)` : ""),
+    const left = !answered(case_) ? " (no readable answer: counted as worst)" : unplaced ? ` (${unplaced} not placed: tied last)` : "";
+    return column((runs.length < 2 ? "Ranking" : `Ranking: ${one.name}`) + left,
       list("ol", case_.placed, new Set(case_.relevant), withScore));
   };
   /** The order in which each Run showed the candidates; one column if two Runs showed the same. */

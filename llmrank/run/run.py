@@ -445,7 +445,9 @@ class CaseStory(Shown):
         lines = [self.title]
         for title, text in [*self.parts(), ("ranking", str(self.table()))]:
             lines += [f"  {title}", *(f"    {line}" for line in text.splitlines() or [""])]
-        if unplaced := len(self.record.candidates) - len(self.record.placed):
+        if not self.record.ranking.answered:
+            lines.append("    no readable answer: counted as worst")
+        elif unplaced := len(self.record.candidates) - len(self.record.placed):
             lines.append(f"    not placed, and tied last: {count_of(unplaced, 'candidate')}")
         return "\n".join(lines)
 

@@ -587,6 +587,12 @@ def test_a_small_difference_is_no_tie(browser: Browser, tmp_path: Path) -> None:
     assert "after is better for 1 user, equal for 0, worse for 0." in show.locator("#differences-said").inner_text()
 
 
+def test_an_unread_answer_is_counted_as_worst_and_not_as_tied(browser: Browser, written: Path) -> None:
+    show = Opened(browser, written, "#case=u3").page
+    assert show.get_by_role("heading", name="Ranking (no readable answer: counted as worst)").is_visible()
+    assert "tied last" not in show.locator("#story").inner_text()
+
+
 def data_of(show: Page, name: str) -> list[list[str]]:
     """Return the cells of the first CSV file that a link of this name downloads."""
     address = show.get_by_role("link", name=name).first.get_attribute("href") or ""

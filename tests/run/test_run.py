@@ -121,6 +121,8 @@ def test_the_story_of_a_user(run: Run) -> None:
     for shown in ("user u04", "Seen", "1. Film", "an answer", "repaired", "missing 15", "exact 5", "◀ relevant"):
         assert shown in text
     assert "not placed, and tied last: 15 candidates" in text
+    unread = str(run["u03"])
+    assert "tied last" not in unread and "no readable answer: counted as worst" in unread
     missed = next(one for one in CASES if "missed" in one.relevant)
     assert "missed (item id)" in str(run[missed.user_id]) and "not a candidate" in str(run[missed.user_id])
 

@@ -31,7 +31,7 @@ from llmrank.run.compare import Comparison, compare, shared_cases
 from llmrank.run.depth import Depth
 from llmrank.run.groups import Groups
 from llmrank.run.metrics import task_of, the_measure
-from llmrank.run.pareto import Pareto, pareto
+from llmrank.run.pareto import Pareto, ParetoPoint, pareto
 from llmrank.run.run import Run
 from llmrank.run.tables import optional, signed
 from llmrank.stats import Values
@@ -262,14 +262,25 @@ def _pareto(found: Pareto) -> Figure:
     for one, cost, value in points:
         filled = "C0" if one.on_front else "white"
         axes.errorbar(cost, value, yerr=_reach([value], [one.ci95]), markerfacecolor=filled, **POINTS)
-        axes.annotate(_plain(one.name), (cost, value), (6, 5), textcoords="offset points")
     if found.spread > WIDE:
         least = min(cost for _, cost, _ in points if cost)
         axes.set_xscale("symlog", linthresh=least)
     measure = f"{found.measure}{' (lower is better)' if found.lower_is_better else ''}, 95% interval"
     axes.set(xlabel=found.unit, ylabel=measure)
     axes.margins(x=0.15)
+    _name(figure, axes, points)
     return figure
+
+
+def _name(figure: Figure, axes: Any, points: Sequence[tuple[ParetoPoint, float, float]]) -> None:  # noqa: ANN401
+    """Write each point's name beside it, from the top down, and below a name that it would cover."""
+    figure.draw_without_rendering()  # until then the axes have no place
+    names: list[Any] = []
+    for one, cost, value in sorted(points, key=lambda point: -point[2]):
+        name = axes.annotate(_plain(one.name), (cost, value), (6, 5), textcoords="offset points")
+        while any(name.get_window_extent().overlaps(other.get_window_extent()) for other in names):
+            name.xyann = (6, name.xyann[1] - 1)
+        names.append(name)
 
 
 def _audit(found: Audit) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -49,6 +50,15 @@ def test_what_is_drawn_is_what_the_results_say(tmp_path: Path) -> None:
     line = drawn["depth"].axes[0].lines[0]
     assert list(line.get_xydata()[:, 1]) == [one.value for one in runs[0].depth()]
     assert len(drawn["groups"].axes) == 2 and len(drawn["reliability"].axes) == 1
+
+
+def test_names_of_runs_of_the_same_cost_do_not_cover_each_other(tmp_path: Path) -> None:
+    given = [case(f"u{user}") for user in range(12)]
+    runs = [make_run(tmp_path / f"run {name}", given, [shuffled(one, 1) for one in given]) for name in range(4)]
+    figure = figures(*runs)["pareto"]
+    figure.draw_without_rendering()
+    boxes = [name.get_window_extent() for name in figure.axes[0].texts]
+    assert len(boxes) == 4 and not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_of_rmse_the_differences_are_of_squared_errors(tmp_path: Path) -> None:

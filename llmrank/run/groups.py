@@ -35,6 +35,8 @@ LONGEST_NAME = 40
 """Maximum length of a group name, in characters."""
 PLACES = (1, 2, 6, 11, 21)
 """The first place of each range of places in recall order."""
+MISSED = "missed"
+"""The group of the Cases whose relevant items recall missed, among those by recall place."""
 
 Members = tuple[str, NDArray[np.bool_]]
 """The name of a group, and a mask of the Cases in it."""
@@ -47,7 +49,7 @@ class Group(Gain):
     by: str
     name: str
     p_holm: float = 1.0
-    """`p`, corrected (Holm) for all groups; those by recall place apart."""
+    """`p`, corrected (Holm) for all groups; those by recall place apart, without the one that recall missed."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,8 +132,11 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     ]
     by_place = [one for one in found if one.by == PLACE]
     others = [one for one in found if one.by != PLACE]
+    tested = [one for one in by_place if one.name != MISSED]
+    # The value of the others is 0 in any order: there is nothing to estimate, and nothing to test.
+    fixed = [replace(one, ci95=(0.0, 0.0), difference_ci95=(0.0, 0.0)) for one in by_place if one.name == MISSED]
     missed = sum(not most_relevant(case) for case in cases)
-    return Groups(str(chosen), (*_corrected(others), *_corrected(by_place)), missed)
+    return Groups(str(chosen), (*_corrected(others), *_corrected(tested), *fixed), missed)
 
 
 def _corrected(found: Sequence[Group]) -> list[Group]:
@@ -202,7 +207,7 @@ def _by_place(cases: Sequence[Case]) -> Iterator[Members]:
     last = max((len(case.candidates) for case in cases), default=0)
     for low, high in pairwise((*PLACES, math.inf)):
         yield _range(f"{low}", f"{min(high - 1, last)}"), (low <= best) & (best < high)
-    yield "missed", best == 0
+    yield MISSED, best == 0
 
 
 def _best_place(case: Case, recalled: Ranking) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llmrank import stats
 from llmrank.errors import InputError
 from llmrank.run import Run
 from llmrank.run.gain import Gain
@@ -51,6 +52,9 @@ def test_every_judged_case_is_in_one_group_of_each_kind(run: Run) -> None:
     assert [one.name for one in found if one.by == "recall place"] == ["1", "2 to 5", "6 to 10", "11 to 20", "missed"]
     (missed,) = (one for one in found if one.name == "missed")
     assert (missed.cases, missed.value, missed.difference) == (1, 0, 0)
+    assert missed.ci95 == missed.difference_ci95 == (0, 0) and missed.p_holm == 1, "no order changes it"
+    by_place = [one for one in found if one.by == "recall place" and one is not missed]
+    assert [one.p_holm for one in by_place] == pytest.approx(stats.holm([one.p for one in by_place]))
 
 
 def test_the_most_relevant_candidate_decides_the_group(tmp_path: Path) -> None:

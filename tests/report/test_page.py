@@ -697,6 +697,8 @@ def test_every_table_fits_on_paper(browser: Browser, tmp_path: Path, with_all_pa
         assert show.locator("table").count() > 5
         assert show.evaluate(TOO_WIDE + ".map(one => one.textContent)") == []
         assert show.evaluate("document.documentElement.scrollWidth") == A4["width"]
+        lines = show.locator("#cases span.outcome").evaluate_all("all => all.map(one => one.getClientRects().length)")
+        assert {*lines} == {1}, "no word is broken"
 
 
 def test_the_tables_fit_a_usual_screen(browser: Browser, tmp_path: Path) -> None:

@@ -213,9 +213,11 @@ class Comparison(Shown):
                 errors = [[one.difference - one.ci95[0]], [one.ci95[1] - one.difference]]
                 axes.errorbar(one.difference, place, xerr=errors, fmt="o", capsize=3, color="C0")
         names = [f"{one.measure}: {one.run} − {one.reference}" if several else one.measure for one in self.results]
-        axes.set_yticks(range(len(names)), names[::-1])
+        # A name between two $ would be read as a formula.
+        axes.set_yticks(range(len(names)), [name.replace("$", r"\$") for name in names[::-1]])
         axes.axvline(0, color="0.6", linewidth=1)
-        axes.set_xlabel("difference" if several else f"{self.runs[1]} − {self.runs[0]}, with 95% interval")
+        label = "difference" if several else f"{self.runs[1]} − {self.runs[0]}, with 95% interval"
+        axes.set_xlabel(label.replace("$", r"\$"))
         return figure
 
     def _lines(self, width: int | None = None, first: Sequence[str] = ()) -> Iterator[str]:

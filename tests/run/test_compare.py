@@ -308,6 +308,15 @@ def test_a_plot_has_a_point_for_each_result(plain: Run, edited: Run, tmp_path: P
     figure.savefig(tmp_path / "plot.png")
 
 
+def test_the_name_of_a_run_is_no_formula_in_a_plot(tmp_path: Path) -> None:
+    matplotlib.use("agg")
+    cases = [case(f"u{user}") for user in range(3)]
+    names = ("$x^{$", "other", "third")
+    runs = [make_run(tmp_path / name, cases, [shuffled(one, 1) for one in cases]) for name in names]
+    for some in (runs[:2], runs):
+        compare(*some).plot().savefig(tmp_path / "plot.png")
+
+
 def test_without_matplotlib_the_hint_says_how_to_get_it(
     plain: Run, edited: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -223,6 +223,16 @@ def test_a_number_inside_a_title_does_not_begin_a_list() -> None:
     assert [mention.text for mention in found] == ["Road Warrior, The (Mad Max 2) (1981)", "Kill Bill: Vol. 2 (2004)"]
 
 
+@pytest.mark.parametrize("mark", ["{}. ", "- ", ""])
+def test_two_numbers_inside_each_title_are_not_identifiers(mark: str) -> None:
+    """They name more items than the titles do, so a list of exact titles was read by them."""
+    shown = items(*(f"Season {season} Episode 4" for season in range(1, 11)))
+    order = (7, 5, 8, 1, 9, 2)
+    lines = [mark.format(number) + shown[at].title for number, at in enumerate(order, 1)]
+    answer = titles("\n".join(lines), Question(shown, tuple(map(str, range(1, 11)))))
+    assert places(answer) == [at + 1 for at in order] and dict(answer.matches) == {"exact": 6}
+
+
 def test_a_remark_is_not_a_title_and_a_longer_title_is_not_a_remark() -> None:
     found = mentions("1. Alien: Covenant\n2. Alien - it is a classic horror film", title_index(FILMS))
     named, repairs = resolved(assign_items(found, title_index(FILMS)))

@@ -246,6 +246,8 @@ def _titles_or_identifiers(
         other = second(blocks, text, question)
         near = not titles and not reading.mentions and bool(other.mentions)  # shortened titles: see `assign_items`
         says_more = near or len(other.named) >= len(reading.named) + (not reading.ambiguous)
+        # The numbers of `Season 8 Episode 4` are two identifiers for one title.
+        says_more &= not (titles and other.mentions and _are_words_of_titles(other, reading))
     elif not titles and (counted or len(reading.named) < len(question.items)):
         other = second(blocks, text, question)
         ranks = counted and [*other.named] != [*reading.named]  # | 1 | Heat |

@@ -222,8 +222,10 @@
 
   /** A title and a remark; `bdi` keeps a right-to-left title from reordering its surroundings. */
   const titled = (one, item, said = "") => [make("bdi", {}, one.titles[item]), said];
+  /** The mark of each relevant item of a Case, by its number; it says the gain if gains differ. */
+  const marks = (case_) => new Map(case_.relevant.map((item, place) => [item, case_.marks[place] ?? "◀ relevant"]));
   const list = (tag, items, relevant, describe) => make(tag, {}, ...items.map((item) =>
-    make("li", relevant.has(item) ? { class: "relevant" } : {}, ...describe(item))));
+    make("li", relevant.has(item) ? { class: "relevant", "data-mark": relevant.get(item) } : {}, ...describe(item))));
   const column = (name, content) => make("div", {}, make("h3", {}, name), content);
   /** How a Run ranked a Case; item numbers are per Run. */
   const ranking = (one, case_) => {
@@ -232,7 +234,7 @@
     const unplaced = case_.recall.length - case_.placed.length;
     const left = !answered(case_) ? " (no readable answer: counted as worst)" : unplaced ? ` (${unplaced} not placed: tied last)` : "";
     return column((runs.length < 2 ? "Ranking" : `Ranking: ${one.name}`) + left,
-      list("ol", case_.placed, new Set(case_.relevant), withScore));
+      list("ol", case_.placed, marks(case_), withScore));
   };
   /** The order in which each Run showed the candidates; one column if two Runs showed the same. */
   const promptOrders = (pairs) => {
@@ -241,7 +243,7 @@
     const same = asked.length > 1 && titles[0] === titles[1];
     return (same ? asked.slice(0, 1) : asked).map(([one, case_]) =>
       column("Order in the prompt" + (runs.length < 2 ? "" : same ? " (both Runs)" : `: ${one.name}`),
-        list("ol", case_.shown, new Set(case_.relevant), (item) => titled(one, item))));
+        list("ol", case_.shown, marks(case_), (item) => titled(one, item))));
   };
   const READ_AS = {
     exact: "✓", item_id: "✓", identifier: "✓", normalised: "✓ written differently", fuzzy: "✓ misspelt", loose: "✓ loosely",
@@ -320,7 +322,7 @@
       $("story-body").replaceChildren();
       return;
     }
-    const relevant = new Set(case_.relevant);
+    const relevant = marks(case_);
     $("h-story").textContent = case_.id === case_.user ? `User ${case_.user}` : `User ${case_.user}, Case ${case_.id}`;
     const newest = [...case_.history].reverse();
     const theirs = other(run(), case_);

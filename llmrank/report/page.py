@@ -148,7 +148,8 @@ for different items."""
 
 def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: float | None) -> dict[str, Any]:
     case, record, ranking = story.case, story.record, story.record.ranking
-    items = story.titles
+    items, marks, gains = story.titles, story.marks, case.gain_of
+    graded = any(gain != 1 for gain in gains.values())
 
     def number(item_id: str, title: str) -> int:
         return titles.setdefault((item_id, title), len(titles))
@@ -165,9 +166,14 @@ def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: 
         "placed": numbers(record.placed),
         "scores": [_finite(score, 6) for score in (ranking.scores or ())[: len(record.placed)]],
         "relevant": numbers(case.relevant),
+        "marks": [marks[item_id] for item_id in case.relevant if item_id in items] if graded else [],
         "rank": _rank(record.ranking, case.relevant, len(record.placed)),
         "recallRank": _rank(story.recalled, case.relevant, len(story.recalled.order)),
-        "missed": [item_id for item_id in case.relevant if item_id not in items],
+        "missed": [
+            item_id + (f" (gain {gains[item_id]:g})" if graded else "")
+            for item_id in case.relevant
+            if item_id not in items
+        ],
         "truth": case.rating,
         "outcome": str(ranking.outcome),
         "reason": ranking.reason or "",

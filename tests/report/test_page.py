@@ -593,6 +593,19 @@ def test_an_unread_answer_is_counted_as_worst_and_not_as_tied(browser: Browser, 
     assert "tied last" not in show.locator("#story").inner_text()
 
 
+def test_the_gain_of_each_relevant_item_is_shown_where_gains_differ(browser: Browser, tmp_path: Path) -> None:
+    items = tuple(lr.Item(f"i{at}", f"Film {at}") for at in range(3))
+    made = [Case("u", (), items, relevant=("i0", "i2", "other"), gains=(1.0, 3.0, 2.0)), case("plain")]
+    ranked = [Ranking(tuple(item.item_id for item in one.candidates)) for one in made]
+    path = write_page(tmp_path / "report.html", make_run(tmp_path / "run", made, ranked))
+    mark = "all => [...new Set(all.map(one => getComputedStyle(one, '::after').content))]"
+    show = Opened(browser, path, "#case=u").page
+    assert show.locator("#story .relevant").evaluate_all(mark) == ['" ◀ relevant, gain 1"', '" ◀ relevant, gain 3"']
+    assert "missed by recall\nother (gain 2)\n" in show.locator("#story").inner_text()
+    show = Opened(browser, path, "#case=plain").page
+    assert show.locator("#story .relevant").evaluate_all(mark) == ['" ◀ relevant"']
+
+
 def data_of(show: Page, name: str) -> list[list[str]]:
     """Return the cells of the first CSV file that a link of this name downloads."""
     address = show.get_by_role("link", name=name).first.get_attribute("href") or ""

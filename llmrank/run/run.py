@@ -249,11 +249,14 @@ class Run:
         """Return the Cases that lost most against recall order, each with its difference.
 
         The difference is a ranking measure (default: the Run's headline) minus that of recall order. Raises InputError
-        if there is no recall order to compare with.
+        if there is no recall order to compare with, or no Case with a known truth.
         """
         self.require_recall_order()
         chosen = the_measure(measure or self.metrics.headline or "NDCG@10", "ranking")
         lost = chosen.per_case(self.judged(self.done)) - self.recall_order(chosen)
+        if np.isnan(lost).all():
+            hint = "evaluate Cases with relevant items, or look at one user"
+            raise InputError("no finished Case has a known truth, so none is the worst", path=self.path, hint=hint)
         order = [place for place in np.argsort(lost, kind="stable").tolist() if lost[place] < 0]
         return [(self._story(self.done[place]), float(lost[place])) for place in order[:count]]
 

@@ -180,6 +180,14 @@ def test_the_cases_that_lost_most_against_recall_order(run: Run) -> None:
     assert len(run.worst(99)) < 12
 
 
+def test_without_a_known_truth_no_case_is_the_worst(tmp_path: Path) -> None:
+    """It was said that none is worse than recall order."""
+    cases = [replace(case(f"u{number}", n=4), relevant=()) for number in range(2)]
+    unknown = make_run(tmp_path, cases, [Ranking(tuple(item.item_id for item in one.candidates)) for one in cases])
+    with pytest.raises(InputError, match="no finished Case has a known truth"):
+        unknown.worst()
+
+
 def test_as_a_table_of_arrow_and_pandas(run: Run) -> None:
     table = run.to_arrow()
     assert table.num_rows == 12 and table["case_id"].to_pylist() == [one.case_id for one in CASES]

@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -193,7 +192,8 @@ def _of_the_case(
 
 def _codes(column: Arrow) -> NDArray[np.int64]:
     """Return a number for each distinct value of a column, and -1 for null."""
-    plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column  # its indices may be unsigned
+    values = whole(column)
+    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values  # its indices may be unsigned
     return plain.dictionary_encode().indices.cast(pa.int64()).fill_null(-1).to_numpy()
 
 
@@ -296,7 +296,7 @@ def refuse_distance(table: Table) -> None:
     score, rank = table.find("score"), table.find("rank")
     if score is None or rank is None or "score" in table.named:
         return
-    owner = table.ids(table.require("user")).dictionary_encode().combine_chunks().indices.fill_null(-1).to_numpy()
+    owner = _codes(table.ids(table.require("user")))
     ranks = table.numbers(rank, "rank")
     order = np.lexsort((ranks, owner))
     next_rank = (np.diff(owner[order]) == 0) & (np.diff(ranks[order]) > 0)
@@ -342,7 +342,7 @@ def _proposed(table: Table, names: Mapping[str, str], items: ItemRows | None, le
         faults.append(_Fault(~np.isfinite(score), names["score"], "{item} has no finite score", hint))
     best_first = np.lexsort((np.arange(len(data)), rank, *([] if score is None else [-score])))
     good = best_first[~np.any([fault.rows for fault in faults], axis=0)[best_first]]
-    code = item.dictionary_encode().indices.to_numpy().astype(np.int64)
+    code = _codes(item)
     kept = np.sort(np.unique(owner[good] * (code.max(initial=0) + 1) + code[good], return_index=True)[1])
     repeated = np.isin(np.arange(len(data)), np.delete(good, kept))
     if left_out.drop_duplicates:
@@ -460,7 +460,9 @@ def _history(
         left_out[_TWICE] += len(timed) - len(pa.table(columns, names).group_by(names).aggregate([]))
     oldest_first = rows[chronological(owner[rows], events.take(rows))]
     by_owner = oldest_first[np.argsort(owner[oldest_first], kind="stable")]
-    order, lengths = _for_each(by_owner, owner, encoded.indices.to_numpy())
+    past_of_owner = _lists(np.bincount(owner[by_owner], minlength=len(encoded.dictionary)), pa.array(by_owner))
+    past = past_of_owner.take(encoded.indices)
+    order, lengths = past.flatten().to_numpy(), past.value_lengths().to_numpy()
     if until is not None and events.timestamp is not None:
         case = np.repeat(np.arange(len(owners)), lengths)
         before = events.timestamp[order] < until[case]
@@ -475,16 +477,6 @@ def _history(
             fields[name] = pa.array(values, pa.float64(), mask=np.isnan(values))
     fields |= _renamed({name: whole(column).take(places) for name, column in known.attributes.items()}, EVENT_FIELDS)
     return _list_column(lengths, fields, order)
-
-
-def _for_each(
-    by_owner: NDArray[np.intp], owner: NDArray[np.int64], owners: NDArray[np.int32]
-) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Return the rows of each Case's owner, concatenated over the Cases, and their number per Case."""
-    counts = np.bincount(owner[by_owner], minlength=int(owners.max(initial=-1)) + 1)
-    lengths = counts[owners]
-    first = (np.cumsum(counts) - counts)[owners] - (np.cumsum(lengths) - lengths)
-    return by_owner[np.repeat(first, lengths) + np.arange(lengths.sum())], lengths
 
 
 def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_out: LeftOut) -> Gains:
@@ -513,9 +505,8 @@ def _relevant(named: Arrow, owner: Owner, made: Mapping[str, Arrow], gains: Gain
     owners: list[str] = named.to_pylist()
     rows = [gains.get(name, {}) for name in owners]
 
-    def ids_of(name: str) -> Iterator[list[str]]:
-        ids, starts = made[name].values.field("item_id").to_pylist(), made[name].offsets.to_pylist()
-        return (ids[start:end] for start, end in pairwise(starts))
+    def ids_of(name: str) -> list[list[str]]:
+        return pa.ListArray.from_arrays(made[name].offsets, made[name].values.field("item_id")).to_pylist()
 
     left_out[_NOTHING_RELEVANT] += sum(not row for row in rows)
     missed = sum(len(row.keys() - ids) for row, ids in zip(rows, ids_of("candidates"), strict=True))
@@ -572,5 +563,9 @@ def _renamed(attributes: Mapping[str, Arrow], taken: frozenset[str]) -> Iterator
 def _list_column(lengths: NDArray[np.int64], fields: Mapping[str, Arrow], order: NDArray[np.intp]) -> Arrow:
     """Return a column of lists of structs with the given lengths, from the rows of `fields` in `order`."""
     taken = [column.take(pa.array(order)) for column in fields.values()]
-    entries = pa.StructArray.from_arrays(taken, names=list(fields))
+    return _lists(lengths, pa.StructArray.from_arrays(taken, names=list(fields)))
+
+
+def _lists(lengths: NDArray[np.integer], entries: Arrow) -> Arrow:
+    """Return a column of lists with the given lengths, which divide the entries among them."""
     return pa.ListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32()), entries)

@@ -300,12 +300,9 @@ class Table:
         if pa.types.is_temporal(column.type) and not any(is_one(column.type) for is_one in _HAVE_A_DATE):
             raise self.fault(f"a column of type {column.type} has no dates", name, TIME_HINT)
         if self._is_dated(name):
-            for kind in _MOMENTS:
-                with suppress(pa.ArrowInvalid):
-                    safe = not pa.types.is_temporal(column.type)
-                    moments = column.cast(kind, safe=safe).cast(pa.timestamp("us", kind.tz), safe=False)
-                    return moments.cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy() / 1e6
-            return self._each(name, "time", _moment)
+            with suppress(ValueError):
+                return _seconds_of(column)
+            return self._each(name, "time", lambda value: float(_seconds_of(pa.array([value]))[0]))
         times = self.numbers(name, "time")
         if (days := _of_days(times)) is not None:
             return days
@@ -350,13 +347,13 @@ def _of_days(numbers: NDArray[np.float64]) -> NDArray[np.float64] | None:
     return seconds
 
 
-def _moment(text: str) -> float:
+def _seconds_of(dates: Arrow) -> NDArray[np.float64]:
+    """Return dates, or texts in ISO 8601, as seconds since the epoch. Raises ValueError: one is not a date."""
     for kind in _MOMENTS:
         with suppress(pa.ArrowInvalid):
-            return (
-                pa.scalar(text).cast(kind).cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64()).as_py() / 1e6
-            )
-    raise ValueError(text)
+            moments = dates.cast(kind, safe=is_text(dates.type)).cast(pa.timestamp("us", kind.tz), safe=False)
+            return moments.cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / 1e6
+    raise ValueError("not dates")
 
 
 def usual_column(role: str, names: Iterable[str]) -> str | None:
@@ -397,11 +394,7 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
 
 def parts_of(folder: Path) -> list[Path]:
     """Return the Parquet files below a folder, without the other files that Spark writes."""
-    return list(filter(_is_part, _files_below(folder)))
-
-
-def _is_part(path: Path) -> bool:
-    return path.suffix.lower() == ".parquet"
+    return [path for path in _files_below(folder) if path.suffix.lower() == ".parquet"]
 
 
 def _files_below(folder: Path) -> list[Path]:
@@ -412,7 +405,7 @@ def _files_below(folder: Path) -> list[Path]:
 
 def _joined_parts(folder: Path) -> Arrow:
     files = _files_below(folder)
-    parts = [path for path in files if path.parent == folder and _is_part(path)]
+    parts = [path for path in parts_of(folder) if path.parent == folder]
     others = [str(path.relative_to(folder)) for path in files if path not in parts]
     if not files:
         hint = "name a file, or a folder with the Parquet files of one table"

@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 """Takes one line for the user: what is being done, or waited for."""
 
 LINE_EVERY = 10.0
-"""Seconds between progress lines if nothing can be redrawn."""
+"""Seconds between two lines about the same work, where nothing can be redrawn."""
 TEXT_FROM = 100
 """Terminal width from which the bar shows outcomes and tokens; below, only the count and the ETA."""
 
@@ -29,15 +29,13 @@ def silent(line: str) -> None:
 
 
 @contextmanager
-def sign_of_life(say: Say, doing: str, *, every: float = 10.0, at_once: bool = True) -> Generator[None]:
-    """Say what is being done within the block, and then every `every` seconds how long it has taken so far.
-
-    Without `at_once`, nothing is said before `every` seconds have passed.
-    """
+def sign_of_life(say: Say, doing: str, *, at_once: bool = True) -> Generator[None]:
+    """Say what is being done within the block (only after `LINE_EVERY` seconds without `at_once`), and then in regular
+    lines how long it has taken so far."""
     started, done = time.monotonic(), Event()
 
     def tick() -> None:
-        while not done.wait(every):
+        while not done.wait(LINE_EVERY):
             say(f"{doing}: {time.monotonic() - started:.0f} s so far")
 
     if at_once:

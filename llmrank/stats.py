@@ -24,6 +24,8 @@ CELLS_AT_A_TIME = 1 << 21
 TIE = 1e-12
 """Differences up to this size are rounding errors and count as ties."""
 
+DRAWS = 9_999
+"""Random samples of a test's null distribution."""
 FEW_DIFFERENT = 15
 """With fewer users for whom two methods differ, no statement is made about the differences that a test detects."""
 ENUMERABLE = 16
@@ -145,7 +147,7 @@ def paired_difference(
     clusters: NDArray[np.intp] | None = None,
     *,
     most: float = math.inf,
-    permutations: int = 9_999,
+    permutations: int = DRAWS,
     seed: int = 0,
 ) -> Difference:
     """Return the mean of `left - right` with its interval, a paired randomisation test and a paired t test.
@@ -222,9 +224,6 @@ def difference_from_chance(
     chance: Values,
     clusters: NDArray[np.intp],
     orders: tuple[Values, NDArray[np.int64], NDArray[np.int64]],
-    *,
-    draws: int = 9_999,
-    seed: int = 0,
 ) -> Difference:
     """Return `found`, the paired difference between the values and their expectations under chance, without false
     precision.
@@ -246,11 +245,11 @@ def difference_from_chance(
         spread = math.sqrt(float(counts @ (np.bincount(kinds, deviations**2) / sizes)))
         p = math.erfc(observed / spread / math.sqrt(2)) if spread else float(observed <= 0)
     else:
-        generator, sums, end = np.random.default_rng(seed), np.zeros(draws), 0
+        generator, sums, end = np.random.default_rng(0), np.zeros(DRAWS), 0
         for size, count in zip(sizes, counts, strict=True):
             end += size
-            sums += deviations[end - size : end][generator.integers(0, size, (draws, count))].sum(axis=1)
-        p = (1 + int((np.abs(sums) >= observed).sum())) / (1 + draws)
+            sums += deviations[end - size : end][generator.integers(0, size, (DRAWS, count))].sum(axis=1)
+        p = (1 + int((np.abs(sums) >= observed).sum())) / (1 + DRAWS)
     expected = float(chance.mean())
     interval = mean_interval(values - chance, clusters, bounds=(-expected, 1 - expected))
     return replace(found, low=interval.low, high=interval.high, p=max(found.p, p), p_t=math.nan)

@@ -68,6 +68,16 @@ def request_key(identity: Mapping[str, str], request: Request) -> str:
     return keyed(identity, request).key
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyedRequest:
+    """A Request to a backend with a given identity, encoded once, and its Store key."""
+
+    request: Request
+    backend_json: str
+    request_json: str
+    key: str
+
+
 def keyed(identity: Mapping[str, str], request: Request) -> KeyedRequest:
     """Return the Request with its Store key. Recent results are cached."""
     return _keyed(tuple(identity.items()), request)
@@ -75,21 +85,11 @@ def keyed(identity: Mapping[str, str], request: Request) -> KeyedRequest:
 
 @lru_cache(maxsize=1024)
 def _keyed(identity: tuple[tuple[str, str], ...], request: Request) -> KeyedRequest:
-    return KeyedRequest(dict(identity), request)
-
-
-class KeyedRequest:
-    """A Request to a backend with a given identity, encoded once, and its Store key."""
-
-    def __init__(self, identity: Mapping[str, str], request: Request) -> None:
-        self.request = request
-        self.backend_json = _identity_json(tuple(identity.items()))
-        before, after = _around_messages(
-            request.sampling, request.labels, request.structured, request.thinking, request.extra_body, request.repeat
-        )
-        self.request_json = f"{before}{canonical_json(_messages(request))}{after}"
-        content = f'{{"backend":{self.backend_json},"request":{self.request_json}}}'
-        self.key = hashlib.sha256(content.encode()).hexdigest()
+    backend_json = _identity_json(identity)
+    before, after = _around_messages(replace(request, messages=()))
+    request_json = f"{before}{canonical_json(_messages(request))}{after}"
+    content = f'{{"backend":{backend_json},"request":{request_json}}}'
+    return KeyedRequest(request, backend_json, request_json, hashlib.sha256(content.encode()).hexdigest())
 
 
 @lru_cache(maxsize=64)
@@ -98,9 +98,9 @@ def _identity_json(identity: tuple[tuple[str, str], ...]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _around_messages(*settings: Any) -> tuple[str, str]:  # the other fields of a Request
-    """Return the canonical JSON before and after the messages of a Request, which most Requests of a run share."""
-    fields = encode_request(Request((), *settings))
+def _around_messages(settings: Request) -> tuple[str, str]:
+    """Return the canonical JSON before and after the messages; most Requests of a run share these `settings`."""
+    fields = encode_request(settings)
     before, after = (
         [f'"{name}":{canonical_json(fields[name])}' for name in sorted(fields) if belongs(name, "messages")]
         for belongs in (lt, gt)
@@ -230,7 +230,6 @@ class Store(Closable):
         self._claims: int | None = None
         in_memory = str(path) == ":memory:"
         self._shared = not (read_only or alone or in_memory)
-        self._writable = True
         if read_only and not path.is_file():
             raise InputError("no such store", hint="name the store file of an earlier run (--store)", path=path)
         # Opened in one thread and used in another (that of a session or its event loop), but never in both at once.

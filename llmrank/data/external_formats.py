@@ -392,10 +392,9 @@ def _has_one_time_a_user(table: Table) -> bool:
         seconds = table.seconds(name)
     except InputError:
         return False
-    users = np.array(table.ids(user).to_pylist())
-    times = len(set(zip(users.tolist(), seconds.tolist(), strict=True)))
-    several = len(set(users.tolist()))
-    return times == several < len(users) and bool((seconds > EARLIEST).all())
+    users = table.ids(user).to_pylist()
+    times = set(zip(users, seconds.tolist(), strict=True))
+    return len(times) == len(set(users)) < len(users) and bool((seconds > EARLIEST).all())
 
 
 def _holds_gains(table: Table, name: str) -> bool:

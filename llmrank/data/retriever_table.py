@@ -90,6 +90,10 @@ class _Proposed:
     """The fields of a candidate."""
     order: NDArray[np.intp]
     """Indices of the valid rows, grouped by owner in order of appearance, best candidate first."""
+    starts: NDArray[np.intp]
+    """Where the rows of each Case begin in `order`."""
+    lengths: NDArray[np.intp]
+    """The number of candidates of each Case."""
 
 
 def candidate_table(
@@ -124,15 +128,12 @@ def candidate_table(
         if (name := table.find(role)) is not None and (role == "title" or name not in names.values()):
             names[role] = name
     rows = _proposed(table, names, items, left_out)
-    owner = rows.owner[rows.order]
-    starts = np.flatnonzero(np.diff(owner, prepend=-1))
-    lengths = np.diff(starts, append=len(owner))
-    keys = rows.keys.take(pa.array(owner[starts]))
+    keys = rows.keys.take(pa.array(rows.owner[rows.order[rows.starts]]))
     owners_there = len(np.unique(rows.owner[rows.owner >= 0])) if queries is None else len(queries.user)
-    left_out[_NO_CANDIDATES] += owners_there - len(starts)
+    left_out[_NO_CANDIDATES] += owners_there - len(keys)
     made = _ids(keys, "case" in names, left_out)
     named: dict[Owner, Arrow] = {"user": made["user_id"], "case": keys, "case_id": made.get("case_id", keys)}
-    until = _times(table, names, rows.order, starts, lengths) if "timestamp" in names else None
+    until = _times(table, names, rows) if "timestamp" in names else None
     known = items or ItemRows("", rows.item, rows.fields["title"])
     pasts = [
         _history(events, named[owners.get("past", "user")], until, known, left_out)
@@ -147,14 +148,13 @@ def candidate_table(
     known_pasts = int(np.count_nonzero(pc.list_value_length(made["history"]))) if pasts else 0
     left_out["Cases with an empty history"] += len(keys) - known_pasts
     own = [name for name in table.data.column_names if name not in (*names.values(), *made)]
-    of_case = _of_the_case(rows, own, starts, lengths)
-    if of_case:
+    if of_case := _of_the_case(rows, own):
         shown = (
             name if column.type == table.data[name].type else f"{name}, as text" for name, column in of_case.items()
         )
         left_out[f"Cases with columns of their own ({', '.join(shown)})"] += len(keys)
     fields = {name: column for name, column in rows.fields.items() if name not in of_case}
-    made["candidates"] = _list_column(lengths, fields, rows.order)
+    made["candidates"] = _list_column(rows.lengths, fields, rows.order)
     is_given, relevant_of = relevant is not None or "relevant" in names, owners.get("relevant", "user")
     if relevant is None:
         relevant, relevant_of = _column_gains(table, names, rows, left_out), "case"
@@ -165,9 +165,7 @@ def candidate_table(
     return pa.table(made | of_case)
 
 
-def _of_the_case(
-    rows: _Proposed, own: Sequence[str], starts: NDArray[np.intp], lengths: NDArray[np.int64]
-) -> dict[str, Arrow]:
+def _of_the_case(rows: _Proposed, own: Sequence[str]) -> dict[str, Arrow]:
     """Return the columns that describe the Case, such as the user's country: their value is the same for all candidates
     of a Case, but differs between Cases for at least one item. They keep their types, or are texts (`_readable`)."""
     found: dict[str, Arrow] = {}
@@ -185,8 +183,8 @@ def _of_the_case(
         values = column.take(order)
         codes = _codes(values)
         differs = len(np.unique(items * (codes.max(initial=0) + 2) + codes + 1)) > len(np.unique(items))
-        if differs and (codes == np.repeat(codes[starts], lengths)).all():
-            found[name] = _readable(values.take(pa.array(starts)))
+        if differs and (codes == np.repeat(codes[rows.starts], rows.lengths)).all():
+            found[name] = _readable(values.take(pa.array(rows.starts)))
     return found
 
 
@@ -227,14 +225,12 @@ def _ids(keys: Arrow, have_cases: bool, left_out: LeftOut) -> dict[str, Arrow]:
     return {"user_id": pa.array(users, pa.string()), "case_id": pa.array(cases, pa.string())}
 
 
-def _times(
-    table: Table, names: Mapping[str, str], order: NDArray[np.intp], starts: NDArray[np.intp], lengths: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def _times(table: Table, names: Mapping[str, str], rows: _Proposed) -> NDArray[np.float64]:
     """Return the time of each Case. Raises InputError: a row has no time, or rows of a Case have different times."""
-    seconds = table.seconds(names["timestamp"])[order]
-    times = seconds[starts]
-    if (differs := ~(seconds == np.repeat(times, lengths))).any():
-        row = int(order[differs.argmax()])
+    seconds = table.seconds(names["timestamp"])[rows.order]
+    times = seconds[rows.starts]
+    if (differs := ~(seconds == np.repeat(times, rows.lengths))).any():
+        row = int(rows.order[differs.argmax()])
         problem = "the time is missing" if np.isnan(seconds[differs.argmax()]) else "the Case has two different times"
         hint = "give every row the time of the request (or name it: --column timestamp=NAME), or rename the column"
         raise table.fault(problem, names["timestamp"], hint, row, str(table.data[names["user"]][row].as_py()))
@@ -363,7 +359,9 @@ def _proposed(table: Table, names: Mapping[str, str], items: ItemRows | None, le
         raise InputError(problem, path=table.path, hint="correct them" if why else "write at least one")
     fields = {"item_id": item, "title": title} | ({} if score is None else {"score": pa.array(score)})
     fields |= _renamed(attributes, CANDIDATE_FIELDS)
-    return _Proposed(encoded.dictionary, owner, item, fields, good[np.argsort(owner[good], kind="stable")])
+    order = good[np.argsort(owner[good], kind="stable")]
+    starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
+    return _Proposed(encoded.dictionary, owner, item, fields, order, starts, np.diff(starts, append=len(order)))
 
 
 class _Fault(NamedTuple):
@@ -560,7 +558,7 @@ def _renamed(attributes: Mapping[str, Arrow], taken: frozenset[str]) -> Iterator
     return ((f"column_{name}" if name in taken else name, column) for name, column in attributes.items())
 
 
-def _list_column(lengths: NDArray[np.int64], fields: Mapping[str, Arrow], order: NDArray[np.intp]) -> Arrow:
+def _list_column(lengths: NDArray[np.integer], fields: Mapping[str, Arrow], order: NDArray[np.intp]) -> Arrow:
     """Return a column of lists of structs with the given lengths, from the rows of `fields` in `order`."""
     taken = [column.take(pa.array(order)) for column in fields.values()]
     return _lists(lengths, pa.StructArray.from_arrays(taken, names=list(fields)))

@@ -13,7 +13,7 @@ models:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Self
@@ -30,7 +30,7 @@ from pydantic import (
 )
 
 from llmrank.errors import InputError, from_validation, nearest
-from llmrank.types import Usage
+from llmrank.types import Usage, adapter
 from llmrank.yaml_text import read_text, read_yaml
 
 MILLION = 1_000_000
@@ -91,13 +91,12 @@ class Tariff:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prices as JSON values for the manifest."""
-        return asdict(self) | {"dated": self.dated.isoformat()}
+        return adapter(Tariff).dump_python(self, mode="json")
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Return the tariff from the values of `to_dict`."""
-        direct, batch = Price(**content["direct"]), Price(**content["batch"])
-        return cls(content["model"], content["currency"], date.fromisoformat(content["dated"]), direct, batch)
+        """Read the output of `to_dict`. Raises ValueError for anything else."""
+        return adapter(cls).validate_python(content)
 
 
 class PriceKeys(BaseModel):

@@ -257,8 +257,8 @@ def from_validation(
     error: ValidationError,
     model: type[BaseModel],
     *,
-    path: Path | str | None = None,
-    lines: Mapping[tuple[str, ...], int] | None = None,
+    path: Path | str,
+    lines: Mapping[tuple[str, ...], int],
     hint: str,
     not_keys: Collection[str] = (),
 ) -> InputError:
@@ -280,9 +280,7 @@ def from_validation(
         hint = f"add the key {key!r}"
     elif fault["type"] == "literal_error":
         hint = f"use {fault['ctx']['expected']}"
-    line = None
-    if lines is not None:
-        line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), 1)
+    line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), 1)
     return InputError(problem, path=path, line=line, field=".".join(place) or None, hint=hint)
 
 

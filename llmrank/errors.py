@@ -141,12 +141,13 @@ class InputError(LlmrankError):
     ) -> None:
         self.problem, self.hint, self.path, self.line, self.field, self.user = problem, hint, path, line, field, user
         place = [
-            f"{path}" if path is not None else "",
-            f"line {line}" if line is not None else "",
+            "" if line is None else f"line {line}",
             "" if field is None else _named(field),
-            f"user {user!r}" if user is not None else "",
+            "" if user is None else f"user {user!r}",
         ]
-        where = ", ".join(part for part in place if part)
+        self.place = ", ".join(filter(None, place))
+        """Line, field and user in words."""
+        where = ", ".join(filter(None, ["" if path is None else f"{path}", self.place]))
         super().__init__(f"{where}: {problem}\n  hint: {hint}" if where else f"{problem}\n  hint: {hint}")
 
 

@@ -75,8 +75,7 @@ class BadRowsError(InputError):
     """Several rows of a candidate file are invalid."""
 
     def __init__(self, path: Path | str, faults: Sequence[InputError], count: int) -> None:
-        texts = [str(fault).partition("\n  hint:")[0].removeprefix(f"{path}") for fault in faults]
-        shown = "".join(f"\n    {text.removeprefix(', ').removeprefix(': ')}" for text in texts)
+        shown = "".join(f"\n    {fault.place}: {fault.problem}" for fault in faults)
         listed = "" if count == len(faults) else f"; the first {len(faults)}"
         hints = {fault.hint for fault in faults}
         remedy = hints.pop() if len(hints) == 1 else "correct them"
@@ -291,8 +290,7 @@ class CandidateFile:
 
     def _check(self, answered: bool, skip_bad_rows: bool) -> CandidateSummary:
         summary, faults, hashes = CandidateSummary(), list[InputError](), array("q")
-        # Relevant ids and candidate ids for the error message, collected until the first relevant id is a candidate.
-        wanted, proposed = set[str](), set[str]()
+        example: Case | None = None
         reader = RowReader(self.path, truth=self._truth, answered=answered)
         for number, rows in enumerate(self._all_rows()):
             if number == 0:
@@ -312,9 +310,8 @@ class CandidateFile:
                 offered = {item.item_id for item in case.candidates}
                 summary.add(case, offered)
                 hashes.append(hash(case.case_id))
-                if case.relevant and summary.relevant == summary.missed:
-                    wanted.update(case.relevant)
-                    proposed.update(offered)
+                if example is None and case.relevant:
+                    example = case
         for row, fault in self._duplicates(hashes):
             summary.add(row.case, {item.item_id for item in row.case.candidates}, -1)
             self._leave_out(row.line, fault, faults)
@@ -322,8 +319,9 @@ class CandidateFile:
             refuse_rows(self.path, faults, len(self._bad))
         if not summary.rows:
             raise InputError("the file has no rows", path=self.path, hint="write at least one")
-        if self._truth == "checked" and 0 < summary.relevant == summary.missed:
-            ids = f"relevant has ids such as {min(wanted)!r}, the candidates have ids such as {min(proposed)!r}"
+        if example is not None and self._truth == "checked" and 0 < summary.relevant == summary.missed:
+            wanted, offered = example.relevant[0], example.candidates[0].item_id
+            ids = f"relevant has ids such as {wanted!r}, the candidates have ids such as {offered!r}"
             problem = f"none of {count_of(summary.relevant, 'relevant id')} is a candidate in its row: {ids}"
             hint = "use the same kind of id in both; if recall really found none of them, there is nothing to measure"
             raise InputError(problem, path=self.path, field="relevant", hint=hint)

@@ -96,16 +96,15 @@ def parse_measure(text: str) -> Measure:
 
     Raises InputError for an unknown name, with the closest match; and for a missing or unexpected cut-off.
     """
-    match = NAME.fullmatch(text.strip())
-    name = match["name"] if match else re.split(r"[@(]", text.strip())[0]
-    measure = _measure_class(name, text)
-    k, threshold = (match["k"], match["threshold"]) if match else (None, None)
-    if match and issubclass(measure, RankingMeasure) and threshold is None:
-        return measure(None if k is None else int(k))
-    if match and issubclass(measure, AUC) and k is None:
-        return AUC(None if threshold is None else float(threshold))
-    if match and issubclass(measure, RatingMeasure) and k is threshold is None:
-        return measure()
+    measure = _measure_class(re.split(r"[@(]", text.strip())[0], text)
+    if match := NAME.fullmatch(text.strip()):
+        k, threshold = match["k"], match["threshold"]
+        if issubclass(measure, RankingMeasure) and threshold is None:
+            return measure(None if k is None else int(k))
+        if issubclass(measure, AUC) and k is None:
+            return AUC(None if threshold is None else float(threshold))
+        if issubclass(measure, RatingMeasure) and k is threshold is None:
+            return measure()
     known = measure.name
     form = f"{known}@10" if issubclass(measure, RankingMeasure) else known + " or AUC(>=3.5)" * issubclass(measure, AUC)
     raise InputError(f"{text!r} is not a valid form of {known}", field="measures", hint=f"write it like {form}")

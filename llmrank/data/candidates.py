@@ -19,7 +19,6 @@ from typing import Any, Literal, Protocol, cast, runtime_checkable
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic_core import from_json
 
 from llmrank.data.candidate_row import (
     RERANKED_FIELDS,
@@ -30,7 +29,7 @@ from llmrank.data.candidate_row import (
     check_batch,
     misspelt_field,
 )
-from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
+from llmrank.data.lines import GZIP, ONE_OBJECT_PER_LINE, PARQUET, byte_lines, json_object
 from llmrank.data.rows import Arrow, in_plain_types, is_single, scale_of
 from llmrank.data.tables import refuse_same_names, usual_column
 from llmrank.data.tallrec import is_tallrec
@@ -194,7 +193,7 @@ class RawRows:
         """
         if isinstance(self.raw, list):
             for line, content in zip(self.lines, cast("list[bytes]", self.raw), strict=True):
-                yield line, _json_object(content, path, line)
+                yield line, json_object(content, path, line)
             return
         names = self.names
         single = [column.name for column in self.raw.schema if columns and is_single(column.type)]
@@ -367,7 +366,7 @@ class CandidateFile:
     def _refuse_table(self, rows: RawRows) -> None:
         """Raise an InputError that suggests `convert` if the first row looks like a retriever's table."""
         names: Iterable[str] = rows.names
-        if self.format == "jsonl" and isinstance(fields := _json_object(rows.raw[0], self.path, 1), dict):
+        if self.format == "jsonl" and isinstance(fields := json_object(rows.raw[0], self.path, 1), dict):
             names = cast("dict[str, object]", fields)
         if not {"candidates", "target"}.isdisjoint(names):
             return
@@ -458,33 +457,13 @@ def _json_rows(path: Path) -> Iterator[RawRows]:
 def _refuse_other_formats(path: Path, first: bytes) -> None:
     """Raise an InputError that names the actual format if the first line is not one of JSON lines."""
     if first == b"[" or first.startswith(b"[{"):
-        hint = "write one JSON object per line: jq -c '.[]' turns an array into lines"
+        hint = f"{ONE_OBJECT_PER_LINE}: jq -c '.[]' turns an array into lines"
         raise InputError("this is a JSON array, not JSON lines", path=path, hint=hint)
     if first == b"{":
         hint = "write each object on a single line, for example with jq -c ."
         raise InputError("a JSON object spans several lines", path=path, line=1, hint=hint)
     if re.fullmatch(rb"[\w. \"-]+([,;\t][\w. \"-]+)+", first) and b"user" in first.lower():
         raise InputError("this looks like a CSV table", path=path, line=1, hint=_convert_hint(path))
-
-
-def _json_object(content: bytes, path: Path | str, line: int) -> object:
-    """Return the object on a line, or an InputError if the line does not hold one."""
-    try:
-        text = decoded(content, path, line).rstrip("\r\n")
-        value = from_json(text, allow_inf_nan=False)
-    except InputError as error:
-        return error
-    except ValueError as error:
-        problem, hint = "malformed JSON: " + re.sub(r" at line \d+ column", " at column", str(error)), ""
-        if (word := re.search(rb"(?<=[\s:,\[])(-?Infinity|NaN)(?=\s*[,}\]])", content)) is not None:
-            problem, hint = f"{word[0].decode()} is not valid JSON", "write null for an unknown number"
-        elif "hex escape" in problem and re.search(rb"\\u[dD][89abAB]", content):
-            hint = "write the character itself, or both halves of the surrogate pair: \\ud83d\\ude00"
-        return InputError(problem, path=path, line=line, hint=hint or "write one JSON object per line")
-    if not isinstance(value, dict):
-        hint = "write one JSON object per line"
-        return InputError("the line is not a JSON object", path=path, line=line, hint=hint)
-    return cast("object", value)
 
 
 # --- Parquet --------------------------------------------------------------------------------------------------------

@@ -11,11 +11,14 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
+
+from pydantic_core import from_json
 
 from llmrank.errors import InputError
 from llmrank.files import require_file
 
+ONE_OBJECT_PER_LINE = "write one JSON object per line"
 GZIP, PARQUET, BYTE_ORDER_MARK = b"\x1f\x8b", b"PAR1", b"\xef\xbb\xbf"
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 BUFFER = 1 << 16
@@ -83,6 +86,25 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the non-blank lines of a text file with their numbers. Raises InputError as `byte_lines` and `decoded`."""
     for line, content in byte_lines(path):
         yield line, decoded(content, path, line).rstrip("\r\n")
+
+
+def json_object(content: bytes, path: Path | str, line: int) -> object:
+    """Return the object on a line, or an InputError if the line does not hold one."""
+    hint = ONE_OBJECT_PER_LINE
+    try:
+        value = from_json(decoded(content, path, line).rstrip("\r\n"), allow_inf_nan=False)
+    except InputError as error:
+        return error
+    except ValueError as error:
+        problem = "malformed JSON: " + re.sub(r" at line \d+ column", " at column", str(error))
+        if (word := re.search(rb"(?<=[\s:,\[])(-?Infinity|NaN)(?=\s*[,}\]])", content)) is not None:
+            problem, hint = f"{word[0].decode()} is not valid JSON", "write null for an unknown number"
+        elif "hex escape" in problem and re.search(rb"\\u[dD][89abAB]", content):
+            hint = "write the character itself, or both halves of the surrogate pair: \\ud83d\\ude00"
+        return InputError(problem, path=path, line=line, hint=hint)
+    if not isinstance(value, dict):
+        return InputError("the line is not a JSON object", path=path, line=line, hint=hint)
+    return cast("object", value)
 
 
 def refuse_too_deep(path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 import sys
@@ -22,7 +21,7 @@ import pyarrow.json as pj
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from llmrank.data.lines import byte_lines, decoded, open_binary, refuse_too_deep
+from llmrank.data.lines import byte_lines, decoded, json_object, open_binary, refuse_too_deep
 from llmrank.data.rows import (
     FROM_ONE,
     MOST_EXACT,
@@ -648,12 +647,9 @@ def _malformed(path: Path, kind: str, message: str) -> InputError:
         return InputError(f"unreadable Parquet ({message})", path=path, hint="write the file again")
     is_json = kind.startswith(("json", "ndjson"))
     for number, content in byte_lines(path):
-        text, hint = decoded(content, path, number), "write one JSON object per line"
-        try:
-            if is_json and not isinstance(json.loads(text), dict):
-                return InputError("the line is not a JSON object", path=path, line=number, hint=hint)
-        except json.JSONDecodeError as error:
-            return InputError(f"malformed JSON: {error}", path=path, line=number, hint=hint)
+        found = json_object(content, path, number) if is_json else decoded(content, path, number)
+        if isinstance(found, InputError):
+            return found
     if is_json:
         row, first, hint = re.search(r"in row (\d+)", message), 1, "give the field the same type in all rows"
     else:

@@ -23,7 +23,6 @@ from pydantic import (
     Field,
     Strict,
     StringConstraints,
-    TypeAdapter,
     ValidationError,
     with_config,
 )
@@ -31,7 +30,7 @@ from typing_extensions import TypedDict
 
 from llmrank.data.rows import TIME_HINT, TIME_UNITS, Arrow, in_seconds, is_text
 from llmrank.errors import InputError, count_of
-from llmrank.types import Case, Event, Item
+from llmrank.types import Case, Event, Item, adapter
 
 pc: Any = pyarrow.compute
 
@@ -65,9 +64,6 @@ _FAULTS = {
     "dict_type": ("expected an object, got {shown}", "give it as an object: {...}"),
 }
 """pydantic's error type -> problem and hint."""
-
-
-_Text = Annotated[str, StringConstraints(strict=True)]
 
 
 def _whole(number: Decimal) -> Decimal:
@@ -134,15 +130,15 @@ class _RowFields(TypedDict):
     relevant: NotRequired[Any]
     target: NotRequired[_ItemFields | None]
     rating: NotRequired[Any]
-    response: NotRequired[_Text | None]
+    response: NotRequired[Annotated[str, Strict()] | None]
 
 
 ROW_FIELDS = frozenset(_RowFields.__annotations__)
 """The fields of a row that llmrank reads. All other fields are kept and written out again."""
 _NO_COLUMNS = ROW_FIELDS | frozenset(RERANKED_FIELDS)
-_TARGET_FIELDS = frozenset(("item_id", "title", "attributes"))
-EVENT_FIELDS = _TARGET_FIELDS | {"rating", "timestamp"}
-CANDIDATE_FIELDS = _TARGET_FIELDS | {"score"}
+_TARGET_FIELDS, EVENT_FIELDS, CANDIDATE_FIELDS = (
+    frozenset(kind.__annotations__) for kind in (_ItemFields, _EventFields, _CandidateFields)
+)
 _ALL_FIELDS = ROW_FIELDS | EVENT_FIELDS | CANDIDATE_FIELDS
 
 
@@ -160,11 +156,6 @@ def parquet_schema(*, graded: bool = False, columns: Iterable[str] = ()) -> Arro
         "rating": number,
     }
     return pa.schema(own | dict.fromkeys(columns, text))
-
-
-@cache
-def _checker() -> TypeAdapter[_RowFields]:
-    return TypeAdapter(_RowFields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +179,14 @@ class RowReader:
     def __init__(self, path: Path | str = "", *, truth: Truth = "checked", answered: bool = False) -> None:
         """`path` is for messages. With `answered`, each row must have a `response`, which may be null."""
         self._path, self._truth, self._answered = path, truth, answered
+        self._validated = adapter(_RowFields).validate_python
         self._items: dict[tuple[str, str], Item] = {}
         """Cache of Items without attributes, by id and title: the same items recur in many rows."""
 
     def check(self, raw: object, line: int) -> CandidateRow:
         """Check a row and return it. Raises InputError: the row is invalid; with line, field, user and hint."""
         try:
-            fields: Mapping[str, Any] = _checker().validate_python(raw)
+            fields: Mapping[str, Any] = self._validated(raw)
             if (misspelt := misspelt_field(fields)) is not None:
                 raise _RowError(f"unknown field; did you mean {misspelt[1]!r}?", misspelt[0], "rename it")
             if self._answered and "response" not in fields:

@@ -73,12 +73,13 @@ def case_table(cases: Sequence[Case], schema: Arrow) -> Arrow:
     candidates["score"] = [one for case in ranked for one in case.recall_scores or [None] * len(case.candidates)]
     offered = [0 if case.target else len(case.candidates) for case in cases]
     graded = pa.types.is_map(schema.field("relevant").type)
+    relevant = [list(case.gain_of.items()) if graded else case.relevant for case in cases]
     columns = {
         "user_id": [case.user_id for case in cases],
         "case_id": [None if case.case_id == case.user_id else case.case_id for case in cases],
         "history": _lists(schema, "history", history, [len(case.history) for case in cases]),
         "candidates": _lists(schema, "candidates", candidates, offered, rated),
-        "relevant": [None if case.target else _relevant(case, graded=graded) or None for case in cases],
+        "relevant": [None if case.target else ids or None for case, ids in zip(cases, relevant, strict=True)],
         "target": [case.target and {name: one[0] for name, one in _items([case.target]).items()} for case in cases],
         "rating": [case.rating if case.target else None for case in cases],
     }
@@ -94,10 +95,6 @@ def _items(items: Sequence[Item]) -> dict[str, list[Any]]:
         "title": [item.title for item in items],
         "attributes": [dict(item.attributes) or None for item in items],
     }
-
-
-def _relevant(case: Case, *, graded: bool) -> Sequence[object]:
-    return list(zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True)) if graded else case.relevant
 
 
 def _lists(

@@ -306,7 +306,7 @@ class Table:
         if (days := _of_days(times)) is not None:
             return days
         largest = float(np.nanmax(np.abs(times))) if np.isfinite(times).any() else 0.0
-        limit, factor = next(((limit, factor) for limit, factor in TIME_UNITS if largest > limit), (0.0, 1))
+        limit, factor = next((unit for unit in TIME_UNITS if largest > unit[0]), (0.0, 1))
         if (other := (np.abs(times) >= _A_DATE) & (np.abs(times) <= limit)).any():
             row = int(other.argmax())
             problem = f"{times[row]:.0f} and {largest:.0f} are times in different units"
@@ -333,9 +333,8 @@ def _of_days(numbers: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Return seconds since the epoch if every known number is a day such as 20231114, else None."""
     known = numbers[np.isfinite(numbers)]
     years, months, days = known // 10_000, known // 100 % 100, known % 100
-    if not len(known) or np.isinf(numbers).any() or (known % 1).any() or not ((years >= 1900) & (years <= 2100)).all():
-        return None
-    if not ((months >= 1) & (months <= 12)).all():
+    valid = (known % 1 == 0) & (years >= 1900) & (years <= 2100) & (months >= 1) & (months <= 12)
+    if not len(known) or np.isinf(numbers).any() or not valid.all():
         return None
     month = (12 * (years - 1970) + months - 1).astype("datetime64[M]")
     found = month.astype("datetime64[D]") + (days - 1).astype("timedelta64[D]")

@@ -29,6 +29,13 @@ NO_ROOM_HINT = "make room on the disk; the same command then continues"
 NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
 """Errors of a file system without locks, such as some network disks."""
 NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+FROM_A_PIPE = "write its content to a file, and name that file"
+"""The hint if a pipe is given as input."""
+UNREADABLE = (
+    *(OSError, EOFError, AttributeError, RuntimeError, ValueError, LookupError),
+    *(zlib.error, zipfile.BadZipFile, pickle.UnpicklingError),
+)
+"""The exceptions raised for invalid zip files and tensors."""
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:
@@ -45,10 +52,6 @@ def cannot_write(path: Path, error: OSError) -> InputError:
     else:
         hint = "name another, in a folder that you can write to"
     return InputError(f"cannot be written: {error.strerror or error}", path=path, hint=hint)
-
-
-FROM_A_PIPE = "write its content to a file, and name that file"
-"""The hint if a pipe is given as input."""
 
 
 def check_no_device(path: Path, hint: str = "name a file") -> None:
@@ -305,10 +308,6 @@ def read_checkpoint(path: Path, progress: type) -> dict[str, Any]:
         content: Any = import_module("torch").load(path, weights_only=True)
         if {"identity", "progress"} - content.keys() or {*content["progress"]} != known:
             raise unreadable
-    except (*_UNREADABLE, zlib.error, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise unreadable from error
     return content
-
-
-_UNREADABLE = (OSError, EOFError, AttributeError, RuntimeError, ValueError, LookupError)
-"""The exceptions raised for invalid zip files and tensors."""

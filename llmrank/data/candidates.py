@@ -41,6 +41,9 @@ ROWS_AT_ONCE, OBJECTS_AT_ONCE = 1024, 64
 """Rows per batch, and how many of them are converted to Python objects at a time."""
 FAULTS_SHOWN = 20
 _RERANKED = frozenset(RERANKED_FIELDS)
+_SKIP_HINT = "or skip the invalid rows: --skip-bad-rows"
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""The name pandas gives to an unnamed index when it becomes a column."""
 
 
 @runtime_checkable
@@ -61,13 +64,8 @@ class DataFrame(Protocol):
         ...
 
 
-_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
-"""The name pandas gives to an unnamed index when it becomes a column."""
 TableSource = Path | ArrowTable | DataFrame
 """A candidate file, or a table in memory with the same columns."""
-
-
-_SKIP_HINT = "or skip the invalid rows: --skip-bad-rows"
 
 
 class BadRowsError(InputError):

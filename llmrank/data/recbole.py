@@ -13,6 +13,7 @@ from llmrank.data.tables import Table, read_event_rows, read_item_rows, read_tab
 from llmrank.errors import InputError
 
 _GENRE_NAMES = {"class", "genre", "genres"}
+_KINDS = ("token", "token_seq", "float", "float_seq")
 
 
 def read_recbole(folder: Path) -> Rows:
@@ -65,9 +66,6 @@ def _atomic(path: Path) -> tuple[Table, dict[str, str]]:
             raise InputError("the column has no RecBole type", path=path, line=1, field=header, hint=hint)
         kinds[name] = kind
     return replace(table, data=table.data.rename_columns(list(kinds))), kinds
-
-
-_KINDS = ("token", "token_seq", "float", "float_seq")
 
 
 def without_types(table: Table) -> Table:

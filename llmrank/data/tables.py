@@ -78,6 +78,15 @@ LIKE: Mapping[str, tuple[str, ...]] = {
 """Words that suggest a role when a column has none of the usual names."""
 EARLIEST = 3e8
 """Seconds since the epoch (1979). Smaller numbers are not taken for times."""
+_SHORTENED = re.compile(r"^\s*-?\d[.,](\d+)[eE]\+?(\d{1,3})\s*$")
+"""`1.23457E+11`: how spreadsheets show and save long numbers."""
+_DATE = re.compile(r"\s*\d{4}-\d\d")
+_OTHER_DATE = re.compile(
+    r"\s*(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\d{1,2}[ -][A-Za-z]{3}|[A-Z][a-z]{2,8} \d{1,2},? \d{4})"
+)
+"""`31/12/2023`, `31 Dec 2023`, `December 31, 2023`"""
+_A_DATE = 1e8
+"""The smallest number taken for a time, in seconds since the epoch (1973) or a finer unit."""
 LONGEST_SHOWN = 60
 """Characters of a value that a message shows."""
 _HINTS = {"gain": "write a number, true or false", "time": TIME_HINT}
@@ -116,14 +125,13 @@ class Table:
         period, whose numbers are not times.
         """
         names: list[str] = self.data.column_names
-        asked = self.named.get(role)
-        found = asked if asked in names else usual_column(role, names) if asked is None else None
+        if (asked := self.named.get(role)) is not None and asked not in names:
+            problem = f"no such column; the columns are {', '.join(names)}{nearest(asked, names)}"
+            raise InputError(problem, path=self.path, line=1, field=asked, hint="name one of these")
+        found = asked or usual_column(role, names)
         if found is not None and (kind := extension_of(self.data.schema.field(found))) is not None:
             hint = "write it as text, as a number or as a date (pandas: .astype(str), .dt.to_timestamp())"
             raise self.fault(f"a column of type {kind} cannot be read", found, hint)
-        if found is None and asked is not None:
-            problem = f"no such column; the columns are {', '.join(names)}{nearest(asked, names)}"
-            raise InputError(problem, path=self.path, line=1, field=asked, hint="name one of these")
         return found
 
     def take(self, rows: NDArray[np.intp]) -> Table:
@@ -316,17 +324,6 @@ class Table:
             row = int(outside.argmax())
             raise self.fault(f"{times[row]:g} is not a valid time", name, TIME_HINT, row)
         return seconds
-
-
-_SHORTENED = re.compile(r"^\s*-?\d[.,](\d+)[eE]\+?(\d{1,3})\s*$")
-"""`1.23457E+11`: how spreadsheets show and save long numbers."""
-_DATE = re.compile(r"\s*\d{4}-\d\d")
-_OTHER_DATE = re.compile(
-    r"\s*(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\d{1,2}[ -][A-Za-z]{3}|[A-Z][a-z]{2,8} \d{1,2},? \d{4})"
-)
-"""`31/12/2023`, `31 Dec 2023`, `December 31, 2023`"""
-_A_DATE = 1e8
-"""The smallest number taken for a time, in seconds since the epoch (1973) or a finer unit."""
 
 
 def _of_days(numbers: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -10,7 +10,7 @@ import numpy as np
 from llmrank.data.cases import ranking_cases
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError, nearest
-from llmrank.recall.model import Fitted, RecallModel, fit
+from llmrank.recall.model import Fitted, RecallModel, Setting, fit
 from llmrank.types import Case
 
 USERS_AT_ONCE = 8192
@@ -48,7 +48,7 @@ def candidates_for(
         yield from ranking_cases(split, batch, items, scores)
 
 
-def recall_settings(model: RecallModel, k: int, *, exclude_seen: bool = True) -> Mapping[str, int | float | str | bool]:
+def recall_settings(model: RecallModel, k: int, *, exclude_seen: bool = True) -> Mapping[str, Setting]:
     """Return all settings that can change the candidates of a split, for the manifest."""
     return {"model": model.name, **model.settings, "k": k, "seen_items": "excluded" if exclude_seen else "kept"}
 

@@ -25,7 +25,7 @@ from llmrank.data.dataset import Interactions, Split
 from llmrank.data.splits import events_left
 from llmrank.errors import InputError, count_of, differences, module_of
 from llmrank.files import cannot_write, write_checkpoint
-from llmrank.recall.model import Fitted, RecallModel, preferences
+from llmrank.recall.model import Fitted, RecallModel, Setting, preferences
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -209,7 +209,7 @@ class TrainedModel(RecallModel):
         """Epochs that prepare for the others, which `patience` does not count."""
         return 0
 
-    def identity(self, split: Split) -> Mapping[str, int | float | str | bool]:
+    def identity(self, split: Split) -> Mapping[str, Setting]:
         """Return everything that decides what the trained model is: name, version, training events, settings."""
         name = {"model": self.name, "training_version": self.training_version}
         return {**name, "data": _events_hash(split), **self.settings}

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.json as pj
 
-from llmrank.data.lines import open_binary
+from llmrank.data.lines import open_binary, refuse_too_deep
 from llmrank.data.rows import EventRows, ItemRows, Rows
-from llmrank.data.tables import Table, read_event_rows, read_json, read_table
+from llmrank.data.tables import Table, read_event_rows, read_table
 from llmrank.errors import InputError, count_of
 
 _REVIEW = pa.schema(
@@ -59,8 +60,11 @@ def _events(path: Path) -> EventRows:
             headless = b"user" not in file.readline().lower()
         names = ("user", "item", "rating", "timestamp") if headless else None
         return read_event_rows(read_table(path, names=names))
+    refuse_too_deep(path)
+    fields = pj.ParseOptions(explicit_schema=_REVIEW, unexpected_field_behavior="ignore")
     try:
-        data = read_json(path, _REVIEW)
+        with pj.open_json(path, parse_options=fields) as reader:  # block by block, for files of many gigabytes
+            data = reader.read_all()
     except (pa.ArrowInvalid, OSError):
         data = read_table(path).data  # reads again, to say which line is wrong
     present = [name for name in data.column_names if data[name].null_count < len(data)]

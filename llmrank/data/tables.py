@@ -379,7 +379,7 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
             refuse_same_names(pq.read_schema(path).names, path)
             return Table(path, in_plain_types(pq.read_table(path)))
         if kind in {"json", "jsonl", "ndjson"}:
-            return Table(path, read_json(path))
+            return Table(path, _read_json(path))
         return _read_delimited(path, names, delimiter, quoted)
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, OSError) and error.errno:  # from the operating system, not from Arrow
@@ -417,25 +417,16 @@ def _joined_parts(folder: Path) -> Arrow:
         raise InputError(f"the parts have different types ({error})", path=folder, hint=hint) from error
 
 
-def read_json(path: Path, schema: Arrow = None) -> Arrow:
-    """Read JSON lines; with a `schema`, only its fields (null if absent).
-
-    Raises:
-        ArrowInvalid: a line is malformed.
-        InputError: a line is nested too deeply.
-    """
+def _read_json(path: Path) -> Arrow:
+    """Read JSON lines. Raises ArrowInvalid: a line is malformed; InputError: a line is nested too deeply."""
     refuse_too_deep(path)
-    if schema is None:
-        large = pj.ReadOptions(block_size=1 << 24)
-        data = pj.read_json(path, read_options=large)
-        # Arrow reads a text column as times if every value looks like one, even titles and ids.
-        as_text = map_types(data.schema, _text_for_time)
-        if as_text.equals(data.schema):
-            return data
-        return pj.read_json(path, read_options=large, parse_options=pj.ParseOptions(explicit_schema=as_text))
-    options = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-    with pj.open_json(path, parse_options=options) as reader:  # block by block, for files of many gigabytes
-        return reader.read_all()
+    large = pj.ReadOptions(block_size=1 << 24)
+    data = pj.read_json(path, read_options=large)
+    # Arrow reads a text column as times if every value looks like one, even titles and ids.
+    as_text = map_types(data.schema, _text_for_time)
+    if as_text.equals(data.schema):
+        return data
+    return pj.read_json(path, read_options=large, parse_options=pj.ParseOptions(explicit_schema=as_text))
 
 
 def _text_for_time(kind: Arrow) -> Arrow:

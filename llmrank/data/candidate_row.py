@@ -87,6 +87,14 @@ def as_float(value: float | Decimal | date | str) -> float:
     return float(value)
 
 
+def _known(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
+    return value if value is None or type(value) is float else as_float(value)
+
+
+def _seconds(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
+    return None if (time := _known(value)) is None else in_seconds(time)
+
+
 _Id = (
     Annotated[str, StringConstraints(strict=True, pattern=r"\S")]
     | Annotated[int, Field(strict=True)]
@@ -96,8 +104,7 @@ _Title = Annotated[str, StringConstraints(strict=True, pattern=r"\S", max_length
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)] | Annotated[Decimal, Field(strict=True)]
 _Moment = Annotated[str, StringConstraints(strict=True, pattern=r"^\s*\d{4}-\d\d"), AfterValidator(as_float)]
 _Time = Annotated[
-    _Number | Annotated[datetime, Strict()] | Annotated[date, Strict()] | _Moment,
-    AfterValidator(lambda time: _seconds(time)),
+    _Number | Annotated[datetime, Strict()] | Annotated[date, Strict()] | _Moment, AfterValidator(_seconds)
 ]
 _Attributes = dict[str, Any] | list[tuple[str, Any]]  # pyarrow returns a map as a list of pairs
 
@@ -332,14 +339,6 @@ def _item_row(item: Item, **numbers: float | None) -> dict[str, object]:
     if (EVENT_FIELDS | CANDIDATE_FIELDS).isdisjoint(item.attributes):
         return row | dict(item.attributes)
     return row | {"attributes": dict(item.attributes)}
-
-
-def _known(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
-    return value if value is None or type(value) is float else as_float(value)
-
-
-def _seconds(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
-    return None if (time := _known(value)) is None else in_seconds(time)
 
 
 def _check_lists(fields: Mapping[str, Any], case: Case) -> None:

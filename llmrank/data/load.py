@@ -53,14 +53,13 @@ def load_dataset(
     if name_or_path.startswith("hf:"):
         rows = read_hub(name_or_path.removeprefix("hf:"), columns)
         dataset = make_dataset(name_or_path, rows, source=name_or_path)
-    elif name_or_path not in DATASETS and Path(name_or_path).is_dir():
-        path = Path(name_or_path)
+    elif name_or_path in DATASETS or not (path := Path(name_or_path)).exists():
+        dataset = _load_known(dataset_info(name_or_path), folder, columns, say)
+    elif path.is_dir():
         dataset = make_dataset(path.resolve().name, read_folder(path, columns), source=str(path))
-    elif name_or_path not in DATASETS and Path(name_or_path).is_file():
+    else:
         hint = "name its folder; for a candidate file, use eval, rerank or audit"
         raise InputError("expected the name or folder of a dataset, got a file", path=name_or_path, hint=hint)
-    else:
-        dataset = _load_known(dataset_info(name_or_path), folder, columns, say)
     return splits.k_core(dataset, k_core) if k_core > 1 else dataset
 
 

@@ -58,7 +58,8 @@ def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
                 raise InputError(problem, path=path, user=case.user_id, hint=hint)
         return case_table(some, schema)
 
-    batches = chain([first] if first else [], iter(lambda: list(islice(left, MADE_AT_ONCE)), []))
+    left = chain(first, left)
+    batches = iter(lambda: list(islice(left, MADE_AT_ONCE)), list[Case]())
     return write_tables(path, map(table, batches), schema, overwrite=overwrite)
 
 

@@ -167,11 +167,12 @@ class Table:
         """Return the only column of dates that belong to events: neither to the user alone nor to the item alone."""
         found: list[str] = []
         for name in self.data.column_names:
-            if name in (user, item) or extension_of(self.data.schema.field(name)) is not None:
+            is_extension = extension_of(self.data.schema.field(name)) is not None
+            if name in (user, item) or is_extension or not self._is_dated(name):
                 continue
             with suppress(InputError):
-                times = pa.array(self.seconds(name)) if self._is_dated(name) else None
-                if times is not None and all(self._varies(times, of) for of in (user, item)):
+                times = pa.array(self.seconds(name))
+                if self._varies(times, user) and self._varies(times, item):
                     found.append(name)
         return found[0] if len(found) == 1 else None
 
@@ -441,12 +442,11 @@ def item_column(table: Table) -> str:
 def read_item_rows(table: Table) -> ItemRows:
     """Return the items of a table: id, title, and every other column as an attribute."""
     item, title = item_column(table), table.require("title")
-    attributes: dict[str, Arrow] = {}
-    for name in table.data.column_names:
-        if name not in (item, title):
-            column = table.data[name]
-            many = name.lower() in MANY_VALUED and is_text(column.type)
-            attributes[name] = map_texts(column, split_genres) if many else column
+    attributes: dict[str, Arrow] = {
+        name: map_texts(column, split_genres) if name.lower() in MANY_VALUED and is_text(column.type) else column
+        for name, column in zip(table.data.column_names, table.data.columns, strict=True)
+        if name not in (item, title)
+    }
     ids = table.ids(item).fill_null("")
     return ItemRows(table.path, ids, table.texts(title), attributes, table.lines, item)
 

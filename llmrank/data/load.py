@@ -145,8 +145,9 @@ def _load_known(known: DatasetInfo, named: Path | None, columns: Mapping[str, st
     folder = _named_folder(known, named) or fetch(known, say)
     origin = folder / ORIGIN
     source = origin.read_text(encoding="utf-8").strip() if origin.is_file() else str(folder)
-    rows = replace(read_folder(folder, columns), domain=known.domain)
-    dataset = make_dataset(known.name, rows, source=source, rating_scale=known.rating_scale)
+    rows = read_folder(folder, columns)
+    events = replace(rows.events, rating_scale=known.rating_scale)
+    dataset = make_dataset(known.name, replace(rows, events=events, domain=known.domain), source=source)
     interactions = dataset.interactions
     counts = (len(dataset.users), len(np.unique(interactions.item)), len(interactions))
     if counts != (known.users, known.items, known.interactions):

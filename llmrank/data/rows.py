@@ -299,7 +299,7 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
     return tuple(items[item_id] for item_id in natural_order(items))
 
 
-def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[float, float] | None = None) -> Dataset:
+def make_dataset(name: str, rows: Rows, *, source: str) -> Dataset:
     """Return the Dataset of `rows`: users and items in natural order of their ids, interactions oldest first.
 
     Repeated interactions of a user with an item are kept. The catalogue is the whole items table.
@@ -314,7 +314,7 @@ def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[floa
     order = chronological(user, events)
     item = _item_index(items, rows)
     interactions = Interactions(user, item, events.rating, events.timestamp).take(order)
-    scale = rating_scale or events.rating_scale
+    scale = events.rating_scale
     if events.rating is None or bool(np.isnan(events.rating).all()):
         scale = None
     elif scale is None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
+from llmrank.recall.model import parts
 from llmrank.recall.sequential import no_next_item, sequences
 from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, library
 
@@ -70,9 +71,8 @@ class ClickLearner(NetworkLearner):
     def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
         """Yield the loss of each step, with newly drawn negatives."""
         torch, times = library("torch"), 1 + self.model.negatives
-        step = max(1, self.model.batch // times)
-        for at in range(0, len(order), step):
-            users, taken, history = self.samples(order[at : at + step])
+        for rows in parts(order, max(1, self.model.batch // times)):
+            users, taken, history = self.samples(rows)
             others = self._unseen(np.repeat(users, times - 1), rng).reshape(len(users), times - 1)
             clicked = np.zeros((len(users), times), np.float32)
             clicked[:, 0] = 1
@@ -116,8 +116,7 @@ class ClickLearner(NetworkLearner):
         """Return the probability of every item, with a forward pass for each."""
         catalogue, found = np.arange(1, self.items + 1), np.zeros((len(users), self.items))
         for row, (user, history) in enumerate(zip(users.tolist(), self._before(self.ends[users]), strict=True)):
-            for at in range(0, self.items, PAIRS_AT_ONCE):
-                some = catalogue[at : at + PAIRS_AT_ONCE]
+            for some in parts(catalogue, PAIRS_AT_ONCE):
                 asked = self.inputs(np.full(len(some), user), some, np.tile(history, (len(some), 1)))
                 found[row, some - 1] = self.network(asked).numpy()
         return found

@@ -16,6 +16,7 @@ from llmrank.data.dataset import Split
 from llmrank.errors import InputError, MissingError, count_of
 from llmrank.recall.autoint import AutoInt
 from llmrank.recall.ctr import ClickLearner
+from llmrank.recall.model import parts
 from llmrank.recall.training import Learner, library
 from llmrank.types import Item
 
@@ -172,9 +173,8 @@ def encode(texts: Sequence[str], encoder: str) -> NDArray[np.float32]:
         raise no_encoder(encoder) from error
     found: list[NDArray[np.float32]] = []
     with torch.inference_mode():
-        for at in range(0, len(texts), TEXTS_AT_ONCE):
-            some = list(texts[at : at + TEXTS_AT_ONCE])
-            tokens = tokenizer(some, padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
+        for some in parts(texts, TEXTS_AT_ONCE):
+            tokens = tokenizer(list(some), padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
             there = tokens["attention_mask"][..., None]
             means = (network(**tokens).last_hidden_state * there).sum(1) / there.sum(1)
             found.append(torch.nn.functional.normalize(means, dim=1).numpy())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ USERS_AT_ONCE, SCORES_AT_ONCE = 1024, 2**25
 
 
 Setting = int | float | str | bool
+Divisible = TypeVar("Divisible", bound=Sized)
 
 
 @dataclass(frozen=True)
@@ -175,3 +176,9 @@ def top_columns(scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:
         columns = np.flatnonzero(scores[row] >= threshold)  # includes all ties for the last position
         best[row] = columns[np.argsort(-scores[row, columns], kind="stable")[:k]]
     return best
+
+
+def parts(values: Divisible, size: int) -> Iterator[Divisible]:
+    """Yield consecutive parts of a sequence or array, of `size` entries each; the last may have fewer."""
+    whole: Any = values
+    return (whole[start : start + size] for start in range(0, len(values), size))

@@ -13,6 +13,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from llmrank.backends.decoder import keep_upper_layers, open_causal, whitened_basis, with_lora
+from llmrank.recall.model import parts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -197,9 +198,7 @@ class NoteEncoder(nn.Module):
 
 def by_length(texts: Sequence[Sized]) -> Iterator[list[int]]:
     """Yield the indexes of the texts in batches of similar length."""
-    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-    for at in range(0, len(order), TEXTS_AT_ONCE):
-        yield order[at : at + TEXTS_AT_ONCE]
+    return parts(sorted(range(len(texts)), key=lambda row: len(texts[row])), TEXTS_AT_ONCE)
 
 
 def behind(run: Callable[..., Any], beginning: Tensor, inputs: Tensor, **options: bool) -> Any:  # noqa: ANN401

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.data.dataset import Dataset, Split
 from llmrank.errors import InputError, count_of
+from llmrank.recall.model import parts
 from llmrank.recall.sequential import sequences
 from llmrank.recall.training import Learner, NetworkLearner, State, TrainedModel, Untyped, library
 from llmrank.types import Item
@@ -139,8 +140,7 @@ class NoteLearner(NetworkLearner):
     def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
         """Yield the loss of each step."""
         torch, network = library("torch"), self.network
-        for at in range(0, len(order), self.model.batch):
-            some = self.queries[order[at : at + self.model.batch]]
+        for some in parts(self.queries[order], self.model.batch):
             queries = torch.from_numpy(some)
             others = torch.from_numpy(np.array([rng.choice(self.related[query]) for query in some]))
             if self.tuning:

@@ -10,7 +10,7 @@ import numpy as np
 from llmrank.data.cases import ranking_cases
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError, nearest
-from llmrank.recall.model import Fitted, RecallModel, Setting, fit
+from llmrank.recall.model import Fitted, RecallModel, Setting, fit, parts
 from llmrank.types import Case
 
 USERS_AT_ONCE = 8192
@@ -41,8 +41,7 @@ def candidates_for(
         raise InputError(problem, user=unknown[0], hint="choose users with events in training")
     fitted = fitted or fit(model, split)
     fitted.require(split)
-    for start in range(0, len(users), USERS_AT_ONCE):
-        batch = users[start : start + USERS_AT_ONCE]
+    for batch in parts(users, USERS_AT_ONCE):
         rows = np.array([index[user_id] for user_id in batch], dtype=np.int32)
         items, scores = fitted.recommend(rows, k, exclude_seen=exclude_seen)
         yield from ranking_cases(split, batch, items, scores)

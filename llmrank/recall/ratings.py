@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from llmrank.data.dataset import Interactions, Split
 from llmrank.errors import InputError
 from llmrank.recall.model import Fitted, finite, preferences
-from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, Untyped, library
+from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, library
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,6 +42,30 @@ class RatingModel(TrainedModel):
     def layers(self) -> nn.Module | None:
         """Return the layers for the concatenated embeddings of user and item; None: use their dot product."""
         return None
+
+    def network(self, users: int, items: int) -> nn.Module:
+        """Return a module that maps users and items (from 0) to offsets from the mean rating."""
+        torch, dimension = library("torch"), self.dimension
+        nn, layers = torch.nn, self.layers()  # the layers before the tables, to keep the order of random draws
+
+        class Network(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.user, self.item = nn.Embedding(users, dimension), nn.Embedding(items, dimension)
+                self.user_bias, self.item_bias = nn.Embedding(users, 1), nn.Embedding(items, 1)
+                self.layers = layers
+                for table in (self.user, self.item):
+                    nn.init.normal_(table.weight, std=0.1)
+                for table in (self.user_bias, self.item_bias):
+                    nn.init.zeros_(table.weight)
+
+            def forward(self, user: Tensor, item: Tensor) -> Tensor:
+                biases = self.user_bias(user)[:, 0] + self.item_bias(item)[:, 0]
+                if self.layers is None:
+                    return biases + (self.user(user) * self.item(item)).sum(1)
+                return biases + self.layers(torch.cat([self.user(user), self.item(item)], dim=1))[:, 0]
+
+        return Network()
 
     def learner(self, split: Split) -> Learner:
         """Return an untrained model."""
@@ -96,7 +120,7 @@ class RatingLearner(NetworkLearner):
         self.known_user = np.bincount(self.user, minlength=users) > 0
         self.known_item = np.bincount(self.item, minlength=items) > 0
         adam = {"lr": model.learning_rate, "weight_decay": model.weight_decay}
-        super().__init__(model.seed, len(self.rating), lambda: network(model, users, items), **adam)
+        super().__init__(model.seed, len(self.rating), lambda: model.network(users, items), **adam)
 
     def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
         """Yield the squared error of each step. A single last rating joins the step before: batch norm needs two."""
@@ -152,32 +176,6 @@ class MLP(RatingModel):
         return library("torch_rechub.basic.layers").MLP(
             2 * self.dimension, dims=[self.hidden, self.hidden // 2], activation="relu", dropout=self.dropout
         )
-
-
-def network(model: RatingModel, users: int, items: int) -> Untyped:
-    """Return a module that maps users and items (from 0) to offsets from the mean rating."""
-    torch = library("torch")
-
-    class Network(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.user = torch.nn.Embedding(users, model.dimension)
-            self.item = torch.nn.Embedding(items, model.dimension)
-            self.user_bias, self.item_bias = torch.nn.Embedding(users, 1), torch.nn.Embedding(items, 1)
-            self.layers = layers
-            for table in (self.user, self.item):
-                torch.nn.init.normal_(table.weight, std=0.1)
-            for table in (self.user_bias, self.item_bias):
-                torch.nn.init.zeros_(table.weight)
-
-        def forward(self, user: Tensor, item: Tensor) -> Tensor:
-            biases = self.user_bias(user)[:, 0] + self.item_bias(item)[:, 0]
-            if self.layers is None:
-                return biases + (self.user(user) * self.item(item)).sum(1)
-            return biases + self.layers(torch.cat([self.user(user), self.item(item)], dim=1))[:, 0]
-
-    layers = model.layers()  # before the tables, to keep the order of random draws
-    return Network()
 
 
 def ratings_of(events: Interactions) -> NDArray[np.float64]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
-from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, Untyped, library
+from llmrank.recall.model import parts
+from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, library
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -62,6 +63,37 @@ class SequentialModel(TrainedModel):
         `there` marks positions with an event (padding is on the right); `times` are seconds since the first event.
         """
 
+    def network(self, items: int) -> nn.Module:
+        """Return embeddings, body and output as one torch module. Item 0 is padding; items + 1 is the mask."""
+        torch, model = library("torch"), self
+        nn = torch.nn
+
+        class Network(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.embedding = nn.Embedding(items + 2, model.dimension, padding_idx=0)
+                self.position = nn.Embedding(model.length, model.dimension)
+                for table in (self.embedding, self.position):
+                    nn.init.normal_(table.weight, std=INITIAL_DEVIATION)
+                with torch.no_grad():
+                    self.embedding.weight[0].zero_()
+                self.dropout = nn.Dropout(model.dropout)
+                self.body = model.body()
+                self.norm = nn.LayerNorm(model.dimension)
+                self.bias = nn.Parameter(torch.zeros(items))
+
+            def forward(self, inputs: Tensor, times: Tensor) -> Tensor:
+                places = torch.arange(inputs.shape[1])
+                embedded = self.dropout(self.embedding(inputs) + self.position(places))
+                return self.norm(model.attend(self.body, embedded, inputs > 0, times))
+
+            def logits(self, hidden: Tensor, some: Tensor | None = None) -> Tensor:
+                if some is None:
+                    return torch.addmm(self.bias, hidden, self.embedding.weight[1 : items + 1].T)
+                return torch.addmm(self.bias[some], hidden, self.embedding(some + 1).T)
+
+        return Network()
+
     def learner(self, split: Split) -> Learner:
         """Return an untrained model."""
         return SequentialLearner(self, split)
@@ -77,7 +109,7 @@ class SequentialLearner(NetworkLearner):
         if not len(self.spans):
             raise no_next_item()
         adam: dict[str, Any] = {"lr": model.learning_rate, "betas": (0.9, 0.98)}
-        super().__init__(model.seed, len(self.spans), lambda: network(model, self.items), **adam)
+        super().__init__(model.seed, len(self.spans), lambda: model.network(self.items), **adam)
 
     def _pieces(self, user: int) -> Iterator[tuple[int, int, int]]:
         """Yield user, start and end of each piece, from the newest event backwards."""
@@ -91,10 +123,8 @@ class SequentialLearner(NetworkLearner):
     def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
         """Yield the loss of each step; pieces of similar length share one."""
         batch, steps = self.model.batch, list[NDArray[np.int64]]()
-        for start in range(0, len(order), 8 * batch):
-            some = order[start : start + 8 * batch]
-            some = some[np.argsort(self.spans[some, 2] - self.spans[some, 1], kind="stable")]
-            steps += [some[at : at + batch] for at in range(0, len(some), batch)]
+        for some in parts(order, 8 * batch):
+            steps += parts(some[np.argsort(self.spans[some, 2] - self.spans[some, 1], kind="stable")], batch)
         for step in rng.permutation(len(steps)):
             inputs, times, targets = self._examples(self.spans[steps[step]], rng)
             wanted = targets > 0
@@ -132,8 +162,7 @@ class SequentialLearner(NetworkLearner):
         lengths = np.array([min(len(self.sequences[user]), keep) for user in users])
         order = np.argsort(lengths, kind="stable")
         order = order[lengths[order] > 0]
-        for at in range(0, len(order), USERS_AT_ONCE):
-            rows = order[at : at + USERS_AT_ONCE]
+        for rows in parts(order, USERS_AT_ONCE):
             inputs, times = (
                 padded(column) for column in zip(*(self._asked(user, keep) for user in users[rows]), strict=True)
             )
@@ -167,35 +196,3 @@ def sequences(split: Split) -> tuple[list[NDArray[np.int64]], list[NDArray[np.in
     cuts = np.cumsum(np.bincount(train.user, minlength=users))[:-1]
     when = np.zeros(len(train)) if train.timestamp is None else np.nan_to_num(train.timestamp)
     return np.split(train.item[rows].astype(np.int64) + 1, cuts), np.split(when[rows].astype(np.int64), cuts)
-
-
-def network(model: SequentialModel, items: int) -> Untyped:
-    """Return embeddings, body and output as one torch module. Item 0 is padding; items + 1 is the mask."""
-    torch = library("torch")
-    nn = torch.nn
-
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.embedding = nn.Embedding(items + 2, model.dimension, padding_idx=0)
-            self.position = nn.Embedding(model.length, model.dimension)
-            for table in (self.embedding, self.position):
-                nn.init.normal_(table.weight, std=INITIAL_DEVIATION)
-            with torch.no_grad():
-                self.embedding.weight[0].zero_()
-            self.dropout = nn.Dropout(model.dropout)
-            self.body = model.body()
-            self.norm = nn.LayerNorm(model.dimension)
-            self.bias = nn.Parameter(torch.zeros(items))
-
-        def forward(self, inputs: Tensor, times: Tensor) -> Tensor:
-            places = torch.arange(inputs.shape[1])
-            embedded = self.dropout(self.embedding(inputs) + self.position(places))
-            return self.norm(model.attend(self.body, embedded, inputs > 0, times))
-
-        def logits(self, hidden: Tensor, some: Tensor | None = None) -> Tensor:
-            if some is None:
-                return torch.addmm(self.bias, hidden, self.embedding.weight[1 : items + 1].T)
-            return torch.addmm(self.bias[some], hidden, self.embedding(some + 1).T)
-
-    return Network()

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
 from llmrank.recall.ratings import MLP, RatingLearner
-from llmrank.recall.training import Learner, Untyped, library
+from llmrank.recall.training import Learner, library
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,42 @@ class TransformerMLP(MLP):
     length: int = 20
     """Newest events that the model sees."""
 
+    def network(self, users: int, items: int) -> nn.Module:
+        """Return a module that maps users, items (from 0) and states to ratings minus the mean rating."""
+        torch, model, size = library("torch"), self, self.dimension
+        nn = torch.nn
+
+        class Network(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.item = nn.Embedding(items + 1, size, padding_idx=0)
+                self.position = nn.Embedding(model.length + 1, size)
+                self.rating = nn.Linear(1, size, bias=False)
+                for table in (self.item, self.position):
+                    nn.init.normal_(table.weight, std=0.1)
+                self.user_bias, self.item_bias = nn.Embedding(users, 1), nn.Embedding(items, 1)
+                for table in (self.user_bias, self.item_bias):
+                    nn.init.zeros_(table.weight)
+                how = {"activation": "gelu", "batch_first": True, "norm_first": True}
+                layer = nn.TransformerEncoderLayer(size, model.heads, 4 * size, model.dropout, **how)
+                self.body = nn.TransformerEncoder(layer, model.blocks, enable_nested_tensor=False)
+                self.norm = nn.LayerNorm(size)
+                self.layers = model.layers()
+
+            def state(self, history: Tensor, ratings: Tensor) -> Tensor:
+                """Return the transformer's state at the position after the newest event of each history."""
+                events = self.item(history) + self.rating(ratings[:, :, None])
+                end = events.new_zeros(len(history), 1, size)  # present for every user, even without events
+                embedded = torch.cat([events, end], dim=1) + self.position.weight
+                none = torch.cat([history == 0, history.new_zeros(len(history), 1, dtype=torch.bool)], dim=1)
+                return self.norm(self.body(embedded, src_key_padding_mask=none)[:, -1])
+
+            def forward(self, user: Tensor, item: Tensor, state: Tensor) -> Tensor:
+                biases = self.user_bias(user)[:, 0] + self.item_bias(item)[:, 0]
+                return biases + self.layers(torch.cat([state, self.item(item + 1)], dim=1))[:, 0]
+
+        return Network()
+
     def learner(self, split: Split) -> Learner:
         """Return an untrained model."""
         return _HistoryLearner(self, split)
@@ -43,12 +79,10 @@ class _HistoryLearner(RatingLearner):
 
     def __init__(self, model: TransformerMLP, split: Split) -> None:
         super().__init__(model, split)
-        users, items = len(split.dataset.users), len(split.dataset.items)
         by_user = np.argsort(self.user, kind="stable")  # the training events are in the order of time
         self.user, self.item, self.rating = self.user[by_user], self.item[by_user], self.rating[by_user]
-        self.first = np.concatenate([[0], np.cumsum(np.bincount(self.user, minlength=users))])
+        self.first = np.concatenate([[0], np.cumsum(np.bincount(self.user, minlength=len(split.dataset.users)))])
         self.length = model.length
-        self._build = lambda: _network(model, users, items)
 
     def added(self, rows: NDArray[np.int64]) -> Tensor:
         """Return the predicted ratings of these training events, minus the mean rating."""
@@ -72,40 +106,3 @@ class _HistoryLearner(RatingLearner):
         items = np.where(there, self.item[at] + 1, 0)
         ratings = np.where(there, self.rating[at] - self.mean, 0.0).astype(np.float32)
         return torch.from_numpy(items), torch.from_numpy(ratings)
-
-
-def _network(model: TransformerMLP, users: int, items: int) -> Untyped:
-    """Return a module that maps users, items (from 0) and states to ratings minus the mean rating."""
-    torch = library("torch")
-    nn, size = torch.nn, model.dimension
-
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.item = nn.Embedding(items + 1, size, padding_idx=0)
-            self.position = nn.Embedding(model.length + 1, size)
-            self.rating = nn.Linear(1, size, bias=False)
-            for table in (self.item, self.position):
-                nn.init.normal_(table.weight, std=0.1)
-            self.user_bias, self.item_bias = nn.Embedding(users, 1), nn.Embedding(items, 1)
-            for table in (self.user_bias, self.item_bias):
-                nn.init.zeros_(table.weight)
-            how = {"activation": "gelu", "batch_first": True, "norm_first": True}
-            layer = nn.TransformerEncoderLayer(size, model.heads, 4 * size, model.dropout, **how)
-            self.body = nn.TransformerEncoder(layer, model.blocks, enable_nested_tensor=False)
-            self.norm = nn.LayerNorm(size)
-            self.layers = model.layers()
-
-        def state(self, history: Tensor, ratings: Tensor) -> Tensor:
-            """Return the transformer's state at the position after the newest event of each history."""
-            events = self.item(history) + self.rating(ratings[:, :, None])
-            end = events.new_zeros(len(history), 1, size)  # present for every user, even without events
-            embedded = torch.cat([events, end], dim=1) + self.position.weight
-            none = torch.cat([history == 0, history.new_zeros(len(history), 1, dtype=torch.bool)], dim=1)
-            return self.norm(self.body(embedded, src_key_padding_mask=none)[:, -1])
-
-        def forward(self, user: Tensor, item: Tensor, state: Tensor) -> Tensor:
-            biases = self.user_bias(user)[:, 0] + self.item_bias(item)[:, 0]
-            return biases + self.layers(torch.cat([state, self.item(item + 1)], dim=1))[:, 0]
-
-    return Network()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import compress, islice
@@ -117,8 +117,9 @@ class CandidateSummary:
     ratings: tuple[float, float] | None = None
     """The lowest and highest true rating."""
 
-    def add(self, case: Case, offered: Collection[str], times: Literal[1, -1] = 1) -> None:
-        """Count a Case whose candidates have the ids `offered`; with -1, take back what was counted."""
+    def add(self, case: Case, times: Literal[1, -1] = 1) -> None:
+        """Count a Case; with -1, take back what was counted."""
+        offered = {item.item_id for item in case.candidates}
         self.rows += times
         self.empty_histories += times * (not case.history)
         self.rows_with_seen += times * any(event.item.item_id in offered for event in case.history)
@@ -304,13 +305,12 @@ class CandidateFile:
                 hashes.extend(map(hash, case_ids))
                 continue
             for case in self._good_cases(rows, reader, summary, faults):
-                offered = {item.item_id for item in case.candidates}
-                summary.add(case, offered)
+                summary.add(case)
                 hashes.append(hash(case.case_id))
                 if example is None and case.relevant:
                     example = case
         for row, fault in self._duplicates(hashes):
-            summary.add(row.case, {item.item_id for item in row.case.candidates}, -1)
+            summary.add(row.case, -1)
             self._leave_out(row.line, fault, faults)
         if not (skip_bad_rows and summary.rows):
             refuse_rows(self.path, faults, len(self._bad))

@@ -148,11 +148,8 @@ def read_external(
         raise no_order(past.path, past.notes)
     roles = ("user", "item", "title", "score", "rank")
     if format == "table":
-        table = _proposals(tables["proposed"], left_out)
         dated = past is not None and past.timestamp is not None and owners.get("past", "user") == "user"
-        roles = _roles_of_proposals(table, has_cases, left_out) if dated else ROLES
-        table = _readable(table, roles, left_out)
-        refuse_distance(table)
+        table, roles = _proposals(tables["proposed"], has_cases, dated, left_out)
     elif format == "rank_llm":
         table, queries = read_rank_llm(_file(proposed, format))
     else:
@@ -309,22 +306,23 @@ def _graded(table: Table) -> Table:
     return replace(table, data=data, named={**table.named, "relevant": gain})
 
 
-def _proposals(table: Table, left_out: LeftOut) -> Table:
-    """Return a retriever's table in long form. Raises InputError: it has no column for the user or the item."""
-    table = long_table(table, left_out)
+def _proposals(table: Table, has_cases: bool, dated: bool, left_out: LeftOut) -> tuple[Table, Sequence[str]]:
+    """Return a retriever's table in long form, and the roles of its columns. If histories are `dated`, `timestamp` is
+    among them where its time is that of the request.
+
+    Raises InputError: it has no column for the user or the item, a row cannot be read, or the score is a distance.
+    """
+    table, roles = long_table(table, left_out), ROLES
     for role in ("user", "item"):  # check first: without an item column, lists stay folded and would fail as numbers
         table.require(role)
-    return table
-
-
-def _roles_of_proposals(table: Table, has_cases: bool, left_out: LeftOut) -> Sequence[str]:
-    """Return the roles of a table of proposals; `timestamp` is among them if its time is that of the request."""
-    if has_cases or "timestamp" in table.named or _has_one_time_a_user(table):
-        return (*ROLES, "timestamp")
-    if (name := table.find("timestamp")) is not None:
+    if dated and (has_cases or "timestamp" in table.named or _has_one_time_a_user(table)):
+        roles = (*ROLES, "timestamp")
+    elif dated and (name := table.find("timestamp")) is not None:
         what = f"rows with a {name!r} that is kept as an attribute"
         left_out[f"{what} (if it is the time of the request: --column timestamp={name})"] = len(table.data)
-    return ROLES
+    table = _readable(table, roles, left_out)
+    refuse_distance(table)
+    return table, roles
 
 
 def _file(proposed: TableSource, format: str) -> Path:

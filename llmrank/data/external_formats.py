@@ -155,9 +155,7 @@ def read_external(
     else:
         table = (read_trec_run if format == "trec" else read_lists)(_file(proposed, format))
     if "relevant" in tables:
-        wanted = long_table(tables["relevant"], LeftOut(), bare=False)
-        wanted = _readable(with_trimmed_ids(wanted, left_out), ("user", "case", "item", "gain"), left_out)
-        gains = read_gains(wanted, owners["relevant"], left_out)
+        gains = read_gains(tables["relevant"], owners["relevant"], left_out)
     elif isinstance(relevant, Path):
         gains, owners["relevant"] = read_qrels(relevant), "case_id" if has_cases else "user"
     if "items" in tables:
@@ -407,9 +405,10 @@ def read_gains(table: Table, owner: Owner, left_out: LeftOut) -> Gains:
     """Return the gain of each owner's relevant items, from a table of user (and case), item, and gain (default 1).
 
     If no column is the gain but exactly one unused column holds numbers, `left_out` says how to use it.
-    Raises InputError: a row has no user or Case and may not be skipped.
+    Raises InputError: a row has no user or Case, or no readable gain, and may not be skipped.
     """
-    table = _owned(table, owner, left_out)
+    table = with_trimmed_ids(long_table(table, LeftOut(), bare=False), left_out)
+    table = _owned(_readable(table, ("user", "case", "item", "gain"), left_out), owner, left_out)
     owners = trimmed_ids(_owners(table, owner)).to_pylist()
     items = trimmed_ids(table.ids(table.require("item"))).to_pylist()
     gain = table.find("gain")

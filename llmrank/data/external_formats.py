@@ -313,11 +313,12 @@ def _proposals(table: Table, has_cases: bool, dated: bool, left_out: LeftOut) ->
     table, roles = long_table(table, left_out), ROLES
     for role in ("user", "item"):  # check first: without an item column, lists stay folded and would fail as numbers
         table.require(role)
-    if dated and (has_cases or "timestamp" in table.named or _has_one_time_a_user(table)):
-        roles = (*ROLES, "timestamp")
-    elif dated and (name := table.find("timestamp")) is not None:
-        what = f"rows with a {name!r} that is kept as an attribute"
-        left_out[f"{what} (if it is the time of the request: --column timestamp={name})"] = len(table.data)
+    if dated and (time := table.find("timestamp")) is not None:
+        if has_cases or "timestamp" in table.named or _has_one_time_a_user(table, time):
+            roles = (*ROLES, "timestamp")
+        else:
+            what = f"rows with a {time!r} that is kept as an attribute"
+            left_out[f"{what} (if it is the time of the request: --column timestamp={time})"] = len(table.data)
     table = _readable(table, roles, left_out)
     refuse_distance(table)
     return table, roles
@@ -376,19 +377,16 @@ def _readable(table: Table, roles: Sequence[str], left_out: LeftOut) -> Table:
     return left_out.skip(table, sorted(bad), bad.__getitem__, note)
 
 
-def _has_one_time_a_user(table: Table) -> bool:
-    """Return whether all rows of each user have the same time, which is then that of the request.
+def _has_one_time_a_user(table: Table, time: str) -> bool:
+    """Return whether all rows of each user have the same time in a column, which is then that of the request.
 
     An item's date would differ between rows. If every user has a single row, the two cannot be told apart.
     """
-    user, name = table.find("user"), table.find("timestamp")
-    if user is None or name is None:
-        return False
     try:
-        seconds = table.seconds(name)
+        seconds = table.seconds(time)
     except InputError:
         return False
-    users = table.ids(user).to_pylist()
+    users = table.ids(table.require("user")).to_pylist()
     times = set(zip(users, seconds.tolist(), strict=True))
     return len(times) == len(set(users)) < len(users) and bool((seconds > EARLIEST).all())
 

@@ -190,7 +190,7 @@ class RowReader:
         self._items: dict[tuple[str, str], Item] = {}
         """Cache of Items without attributes, by id and title: the same items recur in many rows."""
 
-    def check(self, raw: object, line: int) -> CandidateRow:
+    def check(self, raw: Mapping[str, object], line: int) -> CandidateRow:
         """Check a row and return it. Raises InputError: the row is invalid; with line, field, user and hint."""
         try:
             fields: Mapping[str, Any] = self._validated(raw)
@@ -209,8 +209,7 @@ class RowReader:
             problem, field, hint = _first_fault(error)
         except _RowError as error:
             problem, field, hint = error.args
-        user: object = raw.get("user_id") if isinstance(raw, dict) else None
-        user = str(user) if isinstance(user, str | int) else None
+        user = str(given) if isinstance(given := raw.get("user_id"), str | int) else None
         raise InputError(problem, path=self._path, line=line, field=field or None, user=user, hint=hint)
 
     def read(self, fields: Mapping[str, Any], line: int) -> CandidateRow:

@@ -407,11 +407,12 @@ def read_gains(table: Table, owner: Owner, left_out: LeftOut) -> Gains:
     """
     table = with_trimmed_ids(long_table(table, LeftOut(), bare=False), left_out)
     table = _owned(_readable(table, ("user", "case", "item", "gain"), left_out), owner, left_out)
-    owners = trimmed_ids(_owners(table, owner)).to_pylist()
+    owners = _owners(table, owner).to_pylist()
     items = trimmed_ids(table.ids(table.require("item"))).to_pylist()
-    gain = table.find("gain")
-    gains = [1.0] * len(owners) if gain is None else table.gains(gain).tolist()
-    if gain is None:
+    if (gain := table.find("gain")) is not None:
+        gains = table.gains(gain).tolist()
+    else:
+        gains = [1.0] * len(items)
         taken = {table.find(role) for role in ("user", "case", "item", "title", "timestamp", "position")}
         free = [name for name in table.data.column_names if name not in taken and _holds_gains(table, name)]
         if len(free) == 1:
@@ -429,13 +430,13 @@ def _owned(table: Table, owner: Owner, left_out: LeftOut) -> Table:
         hint = MISSING_USER if (role, owner) == ("user", "case") else "give it, or remove the row"
         return table.fault(f"the {role} is missing", table.require(role), hint, row)
 
-    nobody = np.flatnonzero(pc.equal(trimmed_ids(_owners(table, owner)), "")).tolist()
+    nobody = np.flatnonzero(pc.equal(_owners(table, owner), "")).tolist()
     return left_out.skip(table, nobody, fault, "relevant rows skipped because they have no user or Case")
 
 
 def _owners(table: Table, owner: Owner) -> Arrow:
-    """Return the owner of each row of a table."""
-    users = table.ids(table.require("user"))
+    """Return the owner of each row of a table; "" if it has none."""
+    users = trimmed_ids(table.ids(table.require("user")))
     return users if owner == "user" else case_keys(users, table.ids(table.require("case")))
 
 

@@ -449,19 +449,20 @@ def read_histories(path: Path) -> tuple[EventRows, Gains]:
     """
     if path.suffix != ".inter":
         return read_sequence_file(path), {}
-    table = read_table(path, quoted=False)
-    if "item_id_list:token_seq" not in table.data.column_names:
+    table = without_types(read_table(path, quoted=False))
+    if "item_id_list" not in table.data.column_names:
         return read_atomic_events(path), {}
     rows: list[dict[str, str | None]] = table.data.to_pylist()
-    users = [str(row["user_id:token"]) for row in rows]
+    user_column = table.require("user")
+    users = [str(row[user_column]) for row in rows]
     row_of: dict[str, int] = {}
     for row, user in enumerate(users):
         if row_of.setdefault(user, row) != row:
             hint = "keep one row for each user, such as those of the test part"
-            raise table.fault("the user has several histories", "user_id:token", hint, row, user)
-    pasts = [(row["item_id_list:token_seq"] or "").split() for row in rows]
+            raise table.fault("the user has several histories", user_column, hint, row, user)
+    pasts = [(row["item_id_list"] or "").split() for row in rows]
     events = _texts_table([(user, item_id) for user, past in zip(users, pasts, strict=True) for item_id in past])
-    targets = zip(users, (row.get("item_id:token") for row in rows), strict=True)
+    targets = zip(users, (row.get("item_id") for row in rows), strict=True)
     gains = {user: {item_id: 1.0} for user, item_id in targets if item_id}
     return EventRows(path, events["user"], events["item"], ordered=True), gains
 

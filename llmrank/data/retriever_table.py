@@ -144,7 +144,8 @@ def candidate_table(
         made["history"] = pasts[0]
         if len(pasts) > 1:
             pairs = zip(*(past.to_pylist(maps_as_pydicts="lossy") for past in pasts), strict=True)
-            made["history"] = pa.array([past or query for past, query in pairs])
+            joined = [past or query for past, query in pairs]
+            made["history"] = pa.array(joined) if any(joined) else pasts[0]  # from empty lists, Arrow infers no fields
     known_pasts = int(np.count_nonzero(pc.list_value_length(made["history"]))) if pasts else 0
     left_out["Cases with an empty history"] += len(keys) - known_pasts
     own = [name for name in table.data.column_names if name not in (*names.values(), *made)]
@@ -257,7 +258,7 @@ def long_table(table: Table, left_out: LeftOut, *, bare: bool = True) -> Table:
     if item is None or user is None:
         return table
     case = table.find("case")
-    owners = data[user] if case is None else case_keys(table.ids(user), table.ids(case))
+    owners = table.ids(user) if case is None else case_keys(table.ids(user), table.ids(case))
     if len(pc.unique(owners)) == len(data):  # one row per user or Case: CSV files hold lists as text
         loose = {item, *(table.find(role) for role in ("score", "rank", "relevant"))}
         for place, name in enumerate(data.column_names):

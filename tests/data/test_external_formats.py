@@ -191,6 +191,28 @@ def test_histories_are_read_from_every_format_alike(tmp_path: Path, files: Calla
         cases_of(there["run"], "trec", items=there["items"], histories=tmp_path / "b.inter")
 
 
+def test_histories_of_lists_may_call_the_user_otherwise(tmp_path: Path, files: Callable[..., dict[str, Path]]) -> None:
+    there = files(run="7 Q0 1 1 2 x\n")
+    lists = tmp_path / "b.inter"
+    lists.write_text("uid:token\titem_id_list:token_seq\titem_id:token\n7\t3 4\t1\n")
+    (case,) = cases_of(there["run"], "trec", items=there["items"], histories=lists)
+    assert [event.item.title for event in case.history] == ["Cube", "Dune"]
+    lists.write_text("nobody:token\titem_id_list:token_seq\titem_id:token\n7\t3 4\t1\n")
+    with pytest.raises(InputError, match="no column"):
+        cases_of(there["run"], "trec", items=there["items"], histories=lists)
+
+
+def test_a_request_without_a_text_and_a_past_has_an_empty_history(
+    tmp_path: Path, files: Callable[..., dict[str, Path]]
+) -> None:
+    request = {"query": {"qid": 9, "text": " "}, "candidates": [{"docid": 1, "score": 1, "doc": {"title": "Alien"}}]}
+    there = files(requests=json.dumps(request))
+    (tmp_path / "qrels").write_text("9 0 1 1\n")
+    options = {"items": there["items"], "histories": there["histories"], "relevant": tmp_path / "qrels"}
+    (case,) = cases_of(there["requests"], "rank_llm", **options)
+    assert (case.history, case.relevant) == ((), ("1",))
+
+
 def test_a_written_run_keeps_its_order_in_trec_eval(tmp_path: Path) -> None:
     """Ties would be broken by item id, backwards: whichever way the ids run, the first item must stay the first."""
     for ids in ([f"{n:03}" for n in range(30)], [f"{n:03}" for n in reversed(range(30))]):

@@ -858,3 +858,10 @@ def test_a_table_of_which_no_row_is_good_says_why() -> None:
     items = pa.table({"item_id": [1, 2], "title": ["A", "B"]})
     with pytest.raises(InputError, match="no rows remain; rows skipped because the item is not in the items table: 2"):
         lr.convert(proposed, items=items, skip_bad_rows=True, progress=False)
+
+
+def test_users_that_are_no_text_are_refused_by_name() -> None:
+    users = pa.array([{"id": 1}, {"id": 2}])
+    table = pa.table({"user_id": users, "item_id": ["1", "2"], "title": ["Heat", "Fargo"]})
+    with pytest.raises(InputError, match="field 'user_id': the column cannot be read as text"):
+        lr.convert(table)

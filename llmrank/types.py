@@ -329,6 +329,10 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
+USUAL_SCALE = (1.0, 5.0)
+"""Lowest and highest rating where nothing else is known."""
+
+
 def liked_from(scale: tuple[float, float]) -> float:
     """Return the lowest rating that counts as liked: three quarters up the scale, so 4 on 1 to 5, and 1 of 0 and 1.
 
@@ -348,7 +352,7 @@ class Question:
     """The identifier shown beside each item (number, letter, …); empty if items were shown by title alone."""
     top: int | None = None
     """How many items the model was asked to return; None: all of them."""
-    scale: tuple[float, float] = (1.0, 5.0)
+    scale: tuple[float, float] = USUAL_SCALE
     """Lowest and highest rating (rating task)."""
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Dataset, Interactions
 from llmrank.errors import InputError
-from llmrank.types import Item
+from llmrank.types import USUAL_SCALE, Item
 
 pc: Any = pyarrow.compute
 Arrow = Any
@@ -338,7 +338,7 @@ def scale_of(ratings: Iterable[float]) -> tuple[float, float]:
 
     The lowest and highest observed rating alone would underestimate the scale: few hotels get a 1 out of 10.
     """
-    known = tuple(ratings) or (1.0, 5.0)
+    known = tuple(ratings) or USUAL_SCALE
     low, high = min(known), max(known)
     return (0.0, 1.0) if low >= 0 and high <= 1 else (min(1.0, low), max(5.0, high))
 

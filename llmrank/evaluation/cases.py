@@ -25,7 +25,7 @@ from llmrank.files import FROM_A_PIPE, check_no_device
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life, silent
 from llmrank.rankers import with_candidates
 from llmrank.run.metrics import WHOLE_CATALOGUE
-from llmrank.types import Case, Event, Item, Task
+from llmrank.types import USUAL_SCALE, Case, Event, Item, Task
 
 FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json", ".csv", ".tsv", ".txt", ".xlsx")
 
@@ -369,7 +369,7 @@ def _of_users(
 ) -> CaseSet:
     """Return a Case for each of these users, about their events on the test side of the split."""
     dataset = split.dataset
-    scale = dataset.rating_scale or (1.0, 5.0)
+    scale = dataset.rating_scale or USUAL_SCALE
     manifest = _manifest(settings, len(drawn)) | {
         "data": dataset.name,
         "data_sha256": dataset.sha256,

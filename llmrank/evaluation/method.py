@@ -43,7 +43,7 @@ from llmrank.rankers.registry import (
     refuse_unused,
 )
 from llmrank.rankers.repeated import AskedAgain
-from llmrank.types import AnswerFormat, Backend, Case, Ranker, RankingSteps, Task, WrappedRanker
+from llmrank.types import USUAL_SCALE, AnswerFormat, Backend, Case, Ranker, RankingSteps, Task, WrappedRanker
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Composer:
             count_tokens=self.backend.count_tokens,
             context_length=self.backend.context_length,
             holds=self.backend.holds,
-            history_scale=self.training.history_scale if "liked" in template.names else (1.0, 5.0),
+            history_scale=self.training.history_scale if "liked" in template.names else USUAL_SCALE,
         )
 
     @property

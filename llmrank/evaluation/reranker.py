@@ -31,7 +31,7 @@ from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
 from llmrank.store import ForgetfulStore
-from llmrank.types import Backend, Case, Closable, Event, Item, Ranking
+from llmrank.types import USUAL_SCALE, Backend, Case, Closable, Event, Item, Ranking
 
 ItemLike = Item | Mapping[str, object] | str
 """An Item; a mapping with `title` and optionally `item_id` and attributes, as in a candidate file; or a title."""
@@ -107,7 +107,7 @@ class Reranker(Closable):
         with ExitStack() as unless_ready:
             unless_ready.callback(self._session.close)
             self._method = setup.method(
-                self._session, TrainingData(_no_training_data, rated=(1.0, 5.0)), seed
+                self._session, TrainingData(_no_training_data, rated=USUAL_SCALE), seed
             ).without_truth()
             if self._method.prompt is not None:
                 self._method.prompt.shots(Case("", ()))  # raises now if the prompt needs shots

@@ -28,7 +28,7 @@ from llmrank.rankers.listwise import from_answer
 from llmrank.rankers.pointwise import from_values
 from llmrank.run import CaseRecord, Origin, Run, RunFolder
 from llmrank.run.metrics import case_measures
-from llmrank.types import Answer, AnswerFormat, Case, Failure, Outcome, Question, Reply, Response, Task
+from llmrank.types import USUAL_SCALE, Answer, AnswerFormat, Case, Failure, Outcome, Question, Reply, Response, Task
 
 
 def score(
@@ -112,7 +112,7 @@ def answer_of(case: Case, reply: Reply, how: ScoreSettings, known: AnswerFormat)
     """Parse the Reply. The settings say how items are named; numbers and letters follow the order of the row."""
     if isinstance(reply, Failure):
         return Answer(Outcome.ERROR, reply.reason)
-    question = Question(case.asked, identifiers(how.ids or USUAL_IDS, case.asked), how.top, how.scale or (1.0, 5.0))
+    question = Question(case.asked, identifiers(how.ids or USUAL_IDS, case.asked), how.top, how.scale or USUAL_SCALE)
     return known.read(reply, question)
 
 

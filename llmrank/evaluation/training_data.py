@@ -12,7 +12,7 @@ from llmrank.data.cases import event_counts
 from llmrank.data.rows import scale_of
 from llmrank.prompting import ShotPool
 from llmrank.rankers.baselines import RatingMeans
-from llmrank.types import Case, Event, liked_from
+from llmrank.types import USUAL_SCALE, Case, Event, liked_from
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class TrainingData:
 
     read: Callable[[], Iterable[Case]]
     """Returns a Case with the history of each user; other fields of the Case are ignored."""
-    scale: tuple[float, float] = (1.0, 5.0)
+    scale: tuple[float, float] = USUAL_SCALE
     """Lowest and highest true rating."""
     rated: tuple[float, float] | None = None
     """Lowest and highest rating of the histories; None: `history_scale` finds it."""

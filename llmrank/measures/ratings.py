@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.errors import InputError
-from llmrank.types import Case, Ranking
+from llmrank.types import USUAL_SCALE, Case, Ranking
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,7 @@ class Ratings:
 
     @classmethod
     def from_rankings(
-        cls, rankings: Iterable[Ranking], cases: Iterable[Case], scale: tuple[float, float] = (1.0, 5.0)
+        cls, rankings: Iterable[Ranking], cases: Iterable[Case], scale: tuple[float, float] = USUAL_SCALE
     ) -> Self:
         """Take the predictions from Rankings of the rating task, which have a single score.
 

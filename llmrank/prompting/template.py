@@ -21,7 +21,7 @@ from llmrank.prompting.identifiers import Ids, identifiers
 from llmrank.prompting.references import wrong_references
 from llmrank.prompting.variables import VARIABLES, Shown, plain, show_event, show_item
 from llmrank.prompting.view import DOMAINS, View
-from llmrank.types import Case, Message, Question
+from llmrank.types import USUAL_SCALE, Case, Message, Question
 from llmrank.yaml_text import MOST_CHARACTERS
 
 BLOCKS = ("system", "user", "shot")
@@ -82,7 +82,7 @@ class PromptTemplate:
             raise InputError(problem, path=self.path, field="answer", hint=hint)
         return answer
 
-    def question(self, case: Case, view: View = PLAIN_VIEW, *, scale: tuple[float, float] = (1.0, 5.0)) -> Question:
+    def question(self, case: Case, view: View = PLAIN_VIEW, *, scale: tuple[float, float] = USUAL_SCALE) -> Question:
         """Return the Question that the prompt asks about this Case.
 
         Its items are the Case's target (rating, pointwise) or its candidates in the given order; a profile prompt has
@@ -118,7 +118,7 @@ class PromptTemplate:
         view: View = PLAIN_VIEW,
         shots: Sequence[Case] = (),
         profile: str | None = None,
-        history_scale: tuple[float, float] = (1.0, 5.0),
+        history_scale: tuple[float, float] = USUAL_SCALE,
     ) -> tuple[Message, ...]:
         """Return the messages; the system message, if any, comes first.
 
@@ -144,8 +144,8 @@ class PromptTemplate:
         shot: Case,
         *,
         view: View = PLAIN_VIEW,
-        scale: tuple[float, float] = (1.0, 5.0),
-        history_scale: tuple[float, float] = (1.0, 5.0),
+        scale: tuple[float, float] = USUAL_SCALE,
+        history_scale: tuple[float, float] = USUAL_SCALE,
     ) -> str:
         """Render a solved example with the block `shot`; raises InputError like `render`."""
         unscored = replace(view, show_scores=False)  # the candidates of an example have no recall scores

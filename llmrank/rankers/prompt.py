@@ -9,6 +9,7 @@ from functools import cache
 from llmrank.errors import InputError, count_of
 from llmrank.prompting import PromptTemplate, View
 from llmrank.types import (
+    USUAL_SCALE,
     Answer,
     AnswerFormat,
     Capabilities,
@@ -65,8 +66,8 @@ class Prompt:
     sampling: Sampling
     shots: Callable[[Case], Sequence[Case]] = no_shots
     """Chooses the solved examples for a Case, from training data only."""
-    scale: tuple[float, float] = (1.0, 5.0)
-    history_scale: tuple[float, float] = (1.0, 5.0)
+    scale: tuple[float, float] = USUAL_SCALE
+    history_scale: tuple[float, float] = USUAL_SCALE
     """The scale of the ratings in histories, which decides what `event.liked` says."""
     count_tokens: Callable[[Sequence[Message]], int | None] | None = None
     context_length: int | None = None

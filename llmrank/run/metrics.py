@@ -37,7 +37,7 @@ from llmrank.rankers.baselines import ByScore, MeanName, MeanRating, Popularity,
 from llmrank.rankers.ranking import add_counts, most_frequent
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import TextTable, between, estimate, in_words, number
-from llmrank.types import Case, Outcome, Ranker, Ranking, Task, Usage, adapter
+from llmrank.types import USUAL_SCALE, Case, Outcome, Ranker, Ranking, Task, Usage, adapter
 
 T = TypeVar("T")
 RANKING_MEASURES = "HR@1,HR@10,NDCG@5,NDCG@10,MRR"
@@ -67,7 +67,7 @@ class MetricSettings:
     """Training events per item, for the popularity baseline; missing items have none."""
     rating_means: RatingMeans | None = None
     """Means of the training ratings, for the rating baselines; None if no rating is known."""
-    scale: tuple[float, float] = (1.0, 5.0)
+    scale: tuple[float, float] = USUAL_SCALE
     """Lowest and highest rating."""
     notes: tuple[str, ...] = ()
     """Sentences that a reader of the metrics must know."""

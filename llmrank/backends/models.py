@@ -138,7 +138,10 @@ def check_model_folder(folder: Path) -> Path:
     InputError."""
     hint = "name a folder in the transformers layout: config.json, *.safetensors (or *.bin), tokenizer files"
     if not (folder / "config.json").is_file():
-        raise InputError("not a model folder: config.json is missing", hint=hint, path=folder)
+        problem = "not a model folder: config.json is missing"
+        if (folder / "adapter_config.json").is_file():
+            problem, hint = "an adapter, not a model", "give it as --adapter, and its base model as --model"
+        raise InputError(problem, hint=hint, path=folder)
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise InputError("no tokenizer (tokenizer.json, tokenizer.model or vocab.json)", hint=hint, path=folder)
     weights = sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS and path.name != "training_args.bin")
@@ -151,7 +154,7 @@ def check_model_folder(folder: Path) -> Path:
             raise InputError("not an index of weight files", hint="copy it again", path=index) from error
         if missing := sorted(shard for shard in shards if not (folder / shard).is_file()):
             raise InputError(f"weight files are missing: {', '.join(missing)}", hint="copy them too", path=folder)
-    tensors = [pair for path in weights if path.suffix == ".safetensors" for pair in _read_header(path).items()]
+    tensors = [pair for path in weights if path.suffix == ".safetensors" for pair in read_header(path).items()]
     layers = [one for name, one in tensors if WIDTHS.fullmatch(name) and one.dtype in FLOATS]
     shapes = {one.shape for one in layers if len(one.shape) == 2}
     _check_widths(folder / "config.json", shapes)
@@ -200,7 +203,7 @@ def _check_weights(folder: Path) -> None:
         raise InputError(problem, hint=hint, path=weights)
 
 
-def _read_header(path: Path) -> Mapping[str, Tensor]:
+def read_header(path: Path) -> Mapping[str, Tensor]:
     """Return the tensors in the header of a safetensors file, by name; raise InputError unless the file is as long as
     its header says (a truncated copy or a pointer file is not)."""
     size = path.stat().st_size

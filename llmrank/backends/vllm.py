@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from llmrank.backends.adapter import CARD, PROMPT, check_base, read_card
 from llmrank.backends.base import BaseBackend, single_token
 from llmrank.backends.dialect import structured_outputs
-from llmrank.backends.models import Model, fingerprint, resolve_model
+from llmrank.backends.models import Model, fingerprint, read_header, resolve_model
 from llmrank.backends.thinking import (
     CLOSING,
     OPENING,
@@ -438,10 +438,19 @@ def _adapter_settings(folder: Path | None) -> dict[str, Any]:
     config = folder / "adapter_config.json"
     if not config.is_file():
         raise InputError("not a LoRA adapter: adapter_config.json is missing", hint="name its folder", path=folder)
-    rank = int(json.loads(config.read_text("utf-8"))["r"])
+    hint = "copy the adapter again, or train it again"
+    try:
+        rank = int(json.loads(config.read_text("utf-8"))["r"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("not the configuration of a LoRA adapter", hint=hint, path=config) from error
     allowed = next((limit for limit in LORA_RANKS if limit >= rank), None)
     if allowed is None:
         raise InputError(f"rank {rank} is above {LORA_RANKS[-1]}", hint="merge the adapter into the model", path=config)
+    # The engine would only die of such a file, and say so in its log.
+    if (weights := folder / "adapter_model.safetensors").is_file():
+        read_header(weights)
+    elif not any((folder / f"adapter_model.{kind}").is_file() for kind in ("bin", "pt")):
+        raise InputError("not a LoRA adapter: adapter_model.safetensors is missing", hint=hint, path=folder)
     return {"enable_lora": True, "max_lora_rank": allowed}
 
 

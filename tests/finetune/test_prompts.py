@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 import llmrank as lr
 from llmrank.backends.adapter import CARD, read_card
-from llmrank.backends.models import Model
+from llmrank.backends.models import Model, resolve_model
 from llmrank.backends.vllm import VllmBackend
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.dataset import Dataset, Split
@@ -325,6 +326,34 @@ def test_an_adapter_is_refused_for_another_prompt_or_split(
         lr.Reranker(prompt=other, adapter=trained, model=str(tiny_model.folder))
     with pytest.raises(InputError, match=r"leave-last-out of this data[\s\S]*may have\s+seen the test data"):
         lr.evaluate(circle, prompt=letters, split="user-ratio:0.9", **asked)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("adapter_config.json", "{", "adapter_config.json: not the configuration of a LoRA adapter"),
+        ("adapter_config.json", '{"r": "four"}', "adapter_config.json: not the configuration of a LoRA adapter"),
+        ("adapter_model.safetensors", "cut off", "adapter_model.safetensors: not a complete safetensors file"),
+        ("adapter_model.safetensors", None, "adapter_model.safetensors is missing"),
+    ],
+)
+def test_a_damaged_adapter_is_refused_before_the_engine_starts(
+    tiny_model: Model, trained: Path, tmp_path: Path, name: str, content: str | None, message: str
+) -> None:
+    damaged = tmp_path / "adapter"
+    copytree(trained, damaged)
+    (damaged / name).unlink()
+    if content is not None:
+        (damaged / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        VllmBackend(tiny_model, "float32", damaged)
+
+
+def test_an_adapter_named_as_the_model_is_told_apart(trained: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"an adapter, not a model\n  hint: give it as adapter, and its base model as model"
+    ):
+        resolve_model(str(trained))
 
 
 def test_what_is_shown_otherwise_than_in_training_is_noted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,18 +83,21 @@ def finetune_command(data: str, out: Path, model: str, validation_users: int, as
     if as_json:
         show_json({name: value for name, value in card.items() if name != "learned"})
         return
+    from llmrank.finetune.loop import measured
+
     best = card["validation"]
     over = " over the users whose item recall proposed" if best["measure"].startswith("NDCG") else ""
     click.echo(f"{out}: {count_of(card['best_targets'], 'target')} of {card['data']['name']}, {card['minutes']} min")
-    click.echo(f"validation {best['measure']} {best['best']:.4f}{over}")
+    click.echo(f"validation {measured(best['measure'], best['best'])}{over}")
     on = "OTHER_FILE" if card["data"]["split"] is None else data
-    method = f"--prompt {card['prompt']['prompt']} --adapter {out}" if prompted else _title_options(card, out)
-    use = f"--data {on} {method}"
+    method = ["--prompt", f"{prompt.prompt or card['prompt']['prompt']}"] if prompted else _title_options(card)
+    base = [] if model == DEFAULT_MODEL else ["--model", model]
+    use = shlex.join(["--data", on, *method, "--adapter", f"{out}", *base])
     others = ", with the options of this training" if prompted else ", with the data options of this training"
     click.echo(f"Use it: llmrank eval {use}" + (others if prompted or cases != CaseSettings(cases.data) else ""))
 
 
-def _title_options(card: Mapping[str, Any], out: Path) -> str:
+def _title_options(card: Mapping[str, Any]) -> list[str]:
     """Return the `eval` options that use an adapter for titles."""
     weight, term = card["fusion"]["weight"], card["fusion"]["term"]
-    return f"--ranker next_title --adapter {out} --fuse {weight} --fuse-term {term}"
+    return ["--ranker", "next_title", "--fuse", f"{weight}", "--fuse-term", term]

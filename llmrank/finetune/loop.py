@@ -284,9 +284,7 @@ class _Loop:
         if not math.isfinite(value):
             raise _diverged(f"{measure} is {value}", progress)
         progress.curve.append({"targets": progress.targets, "loss": round(loss, 4), measure: round(value, 5)})
-        name = measure.removeprefix("negative ")
-        shown = f"{name} {value if name == measure else -value:.4f}"
-        self.say(f"{count_of(progress.targets, 'target')}: validation {shown}, loss {loss:.3f}")
+        self.say(f"{count_of(progress.targets, 'target')}: validation {measured(measure, value)}, loss {loss:.3f}")
         if value > progress.best:
             progress.best, progress.best_targets, progress.worse = value, progress.targets, 0
             self.best = self.objective.weights.copy()
@@ -308,6 +306,13 @@ class _Loop:
         self._optimiser.zero_grad(set_to_none=True)
         weights.use()
         return loss.item(), targets
+
+
+def measured(measure: str, value: float) -> str:
+    """Return the measure of a validation with its value. An error, which is negated so that higher is better, is shown
+    as it is."""
+    name = measure.removeprefix("negative ")
+    return f"{name} {value if name == measure else -value:.4f}"
 
 
 def speed(rate: float) -> str:

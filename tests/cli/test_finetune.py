@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from llmrank.backends.models import Model
+from llmrank.data.dataset import Split
 from llmrank.run import load_run
 from tests.cli.command import command, environment, run
 from tests.finetune.conftest import circle as circle
+from tests.finetune.conftest import rated_films
 from tests.finetune.conftest import split as split
 from tests.finetune.conftest import tiny_model as tiny_model
 
@@ -49,8 +51,9 @@ def test_a_training_is_stopped_continued_and_asked(tiny_model: Model, circle: Pa
     assert "the same call continues after" in stderr and "the same command continues" in stderr
     ran = run(tmp_path, *words)
     assert ran.returncode == 0 and "continuing after" in ran.stderr and first != "0", ran.stderr
-    assert "--ranker next_title --adapter adapter --fuse" in ran.stdout
-    assert ran.stdout.endswith(", with the data options of this training\n")
+    use = ran.stdout.splitlines()[-1].partition(", with the data options of this training")[0]
+    assert use.startswith(f"Use it: llmrank eval --data {circle} --ranker next_title --fuse ")
+    assert use.endswith(f" --adapter adapter --model {tiny_model.folder}")
     asked = ("eval", "--data", str(circle), "--ranker", "next_title", "--adapter", "adapter", *model, *STAGE)
     ran = run(tmp_path, *asked, "--users", "0", "--store", "store.sqlite", "--out", "run")
     assert ran.returncode == 0, ran.stderr
@@ -58,6 +61,19 @@ def test_a_training_is_stopped_continued_and_asked(tiny_model: Model, circle: Pa
     assert found.metrics["NDCG@10"].value > found.metrics["NDCG@10"].baselines["random"]
     ran = run(tmp_path, *asked[: -len(STAGE) - 2], *STAGE, "--store", "store.sqlite", "--out", "other")
     assert ran.returncode == 2 and "trained on" in ran.stderr and "hint: use --model" in ran.stderr
+
+
+def test_the_line_after_a_training_names_the_template_and_its_error(
+    tiny_model: Model, split: Split, tmp_path: Path
+) -> None:
+    pytest.importorskip("vllm", reason="it gives the tokens of a prompt")
+    data, template = rated_films(split, tmp_path)
+    words = ("finetune", str(data), "-o", "my adapter", "--prompt", str(template), "--model", str(tiny_model.folder))
+    ran = run(tmp_path, *words, "--regression", "--epochs", "0.5", "--validations", "1")
+    assert ran.returncode == 0, ran.stderr
+    assert float(ran.stdout.partition("\nvalidation RMSE ")[2].split()[0]) > 0
+    use = f"--data {data} --prompt {template} --adapter 'my adapter' --model {tiny_model.folder}, with the options of"
+    assert f"Use it: llmrank eval {use}" in ran.stdout
 
 
 def test_prompts_are_exported(circle: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,41 @@ def write_dataset(dataset: Dataset, folder: Path) -> Path:
         "user,item,timestamp\n" + "".join(f"{dataset.users[user]},{item},{at}\n" for user, item, at in rows)
     )
     return folder
+
+
+def write_rated(dataset: Dataset, folder: Path) -> Path:
+    """Write a dataset with ratings, and return its folder."""
+    path, events = write_dataset(dataset, folder / "rated"), dataset.interactions
+    assert events.timestamp is not None and events.rating is not None
+    rows = zip(
+        events.user.tolist(), events.item.tolist(), events.rating.tolist(), events.timestamp.tolist(), strict=True
+    )
+    lines = [f"u{user},{item},{rating:g},{time:g}" for user, item, rating, time in rows]
+    (path / "interactions.csv").write_text("\n".join(["user,item,rating,timestamp", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+RATED = """---
+name: rated
+task: rating
+ranker: pointwise
+answer: expected_rating
+history: 0
+---
+{% block user %}
+{{ target.title }}
+{% endblock %}
+"""
+
+
+def rated_films(split: Split, folder: Path, add: float = 0.0) -> tuple[Path, Path]:
+    """Return a dataset and a prompt. A film's rating, 1 to 5, is written in its title; of some it is a little more."""
+    events = split.dataset.interactions
+    ratings = (events.item % 5 + 1).astype(np.float64)
+    ratings[ratings == 2] += add
+    items = tuple(replace(item, title=f"film of {int(item.item_id) % 5 + 1}") for item in split.dataset.items)
+    template = folder / "rated.jinja"
+    template.write_text(RATED, encoding="utf-8")
+    return write_rated(
+        replace(split.dataset, items=items, interactions=replace(events, rating=ratings)), folder
+    ), template

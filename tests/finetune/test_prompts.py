@@ -15,7 +15,7 @@ from llmrank.backends.adapter import CARD, read_card
 from llmrank.backends.models import Model, resolve_model
 from llmrank.backends.vllm import VllmBackend
 from llmrank.data.candidate_writing import write_cases
-from llmrank.data.dataset import Dataset, Split
+from llmrank.data.dataset import Split
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import leave_last_out, validation_split
 from llmrank.errors import FatalBackendError, InputError
@@ -24,7 +24,7 @@ from llmrank.evaluation.settings import CaseSettings, PromptSettings
 from llmrank.finetune import PromptTraining, finetune, parted
 from llmrank.rankers import RankerOptions
 from llmrank.types import Message, Request
-from tests.finetune.conftest import write_dataset
+from tests.finetune.conftest import rated_films
 
 pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 pytest.importorskip("vllm", reason="its adapter is asked in vLLM")
@@ -214,32 +214,6 @@ def test_a_weight_for_fusion_alone_is_no_prompt(circle: Path, tmp_path: Path) ->
         finetune(circle, tmp_path, prompt=PromptSettings(options=RankerOptions(fuse=3.0)))
 
 
-RATED = """---
-name: rated
-task: rating
-ranker: pointwise
-answer: expected_rating
-history: 0
----
-{% block user %}
-{{ target.title }}
-{% endblock %}
-"""
-
-
-def rated_films(split: Split, folder: Path, add: float = 0.0) -> tuple[Path, Path]:
-    """Return a dataset and a prompt. A film's rating, 1 to 5, is written in its title; of some it is a little more."""
-    events = split.dataset.interactions
-    ratings = (events.item % 5 + 1).astype(np.float64)
-    ratings[ratings == 2] += add
-    items = tuple(replace(item, title=f"film of {int(item.item_id) % 5 + 1}") for item in split.dataset.items)
-    template = folder / "rated.jinja"
-    template.write_text(RATED, encoding="utf-8")
-    return write_rated(
-        replace(split.dataset, items=items, interactions=replace(events, rating=ratings)), folder
-    ), template
-
-
 def test_ratings_are_learned_as_classes(tiny_model: Model, split: Split, tmp_path: Path) -> None:
     folder, template = rated_films(split, tmp_path)
     settings = replace(SETTINGS, epochs=12, validations=2)
@@ -293,18 +267,6 @@ def test_a_regression_needs_ratings(tiny_model: Model, circle: Path, letters: Pa
     settings = replace(SETTINGS, regression=True)
     with pytest.raises(InputError, match="regression does not support the answer format 'label_logprobs'"):
         finetune(circle, tmp_path, prompt=letters, model=str(tiny_model.folder), settings=settings, **DATA)
-
-
-def write_rated(dataset: Dataset, folder: Path) -> Path:
-    """Write a dataset with ratings, and return its folder."""
-    path, events = write_dataset(dataset, folder / "rated"), dataset.interactions
-    assert events.timestamp is not None and events.rating is not None
-    rows = zip(
-        events.user.tolist(), events.item.tolist(), events.rating.tolist(), events.timestamp.tolist(), strict=True
-    )
-    lines = [f"u{user},{item},{rating:g},{time:g}" for user, item, rating, time in rows]
-    (path / "interactions.csv").write_text("\n".join(["user,item,rating,timestamp", *lines]) + "\n", encoding="utf-8")
-    return path
 
 
 def test_the_tokens_are_those_that_vllm_is_sent(tiny_model: Model) -> None:

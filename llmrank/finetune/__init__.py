@@ -143,8 +143,14 @@ def _solved_cases(
 
 
 def _from_file(setup: Setup, read: CaseSettings, say: Say) -> CaseSet:
+    """Return the Cases of a file. Raises InputError for a target without a rating: it would count as not liked."""
     assert setup.template is not None
-    return cases_of(read, read, tasks_of(setup.prompt, setup.template), say=say)
+    found = cases_of(read, read, tasks_of(setup.prompt, setup.template), say=say)
+    if found.task == "rating" and (unrated := [case for case in found if case.rating is None]):
+        problem = f"{len(unrated):,} of {count_of(len(found), 'target')} have no rating to learn"
+        hint = "add the ratings, or leave these rows out"
+        raise InputError(problem, path=read.data, user=unrated[0].user_id, field="rating", hint=hint)
+    return found
 
 
 def parted(cases: CaseSet, validation_users: int, settings: PromptTraining) -> tuple[list[CaseSet], CaseSet]:

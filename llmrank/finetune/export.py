@@ -81,7 +81,10 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
     if answer in ("label_logprobs", "choice") and relevant and identifiers:
         return identifiers[relevant[0].item_id]
     problem = f"the answer format {answer!r} has no known correct answer for this Case"
-    hint = "use titles, json, permutation, label_logprobs, choice or yes_no; rating for data with ratings"
+    hint = (
+        "use titles, json, permutation, label_logprobs, choice or yes_no; to learn ratings, use a rating prompt "
+        "(`llmrank prompts list --task rating`)"
+    )
     raise InputError(problem, field="answer", user=case.user_id, hint=hint)
 
 

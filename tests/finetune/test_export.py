@@ -141,6 +141,15 @@ def test_a_file_of_rated_targets_is_exported_with_yes_from_three_quarters_of_its
     assert card["data"] == "rated.parquet" and card["split"] is None and card["data_sha256"]
 
 
+def test_a_target_without_a_rating_is_not_learned_as_no(tmp_path: Path) -> None:
+    path, about = tmp_path / "half-rated.parquet", Case("a", (), target=Item("1", "Heat"), rating=5)
+    write_cases(path, [about, replace(about, user_id="b", case_id="b", rating=None)])
+    with pytest.raises(InputError, match=r"field 'rating', user 'b': 1 of 2 targets have no rating to learn"):
+        export_sft(path, tmp_path / "sft.jsonl", prompt="tallrec", model="not-here")
+    with pytest.raises(InputError, match=r"1 of 2 targets have no rating to learn"):
+        finetune(path, tmp_path / "adapter", prompt="tallrec")
+
+
 def test_a_repeated_last_event_is_refused_wherever_it_would_choose_or_be_learned(circle: Path, tmp_path: Path) -> None:
     twice = tmp_path / "twice"
     twice.mkdir()
@@ -206,6 +215,10 @@ def test_the_openai_format_has_messages_alone(circle: Path, tmp_path: Path) -> N
         ({"prompt": "palr"}, "first call for a profile[\\s\\S]*no_profile=True"),
         ({"prompt": "setwise"}, "makes up to"),
         ({"prompt": "google-zero-shot"}, "circle has no ratings"),
+        (
+            {"prompt": "pointwise-rating"},
+            "'rating' has no known correct answer[\\s\\S]*to learn ratings, use a rating prompt",
+        ),
         ({"ranker": "next_title"}, "field 'ranker': this method has no prompt"),
         ({"prompt": "rankgpt", "form": "openia"}, "openia"),
     ],

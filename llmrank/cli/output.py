@@ -89,7 +89,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
 
 
 def _made_now(session: Mapping[str, Any], of: int) -> str:
-    """Return how many of the calls a session made, and how many more to choose the weight of the recall scores."""
+    """Return how many of the calls a session made, and how many more on validation users."""
     if "spent" not in session:  # `score`, which sends no requests
         return ""
     calls, choosing, sent = session["calls"], session.get("validation_calls", 0), session["spent"]["requests"]
@@ -97,5 +97,5 @@ def _made_now(session: Mapping[str, Any], of: int) -> str:
     if choosing:
         used, kinds = session.get("validation_usage", {}), ("prompt", "completion")
         tokens = [count_of(count, f"{kind} token") for kind in kinds if (count := used.get(f"{kind}_tokens"))]
-        made += f"; {choosing:,} more to choose the weight" + (f": {', '.join(tokens)}" if tokens else "")
+        made += f"; {choosing:,} more on validation users" + (f": {', '.join(tokens)}" if tokens else "")
     return made + (f"; {count_of(sent, 'request')} in all" if sent > calls + choosing else "")

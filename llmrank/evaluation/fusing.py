@@ -117,7 +117,9 @@ class Validation:
         alone, tried = undecided(setup), list[tuple[Strength, float, FusionChoice | None]]()
         for strength in STRENGTHS if "calibrate" in names else (0.0,):
             one = alone.with_options(calibrate=strength) if "calibrate" in names else alone
-            ranked = session.rankings(cases, one.method(session, drawn.training, drawn.seed, drawn.domain), reporter)
+            method = one.method(session, drawn.training, drawn.seed, drawn.domain)
+            # The other strengths read the same answers, so there is no progress to report.
+            ranked = session.rankings(cases, method, Reporter() if tried else reporter)
             refuse_errors(sum(ranking.outcome is Outcome.ERROR for ranking in ranked), len(ranked), 0.0)
             fusion = None
             if "fuse" in names:

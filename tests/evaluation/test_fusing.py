@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from llmrank.evaluation.method import Composer, asked_template
 from llmrank.evaluation.reparse import reparse
 from llmrank.evaluation.settings import CaseSettings, PromptSettings, gather
 from llmrank.evaluation.training_data import TrainingData
+from llmrank.progress import Reporter
 from llmrank.rankers.calibration import STRENGTHS
 from llmrank.rankers.fusion import WEIGHTS
 from llmrank.report import console, show_metrics
@@ -143,11 +144,11 @@ def test_the_calls_that_chose_the_weight_are_said_with_their_tokens(
     run = evaluate(circle, backend=backend, **settings)
     tests, more = len(run), backend.asked - len(run)
     assert line(run).startswith(
-        f"{tests} ({tests} made now; {more} more to choose the weight: {100 * more:,} prompt tokens, "
+        f"{tests} ({tests} made now; {more} more on validation users: {100 * more:,} prompt tokens, "
         f"{2 * more:,} completion tokens), {100 * tests:,} prompt tokens"
     )
     assert line(evaluate(circle, **settings)).startswith(f"{tests} (0 made now, the rest were stored), ")
-    assert "more to choose the weight)" in line(evaluate(circle, store=run.path / "other.sqlite", **settings))
+    assert "more on validation users)" in line(evaluate(circle, store=run.path / "other.sqlite", **settings))
 
 
 def test_a_failed_call_chooses_nothing_and_the_same_call_asks_for_it_again(circle: Path, evaluate: Any) -> None:
@@ -304,7 +305,14 @@ def test_the_strength_of_the_calibration_is_chosen_on_validation_users_too(circl
     assert any(
         note.startswith(f"Calibrated with strength {chosen['strength']}, chosen on 30") for note in run.metrics.notes
     )
-    alone = evaluate(circle, calibrate="validation", backend=Placed(), **asked)
+    counted: list[int] = []
+
+    class Counting(Reporter):
+        def begin(self, total: int, done: int, spent: Callable[[], str]) -> None:
+            counted.append(total)
+
+    alone = evaluate(circle, calibrate="validation", backend=Placed(), progress=Counting(), **asked)
+    assert len(counted) == 2, "the progress of the validation and that of the test, not one for each strength"
     assert "fusion" not in alone.settings and dict(alone.settings["calibration"]["curve"]).keys() == curve.keys()
     with pytest.raises(InputError, match=r"needs training data[\s\S]*calibrate=1"):
         evaluate(list(lr.load_cases(circle, **STAGE)), ranker="first_token", calibrate="validation")

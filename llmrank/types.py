@@ -117,6 +117,8 @@ class Case:
     """Graded relevance, aligned with `relevant`, each above zero. None: every relevant item has gain 1."""
     columns: Mapping[str, str] = field(default_factory=dict[str, str], hash=False, repr=False)
     """Other columns of the input row, such as the user's country, for grouping results. Never shown in a prompt."""
+    only_ordered: bool = field(default=False, repr=False)
+    """Whether `recall_scores` state no more than the order of the candidates. Then no prompt shows them."""
 
     def __post_init__(self) -> None:
         if not self.case_id:

@@ -110,7 +110,7 @@ def with_recall_order(case: Case, ranker: Ranker) -> Case:
     """Return the Case with recall scores that reflect its order, if it has none and the ranker needs them."""
     if case.recall_scores is None and ranker.needs_recall_order:
         # Without scores, shuffling would destroy the recall order.
-        return replace(case, recall_scores=tuple(range(len(case.candidates), 0, -1)))
+        return replace(case, recall_scores=tuple(range(len(case.candidates), 0, -1)), only_ordered=True)
     return case
 
 

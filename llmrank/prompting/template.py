@@ -229,7 +229,7 @@ class PromptTemplate:
     def _can_show(self, view: View, case: Case) -> None:
         if view.show_scores and "score" not in self.names:
             raise self._unfit(case, "it shows no recall scores", "add `{{ item.score }}`, or drop --show-scores")
-        if view.show_scores and case.recall_scores is None:
+        if view.show_scores and (case.recall_scores is None or case.only_ordered):
             hint = "give each candidate a `score`, or drop --show-scores"
             raise self._unfit(case, "the candidates have no recall scores", hint)
         if view.ids == "titles" and self.front.needs_identifiers("titles"):

@@ -15,8 +15,12 @@ from llmrank.backends import BaseBackend
 from llmrank.engine import Caller, CaseResult, Workload, estimate, estimated_tokens, rank_all, rank_without_model
 from llmrank.engine.driver import rank_alone
 from llmrank.errors import BackendError, FatalBackendError, InputError
+from llmrank.rankers.acurank import AcuRank
 from llmrank.rankers.baselines import Oracle
+from llmrank.rankers.first_token import FirstToken
+from llmrank.rankers.fusion import Fused, Fusion
 from llmrank.rankers.ranking import rank_by_score
+from llmrank.rankers.setwise import Setwise
 from llmrank.store import Store, request_key
 from llmrank.types import (
     BaseRanker,
@@ -26,6 +30,7 @@ from llmrank.types import (
     Message,
     Needs,
     Outcome,
+    Ranker,
     Ranking,
     RankingSteps,
     Reply,
@@ -34,6 +39,7 @@ from llmrank.types import (
     Sampling,
     Usage,
 )
+from tests.rankers.oracle import prompt
 
 
 @dataclass
@@ -370,3 +376,23 @@ def test_equal_scores_follow_in_recall_order_however_they_were_shown() -> None:
     given = Case("u", (), tuple(Item(name, name) for name in "abcd"), (1.0, 2.0, 4.0, 3.0))
     result = rank_alone(given, Coarse(), lambda case: replace(case, candidates=case.candidates[::-1]), no_call)
     assert result.ranking.order == ("c", "b", "d", "a") and result.ranking.scores == (1.0, 1.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "ranker",
+    [
+        Fused(FirstToken(prompt("first-token", show_scores=True)), Fusion(1.0)),
+        Setwise(prompt("setwise", show_scores=True), sort="insertion"),
+        AcuRank(prompt("rankgpt", show_scores=True)),
+    ],
+    ids=lambda ranker: ranker.name,
+)
+def test_a_recall_order_without_scores_is_never_shown_as_scores(ranker: Ranker) -> None:
+    def answer(requests: list[Request]) -> list[Failure]:
+        return [Failure("asked") for _ in requests]
+
+    given = Case("u", (), tuple(Item(name, name) for name in "abcd"))
+    with pytest.raises(InputError, match="the candidates have no recall scores"):
+        rank_alone(given, ranker, lambda case: case, answer)
+    scored = replace(given, recall_scores=(4.0, 3.0, 2.0, 1.0))
+    assert rank_alone(scored, ranker, lambda case: case, answer).ranking.outcome is Outcome.ERROR

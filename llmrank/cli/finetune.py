@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +89,11 @@ def finetune_command(data: str, out: Path, model: str, validation_users: int, as
     click.echo(f"{out}: {count_of(card['best_targets'], 'target')} of {card['data']['name']}, {card['minutes']} min")
     click.echo(f"validation {measured(best['measure'], best['best'])}{over}")
     on = "OTHER_FILE" if card["data"]["split"] is None else data
-    method = ["--prompt", f"{prompt.prompt or card['prompt']['prompt']}"] if prompted else _title_options(card)
+    if (fusion := card.get("fusion")) is not None:
+        method = ["--ranker", "next_title", "--fuse", f"{fusion['weight']}", "--fuse-term", fusion["term"]]
+    else:
+        method = ["--prompt", f"{prompt.prompt or card['prompt']['prompt']}"]
     base = [] if model == DEFAULT_MODEL else ["--model", model]
     use = shlex.join(["--data", on, *method, "--adapter", f"{out}", *base])
-    others = ", with the options of this training" if prompted else ", with the data options of this training"
-    click.echo(f"Use it: llmrank eval {use}" + (others if prompted or cases != CaseSettings(cases.data) else ""))
-
-
-def _title_options(card: Mapping[str, Any]) -> list[str]:
-    """Return the `eval` options that use an adapter for titles."""
-    weight, term = card["fusion"]["weight"], card["fusion"]["term"]
-    return ["--ranker", "next_title", "--fuse", f"{weight}", "--fuse-term", term]
+    others = f", with the {'' if prompted else 'data '}options of this training"
+    click.echo(f"Use it: llmrank eval {use}{others if prompted or cases != CaseSettings(cases.data) else ''}")

@@ -316,7 +316,7 @@ def _drawn(
         evaluation=f"recall-limited({name})" if task == "ranking" else "ratings",
         task=task,
         target_forced=settings.force_target,
-        notes=(*_notes(cases, len(users), settings), *_doubts(cases)),
+        notes=(*_notes(cases, len(drawn), len(users), settings), *_doubts(cases)),
         settings=_manifest(settings, len(drawn)) | {"data": name, "data_sha256": cases_hash(everyone)},
         seed=settings.seed,
         available=len({case.user_id for case in fitting if case.relevant or case.rating is not None}),
@@ -359,8 +359,8 @@ def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: S
         recall_class(settings.recall)  # raises if there is none, before the data are read
     prepared = prepare(settings, say=say)
     found = _of_users(prepared.split, prepared.drawn, settings, task, catalogue=catalogue, say=say)
-    made = _notes(found, prepared.available, settings)
-    notes = (*prepared.split.dataset.notes, prepared.split.note, *made, *_untitled(found))
+    made = _notes(found, len(prepared.drawn), prepared.available, settings)
+    notes = (*prepared.split.dataset.notes, prepared.split.note, *found.notes, *made, *_untitled(found))
     return replace(found, notes=notes, available=prepared.available)
 
 
@@ -370,6 +370,7 @@ def _of_users(
     """Return a Case for each of these users, about their events on the test side of the split."""
     dataset = split.dataset
     scale = dataset.rating_scale or USUAL_SCALE
+    notes: tuple[str, ...] = ()
     manifest = _manifest(settings, len(drawn)) | {
         "data": dataset.name,
         "data_sha256": dataset.sha256,
@@ -378,6 +379,8 @@ def _of_users(
     }
     if task == "rating":
         cases, evaluation = sorted(rating_cases(split, drawn), key=lambda case: case.case_id), "ratings"
+        if unrated := len(drawn) - len(cases):
+            notes = (f"Left out, because none of their held-out events has a rating: {count_of(unrated, 'user')}.",)
     elif catalogue:
         cases, evaluation = _catalogue_cases(split, drawn), WHOLE_CATALOGUE
     else:
@@ -388,7 +391,7 @@ def _of_users(
         evaluation=evaluation,
         task=task,
         target_forced=settings.force_target,
-        notes=(),
+        notes=notes,
         settings=manifest,
         domain=dataset.domain,
         seed=settings.seed,
@@ -409,7 +412,7 @@ def validation_cases(
         split: The split whose training side is split again.
         settings: Settings of the recall stage: `recall`, `k`, `seed`, `force_target`.
         users: Number of users to sample with the seed; 0: all.
-        say: Receives messages about model fitting.
+        say: Receives messages about model fitting, and about users who are left out.
         task: For `rating`, the event's rating is to be predicted, and there is no recall.
 
     Raises InputError if a training event is also a test event (see `check_no_futures`), if no user has two training
@@ -419,7 +422,10 @@ def validation_cases(
     inner = validation_split(split)
     held = held_out(inner)
     drawn = sample_users(held, users or len(held), settings.seed)
-    return _of_users(inner, drawn, settings, task, say=say)
+    found = _of_users(inner, drawn, settings, task, say=say)
+    for note in found.notes:
+        say(note)
+    return found
 
 
 def reachable(cases: Iterable[Case]) -> list[Case]:
@@ -499,12 +505,11 @@ def column_roles(columns: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
     return roles
 
 
-def _notes(cases: Sequence[Case], available: int, settings: CaseSettings) -> Iterator[str]:
-    users = len({case.user_id for case in cases})
+def _notes(cases: Sequence[Case], drawn: int, available: int, settings: CaseSettings) -> Iterator[str]:
     if settings.users is not None and settings.users > available:
         yield f"{count_of(settings.users, 'user')} requested; there are only {available:,}."
-    elif users < available:
-        yield f"{users:,} of {count_of(available, 'user')}, sampled with seed {settings.seed}."
+    elif drawn < available:
+        yield f"{drawn:,} of {count_of(available, 'user')}, sampled with seed {settings.seed}."
     if settings.force_target:
         yield (
             "Where the recall stage missed all that the user did next, one such item was put in the last place: these "

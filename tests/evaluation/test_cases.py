@@ -10,7 +10,8 @@ import pytest
 
 from llmrank import compare, evaluate
 from llmrank.errors import InputError
-from llmrank.evaluation.cases import CaseSet, cases_hash, load_cases
+from llmrank.evaluation.cases import CaseSet, cases_hash, load_cases, validation_cases
+from llmrank.evaluation.settings import CaseSettings
 from llmrank.types import Case, Event, Item
 
 CASE = Case("u", (), (Item("a", "Alien"), Item("b", "Brazil")), (0.62634577047245245, -3.25e-12), ("a",))
@@ -171,6 +172,24 @@ def test_each_part_of_the_cases_has_a_run_of_its_own(tmp_path: Path, monkeypatch
     assert runs[0].settings["data"] == runs[1].settings["data"]
     assert "2 of 5 Cases, chosen by the caller." in runs[1].metrics.notes
     assert compare(runs[0], runs[1]).cases == 2
+
+
+def test_users_without_a_rating_to_predict_are_counted(tmp_path: Path) -> None:
+    """They were said to be left out by the sample."""
+    rows = [(f"u{user}", item, 3 if item < 1 or user % 2 else "", item) for user in range(6) for item in range(3)]
+    table = "".join(",".join(map(str, row)) + "\n" for row in rows)
+    (tmp_path / "interactions.csv").write_text("user,item,rating,timestamp\n" + table)
+    (tmp_path / "items.csv").write_text("item,title\n0,Heat\n1,Alien\n2,Babe\n")
+    found = load_cases(tmp_path, task="rating", users=0)
+    assert [case.user_id for case in found] == ["u1", "u3", "u5"]
+    note = "Left out, because none of their held-out events has a rating: 3 users."
+    assert note in found.notes
+    assert not any("sampled" in note for note in found.notes)
+    said: list[str] = []
+    assert found.split is not None
+    assert len(validation_cases(found.split, CaseSettings(), 0, said.append, "rating")) == 3 and said == [note]
+    four = load_cases(tmp_path, task="rating", users=4)
+    assert "4 of 6 users, sampled with seed 0." in four.notes
 
 
 def test_the_task_of_a_file_is_that_of_its_rows(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.backends.vllm import VllmBackend
 from llmrank.data.cases import sample_users
@@ -135,6 +137,12 @@ def _solved_cases(
         return parted(_from_file(setup, read, say), validation_users, settings)
     split = prepare(read, default_users=0, say=say).split
     validation = validation_cases(split, read, validation_users, say, task)
+    # Of the training events of a user, the last is for validation, and something precedes the first target.
+    most = int(np.bincount(split.train.user).max()) - 2
+    if settings.targets > most:
+        problem = f"the longest history has only {count_of(max(most, 0), 'event')} to learn"
+        hint = f"use at most {most}" if most > 0 else "use data with longer histories"
+        raise InputError(problem, field="targets", hint=hint)
     learned: list[CaseSet] = []
     for _ in range(settings.targets):
         split = validation_split(split)

@@ -172,6 +172,11 @@ def test_an_adapter_may_be_in_the_upper_layers_alone(
         ("first-token", {"first": "bm25", "first_top": 3}, "show all candidates"),
         ("first-token", {"validation_users": 19}, "validation Cases with a relevant item among the candidates"),
         ("first-token", {"recall": "random", "k": 1}, "at least 16 are needed|at least 20 are needed"),
+        (
+            "first-token",
+            {"settings": replace(SETTINGS, targets=11)},
+            r"field 'targets': .*only 10 events[\s\S]*at most 10",
+        ),
         ("first-token", {"users": 5}, r"no such setting[\s\S]*training settings"),
     ],
 )

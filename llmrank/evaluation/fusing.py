@@ -99,6 +99,11 @@ class Validation:
         """The Cases to rank: those with the relevant item among their candidates."""
         return reachable(self.drawn)
 
+    @property
+    def _users(self) -> str:
+        """The number of sampled users, and of those who make a difference."""
+        return f"{count_of(len(self.drawn), 'validation user')} (recall proposed the item of {len(self.asked):,})"
+
     def value(self, rankings: Sequence[Ranking]) -> float:
         """Return the value of Rankings of the `asked` Cases, averaged over all sampled users."""
         judged = Judgements.from_cases(rankings, self.asked)
@@ -112,8 +117,7 @@ class Validation:
         """
         drawn, cases, names = self.drawn, self.asked, to_choose(setup.prompt.options)
         what = {"fuse": "the weight of the recall scores", "calibrate": "the strength of the calibration"}
-        of = count_of(len(drawn), "validation user")
-        reporter.message(f"choosing {' and '.join(what[name] for name in names)} on {of}")
+        reporter.message(f"choosing {' and '.join(what[name] for name in names)} on {self._users}")
         alone, tried = undecided(setup), list[tuple[Strength, float, FusionChoice | None]]()
         for strength in STRENGTHS if "calibrate" in names else (0.0,):
             one = alone.with_options(calibrate=strength) if "calibrate" in names else alone
@@ -131,21 +135,20 @@ class Validation:
 
     def describe(self, choice: Choice) -> Iterator[str]:
         """Describe the choices and the alternatives, each in a sentence."""
-        of = count_of(len(self.drawn), "validation user")
         if choice.fusion is not None:
             yield self.describe_fusion(choice.fusion)
         if choice.strengths:
             without = dict(choice.strengths)[0.0]
             yield (
-                f"Calibrated with strength {choice.strength}, chosen on {of}: {MEASURE} {choice.value:.4f} there, "
-                f"without calibration {without:.4f}."
+                f"Calibrated with strength {choice.strength}, chosen on {self._users}: {MEASURE} {choice.value:.4f} "
+                f"there, without calibration {without:.4f}."
             )
 
     def describe_fusion(self, choice: FusionChoice) -> str:
         """Describe the chosen weight and the alternatives in a sentence."""
         best = choice.best.fusion
         return (
-            f"Recall stage fused in with weight {best.weight:g} on its {best.term}, chosen on "
-            f"{count_of(len(self.drawn), 'validation user')}: {MEASURE} {choice.best.value:.4f} there, the method "
-            f"alone {choice.alone:.4f}, recall order {choice.recall_order:.4f}."
+            f"Recall stage fused in with weight {best.weight:g} on its {best.term}, chosen on {self._users}: {MEASURE} "
+            f"{choice.best.value:.4f} there, the method alone {choice.alone:.4f}, recall order "
+            f"{choice.recall_order:.4f}."
         )

@@ -17,7 +17,7 @@ from llmrank.cli.output import show_run
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.dataset import Dataset, Split
 from llmrank.errors import BackendError, InputError, TooManyErrorsError
-from llmrank.evaluation.cases import validation_cases
+from llmrank.evaluation.cases import reachable, validation_cases
 from llmrank.evaluation.evaluate import compose
 from llmrank.evaluation.method import Composer, asked_template
 from llmrank.evaluation.reparse import reparse
@@ -111,7 +111,8 @@ def test_the_chosen_weight_is_that_of_the_validation_curve_and_the_run_says_so(
     with to.capture() as text:
         to.print(show_metrics(run.metrics, title="t"))
     shown = " ".join(text.get().split())
-    assert f"with weight {float(fusion['weight']):g} on its {fusion['term']}, chosen on 60 validation users" in shown
+    users = f"60 validation users (recall proposed the item of {len(reachable(drawn))}): NDCG@10"
+    assert f"with weight {float(fusion['weight']):g} on its {fusion['term']}, chosen on {users}" in shown
     assert f"recall order {beside:.4f}" in shown
 
 

@@ -96,8 +96,9 @@ class VllmBackend(BaseBackend):
     @cached_property
     def _tokenizer(self) -> Any:  # noqa: ANN401 - transformers has many kinds
         from huggingface_hub.errors import StrictDataclassError
-        from transformers import AutoTokenizer
+        from transformers import AutoTokenizer, logging
 
+        logging.set_verbosity_error()  # it warns of prompts that are too long, which are shortened or refused here
         try:
             return AutoTokenizer.from_pretrained(self._model.folder)
         except (OSError, RuntimeError, ValueError, StrictDataclassError) as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
@@ -278,6 +281,24 @@ def test_the_tokens_are_those_that_vllm_is_sent(tiny_model: Model) -> None:
     request = Request((Message("user", "Aa film"),))
     backend = VllmBackend(tiny_model, "float32")
     assert backend.count_tokens(request.messages) == len(backend.prompt_ids(request)) == len("Aa film")
+
+
+COUNT = """
+import sys
+from llmrank.backends.models import resolve_model
+from llmrank.backends.vllm import VllmBackend
+from llmrank.types import Message
+
+print(VllmBackend(resolve_model(sys.argv[1]), "float32").count_tokens((Message("user", "Aa film"),)))
+"""
+
+
+def test_counting_the_tokens_of_a_long_prompt_prints_nothing_else(tiny_model: Model, tmp_path: Path) -> None:
+    copytree(tiny_model.folder, tmp_path / "short")
+    config = tmp_path / "short" / "tokenizer_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_max_length": 4}))
+    ran = subprocess.run([sys.executable, "-c", COUNT, tmp_path / "short"], capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == (f"{len('Aa film')}\n", "")
 
 
 def test_an_adapter_is_refused_for_another_prompt_or_split(

@@ -66,7 +66,8 @@ def describe_command(
     from llmrank.data.load import load_dataset
 
     roles = column_roles(columns)
-    figures = describe(load_dataset(name_or_folder, folder=folder, columns=roles, k_core=k_core, say=say))
+    dataset = load_dataset(name_or_folder, folder=folder, columns=roles, k_core=k_core, say=say)
+    figures = describe(dataset, name_or_folder)
     if as_json:
         show_json(figures)
         return

@@ -13,8 +13,11 @@ from llmrank.data.dataset import Dataset, Interactions, without_title
 from llmrank.data.registry import DATASETS
 
 
-def describe(dataset: Dataset) -> dict[str, Any]:
+def describe(dataset: Dataset, loaded: str) -> dict[str, Any]:
     """Return the figures of a Dataset by name, as JSON values; None if the data has no such column.
+
+    `loaded` is what was given to `load_dataset`: the licence of a folder is not known, even if a registered dataset has
+    its name.
 
     `items`, `density` and `attributes` refer to the whole catalogue. `density` is the share of all user-item pairs with
     an interaction, `history_length` the quantiles of interactions per user, and `equal_timestamps` the share of
@@ -24,9 +27,8 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     pairs = len(np.unique(events.user.astype(np.int64) * len(items) + events.item))
     lengths = np.bincount(events.user, minlength=users)
     quantiles = np.quantile(lengths, (0, 0.25, 0.5, 0.75, 1)).tolist()
-    titles = Counter(item.title for item in items)
+    titles, known = Counter(item.title for item in items), DATASETS.get(loaded)
     attributes = Counter(name for item in items for name in item.attributes)
-    known = DATASETS.get(dataset.name.partition(" (")[0])
     times = np.zeros(0) if events.timestamp is None else events.timestamp[~np.isnan(events.timestamp)]
     first, last = (_day(times.min()), _day(times.max())) if len(times) else (None, None)
     return {

@@ -51,8 +51,15 @@ def test_equal_timestamps_are_those_of_one_user() -> None:
     user = np.tile(np.array([0, 1 << 16], np.int32), 1 << 15)  # their products with the events exceed 32 bits
     events = Interactions(user, np.zeros(1 << 16, np.int32), None, np.repeat(np.arange(1 << 15), 2).astype(float))
     users = tuple(map(str, range((1 << 16) + 1)))
-    found = describe(Dataset("toy", users, (Item("0", "A film"),), events, None, "here", ""))
+    found = describe(Dataset("toy", users, (Item("0", "A film"),), events, None, "here", ""), "toy")
     assert found["equal_timestamps"] == 0
+
+
+def test_a_folder_has_no_licence_though_a_published_dataset_has_its_name() -> None:
+    events = Interactions(np.zeros(1, np.int32), np.zeros(1, np.int32), None, None)
+    dataset = Dataset("books", ("u",), (Item("0", "A book"),), events, None, "data/books", "")
+    assert describe(dataset, "data/books")["licence"] == "not stated"
+    assert "McAuley" in describe(dataset, "books")["licence"]
 
 
 # --- the real ones --------------------------------------------------------------------------------------------------

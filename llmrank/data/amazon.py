@@ -19,7 +19,9 @@ import pyarrow.json as pj
 
 from llmrank.data.lines import open_binary, refuse_too_deep
 from llmrank.data.rows import EventRows, ItemRows, Rows
-from llmrank.data.tables import Table, read_event_rows, read_table
+from llmrank.data.table import Table
+from llmrank.data.table_files import read_table
+from llmrank.data.tables import read_event_rows
 from llmrank.errors import InputError, count_of
 
 _REVIEW = pa.schema(

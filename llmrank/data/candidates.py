@@ -31,7 +31,8 @@ from llmrank.data.candidate_row import (
 )
 from llmrank.data.lines import GZIP, ONE_OBJECT_PER_LINE, PARQUET, byte_lines, json_object
 from llmrank.data.rows import Arrow, in_plain_types, is_single, scale_of
-from llmrank.data.tables import refuse_same_names, usual_column
+from llmrank.data.table import usual_column
+from llmrank.data.table_files import refuse_same_names
 from llmrank.data.tallrec import is_tallrec
 from llmrank.errors import InputError, count_of
 from llmrank.files import require_file

@@ -41,18 +41,10 @@ from llmrank.data.retriever_table import (
 )
 from llmrank.data.rows import TIME_HINT, Arrow, EventRows, no_order
 from llmrank.data.sequences import read_sequence_file
-from llmrank.data.tables import (
-    ALIASES,
-    EARLIEST,
-    EXTENSIONS,
-    Table,
-    UnreadableError,
-    item_column,
-    read_event_rows,
-    read_item_rows,
-    read_table,
-)
-from llmrank.data.tables import ROLES as EVENT_ROLES
+from llmrank.data.table import ALIASES, EARLIEST, Table, UnreadableError
+from llmrank.data.table import ROLES as EVENT_ROLES
+from llmrank.data.table_files import read_table
+from llmrank.data.tables import EXTENSIONS, item_column, read_event_rows, read_item_rows
 from llmrank.data.tallrec import read_tallrec
 from llmrank.data.trec import is_qrels, read_qrels, read_trec_run
 from llmrank.errors import InputError, nearest

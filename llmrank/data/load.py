@@ -20,7 +20,8 @@ from llmrank.data.recbole import read_recbole
 from llmrank.data.registry import DATASETS, DatasetInfo, dataset_info
 from llmrank.data.rows import Rows, make_dataset
 from llmrank.data.sequences import find_sequences, read_sequences
-from llmrank.data.tables import EVENT_STEMS, ITEM_STEMS, Table, find_table, read_tables, tables_to_rows
+from llmrank.data.table import Table
+from llmrank.data.tables import EVENT_STEMS, ITEM_STEMS, find_table, read_tables, tables_to_rows
 from llmrank.errors import InputError, MissingError, count_of, one_line
 from llmrank.files import expanded
 from llmrank.progress import Say, silent

@@ -9,7 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from llmrank.data.rows import ItemRows, Rows
-from llmrank.data.tables import Table, read_event_rows, read_table, split_genres
+from llmrank.data.table import Table
+from llmrank.data.table_files import read_table
+from llmrank.data.tables import read_event_rows, split_genres
 from llmrank.errors import InputError
 
 # u.genre, which not every copy of the data has; `unknown` is the first flag and no genre.

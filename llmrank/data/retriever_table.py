@@ -33,7 +33,7 @@ from llmrank.data.rows import (
     map_texts,
     whole,
 )
-from llmrank.data.tables import Table
+from llmrank.data.table import Table
 from llmrank.errors import InputError, count_of
 
 pc: Any = pyarrow.compute

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from llmrank.data.lines import text_lines
 from llmrank.data.rows import EventRows, Rows
-from llmrank.data.tables import ITEM_STEMS, find_table, read_item_rows, read_table
+from llmrank.data.table_files import read_table
+from llmrank.data.tables import ITEM_STEMS, find_table, read_item_rows
 from llmrank.errors import InputError
 
 _PROSE = ("readme", "source", "licen", "origin")

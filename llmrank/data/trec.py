@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from llmrank.data.candidate_writing import write_lines
 from llmrank.data.lines import text_lines
-from llmrank.data.tables import Table
+from llmrank.data.table import Table
 from llmrank.errors import InputError
 from llmrank.types import Case
 

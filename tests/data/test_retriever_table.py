@@ -20,7 +20,9 @@ import llmrank as lr
 from llmrank.data.candidates import BadRowsError, CandidateFile
 from llmrank.data.external_formats import convert_file, read_external
 from llmrank.data.rows import in_plain_types, texts
-from llmrank.data.tables import Table, read_event_rows, read_table
+from llmrank.data.table import Table
+from llmrank.data.table_files import read_table
+from llmrank.data.tables import read_event_rows
 from llmrank.data.tallrec import read_tallrec
 from llmrank.errors import InputError
 from llmrank.prompting.library import load_template

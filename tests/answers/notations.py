@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llmrank.answers.rankings.entry_forms import ENTRY_FORMS
-from llmrank.answers.text.blocks import NOTATIONS
+from llmrank.answers.text.lines import NOTATIONS
 from llmrank.answers.text.normalise import SIGNS
 from llmrank.answers.text.phrases import DIRECTIONS, PHRASES
 

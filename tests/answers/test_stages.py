@@ -17,8 +17,9 @@ import llmrank.answers
 from llmrank.answers.items.matching import TitleIndex
 from llmrank.answers.rankings.entry_forms import ENTRY_FORMS, EntryForm
 from llmrank.answers.rankings.ranks import by_number, counts
-from llmrank.answers.text.blocks import NOTATIONS, Notation, marker, split
+from llmrank.answers.text.blocks import split
 from llmrank.answers.text.envelope import without_reasoning
+from llmrank.answers.text.lines import NOTATIONS, Notation, marker
 from llmrank.answers.text.normalise import SIGNS, Caseless, caseless, normalise
 from llmrank.answers.text.phrases import BEST_FIRST, DIRECTIONS, PHRASES, Direction, Phrase, meaning, says_worst_first
 from tests.answers.asking import items, numbered, read

@@ -21,7 +21,8 @@ from llmrank.answers.outcome import TextFormat, is_error_object, missing, unpars
 from llmrank.answers.rankings.choosing import choose, gather
 from llmrank.answers.rankings.entries import title_in_cell
 from llmrank.answers.rankings.ranks import read_rows
-from llmrank.answers.text.blocks import Block, split
+from llmrank.answers.text.blocks import split
+from llmrank.answers.text.lines import Block
 from llmrank.answers.text.normalise import plain_text
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 

@@ -37,8 +37,9 @@ from llmrank.answers.rankings.comments import comments_around
 from llmrank.answers.rankings.entries import titles_of
 from llmrank.answers.rankings.identifier_lists import identifiers_of
 from llmrank.answers.rankings.prose import read_sentences
-from llmrank.answers.text.blocks import Block, split
+from llmrank.answers.text.blocks import split
 from llmrank.answers.text.envelope import answer_alone
+from llmrank.answers.text.lines import Block
 from llmrank.answers.text.normalise import LIMIT, caseless, normalise
 from llmrank.types import Answer, Entry, Item, Outcome, Question, Response, Structured
 

@@ -40,7 +40,7 @@ from llmrank.answers.outcome import (
     unparsed,
     without_remarks,
 )
-from llmrank.answers.text.blocks import CARDINALS
+from llmrank.answers.text.lines import CARDINALS
 from llmrank.answers.text.normalise import EAST_ASIAN, SHORT, caseless, plain_text
 from llmrank.answers.text.predictions import USER
 from llmrank.types import Answer, Question, Response, Structured

@@ -30,8 +30,8 @@ from llmrank.answers.outcome import (
     unparsed,
     without_remarks,
 )
-from llmrank.answers.text.blocks import word_set
 from llmrank.answers.text.envelope import answer_alone
+from llmrank.answers.text.lines import word_set
 from llmrank.answers.text.normalise import SHORT, caseless, normalise
 from llmrank.answers.text.predictions import (
     ABOUT_ANOTHER,

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from llmrank.answers.items.title import SMALL_WORDS, Title, normalised, without_article
-from llmrank.answers.text.blocks import word_set
+from llmrank.answers.text.lines import word_set
 from llmrank.answers.text.normalise import caseless
 from llmrank.types import Item
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
-from llmrank.answers.text.blocks import ITEM_HEADS, RANK_HEADS, word_set
+from llmrank.answers.text.lines import ITEM_HEADS, RANK_HEADS, word_set
 from llmrank.types import Question
 
 _TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*+")

@@ -19,7 +19,7 @@ from llmrank.answers.items.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.items.title import places_of
 from llmrank.answers.outcome import RETRACTION
 from llmrank.answers.rankings import doubt
-from llmrank.answers.text.blocks import Block, Line
+from llmrank.answers.text.lines import Block, Line
 from llmrank.answers.text.normalise import caseless
 from llmrank.answers.text.phrases import (
     BEST_FIRST,

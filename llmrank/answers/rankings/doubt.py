@@ -15,7 +15,7 @@ from itertools import chain, islice
 from llmrank.answers.items.listing import Listing, Mention, agrees, is_as_shown
 from llmrank.answers.items.matching import TitleIndex
 from llmrank.answers.outcome import RETRACTION
-from llmrank.answers.text.blocks import marker
+from llmrank.answers.text.lines import marker
 from llmrank.answers.text.normalise import ORDINALS, caseless, folded
 from llmrank.answers.text.phrases import (
     BEST_FIRST,

@@ -48,8 +48,8 @@ from llmrank.answers.rankings.ranks import (
     read_rows,
     sort_by_numbers,
 )
-from llmrank.answers.text.blocks import ORDINALS, RANK_NOUN, Block, Line, marker, word_set
-from llmrank.answers.text.normalise import caseless
+from llmrank.answers.text.lines import RANK_NOUN, Block, Line, marker, word_set
+from llmrank.answers.text.normalise import ORDINALS, caseless
 from llmrank.answers.text.phrases import degree, meaning
 
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")

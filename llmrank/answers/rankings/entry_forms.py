@@ -24,7 +24,7 @@ from llmrank.answers.rankings.mentions import (
     is_title_like,
     mention_of,
 )
-from llmrank.answers.text.blocks import Line, numeral_value, word_set
+from llmrank.answers.text.lines import Line, numeral_value, word_set
 from llmrank.answers.text.normalise import EAST_ASIAN, caseless
 from llmrank.answers.text.phrases import meaning
 

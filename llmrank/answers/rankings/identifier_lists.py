@@ -43,7 +43,7 @@ from llmrank.answers.rankings.ranks import (
     read_rows,
     sort_by_numbers,
 )
-from llmrank.answers.text.blocks import ITEM_HEADS, Block, Line, Row, head_role, numeral_value
+from llmrank.answers.text.lines import ITEM_HEADS, Block, Line, Row, head_role, numeral_value
 from llmrank.answers.text.normalise import ORDINALS, caseless
 from llmrank.answers.text.phrases import grade, is_tier
 

@@ -18,8 +18,8 @@ from llmrank.answers.items.identifiers import Identifiers
 from llmrank.answers.items.listing import Listing, Mention
 from llmrank.answers.items.matching import Match, TitleIndex
 from llmrank.answers.items.title import normalised
-from llmrank.answers.text.blocks import CARDINALS, ORDINALS, word_set
-from llmrank.answers.text.normalise import caseless
+from llmrank.answers.text.lines import CARDINALS, word_set
+from llmrank.answers.text.normalise import ORDINALS, caseless
 from llmrank.answers.text.phrases import BEST_TO_WORST, meaning
 
 Place = int | Literal["next", "last"] | None

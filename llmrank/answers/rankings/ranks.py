@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
 from llmrank.answers.items.listing import Listing, Mention, is_as_shown
-from llmrank.answers.text.blocks import CARDINALS, ORDINALS, RANK_NOUN, Block, head_role
-from llmrank.answers.text.normalise import caseless
+from llmrank.answers.text.lines import CARDINALS, RANK_NOUN, Block, head_role
+from llmrank.answers.text.normalise import ORDINALS, caseless
 from llmrank.answers.text.phrases import degree, grade
 
 TRAILING_RANK = caseless(rf"[-–—:=(,] ?(?:{RANK_NOUN})[ :#]{{0,2}}(?P<rank>\d{{1,3}})\W{{0,3}}$")

@@ -168,12 +168,11 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
         if len(answer.ranked or ()) > 1:
             return answer
     truncated = response.finish_reason in ("length", "content_filter") or len(raw) > LIMIT
-    index = title_index(question.items)
-    if titles and (
-        plain := _plain_titles(text, index) or (not question.identifiers and _numbered_titles(text, question.items))
-    ):
-        return by_title(plain, response, question, text, truncated, Counter())
-    if not titles:
+    if titles:
+        plain = _plain_titles(text, title_index(question.items))
+        if plain := plain or (not question.identifiers and _numbered_titles(text, question.items)):
+            return by_title(plain, response, question, text, truncated, Counter())
+    else:
         text = _PREFILLED.sub(lambda found: f"[{found[0].lstrip()}", text)
         identifiers = Identifiers.of(question)
         text = _in_capitals(text, identifiers.texts) if identifiers.are_letters else text

@@ -23,7 +23,7 @@ from llmrank.audit.finding import (
 from llmrank.errors import InputError
 from llmrank.run import Run
 from llmrank.run.compare import done_in_all
-from llmrank.run.tables import MINUS, between, number, p_is
+from llmrank.run.tables import MINUS, between, number
 from llmrank.stats import Values
 from llmrank.types import Case, Ranking
 
@@ -139,7 +139,7 @@ class Contrast:
 
 def worth(subject: str, row: AuditRow, headline: str) -> str:
     """Put a difference into words: its subject raises the measure, lowers it, or neither."""
-    numbers = f"({between(row.ci95, sign=True)}, {p_is(row.p, 'p (Holm)')})"
+    numbers = f"({between(row.ci95, sign=True)}, {row.tested})"
     if not row.direction:
         return f"no significant effect of {subject} {numbers}"
     verb = "raises" if row.direction > 0 else "lowers"

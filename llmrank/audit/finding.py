@@ -16,7 +16,7 @@ from llmrank.errors import InputError, count_of
 from llmrank.measures.judgements import tie_group
 from llmrank.run import CaseStory, Run
 from llmrank.run.folder import read_part
-from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, number, p_value
+from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, includes_0, number, p_is, p_value
 from llmrank.stats import Values
 from llmrank.types import Case, Ranking, adapter
 
@@ -39,10 +39,17 @@ class AuditRow:
 
     @property
     def direction(self) -> int:
-        """1 for a difference significantly above zero, -1 for one below, 0 if neither can be claimed."""
-        if self.p is None or self.p >= SIGNIFICANT or self.ci95 is None or self.ci95[0] <= 0 <= self.ci95[1]:
+        """1 for a difference significantly above zero, -1 for one below, 0 if neither can be claimed. The test decides,
+        as in `compare`."""
+        if self.p is None or self.p >= SIGNIFICANT or self.value is None:
             return 0
-        return 1 if self.ci95[0] > 0 else -1
+        return 1 if self.value > 0 else -1
+
+    @property
+    def tested(self) -> str:
+        """The p-value in words. If a difference is significant but its interval includes 0, that is added."""
+        though = includes_0(self.ci95) if self.direction else ""
+        return p_is(self.p, "p (Holm)") + (f"; {though}" if though else "")
 
 
 @dataclass(frozen=True, repr=False)

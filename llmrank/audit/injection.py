@@ -28,7 +28,7 @@ from llmrank.errors import InputError
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.rankers.order import Order
 from llmrank.run import Run
-from llmrank.run.tables import p_is, signed
+from llmrank.run.tables import signed
 from llmrank.types import Case, Item
 
 PLAIN = "plain"
@@ -133,7 +133,7 @@ def _sentence(names: list[str], gained: list[AuditRow], longest: int) -> str:
     said: dict[int, list[str]] = {1: [], 0: [], -1: []}
     for name, row in zip(names, gained, strict=True):
         low, high = row.ci95 or (None, None)
-        numbers = f"{signed(row.value, 1)}, {signed(low, 1)} to {signed(high, 1)}, {p_is(row.p, 'p (Holm)')}"
+        numbers = f"{signed(row.value, 1)}, {signed(low, 1)} to {signed(high, 1)}, {row.tested}"
         said[row.direction].append(f"{name} ({numbers})")
     parts = [
         f"{words} {', '.join(said[direction])}"

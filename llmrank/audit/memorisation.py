@@ -41,7 +41,7 @@ from llmrank.evaluation.settings import PromptSettings
 from llmrank.prompting import DOMAINS, PromptTemplate, View, find_domain, read_template
 from llmrank.run import Run
 from llmrank.run.metrics import parse_measures
-from llmrank.run.tables import between, p_is, signed
+from llmrank.run.tables import between, signed
 from llmrank.stats import Values
 from llmrank.types import Case, Event, Item, Question, Response
 
@@ -458,7 +458,7 @@ def _claim(name: Recall, share: AuditRow, test: AuditRow) -> str:
     low, high = share.ci95 or (0.0, 1.0)
     numbers = f"{share.value or 0:.0%} of {share.cases}, {low:.0%} to {high:.0%}, by chance {share.chance or 0:.1%}"
     if test.direction > 0:
-        return f"{SAID[name].done} ({numbers}, {p_is(test.p, 'p (Holm)')})"
+        return f"{SAID[name].done} ({numbers}, {test.tested})"
     return f"no sign that {SAID[name].undone} ({numbers})"
 
 
@@ -492,7 +492,7 @@ def _before(run: Run, dated: Dated) -> tuple[tuple[AuditRow, ...], tuple[AuditRo
 
 
 def _dated_claim(day: str, row: AuditRow, headline: str) -> str:
-    numbers = f"{between(row.ci95, sign=True)}, {p_is(row.p, 'p (Holm)')}"
+    numbers = f"{between(row.ci95, sign=True)}, {row.tested}"
     if not row.direction:
         return (
             f"no significant difference between the gains over recall order before {day} and from then on ({numbers})"

@@ -136,7 +136,7 @@ def _sentence(correlated: AuditRow, by_part: Sequence[ByPart]) -> str:
     ci95, claims = correlated.ci95 or (-1.0, 1.0), [str(one) for one in by_part if one.differs]
     if correlated.direction:
         where = "higher" if correlated.direction > 0 else "lower"
-        numbers = f"correlation {signed(correlated.value, 2)}"
+        numbers = f"correlation {signed(correlated.value, 2)}, {correlated.tested}"
         claims.append(f"over the whole list, candidates shown early are ranked {where} ({numbers})")
     if claims:
         return f"Yes: {'; '.join(claims)}."

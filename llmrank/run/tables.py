@@ -215,19 +215,26 @@ def in_words(
     """
     if alike:
         return f"{subject and f'{subject} is '}the same as {other} for {alike}"
-    interval = between(found.ci95, sign=True)
-    holds_zero = found.ci95 is not None and found.ci95[0] <= 0 <= found.ci95[1]
+    interval, includes_zero = between(found.ci95, sign=True), includes_0(found.ci95)
     differs = found.p_holm < SIGNIFICANT
     # The interval is that of one measure alone, and may exclude 0 where the corrected test does not reject.
-    named = "95% CI" if differs or holds_zero or found.ci95 is None else "uncorrected 95% CI"
+    named = "95% CI" if differs or includes_zero or found.ci95 is None else "uncorrected 95% CI"
     numbers = f"({signed(found.difference)}, {named} {interval}, {p_is(found.p_holm, 'p (Holm)')})"
     if not differs:
         return f"{subject and f'{subject} has '}no significant difference from {other} {numbers}"
     better = ((found.difference or 0) < 0) == lower_is_better
-    # The test and the interval may disagree: with few users the interval of a bounded mean is wider than the exact
-    # test implies.
-    though = ", by the test; the interval, which is wider for few users, includes 0" if holds_zero else ""
+    though = f", by the test; {includes_zero}" if includes_zero else ""
     return f"{subject and f'{subject} is '}{'better' if better else 'worse'} than {other} {numbers}{though}"
+
+
+def includes_0(ci95: tuple[float, float] | None) -> str:
+    """Say that an interval includes 0, to be added to a claim; empty if it does not.
+
+    The test and the interval may disagree: with few users the interval of a bounded mean is wider than the exact test
+    implies.
+    """
+    holds = ci95 is not None and ci95[0] <= 0 <= ci95[1]
+    return "the interval, which is wider for few users, includes 0" if holds else ""
 
 
 def optional(name: str, package: str, purpose: str, *, extra: str | None = None) -> ModuleType:

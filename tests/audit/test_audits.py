@@ -14,6 +14,7 @@ import pytest
 
 from llmrank import stats
 from llmrank.audit import Audit, AuditRow, consistency, popularity, position, read_audit
+from llmrank.audit.contrast import worth
 from llmrank.audit.finding import mean_row
 from llmrank.audit.paraphrase import paraphrase
 from llmrank.audit.position import audit_of_places
@@ -133,6 +134,17 @@ def test_a_top_is_never_the_whole_list(tmp_path: Path) -> None:
     top = found.rows[-1]
     assert top.name == "top 3 (half of the longest list), overlap" and top.value is not None and top.value < 0.6
     assert top.chance == pytest.approx((9 * 1 / 5 + 9 * 2 / 4 + 1) / 20)
+
+
+def test_the_test_decides_and_the_interval_is_said_to_disagree() -> None:
+    """It was said that a difference with p = .008 is not significant, as its interval includes 0."""
+    row = AuditRow("praise", 1.06, (-0.67, 2.55), 16, 0.0, 0.008)
+    assert row.direction == 1
+    assert row.tested == "p (Holm) = .008; the interval, which is wider for few users, includes 0"
+    assert worth("praise", row, "NDCG@10").startswith("praise raises NDCG@10 by 1.0600")
+    open_ = replace(row, p=0.3)
+    assert (open_.direction, open_.tested) == (0, "p (Holm) = .30")
+    assert replace(row, value=-1.06, ci95=(-2.0, -0.1)).tested == "p (Holm) = .008"
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])

@@ -79,7 +79,7 @@ class CaseSet(Sequence[Case]):
         if len(chosen) == len(self):
             return replace(self, cases=chosen)
         part = f"{len(chosen):,} of {count_of(len(self), 'Case')}"
-        counts = {*counted_notes(self.cases), *_doubts(self.cases), *_untitled(self)}
+        counts = {*counted_notes(self.cases), *_doubts(self.cases), *untitled(self)}
         return replace(
             self,
             cases=chosen,
@@ -87,7 +87,7 @@ class CaseSet(Sequence[Case]):
                 *(note for note in self.notes if note not in counts),
                 f"{part}, chosen by the caller.",
                 *counted_notes(chosen),
-                *(_doubts(chosen) if self.split is None else _untitled(replace(self, cases=chosen))),
+                *(_doubts(chosen) if self.split is None else untitled(replace(self, cases=chosen))),
             ),
             # The hash gives each part a Run folder of its own.
             settings={**self.settings, "part": part, "part_sha256": cases_hash(chosen)},
@@ -360,7 +360,7 @@ def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: S
     prepared = prepare(settings, say=say)
     found = _of_users(prepared.split, prepared.drawn, settings, task, catalogue=catalogue, say=say)
     made = _notes(found, len(prepared.drawn), prepared.available, settings)
-    notes = (*prepared.split.dataset.notes, prepared.split.note, *found.notes, *made, *_untitled(found))
+    notes = (*prepared.split.dataset.notes, prepared.split.note, *found.notes, *made, *untitled(found))
     return replace(found, notes=notes, available=prepared.available)
 
 
@@ -540,7 +540,7 @@ def _doubts(cases: Sequence[Case]) -> Iterator[str]:
         yield not_oldest_first(falling)
 
 
-def _untitled(cases: CaseSet) -> Iterator[str]:
+def untitled(cases: CaseSet) -> Iterator[str]:
     """Yield the note that counts the items of these Cases that are shown by their id, if they are from a dataset."""
     unnamed = set[str]() if cases.split is None else without_title(cases.split.dataset.items)
     if unnamed:

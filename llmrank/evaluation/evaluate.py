@@ -363,7 +363,7 @@ def compose(
     if scored:
         _refuse_unknown_truth(found)
     _refuse_unfit_settings(setup, found, catalogue=catalogue)
-    note_domain(setup, found.domain, reporter)
+    note_domain(setup, found.domain, reporter.message)
     note_idle_first(setup, found, reporter)
     answer = "" if template is None else template.answer_for(setup.prompt.view.ids)
     return Evaluation(
@@ -447,14 +447,14 @@ def evaluate(
     return compose(cases, measures=measures, progress=progress, **named, **settings).run(out)
 
 
-def note_domain(setup: Setup, domain: str | None, reporter: Reporter) -> None:
-    """Report what the prompt calls the items, if neither the data nor the settings name their domain."""
+def note_domain(setup: Setup, domain: str | None, say: Say) -> None:
+    """Say what the prompt calls the items, if neither the data nor the settings name their domain."""
     template = setup.template
     named = setup.prompt.view.domain or find_domain(domain)
     if template is not None and "domain" in template.names and named in (None, "items"):
         word = DOMAINS[named or template.front.domain].items
         other = "movies" if word == "products" else "products"
-        reporter.message(f"items are called {word!r} in the prompt; --domain {other} changes that")
+        say(f"items are called {word!r} in the prompt; --domain {other} changes that")
 
 
 def note_idle_first(setup: Setup, cases: Iterable[Case], reporter: Reporter) -> None:

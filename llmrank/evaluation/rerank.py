@@ -287,7 +287,7 @@ def rerank_files(
     candidates: Path, output: Path, job: RerankJob, *, overwrite: bool = False, reporter: Reporter
 ) -> Reranked:
     """Rerank a candidate file into a file, or each file of a folder into a folder (see `rerank`)."""
-    note_domain(job.setup, None, reporter)
+    note_domain(job.setup, None, reporter.message)
     partitions = job.divide(candidates, output, reporter)
     if job.is_divided(candidates):
         results, budget = _rerank_partitions(job, partitions, reporter, overwrite=overwrite)
@@ -451,7 +451,7 @@ def rerank(
         candidates = table.cases()
     cases = checked_cases(candidates)
     job.check_task(sum(case.target is not None for case in cases), None)
-    note_domain(setup, None, reporter)
+    note_domain(setup, None, reporter.message)
     note_idle_first(setup, cases, reporter)
     with setup.session(reporter.message) as session:
         method = setup.method(session, TrainingData(lambda: cases), seed).without_truth()

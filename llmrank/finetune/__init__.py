@@ -17,7 +17,8 @@ from llmrank.backends.vllm import VllmBackend
 from llmrank.data.cases import sample_users
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError, count_of
-from llmrank.evaluation.cases import CaseSet, cases_of, names_file, prepare, reachable, validation_cases
+from llmrank.evaluation.cases import CaseSet, cases_of, names_file, prepare, reachable, untitled, validation_cases
+from llmrank.evaluation.evaluate import note_domain
 from llmrank.evaluation.fusing import Validation
 from llmrank.evaluation.method import Method, tasks_of, template_task
 from llmrank.evaluation.session import Session, is_here
@@ -147,7 +148,15 @@ def _solved_cases(
     for _ in range(settings.targets):
         split = validation_split(split)
         learned.append(validation_cases(split, read, settings.users, say, task))
+    _note(setup, learned[0], say)
     return learned, validation
+
+
+def _note(setup: Setup, cases: CaseSet, say: Say) -> None:
+    """Say what an evaluation would note about these prompts, whose wording the model learns."""
+    note_domain(setup, cases.domain, say)
+    for note in untitled(cases):
+        say(note)
 
 
 def _from_file(setup: Setup, read: CaseSettings, say: Say) -> CaseSet:
@@ -158,6 +167,9 @@ def _from_file(setup: Setup, read: CaseSettings, say: Say) -> CaseSet:
         problem = f"{len(unrated):,} of {count_of(len(found), 'target')} have no rating to learn"
         hint = "add the ratings, or leave these rows out"
         raise InputError(problem, path=read.data, user=unrated[0].user_id, field="rating", hint=hint)
+    for note in found.notes:
+        say(note)
+    note_domain(setup, found.domain, say)
     return found
 
 
@@ -229,6 +241,7 @@ def export_sft(
     else:
         split = prepare(read, default_users=0, say=say).split
         drawn = validation_cases(split, read, read.users or 0, say, task)
+        _note(setup, drawn, say)
     cases = drawn.cases if drawn.task == "rating" else reachable(drawn)
     if not cases:
         problem = f"none of {count_of(len(drawn), 'Case')} has a relevant candidate"

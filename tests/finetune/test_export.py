@@ -25,6 +25,7 @@ from llmrank.prompting import View, load_template
 from llmrank.rankers.fusion import WEIGHTS
 from llmrank.rankers.prompt import Prompt
 from llmrank.types import LABEL_LIMIT, Capabilities, Case, Event, Item, Question, Request, Response
+from tests.finetune.conftest import write_dataset
 from tests.finetune.test_train import SETTINGS
 
 
@@ -258,6 +259,18 @@ def test_the_card_names_the_split_that_is_held_out_and_counts_what_was_left_out(
     rows = [json.loads(line) for line in (tmp_path / "sft.jsonl").read_text("utf-8").splitlines()]
     assert {card["split"], *(row["split"] for row in rows)} == {"user-ratio(0.6)"}
     assert (card["cases"], card["not_proposed"]) == (120, 120 - len(rows)) and 0 < len(rows) < 100
+
+
+def test_what_an_evaluation_notes_about_its_prompts_is_said_of_training_files_too(split: Split, tmp_path: Path) -> None:
+    """Their wording is fixed once it is learned."""
+    first, *others = split.dataset.items
+    folder = write_dataset(replace(split.dataset, items=(replace(first, title=""), *others)), tmp_path / "untitled")
+    said: list[str] = []
+    export_sft(folder, tmp_path / "sft.jsonl", prompt="rankgpt", model="not-here", recall="random", say=said.append)
+    assert said[-2:] == [
+        "items are called 'items' in the prompt; --domain products changes that",
+        "1 item has no title: the id is shown instead.",
+    ]
 
 
 def test_no_examples_are_an_error(split: Split, tmp_path: Path) -> None:

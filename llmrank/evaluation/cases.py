@@ -23,7 +23,7 @@ from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseS
 from llmrank.evaluation.training_data import TrainingData, asked_for, earlier_events
 from llmrank.files import FROM_A_PIPE, check_no_device
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life, silent
-from llmrank.rankers import with_candidates
+from llmrank.rankers.calls import at_places
 from llmrank.run.metrics import WHOLE_CATALOGUE
 from llmrank.types import USUAL_SCALE, Case, Event, Item, Task
 
@@ -485,7 +485,7 @@ def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
 
 def _cut(case: Case, k: int | None) -> Case:
     """Return the Case with only the top k candidates by recall, in their original order."""
-    return with_candidates(case, [case.candidates[place] for place in sorted(case.recall_places[:k])])
+    return at_places(case, sorted(case.recall_places[:k]))
 
 
 def _ids(case: Case) -> set[str]:

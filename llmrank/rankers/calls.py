@@ -119,6 +119,16 @@ def with_candidates(case: Case, items: Sequence[Item], scores: Mapping[str, floa
     return replace(case, candidates=tuple(items), recall_scores=tuple(known[item.item_id] for item in items))
 
 
+def at_places(case: Case, places: Sequence[int]) -> Case:
+    """Return the Case with only the candidates at these places, in this order, and their recall scores."""
+    items, scores = case.candidates, case.recall_scores
+    return replace(
+        case,
+        candidates=tuple(items[place] for place in places),
+        recall_scores=scores and tuple(scores[place] for place in places),
+    )
+
+
 def recall_scores(case: Case) -> dict[str, float]:
     """Return the recall scores by item id; empty if there are none."""
     scores = case.recall_scores or ()

@@ -8,7 +8,7 @@ from random import Random
 from typing import Literal
 
 from llmrank.errors import InputError
-from llmrank.rankers.calls import with_candidates
+from llmrank.rankers.calls import at_places
 from llmrank.types import Case
 
 
@@ -78,4 +78,4 @@ class Order:
                     raise InputError(problem, field="order", user=case.user_id, hint=hint)
                 places.remove(target)
                 places.insert(self.position, target)
-        return with_candidates(case, [case.candidates[place] for place in places])
+        return at_places(case, places)

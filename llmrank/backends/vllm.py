@@ -96,11 +96,11 @@ class VllmBackend(BaseBackend):
     @cached_property
     def _tokenizer(self) -> Any:  # noqa: ANN401 - transformers has many kinds
         from huggingface_hub.errors import StrictDataclassError
-        from transformers import AutoTokenizer, logging
+        from transformers import AutoTokenizer
 
-        logging.set_verbosity_error()  # it warns of prompts that are too long, which are shortened or refused here
         try:
-            return AutoTokenizer.from_pretrained(self._model.folder)
+            # Without a limit, or it warns of prompts that are too long, which are shortened or refused here.
+            return AutoTokenizer.from_pretrained(self._model.folder, model_max_length=sys.maxsize)
         except (OSError, RuntimeError, ValueError, StrictDataclassError) as error:
             hint = "the model's config.json and tokenizer files must belong together"
             raise self._start_failure(error, hint) from error

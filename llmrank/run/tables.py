@@ -228,7 +228,7 @@ def in_words(
 
 
 def includes_0(ci95: tuple[float, float] | None) -> str:
-    """Say that an interval includes 0, to be added to a claim; empty if it does not.
+    """Return the words that an interval includes 0, to be added to a claim; empty if it does not.
 
     The test and the interval may disagree: with few users the interval of a bounded mean is wider than the exact test
     implies.

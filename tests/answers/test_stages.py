@@ -130,7 +130,7 @@ def test_reasoning_is_dropped(text: str, answer: str | None) -> None:
 
 
 def test_a_caseless_pattern_is_compiled_when_it_is_used() -> None:
-    """Compiling all of them takes longer than most commands do."""
+    """Compiling all of them takes a third of a second."""
     code = (
         "import gc, llmrank.answers.formats.ranking\n"
         "from llmrank.answers.text.normalise import Caseless\n"

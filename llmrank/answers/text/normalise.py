@@ -27,7 +27,7 @@ SHORT = 20_000
 class Caseless:
     """A case-insensitive pattern with the methods of `re.Pattern`, compiled when the first of them is used.
 
-    There are hundreds; compiling them all takes longer than most commands do, and most answers need few.
+    There are hundreds; compiling them all takes a third of a second, and most answers need few.
     """
 
     def __init__(self, pattern: str) -> None:

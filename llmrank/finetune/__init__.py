@@ -284,7 +284,6 @@ def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
     longest = max((len(case.candidates) for case in cases), default=0)
     if not template.front.about_one_item and (calls := method.ranker.needs(longest).calls) > 1:
         problem = f"{method.ranker.name} makes up to {calls} calls for a list of {longest}"
-        shorter = ", or fewer candidates (-k)" if method.ranker.needs(2).calls == 1 else ""
-        hint = f"use a method with a single call (listwise, first_token){shorter}"
+        hint = "use a method with a single call (listwise, first_token), or fewer candidates (-k)"
         raise InputError(problem, field="ranker", hint=hint)
     return method

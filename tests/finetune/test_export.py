@@ -215,8 +215,6 @@ def test_the_openai_format_has_messages_alone(circle: Path, tmp_path: Path) -> N
     [
         ({"prompt": "palr"}, "first call for a profile[\\s\\S]*no_profile=True"),
         ({"prompt": "setwise"}, "makes up to"),
-        ({"prompt": "rankgpt", "window": 10, "step": 5, "k": 20}, r"makes up to 3 calls[\s\S]*, or fewer candidates"),
-        ({"prompt": "pairwise", "k": 2}, r"makes up to 2 calls[\s\S]*single call \(listwise, first_token\)$"),
         ({"prompt": "google-zero-shot"}, "circle has no ratings"),
         (
             {"prompt": "pointwise-rating"},

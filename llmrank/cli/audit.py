@@ -49,7 +49,6 @@ def popularity(run: Path, as_json: bool) -> None:
 _out_option = option(
     "-o",
     "--out",
-    default=None,
     type=PATH,
     help="Folder that holds one Run per variant.  [default: one folder per Run in results/]",
 )

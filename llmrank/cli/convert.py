@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from llmrank.cli.options import PATH, config_option, force_option, option, skip_bad_rows_option
+from llmrank.cli.options import PATH, FilePath, config_option, force_option, option, skip_bad_rows_option
 from llmrank.cli.output import say
 from llmrank.errors import count_of
 
-_FILE = click.Path(path_type=Path, exists=True)
+_FILE = FilePath(path_type=Path, exists=True)
 
 
 @click.command(

@@ -26,8 +26,19 @@ from llmrank.evaluation.settings import (
 )
 
 Command = Callable[..., Any]
-PATH = click.Path(path_type=Path)
-"""The type of an option that names a file or a folder."""
+
+
+class FilePath(click.Path):
+    """The type of an option that names a file or a folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Refuse an empty text, as of an unset variable: it would name the current folder."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = FilePath(path_type=Path)
 
 DECLARATIONS: Mapping[str, tuple[str, ...]] = {
     "k": ("-k", "--candidates", "--k", "k"),
@@ -232,7 +243,7 @@ def with_source(
 
 config_option = option(
     "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(path_type=Path, dir_okay=False),
     is_eager=True,
     expose_value=False,
     callback=_read_config,
@@ -286,7 +297,5 @@ def check_variables(commands: Iterable[click.Command], others: Iterable[str]) ->
             known |= {f"{parameter.envvar}" for parameter in one.params if parameter.envvar}
     for name in sorted(os.environ):
         if name.startswith("LLMRANK_") and name not in known:
-            raise InputError(
-                f"unknown environment variable {name}{nearest(name, known)}",
-                hint=f"correct its name, or run `unset {name}`",
-            )
+            hint = f"correct its name, or run `unset {name}`"
+            raise InputError(f"unknown environment variable {name}{nearest(name, known)}", hint=hint)

@@ -65,11 +65,9 @@ def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool
             click.echo(f"{head}  {one_line(about, max(1, columns - len(head) - 2))}")
             continue
         answer, paper = info.answer or "none", info.paper or "no paper"
-        more = (
-            [] if info.problem else [f"answer {answer}; wording {info.wording}; {paper}", f"{info.origin}: {info.path}"]
-        )
+        more = [f"answer {answer}; wording {info.wording}; {paper}", f"{info.origin}: {info.path}"]
         click.echo(head.rstrip())
-        for text in (about, *more):
+        for text in (about, *([] if info.problem else more)):
             click.echo(wrap_text(text, columns, " " * 4, " " * 4))
 
 
@@ -228,9 +226,8 @@ def _variables() -> Iterator[str]:
     yield "variables"
     yield from (f"  {name:<11} {meaning}" for name, meaning in VARIABLES.items())
     for kind, fields in FIELDS.items():
-        yield f"fields of {kind}: {', '.join(fields)}" + (
-            ", and the declared attributes" if kind in {"event", "item"} else ""
-        )
+        declared = ", and the declared attributes" if kind in {"event", "item"} else ""
+        yield f"fields of {kind}: {', '.join(fields)}{declared}"
         yield from (f"  {kind}.{name}: {meaning}" for name, meaning in fields.items() if meaning)
     yield "Missing data is false in {% if %}, and an error if printed. The ground truth is not available."
     yield f"rankers: {', '.join(ranker_names())}"

@@ -59,10 +59,8 @@ def show(
     numbers = found.metrics if measures is None else found.measure(measures)
     shown = [found.groups(numbers.headline, by)] if groups or by else []
     shown += [found.depth(numbers.headline)] if depth else []
-    shown += [found.beyond_accuracy()] if beyond_accuracy else []
-    shown += [found.calibration()] if calibration else []
-    shown += [found.personal()] if personal else []
-    shown += [found.usage()] if usage else []
+    others = {found.beyond_accuracy: beyond_accuracy, found.calibration: calibration, found.personal: personal}
+    shown += [view() for view, wanted in {**others, found.usage: usage}.items() if wanted]
     if shown:
         if as_json:
             show_json({name: value for one in shown for name, value in one.to_dict().items()})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from llmrank.cli.options import PATH, force_option, json_option, option
+from llmrank.cli.options import PATH, FilePath, force_option, json_option, option
 from llmrank.cli.output import show_json
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.session import default_store
@@ -19,7 +19,7 @@ _store_option = option(
     "--store",
     "path",
     default=default_store,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(path_type=Path, dir_okay=False),
     help="Store file.  [default: the one shared by all runs]",
 )
 
@@ -58,7 +58,7 @@ def export_to(file: Path, path: Path, overwrite: bool) -> None:
 
 
 @store.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=FilePath(path_type=Path, exists=True, dir_okay=False))
 @_store_option
 def import_from(file: Path, path: Path) -> None:
     """Add the answers in FILE, an exported Store, to this Store. Existing answers are kept."""
@@ -81,19 +81,17 @@ def prune(path: Path, model: str | None, backend: str | None, before: datetime |
     """Delete the answers that match all given options. Without --yes, only show what would be deleted."""
     selection = Selection(model, backend, None if before is None else before.replace(tzinfo=UTC))
     if selection == Selection():
-        raise InputError(
-            "no answers selected", hint="give --model, --backend or --before; to delete all answers, delete the file"
-        )
+        hint = "give --model, --backend or --before; to delete all answers, delete the file"
+        raise InputError("no answers selected", hint=hint)
     with Store(path, read_only=True) as opened:
         found = opened.stats(selection)
         kept = opened.stats().responses - found.responses
     _show(found.by_backend)
+    count = count_of(found.responses, "answer")
     if not found.responses:
         click.echo(f"{path}: no stored answers match; nothing deleted ({kept:,} kept)")
     elif not yes:
-        click.echo(
-            f"{path}: {count_of(found.responses, 'answer')} would be deleted, {kept:,} kept. Add --yes to delete."
-        )
+        click.echo(f"{path}: {count} would be deleted, {kept:,} kept. Add --yes to delete.")
     else:
         with Store(path) as opened:
             click.echo(f"{path}: {count_of(opened.prune(selection), 'answer')} deleted, {kept:,} kept")

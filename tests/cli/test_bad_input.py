@@ -97,6 +97,8 @@ def test_relevant_ids_of_another_kind_are_refused_by_eval(tmp_path: Path) -> Non
         (("eval", "--backend", "vlm"), ["did you mean 'vllm'?"]),
         (("eval", "--model", "empty-folder"), ["empty-folder", "config.json"]),
         (("eval", "--column", "user"), ["ROLE=NAME"]),
+        (("eval", "--ranker", "random", "--out", ""), ["--out", "the path is empty"]),
+        (("finetune", "ml-100k", "-o", ""), ["--out", "the path is empty"]),
         (("eval", "--first", "bm255"), ["--first: ", "did you mean 'bm25'?"]),
         (("eval", "-k", "0"), ["-k: expected an integer of at least 1, got '0'", "hint: correct it"]),
         (("eval", "--ranker", "bm25", "--no-profile"), ["error: --no-profile: bm25 makes no model calls"]),
@@ -105,7 +107,8 @@ def test_relevant_ids_of_another_kind_are_refused_by_eval(tmp_path: Path) -> Non
 )
 def test_a_wrong_option_is_answered_with_the_mend(tmp_path: Path, arguments: tuple[str, ...], said: list[str]) -> None:
     (tmp_path / "empty-folder").mkdir()
-    ran = llmrank(tmp_path, *arguments, "--store", "store.sqlite")
+    store = ("--store", "store.sqlite") if arguments[0] == "eval" else ()
+    ran = llmrank(tmp_path, *arguments, *store)
     assert ran.returncode == 2, ran.stderr
     assert "hint:" in ran.stderr and "Traceback" not in ran.stderr
     for part in said:

@@ -87,9 +87,13 @@ class Audit(Shown):
             raise ValueError("an audit must have rows of finite numbers")
         return found
 
+    def notes(self) -> tuple[str, ...]:
+        """Return the question and its answer."""
+        return (f"{self.question} {self.sentence}",)
+
     def text(self, width: int | None = None) -> str:
         """Return the question, the sentence and the table; with `width` none of their lines is longer."""
-        said = f"{self.question} {self.sentence}"
+        (said,) = self.notes()
         return f"{said if width is None else fill(said, width, break_on_hyphens=False)}\n{self.table().folded(width)}"
 
 

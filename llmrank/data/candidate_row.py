@@ -344,7 +344,8 @@ def _check_lists(fields: Mapping[str, Any], case: Case) -> None:
     """Check the constraints between the fields of a row."""
     if case.target is not None:
         if case.candidates or case.relevant:
-            problem = "the row has both candidates (ranking) and a target (rating)"
+            other = "candidates" if case.candidates else "relevant"
+            problem = f"the row has both {other} (ranking) and a target (rating)"
             raise _RowError(problem, "target", "split it into two rows")
         return
     if not case.candidates:

@@ -98,14 +98,17 @@ def export_notes(run: Run, format: ExportFormat) -> Iterator[str]:
     if format != "trec":
         return
     rankings = [run.records[case.case_id].ranking for case in run.done]
-    done, unread = count_of(len(rankings), "Case"), sum(not ranking.answered for ranking in rankings)
+    unread = sum(not ranking.answered for ranking in rankings)
+    tied = sum(ranking.answered and len(tie_groups(ranking)) < len(ranking.order) for ranking in rankings)
+    done = count_of(len(rankings), "Case")
     if unread:
         yield (
-            f"{unread} of {done} have no readable answer and no line in the run file: use trec_eval -c (ranx: "
-            "make_comparable=True), or the mean leaves them out."
+            f"{unread} of {done} {'has' if unread == 1 else 'have'} no readable answer and no line in the run file: "
+            "use trec_eval -c (ranx: make_comparable=True), or the mean leaves them out."
         )
-    if tied := sum(ranking.answered and len(tie_groups(ranking)) < len(ranking.order) for ranking in rankings):
-        yield f"{tied} of {done} have tied items, which trec_eval orders by id: its numbers differ from llmrank's."
+    if tied:
+        tell = f"{tied} of {done} {'has' if tied == 1 else 'have'} tied items, which trec_eval orders by id"
+        yield f"{tell}: its numbers differ from llmrank's."
 
 
 def exported_rows(run: Run) -> Iterator[dict[str, object]]:

@@ -249,6 +249,8 @@ def test_one_user_says_nothing_of_wordings_and_no_number_is_undefined(tmp_path: 
     runs = {name: make_run(tmp_path / name, given, [shuffled(given[0], seed)]) for seed, name in enumerate("ab")}
     found = paraphrase(runs)
     assert "nan" not in str(found) and Audit.from_dict(found.to_dict()) == found
+    for written in (found.to_markdown(), found.to_latex()):
+        assert f"{found.question} {found.sentence}" in written
 
 
 def test_a_list_with_several_relevant_items_says_nothing_of_their_positions(tmp_path: Path) -> None:

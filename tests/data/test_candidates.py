@@ -185,6 +185,12 @@ WRONG = {
     "relevant twice": (changed(relevant=["181", "181"]), "relevant[1]", "42", "duplicate relevant item"),
     "misspelt field": ({**changed(), "relevants": ["181"], "relevant": None}, "relevants", "42", "unknown field"),
     "both tasks": (changed(target={"item_id": "1", "title": "A"}), "target", "42", "both candidates"),
+    "a target with relevant items": (
+        changed(target={"item_id": "1", "title": "A"}, candidates=[], relevant=["1"]),
+        "target",
+        "42",
+        "both relevant (ranking)",
+    ),
     "response as a number": (changed(response=4), "response", "42", "expected text, got 4"),
     "time as a date": (
         changed(history=[{"item_id": "50", "title": "A", "timestamp": "1997"}]),

@@ -228,3 +228,9 @@ def test_what_other_tools_count_otherwise_is_said(partial: Run, strict: Run) -> 
     unread, tied = export_notes(partial, "trec")
     assert unread.startswith("3 of 30 Cases have no readable answer and no line in the run file: use trec_eval -c")
     assert tied.startswith("27 of 30 Cases have tied items, which trec_eval orders by id")
+
+
+def test_one_case_is_counted_in_the_singular(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", CASES[:1], [replace(shuffled(CASES[0], 1), **UNPARSED)])
+    (unread,) = export_notes(run, "trec")
+    assert unread.startswith("1 of 1 Case has no readable answer")

@@ -231,6 +231,11 @@ class TransientError(BackendError):
         return self.kind in ("429", "busy")
 
     @property
+    def loading(self) -> bool:
+        """Whether the endpoint said that its model is loading."""
+        return self.kind == "loading"
+
+    @property
     def came(self) -> bool:
         """Whether a reply arrived that is not an answer."""
         return self.kind in ("unreadable", "no_answer")

@@ -213,7 +213,7 @@ class OpenAIBackend(BaseBackend):
             try:
                 return await with_retries(call)
             except TransientError as error:
-                if error.kind != "loading" or time.monotonic() > until:
+                if not error.loading or time.monotonic() > until:
                     raise
                 if not reported:
                     self._say(f"waiting for the model to load: {error}")

@@ -19,6 +19,10 @@ LONG_WAIT = 10.0
 SEVERAL = 5
 """Number of failing Cases from which the endpoint is blamed rather than the Cases."""
 GO_ON = "check the endpoint, then run the same command again: all answers are stored"
+NO_ENDPOINT = (
+    "correct --base-url (it usually ends in /v1), or check the server and any proxy in front of it; then run the same "
+    "command again"
+)
 MANY = 100
 """Consecutive Cases without an answer after which the run stops rather than waste more calls."""
 MAX_FAILING = 1000
@@ -117,6 +121,30 @@ class Retries:
         `is_up` tests whether the endpoint answers others.
         """
         none_answered = self.answers == tries.answers
+        self._record(tries, fault, none_answered)
+        if tries.faults > 1 and len(self._failing) >= SEVERAL and self._never_readable(fault):
+            raise self._endpoint_down(fault, NO_ENDPOINT)
+        requested = fault.wait or 0.0
+        wait = 0.0 if fault.throttled else max(backoff(tries.faults), requested)
+        since = tries.since if fault.throttled else self._silent_since(tries)
+        exhausted = self.clock.now() + max(wait, requested) - since > self.policy.patience
+        if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
+            others_fail = none_answered and self._several_fail(fault) and not tries.alone
+            if others_fail and self.answers and not (fault.throttled or fault.loading) and await is_up():
+                tries.alone = True  # the fault is its own: one last attempt, at once
+                wait = 0.0
+            elif self._waits_for_the_end(tries, fault, others_fail, none_answered, exhausted):
+                wait = max(wait, LONGEST_WAIT * (0.5 + random()))
+                self._report(f"no call is answered; retrying for {self.policy.patience / 60:.0f} minutes ({fault})")
+            else:
+                return None
+        elif requested >= LONG_WAIT:
+            self._report(f"the endpoint requests a wait of {requested:.0f} s ({fault})")
+        self.counts[fault.kind] += 1
+        return wait
+
+    def _record(self, tries: Tries, fault: TransientError, none_answered: bool) -> None:
+        """Count a failure. `none_answered`: no call was answered since the previous failure of this one."""
         tries.answers = self.answers
         if not none_answered:
             # If there was an outage, it is over, and its failures were not the fault of this call.
@@ -124,44 +152,35 @@ class Retries:
             tries.outage, tries.alone, tries.common = False, False, 0
         if len(self._failing) < MAX_FAILING:
             self._failing[tries.case_task] = fault
-        many_failing = len(self._failing) >= SEVERAL and fault.kind != "no_answer"
         if fault.throttled:
             tries.refusals = tries.refusals + 1 if none_answered else 0
         else:
             tries.faults += 1
-            tries.common += none_answered and many_failing
-        if tries.faults > 1 and len(self._failing) >= SEVERAL and self._never_readable(fault):
-            hint = (
-                "correct --base-url (it usually ends in /v1), or check the server and any proxy in front of it; "
-                "then run the same command again"
-            )
-            raise self._endpoint_down(fault, hint)
-        requested = fault.wait or 0.0
-        wait = 0.0 if fault.throttled else max(backoff(tries.faults), requested)
-        now, silent_since = self.clock.now(), max(tries.since, self._answered_at)
-        since = tries.since if fault.throttled else silent_since
-        exhausted = now + max(wait, requested) - since > self.policy.patience
-        if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
-            outage, loading = none_answered and many_failing and not tries.alone, fault.kind == "loading"
-            if outage and self.answers and not (fault.throttled or loading) and await is_up():
-                tries.alone = True
-                self.counts[fault.kind] += 1
-                return 0.0
-            tries.outage = outage or (none_answered and (fault.throttled or loading))
-            over = exhausted or not (self.answers or loading)
-            if none_answered and not outage and len(self._failing) >= MANY:
-                message = f"{len(self._failing)} Cases in a row got no readable answer ({fault})"
-                raise FatalBackendError(f"{message}\n  hint: {GO_ON}")
-            if not tries.outage or (not outage and over):
-                return None
-            if over:
-                raise self._endpoint_down(fault, GO_ON, now - silent_since)
-            wait = max(wait, LONGEST_WAIT * (0.5 + random()))
-            self._report(f"no call is answered; retrying for {self.policy.patience / 60:.0f} minutes ({fault})")
-        elif requested >= LONG_WAIT:
-            self._report(f"the endpoint requests a wait of {requested:.0f} s ({fault})")
-        self.counts[fault.kind] += 1
-        return wait
+            tries.common += none_answered and self._several_fail(fault)
+
+    def _waits_for_the_end(
+        self, tries: Tries, fault: TransientError, others_fail: bool, none_answered: bool, exhausted: bool
+    ) -> bool:
+        """Return whether a call without attempts or patience left waits for the end of an outage.
+
+        Raises FatalBackendError if the outage has lasted too long, or a hundred Cases in a row got no answer.
+        """
+        tries.outage = others_fail or (none_answered and (fault.throttled or fault.loading))
+        if none_answered and not others_fail and len(self._failing) >= MANY:
+            message = f"{len(self._failing)} Cases in a row got no readable answer ({fault})"
+            raise FatalBackendError(f"{message}\n  hint: {GO_ON}")
+        over = exhausted or not (self.answers or fault.loading)
+        if over and others_fail:
+            raise self._endpoint_down(fault, GO_ON, self.clock.now() - self._silent_since(tries))
+        return tries.outage and not over
+
+    def _several_fail(self, fault: TransientError) -> bool:
+        """Return whether so many Cases fail that the endpoint is to blame. Output that is no answer is the model's."""
+        return len(self._failing) >= SEVERAL and fault.kind != "no_answer"
+
+    def _silent_since(self, tries: Tries) -> float:
+        """Return when the last call was answered, or when this one first failed if that was later."""
+        return max(tries.since, self._answered_at)
 
     def _endpoint_down(self, fault: TransientError, hint: str, silence: float = 0.0) -> FatalBackendError:
         """Return the error that ends the run. `silence` is the seconds since the last answer, if there was one."""

@@ -137,12 +137,33 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
     first = lines[0]
     level = [line for line in lines if line.indent <= first.indent]
     numbers = [line.value for line in level if line.kind == first.kind]
-    tiers = [_TIERS.get(number or 0) for number in numbers] if _S in numbers and first.kind == "letter" else []
-    tiered = len(tiers) > 2 and None not in tiers and len({*tiers}) == len(tiers)
-    if first.kind in ("letter", "roman") and not (
-        tiered or numbers[:2] in ([1, 2], [2, 1], [_S, 1]) or counts_down(numbers)
-    ):
+    tiered = first.kind == "letter" and _are_tiers(numbers)
+    starts = tiered or numbers[:2] in ([1, 2], [2, 1], [_S, 1]) or counts_down(numbers)
+    if first.kind in ("letter", "roman") and not starts:
         return Listing([one for line in level for one in _entry(line, line.text, index, marked=False)])
+    entries, found = _entries(lines, index)
+    if tiered:
+        order = sorted(range(len(entries)), key=lambda at: _TIERS[entries[at].value or 0])
+        return Listing([one for at in order for one in found[at]], ordered=True)
+    listing = Listing([one for mentions in found for one in mentions])
+    if first.kind == "number" and len(entries) > 1:  # 1. Heat - Fargo
+        pairs = zip(entries, found, strict=True)
+        both = (len(two) == 2 and two[0].match and two[1].match and TWO_PARTS.search(line.body) for line, two in pairs)
+        listing.ambiguous = all(both)
+    if all(len(mentions) == 1 for mentions in found):
+        _sort_entries(entries, listing, first.kind == "rank")
+    return listing
+
+
+def _are_tiers(numbers: Sequence[int | None]) -> bool:
+    """Return whether the letters of a list (A is 1) are different tiers, the tier S among them."""
+    tiers = [_TIERS.get(number or 0) for number in numbers] if _S in numbers else []
+    return len(tiers) > 2 and None not in tiers and len({*tiers}) == len(tiers)
+
+
+def _entries(lines: list[Line], index: TitleIndex) -> tuple[list[Line], list[Mentions]]:
+    """Return the entries of a list, and what each mentions; those of the inner lists if the outer ones name nothing."""
+    first = lines[0]
     entries = [
         line
         for line in lines
@@ -158,29 +179,26 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         deeper = [_entry(line, line.body, index, marked=True) for line in inner]
         if any(one.match for mentions in deeper for one in mentions):
             entries, found = inner, deeper
-    found = two_part_lines(entries, found, index)
-    if tiered:
-        order = sorted(range(len(entries)), key=lambda at: _TIERS[entries[at].value or 0])
-        return Listing([one for at in order for one in found[at]], ordered=True)
-    listing = Listing([one for mentions in found for one in mentions])
-    if first.kind == "number" and len(entries) > 1:  # 1. Heat - Fargo
-        pairs = zip(entries, found, strict=True)
-        both = (len(two) == 2 and two[0].match and two[1].match and TWO_PARTS.search(line.body) for line, two in pairs)
-        listing.ambiguous = all(both)
-    values = [line.value for line in entries if line.value is not None]
-    led = [int(number[1]) for line in entries if (number := _NUMBER_LEADS.match(line.body))]
-    values, ranked = (values or led), first.kind == "rank" or bool(led)
-    if all(len(mentions) == 1 for mentions in found):
-        whole = any(mention.text == line.text for line, mention in zip(entries, listing.mentions, strict=True))
-        as_shown = not ranked and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
-        ranks = [found["rank"] for line in entries if (found := TRAILING_RANK.search(line.body[-20:]))]
-        if not values or (as_shown and len(ranks) == len(entries)):
-            _sort_by_scores([line.body for line in entries], listing)  # 1. Heat - rank 3, as shown first
-        elif len(values) == len(entries) and not whole and not as_shown:
-            sort_by_numbers(listing, values, ranked)
-            listing.ambiguous |= len(ranks) == len(values) and ranks != [*map(str, values)]
-            listing.scores_rise = counts([*map(str, values)]) and _do_scores_rise([line.body for line in entries])
-    return listing
+    return entries, two_part_lines(entries, found, index)
+
+
+def _sort_entries(entries: Sequence[Line], listing: Listing, ranked: bool) -> None:
+    """Sort entries of one mention each by their numbers (`ranked`: they are called ranks); if they have none that say
+    an order, by what stands behind the titles."""
+    bodies = [line.body for line in entries]
+    led = [int(number[1]) for body in bodies if (number := _NUMBER_LEADS.match(body))]
+    values = [line.value for line in entries if line.value is not None] or led
+    ranked |= bool(led)
+    as_shown = not ranked and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
+    ranks = [found["rank"] for body in bodies if (found := TRAILING_RANK.search(body[-20:]))]
+    if not values or (as_shown and len(ranks) == len(entries)):
+        _sort_by_scores(bodies, listing)  # 1. Heat - rank 3, as shown first
+        return
+    whole = any(mention.text == line.text for line, mention in zip(entries, listing.mentions, strict=True))
+    if len(values) == len(entries) and not whole and not as_shown:
+        sort_by_numbers(listing, values, ranked)
+        listing.ambiguous |= len(ranks) == len(values) and ranks != [*map(str, values)]
+        listing.scores_rise = counts([*map(str, values)]) and _do_scores_rise(bodies)
 
 
 _NUMBER_LEADS = re.compile(r"\W{0,3}(\d{1,3}) ?(?:->|=>|→) ")
@@ -217,25 +235,12 @@ def _with_wrapped_title(line: Line, after: Line | None, index: TitleIndex) -> Li
 
 
 def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
-    """Sort the entries by the scores or ranks after their titles, if every entry has one and they differ."""
-    scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
-    if not scores:
-        scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
+    """Sort the entries by the scores, ranks or grades beside their titles, if every entry has one and they differ."""
     places = _places_in_words(bodies)
-    graded = not scores and not places
-    if graded:  # Heat: high, Fargo: low
-        words = [_last_words(body).casefold() for body in bodies]
-        scores = [str(found) for one in words if (found := _taste(one))]
-        fine = [] if scores else [found for one in words if (found := degree(one)) is not None]
-        steps = len({*scores, *((one > 1.5) + (one > 2) for one in fine)})
-        scores = scores or [*map(str, fine)]
-        falls_off = scores == sorted(scores, reverse=True) and not is_as_shown(listing.named)
-        if falls_off and len({*scores}) == 1:
-            return  # Heat: a great film, Fargo: a great film
-        if not falls_off and 2 * len(scores) >= len(bodies) > 2 and len({*words}) > steps:
-            listing.ambiguous = True  # Heat: high, Fargo: very high
-            return
-    scores = places or scores
+    scores = places or _scores_beside(bodies)
+    graded = not scores
+    if graded:
+        scores = _grades(bodies, listing)
     starred = all(body.endswith((*"★⭐🌟🔥❤👍☆",)) for body in bodies)
     if starred and {*scores} == {"1"} and not any(body.endswith("☆") for body in bodies):
         return  # decoration
@@ -243,27 +248,53 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
         listing.ambiguous |= len(scores) == len(bodies) == len(listing.mentions) > 2  # all scores are the same
         return
     ranks = bool(places) or all(_SAYS_RANK.search(body[-40:]) for body in bodies)
-    rates = starred or graded or all(_SAYS_SCORE.search(body[-40:]) for body in bodies)
+    named = all(_SAYS_SCORE.search(body[-40:]) for body in bodies)
+    rates = starred or graded or named
     in_brackets = all(map(str.isdecimal, scores)) and all(body.endswith(("]", ")")) for body in bodies)
     if in_brackets and not (ranks or rates) and _are_as_shown([*map(int, scores)], listing.mentions):
         return  # Heat [3], the third item shown
-    unnamed = in_brackets and all(body.endswith(f"[{score}]") for body, score in zip(bodies, scores, strict=True))
-    if unnamed and not counts(scores) and [*map(int, scores)] != sorted(map(int, scores), reverse=True):
-        listing.ambiguous = True  # Fargo [98], Heat [170]: scores, ranks, minutes or sources
-        return
-    rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
-    if rated and not ranks:
-        return
-    if rates and not ranks and not starred and not graded and counts(scores):
-        listing.ambiguous = True  # Heat: match 1, Fargo: match 2
-        return
+    if not ranks and len(set(scores)) < len(scores) and all("/" in score or "out" in score for score in scores):
+        return  # Heat: 4/5, Fargo: 4/5
     role = "rank" if ranks else "score" if rates else ""
     order = by_number(scores, role)
-    if order is None or (not role and all(map(str.isdecimal, scores)) and counts(scores[::-1])):
-        listing.ambiguous = True  # Heat - 3, Fargo - 2, Alien - 1: ranks or scores
+    descends = not role and all(map(str.isdecimal, scores)) and counts(scores[::-1])
+    counted = named and not (ranks or starred or graded) and counts(scores)
+    if order is None or descends or counted or (in_brackets and _are_unnamed(scores, bodies)):
+        # Heat - 3, Fargo - 2, Alien - 1: ranks or scores. Heat: match 1, Fargo: match 2.
+        listing.ambiguous = True
     else:
         listing.mentions = [listing.mentions[at] for at in order]
         listing.ordered, listing.scored = True, are_scores(scores, role)
+
+
+def _scores_beside(bodies: Sequence[str]) -> list[str]:
+    """Return the numbers or stars behind the titles, or if there are none, the numbers before them."""
+    behind = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
+    return behind or [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
+
+
+def _grades(bodies: Sequence[str], listing: Listing) -> list[str]:
+    """Return the grades behind the titles, as numbers (`Heat: high`, `Fargo: low`). Nothing if all are the same, and
+    ambiguous if they differ more finely than their order can be known."""
+    words = [_last_words(body).casefold() for body in bodies]
+    tastes = [str(found) for one in words if (found := _taste(one))]
+    degrees = [] if tastes else [found for one in words if (found := degree(one)) is not None]
+    grades = tastes or [*map(str, degrees)]
+    if grades == sorted(grades, reverse=True) and not is_as_shown(listing.named):
+        return [] if len({*grades}) == 1 else grades  # Heat: a great film, Fargo: a great film
+    steps = len({*tastes, *((one > 1.5) + (one > 2) for one in degrees)})
+    if 2 * len(grades) >= len(bodies) > 2 and len({*words}) > steps:
+        listing.ambiguous = True  # Heat: high, Fargo: very high
+        return []
+    return grades
+
+
+def _are_unnamed(scores: Sequence[str], bodies: Sequence[str]) -> bool:
+    """Return whether whole numbers in square brackets may be scores, ranks, minutes or sources (`Fargo [98]`, `Heat
+    [170]`)."""
+    if counts(scores) or not all(body.endswith(f"[{score}]") for body, score in zip(bodies, scores, strict=True)):
+        return False
+    return [*map(int, scores)] != sorted(map(int, scores), reverse=True)
 
 
 def _places_in_words(bodies: list[str]) -> list[str]:

@@ -271,35 +271,18 @@ class YesNo:
             if preferred is None or asks_first(text) or cannot_say(text) or looks_like_error(text):
                 return unparsed(response, text, "no_yes_or_no")
             return answered(response, {}, value=float(preferred == 0))
-        text = _IT_IN_QUOTES.sub("it", without_titles(first or text, question.items, "it"))
-        text = _CANNOT_BUT.sub("they will like it. ", text)
-        text = _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
+        text = _without_idioms(first or text, question)
         if not _WORD.search(text) and _WORD_OF_VERDICT.search(response.text):
             return unparsed(response, response.text, "ambiguous")  # Yes/No
-        parts = (text, without_remarks(text, _SAYS_MORE), told := _TOLD.sub("", _TOLD.sub("", text)))
-        parts = (*parts, without_remarks(told, _SAYS_MORE))
-        verdicts = next(filter(None, map(_verdicts, dict.fromkeys(parts))), None) or _in_one_paragraph(text)
-        plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
-        predicted = predictions(text)
-        unsure = not _BEGINS.match(text) and _UNSURE.search(text[-SEARCH_LIMIT:])
-        declines = unsure or asks_first(text) or cannot_say(text) or (_CANNOT_HELP.search(text[:400]) and not predicted)
-        if verdicts and not plain and declines:
+        verdicts, predicted = _verdicts_in_parts(text), predictions(text)
+        if verdicts and _declines(text, predicted):
             return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
-        behind = text[begins.end() :] if (begins := _BEGINS.match(text)) else ""
-        said = {*predicted, *predictions(behind), *(one["no"] is None for one in _FEELS.finditer(behind))}
-        if len(verdicts) == 1 and not said <= verdicts:
-            verdicts = {True, False}  # Yes, I looked. They will not enjoy it.
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
         verdict = verdicts.pop()
-        if preferred is not None and verdict != (preferred == 0):
+        if (preferred is not None and verdict != (preferred == 0)) or _is_contradicted(verdict, text, predicted):
             return unparsed(response, text, "ambiguous")  # Yes, they would prefer the second.
-        if (last := _LAST_SENTENCE.search(text)) and last[1] != "?" and _meant([last[2]]) != {verdict}:
-            return unparsed(response, text, "ambiguous")  # They would not like it. Yes.
         beside = sum((word.casefold() == "yes") != verdict for word in _PLAIN.findall(text))
-        decides_against = _BEGINS.match(text) and _DECIDES_AGAINST.search(text[:SEARCH_LIMIT])
-        if verdict and (decides_against or odds(text) == {False}):
-            return unparsed(response, text, "ambiguous")
         beside += verdict and _SPEAKS_AGAINST.search(text[:SEARCH_LIMIT]) is not None
         return answered(response, {"named_beside": beside}, value=float(verdict))
 
@@ -329,6 +312,43 @@ def _compared(text: str, question: Question) -> tuple[bool, int | None]:
         return False, None
     told = _VERDICT_FIRST.sub("Clearly", _ASKED.sub("", text))
     return True, chosen_title(told, marked(told, question, named), index)
+
+
+def _without_idioms(text: str, question: Question) -> str:
+    """Return the text with `it` for the items' titles, and without the yes and no of idioms (`no doubt`)."""
+    text = _IT_IN_QUOTES.sub("it", without_titles(text, question.items, "it"))
+    text = _CANNOT_BUT.sub("they will like it. ", text)
+    return _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
+
+
+def _verdicts_in_parts(text: str) -> set[bool]:
+    """Return the verdicts of the text, or if it has none, of what is left without its first sentences about the user's
+    history and without remarks."""
+    told = _TOLD.sub("", _TOLD.sub("", text))
+    parts = (text, without_remarks(text, _SAYS_MORE), told, without_remarks(told, _SAYS_MORE))
+    return next(filter(None, map(_verdicts, dict.fromkeys(parts))), None) or _in_one_paragraph(text)
+
+
+def _declines(text: str, predicted: set[bool]) -> bool:
+    """Return whether a text that calls nothing its answer asks for more, or cannot say."""
+    if _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text):
+        return False
+    unsure = not _BEGINS.match(text) and _UNSURE.search(text[-SEARCH_LIMIT:])
+    cannot_help = not predicted and _CANNOT_HELP.search(text[:400])
+    return bool(unsure or asks_first(text) or cannot_say(text) or cannot_help)
+
+
+def _is_contradicted(verdict: bool, text: str, predicted: set[bool]) -> bool:
+    """Return whether other sentences of the text say the opposite of its verdict."""
+    begins = _BEGINS.match(text)
+    behind = text[begins.end() :] if begins else ""
+    said = {*predicted, *predictions(behind), *(one["no"] is None for one in _FEELS.finditer(behind))}
+    if not said <= {verdict}:
+        return True  # Yes, I looked. They will not enjoy it.
+    if (last := _LAST_SENTENCE.search(text)) and last[1] != "?" and _meant([last[2]]) != {verdict}:
+        return True  # They would not like it. Yes.
+    decides_against = begins and _DECIDES_AGAINST.search(text[:SEARCH_LIMIT])
+    return bool(verdict and (decides_against or odds(text) == {False}))
 
 
 _WORD_OF_VERDICT = caseless(rf"(?<!\w)(?:{_EITHER})(?!\w)")

@@ -11,17 +11,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from llmrank.answers.formats.chosen_title import chosen_title, marked
 from llmrank.answers.formats.label_logprobs import logprobs
+from llmrank.answers.formats.verdicts import (
+    ASKED,
+    BEGINS,
+    EITHER,
+    FINAL,
+    LAST_SENTENCE,
+    NAMED,
+    PLAIN,
+    WORD,
+    meant,
+    verdicts_of,
+)
 from llmrank.answers.items.matching import title_index
 from llmrank.answers.items.title import without_titles
 from llmrank.answers.outcome import (
     LEAST_MASS,
-    RETRACTION,
-    TAKEN_BACK,
     answered,
     asks_first,
     before_next_question,
@@ -31,59 +40,16 @@ from llmrank.answers.outcome import (
     without_remarks,
 )
 from llmrank.answers.text.envelope import answer_alone
-from llmrank.answers.text.lines import word_set
 from llmrank.answers.text.normalise import SHORT, caseless, normalise
 from llmrank.answers.text.predictions import (
-    ABOUT_ANOTHER,
-    HEDGED,
     SEARCH_LIMIT,
-    SENTENCES,
     TAKE,
     USER,
-    idiomatic,
     odds,
     predictions,
 )
 from llmrank.types import Answer, Question, Response, Structured
 
-_ALONE = word_set("jo ano áno igen da ya ei ne nem nu nej nei có")
-"""Words that may mean something else in another language. They count only if the text has no other yes or no."""
-_YES = word_set(
-    "yes true ja oui sí sì si sim да はい 是 是的 예 네 tak evet y yeah yep yup jo kyllä ano áno igen da ναι так vâng"
-    " có 会 会的 喜欢 ya हाँ हां ใช่ نعم כן"
-)
-_NO = word_set(
-    "no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope nah nej nei ei ne nem nu όχι ні không"
-    " 不 不会 不喜欢 tidak नहीं ไม่ ไม่ใช่ لا לא"
-)
-_EITHER = "|".join(sorted(_YES | _NO, key=lambda word: (-len(word), word)))
-_BEGINS = caseless(
-    rf"[\W_]*+(?:(?:mais|ah|oh|well|hmm|pues|na|ach|naja),? )?(?:the user |it(?:['’]s| is) an? |an? )?"
-    rf"(?:(?:qualified|clear|definite|resounding|strong|cautious|firm) )?"
-    r"(?:(?:(?:most|very|quite) )?(?:likely|probably),? |(?:скорее(?: всего)?|пожалуй|думаю|наверное|вероятно),? "
-    r"|(?:eher|vermutlich|wahrscheinlich|plutôt|probablement|probabilmente|probablemente|provavelmente|ich denke,?) "
-    r"|おそらく|たぶん|恐らく)?"
-    rf"({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n👍👎✅❌]| [-–—]"
-    r"| (?:the|they|he|she|this|these|that|i|because|since|as|it|its|definitely|absolutely|based|you|most|with"
-    r"|given|from)\b))"
-)
-_NAMED = caseless(
-    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended"
-    rf"|(?:will|would)_\w{{2,12}}|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
-    rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
-    rf"(?: (?:is|would be|to this is|ist|est|es|è|é)|[は是]"
-    rf"| \.{{3,20}})?[\s:=*_\"'({{\[\]<“-]{{0,6}}({_EITHER})(?!\w| (?:and|or) (?:yes|no)\b)"
-)
-_ENDS = caseless(
-    rf"(?:\b(?:say|is|be|a|an|definitely|likely|probably|think|so|clear|strong|therefore|thus|would|overall)\b"
-    rf"|[:,→=-])[\s:*_\"'“(-]{{1,5}}({_EITHER})[\W_]{{0,6}}$|[.!?)] ({_EITHER})[.!]?$"
-)
-_BOTH = caseless(
-    r"[\W_]*+(?:it(?:['’]s| is) an? )?(yes|no)\b\W{1,4}"
-    r"(?:(?:and|or|but|maybe)\W{1,3}(?:rather )?(?:an? )?)?(?!\1)(?:yes|no)\b"
-)
-_BUT_YES = caseless(r"\W*not (?!for\b)[^.!?\n]{1,80}, but (yes)(?=[:.,!;–—-])")
-"""`Not their usual genre, but yes: …`"""
 _CANNOT_HELP = caseless(
     r"(?:\b(?:i|we)(?:['’](?:m|re)| am| are)?|sorry,?(?: but)?) (?:\w+ly )?(?:(?:can(?:not|['’]t| not)|won['’]t"
     r"|(?:unable|not able) to) (?:\w+ly )?(?:(?:help|assist|answer|respond|comply|discuss)(?= you\b"
@@ -94,62 +60,7 @@ _CANNOT_HELP = caseless(
     r"|(?:无法|不能)(?:回答|帮助|提供)|(?:답변|도와)[^.\n]{0,10}(?:없|어렵)"
 )
 """`No, I'm sorry, but I can't help with that.`, which refuses to answer."""
-_BOTH_IN_ONE = caseless(r"[\W_]*jein\b")
-_BOTH_ABROAD = caseless(
-    rf"[\W_]*+({_EITHER})(?!\w)\W{{1,3}}(?:und|aber|oder|et|mais|ou|y|pero|e|ma|mas|en|maar|и|но"
-    rf"|или)\W{{1,3}}({_EITHER})"
-    r"(?=\W*$|[.,;!?\n])"
-)
-_BUT_NOT = caseless(
-    rf"[\W_]*+(?:{_EITHER})\W{{1,3}}(?:but|aber|mais|pero|ma|mas|но) (?:probably )?(?:not|nicht|pas|no|non|não|не)"
-    r" (?:for|für|pour|para|per|для) (?:(?:him|her|them)\b(?=\W*$|[.,;])|(?:\w+ )?(?:user|person|viewer|reader|player"
-    r"|listener|customer|guest|nutzer|zuschauer|leser|kund|utilisat|spectat|lecteur|usuari|espectador|lector|utente"
-    r"|leitor|пользовател)\w*)"
-)
-"""`Yes, but not for this user.`"""
-_WEIGHED = caseless(
-    r"\byes\W{1,5}(\d{1,3}(?:\.\d+)?)(?!\d)[^\n]{0,40}?\n?[^\n]{0,9}?\bno\W{1,5}(\d{1,3}(?:\.\d+)?)(?!\d)"
-    r"|\bno\W{1,5}(\d{1,3}(?:\.\d+)?)(?!\d)[^\n]{0,40}?\n?[^\n]{0,9}?\byes\W{1,5}(\d{1,3}(?:\.\d+)?)(?!\d)"
-)
-"""`Yes: 0.2, No: 0.8`"""
-_ON_CONDITION = re.compile(
-    r"\byes,? (?:if|when)\b.{0,400}\bno,? (?:if|when)\b|\bif\b[^.!?\n]{1,80}, (yes|no)\b.{0,200}\bif\b[^.!?\n]{1,80},"
-    r" (?!\1)(?:yes|no)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_ASKED = caseless(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+")
-"""The question, repeated before the answer."""
-_ACKNOWLEDGES = caseless(
-    r"^\W*(?:yes|sure|okay|of course)[,!]? i(?: (?:understand|see)\b|(?: can|['’]ll| will|['’]d be (?:happy"
-    r"|glad) to)(?: \w+ly)? help\b)[^.!?\n]*[.!?]\s*"
-)
-_OF_IT = caseless(r"\b(?:it|this|that)\b")
-_ASKS_OTHERWISE = caseless(r"\b(?:dislike|hate|mind|skip|avoid|regret|too(?= \w)|seen|already|against)\b")
-"""Words of a question to which `no` does not mean that the user would not like the item: `Is it too slow?`"""
-_FINAL = caseless(
-    rf"\b(?:(?:final|corrected|revised|updated) answer|(?:so|therefore|thus|hence|on (?:reflection"
-    rf"|second thoughts?)),? (?:the|my)"
-    rf" (?:answer|prediction|verdict)|my (?:answer|verdict|prediction) (?:changes|becomes"
-    rf"|is now)(?: to)?)(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
-    rf"|\b(?:chang(?:e|ed|ing) my (?:answer|verdict|prediction)|i(?:['’]m| am|['’]ll| will) chang(?:e|ing) (?:that"
-    rf"|it))(?: to|:)[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)"
-)
-_ANSWERS_ITSELF = caseless(
-    rf"\b(?:will|would) (?:(?:this|the) {USER}|they|he|she) (?:really |actually )?(?:{TAKE}) (?:it|this|that"
-    r"|this one)\?[ *_]{1,4}(yes|no)(?=[*_]{0,3}(?:[.!\n]|$))"
-)
-"""`But will this user like it? No.`"""
-_ONLY_VERDICT = caseless(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)")
-_LAST_WORD = caseless(
-    r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$|\b(?:in that case|so|then)[,:]? (?:i(?:['’](?:d|ll)| would| will)?"
-    r"(?: have to)? say[,:]? )?(yes|no)\b(?![^\n]*\b(?:yes|no)\b)"
-)
-_SO = caseless(rf"\bso: ?[*_\"]{{0,3}}({_EITHER})(?=[*_\"]{{0,3}}(?:[.!,]|$))")
-_LAST_SENTENCE = caseless(rf"([.!?])[*_]{{0,3}} [*_]{{0,3}}({_EITHER})[*_]{{0,3}}[.!]?[*_]{{0,3}}\s*$")
-_ASKS_ITSELF = caseless(
-    rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:{TAKE})\b[^\n?.]{{0,40}}\?[ *_]{{1,4}}({_EITHER})(?!\w)"
-)
-"""`Verdict: would they like it? Yes.`"""
+_ONLY_VERDICT = caseless(rf"[\W_]*(?:{EITHER})[\W_]*(?:\n|$)")
 _IDIOM = caseless(
     r"\bsaid (?:yes|no) to\b(?:[^.;!?\n,]{1,60} (?:and|or) (?:yes|no) to\b)?|\((?:yes|true) ?(?:or|/) ?(?:no"
     r"|false)\)|(?m:^\W{0,4}(?:yes|no) ?= [^\n]{1,200}?\b(?:yes|no) ?= [^\n]*$)",
@@ -186,67 +97,6 @@ _CANNOT_BUT = caseless(
     rf"|no reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not) (?:{TAKE}) (?:it|this|them))\b"
     r"(?![^.!?\n]{0,80}\b(?:but|if|unless|except|though|fans|people|those|anyone)\b)"
 )
-_EMPHATIC = re.compile(
-    r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
-    r"(?:(?:probably|likely|rather|i(?: would|['’]d)? (?:say|think|guess|suppose)|i(?:['’]m| am) afraid)(?= not\b)"
-    r"|absolutely|definitely|without (?:a|any) doubt|(?:almost )?certainly|of course|surely|undoubtedly|no doubt"
-    r"|(?:i(?: would|['’]d)? (?:think|believe|guess|suppose|say)|probably) so|more likely than not|(?:sure"
-    r"|indeed)(?=[.!]?\s*\Z))"
-    r"(?:(?P<not> not)?\b[*_]*(?:[.!]|,(?! (?:(?:it|that) depends|i can)\b)|\s*\Z)(?!.*\b(?:no|yes)\b)"
-    r"|[,!]? yes\b(?!.*\bno\b))",
-    re.IGNORECASE | re.DOTALL,
-)
-"""`Absolutely! It is the kind of film …`, `Definitely not.`"""
-_HARDLY = re.compile(
-    r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas"
-    r"|waarschijnlijk niet|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
-    r"|provavelmente não|pas (?:vraiment|trop)|nicht (?:wirklich|unbedingt)|niet echt|not really|perhaps not|no"
-    r" (?:creo|realmente)|non (?:proprio|credo)|não (?:exatamente|acho)|не очень|не думаю)(?=[*_]{0,3}(?:[.!]|$|,"
-    r" (?!(?:aber|but|sondern|mais|pero|ma|mas|но)\b)))"
-    r"(?!.*(?:[.!?–—-] |\n)\W{0,3}(?:doch |si |но )?(?:ja|oui|да|tak|sì|sí|sim)[.!]?(?:\s|$))",
-    re.IGNORECASE | re.DOTALL,
-)
-"""`Eher nicht.`"""
-_DOUBTS = re.compile(
-    r"[\W_]*(?:(?:hmm*|well|honestly|no)\W{1,5})?(?:i (?:(?:do|would)(?: not|n['’]t) (?:think|believe|expect)(?: that)?"
-    rf" (?:so|(?:(?:the|this) {USER}|they|he|she) (?:will|would)(?=[.,;!]|\Z))|doubt (?:it|that)(?=[.,;!]|\Z))"
-    r"|not at all(?=[.!]|\Z))(?!.*\byes\b)",
-    re.IGNORECASE | re.DOTALL,
-)
-_BRIEF = caseless(
-    r"[\W_]*(?P<not>(?:(?:do|would|will|wo|can)(?: ?not|n['’]t)|not) )?(?:(?:would|will|highly|strongly) ){0,2}(?:"
-    r"(?:recommend(?:ed)?|worth (?:a |re)?\w{3,12}ing|likes?|enjoys?|positive|thumbs up)|"
-    r"(?P<against>dislikes?|hates?|skip|avoid|pass|negative|thumbs down|hardly))"
-    rf"(?: it| this)?(?: to (?:the|this) {USER})?[*_]{{0,3}}(?=[.!]|\s*(?:\Z|\n))"
-)
-"""`Would not recommend.`, `Dislike`: a whole first sentence."""
-_SAYS = caseless(
-    r"\b(?:i(?:['’]d| would)?(?:(?: have to)? say| think| guess| (?:would )?lean(?: towards?)?)"
-    r"|leaning(?: towards?)?|inclined to say),?[ *_\"“]{1,3}"
-    r"(?:yes|no)\b[*_\"”]{0,3}(?: to (?:that|this(?: one)?|it)(?=[.,;!]|$)|[,.;!]|$)"
-)
-"""`Considering the history, I'd say no, they would not.`"""
-_PROBABLY_NOT = caseless(
-    r"(?:^|[.!?:\n] ?|, but )[*_]{0,3}(?:(?:so|thus|overall|hence),? )?(?:(?:most )?(?:probably|likely)|definitely"
-    r"|certainly|absolutely|almost certainly|rather) not\b[\W_]*$|(?<=[.!] )not recommended[\W_]*$"
-)
-"""`… any better. Probably not.`"""
-_OF_ANOTHER = caseless(r"(?:^|[.!?\n])(?![^.!?\n]*\b(?:like|enjoy|love|watch|recommend)\b)[^.!?\n]*\?$")
-"""A question about something else: `Would they be bored?`"""
-_RECOMMENDS = caseless(
-    r"\bi(?:['’]d| would|['’]ll| will| do| can?)?(?: (?:absolutely|definitely|certainly|still))?(?P<not> ?not|n['’]t)?"
-    r"(?: (?:absolutely|definitely|certainly|highly|strongly|happily|still))? (?:recommend|suggest|show"
-    r"|offer) (?:it|this|that)(?: (?:movie|film|book|game|item|product|one|title))?"
-    rf"(?: to (?:them|him|her|(?:the|this) {USER}))?(?=[.!]|$)"
-)
-"""`… so I'd absolutely recommend it.`"""
-_SAYS_IF = caseless(
-    r"\b(?:if|unless|when|whether|asked|why|how|normally|usually|at first|for|based on(?! (?:the|their|this)\b)"
-    r"|genre|alone)\b"
-)
-_WORD = re.compile(r"\w+")
-_LIKELY = caseless(r"[\W_]*(?:(?:most|very|quite) )?(?:likely|probably)\b")
-_PLAIN = caseless(r"\b(?:yes|no)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +122,7 @@ class YesNo:
                 return unparsed(response, text, "no_yes_or_no")
             return answered(response, {}, value=float(preferred == 0))
         text = _without_idioms(first or text, question)
-        if not _WORD.search(text) and _WORD_OF_VERDICT.search(response.text):
+        if not WORD.search(text) and _WORD_OF_VERDICT.search(response.text):
             return unparsed(response, response.text, "ambiguous")  # Yes/No
         verdicts, predicted = _verdicts_in_parts(text), predictions(text)
         if verdicts and _declines(text, predicted):
@@ -282,7 +132,7 @@ class YesNo:
         verdict = verdicts.pop()
         if (preferred is not None and verdict != (preferred == 0)) or _is_contradicted(verdict, text, predicted):
             return unparsed(response, text, "ambiguous")  # Yes, they would prefer the second.
-        beside = sum((word.casefold() == "yes") != verdict for word in _PLAIN.findall(text))
+        beside = sum((word.casefold() == "yes") != verdict for word in PLAIN.findall(text))
         beside += verdict and _SPEAKS_AGAINST.search(text[:SEARCH_LIMIT]) is not None
         return answered(response, {"named_beside": beside}, value=float(verdict))
 
@@ -310,7 +160,7 @@ def _compared(text: str, question: Question) -> tuple[bool, int | None]:
     its sentences choose, if any. A question chooses none."""
     if len(question.items) != 2 or not (named := (index := title_index(question.items)).named_in(text[:SEARCH_LIMIT])):
         return False, None
-    told = _VERDICT_FIRST.sub("Clearly", _ASKED.sub("", text))
+    told = _VERDICT_FIRST.sub("Clearly", ASKED.sub("", text))
     return True, chosen_title(told, marked(told, question, named), index)
 
 
@@ -326,40 +176,40 @@ def _verdicts_in_parts(text: str) -> set[bool]:
     history and without remarks."""
     told = _TOLD.sub("", _TOLD.sub("", text))
     parts = (text, without_remarks(text, _SAYS_MORE), told, without_remarks(told, _SAYS_MORE))
-    return next(filter(None, map(_verdicts, dict.fromkeys(parts))), None) or _in_one_paragraph(text)
+    return next(filter(None, map(verdicts_of, dict.fromkeys(parts))), None) or _in_one_paragraph(text)
 
 
 def _declines(text: str, predicted: set[bool]) -> bool:
     """Return whether a text that calls nothing its answer asks for more, or cannot say."""
-    if _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text):
+    if FINAL.search(text) or NAMED.search(text) or _ONLY_VERDICT.match(text):
         return False
-    unsure = not _BEGINS.match(text) and _UNSURE.search(text[-SEARCH_LIMIT:])
+    unsure = not BEGINS.match(text) and _UNSURE.search(text[-SEARCH_LIMIT:])
     cannot_help = not predicted and _CANNOT_HELP.search(text[:400])
     return bool(unsure or asks_first(text) or cannot_say(text) or cannot_help)
 
 
 def _is_contradicted(verdict: bool, text: str, predicted: set[bool]) -> bool:
     """Return whether other sentences of the text say the opposite of its verdict."""
-    begins = _BEGINS.match(text)
+    begins = BEGINS.match(text)
     behind = text[begins.end() :] if begins else ""
     said = {*predicted, *predictions(behind), *(one["no"] is None for one in _FEELS.finditer(behind))}
     if not said <= {verdict}:
         return True  # Yes, I looked. They will not enjoy it.
-    if (last := _LAST_SENTENCE.search(text)) and last[1] != "?" and _meant([last[2]]) != {verdict}:
+    if (last := LAST_SENTENCE.search(text)) and last[1] != "?" and meant([last[2]]) != {verdict}:
         return True  # They would not like it. Yes.
     decides_against = begins and _DECIDES_AGAINST.search(text[:SEARCH_LIMIT])
     return bool(verdict and (decides_against or odds(text) == {False}))
 
 
-_WORD_OF_VERDICT = caseless(rf"(?<!\w)(?:{_EITHER})(?!\w)")
-_VERDICT_FIRST = caseless(rf"\A[\W_]*+(?:{_EITHER})(?!\w)")
+_WORD_OF_VERDICT = caseless(rf"(?<!\w)(?:{EITHER})(?!\w)")
+_VERDICT_FIRST = caseless(rf"\A[\W_]*+(?:{EITHER})(?!\w)")
 
 
 def _in_one_paragraph(text: str) -> set[bool]:
     """Return the verdicts of the paragraphs of a text that has none as a whole: a reason, then `No. …`. The points of a
     list are no verdicts."""
     parts = [part for part in text.split("\n\n") if part.strip()] if "\n- " not in text else []
-    return {one for part in parts for one in _verdicts(part)} if 1 < len(parts) < _PARAGRAPHS else set()
+    return {one for part in parts for one in verdicts_of(part)} if 1 < len(parts) < _PARAGRAPHS else set()
 
 
 _PARAGRAPHS = 8
@@ -369,7 +219,7 @@ _UNSURE = caseless(
 )
 """`Some would say yes.⏎⏎I am not so sure.`"""
 _SAYS_MORE = caseless(
-    rf"\b(?:{_EITHER}|\w{{1,6}}n['’]t|never|but|however|if|unless|though|perhaps|maybe|like|enjoy|love|recommend|hate"
+    rf"\b(?:{EITHER}|\w{{1,6}}n['’]t|never|but|however|if|unless|though|perhaps|maybe|like|enjoy|love|recommend|hate"
     rf"|dislike|likely|unlikely|probably|skip|pass|fit|{TAKE})\w{{0,3}}\b|[?👍👎]"
 )
 """Words of a sentence that may say more about a verdict before it."""
@@ -399,227 +249,3 @@ _DECIDES_AGAINST = caseless(
 """`Yes, I have read it all. They would hate it.`"""
 _SPEAKS_AGAINST = caseless(r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b")
 """Words that may contradict a yes but need not."""
-
-
-def _verdicts(text: str) -> set[bool]:
-    """Return the verdicts of a text: from what it calls its answer, what it begins with, or what it ends with."""
-    if looks_like_error(text) or _OPPOSITE_ASKED.search(text):
-        return set()
-    text = _ACKNOWLEDGES.sub("", text)
-    if (own := _ANSWERS_ITSELF.findall(text)) and not _FINAL.search(text):
-        return _meant(own)
-    if (asked := _ASKED.match(text)) and _OF_IT.search(asked[0]):
-        if _ASKS_OTHERWISE.search(asked[0]):
-            return set()
-        text = text[asked.end() :]
-    return next((verdicts for rule in _RULES if (verdicts := rule(text)) is not None), set())
-
-
-def _meant(words: Iterable[str]) -> set[bool]:
-    return {word.casefold() in _YES for word in words}
-
-
-def _opening(text: str) -> set[bool] | None:
-    """Return the verdict of a last sentence such as `So no, I would not recommend it`, or else of an opening that is
-    more or less than a plain yes or no: `Yes and no`, `Absolutely!`, `Eher nicht.`"""
-    end = text.rstrip()[-SEARCH_LIMIT:]
-    if (last := _AFTER_ALL.search(end) or _LAST_SO.search(end)) and not _ON_SOMETHING.search(last[0]):
-        return _meant([last[1]])
-    abroad = _BOTH_ABROAD.match(text)
-    if (abroad and len(_meant(abroad.groups())) == 2) or _BUT_NOT.match(text):
-        return {True, False}
-    if weighed := _WEIGHED.search(text):
-        yes, no = (float(weighed[first] or weighed[second]) for first, second in ((1, 4), (2, 3)))
-        shares = any(abs(yes + no - whole) < 0.1 * whole for whole in (1, 100))
-        return {yes > no} if shares and yes != no else {True, False}
-    if _BOTH.match(text) or _BOTH_IN_ONE.match(text) or _ON_CONDITION.search(text):
-        return {True, False}
-    if but := _BUT_YES.match(text):
-        return _meant([but[1]])
-    if _HARDLY.match(text):
-        return {False}
-    if plain := _EMPHATIC.match(text):
-        return {plain["not"] is None}
-    if brief := _BRIEF.match(text):
-        return {(brief["not"] is None) == (brief["against"] is None)}
-    return {False} if _DOUBTS.match(text) else None
-
-
-def _declared(text: str) -> set[bool] | None:
-    """Return the verdicts that a text calls final, or else calls its answer, together with its first verdict or the
-    one that replaces it."""
-    if final := _meant(one[1] or one[2] for one in _FINAL.finditer(text)):
-        return final
-    begins = _BEGINS.match(text)
-    words = {
-        word.casefold() for word in (*_NAMED.findall(text), *_SO.findall(text), *(begins.groups() if begins else ()))
-    }
-    whole = begins is not None and text[begins.end() :].lstrip('*_"”)')[:1] in (".", "!")  # Пожалуй, да.
-    if (
-        words & _ALONE
-        and not whole
-        and {word.casefold() for word in _WORD.findall(text[:SEARCH_LIMIT])} & ((_YES | _NO) - words)
-    ):
-        return {True, False}
-    if begins and (later := _later(text, begins)) is not None:
-        return later
-    return _meant(words) or None
-
-
-def _later(text: str, begins: re.Match[str]) -> set[bool] | None:
-    """Return the verdicts of a text that begins with one and gives another, or retracts it, later; None if it does
-    not."""
-    first = _meant([begins[1]])
-    if _LIKELY.match(text) and len(_meant(_PLAIN.findall(text))) == 2:
-        return {True, False}
-    back = RETRACTION.search(text, begins.end())
-    if not back and (turned := _CONCLUDED.search(text, begins.end())) and _meant([turned[1]]) != first:
-        return {True, False}
-    if (last := _LAST_SENTENCE.search(text, begins.end())) and _meant([last[2]]) != first:
-        if last[1] == "?":
-            return _meant([last[2]])  # Yes, a classic. But for them? No.
-        if not back:
-            return {True, False}
-    if back is None:
-        return None
-    word = _LAST_WORD.search(text, back.end())  # No. Wait, I overlooked … Yes.
-    return _meant([word[1] or word[2]] if word else [begins[1], *_PLAIN.findall(text, back.end())])
-
-
-def _concluded(text: str) -> set[bool] | None:
-    """Return the verdict of the last words (`They'd like the start, but no.`), unless it depends on something."""
-    before, _, last = text[-SEARCH_LIMIT:].rstrip().rpartition("\n")
-    found = _CONCLUDED.search(last[-_LAST_SIGNS:])
-    if found and not _ON_SOMETHING.search(last):
-        return _meant([found[1]])
-    alone = _LAST_LINE.fullmatch(last) if before else None
-    answers_question = before.rstrip(' \n*_"”').endswith("?")  # Have they seen it?⏎No.
-    return _meant([alone[1]]) if alone and not answers_question and len(_meant(_PLAIN.findall(text))) == 1 else None
-
-
-_CONCLUDED = caseless(
-    r"\b(?:so|but|then|therefore|thus|hence|overall|on balance|donc|finalement|also|unterm strich|letztlich|quindi"
-    r"|entonces|al final|portanto|então|dus|c['’]est un|es ist ein|je dirais|ich würde(?: eher)? sagen:?"
-    r"|dir[íi]a(?: que)?|direi(?: di)?)[,:]? (?:(?:it is|it['’]s|this is|this one is|i['’]d say|rather|probably|an?"
-    r"|doch"
-    rf"|eher|lieber|wohl|besser|ein|plutôt|mejor|melhor) ){{0,3}}({_EITHER})[\W_]*$"
-)
-"""`They'd like the start, but no.`, `Also doch eher nein.`"""
-_LAST_SO = caseless(
-    r"(?:^|[.!?] )(?:so|therefore|thus|overall|in the end|hence),? (?:it(?:['’]s| is) )?(?:an? )?(yes|no)"
-    rf"(?=[.:;!–—-]|, (?:they|he|she|(?:the|this) {USER}|i|not (?:for|recommended))\b)"
-    r"(?![^.!?\n]{0,80}(?:\bnot|n['’]t|\bnever)\b[^.!?\n]{0,40}\b(?:dislike|hate|mind|skip|avoid|miss))"
-    r"[^.!?\n]{0,200}[.!]?$"
-)
-"""`… So no, I would not recommend it.`"""
-_AFTER_ALL = caseless(
-    r"(?:\A|(?<=[.,;:!?…–—-] )|(?<=[.!?…–—]))(?:ok(?:ay)?|well|actually|alright|(?<=no )wait|scratch that)[,:]?"
-    r" (yes|no)[*_]{0,3}[.!]?\Z"
-)
-"""`No... well, yes.`"""
-_LAST_LINE = caseless(r"[\W_]{0,9}(yes|no)[\W_]{0,9}")
-_ON_SOMETHING = caseless(r"\b(?:if|unless|when|whether|depend\w*)\b")
-_LAST_SIGNS = 80
-
-
-def _asked_and_answered(text: str) -> set[bool] | None:
-    asked = [*_ASKS_ITSELF.finditer(text)]
-    if asked and RETRACTION.search(text, asked[-1].end()):
-        return {True, False}
-    return _meant(one[1] for one in asked) or None
-
-
-def _opening_prediction(text: str) -> set[bool] | None:
-    """Return whether the text begins by saying that the user will like the item. A statement about another item is
-    not a verdict."""
-    if ABOUT_ANOTHER.match(text):
-        return set()
-    if found := HEDGED.match(text):
-        return {(found["un"] is None) == (found["not"] is None)}
-    return predictions(text, opening=True) or None
-
-
-def _without_yes_or_no(text: str) -> set[bool] | None:
-    """Return the verdict of a text with neither word: `… Probably not.`, `… so I'd recommend it.`"""
-    if _PLAIN.search(text):
-        return None
-    end = text[-SEARCH_LIMIT:]
-    if (last := _PROBABLY_NOT.search(end)) and not _OF_ANOTHER.search(end[: last.start() + 1]):
-        return {False}
-    found = [*_RECOMMENDS.finditer(text[:SEARCH_LIMIT])]
-    if any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in found):
-        return None
-    return {one["not"] is None for one in found} or None
-
-
-def _predicted(text: str) -> set[bool] | None:
-    return predictions(text) or None
-
-
-def _first_person(text: str) -> set[bool] | None:
-    """Return the verdicts of a text with one `I'd say no`. A conditional one is not a verdict."""
-    found = [*_SAYS.finditer(text[:SEARCH_LIMIT])]
-    if len(found) != 1:
-        return None
-    before = re.split(r"[.!?\n]", text[: found[0].start()])[-1]
-    return set() if _SAYS_IF.search(before) else _meant(_PLAIN.findall(text))
-
-
-def _closing(text: str) -> set[bool]:
-    """Return the verdicts at the ends of the first and the last line."""
-    text = text.strip()
-    lines = text.splitlines()
-    found = [one for line in lines[:1] + lines[-1:] if (one := _ENDS.search(line[-_LAST_SIGNS:]))]
-    concludes = bool(found) and found[-1][0][0] in ":→=.!"  # So: **No**
-    if (
-        found
-        and found[-1][0][0] == "?"
-        and any(map(_ASKS_OTHERWISE.search, SENTENCES.split(text[-SEARCH_LIMIT:])[-2:-1]))
-    ):
-        return set()
-    if not found or (not concludes and _DENIES.search(text[-_LAST_SIGNS:])):
-        return set()
-    verdicts = _meant(_PLAIN.findall(text))
-    if len(verdicts) == 2 or _ON_SOMETHING.search(lines[-1]):
-        return verdicts if len(verdicts) == 2 else set()
-    return _meant(one[one.lastindex or 1] for one in found)
-
-
-def _as_clause(text: str) -> set[bool] | None:
-    """Return the verdicts that are clauses of their own (`Given their taste, yes.`, `… slow, but no, …`)."""
-    if TAKEN_BACK.search(text):
-        return None
-    sentences = (one for one in SENTENCES.split(text[:SEARCH_LIMIT]) if not _IS_OPEN.search(one))
-    found = (one for sentence in sentences for one in _CLAUSE.finditer(sentence))
-    return _meant(one[2] for one in found if one[1] or _REASONED.match(one.string)) or None  # They like action, yes.
-
-
-_IS_OPEN = caseless(rf"{_ON_SOMETHING.pattern}|\?|\b(?:might|maybe|perhaps|some|others?|neither)\b")
-_CLAUSE = caseless(
-    r"(?:(?<=\w)(?:[,;]| [–—]) |(?=\bbut ))"
-    r"((?:(?:but|then|i(?:['’]d| would) say|i think|probably|most likely),? ){0,2})"
-    r"(yes|no|ja|nein|oui|non|s[íì]|sim|não|да|нет)(?=[.,;!]|$| [–—-])(?!, (?:but|and)\b)"
-)
-_REASONED = caseless(
-    r"\W*(?:given|based on|considering|since|because|as|judging|although|though|while|despite|overall|da"
-    r"|angesichts|vu|étant donné|dado|dato|considerando)\b"
-)
-"""How a sentence begins that gives reasons before its verdict: `Given their taste, yes.`"""
-_OPPOSITE_ASKED = caseless(r"[\"_](?:dislikes?|hates?|skip|avoid|rejects?)\w{0,12}\" ?: ?\"?(?:true|false|yes|no)\b")
-"""`{"dislike": true}`"""
-_DENIES = caseless(r"\b(?:not|\w{1,6}n['’]t|never)\b")
-_RULES = (
-    _opening,
-    _declared,
-    odds,
-    _asked_and_answered,
-    _concluded,
-    _opening_prediction,
-    _without_yes_or_no,
-    _predicted,
-    _first_person,
-    idiomatic,
-    _as_clause,
-    _closing,
-)
-"""Rules that extract the verdicts of a text, in the order in which they are tried. None passes on to the next one."""

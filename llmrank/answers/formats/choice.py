@@ -55,19 +55,6 @@ from llmrank.answers.text.blocks import split
 from llmrank.answers.text.normalise import EAST_ASIAN, ORDINALS, SHORT, caseless, plain_text
 from llmrank.types import Answer, Question, Response, Structured
 
-_STANDS_FOR = caseless(
-    r"[\s,*_\"”]*(?:[(\[=:–—-]|\b(?:i\.e\.|that is|which is|namely)),? ?(?:the )?(?:(?:option|movie|film|title|item"
-    r"|product|passage|candidate|answer) )?[\W_]{0,4}$"
-)
-"""`Gravity (A)`, `Gravity, i.e. option A`: a title with the identifier that belongs to it."""
-_SMALL_LETTER = caseless(r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*")
-"""`b`, `Answer: b`"""
-_SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
-_SMALL_ANSWER = re.compile(r"(?:[Aa]nswer|[Cc]hoice|[Pp]ick)(?: is)?[:\s*_\"(]{1,4}([a-z])[)*_\".]{0,4}\s*\Z")
-_SMALL_FIRST = re.compile(
-    r"(?:^[\W_]{0,6}|\boption |^\W{0,6}[Aa]nswer:[\s*_\"]{1,4})[a-z][).:](?=[*_]{0,3} )", re.MULTILINE
-)
-"""`b) Heat`"""
 _RANK_FIELD = caseless(
     r"\\?\"(?:rank|position|score|confidence|probability|user(?:_id)?)\\?\" ?: ?\\?\"?[\d.]{1,8}\\?\"?,?"
     r"|\"(?:alternatives?|runners?_up|rejected|others?)\" ?: ?\[[^\[\]]{0,200}\],?"
@@ -87,7 +74,6 @@ _FIELD = caseless(
     r"|product)_?id|chosen(?:_\w+)?)\" ?: ?\"?(\w{1,12})\"?(?=\s?[,}\n])"
 )
 """`{"choice": "D", "reason": "B or D, and D …"}`"""
-_LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")
 _OFFERED = caseless(
     r"^(?![^\n:]*\b(?:it['’]s|i['’]d|i would|if|is|because)\b)[^\n:]{0,80}\b(?:or|vs|versus)\b[^\n:]{0,80}:(?=.*\w)"
 )
@@ -208,6 +194,9 @@ def _only_title(text: str, index: TitleIndex) -> Match | None:
     title = (only[1] if only else text).strip(" .*_\"'")
     match = index.find(title) if only else index.exact(title)
     return match if match and len(match.positions) == 1 and (only or " " in text.strip()) else None
+
+
+_LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")
 
 
 def _first_title(text: str, index: TitleIndex, identifiers: Identifiers) -> Match | None:
@@ -346,6 +335,16 @@ def _identifiers_meant(text: str, question: Question, identifiers: Identifiers, 
     return every
 
 
+_SMALL_LETTER = caseless(r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*")
+"""`b`, `Answer: b`"""
+_SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
+_SMALL_ANSWER = re.compile(r"(?:[Aa]nswer|[Cc]hoice|[Pp]ick)(?: is)?[:\s*_\"(]{1,4}([a-z])[)*_\".]{0,4}\s*\Z")
+_SMALL_FIRST = re.compile(
+    r"(?:^[\W_]{0,6}|\boption |^\W{0,6}[Aa]nswer:[\s*_\"]{1,4})[a-z][).:](?=[*_]{0,3} )", re.MULTILINE
+)
+"""`b) Heat`"""
+
+
 def _others(words: list[Word], at: int) -> int:
     return len({word.text for word in words if word.position != at})
 
@@ -476,6 +475,13 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
     if not declared([word], text):
         matches += [index.find(line.strip(' *_`"#')) for line in text[: word.start].splitlines()[:_LINES]]
     return any(match and match.positions and word.position not in match.positions for match in matches)
+
+
+_STANDS_FOR = caseless(
+    r"[\s,*_\"”]*(?:[(\[=:–—-]|\b(?:i\.e\.|that is|which is|namely)),? ?(?:the )?(?:(?:option|movie|film|title|item"
+    r"|product|passage|candidate|answer) )?[\W_]{0,4}$"
+)
+"""`Gravity (A)`, `Gravity, i.e. option A`: a title with the identifier that belongs to it."""
 
 
 def _names_another(word: Word, sentence: str, text: str, index: TitleIndex) -> bool:

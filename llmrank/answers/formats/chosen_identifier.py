@@ -44,6 +44,30 @@ _CALLED = caseless(
     r"|for (?:this|the) (?:user|customer|viewer|reader)|(?:para|pour|für|per) (?:\w+ ){2}(?:es|est|ist|è"
     r"|é))\b)*+[\s:=*_\"'(\[\]#°º-]{0,6}$"
 )
+_LEAVES, _ENDS = (
+    caseless(r"\b(?:that|which) leaves(?: us with)?[ *_\"(\[]{1,4}$"),
+    re.compile(r"[\])*_\"]{0,4}(?:[.!]|\s*$)"),
+)
+"""`That leaves D.`"""
+
+
+def declared(words: list[Word], text: str) -> list[Word]:
+    """Return the identifiers that the text calls its answer; if there are several, the one it says it chooses."""
+    before = {word: text[max(0, word.start - 80) : word.start].replace("_", " ") for word in words}
+    called = [
+        word
+        for word in words
+        if _CALLED.search(before[word])
+        or _CHOSEN_BEHIND.match(text, word.end)
+        or (_LEAVES.search(before[word]) and _ENDS.match(text, word.end))
+        or (_LIKED.search(before[word]) and not _BUT_OTHERS.match(text, word.end))
+    ]
+    if len({word.text for word in called}) > 1:  # Option 8 is good, but I'd go with 2
+        chosen = [word for word in called if _CHOSEN.search(before[word]) or _CHOSEN_BEHIND.match(text, word.end)]
+        called = chosen if len({word.text for word in chosen}) == 1 else called
+    return called + [two for one, two in pairwise(words) if one in called and _is_alternative(one, two, text)]
+
+
 _CHOSEN = caseless(
     r"\b(?:(?:name|pick|choose|recommend) (?:just |only )?one,? (?:(?:it )?(?:has to be|would be|is)|i(?:['’]d"
     r"| would) say)|(?:i['’]d|i would|i['’]ll|i will) (?:go with|pick|choose|select|take)|my (?:pick|choice|answer) is"
@@ -73,11 +97,6 @@ _CHOSEN_BEHIND = caseless(
     r"|answer))\b(?![^.;\n]{0,60}\b(?:if|but|unless|except|had)\b)"
 )
 """`[4] Se7en is the one I'd go with`"""
-_LEAVES, _ENDS = (
-    caseless(r"\b(?:that|which) leaves(?: us with)?[ *_\"(\[]{1,4}$"),
-    re.compile(r"[\])*_\"]{0,4}(?:[.!]|\s*$)"),
-)
-"""`That leaves D.`"""
 _LIKED = caseless(
     rf"(?:^|[.!?:\n]\s{{0,3}})(?:(?!(?:if|unless|when|while)\b)[^.!?:,\n]{{1,60}}, )?(?:so |i (?:think|believe) )?"
     rf"(?:(?:the|this) {USER}|they|he|she) (?:will|would) (?:probably |likely |definitely |most )?"
@@ -85,23 +104,6 @@ _LIKED = caseless(
 )
 _BUT_OTHERS = caseless(r"[\])*_\"]{0,4}(?:['’]s\b|,? (?:but|yet|though|while|if|or|and(?! least)|less|more|only)\b)")
 """`They would enjoy D.`, but not `They would enjoy A, but D …`"""
-
-
-def declared(words: list[Word], text: str) -> list[Word]:
-    """Return the identifiers that the text calls its answer; if there are several, the one it says it chooses."""
-    before = {word: text[max(0, word.start - 80) : word.start].replace("_", " ") for word in words}
-    called = [
-        word
-        for word in words
-        if _CALLED.search(before[word])
-        or _CHOSEN_BEHIND.match(text, word.end)
-        or (_LEAVES.search(before[word]) and _ENDS.match(text, word.end))
-        or (_LIKED.search(before[word]) and not _BUT_OTHERS.match(text, word.end))
-    ]
-    if len({word.text for word in called}) > 1:  # Option 8 is good, but I'd go with 2
-        chosen = [word for word in called if _CHOSEN.search(before[word]) or _CHOSEN_BEHIND.match(text, word.end)]
-        called = chosen if len({word.text for word in chosen}) == 1 else called
-    return called + [two for one, two in pairwise(words) if one in called and _is_alternative(one, two, text)]
 
 
 def _is_alternative(one: Word, two: Word, text: str) -> bool:

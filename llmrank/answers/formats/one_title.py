@@ -37,15 +37,10 @@ from llmrank.types import Answer, Entry, Question, Response
 
 _STAGES = ("exact", "normalised", "fuzzy")
 _FIELDS = re.compile(r"::|[|\t]| → | [-=]> ")
-_QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
-_CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
 _DENIED = caseless(
     r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable|hesitate|reluctant|avoid\w*|rul(?:e|es|ed|ing) out"
     r"|(?:already|just) (?:finished|watched|seen|read|played|bought)|competitor)\b"
 )
-_ALL_ARE = caseless(r"\A[^.\n]{0,200}\band [^.\n]{1,80} are (?:(?:all|both|too) ){0,2}\w+[.!]?\s*$")
-"""`Heat, Fargo and Alien are violent.`"""
-_PRONOUN = re.compile(r"(?:it|her|us)\W*")
 _OBJECT = re.compile(r"(?:\A|\n)[ \t]{0,40}\{")
 _LINE_LIMIT = 2_000
 """Maximum number of characters of a line to search for a title."""
@@ -143,6 +138,9 @@ def _first(listed: Answer, text: str) -> Entry | None:
     return entry if entry and entry.read_as in _STAGES else None
 
 
+_PRONOUN = re.compile(r"(?:it|her|us)\W*")
+
+
 def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool:
     """Return whether the first entry is the choice: it heads a list or stands alone, and is not taken back."""
     index = title_index(question.items)
@@ -163,6 +161,10 @@ def _stands(first: Entry, listed: Answer, text: str, question: Question) -> bool
     return bool(second) or (
         (called is None or question.items[called].item_id == listed.ranked[0]) and is_alone(first.text, text)
     )
+
+
+_ALL_ARE = caseless(r"\A[^.\n]{0,200}\band [^.\n]{1,80} are (?:(?:all|both|too) ){0,2}\w+[.!]?\s*$")
+"""`Heat, Fargo and Alien are violent.`"""
 
 
 def _in_json(text: str, index: TitleIndex) -> Match | None:
@@ -200,3 +202,7 @@ def _parts(line: str) -> Iterator[str]:
     yield from _QUOTED.findall(line)
     for called in _CALLED.finditer(line):
         yield line[called.end() :]
+
+
+_QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
+_CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")

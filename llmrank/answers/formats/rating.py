@@ -64,10 +64,6 @@ from llmrank.types import Answer, Question, Response, Structured
 
 _EDGE = rf"[^\w{RANGE_MARK}−-]*+"
 _ONLY = caseless(rf"{_EDGE}(?:{LEAD}\b{_EDGE})*+{EITHER_ALONE}{UNIT}?(?:です|だと思います|でしょう)?\W*+")
-_BEGINS = caseless(
-    rf"{_EDGE}{EITHER}{UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)"
-)
-_LIST_LINE = caseless(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{DIGITS}{UNIT}?\W*+")
 _NAME = (
     r"\b(?:ratings?|scores?|rate(?! limit)|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say"
     r"|assign|gets|get(?= an? )|go with|bewertung|note|calific\w*)\b"
@@ -87,21 +83,6 @@ _NAMED = (
         re.IGNORECASE | re.MULTILINE,
     ),
 )
-_PREDICTED = caseless(
-    rf"(?:\b(?:predicted|final|expected|estimated) (?:rating|score"
-    rf"|prediction)|\bprediction(?= ?[:=])|予[測想]評価)(?:[^\d.!?\n{RANGE_MARK}]{{0,40}}?{DIGITS}{UNIT}?"
-    rf"|[:= *_]{{1,5}}{in_words('word')}(?=[*_]{{0,3}}(?:[.,!\n]|$)))"
-)
-_OPENS = caseless(
-    rf"^\W*(?:but )?(?:(?:vermutlich|wahrscheinlich|wohl|probablement|probabilmente|probablemente|provavelmente"
-    rf"|наверное|вероятно|je dirais|diría|direi|ich schätze|le (?:pondría|daría)"
-    rf"|ich würde sagen),?(?: (?:nur|eher|seulement|solo|solamente|só))?(?: (?:eine?|un[ae]?|uma?))?"
-    rf"|(?:(?:most )?(?:probably|likely)|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict))"
-    rf"(?: an?)?|(?:(?:certainly|definitely|surely) )?an? (?:very )?(?:solid|full|strong|clear|safe|easy"
-    rf"|perfect|weak|generous)) {EITHER}{UNIT}?"
-    rf"(?: ?[.!:](?= |$)|,? (?:as|because|since|from|given|weil|da|denn|car|parce|porque|perché)\b)"
-)
-"""How a text may begin: `Probably a two.`"""
 _CONCLUDES = caseless(
     rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|overall|as it (?:is|stands)|so|therefore"
     rf"|thus|hence|(?:so )?i(?:['’](?:m|d"
@@ -111,144 +92,10 @@ _CONCLUDES = caseless(
     r"(?: for (?:this(?: one)?|it))?[\W_]*$"
 )
 """How a text may end: `so final answer: 4`, `I'd lower that to 4`."""
-_LAST_SENTENCE = caseless(
-    rf"(?<!i\.e)[.!?;] (?:(?:easily|clearly|definitely|probably) )?(?:an? )?(?:{DIGITS}{UNIT}?"
-    rf"|{in_words('scaled')} (?:{STARS}))[\W_]*$"
-    rf"|(?:(?-i:\b[a-z][\w'’-]{{0,30}})|\d) ?[:,–—] (?:so )?an? (?:solid|strong|firm|clear|safe|weak"
-    rf"|comfortable) {digits('word')}[\W_]*$"
-    rf"|[^\W\d](?<!rating)(?<!score)(?<!answer)(?<!confidence): {digits('lands')}[\W_]*$"
-)
-"""How a text may end: `… closer to the former. 4.`, `… Two stars.`, `something in between: 4.5`"""
-_LEAVES = caseless(
-    r"\b(?:(?:that|which|this) (?:leaves|makes|comes to|lands at|brings)(?: it| me| us)?(?: at| with| to)?(?: an?)?"
-    rf"|also|bleiben|bleibt|macht|ergibt|il reste|quedan|restano) {DIGITS}{UNIT}?[\W_]*$"
-)
-"""How a text ends that adds up: `That leaves 3.5.`"""
-_EXPECTS = caseless(
-    rf"\b(?:will|would|should) (?:probably |likely )?(?:land|come in"
-    rf"|end up) (?:at|around|near) (?:around |about |roughly )?(?:an? )?{digits('word')}|"
-    rf"\bi(?:['’]d| would)? expect (?:(?:this|it)(?: one)? )?to (?:land|come in|be|get|score|end up)(?: at"
-    rf"| around)?(?: an?)? {digits('lands')}|"
-    rf"\bi(?:['’]d| would)? expect (?:about |roughly )?(?:an? {DIGITS}(?![-–]\w)"
-    rf"|{digits('scaled')}{UNIT})"
-)
-_FEELS = caseless(
-    rf"{digits('guessed')} (?:is|would be) (?:my|the (?:most likely|likeliest))"
-    r" (?:guess|prediction|estimate|rating|answer|bet)\b"
-    rf"(?! for (?!this|them|the {USER}))",
-    rf"\bi(?:['’]d| would|['’]ll) (?:put|place|rate|score) (?:(?:it|this|that) )?(?:right in between, )?(?:at"
-    rf"|around) (?:an? )?{digits('put')}",
-    rf"(?:\ban? |(?<=, )|(?:^|(?<=[.!?] ))){DIGITS}(?: stars?)? (?:feels|seems|sounds|is) (?:about |just "
-    rf"|more )?(?:right|fair|reasonable|likely|realistic)(?=[.,;!]|$"
-    rf"| (?:for(?= (?:this|them|the {USER})\b| ?[.,;!]| ?$)|given|here|to me|because|since|as)\b)"
-    r"(?!, (?:an? |or |maybe )[^.!?\n]{0,40}\d)",
-)
-"""`4 is my guess`, `I'd put it at 4`, `A 4 feels about right`"""
-_IT_IS = caseless(
-    r"\b(?:it|this(?: one)?|that)(?: is|['’]s| would be| will be| deserves| gets) (?:(?:probably|likely"
-    r"|clearly) )?an? (?:\w+ )?"
-    rf"{DIGITS}{UNIT}?(?=[.,;!]|$| (?:for me|because|since|as)\b)(?!, (?:an? |or |maybe )[^.!?\n]{{0,40}}\d)"
-)
-_SINCE = caseless(
-    r"(?:^|(?<=[.!?] ))(?:because|since|given|based on|considering|as) [^.!?\n]{1,200}, (?:an? |about )?"
-    rf"{DIGITS}{UNIT}?(?=[.!]|$)"
-)
-"""`This one is a 3.`, `Because they liked 2 similar films, 4.`"""
-_AS_NOUN = caseless(
-    rf"\ban? (?:\w+ )?{either('put')} (?:at (?:best|most)|(?:from|for) (?:them|(?:this|the"
-    rf"|an?) {USER}))\b",
-    rf"\b(?:würde|dürfte)\b[^.!?\n\d]{{0,60}}\b(?:eine )?{digits('word')}{UNIT}?"
-    r" (?:vergeben|geben|vorhersagen|erwarten|schätzen|bewerten|tippen)\b",
-    rf"\beine {digits('lands')} (?:vergeben|geben) (?:würde|dürfte)\b",
-    rf"\b(?:donnerait|mettrait|daría|pondría|daria|darebbe|metterebbe)\b[^.!?\n\d]{{0,40}} (?:un[ae]?|uma?)"
-    rf" {digits('scaled')}",
-)
-"""`so a 2 at best`, `dass der Nutzer hier eine 4,5 vergeben würde`"""
-_GIVES = caseless(
-    rf"\b(?:gives(?: (?:it|this(?: one)?))?|lands? at|comes? in at|earns?) an? (?:\w+ )?"
-    rf"{either('put')}{UNIT}?(?=[.,;!]|$| (?:because|since|given|as\b(?! a))| from (?:this|them|the"
-    rf" {USER}))",
-    r"\b(?:will|would|should) (?:(?:most|very) )?(?:likely |probably )?(?:get|earn|receive|score) an?"
-    rf" {digits('word')}(?=[.,;!]|$| (?:as well|too|from (?:this|them|the {USER})))",
-    rf"{digits('lands')} ?[点點分](?:くらい|程度)?と予[想測]",
-    rf"会给[^。，,.\n]{{0,20}}打 ?{digits('scaled')} ?分",
-)
-"""`lands at a four`, `so this will most likely get a 5 as well`"""
-_OFTEN = caseless(
-    r"\b(?:if|unless|not|n['’]t|never|usually|typically|normally|often|always|sometimes|critics?|most|others?|rarely"
-    r"|hardly|average|imdb|might|may|could|every|any)\b(?! likely)"
-)
-_ESTIMATES = caseless(
-    r"\b(?:schätze|erwarte|vermute|prognostiziere) ich (?:(?:daher|also|somit|deshalb|auf|etwa|rund|eher) ){0,3}"
-    rf"{DIGITS}{UNIT}"
-)
-"""`Daher schätze ich 3,5 von 5 Sternen`"""
-_CHANGED = caseless(
-    r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump|bring|revis|chang|updat"
-    r"|adjust)(?:e|ing)?(?: (?:it|that|this|my (?:prediction|rating|estimate|score)))?"
-    rf"(?: up| down)? to (?:an? )?{DIGITS}{UNIT}?[\W_]*$"
-)
-"""The end of a text that changes its first rating: `I'd lower that to 4`."""
-_CONVERTED = caseless(
-    r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:(?:correspond|translat|equat|convert|map)\w{0,3}"
-    rf"|(?:com|work)(?:es?|s|ing)(?: out)?) (?:to|at) (?:an? |about )?{DIGITS}(?! ?(?:/|out of))"
-    r"|\b(?:mapped|converted|translated|scaled) (?:on ?)?to (?:the|your)\b[^!?\n]{0,30}\bscale\b[^!?\n]{0,60}"
-    r"(?:\bis|\bgives|\bbecomes|=|:)"
-    rf" (?:an? |about )?[*_]{{0,3}}{digits('scaled')}(?! ?(?:/|out of))"
-    rf"|\b(?:so|i\.e\.|that is|which is),? (?:an? )?{digits('lands')}(?: ?(?:/|out of) ?\d{{1,2}})?"
-    r" on (?:your|the|this) [^.!?\n]{0,20}\bscale\b"
-)
-"""`8/10, which corresponds to a 4 on your scale`"""
-_ON_SCALE = caseless(
-    rf"\bwhich (?:makes|is|gives|means)(?: it)?(?: an?)? {digits('scaled')} on (?:your|the|this)\b"
-    r"[^.!?\n]{0,20}\bscale\b",
-    rf"\bwhich,? on (?:the|your)\b[^!?\n]{{0,30}}\bscale,? (?:is|gives|becomes) (?:an? |about )?[*_]{{0,3}}{DIGITS}"
-    r"(?! ?(?:/|out of))",
-)
-"""`an 8, which makes 4 on your scale`, `an 8/10, which on your scale is a 4`"""
-_LEANS = caseless(
-    rf"(?:\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)?|,) (?:lean(?:ing)? towards?|settl(?:e|ing) (?:on"
-    rf"|for)) (?:an? )?{DIGITS}"
-)
-"""`Probably a 4 or a 5. I'd lean towards 5`"""
-_NOT_SO = caseless(r"\b(?:if|unless|not)\b")
-_MADE = caseless(
-    rf"(?<=[.!?] )(?:corrected|revised|updated|new|final) (?:rating|score|prediction|estimate)(?: is|:) "
-    rf"{digits('revised')}[\W_]*$",
-    rf"\bmake (?:that|it) (?:an? )?{EITHER_ALONE}{UNIT}?[\W_]*$|\b(?:rating|score|prediction) ?= ?[^\n=]{{1,80}}"
-    rf" = {digits('lands')}[\W_]*$",
-)
-"""How a text may end: `… Revised rating: 3`, `No, make that five.`, `Rating = (5 + 4 + 3) / 3 = 4`"""
-_FINAL = caseless(
-    r"\b(?:final (?:rating|score|note)|(?:nota|note|calificación|puntuación|valutazione) final[ei]?"
-    r"|endgültige (?:bewertung|note))"
-    rf"(?: is)?[\s:=*_]{{1,6}}{DIGITS}"
-)
-"""`Nota: 4 … Nota final: 2,5`"""
-_CORRECTED = caseless(
-    rf"\W{{0,9}}(?:(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
-    rf"(?: for\b[^:\n]{{0,80}})?|edit)\W{{1,6}}{DIGITS}{UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?"
-)
-"""A line after a first guess: `Corrected rating: 5`."""
 _OTHER_WAY = caseless(
     r"\b1 (?:is |being |= ?|as |the )(?:the )?best\b(?!-)|\b5 (?:is |being |= ?|as |the )(?:the )?worst\b(?!-)"
 )
 """Words that reverse the scale, or ask whether it is reversed."""
-_OPEN_RANGE = caseless(
-    r"\bi(?:['’]d| would|['’]ll| will) (?:\w+ )?(?:place|put|say|guess|estimate|rate|give|expect|predict)\b"
-    rf"[^.!?\n\d]{{0,40}}{RANGE_MARK}",
-    rf"\b(?:probably|likely|somewhere)\b[^.!?\n\d]{{0,30}}{RANGE_MARK}",
-)
-"""`I'd place it between 3 and 4`"""
-_WORDED = caseless(rf"\b(?:give|say|rate|predict|expect)\b[^\d.!?\n]{{0,40}}?{in_words()}{UNIT}")
-"""`I'd give it two out of five`"""
-_NOTE = caseless(
-    r"\b(?:przewiduję|prognozuję|прогнозирую|предполагаю|prévois|prédis|dirais|donnerait|erwarte|preveo|daría"
-    r"|prevedo|darei)\b[^.!?\n]{0,80}"
-    rf"\b(?:note|nota|bewertung|puntuación|calificación|valutazione|voto) (?:de|von|di|da) {EITHER_ALONE}{UNIT}?"
-)
-"""`Je prévois une note de cinq étoiles`"""
-_WITH_UNIT = caseless(rf"{EITHER_ALONE}{UNIT}")
 _LOOSE = caseless(rf"{EITHER}{UNIT}?(?=\W{{0,9}}$|[.!]|,? (?:maybe|probably|perhaps|i (?:think|guess)|for)\b)")
 _OTHERS = caseless(
     r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
@@ -259,29 +106,22 @@ _OTHERS = caseless(
     r"|都[给給打]了? ?\d ?[分星]"
 )
 """Statements about other items, or by others: `The user gave 5 stars to Vertigo.`, `Critics gave it 5.`"""
-_SEVERAL = re.compile(
-    rf"\W*(?:(?!{LEAD}\b)[^\W\d][^\n:;,\d]{{1,40}}: ?{NUMBER}(?:/\d{{1,3}})?(?:[,;] |\W*\Z)){{2,20}}", re.IGNORECASE
-)
-"""`Acting: 5, Plot: 3`, which rates none of them for the user"""
-_TWO_WAYS = caseless(
-    r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and "
-    r"|but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?: at best)?(?=[.\n]\D{0,400}\Z|\Z)"
-)
-"""`If they play alone, 3; if they play with a partner, 5.`"""
 _OCCASION = r"(?:(?:on|upon) (?:an?|the) (?:\w+ )?(?:re-?)?(?:watch|read|play|view|visit)\w*+|re-?watch|with friends)"
 _OR_SO = r"(?: (?:but|and|or|(?:al)?though|only|just|i(?:['’]d| would) say|an?))*+"
 _ANOTHER = rf"(?!(?P=one)(?![.,]?\d)){NUMBER}"
+
+
+def _is_for_two_occasions(text: str) -> bool:
+    """Return whether a text rates two occasions differently, units left out."""
+    return _IS_OCCASION.search(text) is not None and _TWO_OCCASIONS.search(_UNITS.sub("", text)) is not None
+
+
 _TWO_OCCASIONS = caseless(
     rf"(?<![\w.,])(?P<one>{NUMBER})[,;.]? ?[(–—-]?{_OR_SO} ?(?:{_OCCASION}[,:]?{_OR_SO} {_ANOTHER}"
     rf"|{_ANOTHER} {_OCCASION}\b)(?=\D{{0,400}}\Z)"
 )
 """`4, though on a rewatch 3`: nothing tells which of them is asked for."""
 _IS_OCCASION, _UNITS = caseless(_OCCASION), caseless(UNIT)
-
-
-def _is_for_two_occasions(text: str) -> bool:
-    """Return whether a text rates two occasions differently, units left out."""
-    return _IS_OCCASION.search(text) is not None and _TWO_OCCASIONS.search(_UNITS.sub("", text)) is not None
 
 
 _ASKED_FIRST = re.compile(r"\A[^\n]{10,300}\?[\"”*_]{0,3}\s*\n(?=\W{0,3}\d)")
@@ -392,6 +232,23 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
     return _stated(text, lines, scale) or _with_unit(text, scale[1]) or _in_short_text(text, scale)
 
 
+_OPEN_RANGE = caseless(
+    r"\bi(?:['’]d| would|['’]ll| will) (?:\w+ )?(?:place|put|say|guess|estimate|rate|give|expect|predict)\b"
+    rf"[^.!?\n\d]{{0,40}}{RANGE_MARK}",
+    rf"\b(?:probably|likely|somewhere)\b[^.!?\n\d]{{0,30}}{RANGE_MARK}",
+)
+"""`I'd place it between 3 and 4`"""
+_SEVERAL = re.compile(
+    rf"\W*(?:(?!{LEAD}\b)[^\W\d][^\n:;,\d]{{1,40}}: ?{NUMBER}(?:/\d{{1,3}})?(?:[,;] |\W*\Z)){{2,20}}", re.IGNORECASE
+)
+"""`Acting: 5, Plot: 3`, which rates none of them for the user"""
+_TWO_WAYS = caseless(
+    r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and "
+    r"|but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?: at best)?(?=[.\n]\D{0,400}\Z|\Z)"
+)
+"""`If they play alone, 3; if they play with a partner, 5.`"""
+
+
 def _summed_up(lines: Sequence[str]) -> list[Given]:
     """Return the rating in a table of one row, or in a line such as `Overall: 3/5`."""
     for above, rule, line, below in zip(lines, lines[1:], lines[2:], [*lines[3:], ""], strict=False):
@@ -418,6 +275,38 @@ def _revised(lines: Sequence[str]) -> list[Given]:
     behind = lines[corrected[-1][0] + 1 :] if corrected else []
     taken_back = any(_ONLY.fullmatch(line) or RETRACTION.search(line) for line in behind)
     return [] if taken_back else given_in(found for _, found in corrected)
+
+
+_CHANGED = caseless(
+    r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump|bring|revis|chang|updat"
+    r"|adjust)(?:e|ing)?(?: (?:it|that|this|my (?:prediction|rating|estimate|score)))?"
+    rf"(?: up| down)? to (?:an? )?{DIGITS}{UNIT}?[\W_]*$"
+)
+"""The end of a text that changes its first rating: `I'd lower that to 4`."""
+_LEANS = caseless(
+    rf"(?:\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)?|,) (?:lean(?:ing)? towards?|settl(?:e|ing) (?:on"
+    rf"|for)) (?:an? )?{DIGITS}"
+)
+"""`Probably a 4 or a 5. I'd lean towards 5`"""
+_NOT_SO = caseless(r"\b(?:if|unless|not)\b")
+_MADE = caseless(
+    rf"(?<=[.!?] )(?:corrected|revised|updated|new|final) (?:rating|score|prediction|estimate)(?: is|:) "
+    rf"{digits('revised')}[\W_]*$",
+    rf"\bmake (?:that|it) (?:an? )?{EITHER_ALONE}{UNIT}?[\W_]*$|\b(?:rating|score|prediction) ?= ?[^\n=]{{1,80}}"
+    rf" = {digits('lands')}[\W_]*$",
+)
+"""How a text may end: `… Revised rating: 3`, `No, make that five.`, `Rating = (5 + 4 + 3) / 3 = 4`"""
+_FINAL = caseless(
+    r"\b(?:final (?:rating|score|note)|(?:nota|note|calificación|puntuación|valutazione) final[ei]?"
+    r"|endgültige (?:bewertung|note))"
+    rf"(?: is)?[\s:=*_]{{1,6}}{DIGITS}"
+)
+"""`Nota: 4 … Nota final: 2,5`"""
+_CORRECTED = caseless(
+    rf"\W{{0,9}}(?:(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
+    rf"(?: for\b[^:\n]{{0,80}})?|edit)\W{{1,6}}{DIGITS}{UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?"
+)
+"""A line after a first guess: `Corrected rating: 5`."""
 
 
 _OVERALL = caseless(
@@ -472,6 +361,124 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
     return next((given for given in found if len(given) == 1), [])
 
 
+_BEGINS = caseless(
+    rf"{_EDGE}{EITHER}{UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)"
+)
+_LIST_LINE = caseless(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{DIGITS}{UNIT}?\W*+")
+_PREDICTED = caseless(
+    rf"(?:\b(?:predicted|final|expected|estimated) (?:rating|score"
+    rf"|prediction)|\bprediction(?= ?[:=])|予[測想]評価)(?:[^\d.!?\n{RANGE_MARK}]{{0,40}}?{DIGITS}{UNIT}?"
+    rf"|[:= *_]{{1,5}}{in_words('word')}(?=[*_]{{0,3}}(?:[.,!\n]|$)))"
+)
+_OPENS = caseless(
+    rf"^\W*(?:but )?(?:(?:vermutlich|wahrscheinlich|wohl|probablement|probabilmente|probablemente|provavelmente"
+    rf"|наверное|вероятно|je dirais|diría|direi|ich schätze|le (?:pondría|daría)"
+    rf"|ich würde sagen),?(?: (?:nur|eher|seulement|solo|solamente|só))?(?: (?:eine?|un[ae]?|uma?))?"
+    rf"|(?:(?:most )?(?:probably|likely)|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict))"
+    rf"(?: an?)?|(?:(?:certainly|definitely|surely) )?an? (?:very )?(?:solid|full|strong|clear|safe|easy"
+    rf"|perfect|weak|generous)) {EITHER}{UNIT}?"
+    rf"(?: ?[.!:](?= |$)|,? (?:as|because|since|from|given|weil|da|denn|car|parce|porque|perché)\b)"
+)
+"""How a text may begin: `Probably a two.`"""
+_LAST_SENTENCE = caseless(
+    rf"(?<!i\.e)[.!?;] (?:(?:easily|clearly|definitely|probably) )?(?:an? )?(?:{DIGITS}{UNIT}?"
+    rf"|{in_words('scaled')} (?:{STARS}))[\W_]*$"
+    rf"|(?:(?-i:\b[a-z][\w'’-]{{0,30}})|\d) ?[:,–—] (?:so )?an? (?:solid|strong|firm|clear|safe|weak"
+    rf"|comfortable) {digits('word')}[\W_]*$"
+    rf"|[^\W\d](?<!rating)(?<!score)(?<!answer)(?<!confidence): {digits('lands')}[\W_]*$"
+)
+"""How a text may end: `… closer to the former. 4.`, `… Two stars.`, `something in between: 4.5`"""
+_LEAVES = caseless(
+    r"\b(?:(?:that|which|this) (?:leaves|makes|comes to|lands at|brings)(?: it| me| us)?(?: at| with| to)?(?: an?)?"
+    rf"|also|bleiben|bleibt|macht|ergibt|il reste|quedan|restano) {DIGITS}{UNIT}?[\W_]*$"
+)
+"""How a text ends that adds up: `That leaves 3.5.`"""
+_EXPECTS = caseless(
+    rf"\b(?:will|would|should) (?:probably |likely )?(?:land|come in"
+    rf"|end up) (?:at|around|near) (?:around |about |roughly )?(?:an? )?{digits('word')}|"
+    rf"\bi(?:['’]d| would)? expect (?:(?:this|it)(?: one)? )?to (?:land|come in|be|get|score|end up)(?: at"
+    rf"| around)?(?: an?)? {digits('lands')}|"
+    rf"\bi(?:['’]d| would)? expect (?:about |roughly )?(?:an? {DIGITS}(?![-–]\w)"
+    rf"|{digits('scaled')}{UNIT})"
+)
+_FEELS = caseless(
+    rf"{digits('guessed')} (?:is|would be) (?:my|the (?:most likely|likeliest))"
+    r" (?:guess|prediction|estimate|rating|answer|bet)\b"
+    rf"(?! for (?!this|them|the {USER}))",
+    rf"\bi(?:['’]d| would|['’]ll) (?:put|place|rate|score) (?:(?:it|this|that) )?(?:right in between, )?(?:at"
+    rf"|around) (?:an? )?{digits('put')}",
+    rf"(?:\ban? |(?<=, )|(?:^|(?<=[.!?] ))){DIGITS}(?: stars?)? (?:feels|seems|sounds|is) (?:about |just "
+    rf"|more )?(?:right|fair|reasonable|likely|realistic)(?=[.,;!]|$"
+    rf"| (?:for(?= (?:this|them|the {USER})\b| ?[.,;!]| ?$)|given|here|to me|because|since|as)\b)"
+    r"(?!, (?:an? |or |maybe )[^.!?\n]{0,40}\d)",
+)
+"""`4 is my guess`, `I'd put it at 4`, `A 4 feels about right`"""
+_IT_IS = caseless(
+    r"\b(?:it|this(?: one)?|that)(?: is|['’]s| would be| will be| deserves| gets) (?:(?:probably|likely"
+    r"|clearly) )?an? (?:\w+ )?"
+    rf"{DIGITS}{UNIT}?(?=[.,;!]|$| (?:for me|because|since|as)\b)(?!, (?:an? |or |maybe )[^.!?\n]{{0,40}}\d)"
+)
+_SINCE = caseless(
+    r"(?:^|(?<=[.!?] ))(?:because|since|given|based on|considering|as) [^.!?\n]{1,200}, (?:an? |about )?"
+    rf"{DIGITS}{UNIT}?(?=[.!]|$)"
+)
+"""`This one is a 3.`, `Because they liked 2 similar films, 4.`"""
+_AS_NOUN = caseless(
+    rf"\ban? (?:\w+ )?{either('put')} (?:at (?:best|most)|(?:from|for) (?:them|(?:this|the"
+    rf"|an?) {USER}))\b",
+    rf"\b(?:würde|dürfte)\b[^.!?\n\d]{{0,60}}\b(?:eine )?{digits('word')}{UNIT}?"
+    r" (?:vergeben|geben|vorhersagen|erwarten|schätzen|bewerten|tippen)\b",
+    rf"\beine {digits('lands')} (?:vergeben|geben) (?:würde|dürfte)\b",
+    rf"\b(?:donnerait|mettrait|daría|pondría|daria|darebbe|metterebbe)\b[^.!?\n\d]{{0,40}} (?:un[ae]?|uma?)"
+    rf" {digits('scaled')}",
+)
+"""`so a 2 at best`, `dass der Nutzer hier eine 4,5 vergeben würde`"""
+_GIVES = caseless(
+    rf"\b(?:gives(?: (?:it|this(?: one)?))?|lands? at|comes? in at|earns?) an? (?:\w+ )?"
+    rf"{either('put')}{UNIT}?(?=[.,;!]|$| (?:because|since|given|as\b(?! a))| from (?:this|them|the"
+    rf" {USER}))",
+    r"\b(?:will|would|should) (?:(?:most|very) )?(?:likely |probably )?(?:get|earn|receive|score) an?"
+    rf" {digits('word')}(?=[.,;!]|$| (?:as well|too|from (?:this|them|the {USER})))",
+    rf"{digits('lands')} ?[点點分](?:くらい|程度)?と予[想測]",
+    rf"会给[^。，,.\n]{{0,20}}打 ?{digits('scaled')} ?分",
+)
+"""`lands at a four`, `so this will most likely get a 5 as well`"""
+_OFTEN = caseless(
+    r"\b(?:if|unless|not|n['’]t|never|usually|typically|normally|often|always|sometimes|critics?|most|others?|rarely"
+    r"|hardly|average|imdb|might|may|could|every|any)\b(?! likely)"
+)
+_ESTIMATES = caseless(
+    r"\b(?:schätze|erwarte|vermute|prognostiziere) ich (?:(?:daher|also|somit|deshalb|auf|etwa|rund|eher) ){0,3}"
+    rf"{DIGITS}{UNIT}"
+)
+"""`Daher schätze ich 3,5 von 5 Sternen`"""
+_CONVERTED = caseless(
+    r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:(?:correspond|translat|equat|convert|map)\w{0,3}"
+    rf"|(?:com|work)(?:es?|s|ing)(?: out)?) (?:to|at) (?:an? |about )?{DIGITS}(?! ?(?:/|out of))"
+    r"|\b(?:mapped|converted|translated|scaled) (?:on ?)?to (?:the|your)\b[^!?\n]{0,30}\bscale\b[^!?\n]{0,60}"
+    r"(?:\bis|\bgives|\bbecomes|=|:)"
+    rf" (?:an? |about )?[*_]{{0,3}}{digits('scaled')}(?! ?(?:/|out of))"
+    rf"|\b(?:so|i\.e\.|that is|which is),? (?:an? )?{digits('lands')}(?: ?(?:/|out of) ?\d{{1,2}})?"
+    r" on (?:your|the|this) [^.!?\n]{0,20}\bscale\b"
+)
+"""`8/10, which corresponds to a 4 on your scale`"""
+_ON_SCALE = caseless(
+    rf"\bwhich (?:makes|is|gives|means)(?: it)?(?: an?)? {digits('scaled')} on (?:your|the|this)\b"
+    r"[^.!?\n]{0,20}\bscale\b",
+    rf"\bwhich,? on (?:the|your)\b[^!?\n]{{0,30}}\bscale,? (?:is|gives|becomes) (?:an? |about )?[*_]{{0,3}}{DIGITS}"
+    r"(?! ?(?:/|out of))",
+)
+"""`an 8, which makes 4 on your scale`, `an 8/10, which on your scale is a 4`"""
+_WORDED = caseless(rf"\b(?:give|say|rate|predict|expect)\b[^\d.!?\n]{{0,40}}?{in_words()}{UNIT}")
+"""`I'd give it two out of five`"""
+_NOTE = caseless(
+    r"\b(?:przewiduję|prognozuję|прогнозирую|предполагаю|prévois|prédis|dirais|donnerait|erwarte|preveo|daría"
+    r"|prevedo|darei)\b[^.!?\n]{0,80}"
+    rf"\b(?:note|nota|bewertung|puntuación|calificación|valutazione|voto) (?:de|von|di|da) {EITHER_ALONE}{UNIT}?"
+)
+"""`Je prévois une note de cinq étoiles`"""
+
+
 _WEAK = ("actually", "wait", "i mean")
 """Words that retract a rating only if one other follows; they have other meanings."""
 
@@ -481,6 +488,9 @@ def _with_unit(text: str, high: float) -> list[Given]:
     given = given_in(_WITH_UNIT.finditer(_OTHERS.sub(" ", text)))
     on_scale = [one for one in given if one[1] == high]  # 4.5 of 5 stars, beside 3 of 4 novels
     return on_scale if len(on_scale) == 1 and all(of for _, of in given) else given
+
+
+_WITH_UNIT = caseless(rf"{EITHER_ALONE}{UNIT}")
 
 
 def _in_short_text(text: str, scale: tuple[float, float]) -> list[Given]:

@@ -22,14 +22,43 @@ from llmrank.answers.text.normalise import caseless
 from llmrank.answers.text.predictions import USER
 from llmrank.types import Question
 
+LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
+"""The number of a point in a list of reasons."""
+
+
+def without_other_numbers(text: str, question: Question) -> str:
+    """Return the text without titles, years and mentions of the scale. Every other range is replaced by a mark."""
+    low, high = question.scale
+    text = _OUT_OF.sub(lambda found: "" if float(found[1]) == high else f" /{found[1]}", text)
+    text = _STARS_BEHIND.sub(r" \1 stars", text)
+    text = _HALF_STARS.sub(lambda found: f" {VALUES[found[1]]}.5{found[2]}", text)
+    text = _COUNTED_STARS.sub(lambda found: f" {VALUES[found[1]]}", text)
+    text = _FULL_MARKS.sub(lambda found: " " if number_of(found[1] or found[2]) == high else found[0], text)
+    text = _HALF_BEHIND.sub(r"\2 \1", _STAR_BEFORE.sub(r"\1 stars ", text))
+    text = _SYMBOLS.sub(_star_count, without_titles(text, question.items, " "))
+    text = _SCALE.sub(lambda found: " " if float(found[1]) == high else found[0], _OF_TITLE.sub("", text))
+
+    def mark(found: re.Match[str]) -> str:
+        ends = number_of(found["value"]), number_of(found["until"])
+        return " " if ends[0] <= low and ends[1] == high else RANGE_MARK
+
+    text = _CORRECTS.sub("", text)
+    text = _SHARES.sub("", text) if len(_SHARES.findall(text)) > 2 else text
+    aside = _ASIDE.sub(" ", text)
+    text = aside if ANY.search(aside) else text
+    text = "\n".join(" ".join(line.split()) for line in _NO_RATING.sub(" ", text).splitlines())
+    text = _OFF.sub(f"{RANGE_MARK} ", _WORD_RANGE.sub(f"{RANGE_MARK} ", text))
+    if [number[1] for number in islice(LISTED.finditer(text), 2)] == ["1", "2"]:
+        text = LISTED.sub("", text)
+    return _BOUND.sub(RANGE_MARK, _RANGE_IN_ASIA.sub(RANGE_MARK, _RANGE.sub(mark, text)))
+
+
 _BOUND = caseless(
     rf"(?:^\W*|\b(?:no|not|it|this) )(?:less|more|lower|higher|greater) than {DIGITS}"
     rf"|(?m:^\W{{0,4}})(?:minimum|maximum|below|above|under|over|almost|nearly|barely"
     rf"|not(?: quite| exactly)?|at (?:least|most)) {digits('bound')}"
 )
 _WORD_RANGE = caseless(rf"\b(?:{'|'.join(WORDS)})(?: ?[-–—] ?| (?:to|or|and) )(?:{'|'.join(WORDS)})\b(?! a half)")
-LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
-"""The number of a point in a list of reasons."""
 _SYMBOLS = re.compile(r"[★⭐🌟]++(½)?☆*+")
 _RANGE = caseless(
     rf"{DIGITS}(?: ?[-–—~] ?|-to-| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) (?:an? )?)(?P<until>{NUMBER})"
@@ -87,33 +116,6 @@ _CORRECTS = re.compile(
 """`3, no, 4`"""
 _ASIDE = re.compile(r"\((?:[^\s()]+ ){3,60}[^\s()]+\)")
 """A remark in parentheses, which may hold other numbers than the rating before it."""
-
-
-def without_other_numbers(text: str, question: Question) -> str:
-    """Return the text without titles, years and mentions of the scale. Every other range is replaced by a mark."""
-    low, high = question.scale
-    text = _OUT_OF.sub(lambda found: "" if float(found[1]) == high else f" /{found[1]}", text)
-    text = _STARS_BEHIND.sub(r" \1 stars", text)
-    text = _HALF_STARS.sub(lambda found: f" {VALUES[found[1]]}.5{found[2]}", text)
-    text = _COUNTED_STARS.sub(lambda found: f" {VALUES[found[1]]}", text)
-    text = _FULL_MARKS.sub(lambda found: " " if number_of(found[1] or found[2]) == high else found[0], text)
-    text = _HALF_BEHIND.sub(r"\2 \1", _STAR_BEFORE.sub(r"\1 stars ", text))
-    text = _SYMBOLS.sub(_star_count, without_titles(text, question.items, " "))
-    text = _SCALE.sub(lambda found: " " if float(found[1]) == high else found[0], _OF_TITLE.sub("", text))
-
-    def mark(found: re.Match[str]) -> str:
-        ends = number_of(found["value"]), number_of(found["until"])
-        return " " if ends[0] <= low and ends[1] == high else RANGE_MARK
-
-    text = _CORRECTS.sub("", text)
-    text = _SHARES.sub("", text) if len(_SHARES.findall(text)) > 2 else text
-    aside = _ASIDE.sub(" ", text)
-    text = aside if ANY.search(aside) else text
-    text = "\n".join(" ".join(line.split()) for line in _NO_RATING.sub(" ", text).splitlines())
-    text = _OFF.sub(f"{RANGE_MARK} ", _WORD_RANGE.sub(f"{RANGE_MARK} ", text))
-    if [number[1] for number in islice(LISTED.finditer(text), 2)] == ["1", "2"]:
-        text = LISTED.sub("", text)
-    return _BOUND.sub(RANGE_MARK, _RANGE_IN_ASIA.sub(RANGE_MARK, _RANGE.sub(mark, text)))
 
 
 _SCALE = caseless(

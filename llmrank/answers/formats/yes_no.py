@@ -50,54 +50,6 @@ from llmrank.answers.text.predictions import (
 )
 from llmrank.types import Answer, Question, Response, Structured
 
-_CANNOT_HELP = caseless(
-    r"(?:\b(?:i|we)(?:['’](?:m|re)| am| are)?|sorry,?(?: but)?) (?:\w+ly )?(?:(?:can(?:not|['’]t| not)|won['’]t"
-    r"|(?:unable|not able) to) (?:\w+ly )?(?:(?:help|assist|answer|respond|comply|discuss)(?= you\b"
-    r"| (?:with|that|this)\b|[.,;!]|$)|(?:provide|give|offer)(?: you)? (?:that(?=[.,;!]|$)|(?:\w+ )?(?:answer|advice"
-    r"|opinion|information|recommendations)\b))|(?:do not|don['’]t) have (?:enough|sufficient) (?:information|data))"
-    r"|nicht (?:beantworten|helfen)\b|peux pas (?:\w+ )?(?:répondre|aider)|no (?:\w+ )?puedo (?:responder|ayudar)"
-    r"|non posso (?:rispondere|aiutar)|não posso (?:responder|ajudar)|не могу (?:ответить|помочь)|お答えでき|回答でき"
-    r"|(?:无法|不能)(?:回答|帮助|提供)|(?:답변|도와)[^.\n]{0,10}(?:없|어렵)"
-)
-"""`No, I'm sorry, but I can't help with that.`, which refuses to answer."""
-_ONLY_VERDICT = caseless(rf"[\W_]*(?:{EITHER})[\W_]*(?:\n|$)")
-_IDIOM = caseless(
-    r"\bsaid (?:yes|no) to\b(?:[^.;!?\n,]{1,60} (?:and|or) (?:yes|no) to\b)?|\((?:yes|true) ?(?:or|/) ?(?:no"
-    r"|false)\)|(?m:^\W{0,4}(?:yes|no) ?= [^\n]{1,200}?\b(?:yes|no) ?= [^\n]*$)",
-    r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
-    r"|(?:はい|いいえ)[、,]? ?と言いたい(?:ところ|の)(?:です|だ)が|\bno (?:cabe|hay)(?: ninguna)? duda\b(?: de que\b)?"
-    r"|\b(?:non seulement|no s[óo]lo|non solo|não só|nicht nur|niet alleen)\b|아니요보다는?"
-    r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-]|\W*[.!]|\W*\Z)|one|more|other|longer|information|question"
-    r"|signs?|need|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
-    r"|\b(?:has|have|had|with|and) no (?!(?:because|since|doubt|reason|evidence|way|signs?|indication"
-    r"|one)\b)(?=[a-z]{3})",
-    r"\bon the other hand,? (?:yes|no)\s*\Z",
-    r"\bif (?:i ha(?:d|ve) to (?:choose|guess|say|answer|decide|pick)(?: one)?|pressed|forced)(?: to \w+)?[,:]",
-)
-_IT_IN_QUOTES = re.compile(r"[\"“«*_]{1,3}it[\"”»*_]{1,3}(?!\w)")
-_NO_REASON = caseless(
-    rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b"
-    rf"|reason(?= (?:they|he|she|(?:the|this) {USER}) would\b)|(?:evidence|indication|signs?)(?= that\b)"
-    rf"|way(?= (?:that )?(?:they|he|she|(?:the|this) {USER})\b))"
-)
-_FIRST_THOUGHT = caseless(
-    r"\b(?:first|initial) (?:thought|instinct|guess|reaction|impression)(?: here)? (?:was|is|would be)\W{1,3}"
-    r"(?:yes|no)\b"
-)
-"""`My first thought was no`: what follows is the verdict."""
-_CANNOT_BUT = caseless(
-    rf"\bi can(?:no|['’])t imagine (?:(?:the|this) {USER}|them|him|her) not (?:liking|enjoying|loving) (?:it|this)\b"
-    rf"|\bi can(?:no|['’])t imagine (?:that )?(?:(?:the|this) {USER}|they|he|she) (?:would|will)(?:(?:n['’]t| not)"
-    rf" (?:{TAKE})"
-    r"| (?:dislike|hate|skip)) (?:it|this)\b|\b(?:i can(?:no|['’])t recommend (?:it|this(?: \w+)?) (?:(?:highly"
-    r"|strongly) )?enough"
-    rf"|i (?:do(?: not|n['’]t) think|doubt) (?:they|he|she|(?:the|this) \w+)(?:['’]d| would) say no"
-    r"(?: to (?:it|this(?: one)?))?"
-    rf"|no reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not)(?=[.!]|$)"
-    rf"|no reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not) (?:{TAKE}) (?:it|this|them))\b"
-    r"(?![^.!?\n]{0,80}\b(?:but|if|unless|except|though|fans|people|those|anyone)\b)"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class YesNo:
@@ -171,6 +123,44 @@ def _without_idioms(text: str, question: Question) -> str:
     return _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
 
 
+_IDIOM = caseless(
+    r"\bsaid (?:yes|no) to\b(?:[^.;!?\n,]{1,60} (?:and|or) (?:yes|no) to\b)?|\((?:yes|true) ?(?:or|/) ?(?:no"
+    r"|false)\)|(?m:^\W{0,4}(?:yes|no) ?= [^\n]{1,200}?\b(?:yes|no) ?= [^\n]*$)",
+    r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
+    r"|(?:はい|いいえ)[、,]? ?と言いたい(?:ところ|の)(?:です|だ)が|\bno (?:cabe|hay)(?: ninguna)? duda\b(?: de que\b)?"
+    r"|\b(?:non seulement|no s[óo]lo|non solo|não só|nicht nur|niet alleen)\b|아니요보다는?"
+    r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-]|\W*[.!]|\W*\Z)|one|more|other|longer|information|question"
+    r"|signs?|need|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
+    r"|\b(?:has|have|had|with|and) no (?!(?:because|since|doubt|reason|evidence|way|signs?|indication"
+    r"|one)\b)(?=[a-z]{3})",
+    r"\bon the other hand,? (?:yes|no)\s*\Z",
+    r"\bif (?:i ha(?:d|ve) to (?:choose|guess|say|answer|decide|pick)(?: one)?|pressed|forced)(?: to \w+)?[,:]",
+)
+_IT_IN_QUOTES = re.compile(r"[\"“«*_]{1,3}it[\"”»*_]{1,3}(?!\w)")
+_NO_REASON = caseless(
+    rf"\bno (?:reason (?:to (?:think|believe|expect|suppose)|why)\b"
+    rf"|reason(?= (?:they|he|she|(?:the|this) {USER}) would\b)|(?:evidence|indication|signs?)(?= that\b)"
+    rf"|way(?= (?:that )?(?:they|he|she|(?:the|this) {USER})\b))"
+)
+_FIRST_THOUGHT = caseless(
+    r"\b(?:first|initial) (?:thought|instinct|guess|reaction|impression)(?: here)? (?:was|is|would be)\W{1,3}"
+    r"(?:yes|no)\b"
+)
+"""`My first thought was no`: what follows is the verdict."""
+_CANNOT_BUT = caseless(
+    rf"\bi can(?:no|['’])t imagine (?:(?:the|this) {USER}|them|him|her) not (?:liking|enjoying|loving) (?:it|this)\b"
+    rf"|\bi can(?:no|['’])t imagine (?:that )?(?:(?:the|this) {USER}|they|he|she) (?:would|will)(?:(?:n['’]t| not)"
+    rf" (?:{TAKE})"
+    r"| (?:dislike|hate|skip)) (?:it|this)\b|\b(?:i can(?:no|['’])t recommend (?:it|this(?: \w+)?) (?:(?:highly"
+    r"|strongly) )?enough"
+    rf"|i (?:do(?: not|n['’]t) think|doubt) (?:they|he|she|(?:the|this) \w+)(?:['’]d| would) say no"
+    r"(?: to (?:it|this(?: one)?))?"
+    rf"|no reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not)(?=[.!]|$)"
+    rf"|no reason (?:why )?(?:they|he|she|(?:the|this) \w+) would(?:n['’]t| not) (?:{TAKE}) (?:it|this|them))\b"
+    r"(?![^.!?\n]{0,80}\b(?:but|if|unless|except|though|fans|people|those|anyone)\b)"
+)
+
+
 def _verdicts_in_parts(text: str) -> set[bool]:
     """Return the verdicts of the text, or if it has none, of what is left without its first sentences about the user's
     history and without remarks."""
@@ -186,6 +176,19 @@ def _declines(text: str, predicted: set[bool]) -> bool:
     unsure = not BEGINS.match(text) and _UNSURE.search(text[-SEARCH_LIMIT:])
     cannot_help = not predicted and _CANNOT_HELP.search(text[:400])
     return bool(unsure or asks_first(text) or cannot_say(text) or cannot_help)
+
+
+_CANNOT_HELP = caseless(
+    r"(?:\b(?:i|we)(?:['’](?:m|re)| am| are)?|sorry,?(?: but)?) (?:\w+ly )?(?:(?:can(?:not|['’]t| not)|won['’]t"
+    r"|(?:unable|not able) to) (?:\w+ly )?(?:(?:help|assist|answer|respond|comply|discuss)(?= you\b"
+    r"| (?:with|that|this)\b|[.,;!]|$)|(?:provide|give|offer)(?: you)? (?:that(?=[.,;!]|$)|(?:\w+ )?(?:answer|advice"
+    r"|opinion|information|recommendations)\b))|(?:do not|don['’]t) have (?:enough|sufficient) (?:information|data))"
+    r"|nicht (?:beantworten|helfen)\b|peux pas (?:\w+ )?(?:répondre|aider)|no (?:\w+ )?puedo (?:responder|ayudar)"
+    r"|non posso (?:rispondere|aiutar)|não posso (?:responder|ajudar)|не могу (?:ответить|помочь)|お答えでき|回答でき"
+    r"|(?:无法|不能)(?:回答|帮助|提供)|(?:답변|도와)[^.\n]{0,10}(?:없|어렵)"
+)
+"""`No, I'm sorry, but I can't help with that.`, which refuses to answer."""
+_ONLY_VERDICT = caseless(rf"[\W_]*(?:{EITHER})[\W_]*(?:\n|$)")
 
 
 def _is_contradicted(verdict: bool, text: str, predicted: set[bool]) -> bool:

@@ -37,7 +37,6 @@ _WORDS = (
     r"|gross|popularity|popular|critics?|critical\w*|acclaimed|rating|rated|random\w*|arbitrar\w+|voters?|runtime"
     r"|length|shown|original\w*|respectively|ranks (?:of|for)|tied?|ties|equal\w*|both|either|alternatively|ends?",
 )
-_TROUBLE = caseless(rf"(?<![\w.])(?:{'|'.join(_WORDS)})(?![\w])")
 _TASTE = r"genres?|themes?|tone|directors?|cast|actors|style"
 _ENTRIES = r"(?:ones?|entries|picks|titles|items|films|movies|books|games)"
 _ORDINARY = (
@@ -57,11 +56,6 @@ _ORDINARY = (
     rf"(?:lower|bottom|last|later)(?:-ranked)? {_ENTRIES}\b[^.;\n]{{0,40}}\b(?:less|least|lower|weaker)",
     r"at least|not (?:only|just)|last but not least|no doubt|no\.? ?\d+",
 )
-_HARMLESS = caseless(rf"\b(?:{'|'.join(_ORDINARY)})\b")
-"""Harmless uses of such words in ordinary introductions and closings."""
-_KNOWN = (WORST_FIRST, BEST_FIRST, LOWER_IS_BETTER)
-"""Directions that have already been recognised and applied."""
-_CALLED_WORST = caseless(rf"(?<!\w)(?:{WORST})(?!\w)")
 _SIGNS = 2000
 
 
@@ -70,11 +64,20 @@ def comments(beside: Iterable[str], items: Sequence[Item]) -> int:
     return _lines_with(_TROUBLE, [_without_known(line) for line in beside if _TROUBLE.search(line[:_SIGNS])], items)
 
 
+_TROUBLE = caseless(rf"(?<![\w.])(?:{'|'.join(_WORDS)})(?![\w])")
+
+
 def _without_known(line: str) -> str:
     line = line[:_SIGNS]
     for pattern in (_HARMLESS, *_KNOWN):
         line = pattern.sub(" ", line)
     return line
+
+
+_HARMLESS = caseless(rf"\b(?:{'|'.join(_ORDINARY)})\b")
+"""Harmless uses of such words in ordinary introductions and closings."""
+_KNOWN = (WORST_FIRST, BEST_FIRST, LOWER_IS_BETTER)
+"""Directions that have already been recognised and applied."""
 
 
 def _lines_with(words: Pattern, lines: Iterable[str], items: Sequence[Item]) -> int:
@@ -121,6 +124,9 @@ def comments_around(mentions: Sequence[Mention], text: str, items: Sequence[Item
         return comments([*beside, *behind], items)
     beside += (rest for rest, texts in zip(behind, own.values(), strict=True) if len(texts) > 1)
     return comments(beside, items) + _lines_with(_CALLED_WORST, behind, items)
+
+
+_CALLED_WORST = caseless(rf"(?<!\w)(?:{WORST})(?!\w)")
 
 
 _REASON = caseless(

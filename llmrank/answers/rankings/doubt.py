@@ -37,42 +37,7 @@ ASKS = caseless(
     r"(?m:(?:^|[.!?:] )do not (?:explain|include|output|add))",
 )
 """Words that belong to a question rather than to an answer."""
-_UNORDERED = caseless(
-    r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
-    r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
-    r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b",
-    r"\b(?:short|long|old|new|cheap|earli|lat)est to (?:most |least )?\w+est\b",
-    r"\b(?:worldwide|domestic|total) box office\b|\bbox[- ]office (?:of|results|gross|takings|numbers|order)\b",
-    r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
-    r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b"
-    r"|(?:^\W*|\b(?:sorted|ordered|ranked|listed|arranged) )by (?:release|decade|runtime|price)\b(?=[,.:\n]| \()"
-    r"|\b(?:cheapest|longest|shortest|oldest|newest) first\b",
-    r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
-    r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release|price|cost|size|weight)\b"
-    r"(?! (?:fit|match|similar|and))",
-    r"\bby (?:your|the user's) (?:own )?ratings?\b|\bbest[- ]reviewed|\bcritically acclaimed",
-    r"\bin beliebiger reihenfolge|\bkeine[rs]? bestimmten? reihenfolge|\balphabetisch|\bsans ordre",
-    r"\bordre alphabétique|\bsin (?:un )?orden|\borden alfabético|不分先后|順不同|无特定顺序",
-    r"в (?:алфавитном|произвольном) порядке",
-)
-"""Introduces a list that is not a ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
-_ORDERED_YET = caseless(
-    r"\bcolumn\b[^.\n]{0,30}\b(?:is|has|holds|gives|shows) my (?:final )?rank",
-    r"\b(?:predicted|expected) (?:interest|preference|relevance)\b",
-)
-"""Says that such a list is a ranking after all: `in alphabetical order; the last column is my ranking`."""
 _LEVEL = r"(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b"
-_HARD_TO_RANK = caseless(
-    r"(?:\b(?:hard|difficult|impossible) to (?:rank|order)\b|\b(?:трудно|сложно|невозможно) (?:ранжировать|упорядочить)"
-    r"|\b(?:schwer|kaum|unmöglich)\b[^.\n]{0,20}\b(?:einzuordnen|zu (?:ordnen|sortieren)|reihen)"
-    r"|\b(?:difficile|impossible|difícil|imposible|impossível|impossibile) (?:de |di )?(?:les )?"
-    r"(?:class|départag|hiérarchis|orden|clasific|classific|ordin)"
-    r"|순위를 (?:매기|정하)[^.\n]{0,6} (?:어렵습|어려워|어렵다|힘듭|힘들다|없습)"
-    r"|順位(?:を|は)?(?:つけ|付け)(?:られません|られない|がたい|にくい|るのは難しい(?:です)?(?!が|けど|け))"
-    r"|(?:[难難]以|很[难難]|[无無]法)(?:排[序名]|排出|分出))"
-    r"(?![^\n]{0,60}(?:\b(?:but|aber|mais|pero|mas|ma|maar|но)\b|但|不过|可是))"
-)
-"""Says before a list that its items have no order, unless an order follows all the same."""
 _EVEN = caseless(
     r"\b(?:not|never|cannot|\w+n['’]t)\b(?! (?:easy|simple|hard|difficult)\b)[^.\n]{0,40}\b(?:one|any|either)\b"
     r"[^.\n]{0,20} (?:above|over|ahead of|before|higher than) (?:the |an)?others?\b(?!,? (?:but|so)\b)",
@@ -110,6 +75,73 @@ _EVEN = caseless(
 """Says, before or after a list, that no item is preferred: `I would not put one above another`."""
 DEPENDS = caseless(r"\b(?:depends|das kommt darauf an|ça dépend|depende)\b")
 """`It depends: A if they want action, B if not`"""
+_JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
+LOWER_IS_BETTER = caseless(
+    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:an? )?(?:better|closer|more (?:suitable|relevant))",
+    r"(?<![\d.])0 ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|excellent|ideal|exact)",
+    r"\b(?:lower|smaller|less)\b[^.\n]{0,40}\bthe (?:better|more|higher the (?:place|rank|position))\b",
+)
+
+
+def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
+    """Return whether a list, or the words around it, say that it is not a ranking or leave its order open.
+
+    `after` is the text after the list; `beside` is all text that is not an entry of a list.
+    """
+    lines = text.split("\n")
+    rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _says_equal, _is_tied, _has_bare_numbers)
+    return (
+        _of_the_words(listing, beside, after)
+        or _BOTH_ENDS.search(text) is not None
+        or False in of_the_ends(listing, text)
+        or (is_as_shown(listing.named) and _BEFORE_ORDERING.search(after[:2000]) is not None)
+        or _is_repeated(listing)
+        or _is_unranked(listing, beside, lines)
+        or any(rule(listing, lines) for rule in rules)
+    )
+
+
+_BOTH_ENDS = caseless(
+    r"\b(?:worst|least \w{1,20}|weakest|lowest): [^\n]{1,300}\b(?:best|most \w{1,20}|strongest|highest): "
+)
+"""`Worst: Heat, then Fargo, best: Alien`"""
+
+
+def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
+    last = last_line(listing.intro)
+    highest = None if listing.scored else _HIGHEST_IS_BEST.search(beside)
+    of_first = (
+        highest is not None and (highest[1] or highest[2]) == listing.mentions[0].text
+    )  # 4 is the best match, followed by 2
+    other_scale = (highest is not None and not of_first) or _OTHER_SCALE.search(beside) is not None
+    bare = all(one.text.isdigit() and not one.row for one in listing.mentions) and not listing.chained
+    return (
+        (other_scale and not says_worst_first(beside))
+        or any(pattern.search(last) for pattern in (_EVEN, _HARD_TO_RANK, _ASKS_BACK, _RANKS_OF))
+        or _NTH_IS_RANK.search(after) is not None
+        or bool(_unordered(last))
+        or (not listing.ordered and not listing.worst_first and may_be_reversed(last))
+        or (bare and _PER_ITEM.search(last) is not None)
+        or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
+        or (_WORST_BESIDE.search(last) is not None and not listing.worst_first and BEST_TO_WORST.search(last) is None)
+        or (_GROUPED.search(beside) is not None and meaning(last) != "final")
+        or len({*_CONDITIONS.findall(beside)}) > 1
+        or (listing.scored and _MAY_BE_LOWER.search(beside) is not None and LOWER_IS_BETTER.search(beside) is None)
+        or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
+    )
+
+
+_HARD_TO_RANK = caseless(
+    r"(?:\b(?:hard|difficult|impossible) to (?:rank|order)\b|\b(?:трудно|сложно|невозможно) (?:ранжировать|упорядочить)"
+    r"|\b(?:schwer|kaum|unmöglich)\b[^.\n]{0,20}\b(?:einzuordnen|zu (?:ordnen|sortieren)|reihen)"
+    r"|\b(?:difficile|impossible|difícil|imposible|impossível|impossibile) (?:de |di )?(?:les )?"
+    r"(?:class|départag|hiérarchis|orden|clasific|classific|ordin)"
+    r"|순위를 (?:매기|정하)[^.\n]{0,6} (?:어렵습|어려워|어렵다|힘듭|힘들다|없습)"
+    r"|順位(?:を|は)?(?:つけ|付け)(?:られません|られない|がたい|にくい|るのは難しい(?:です)?(?!が|けど|け))"
+    r"|(?:[难難]以|很[难難]|[无無]法)(?:排[序名]|排出|分出))"
+    r"(?![^\n]{0,60}(?:\b(?:but|aber|mais|pero|mas|ma|maar|но)\b|但|不过|可是))"
+)
+"""Says before a list that its items have no order, unless an order follows all the same."""
 _GROUPED = caseless(
     r"\b(?:let me |i(?:['’]ll| will) )group (?:the|these|them)\b",
     r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
@@ -125,7 +157,6 @@ _CONDITIONS = re.compile(
 )
 """`If they want a story: …`, with another list for another case."""
 _ASKS_BACK = caseless(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
-_JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
 _WORST_BESIDE = caseless(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
 """`least relevant [3] > [1] most relevant`: the words and the sign give opposite directions."""
 _FROM_TO = caseless(r"\W*\w{1,6} [«„“\"][^\n:]{2,60}[»“”\"] \w{1,4} [«„“\"][^\n:]{2,60}[»“”\"]:\W*$")
@@ -140,9 +171,6 @@ _PER_ITEM = caseless(
     r"^\W*(?:(?:the|their|my) )?(?:ranks|positions|places|scores|ratings)(?: of (?:\w+ ){1,4})?\W{0,3}(?:are)?\W{0,4}$"
 )
 """`ranks = [2, 3, 1]` may hold the rank of each item or the items by rank."""
-_VERSUS = caseless(r"\b(?:vs|versus)\b")
-_COMPARED = caseless(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?")
-"""`Heat vs Fargo: Fargo`, or two or more such lines without a winner."""
 _HIGHEST_IS_BEST = caseless(
     r"(?<![\d.])(?!1\b)(\d{1,3}) ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)"
     r"|\b(?:best|favou?rite|top) (?:\w+ ){0,2}(?:is|=) (?:at )?(?:number|no\.?|#) ?(?!1\b)(\d{1,3})\b"
@@ -151,11 +179,6 @@ _HIGHEST_IS_BEST = caseless(
 _OTHER_SCALE = caseless(
     r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
     r"\b(?:ascending|increasing) order\b(?! (?:of|by|in)\b)",
-)
-LOWER_IS_BETTER = caseless(
-    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:an? )?(?:better|closer|more (?:suitable|relevant))",
-    r"(?<![\d.])0 ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|excellent|ideal|exact)",
-    r"\b(?:lower|smaller|less)\b[^.\n]{0,40}\bthe (?:better|more|higher the (?:place|rank|position))\b",
 )
 _MAY_BE_LOWER = caseless(
     r"\bdistances?\b|\bloss\b|\b(?:dislike|penalty|error|risk|abandon\w*|skip|quit|reject\w*|return|churn)"
@@ -199,83 +222,6 @@ _CHANGES = caseless(
     r"|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
 """A line after a list that changes or retracts its order: `Actually, swap the first two.`"""
-_MISPLACED = caseless(
-    r"\b(?:should|must|ought to|needs? to|deserves? to|belongs?)\b(?: (?:actually|really|probably|be|go|come|rank"
-    r"|ranked|placed|moved|sit|stand|even|much|far|one|two|up|a|place|spot|in)){0,5}"
-    r" (?:above|below|before|ahead of|higher|lower|at (?:#|number)|#)",
-    r"\bswap(?:ped)? (?:this |it )?with (?:#|number )?\d",
-    r"\b(?:would|should|['’]d) (?:actually )?(?:place|rank|put|move) (?:it|this)(?: one)? (?:at |in )?"
-    rf"(?:{'|'.join(ORDINALS)}|#?\d)",
-)
-"""An entry's remark about its own place: `wait, this should be above Heat`."""
-_AS_GIVEN = caseless(
-    r"\b(?:just|only|simply|merely) (?:\w+ ){0,3}(?:order|list)\b[^.\n]{0,30}?\b(?:gave|given|provided|shown|sent)\b",
-    r"\b(?:just|only|simply|merely|unchanged from) the (?:given|original|provided|initial|input|same) (?:order"
-    r"|list)\b",
-    r"\b(?:left|kept|leave|keep)\b[^.\n]{0,30}\b(?:list|order|items|candidates)\b[^.\n]{0,10}\bas\b[^.\n]{0,12}"
-    r"\b(?:is|provided|given|shown|sent|presented)\b",
-    r"(?:\b(?:not|without)|n['’]t have) enough (?:\w+ ){1,4}to (?:rank|order|sort)\b",
-)
-"""Says that items in the order shown were not ranked."""
-_TOP = caseless(
-    r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
-    r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable)"
-    r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most)\b|#1\b(?<!, #1)"
-)
-_ON_CONDITION = caseless(
-    r"\b(?:if|when|in case|unless|mood|tonight|not|also|second|another|honou?rable|bonus|worst|least|among|history"
-    r"|for (?:an?|fans|those|someone))\b|\?"
-)
-_BOTTOM = caseless(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitable|recommended))\b")
-_CLAUSE = re.compile(r"(?<=[.!?;]) |, (?=while|whereas|but|and)")
-_SENTENCE_LIMIT = 50
-"""Maximum number of sentences to check, which keeps the time linear."""
-_BOTH_ENDS = caseless(
-    r"\b(?:worst|least \w{1,20}|weakest|lowest): [^\n]{1,300}\b(?:best|most \w{1,20}|strongest|highest): "
-)
-"""`Worst: Heat, then Fargo, best: Alien`"""
-
-
-def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
-    """Return whether a list, or the words around it, say that it is not a ranking or leave its order open.
-
-    `after` is the text after the list; `beside` is all text that is not an entry of a list.
-    """
-    lines = text.split("\n")
-    rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _says_equal, _is_tied, _has_bare_numbers)
-    return (
-        _of_the_words(listing, beside, after)
-        or _BOTH_ENDS.search(text) is not None
-        or False in of_the_ends(listing, text)
-        or (is_as_shown(listing.named) and _BEFORE_ORDERING.search(after[:2000]) is not None)
-        or _is_repeated(listing)
-        or _is_unranked(listing, beside, lines)
-        or any(rule(listing, lines) for rule in rules)
-    )
-
-
-def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
-    last = last_line(listing.intro)
-    highest = None if listing.scored else _HIGHEST_IS_BEST.search(beside)
-    of_first = (
-        highest is not None and (highest[1] or highest[2]) == listing.mentions[0].text
-    )  # 4 is the best match, followed by 2
-    other_scale = (highest is not None and not of_first) or _OTHER_SCALE.search(beside) is not None
-    bare = all(one.text.isdigit() and not one.row for one in listing.mentions) and not listing.chained
-    return (
-        (other_scale and not says_worst_first(beside))
-        or any(pattern.search(last) for pattern in (_EVEN, _HARD_TO_RANK, _ASKS_BACK, _RANKS_OF))
-        or _NTH_IS_RANK.search(after) is not None
-        or bool(_unordered(last))
-        or (not listing.ordered and not listing.worst_first and may_be_reversed(last))
-        or (bare and _PER_ITEM.search(last) is not None)
-        or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
-        or (_WORST_BESIDE.search(last) is not None and not listing.worst_first and BEST_TO_WORST.search(last) is None)
-        or (_GROUPED.search(beside) is not None and meaning(last) != "final")
-        or len({*_CONDITIONS.findall(beside)}) > 1
-        or (listing.scored and _MAY_BE_LOWER.search(beside) is not None and LOWER_IS_BETTER.search(beside) is None)
-        or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
-    )
 
 
 def is_unordered(intro: str) -> bool:
@@ -291,6 +237,32 @@ def _unordered(line: str) -> str:
     """Return the words of a line that say so, in lower case; "" if it has none, or also calls the list a ranking."""
     found = None if _ORDERED_YET.search(line) else _UNORDERED.search(line)
     return found[0].lower() if found else ""
+
+
+_UNORDERED = caseless(
+    r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
+    r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
+    r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b",
+    r"\b(?:short|long|old|new|cheap|earli|lat)est to (?:most |least )?\w+est\b",
+    r"\b(?:worldwide|domestic|total) box office\b|\bbox[- ]office (?:of|results|gross|takings|numbers|order)\b",
+    r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
+    r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b"
+    r"|(?:^\W*|\b(?:sorted|ordered|ranked|listed|arranged) )by (?:release|decade|runtime|price)\b(?=[,.:\n]| \()"
+    r"|\b(?:cheapest|longest|shortest|oldest|newest) first\b",
+    r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
+    r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release|price|cost|size|weight)\b"
+    r"(?! (?:fit|match|similar|and))",
+    r"\bby (?:your|the user's) (?:own )?ratings?\b|\bbest[- ]reviewed|\bcritically acclaimed",
+    r"\bin beliebiger reihenfolge|\bkeine[rs]? bestimmten? reihenfolge|\balphabetisch|\bsans ordre",
+    r"\bordre alphabétique|\bsin (?:un )?orden|\borden alfabético|不分先后|順不同|无特定顺序",
+    r"в (?:алфавитном|произвольном) порядке",
+)
+"""Introduces a list that is not a ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
+_ORDERED_YET = caseless(
+    r"\bcolumn\b[^.\n]{0,30}\b(?:is|has|holds|gives|shows) my (?:final )?rank",
+    r"\b(?:predicted|expected) (?:interest|preference|relevance)\b",
+)
+"""Says that such a list is a ranking after all: `in alphabetical order; the last column is my ranking`."""
 
 
 _BEFORE_ORDERING = caseless(
@@ -365,6 +337,21 @@ def of_the_first(first: int, beside: Sequence[str], items: tuple[Item, ...], nam
     return False
 
 
+_TOP = caseless(
+    r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
+    r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable)"
+    r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most)\b|#1\b(?<!, #1)"
+)
+_ON_CONDITION = caseless(
+    r"\b(?:if|when|in case|unless|mood|tonight|not|also|second|another|honou?rable|bonus|worst|least|among|history"
+    r"|for (?:an?|fans|those|someone))\b|\?"
+)
+_BOTTOM = caseless(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitable|recommended))\b")
+_CLAUSE = re.compile(r"(?<=[.!?;]) |, (?=while|whereas|but|and)")
+_SENTENCE_LIMIT = 50
+"""Maximum number of sentences to check, which keeps the time linear."""
+
+
 def bare_title(item: Item) -> str:
     """Return a title in lower case without its year and trailing article: `Last Picture Show, The (1971)`."""
     return _BEHIND_TITLE.sub("", folded(item.title)).lower()
@@ -431,6 +418,11 @@ def _is_compared(listing: Listing, lines: Sequence[str]) -> bool:
     return any(found["winner"] for found in compared) or sum(others) > 1
 
 
+_VERSUS = caseless(r"\b(?:vs|versus)\b")
+_COMPARED = caseless(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?")
+"""`Heat vs Fargo: Fargo`, or two or more such lines without a winner."""
+
+
 def _is_tied(listing: Listing, lines: Sequence[str]) -> bool:
     """Return whether a chain has more ties between neighbours than preferences."""
     own = {one.line for one in listing.mentions}
@@ -459,6 +451,17 @@ def _is_misplaced(listing: Listing, lines: Sequence[str]) -> bool:
     own = _entries_by_line(listing, lines)
     within = (one.text for one in own.values() if one.match and one.match.stage == "normalised")  # Heat (should be …)
     return any(_MISPLACED.search(words[:400]) for words in chain(_text_after(own, lines), within))
+
+
+_MISPLACED = caseless(
+    r"\b(?:should|must|ought to|needs? to|deserves? to|belongs?)\b(?: (?:actually|really|probably|be|go|come|rank"
+    r"|ranked|placed|moved|sit|stand|even|much|far|one|two|up|a|place|spot|in)){0,5}"
+    r" (?:above|below|before|ahead of|higher|lower|at (?:#|number)|#)",
+    r"\bswap(?:ped)? (?:this |it )?with (?:#|number )?\d",
+    r"\b(?:would|should|['’]d) (?:actually )?(?:place|rank|put|move) (?:it|this)(?: one)? (?:at |in )?"
+    rf"(?:{'|'.join(ORDINALS)}|#?\d)",
+)
+"""An entry's remark about its own place: `wait, this should be above Heat`."""
 
 
 def _is_repeated(listing: Listing) -> bool:
@@ -510,6 +513,17 @@ def _is_unranked(listing: Listing, beside: str, lines: Sequence[str]) -> bool:
     scores = [float(one[1].replace(",", ".")) for one in found if one]
     falls = scores in (sorted(scores, reverse=True), [*range(1, len(scores) + 1)])
     return _AS_GIVEN.search(beside) is not None or (len(scores) == len(listing.mentions) and not falls)
+
+
+_AS_GIVEN = caseless(
+    r"\b(?:just|only|simply|merely) (?:\w+ ){0,3}(?:order|list)\b[^.\n]{0,30}?\b(?:gave|given|provided|shown|sent)\b",
+    r"\b(?:just|only|simply|merely|unchanged from) the (?:given|original|provided|initial|input|same) (?:order"
+    r"|list)\b",
+    r"\b(?:left|kept|leave|keep)\b[^.\n]{0,30}\b(?:list|order|items|candidates)\b[^.\n]{0,10}\bas\b[^.\n]{0,12}"
+    r"\b(?:is|provided|given|shown|sent|presented)\b",
+    r"(?:\b(?:not|without)|n['’]t have) enough (?:\w+ ){1,4}to (?:rank|order|sort)\b",
+)
+"""Says that items in the order shown were not ranked."""
 
 
 _SCORE = caseless(

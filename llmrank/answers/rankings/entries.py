@@ -52,17 +52,6 @@ from llmrank.answers.text.lines import RANK_NOUN, Block, Line, marker, word_set
 from llmrank.answers.text.normalise import ORDINALS, caseless
 from llmrank.answers.text.phrases import degree, meaning
 
-_ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
-_FIRST_NUMBER = re.compile(r"(?<=[:,>] )1[.)]{1,2}\s?[\"“«]?$")
-_RATED = re.compile(r"(\((?:18|19|20)\d\d\)) \d(?:\.\d)? ?/ ?\d{1,2}\W{0,4}$")
-_RECOMMENDS = caseless(
-    r"\b(?:recommend|suggest|would (?:(?:most|likely|probably|really) ){0,2}"
-    r"(?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)"
-    r"|['’]d (?:pick|choose|watch|rank|put|go with|start|say)|my (?:top|pick|choice|answer|ranking)"
-    r"|best|top (?:pick|choice)"
-    r"|should (?:watch|try|see)|rank|start with|followed by|order is|picks?|choose|answer|empfehl|würde|recommand"
-    r"|recomiend|recomend|consigli|output|try|рекоменд)"
-)
 _DECLINES = caseless(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|hesitate|reluctant|avoid|skip|unlike|except|instead"
     r"|rather than"
@@ -73,12 +62,6 @@ _DECLINES = caseless(
     r"|bit) better"
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]"
 )
-_VERB = re.compile(
-    r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
-    r"|should|will|isn['’]t|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
-)
-_ARE_ALL = caseless(r"\b(?:are|were|have) (?:all|both)\b")
-"""`Heat and Fargo are both crime films`"""
 _SCORE_NOUN = r"score|rating|relevance|match|confidence|probability|likelihood"
 _SCORED = re.compile(
     r"(?:(?:-{1,2}|=)> ?|[:=–—|-] ?|[(\[]|→ ?)"
@@ -88,16 +71,7 @@ _SCORED = re.compile(
     r"|(?P<stars>[★⭐🌟🔥❤👍]{1,10})☆{0,10}$"
 )
 """`Heat – 2nd (a crime film)`"""
-_LAST_WORDS = re.compile(r"(?:[:=–—|-] |(\())([^\W\d_][^:=–—|()-]{1,20})(?(1)\)?)$")
-_TASTES = tuple(
-    re.compile(rf"{words}\Z", re.IGNORECASE) for words in ("hates?", "dislikes?", "neutral", "likes?", "loves?")
-)
-"""`Heat (love)`, from worst to best."""
-_SCORED_FIRST = re.compile(r"(?P<value>0?\.\d{1,4}|\d{1,3}(?:\.\d{1,3})? ?(?:%|/ ?\d{1,3})) ?[-–:)]? ?(?=\D)")
-_SAYS_SCORE = caseless(rf"\b(?:{_SCORE_NOUN})[ :=]{{1,3}}\d[\d.,]*\W{{0,4}}$|\d ?(?:points?|pts)\W{{0,4}}$")
-"""`Heat (score: 9)`: a number that is called a score."""
 _SAYS_RANK = caseless(rf"\b(?:{RANK_NOUN})\b|\d(?:st|nd|rd|th)\b|\d[ºª°]")
-_LEFT_OPEN = re.compile(r":\W{0,3}$")
 _S = ord("S") - ord("A") + 1
 _TIERS = {_S: 0} | {letter: letter for letter in range(1, 7)}
 """The tiers S, A, B, … F, as positions in the alphabet, with their rank."""
@@ -267,10 +241,17 @@ def _sort_by_scores(bodies: list[str], listing: Listing) -> None:
         listing.ordered, listing.scored = True, are_scores(scores, role)
 
 
+_SAYS_SCORE = caseless(rf"\b(?:{_SCORE_NOUN})[ :=]{{1,3}}\d[\d.,]*\W{{0,4}}$|\d ?(?:points?|pts)\W{{0,4}}$")
+"""`Heat (score: 9)`: a number that is called a score."""
+
+
 def _scores_beside(bodies: Sequence[str]) -> list[str]:
     """Return the numbers or stars behind the titles, or if there are none, the numbers before them."""
     behind = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     return behind or [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
+
+
+_SCORED_FIRST = re.compile(r"(?P<value>0?\.\d{1,4}|\d{1,3}(?:\.\d{1,3})? ?(?:%|/ ?\d{1,3})) ?[-–:)]? ?(?=\D)")
 
 
 def _grades(bodies: Sequence[str], listing: Listing) -> list[str]:
@@ -314,10 +295,19 @@ def _taste(word: str) -> int:
     return next((place for place, taste in enumerate(_TASTES, 1) if taste.match(word)), 0)
 
 
+_TASTES = tuple(
+    re.compile(rf"{words}\Z", re.IGNORECASE) for words in ("hates?", "dislikes?", "neutral", "likes?", "loves?")
+)
+"""`Heat (love)`, from worst to best."""
+
+
 def _last_words(text: str) -> str:
     """Return the text after the last colon, dash or opening parenthesis, if it is short."""
     found = _LAST_WORDS.search(text[-40:])
     return found[2] if found else ""
+
+
+_LAST_WORDS = re.compile(r"(?:[:=–—|-] |(\())([^\W\d_][^:=–—|()-]{1,20})(?(1)\)?)$")
 
 
 def _entry(line: Line, body: str, index: TitleIndex, *, marked: bool) -> Mentions:
@@ -389,6 +379,11 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     if marked and (near := _before_remark(body, index)):
         return [near]
     return _unknown(line, body, whole, index) if marked and not _LEFT_OPEN.search(body) else []
+
+
+_ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
+_RATED = re.compile(r"(\((?:18|19|20)\d\d\)) \d(?:\.\d)? ?/ ?\d{1,2}\W{0,4}$")
+_LEFT_OPEN = re.compile(r":\W{0,3}$")
 
 
 _IN_BRACKETS = re.compile(r"\[(?![A-Za-z0-9]{1,3}\])([^\[\]\n]{2,400})\]")
@@ -528,6 +523,23 @@ def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Lis
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and CHATTER.match(before)
     return None if declined else listing
+
+
+_FIRST_NUMBER = re.compile(r"(?<=[:,>] )1[.)]{1,2}\s?[\"“«]?$")
+_RECOMMENDS = caseless(
+    r"\b(?:recommend|suggest|would (?:(?:most|likely|probably|really) ){0,2}"
+    r"(?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)"
+    r"|['’]d (?:pick|choose|watch|rank|put|go with|start|say)|my (?:top|pick|choice|answer|ranking)"
+    r"|best|top (?:pick|choice)"
+    r"|should (?:watch|try|see)|rank|start with|followed by|order is|picks?|choose|answer|empfehl|würde|recommand"
+    r"|recomiend|recomend|consigli|output|try|рекоменд)"
+)
+_VERB = re.compile(
+    r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
+    r"|should|will|isn['’]t|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
+)
+_ARE_ALL = caseless(r"\b(?:are|were|have) (?:all|both)\b")
+"""`Heat and Fargo are both crime films`"""
 
 
 _EQUALS = re.compile(r"=(?! ?\d)")

@@ -25,18 +25,9 @@ from llmrank.answers.text.phrases import BEST_TO_WORST, meaning
 Place = int | Literal["next", "last"] | None
 """The place of an item in the ranking, judging by the words around it."""
 
-_LIMIT = 6000
-"""Maximum number of characters to read. A ranking in sentences is short, and the limit keeps the time linear."""
-_LONGEST = 14
-"""Maximum number of words in a title."""
-_CHUNK = re.compile(r"[^\s—–]+")
 _OPENING = " \t*_`\"“”„«»‚‘'’(["
 _MARKS = f"{_OPENING[:-2]}.,;:!?"
-_MARK = re.compile(r"[.,;:!?()\n—–]+| - ")
-"""Separators of clauses."""
 _BRACKETED = re.compile(r"\W*[\[(](\w{1,3})[\])]\W*")
-_LETTER = re.compile(r"[*_\"'“”]*([A-Z])[*_\"'“”]*[.,;:!?)]*")
-_NUMBERED = re.compile(r"[*_#\[(]*(\w{1,3})[*_\])]*[.,;:!?)]*")
 
 _ENDINGS = ("st", "nd", "rd", *7 * ("th",))
 _ABROAD = (
@@ -61,7 +52,6 @@ _PLACES = word_set(
     "place spot position choice pick option recommendation rank platz stelle lieu posto puesto lugar opcion eleccion"
     " opcao escolha opzione scelta choix wahl plaats место месте місце miejsce"
 )
-_COUNTS = _PLACES | word_set("number no at")
 _NOUNS = word_set("movie film book game album title product item option candidate passage number no")
 _BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
 _LIKELY = word_set("likely relevant recommended suitable")
@@ -82,34 +72,10 @@ _PLACE_WORDS = (*_ORDINALS, *CARDINALS, *_BEST, *_LIKELY, *_LAST, "winner", "run
 _COMES = word_set(
     "comes come coming goes going go is are be in at to for would should my the very most top best and a by far"
 )
-_LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
-    "i id ill we you youll your they user could can might will want see of on so foremost have straight directly right"
-    " closely leave save keep it add move moving books movies films games suggestion suggestions"
-    " personally definitely certainly clearly probably honestly obviously favourite"
-    " favorite ranking rounds rounding out its sequel obvious show only reader viewer ich wurde mit von auf an kommt"
-    " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
-    " pres viendraient viendra viennent"
-    " da al por em com o e para este esta aluno usuario usuaria leitor cliente all tout behind put these order had dead"
-    " op на na"
-)
-"""Words that may stand between a separator, or the previous item, and the item that they introduce."""
 _TAIL_WORDS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(
     "gets takes as close closes dead next foremost rounds it out until"
 )
 """Words after an item that may surround its place."""
-_FUNCTION_WORDS = word_set(
-    "it its up her him his once them us we you he she they if when after before now then here there"
-)
-"""Words that are also titles, and are capitalised at the beginning of a sentence."""
-_AGAINST = re.compile(
-    r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt"
-    r"|instead"
-    r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|weakest|poorest|lowest|revers\w*|ascending|alphabetical\w*|random\w*"
-    r"|particular|equal\w*|tied?|or|either|both|before|above|ahead|over|beats?|worse|lower|sorry|unable"
-    r"|hm+|however|draw|toss|nicht|kein\w*|nie|oder|statt|ausser|schlecht\w*|wenigsten|pas|sauf|ou|pire|moins|non|ni"
-    r"|nunca|peor|menos|peggio\w*|meno|pior)\b"
-)
-"""Words beside the items that may change what the sentences say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +137,10 @@ def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Li
     return Listing([mentions[at] for at in order], ordered=True) if order else None
 
 
+_LIMIT = 6000
+"""Maximum number of characters to read. A ranking in sentences is short, and the limit keeps the time linear."""
+
+
 def _without_left_out(text: str, index: TitleIndex) -> str:
     """Blank out the sentences that leave items out (`I would not recommend Heat`)."""
     parts = _SENTENCE.split(text)
@@ -206,6 +176,17 @@ def _is_doubtful(gaps: Sequence[_Gap]) -> bool:
     beside = " ".join((*(f"{gap.tail} {gap.middle}" for gap in gaps), gaps[-1].lead))
     beside = normalised(BEST_TO_WORST.sub(" ", beside))
     return _AGAINST.search(beside) is not None or beside.split().count("if") > 1
+
+
+_AGAINST = re.compile(
+    r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt"
+    r"|instead"
+    r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|weakest|poorest|lowest|revers\w*|ascending|alphabetical\w*|random\w*"
+    r"|particular|equal\w*|tied?|or|either|both|before|above|ahead|over|beats?|worse|lower|sorry|unable"
+    r"|hm+|however|draw|toss|nicht|kein\w*|nie|oder|statt|ausser|schlecht\w*|wenigsten|pas|sauf|ou|pire|moins|non|ni"
+    r"|nunca|peor|menos|peggio\w*|meno|pior)\b"
+)
+"""Words beside the items that may change what the sentences say."""
 
 
 def _places(gaps: Sequence[_Gap]) -> list[Place]:
@@ -266,6 +247,9 @@ def _place_in_words(words: Sequence[str]) -> Place:
     return None if _NEXT.isdisjoint(words) else "next"
 
 
+_COUNTS = _PLACES | word_set("number no at")
+
+
 def _is_known(lead: str) -> bool:
     """Return whether words can do nothing but introduce an item."""
     words = ["", *normalised(lead).split(), ""]
@@ -277,6 +261,19 @@ def _is_known(lead: str) -> bool:
         else word in _LEAD_WORDS or word.isdigit()
         for before, word, after in zip(words, words[1:], words[2:], strict=False)
     )
+
+
+_LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
+    "i id ill we you youll your they user could can might will want see of on so foremost have straight directly right"
+    " closely leave save keep it add move moving books movies films games suggestion suggestions"
+    " personally definitely certainly clearly probably honestly obviously favourite"
+    " favorite ranking rounds rounding out its sequel obvious show only reader viewer ich wurde mit von auf an kommt"
+    " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
+    " pres viendraient viendra viennent"
+    " da al por em com o e para este esta aluno usuario usuaria leitor cliente all tout behind put these order had dead"
+    " op на na"
+)
+"""Words that may stand between a separator, or the previous item, and the item that they introduce."""
 
 
 def _gap(text: str) -> _Gap:
@@ -297,6 +294,10 @@ def _gap(text: str) -> _Gap:
     ends = any(mark in marks[-1][0] for mark in ".!?\n")
     known = tuple(normalised(piece) for piece in pieces if piece.strip() and _is_known(piece))
     return _Gap(tail, " ".join(middle), " ".join(pieces[begins:]), ends, known)
+
+
+_MARK = re.compile(r"[.,;:!?()\n—–]+| - ")
+"""Separators of clauses."""
 
 
 # --- the items that are named
@@ -331,6 +332,9 @@ def _named(text: str, index: TitleIndex, identifiers: Identifiers) -> list[_Name
             found.append(one)
         at = end
     return found
+
+
+_CHUNK = re.compile(r"[^\s—–]+")
 
 
 _UNSURE = -1
@@ -380,6 +384,14 @@ def _title_at(
     return None
 
 
+_LONGEST = 14
+"""Maximum number of words in a title."""
+_FUNCTION_WORDS = word_set(
+    "it its up her him his once them us we you he she they if when after before now then here there"
+)
+"""Words that are also titles, and are capitalised at the beginning of a sentence."""
+
+
 def _begins_sentence(text: str, start: int) -> bool:
     """Return whether a word may be capitalised only because it begins a sentence: `Once`, `It`, `Up`."""
     before = text[:start].rstrip(" ")
@@ -405,3 +417,7 @@ def _identifier_at(
         name = _NUMBERED.fullmatch(chunk)
     place = identifiers.find(name[1]) if name else None
     return None if name is None or place is None else (_Named(place, start, start + len(chunk.rstrip(_MARKS))), at + 1)
+
+
+_LETTER = re.compile(r"[*_\"'“”]*([A-Z])[*_\"'“”]*[.,;:!?)]*")
+_NUMBERED = re.compile(r"[*_#\[(]*(\w{1,3})[*_\])]*[.,;:!?)]*")

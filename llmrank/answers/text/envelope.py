@@ -13,17 +13,57 @@ from textwrap import dedent
 
 from llmrank.types import REASONING_TAGS
 
+_FINAL_CHANNEL = "assistantfinal"
+"""What remains before gpt-oss's last channel if a server removes the special tokens but keeps the words between
+them."""
+
+
+def answer_alone(raw: str) -> str | None:
+    """Return the answer without its reasoning and envelope; None if the reasoning never ends."""
+    text = without_reasoning(plain_lines(raw))
+    return text and unwrapped(text)
+
+
+def plain_lines(text: str) -> str:
+    """Return a text with each line end as `\\n`, without no-break spaces, and outside a Markdown quotation."""
+    if "\r" in text or not text.isascii():
+        text = _LINE_ENDS.sub("\n", text).translate(_NO_BREAK)
+    if text.lstrip().startswith(">"):
+        lines = [line for line in text.split("\n") if line.strip()]
+        text = _QUOTED.sub("", text) if all(line.lstrip().startswith(">") for line in lines) else text
+    text = _LINE_BREAKS.sub("", text) if " \n" in text or "\t\n" in text else text
+    return dedent(text) if text[:1] in (" ", "\t") else text
+
+
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029]")
 """Line ends of Windows, and the separators of Unicode."""
 _NO_BREAK = dict.fromkeys(map(ord, "\u00a0\u202f"), " ")
-_FENCE = re.compile(
-    r"\A\s*```(?:text|txt|plaintext|plain|markdown|md)?[ \t]*\n((?:(?!```).)*?)\n?[ \t]*```\s*\Z", re.DOTALL
-)
-"""A code block that is the whole text."""
 _QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
 """The sign of a Markdown quotation."""
 _LINE_BREAKS = re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE)
 """Spaces at the end of a line, which Markdown makes a line break of."""
+
+
+def unwrapped(text: str) -> str:
+    """Return an answer without its code block, greeting and closing; the text unchanged if it has none."""
+    if "```" in text and (block := _FENCE.match(text)):
+        text = block[1]
+    text = _OPENS.sub("", text, count=1)
+    text = text if text.isascii() else _DECORATION.sub("", text)
+    for _ in range(_COURTESIES):
+        closing = _CLOSES.search(text, max(len(text) - _LAST_SIGNS, 0))
+        if closing is None or not text[: closing.start()].strip():
+            break
+        text = text[: closing.start()].rstrip()
+    if (whole := _EMPHASISED.match(text)) and whole[1].strip('“"') == whole[3].strip('”"'):
+        return whole[2]  # **Terminator 2, not the first one.**
+    return text
+
+
+_FENCE = re.compile(
+    r"\A\s*```(?:text|txt|plaintext|plain|markdown|md)?[ \t]*\n((?:(?!```).)*?)\n?[ \t]*```\s*\Z", re.DOTALL
+)
+"""A code block that is the whole text."""
 _DECORATION = re.compile(
     "(?<!\\s)\\s+[\U0001f600-\U0001f644\U0001f64c-\U0001f64f\U0001f970-\U0001f97a🎬🍿🎉✨🎵🎶📚📖🎮🎧🎥🚀💡🍝🎯🤔🤗🤩🥳]+\ufe0f?\\s*\\Z"
 )
@@ -60,66 +100,6 @@ _CLOSES = re.compile(
 """`I hope this helps!`, `Let me know if you need anything else.`; a line that may say more, or name an item, stays."""
 _COURTESIES, _LAST_SIGNS = 3, 400
 """Maximum number of closing sentences, and of characters at the end of a text that are searched for one."""
-_TAG = re.compile(
-    rf"[<\[◁](?P<end>/)?{REASONING_TAGS}[>\]▷]|<\|START_THINKING\|>|<\|channel>thought\b"
-    r"|(?P<end_sign><\|(?:END_THINKING|START_(?:RESPONSE|TEXT))\|>|<channel\|>)",
-    re.IGNORECASE,
-)
-"""The beginning and end of reasoning: the tags of most models, and the tokens of Cohere's and Gemma's."""
-_WORD_IN_BRACKETS = re.compile(r"\[/?[^\W\d]")
-"""`[THINK]`, `[/INST]`, but not `[3]`."""
-_DETAILS = re.compile(r"<details type=\"reasoning\"[^<>]{0,200}>(?:(?!</details>).)*+(</details>)?", re.DOTALL)
-"""Reasoning that a chat interface has collapsed."""
-_ANALYSIS = re.compile(r"<\|channel\|>\s{0,9}analysis\b[^<>]{0,80}$")
-_ANSWER = re.compile(r"(?:(?i:<answer>)|\[ANSWER\])((?:[^<\[]++|(?!(?i:</answer>)|\[/ANSWER\])[<\[])*+)")
-_CHANNEL = "<|message|>"
-_FINAL_CHANNEL = "assistantfinal"
-"""What remains before gpt-oss's last channel if a server removes the special tokens but keeps the words between
-them."""
-_THINKING = ("Thinking...\n", "...done thinking.")  # as ollama prints it
-_TURN_ENDS = re.compile(
-    r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
-    r"|(?<![:\n])\n{1,3}(?:User|Human|Input):\s(?=(?:[^\n]{0,2000}\n{1,2}){1,4}?(?:Assistant|AI|Bot|Model|Output):)"
-    r"|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id|END_RESPONSE|END_TEXT)[|｜]>"
-)
-"""The beginning of another turn, which the model invents."""
-_QUESTION = re.compile(r"\s{0,20}(?:(?:<s>)?\s{0,20}\[INST\]|#{2,3} ?(?:Instruction|Human|User|Input)\b)")
-"""The beginning of a text that repeats the question in its template before the answer."""
-_RESPONSE = re.compile(r"\[/INST\]|\n#{2,3} ?(?:Response|Assistant|Answer|Output)\b:?")
-"""The separator between a repeated question and the answer."""
-
-
-def answer_alone(raw: str) -> str | None:
-    """Return the answer without its reasoning and envelope; None if the reasoning never ends."""
-    text = without_reasoning(plain_lines(raw))
-    return text and unwrapped(text)
-
-
-def plain_lines(text: str) -> str:
-    """Return a text with each line end as `\\n`, without no-break spaces, and outside a Markdown quotation."""
-    if "\r" in text or not text.isascii():
-        text = _LINE_ENDS.sub("\n", text).translate(_NO_BREAK)
-    if text.lstrip().startswith(">"):
-        lines = [line for line in text.split("\n") if line.strip()]
-        text = _QUOTED.sub("", text) if all(line.lstrip().startswith(">") for line in lines) else text
-    text = _LINE_BREAKS.sub("", text) if " \n" in text or "\t\n" in text else text
-    return dedent(text) if text[:1] in (" ", "\t") else text
-
-
-def unwrapped(text: str) -> str:
-    """Return an answer without its code block, greeting and closing; the text unchanged if it has none."""
-    if "```" in text and (block := _FENCE.match(text)):
-        text = block[1]
-    text = _OPENS.sub("", text, count=1)
-    text = text if text.isascii() else _DECORATION.sub("", text)
-    for _ in range(_COURTESIES):
-        closing = _CLOSES.search(text, max(len(text) - _LAST_SIGNS, 0))
-        if closing is None or not text[: closing.start()].strip():
-            break
-        text = text[: closing.start()].rstrip()
-    if (whole := _EMPHASISED.match(text)) and whole[1].strip('“"') == whole[3].strip('”"'):
-        return whole[2]  # **Terminator 2, not the first one.**
-    return text
 
 
 def without_reasoning(text: str) -> str | None:
@@ -143,11 +123,23 @@ def without_reasoning(text: str) -> str | None:
     return text
 
 
+_WORD_IN_BRACKETS = re.compile(r"\[/?[^\W\d]")
+"""`[THINK]`, `[/INST]`, but not `[3]`."""
+_ANSWER = re.compile(r"(?:(?i:<answer>)|\[ANSWER\])((?:[^<\[]++|(?!(?i:</answer>)|\[/ANSWER\])[<\[])*+)")
+_THINKING = ("Thinking...\n", "...done thinking.")  # as ollama prints it
+
+
 def _after_question(text: str) -> str:
     """Return a text without the question that it repeats."""
     question = _QUESTION.match(text)
     begins = _RESPONSE.search(text, question.end()) if question else None
     return text[begins.end() :] if begins else text
+
+
+_QUESTION = re.compile(r"\s{0,20}(?:(?:<s>)?\s{0,20}\[INST\]|#{2,3} ?(?:Instruction|Human|User|Input)\b)")
+"""The beginning of a text that repeats the question in its template before the answer."""
+_RESPONSE = re.compile(r"\[/INST\]|\n#{2,3} ?(?:Response|Assistant|Answer|Output)\b:?")
+"""The separator between a repeated question and the answer."""
 
 
 def _in_channel(text: str) -> str | None:
@@ -156,6 +148,10 @@ def _in_channel(text: str) -> str | None:
     if not channel and text.lstrip().startswith("analysis"):
         answer = text.rpartition(_FINAL_CHANNEL)[2]
     return None if channel and _ANALYSIS.search(before[-200:]) else answer
+
+
+_ANALYSIS = re.compile(r"<\|channel\|>\s{0,9}analysis\b[^<>]{0,80}$")
+_CHANNEL = "<|message|>"
 
 
 def _without_details(text: str) -> str | None:
@@ -167,11 +163,23 @@ def _without_details(text: str) -> str | None:
     return _DETAILS.sub("", text) if ends else None
 
 
+_DETAILS = re.compile(r"<details type=\"reasoning\"[^<>]{0,200}>(?:(?!</details>).)*+(</details>)?", re.DOTALL)
+"""Reasoning that a chat interface has collapsed."""
+
+
 def _in_first_turn(text: str) -> str:
     """Return a text up to the beginning of another turn."""
     end = None if "<s>" in text else _TURN_ENDS.search(text)
     begun = text.lstrip().startswith(("User: ", "Human: "))
     return text[: end.start()] if end and text[: end.start()].strip() and not begun else text
+
+
+_TURN_ENDS = re.compile(
+    r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
+    r"|(?<![:\n])\n{1,3}(?:User|Human|Input):\s(?=(?:[^\n]{0,2000}\n{1,2}){1,4}?(?:Assistant|AI|Bot|Model|Output):)"
+    r"|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id|END_RESPONSE|END_TEXT)[|｜]>"
+)
+"""The beginning of another turn, which the model invents."""
 
 
 def _outside_tags(text: str) -> str | None:
@@ -189,3 +197,11 @@ def _outside_tags(text: str) -> str | None:
         depth, start = max(depth - 1, 0), tag.end()
     outside = "".join(parts if depth else (*parts, text[start:]))
     return None if depth and not outside.strip() else outside
+
+
+_TAG = re.compile(
+    rf"[<\[◁](?P<end>/)?{REASONING_TAGS}[>\]▷]|<\|START_THINKING\|>|<\|channel>thought\b"
+    r"|(?P<end_sign><\|(?:END_THINKING|START_(?:RESPONSE|TEXT))\|>|<channel\|>)",
+    re.IGNORECASE,
+)
+"""The beginning and end of reasoning: the tags of most models, and the tokens of Cohere's and Gemma's."""

@@ -40,30 +40,6 @@ _NOT_LIKED = (
     r"|(?<=\btry it),? (?:and|but|once)\b"
 )
 """What follows `it` if a verb does not mean that the user likes it: `They will make it through the first hour`."""
-_PREDICTION = caseless(
-    r"(?:(?P<doubt>\bi (?:(?:do|would)(?: not|n['’]t) (?:really )?(?:think|believe|expect|imagine|see (?:why|how))"
-    r"|doubt)"
-    r"|\b(?:(?<!not )unlikely|doubtful|not (?:(?:very|too|so|at all|particularly) )?likely)"
-    r"|\b(?:little|low|small|slim|no|not much(?: of a)?) (?:chance|likelihood)"
-    r"|\bnothing (?:[^.!?\n]{1,60} )?suggests?)(?: that| if| whether| of)? )?"
-    rf"\b(?:(?:the|this) {USER}|an? {USER} with (?:this|such an?|that) (?:history|taste|profile)|they|he|she)"
-    rf"{_SURELY}(?: (?:will|would|should)|['’](?:ll|d)| wo(?=n['’]t)|(?: (?:is|are|am)|['’](?:re|s))(?P<never> not)?"
-    rf"(?: going to|{_SURELY}(?: (?:very|highly|quite|rather|most|extremely))? (?P<un>un)?likely to))"
-    rf"(?P<not>n['’]t| not| never)?{_SURELY}(?P<nor> not| never| hardly)?{_SURELY} "
-    r"(?:(?:(?P<bored>be bored)|be interested)(?=[.!]|$)"
-    rf"|(?:(?P<hate>hate|dislike|loathe|skip|avoid)|{TAKE}|download|listen to|be (?:interested in|into|a fan of)"
-    r"|go for|pick(?: up)?|choose)"
-    rf" (?:(?:this|the|that) (?:{_THINGS})|it(?!{_NOT_LIKED})|(?:this|that)(?! (?:{_ASPECTS})\b))\b"
-    r"(?! (?:if|when|unless|or not|(?:even |much |far |no )?less|only|but only|as little)\b|, but only\b))"
-)
-"""`I don't think the user would like it`: a sentence about the item, whose title is replaced by `it`."""
-_SUCH = caseless(
-    rf"\b(?:it|this|that)(?: is|['’]s)(?P<not> not|n['’]t)?{_SURELY}"
-    rf" (?:something|one|(?:the|an?)(?: \w+){{1,4}}) (?:that |which )?(?:(?:the|this) {USER}|they|he|she)"
-    rf"(?: will|(?: would|['’]d))(?P<nor>n['’]t| not| never)?{_SURELY} (?:{TAKE}|be interested in)"
-    r"(?=[.;!\n]|,(?! but)|$)"
-)
-"""`It is not something they would enjoy`"""
 _THEIR = rf"(?:their|his|her|(?:the|this) {USER}['’]s)"
 _ADVERB = "(?: (?:well|perfectly|nicely|closely))?"
 _THEIRS = (
@@ -74,41 +50,9 @@ _SMALL = (
     "is|are|would|will|should|do|does|wo|looks?|seems?|appears?|feels?|like|be|to|not|never|hardly|very|really|quite"
     "|rather|clearly|probably|most|highly|likely|definitely|exactly|all|that|much|of|an?|the|also|one|still|by|no|means"
 )
-_FIT = caseless(
-    r"(?:\bi (?:(?:do|would)(?: not|n['’]t) (?:think|believe|say)|doubt)(?: that)? )?"
-    rf"(?:(?<!would )(?<!does )(?<!will )\b(?:it|this|that|(?:this|the) (?:{_THINGS}))|\A[\W_]{{0,9}})"
-    rf"(?:(?: |\b)(?:{_SMALL})(?:n['’]t)?\b|['’]s\b){{0,8}} ?"
-    r"(?:\b(?:great|good|perfect|excellent|strong|natural|ideal|solid|suitable|poor|bad|weak|wrong|terrible)"
-    r" (?:fit|match|choice|recommendation|pick)|(?<=\ba )(?:match|fit)"
-    rf"|\b(?:(?:un)?likely to )?(?:fits?|match(?:es)?|suits?|appeals?|aligns?)|\bfar"
-    rf"|\b(?:kind|sort|type) of \w+ (?:that )?(?:(?:the|this) {USER}|they) (?:likes?|enjoys?|loves?)){_ADVERB}"
-    rf"{_THEIRS}{_ADVERB}(?=[.!\n]|$|,? (?:who|given|since|as|because)\b)"
-)
-"""`It would be a great fit.`, `A poor match.`; words of contrast in another sentence may take it back."""
 _NEGATIVE = caseless(
     r"\b(?:not|never|no|hardly|poor|bad|weak|wrong|terrible|unlikely|far from|doubt|dislik\w+|hat(?:e|ing)|low"
     r"|little|small|slim|skip)\b|n['’]t\b"
-)
-_CONTRAST = caseless(r"\b(?:though|however|but|unfortunately|still|yet|hates?|dislikes?)\b")
-_CONCEDED = caseless(
-    r"\b(?:al|even )?though\b[^,.;!?\n]{0,200},|(?:^|(?<=[.!?\n] ))[^.!?;\n]{1,200}, but (?=(?:it|this|not an?)\b)"
-)
-"""The clauses that a sentence sets against its last one."""
-_TURNS = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|cannot|no|nothing|nobody|none|never|neither|nor|hardly|scarcely|barely|little|few|less"
-    r"|least|without|hard|difficult|impossible|unlikely|doubt\w*|surpris\w+|far from|lying|wrong|chances?|odds"
-    r"|likelihood|probability|idea|notion|used to|at first|on paper|(?:you|one)(?:['’]d| would)|was|were|than"
-    r"|friends?|said|claim\w*)\b"
-)
-"""Words that turn what follows them in a clause into its opposite, or into no prediction."""
-_CLAUSES_BEFORE = caseless(
-    r"(?:.*(?:[;:–—]|,? but\b|, (?:so|yet|therefore|thus|hence|and)\b))?"
-    r"(?:\W*(?:(?:al|even )?though|while|whereas|despite|since|because|as|given|based)\b[^,]*,)?"
-)
-"""The clauses of a sentence that say nothing about its last one: `Although it is not a comedy,`"""
-_NO_DOUBT = caseless(
-    r"\b(?:chances are(?: (?:good|high))?(?! \w+ that)|do(?: not|n['’]t) doubt|(?:little|without(?: any| a)?) doubt"
-    r"|not unlikely)\b"
 )
 ABOUT_ANOTHER = caseless(
     rf"^\W*(?:based on (?:the|their|this) (?:\w+ ){{1,3}})?the {USER} (?:will|would|is)(?: not|n['’]t)?{_SURELY}"
@@ -146,6 +90,48 @@ def predictions(text: str, *, opening: bool = False) -> set[bool]:
     return found
 
 
+_PREDICTION = caseless(
+    r"(?:(?P<doubt>\bi (?:(?:do|would)(?: not|n['’]t) (?:really )?(?:think|believe|expect|imagine|see (?:why|how))"
+    r"|doubt)"
+    r"|\b(?:(?<!not )unlikely|doubtful|not (?:(?:very|too|so|at all|particularly) )?likely)"
+    r"|\b(?:little|low|small|slim|no|not much(?: of a)?) (?:chance|likelihood)"
+    r"|\bnothing (?:[^.!?\n]{1,60} )?suggests?)(?: that| if| whether| of)? )?"
+    rf"\b(?:(?:the|this) {USER}|an? {USER} with (?:this|such an?|that) (?:history|taste|profile)|they|he|she)"
+    rf"{_SURELY}(?: (?:will|would|should)|['’](?:ll|d)| wo(?=n['’]t)|(?: (?:is|are|am)|['’](?:re|s))(?P<never> not)?"
+    rf"(?: going to|{_SURELY}(?: (?:very|highly|quite|rather|most|extremely))? (?P<un>un)?likely to))"
+    rf"(?P<not>n['’]t| not| never)?{_SURELY}(?P<nor> not| never| hardly)?{_SURELY} "
+    r"(?:(?:(?P<bored>be bored)|be interested)(?=[.!]|$)"
+    rf"|(?:(?P<hate>hate|dislike|loathe|skip|avoid)|{TAKE}|download|listen to|be (?:interested in|into|a fan of)"
+    r"|go for|pick(?: up)?|choose)"
+    rf" (?:(?:this|the|that) (?:{_THINGS})|it(?!{_NOT_LIKED})|(?:this|that)(?! (?:{_ASPECTS})\b))\b"
+    r"(?! (?:if|when|unless|or not|(?:even |much |far |no )?less|only|but only|as little)\b|, but only\b))"
+)
+"""`I don't think the user would like it`: a sentence about the item, whose title is replaced by `it`."""
+_SUCH = caseless(
+    rf"\b(?:it|this|that)(?: is|['’]s)(?P<not> not|n['’]t)?{_SURELY}"
+    rf" (?:something|one|(?:the|an?)(?: \w+){{1,4}}) (?:that |which )?(?:(?:the|this) {USER}|they|he|she)"
+    rf"(?: will|(?: would|['’]d))(?P<nor>n['’]t| not| never)?{_SURELY} (?:{TAKE}|be interested in)"
+    r"(?=[.;!\n]|,(?! but)|$)"
+)
+"""`It is not something they would enjoy`"""
+_FIT = caseless(
+    r"(?:\bi (?:(?:do|would)(?: not|n['’]t) (?:think|believe|say)|doubt)(?: that)? )?"
+    rf"(?:(?<!would )(?<!does )(?<!will )\b(?:it|this|that|(?:this|the) (?:{_THINGS}))|\A[\W_]{{0,9}})"
+    rf"(?:(?: |\b)(?:{_SMALL})(?:n['’]t)?\b|['’]s\b){{0,8}} ?"
+    r"(?:\b(?:great|good|perfect|excellent|strong|natural|ideal|solid|suitable|poor|bad|weak|wrong|terrible)"
+    r" (?:fit|match|choice|recommendation|pick)|(?<=\ba )(?:match|fit)"
+    rf"|\b(?:(?:un)?likely to )?(?:fits?|match(?:es)?|suits?|appeals?|aligns?)|\bfar"
+    rf"|\b(?:kind|sort|type) of \w+ (?:that )?(?:(?:the|this) {USER}|they) (?:likes?|enjoys?|loves?)){_ADVERB}"
+    rf"{_THEIRS}{_ADVERB}(?=[.!\n]|$|,? (?:who|given|since|as|because)\b)"
+)
+"""`It would be a great fit.`, `A poor match.`; words of contrast in another sentence may take it back."""
+_CONTRAST = caseless(r"\b(?:though|however|but|unfortunately|still|yet|hates?|dislikes?)\b")
+_CONCEDED = caseless(
+    r"\b(?:al|even )?though\b[^,.;!?\n]{0,200},|(?:^|(?<=[.!?\n] ))[^.!?;\n]{1,200}, but (?=(?:it|this|not an?)\b)"
+)
+"""The clauses that a sentence sets against its last one."""
+
+
 _BUT_NOT = caseless(
     r"(?<!\blike it, )(?<!\blike it )(?<!enjoy it, )(?<!enjoy it )\bbut (?:would |will )?"
     r"(?:not|never) (?:really |actually )?(?:like|enjoy|love) (?:it|this)\b"
@@ -170,6 +156,24 @@ def _is_turned(found: re.Match[str]) -> bool:
     before = _CLAUSES_BEFORE.match(sentence)
     clause = _NO_DOUBT.sub(" ", sentence[before.end() if before else 0 :])
     return _TURNS.search(clause) is not None
+
+
+_TURNS = caseless(
+    r"\b(?:not|\w{1,6}n['’]t|cannot|no|nothing|nobody|none|never|neither|nor|hardly|scarcely|barely|little|few|less"
+    r"|least|without|hard|difficult|impossible|unlikely|doubt\w*|surpris\w+|far from|lying|wrong|chances?|odds"
+    r"|likelihood|probability|idea|notion|used to|at first|on paper|(?:you|one)(?:['’]d| would)|was|were|than"
+    r"|friends?|said|claim\w*)\b"
+)
+"""Words that turn what follows them in a clause into its opposite, or into no prediction."""
+_CLAUSES_BEFORE = caseless(
+    r"(?:.*(?:[;:–—]|,? but\b|, (?:so|yet|therefore|thus|hence|and)\b))?"
+    r"(?:\W*(?:(?:al|even )?though|while|whereas|despite|since|because|as|given|based)\b[^,]*,)?"
+)
+"""The clauses of a sentence that say nothing about its last one: `Although it is not a comedy,`"""
+_NO_DOUBT = caseless(
+    r"\b(?:chances are(?: (?:good|high))?(?! \w+ that)|do(?: not|n['’]t) doubt|(?:little|without(?: any| a)?) doubt"
+    r"|not unlikely)\b"
+)
 
 
 def _polarity(prediction: re.Match[str]) -> bool:

@@ -128,17 +128,11 @@ def read_external(
         what: "case" if has_cases and table.find("case") is not None else "user" for what, table in tables.items()
     }
     left_out = LeftOut(skip_bad_rows=skip_bad_rows, drop_duplicates=drop_duplicates)
-    past = gains = known = queries = None
-    if "past" in tables:
-        events = with_trimmed_ids(long_table(tables["past"], LeftOut()), left_out)
-        events = _readable(events, (*EVENT_ROLES, "case"), left_out)
-        past = replace(read_event_rows(events), user=_owners(events, owners["past"]))
-    elif isinstance(histories, Path):
-        past, targets = read_histories(histories)
-        gains = targets or None
+    past, gains = _read_past(histories, tables, owners, left_out)
     if past is not None and past.in_file_order and not file_order:
         raise no_order(past.path, past.notes)
     roles = ("user", "item", "title", "score", "rank")
+    queries = known = None
     if format == "table":
         dated = past is not None and past.timestamp is not None and owners.get("past", "user") == "user"
         table, roles = _proposals(tables["proposed"], has_cases, dated, left_out)
@@ -166,6 +160,20 @@ def read_external(
     )
     guessed = () if past is None else past.notes
     return made, [*guessed, *(f"{what}: {count:,}" for what, count in left_out.items() if count)]
+
+
+def _read_past(
+    histories: TableSource | None, tables: Mapping[str, Table], owners: Mapping[str, Owner], left_out: LeftOut
+) -> tuple[EventRows | None, Gains | None]:
+    """Return the events of the histories, and the targets in their file as relevant items; None if there are none."""
+    if "past" in tables:
+        events = with_trimmed_ids(long_table(tables["past"], LeftOut()), left_out)
+        events = _readable(events, (*EVENT_ROLES, "case"), left_out)
+        return replace(read_event_rows(events), user=_owners(events, owners["past"])), None
+    if isinstance(histories, Path):
+        past, targets = read_histories(histories)
+        return past, targets or None
+    return None, None
 
 
 def convert_file(

@@ -129,9 +129,9 @@ def _option_of(setting: Setting, group: str) -> Callable[[Command], Command]:
     attributes: dict[str, Any] = {"help": setting.help, "default": None, "cls": GroupedOption, "group": group}
     kind = _bare(setting.kind)
     if kind is bool:
-        # The option of a setting that is on by default turns it off: --no-history.
-        attributes |= {"is_flag": True, "flag_value": not setting.default}
-        attributes["help"] = HELP_OFF[setting.name] if setting.default else setting.help
+        attributes |= {"is_flag": True, "flag_value": True}
+        if setting.default:  # The option turns the setting off, as do its key and variable: `no_history: true`.
+            attributes |= {"help": HELP_OFF[setting.name], "callback": _reversed}
     elif get_origin(kind) is Literal:
         attributes["type"] = click.Choice([str(choice) for choice in get_args(kind)])
     elif get_origin(kind) is tuple:
@@ -145,6 +145,10 @@ def _option_of(setting: Setting, group: str) -> Callable[[Command], Command]:
     if isinstance(default, str | int | float) and kind is not bool and "[default:" not in setting.help:
         attributes["help"] += f"  [default: {default:g}]" if isinstance(default, float) else f"  [default: {default}]"
     return option(*declarations, **attributes)
+
+
+def _reversed(context: click.Context, parameter: click.Parameter, value: bool | None) -> bool | None:
+    return None if value is None else not value
 
 
 METAVARS: Mapping[Any, str] = {int: "N", float: "NUMBER", Path: "PATH"}

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import llmrank as lr
-from llmrank.cli.options import DECLARATIONS, HELP_OFF, option_name, settings_from, settings_options
+from llmrank.cli.options import DECLARATIONS, HELP_OFF, config_option, option_name, settings_from, settings_options
 from llmrank.errors import InputError
 from llmrank.evaluation.method import MadeRanker, asked_template
 from llmrank.evaluation.settings import (
@@ -134,6 +134,16 @@ def test_options_and_variables_are_derived_from_the_fields() -> None:
     assert isinstance(prompt, PromptSettings) and isinstance(cases, CaseSettings)
     assert (prompt.view.show_history, prompt.view.ids, prompt.options.window) == (False, "words", 9)
     assert (cases.columns, cases.k, cases.users, prompt.options.sort_top) == (("user=uid", "item=iid"), 7, 12, 3)
+
+
+@pytest.mark.parametrize(("value", "shown"), [("true", False), ("1", False), ("false", True)])
+def test_a_switch_turns_its_setting_off_wherever_it_is_given(tmp_path: Path, value: str, shown: bool) -> None:
+    verb, got = command()
+    verb, config = config_option(verb), tmp_path / "run.yaml"
+    config.write_text(f"no_history: {value}\n")
+    for line, variables in ((["--config", str(config)], {}), ([], {"LLMRANK_NO_HISTORY": value})):
+        ran = CliRunner().invoke(verb, line, env=variables, catch_exceptions=False)
+        assert ran.exit_code == 0 and got["prompt"] == PromptSettings(view=View(show_history=shown))
 
 
 def test_without_options_the_command_line_has_the_defaults_of_the_records() -> None:

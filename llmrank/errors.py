@@ -59,11 +59,11 @@ _OPTION = re.compile(
     r"(?P<command>\b(?:llmrank|pip|gunicorn|jq|iconv|ulimit)\b[^,;)`]*)"
     r"|--column (?P<role>\w+)=(?P<column>[\w-]+)"
     r"|(?<![\w-])--?(?P<name>(?<=--)[a-z][a-z-]+|[a-z]\b)"
-    r"(?: (?P<value>\d[\d.]*\b(?: \d[\d.]*\b)?|[A-Z_]+\b|https?://[^\s,;)]+)"
-    r"| (?P<word>(?!(?:and|or)\b)[a-z]+(?:_[a-z]+)*)(?=[,;)]|: | or | --|$))?"
+    r"(?: (?P<value>\d[\d.]*\b(?: \d[\d.]*\b)?|[A-Z_]+\b|https?://[^\s,;)]+|'[^']*')"
+    r"| (?P<word>(?:\w+[.:/-])+\w+|(?!(?:and|or)\b)[a-z]+(?:_[a-z]+)*(?=[,;)]|: | or | and | for | \(| --|$)))?"
 )
-"""A command; a named column; or an option, with its value if that is a number, a placeholder or an address, or a word
-that ends a clause."""
+"""A command; a named column; or an option, with its value if that is a number, a placeholder, an address, in quotes, a
+name such as `ml-100k` or `i/n`, or a word that ends a clause."""
 _PAIR = re.compile(r"(\d\S*) (\d\S*)")
 _HINT = re.compile(r"^  hint: .*", re.MULTILINE)
 _FOR_PYTHON = re.compile(r"; in Python, [^)\n]*")

@@ -83,6 +83,11 @@ class Difference:
         """The interval; None if an end is not finite."""
         return finite_pair(self.low, self.high)
 
+    def __neg__(self) -> Difference:
+        """Return right minus left."""
+        turned = replace(self, difference=0 - self.difference, low=-self.high, high=-self.low)
+        return replace(turned, effect_size=0 - self.effect_size, higher=self.lower, lower=self.higher)
+
 
 def finite(value: float) -> float | None:
     """Return the value as a plain float, or None if JSON cannot represent it."""

@@ -55,6 +55,13 @@ def test_a_hint_of_several_options_is_one_of_several_arguments() -> None:
     assert in_python("use --first recall_order --first-top 128; or -k 128") == (
         "use first='recall_order' first_top=128; or k=128"
     )
+    assert in_python("--ids item_id, or --ids numbers for positions; --ids letters (chosen to fit), or -k 3") == (
+        "ids='item_id', or ids='numbers' for positions; ids='letters' (chosen to fit), or k=3"
+    )
+    assert in_python("(--data ml-100k), --backend replay:FILE, --shard i/n; check --model and the --split of it") == (
+        "(data='ml-100k'), backend='replay:FILE', shard='i/n'; check model and the split of it"
+    )
+    assert in_python("""for example --extra-body '{"min_p": 0.1}'""") == """for example extra_body='{"min_p": 0.1}'"""
 
 
 @pytest.mark.parametrize("name", ["ranker", "k", "wording", "regression", "targets", "overwrite"])

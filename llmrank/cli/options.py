@@ -55,7 +55,7 @@ METAVAR_OF: Mapping[str, str] = {
 }
 """How the help shows the value of an option whose type does not say enough."""
 HELP_OFF: Mapping[str, str] = {"show_history": "Show no history."}
-"""Help for switches that turn off a setting that is on by default."""
+"""Help for the switches, keys and variables that turn a setting off: `no_history: true`."""
 NO_VARIABLE = frozenset({"data"})
 """Options without an environment variable: LLMRANK_DATA already names the folder that holds the datasets."""
 LISTS = frozenset({"measures", "baselines"})
@@ -126,6 +126,7 @@ def settings_from(record: type, values: dict[str, Any]) -> Any:  # noqa: ANN401 
     Raises InputError that names the option of an invalid value.
     """
     own = {setting.name: values.pop(setting.name) for setting in settings_of(record) if setting.name in values}
+    own |= {name: not own[name] for name in HELP_OFF if own.get(name) is not None}
     return gather(record, {name: value for name, value in own.items() if value != ()}, field_name=option_name)
 
 
@@ -140,9 +141,7 @@ def _option_of(setting: Setting, group: str) -> Callable[[Command], Command]:
     attributes: dict[str, Any] = {"help": setting.help, "default": None, "cls": GroupedOption, "group": group}
     kind = _bare(setting.kind)
     if kind is bool:
-        # The option of a setting that is on by default turns it off: --no-history.
-        attributes |= {"is_flag": True, "flag_value": not setting.default}
-        attributes["help"] = HELP_OFF[setting.name] if setting.default else setting.help
+        attributes |= {"is_flag": True, "flag_value": True, "help": HELP_OFF.get(setting.name, setting.help)}
     elif get_origin(kind) is Literal:
         attributes["type"] = click.Choice([str(choice) for choice in get_args(kind)])
     elif get_origin(kind) is tuple:
@@ -199,12 +198,11 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
             problem, hint = f"this option is already set as {keys[one.name][0]!r}", "remove one of the keys"
             raise InputError(problem, path=path, line=line, field=key, hint=hint)
         keys[one.name] = key, line
-        several = one.multiple or one.nargs != 1
         if one.name in LISTS and isinstance(value, list):
             value = ",".join(map(str, value))
         if one.name == "columns" and isinstance(value, dict):
             value = role_texts(value)
-        if isinstance(value, dict) or (isinstance(value, list) and not several):
+        if isinstance(value, dict) or (isinstance(value, list) and not one.multiple and one.nargs == 1):
             problem, hint = f"expected a single value, got {value}", "write text or a number, as on the command line"
             raise InputError(problem, path=path, line=line, field=key, hint=hint)
         given[f"{one.name}"] = [value] if one.multiple and not isinstance(value, list | tuple | None) else value

@@ -159,6 +159,9 @@ def candidate_table(
     is_given, relevant_of = relevant is not None or "relevant" in names, owners.get("relevant", "user")
     if relevant is None:
         relevant, relevant_of = _column_gains(table, names, rows, left_out), "case"
+    elif name := names.get("relevant"):
+        ignored = f"rows that are relevant by the column {name!r}, ignored because the relevant items are given"
+        left_out[ignored] += int((table.gains(name) > 0).sum())
     if relevant:
         made["relevant"] = _relevant(named[relevant_of], relevant_of, made, relevant, left_out)
     elif is_given:

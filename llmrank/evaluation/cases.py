@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import starmap
-from math import inf
+from math import inf, isfinite
 from numbers import Real
 from pathlib import Path
 from typing import Any, cast, overload
@@ -154,9 +154,7 @@ def cases_of(
     source = Path(settings.data) if data is None else data
     if isinstance(source, Path | ArrowTable | DataFrame):
         return _from_file(source, settings, tasks)
-    cases = checked_cases(source)
-    rating = bool(cases) and all(case.target is not None for case in cases)
-    return _drawn(cases, settings, ("rating" if rating else "ranking",), name="cases", path=None)
+    return _drawn(checked_cases(source), settings, tasks, name="cases", path=None)
 
 
 def checked_cases(candidates: object) -> list[Case]:
@@ -203,13 +201,16 @@ def _refuse_wrong_types(case: Any) -> None:  # noqa: ANN401 - type hints are not
 
 
 def _refuse_wrong_values(case: Any) -> None:  # noqa: ANN401 - type hints are not enforced
-    """Raise InputError for an item whose id or title is not text, and for numbers that do not fit their list."""
+    """Raise InputError for an item that is none, and for numbers that do not fit their list or are not finite."""
     items = {"candidates": case.candidates, "history": [event.item for event in case.history]}
-    for name, found in items.items():
+    for name, found in (items | ({} if case.target is None else {"target": [case.target]})).items():
         for item in found:
-            if not (isinstance(item, Item) and isinstance(item.item_id, str) and isinstance(item.title, str)):  # pyright: ignore[reportUnnecessaryIsInstance]
-                problem, hint = f"invalid item {item!r}", "give an lr.Item with a str as item_id and as title"
-                raise InputError(problem, field=name, user=case.user_id, hint=hint)
+            refuse_unfit(item, name, case.user_id)
+    numbers = [(name, one) for e in case.history for name, one in (("rating", e.rating), ("timestamp", e.timestamp))]
+    for name, one in (("rating", case.rating), *numbers):
+        if one is not None and not (isinstance(one, Real) and isfinite(one)):
+            hint = "give a finite number, or None if unknown"
+            raise InputError(f"expected a number, got {one!r}", field=name, user=case.user_id, hint=hint)
     lists = (
         ("recall_scores", case.recall_scores, "candidates", case.candidates, -inf),
         ("gains", case.gains, "relevant", case.relevant, 0),
@@ -221,6 +222,16 @@ def _refuse_wrong_values(case: Any) -> None:  # noqa: ANN401 - type hints are no
             raise InputError(f"does not fit `{of}`: {values!r:.60}", field=name, user=case.user_id, hint=hint)
     if len({*case.relevant}) < len(case.relevant):
         raise InputError("duplicate relevant item", field="relevant", user=case.user_id, hint="give each id once")
+
+
+def refuse_unfit(item: object, field: str, user: str | None = None) -> None:
+    """Raise InputError unless this is an Item with an id, a title, and text in all its attributes."""
+    if isinstance(item, Item):
+        texts = (item.item_id, item.title, *item.attributes, *item.attributes.values())
+        if all(isinstance(text, str) for text in texts) and item.item_id.strip() and item.title.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+            return
+    hint = "give an lr.Item with an item_id and a title; both, and its attributes, must be text"
+    raise InputError(f"invalid item {item!r}", field=field, user=user, hint=hint)
 
 
 def refuse_broken(case: Case) -> None:
@@ -296,14 +307,15 @@ def _drawn(
     }
     fits: list[Task] = [one for one in tasks if by_task[one]]
     task = fits[0] if fits else tasks[0]
+    other = "ranking" if task == "rating" else "rating"
     if not (fitting := by_task[task]):
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
-        other = "ranking" if task == "rating" else "rating"
         list_of = f"`llmrank prompts list --task {other}`; in Python, task={other!r}"
         hint = f"choose a prompt for a {other} ({list_of}), or add the field to the rows"
         raise InputError(f"{asks} is asked for, but no row has {needs}", path=path, field=needs, hint=hint)
     users = {case.user_id for case in fitting}
     drawn = set(sample_users(users, settings.users or len(users), settings.seed))
+    unfit = [f"Left out, because they ask for a {other}: {count_of(len(by_task[other]), 'Case')}."]
     cases = sorted((case for case in fitting if case.user_id in drawn), key=lambda case: case.case_id)
     cases = [_cut(case, settings.k) for case in cases]
     if settings.force_target:
@@ -316,7 +328,7 @@ def _drawn(
         evaluation=f"recall-limited({name})" if task == "ranking" else "ratings",
         task=task,
         target_forced=settings.force_target,
-        notes=(*_notes(cases, len(drawn), len(users), settings), *_doubts(cases)),
+        notes=(*(unfit if by_task[other] else ()), *_notes(cases, len(drawn), len(users), settings), *_doubts(cases)),
         settings=_manifest(settings, len(drawn)) | {"data": name, "data_sha256": cases_hash(everyone)},
         seed=settings.seed,
         available=len({case.user_id for case in fitting if case.relevant or case.rating is not None}),

@@ -91,7 +91,8 @@ class Rendering:
         return cls(method.prompt, method.ranker, cases, order, session, profile)
 
     def requests(self, case: Case) -> list[Request]:
-        """Return the first batch of calls about a Case, after the profile call has been answered."""
+        """Return the first batch of calls about a Case, after the profile call has been answered; empty for a list that
+        needs none."""
         if self.ranker is None:
             return [self.prompt.ask(self.order.arrange(case).blinded()).request]
         batches: list[list[Request]] = []
@@ -101,10 +102,7 @@ class Rendering:
             return [self._profile(request) for request in batch]
 
         rank_alone(case, self.ranker, self.order.arrange, answer)
-        if not batches:
-            problem = f"{self.ranker.name} makes no calls for a list of {len(case.candidates)}"
-            raise InputError(problem, user=case.user_id, hint="show more candidates")
-        return batches[0 if self.prompt.profile_for(case) is None else 1]
+        return batches[0 if self.prompt.profile_for(case) is None else 1] if batches else []
 
     def _profile(self, request: Request) -> Response:
         if self.profile is not None:
@@ -114,20 +112,26 @@ class Rendering:
         return stored or Response(f"(the answer to {asks}, which is not in the Store)")
 
     def of_user(self, user_id: str | None) -> Rendered:
-        """Return the first messages about a case id or a user id (None: the first Case), and their shared prefix.
+        """Return the first messages about a case id or a user id (None: any), and their shared prefix.
 
-        A case id takes precedence over a user id. Raises InputError if there is no such Case.
+        The first such Case that needs a call is shown; a case id takes precedence over a user id. Raises InputError if
+        there is none.
         """
         cases = self.cases.cases
         named = [at for at, case in enumerate(cases) if user_id == case.case_id]
         of_user = [at for at, case in enumerate(cases) if user_id in (None, case.user_id)]
         if not (found := named or of_user):
             raise InputError(f"no case for user {user_id!r}", field="user", hint="give a user or case id of the data")
-        position = found[0]
-        case, following = cases[position], cases[(position + 1) % len(cases)]
-        requests, whose = self.requests(case), "the same user's next call"
-        if len(requests) == 1 and len(cases) > 1:
-            requests, whose = [*requests, *self.requests(following)], f"the prompt of user {following.user_id}"
+        calls = ((at, self.requests(cases[at])) for at in found)
+        position, requests = next((one for one in calls if one[1]), (found[0], []))
+        case, whose = cases[position], "the same user's next call"
+        if not requests and self.ranker is not None:
+            problem = f"{self.ranker.name} makes no calls for a list of {len(case.candidates)}"
+            raise InputError(problem, user=case.user_id, hint="show more candidates")
+        if len(requests) == 1:
+            others = ((one, self.requests(one)) for one in (*cases[position + 1 :], *cases[:position]))
+            following, more = next((one for one in others if one[1]), (case, []))
+            requests, whose = [*requests, *more], f"the prompt of user {following.user_id}"
         messages = requests[0].messages
         shared = shared_prefix(messages, requests[1].messages) if len(requests) > 1 else ""
         exact = self.session.backend.count_tokens(messages)
@@ -156,6 +160,7 @@ def prompt_differences(paths: tuple[Path, Path], names: tuple[str, str], setting
         found: list[list[str]] = []
         for case, counterpart in islice(zip(first.cases, second.cases, strict=True), settings.users or None):
             heads = f"{names[0]}, {case.whom}", f"{names[1]}, {case.whom}"
-            asked, instead = first.requests(case)[0].messages, second.requests(counterpart)[0].messages
+            pair = (first.requests(case), second.requests(counterpart))
+            asked, instead = (calls[0].messages if calls else () for calls in pair)
             found.append([*difference(asked, instead, heads)])
         return found

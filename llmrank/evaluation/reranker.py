@@ -23,7 +23,7 @@ from llmrank.data.candidates import DataFrame
 from llmrank.data.rows import TIME_HINT, in_seconds
 from llmrank.engine import STOP_SECONDS, not_ranked, rank_case
 from llmrank.errors import BoundReachedError, InputError, LlmrankError, StoppedError, count_of
-from llmrank.evaluation.cases import refuse_broken
+from llmrank.evaluation.cases import refuse_broken, refuse_unfit
 from llmrank.evaluation.session import Session
 from llmrank.evaluation.settings import ModelSettings, PromptSettings
 from llmrank.evaluation.setup import Setup
@@ -263,6 +263,7 @@ def _given_up(case: Case, future: Future[Ranking]) -> Ranking:
 def as_event(given: Event | ItemLike, place: str) -> Event:
     """Convert to an Event; a mapping may have `rating` and `timestamp`. `place` is used in error messages."""
     if isinstance(given, Event):
+        refuse_unfit(given.item, place)
         return given
     if isinstance(given, Item | str):
         return Event(as_item(given, place))
@@ -283,6 +284,7 @@ def as_event(given: Event | ItemLike, place: str) -> Event:
 def as_item(given: ItemLike, place: str) -> Item:
     """Convert to an Item; a string is both title and id."""
     if isinstance(given, Item):
+        refuse_unfit(given, place)
         return given
     if isinstance(given, str) and given.strip():
         return Item(given, given)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, cast,
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from llmrank.backends import DEFAULT_MODEL
 from llmrank.errors import InputError, nearest
@@ -76,10 +77,12 @@ class CaseSettings:
     """Skip invalid rows of a candidate file, and count them."""
 
 
-def names(value: str | Sequence[str]) -> list[str]:
-    """Return the names in comma-separated lists."""
-    lists = [value] if isinstance(value, str) else value
-    return [name.strip() for text in lists for name in text.split(",") if name.strip()]
+def names(value: object) -> object:
+    """Return the names in comma-separated lists; anything that is no list unchanged."""
+    if not isinstance(value, Sequence):
+        return value
+    text = value if isinstance(value, str) else ",".join(map(str, cast("Sequence[object]", value)))
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,18 @@ class BaselineSettings:
 
     baselines: Annotated[tuple[str, ...], BeforeValidator(names)] = ()
     """Recommenders to train on the training data and compare on the same candidates: sasrec,bst,hstu."""
+
+
+def thinking_text(value: object) -> object:
+    """Return true and false as `on` and `off`, and a budget as text; anything else unchanged."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value) if isinstance(value, int) else value
+
+
+def json_text(value: object) -> object:
+    """Return a mapping as JSON; anything else unchanged."""
+    return to_json(value).decode() if isinstance(value, Mapping) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +130,9 @@ class PromptSettings:
     """Sampling temperature.  [default: the template's, usually 0]"""
     max_tokens: Annotated[int, Ge(1)] | None = None
     """Maximum answer length in tokens.  [default: the template's]"""
-    thinking: str | None = None
+    thinking: Annotated[str, BeforeValidator(thinking_text)] | None = None
     """The model's reasoning: off, on, or a budget in tokens.  [default: the template's, usually off]"""
-    extra_body: str | None = None
+    extra_body: Annotated[str, BeforeValidator(json_text)] | None = None
     """JSON object of extra fields for the body of each call, for endpoint features that llmrank does not know."""
     first: str | None = None
     """A cheap ranker to run first. The method then ranks only its top items."""
@@ -333,17 +348,19 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
         if fault["type"] == "finite_number" and expected is not None:
             expected = expected.replace("a number", "a finite number")
         problem = f"{value!r}: {fault['msg']}" if expected is None else f"expected {expected}, got {value!r}"
-        meaning = " ".join(f"{setting.help[:1].lower()}{setting.help[1:]}".split())
+        word, *others = setting.help.split()
+        meaning = " ".join((word.lower() if word.istitle() else word, *others))
         raise InputError(problem, field=name, hint=f"correct it, or omit it: {meaning}") from error
 
 
 def _expected(kind: Any) -> str | None:  # noqa: ANN401 - any type
-    """Describe the values of a number or a switch; None for other types."""
+    """Describe the values of a simple type; None for other types."""
     kinds = (
         [one for one in get_args(kind) if one is not type(None)] if get_origin(kind) in (Union, UnionType) else [kind]
     )
     bare, *bounds = get_args(kinds[0]) if get_origin(kinds[0]) is Annotated else kinds[:1]
-    word = {bool: "true or false", int: "an integer", float: "a number"}.get(bare)
+    words = {bool: "true or false", int: "an integer", float: "a number", str: "text", Path: "a path", tuple: "a list"}
+    word = words.get(get_origin(bare) or bare)
     if word is None or len(kinds) > 1:
         return None
     texts = [f"of at least {one.ge}" for one in bounds if isinstance(one, Ge)]

@@ -136,7 +136,9 @@ class RankingMeasure(BaseMeasure[Judgements]):
         )
 
     def difference(self, left: Judgements, right: Judgements, users: Sequence[str] | None = None) -> stats.Difference:
-        """Return left minus right. If right is chance, uses `stats.difference_from_chance`."""
+        """Return left minus right. If only one of them is chance, uses `stats.difference_from_chance`."""
+        if left.of_chance and not right.of_chance:
+            return -self.difference(right, left, users)
         found = super().difference(left, right, users)
         both = left.judged & right.judged
         if found.users < 2 or left.of_chance or not right.of_chance or not right.answered[both].all():

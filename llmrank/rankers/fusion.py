@@ -40,8 +40,8 @@ class Fusion:
     def fuse(self, case: Case, ranking: Ranking) -> Ranking:
         """Return the Ranking by score + weight x recall term. A Ranking without an answer is returned unchanged.
 
-        Uses the recall scores of the Case, or the order of its candidates if it has none. An infinite weight gives the
-        recall order, including its ties.
+        A Case without recall scores has ranks only, which become its term. An infinite weight gives the recall order,
+        including its ties.
 
         Raises InputError for a method without scores.
         """
@@ -64,7 +64,7 @@ def recall_terms(case: Case, term: RecallTerm) -> dict[str, float]:
     """Return the recall term of each candidate, by item id: higher is better; equal recall scores get equal terms."""
     given = case.recall_scores or tuple(float(-place) for place in range(len(case.candidates)))
     ids = [item.item_id for item in case.candidates]
-    if term == "ranks":
+    if term == "ranks" or case.recall_scores is None or case.only_ordered:  # the softmax of an order means nothing
         better = sorted(given, reverse=True)
         return {item_id: -math.log(60 + 1 + better.index(score)) for item_id, score in zip(ids, given, strict=True)}
     top = max(given)

@@ -54,8 +54,8 @@ class RankerOptions:
     """Add the recall score, times this weight, to the scores of `first_token`, `pointwise` or `next_title`.
     `validation` first chooses weight and term on each user's last training event."""
     fuse_term: RecallTerm | None = None
-    """Recall term to add: the log-softmax of the recall `scores`, or −ln(60 + rank) for the recall `ranks`.  [default:
-    scores; with --fuse validation the better one]"""
+    """Recall term to add: the log-softmax of the recall `scores`, or −ln(60 + rank) for the recall `ranks`, also for
+    Cases without scores.  [default: scores; with --fuse validation the better one]"""
     fuse_users: Annotated[int, Ge(0)] = 400
     """Users to sample for --fuse validation and --calibrate validation; 0: all. Only those whose item recall proposes
     cost calls."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from llmrank import stats
 from llmrank.errors import InputError, count_of, flat_settings, safe_for_console
-from llmrank.measures import Measure
+from llmrank.measures import Measure, RatingMeasure
 from llmrank.prices import show_money
 from llmrank.run.metrics import headline, parse_measures, task_of
 from llmrank.run.run import Run, run_of
@@ -55,9 +55,10 @@ class PairedResult:
     p_holm: float
     """`p`, corrected (Holm) for all measures and pairs of this comparison."""
     p_t: float | None
-    """Two-sided p-value of the paired t test; None for RMSE and AUC, and for fewer than two users."""
+    """Two-sided p-value of the paired t test; None for RMSE and AUC, if only one of the two Runs orders anything (see
+    `stats.difference_from_chance`), and for fewer than two users."""
     effect_size: float | None
-    """Cohen's d_z; None if `p_t` is None."""
+    """Cohen's d_z; None for RMSE and AUC, for fewer than two users, and if all users differ by the same amount."""
     wins: int
     """Users for whom `run` is better. For AUC, undefined for a single user, wins, ties and losses are all 0."""
     ties: int
@@ -118,6 +119,8 @@ class Comparison(Shown):
     currency: str | None
     costs: tuple[float, ...]
     """Money per 1,000 Cases, by Run; empty if it is not known of all in one currency."""
+    bootstrapped: tuple[str, ...]
+    """The measures that are no means: their intervals and p are from a bootstrap of users."""
 
     def table(self, width: int | None = None) -> TextTable:
         """Return the results as a table; to fit `width` it drops columns, never digits."""
@@ -163,14 +166,17 @@ class Comparison(Shown):
         if self.users != self.cases:
             counted += f" of {count_of(self.users, 'user')}"
         if self.judged < self.cases:
-            counted += f" ({self.cases - self.judged} of the Cases have no known truth, and no measure counts them)"
+            unknown = count_of(self.cases - self.judged, "of the Cases has", "of the Cases have")
+            counted += f" ({unknown} no known truth, and no measure counts them)"
         left_out = {name: count for name, count in self.left_out.items() if count}
-        drawn = dict.fromkeys(one.measure for one in self.results if one.p_t is None and one.ci95 is not None)
-        bootstrap = f" (of {', '.join(drawn)} from a bootstrap of users)" if drawn else ""
+        bootstrap = f" (of {', '.join(self.bootstrapped)} from a bootstrap of users)" if self.bootstrapped else ""
+        tests = [one.p_t for one in self.results if one.measure not in self.bootstrapped]
+        chance = "A Run that orders nothing is compared like `random`: p is the larger one of two tests; no t test."
         return (
             f"{counted}, {self.evaluation}; paired on users. * p (Holm) < .05.",
             f"p: paired randomisation test{bootstrap}; Holm: corrected for all measures and pairs; d_z: Cohen's effect "
             "size; wins, ties and losses: users.",
+            *([chance] if self.users > 1 and None in tests else ()),
             *self._cost(),
             *(
                 f"{name}: no readable answer in {count:,} of {count_of(self.cases, 'Case')}"
@@ -316,6 +322,7 @@ def compare(
         changes=_changes(main, runs[0], runs[1], cases),
         currency=currency,
         costs=tuple(costs),
+        bootstrapped=tuple(str(one) for one in chosen if isinstance(one, RatingMeasure) and not one.is_mean),
     )
 
 

@@ -225,11 +225,10 @@ class Metrics:
     @property
     def remarks(self) -> tuple[str, ...]:
         """The number of Cases that no measure counts, if any, followed by `notes`."""
+        done = "rated" if self.evaluation == "ratings" else "ranked"
         unjudged = self.cases - self.judged_cases
-        remark = (
-            f"{count_of(unjudged, 'Case has', 'Cases have')} no known truth: ranked, but not counted in any measure."
-        )
-        return (*([remark] if unjudged else ()), *self.notes)
+        unknown = f"{count_of(unjudged, 'Case has', 'Cases have')} no known truth"
+        return (*([f"{unknown}: {done}, but not counted in any measure."] if unjudged else ()), *self.notes)
 
     def verdict(self) -> list[str]:
         """Return sentences that compare the method with the baselines."""

@@ -34,6 +34,8 @@ from llmrank.answers.items.title import normalised, numbers, parse_title, places
         ("七人の侍 (1954)", "七人の侍", (), "1954"),
         ("がんばれ", "がんばれ", (), ""),
         ("!!!", "!!!", (), ""),
+        ("(1999)", "1999", (), "1999"),  # the catalogue lost its name
+        ("? (2011)", "?", (), "2011"),
     ],
 )
 def test_a_title_is_reduced_to_its_names_and_year(text: str, name: str, aliases: tuple[str, ...], year: str) -> None:

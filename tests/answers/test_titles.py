@@ -556,3 +556,9 @@ def test_what_follows_a_question_of_the_model_s_own_is_no_part_of_the_ranking() 
     listed = "1. Alien\n2. Toy Story\n3. The Matrix\n\n"
     assert places(titles(f"{listed}Question: And for a child?\nAnswer:\n1. Toy Story 2\n2. Toy Story")) == [4, 1, 2]
     assert places(titles(f"Let us begin.\n\nQuestion: Rank them.\n{listed}")) == [4, 1, 2]
+
+
+def test_a_title_that_is_only_a_year_is_read_beside_others() -> None:
+    question = Question(items("(1999)", "Heat", "Fargo"))
+    assert titles("1. Heat\n2. (1999)\n3. Fargo", question).ranked == ("i2", "i1", "i3")
+    assert titles("Fargo, Heat", question).ranked == ("i3", "i2")

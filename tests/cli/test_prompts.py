@@ -229,6 +229,19 @@ def test_render_of_a_list_that_needs_no_call_says_so(folder: Path):
         run("render", "palr", "--data", "cases.jsonl", "-k", "1", "--no-profile")
 
 
+def test_render_and_diff_pass_over_lists_that_need_no_call(folder: Path):
+    rows = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
+    single = rows[0] | {"user_id": "1", "candidates": rows[0]["candidates"][:1], "relevant": []}
+    more = [single, single | {"user_id": "42", "case_id": "41.5"}, single | {"user_id": "42", "case_id": "42.5"}, *rows]
+    (folder / "single.jsonl").write_text("".join(json.dumps(row) + "\n" for row in more))
+    alone = run("render", "rankgpt", "--user", "42", "--data", "cases.jsonl")
+    assert run("render", "rankgpt", "--user", "42", "--data", "single.jsonl").stdout == alone.stdout
+    any_case = run("render", "rankgpt", "--data", "single.jsonl").stdout
+    assert any_case == run("render", "rankgpt", "--data", "cases.jsonl").stdout
+    result = run("diff", "palr", "palr-terse", "--data", "single.jsonl", "--cases", "9")
+    assert f"rendered prompts that differ: {len(rows)} of {len(more)}" in result.stderr
+
+
 def test_render_of_a_profile_prompt_and_of_an_unknown_user(folder: Path):
     assert '"Seen 43"' in run("render", "palr-profile", "--user", "42", "--data", "cases.jsonl").stdout
     with pytest.raises(InputError, match="no case for user 'x'"):

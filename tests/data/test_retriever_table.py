@@ -216,6 +216,14 @@ def test_a_row_without_an_item_is_not_relevant(tmp_path: Path) -> None:
     assert "rows that are relevant by the column 'relevant': 1" in notes
 
 
+def test_a_column_of_relevance_beside_given_items_is_counted_as_ignored(tmp_path: Path) -> None:
+    (tmp_path / "long.csv").write_text("user,item,title,score,clicked\nu,1,One,2,1\nu,2,Two,1,0\n")
+    (tmp_path / "qrels").write_text("u 0 2 1\n")
+    table, notes = read_external(tmp_path / "long.csv", "table", relevant=tmp_path / "qrels")
+    assert [case.relevant for case in CandidateFile(table).cases()] == [("2",)]
+    assert "rows that are relevant by the column 'clicked', ignored because the relevant items are given: 1" in notes
+
+
 def test_only_names_that_speak_of_a_moment_are_taken_for_timestamps(tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     path.write_text("user,item,category_id\nu,1,1400000000\nu,2,1300000000\n")

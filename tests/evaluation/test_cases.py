@@ -58,6 +58,11 @@ def test_the_order_of_the_rows_does_not_count() -> None:
             r"field 'candidates', user 'u': invalid item Item\(item_id=1",
         ),  # pyright: ignore
         ([replace(CASE, history=(Event("Heat"),))], "field 'history', user 'u': invalid item 'Heat'"),
+        ([replace(CASE, candidates=(Item("a", " "), Item("b", "B")))], "field 'candidates', user 'u': invalid item"),
+        ([replace(CASE, history=(Event(Item("c", "C", {"price": 3.5})),))], "its attributes, must be text"),
+        ([Case("u", (), target="Heat")], "field 'target', user 'u': invalid item 'Heat'"),
+        ([Case("u", (), target=Item("a", "A"), rating=float("nan"))], "field 'rating', user 'u': expected a number"),
+        ([replace(CASE, history=(Event(Item("c", "C"), timestamp="May"),))], "field 'timestamp', user 'u': expected"),
         (
             [replace(CASE, recall_scores=(1.0,))],
             r"field 'recall_scores', user 'u': does not fit `candidates`: \(1.0,\)",
@@ -206,3 +211,15 @@ def test_loading_reports_its_progress(capsys: pytest.CaptureFixture[str]) -> Non
     assert "fitting popularity" in capsys.readouterr().err
     load_cases("ml-100k", users=2, recall="popularity", progress=False)
     assert not capsys.readouterr().err
+
+
+def test_cases_of_the_other_task_are_left_out_and_counted(tmp_path: Path) -> None:
+    mixed = [CASE, *(Case(f"r{n}", (), target=Item("a", "A"), rating=4.0) for n in range(2))]
+    file = tmp_path / "mixed.jsonl"
+    rated = '"target": {"item_id": "a", "title": "A"}, "rating": 4'
+    ranked = '"candidates": [{"item_id": "a", "title": "A"}, {"item_id": "b", "title": "B"}], "relevant": ["a"]'
+    file.write_text("".join(f'{{"user_id": "{n}", {one}}}\n' for n, one in enumerate((ranked, rated, rated))))
+    for data in (mixed, file):
+        ranking, rating = load_cases(data), load_cases(data, task="rating")
+        assert len(ranking) == 1 and "Left out, because they ask for a rating: 2 Cases." in ranking.notes
+        assert len(rating) == 2 and "Left out, because they ask for a ranking: 1 Case." in rating.notes

@@ -491,6 +491,7 @@ def test_a_target_that_is_put_in_makes_no_straw_man_of_recall_order(tmp_path: Pa
     [
         ({"measures": "P@10"}, "did you mean 'Precision@10'"),
         ({"baselines": "foo"}, "there is no recall model 'foo'"),
+        ({"baselines": 5}, "field 'baselines': expected a list, got 5"),
         ({"recall": "foo"}, "there is no recall model 'foo'"),
         ({"backend": "ollama"}, "unknown backend 'ollama'"),
         ({"max_cost": 1}, "a cost limit needs prices"),

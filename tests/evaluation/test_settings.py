@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import llmrank as lr
-from llmrank.cli.options import DECLARATIONS, HELP_OFF, option_name, settings_from, settings_options
+from llmrank.cli.options import DECLARATIONS, HELP_OFF, config_option, option_name, settings_from, settings_options
 from llmrank.errors import InputError
 from llmrank.evaluation.method import MadeRanker, asked_template
 from llmrank.evaluation.settings import (
@@ -31,6 +31,7 @@ from llmrank.prompting import View
 from llmrank.rankers.baselines import Oracle
 from llmrank.rankers.listwise import Listwise
 from llmrank.rankers.registry import RankerOptions
+from llmrank.types import Thinking
 
 RECORDS = (CaseSettings, PromptSettings, ModelSettings, Limits, ScaleSettings, ScoreSettings)
 
@@ -136,6 +137,17 @@ def test_options_and_variables_are_derived_from_the_fields() -> None:
     assert (cases.columns, cases.k, cases.users, prompt.options.sort_top) == (("user=uid", "item=iid"), 7, 12, 3)
 
 
+@pytest.mark.parametrize(("value", "shown"), [("true", False), ("1", False), ("false", True)])
+def test_a_switch_turns_its_setting_off_wherever_it_is_given(tmp_path: Path, value: str, shown: bool) -> None:
+    verb, got = command()
+    config = tmp_path / "run.yaml"
+    config_option(verb)
+    config.write_text(f"no_history: {value}\n")
+    for line, variables in ((["--config", str(config)], {}), ([], {"LLMRANK_NO_HISTORY": value})):
+        ran = CliRunner().invoke(verb, line, env=variables, catch_exceptions=False)
+        assert ran.exit_code == 0 and got["prompt"] == PromptSettings(view=View(show_history=shown))
+
+
 def test_without_options_the_command_line_has_the_defaults_of_the_records() -> None:
     verb, got = command()
     assert CliRunner().invoke(verb, [], catch_exceptions=False).exit_code == 0
@@ -153,6 +165,7 @@ def test_help_shows_what_stands_at_the_field() -> None:
 def test_renamed_options_are_those_of_settings() -> None:
     names = {setting.name for record in RECORDS for setting in settings_of(record)}
     assert set(DECLARATIONS) <= names
+    assert {one.name for record in RECORDS for one in settings_of(record) if one.default is True} == set(HELP_OFF)
 
 
 def test_paths_are_kept_as_text_for_json() -> None:
@@ -167,6 +180,16 @@ def test_what_is_said_of_every_call_is_said_of_the_one_for_a_profile_too() -> No
     assert profile is not None
     for front in (asked.template.front, profile.template.front):
         assert front.thinking.on and front.extra_body == {"seed_of_my_own": 7}
+
+
+@pytest.mark.parametrize(
+    ("given", "thinking"), [(False, Thinking()), (True, Thinking(True)), (512, Thinking(True, 512))]
+)
+def test_reasoning_and_a_body_are_given_as_python_has_them(given: object, thinking: Thinking) -> None:
+    settings = gather(PromptSettings, {"prompt": "palr", "thinking": given, "extra_body": {"min_p": 0.1}})
+    template = asked_template(settings)
+    assert template is not None
+    assert (template.front.thinking, template.front.extra_body) == (thinking, {"min_p": 0.1})
 
 
 def test_a_temperature_has_a_number() -> None:
@@ -210,6 +233,8 @@ def test_a_folder_of_candidate_files_and_a_model_without_a_name_are_named_as_suc
         ({"users": -4}, "expected an integer of at least 0, got -4"),
         ({"k": "many"}, "expected an integer of at least 1, got 'many'"),
         ({"force_target": "yes please"}, "expected true or false, got 'yes please'"),
+        ({"split": 3}, "expected text, got 3"),
+        ({"columns": 5}, "expected a list, got 5"),
     ],
 )
 def test_a_wrong_number_or_switch_is_told_what_is_expected(values: dict[str, object], said: str) -> None:

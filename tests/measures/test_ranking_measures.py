@@ -179,6 +179,14 @@ def test_no_hit_of_few_users_is_no_proof_of_being_worse_than_chance() -> None:
     assert HR(1).difference(always_first, always_first.random()).p < 0.001
 
 
+def test_chance_minus_a_method_is_the_method_minus_chance_turned_around() -> None:
+    method = _strict([0, 3, 3, None, 1] * 10, 20)
+    there, back = HR(3).difference(method, method.random()), HR(3).difference(method.random(), method)
+    assert (back.difference, back.ci95, back.p) == (-there.difference, (-there.high, -there.low), there.p)
+    assert (back.higher, back.lower, back.effect_size) == (there.lower, there.higher, -there.effect_size)
+    assert np.isnan([there.p_t, back.p_t]).all()
+
+
 def _drawn(rng: np.random.Generator, users: int) -> Judgements:
     """Return lists of 50 in random order, half of them without a relevant item."""
     return _strict([int(place) if place < 50 else None for place in rng.integers(0, 100, users)], 50)

@@ -41,6 +41,15 @@ def test_no_weight_is_the_model_and_all_weight_is_the_recall_order() -> None:
         assert Fusion(1e6, term).fuse(CASE, MODEL).order == ("0", "1", "2", "3", "4")
 
 
+def test_without_recall_scores_the_ranks_are_fused_whatever_the_order_shown() -> None:
+    unscored = replace(CASE, recall_scores=None)
+    by_rank = Fusion(100.0, "ranks").fuse(CASE, MODEL)
+    for fusion in (Fusion(100.0), Fusion(100.0, "ranks")):
+        assert fusion.fuse(unscored, MODEL) == by_rank
+        assert rank_without_model(Fused(Fixed(MODEL), fusion), unscored) == by_rank
+    assert Fusion(100.0).fuse(CASE, MODEL) != by_rank
+
+
 @given(st.lists(st.floats(-50, 50), min_size=5, max_size=5), st.sampled_from(WEIGHTS))
 def test_a_fused_ranking_is_a_permutation_with_falling_scores_whatever_the_order_shown(
     recall: list[float], weight: float

@@ -84,6 +84,17 @@ def test_turned_around_every_sign_turns(plain: Run, edited: Run) -> None:
     assert "edited is better" in there.verdict()[0] and "plain is worse than edited" in back.verdict()[0]
 
 
+def test_a_run_that_orders_nothing_is_no_bootstrap(tmp_path: Path, plain: Run) -> None:
+    tied = [Ranking(one.order, (0.0,) * len(one.order)) for one in (shuffled(case, 1) for case in CASES)]
+    nothing = make_run(tmp_path / "tied", CASES, tied)
+    there, back = compare(nothing, plain), compare(plain, nothing)
+    for one, other in zip(there.results, back.results, strict=True):
+        assert (one.p, one.p_t, one.ci95) == (other.p, None, (-other.ci95[1], -other.ci95[0]))
+    assert "A Run that orders nothing is compared like `random`" in str(back) and "bootstrap" not in str(back)
+    single = [make_run(tmp_path / f"one-{n}", CASES[:1], [shuffled(CASES[0], n)]) for n in range(2)]
+    assert "bootstrap" not in str(compare(*single)) and "orders nothing" not in str(compare(*single))
+
+
 def test_three_runs_are_all_pairs_and_corrected_together(tmp_path: Path, plain: Run, edited: Run) -> None:
     third = make_run(tmp_path / "third", CASES, [shuffled(one, 3) for one in CASES])
     found = compare(plain, edited, third, measures="MRR,NDCG@1..2")

@@ -153,7 +153,7 @@ def numbers(name: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1 << 16)
 def parse_title(text: str) -> Title:
     """Parse a title from a text without list markers and quotation marks."""
-    year = ""
+    given, year = text, ""
     for found in [*_YEAR.finditer(text)][-1:]:
         year = "-".join(filter(None, found.groups()))
         text = text[: found.start()] + text[found.end() :]
@@ -178,7 +178,7 @@ def parse_title(text: str) -> Title:
         main = outside
     main = article_first(main)
     words = normalised(main)
-    name = words or " ".join(outside.casefold().split())
+    name = words or " ".join(outside.casefold().split()) or normalised(given) or given.strip()  # `(1999)` is 1999
     pieces = _PART.split(main)
     named = map(normalised, pieces) if len(pieces) > 1 else (words,)
     parts = tuple(without_article(part) for part in named if part)

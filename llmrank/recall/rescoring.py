@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,13 +66,8 @@ def trained_scores(
 
 
 def fit_kept(model: RecallModel, split: Split, folder: Path | None, on_epoch: OnEpoch = lambda epoch: None) -> Fitted:
-    """Fit the model. A trained model is loaded from a file in `folder`, or its training continues from there.
-
-    The model receives only the training side, without any event after the split.
-    """
-    nothing = split.train.take(np.zeros(0, np.intp))
-    split = replace(split, dataset=replace(split.dataset, interactions=split.train), test=nothing)
+    """Fit the model. A trained model is loaded from a file in `folder`, or its training continues from there."""
     if not isinstance(model, TrainedModel):
         return fit(model, split)
     path = None if folder is None else folder / model.file_name(split)
-    return model.fit(split, checkpoint=path, on_epoch=on_epoch)
+    return fit(model, split, checkpoint=path, on_epoch=on_epoch)

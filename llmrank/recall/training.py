@@ -239,7 +239,7 @@ class TrainedModel(RecallModel):
             dense[~has_events[rows]] = counts
             return dense
 
-        return Fitted(known, score)
+        return Fitted(known, score, name=f"the recall model {self.name}")
 
     def quality(self, fitted: Fitted, wanted: Interactions) -> float:
         """Return the validation measure; higher is better."""

@@ -409,7 +409,7 @@ def test_settings_that_no_network_has_are_refused(name: str, parameters: dict[st
 def test_a_network_whose_last_step_broke_it_is_refused_before_it_ranks(tmp_path: Path) -> None:
     path, split = tmp_path / "checkpoint.pt", ring()
     broken = model_of("sasrec", learning_rate=1e30, batch=1000)
-    with pytest.raises(InputError, match=r"infinite or NaN scores\n.*lower the learning rate"):
+    with pytest.raises(InputError, match=r"sasrec returned infinite or NaN scores\n.*lower the learning rate"):
         broken.fit(split, checkpoint=path)
     assert not path.exists()
 

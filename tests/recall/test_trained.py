@@ -642,3 +642,10 @@ def test_only_the_wanted_ratings_are_predicted_for_validation(name: str, monkeyp
     monkeypatch.setattr(RatingLearner, "predicted", watched)
     model_of(name, epochs=1).fit(ring())
     assert asked and set(asked) == {1}
+
+
+def test_bst_learns_where_an_epoch_has_few_steps() -> None:
+    split = ring(200)
+    model = tuned_model("bst", split, validation_users=10, batch=64, length=2, epochs=32)
+    items, _ = model.fit(split).recommend(split.test.user, 1)
+    assert (items[:, 0] == split.test.item).mean() > 0.9

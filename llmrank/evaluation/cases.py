@@ -381,6 +381,9 @@ def _of_users(
         cases, evaluation = sorted(rating_cases(split, drawn), key=lambda case: case.case_id), "ratings"
         if unrated := len(drawn) - len(cases):
             notes = (f"Left out, because none of their held-out events has a rating: {count_of(unrated, 'user')}.",)
+        tests = held_out(split)
+        if later := sum(event.rating is not None for user in drawn for event in tests[user]) - len(cases):
+            notes += (f"Each user's first held-out rating is predicted, not the {count_of(later, 'later one')}.",)
     elif catalogue:
         cases, evaluation = _catalogue_cases(split, drawn), WHOLE_CATALOGUE
     else:

@@ -450,7 +450,9 @@ def _recalled(
             f"{count_of(len(split.dataset.items), 'item')}"
         )
         raise InputError(problem, field="k", hint="request fewer; each prompt contains all candidates")
-    cases = list(candidates_for(split, model, k, users, fitted=fit(model, split, say)))
+    fitted = fit(model, split, say)
+    with sign_of_life(say, f"proposing candidates with {model.name}", at_once=False):
+        cases = list(candidates_for(split, model, k, users, fitted=fitted))
     if settings.force_target:
         known = {item.item_id: item for item in split.dataset.items}
         cases = [_force_target(case, known) for case in cases]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from llmrank.evaluation.cases import prepare, untitled_note
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, CaseSettings
 from llmrank.evaluation.trained import fit, package_of, seed_of
 from llmrank.files import check_free
-from llmrank.progress import Reporter, reporter_of
+from llmrank.progress import Reporter, reporter_of, sign_of_life
 from llmrank.recall import Coverage, Setting, candidates_for, recall_model, recall_settings, tuned_model
 from llmrank.types import Case
 
@@ -83,7 +84,9 @@ def propose(
 
     def counted() -> Iterator[Case]:
         cases = candidates_for(split, model, k, users, exclude_seen=not keep_seen, fitted=fitted)
-        for case in ceiling.watch(first.watch(cases)):
+        with sign_of_life(reporter.message, f"proposing candidates with {model.name}", at_once=False):
+            found = [*islice(cases, 1)]  # thousands at once
+        for case in ceiling.watch(first.watch(chain(found, cases))):
             yield case
             reporter.advance("written")
 

@@ -63,15 +63,19 @@ class Epoch:
     seconds_left: float
     """Upper bound, at the mean time per epoch of this stage."""
 
+    @property
+    def measured(self) -> str:
+        """The validation measure in words; empty without validation."""
+        if (value := self.validation) is None:
+            return ""
+        name = self.quality_name.removeprefix("-")
+        return f", validation {name} {value if name == self.quality_name else -value:.4f}"
+
     def __str__(self) -> str:
-        measured = ""
-        if (value := self.validation) is not None:
-            name = self.quality_name.removeprefix("-")
-            measured = f", validation {name} {value if name == self.quality_name else -value:.4f}"
         mark = " (best)" if self.best else ""
         where = f"{self.model} {self.stage}: epoch {self.number} of at most {self.at_most}"
         left = f"at most {timedelta(seconds=round(self.seconds_left))} left"
-        return f"{where}, loss {self.loss:.4f}{measured}{mark}, {self.seconds:.1f} s, {left}"
+        return f"{where}, loss {self.loss:.4f}{self.measured}{mark}, {self.seconds:.1f} s, {left}"
 
 
 OnEpoch = Callable[[Epoch], None]

@@ -510,11 +510,16 @@ def column_roles(columns: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
     return roles
 
 
-def _notes(cases: Sequence[Case], drawn: int, available: int, settings: CaseSettings) -> Iterator[str]:
+def sampled_note(drawn: int, available: int, settings: CaseSettings) -> Iterator[str]:
+    """Yield the note that not all users were drawn, or fewer than were asked for."""
     if settings.users is not None and settings.users > available:
         yield f"{count_of(settings.users, 'user')} requested; there are only {available:,}."
     elif drawn < available:
         yield f"{drawn:,} of {count_of(available, 'user')}, sampled with seed {settings.seed}."
+
+
+def _notes(cases: Sequence[Case], drawn: int, available: int, settings: CaseSettings) -> Iterator[str]:
+    yield from sampled_note(drawn, available, settings)
     if settings.force_target:
         yield (
             "Where the recall stage missed all that the user did next, one such item was put in the last place: these "

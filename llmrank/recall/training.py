@@ -249,7 +249,9 @@ class TrainedModel(RecallModel):
         """Return the validation measure; higher is better."""
         return ndcg(fitted, wanted)
 
-    def fit(self, split: Split, *, checkpoint: Path | None = None, on_epoch: OnEpoch = lambda epoch: None) -> Fitted:
+    def fit(
+        self, split: Split, *, checkpoint: str | Path | None = None, on_epoch: OnEpoch = lambda epoch: None
+    ) -> Fitted:
         """Return the model trained on `split.train`.
 
         The fitted model scores items without training events below all others (unless it `knows_new_items`), and
@@ -266,7 +268,7 @@ class TrainedModel(RecallModel):
                 settings or training version, or one that cannot be read or written.
             MissingError: the library of the model is not installed.
         """
-        return _Training(self, split, checkpoint, on_epoch).run()
+        return _Training(self, split, None if checkpoint is None else Path(checkpoint), on_epoch).run()
 
 
 @dataclass(slots=True)

@@ -574,7 +574,8 @@ def test_candidates_are_scored_in_their_own_order(tmp_path: Path) -> None:
     assert found["ials"][1] == tuple(dense.score_items(0, np.arange(ITEMS, -1, -1, dtype=np.int32)))
     assert found["popularity"][1][-1] == np.bincount(split.train.item)[0]
     trained = len(epochs)
-    assert trained_scores(models, split, cases, folder=tmp_path, on_epoch=epochs.append) == found
+    assert trained_scores(models, split, cases, folder=str(tmp_path), on_epoch=epochs.append) == found
+    model_of("ials").fit(split, checkpoint=str(next(tmp_path.glob("ials-*"))), on_epoch=epochs.append)
     assert len(epochs) == trained  # loaded
     fit_kept(model_of("ials", seed=1), split, tmp_path, epochs.append)
     assert len(epochs) > trained  # other settings have a file of their own

@@ -165,3 +165,28 @@ def test_a_recall_model_that_breaks_the_contract_is_blamed_on_its_package(folder
             list(candidates_for(split, recall_model(name), 2, ["u"]))
     with pytest.raises(InputError, match=r"of recall_bare 1\.0 .* has no default for its field 'half_life'"):
         recall_model("bare", half_life=1.0)
+
+
+def test_scores_that_would_rank_wrongly_are_blamed_on_the_package_of_the_recall_model(folder: Path) -> None:
+    source = example("newest.py").replace('"newest"', '"logs"').replace("np.exp2(", "(")  # -inf for an unmet item
+    install(folder, "recall_logs", source, "recall:logs=recall_logs:Newest")
+    with pytest.raises(InputError, match=r"of recall_logs 1\.0 \(.*\) returned infinite or NaN scores"):
+        list(candidates_for(toy_split(), recall_model("logs"), 2, ["u"]))
+
+
+def test_a_recall_model_may_return_the_same_array_for_all_users(folder: Path) -> None:
+    source = example("newest.py").replace('"newest"', '"shared"')
+    source = source.replace("np.tile(score, (len(users), 1))", "np.broadcast_to(score, (len(users), len(score)))")
+    install(folder, "recall_shared", source, "recall:shared=recall_shared:Newest")
+    install(folder, "newest", example("newest.py"), "recall:newest=newest:Newest")
+    shared, own = (
+        list(candidates_for(toy_split(), recall_model(name), 4, ["u", "v"])) for name in ("shared", "newest")
+    )
+    assert shared == own
+
+
+def test_a_recall_model_is_fitted_without_the_test_side(folder: Path) -> None:
+    source = example("newest.py").replace('"newest"', '"curious"')
+    source = source.replace("known, train =", "assert len(split.test) == 0; known, train =")
+    install(folder, "recall_curious", source, "recall:curious=recall_curious:Newest")
+    assert len(list(candidates_for(toy_split(), recall_model("curious"), 2, ["u", "v"]))) == 2

@@ -393,6 +393,9 @@ def _of_users(
         cases, evaluation = sorted(rating_cases(split, drawn), key=lambda case: case.case_id), "ratings"
         if unrated := len(drawn) - len(cases):
             notes = (f"Left out, because none of their held-out events has a rating: {count_of(unrated, 'user')}.",)
+        tests = held_out(split)
+        if later := sum(event.rating is not None for user in drawn for event in tests[user]) - len(cases):
+            notes += (f"Each user's first held-out rating is predicted, not the {count_of(later, 'later one')}.",)
     elif catalogue:
         cases, evaluation = _catalogue_cases(split, drawn), WHOLE_CATALOGUE
     else:
@@ -459,7 +462,9 @@ def _recalled(
             f"{count_of(len(split.dataset.items), 'item')}"
         )
         raise InputError(problem, field="k", hint="request fewer; each prompt contains all candidates")
-    cases = list(candidates_for(split, model, k, users, fitted=fit(model, split, say)))
+    fitted = fit(model, split, say)
+    with sign_of_life(say, f"proposing candidates with {model.name}", at_once=False):
+        cases = list(candidates_for(split, model, k, users, fitted=fitted))
     if settings.force_target:
         known = {item.item_id: item for item in split.dataset.items}
         cases = [_force_target(case, known) for case in cases]
@@ -517,11 +522,16 @@ def column_roles(columns: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
     return roles
 
 
-def _notes(cases: Sequence[Case], drawn: int, available: int, settings: CaseSettings) -> Iterator[str]:
+def sampled_note(drawn: int, available: int, settings: CaseSettings) -> Iterator[str]:
+    """Yield the note that not all users were drawn, or fewer than were asked for."""
     if settings.users is not None and settings.users > available:
         yield f"{count_of(settings.users, 'user')} requested; there are only {available:,}."
     elif drawn < available:
         yield f"{drawn:,} of {count_of(available, 'user')}, sampled with seed {settings.seed}."
+
+
+def _notes(cases: Sequence[Case], drawn: int, available: int, settings: CaseSettings) -> Iterator[str]:
+    yield from sampled_note(drawn, available, settings)
     if settings.force_target:
         yield (
             "Where the recall stage missed all that the user did next, one such item was put in the last place: these "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import file_format
 from llmrank.data.dataset import without_title
 from llmrank.errors import count_of
-from llmrank.evaluation.cases import prepare, untitled_note
+from llmrank.evaluation.cases import prepare, sampled_note, untitled_note
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, CaseSettings
 from llmrank.evaluation.trained import fit, package_of, seed_of
 from llmrank.files import check_free
-from llmrank.progress import Reporter, reporter_of
+from llmrank.progress import Reporter, reporter_of, sign_of_life
 from llmrank.recall import Coverage, Setting, candidates_for, recall_model, recall_settings, tuned_model
 from llmrank.types import Case
 
@@ -76,6 +77,7 @@ def propose(
     k = settings.k or DEFAULT_CANDIDATES
     prepared = prepare(settings, default_users=0, say=reporter.message)
     split, users = prepared.split, prepared.drawn
+    sampled = sampled_note(len(users), prepared.available, settings)
     model = tuned_model(settings.recall, split, **given)
     fitted = fit(model, split, reporter.message)
     first, ceiling = Coverage(min(10, k)), Coverage(k)
@@ -83,7 +85,9 @@ def propose(
 
     def counted() -> Iterator[Case]:
         cases = candidates_for(split, model, k, users, exclude_seen=not keep_seen, fitted=fitted)
-        for case in ceiling.watch(first.watch(cases)):
+        with sign_of_life(reporter.message, f"proposing candidates with {model.name}", at_once=False):
+            found = [*islice(cases, 1)]  # thousands at once
+        for case in ceiling.watch(first.watch(chain(found, cases))):
             yield case
             reporter.advance("written")
 
@@ -97,7 +101,7 @@ def propose(
         split.dataset.name,
         split.dataset.sha256,
         split.name,
-        " ".join((split.note, *split.dataset.notes, *untitled_note(without_title(split.dataset.items)))),
+        " ".join((split.note, *sampled, *split.dataset.notes, *untitled_note(without_title(split.dataset.items)))),
         {**recall_settings(model, k, exclude_seen=not keep_seen), **package_of(model.name)},
         {f"HR@{first.k}": first.hit_rate, f"recall@{k}": ceiling.recall},
     )

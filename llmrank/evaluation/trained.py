@@ -12,12 +12,12 @@ from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import CaseSet
 from llmrank.files import cache_folder
 from llmrank.plugin import find_plugin
-from llmrank.progress import LINE_EVERY, Say
+from llmrank.progress import LINE_EVERY, Say, sign_of_life
 from llmrank.recall import GROUP, RecallModel, recall_class, tuned_model
 from llmrank.recall.model import Fitted
 from llmrank.recall.ratings import RatingModel
-from llmrank.recall.rescoring import fit_kept, trained_scores
-from llmrank.recall.training import Epoch, OnEpoch
+from llmrank.recall.rescoring import fit_kept, rescore
+from llmrank.recall.training import Epoch
 
 ALWAYS = frozenset({"random", "popularity"})
 """Baselines that are always included."""
@@ -25,27 +25,26 @@ ALWAYS = frozenset({"random", "popularity"})
 
 def fit(model: RecallModel, split: Split, say: Say) -> Fitted:
     """Fit the model to the training side. Trained models are cached: the next call loads the model, or continues a
-    stopped training."""
+    stopped training. Its progress is said in at most one line every ten seconds, the best epoch at the end."""
     say(f"fitting {model.name} on {count_of(len(split.train), 'training event')}")
-    return fit_kept(model, split, folder(), report_epochs(say))
+    last, best = float("-inf"), None
+
+    def report(epoch: Epoch) -> None:
+        nonlocal last, best
+        best = epoch if epoch.best else best
+        if time.monotonic() - last >= LINE_EVERY:
+            last = time.monotonic()
+            say(f"{epoch}")
+
+    fitted = fit_kept(model, split, folder(), report)
+    if best is not None:
+        say(f"{model.name}: epoch {best.number} is the best{best.measured}")
+    return fitted
 
 
 def folder() -> Path:
     """Return the cache folder of trained models."""
     return cache_folder() / "recall"
-
-
-def report_epochs(say: Say) -> OnEpoch:
-    """Return a callback that reports training progress: the first epoch, then at most one every ten seconds."""
-    last = float("-inf")
-
-    def report(epoch: Epoch) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_EVERY:
-            last = time.monotonic()
-            say(f"{epoch}")
-
-    return report
 
 
 def seed_of(name: str, seed: int) -> dict[str, int]:
@@ -97,6 +96,9 @@ def baseline_scores(
     """Return the scores of each Case's candidates, in their order, by model name and case id."""
     if cases.split is None:
         return {}
-    found = trained_scores(models, cases.split, cases.cases, folder=folder(), on_epoch=report_epochs(say))
-    ids = [case.case_id for case in cases]
-    return {name: dict(zip(ids, scores, strict=True)) for name, scores in found.items()}
+    found, ids = dict[str, Mapping[str, tuple[float, ...]]](), [case.case_id for case in cases]
+    for model in models:
+        fitted = fit(model, cases.split, say)
+        with sign_of_life(say, f"scoring the candidates with {model.name}", at_once=False):
+            found[model.name] = dict(zip(ids, rescore(fitted, cases.split, cases.cases), strict=True))
+    return found

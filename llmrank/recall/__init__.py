@@ -60,6 +60,7 @@ TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = Mappin
             (0, 10_000, {"dimension": 128, "alpha": 64.0, "regularization": 10.0}),
         ),
         "bpr": ((500_000, 0, {"regularization": 0.0003}), (0, 10_000, {"learning_rate": 0.05, "regularization": 0.03})),
+        "bst": ((50_000, 0, {"patience": 5}),),
         # Weights decay at every step; with more ratings, each user and item appears in a smaller share of the steps.
         "mf": ((500_000, 0, {"weight_decay": 1e-05}),),
         "mlp": ((500_000, 0, {"weight_decay": 3e-05}),),

@@ -23,6 +23,8 @@ class BST(ClickModel):
 
     name: ClassVar[str] = "bst"
     heads: int = 4
+    patience: int = 20
+    """Learning begins late where an epoch has few steps."""
 
     def network(self, users: int, items: int) -> nn.Module:
         """Return the model."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
@@ -86,6 +86,8 @@ class Fitted:
     preferences: Preferences
     score: Callable[[NDArray[np.int32]], NDArray[np.float64]]
     """Users -> a fresh array, users x items in tie order; higher is better."""
+    name: str = field(default="the recall model", kw_only=True)
+    """The model in errors, with its package if it is a plugin."""
 
     def recommend(
         self, users: NDArray[np.int32], k: int, *, exclude_seen: bool = True
@@ -134,25 +136,29 @@ class Fitted:
         dense = self.score(users)
         expected = len(users), len(self.preferences.items)
         if dense.shape != expected:
-            problem = f"the recall model returned scores of shape {dense.shape} instead of {expected}"
+            problem = f"{self.name} returned scores of shape {dense.shape} instead of {expected}"
             raise InputError(problem, hint="return a score for each user and item")
-        return finite(dense)
+        return self._finite(dense)
+
+    def _finite(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the scores. Raises InputError if one is infinite or NaN."""
+        if scores.size and not -np.inf < scores.min() <= scores.max() < np.inf:  # also true for NaN
+            hint = "for a trained model, lower the learning rate; in your own, return finite scores"
+            raise InputError(f"{self.name} returned infinite or NaN scores", hint=hint)
+        return scores
 
 
-def finite(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the scores. Raises InputError if one is infinite or NaN."""
-    if scores.size and not scores.max() < np.inf:  # also true for NaN
-        hint = "for a trained model, lower the learning rate; in your own, return finite scores"
-        raise InputError("the recall model returned infinite or NaN scores", hint=hint)
-    return scores
+def fit(model: RecallModel, split: Split, **options: object) -> Fitted:
+    """Return the model fitted to the training side, without any event after the split; `options` are those of its
+    `fit`.
 
-
-def fit(model: RecallModel, split: Split) -> Fitted:
-    """Return the model fitted to the split. Raises InputError if it returns anything else; also, and with its package,
-    if the model of a plugin raises, now or while it scores."""
-    plugin = plugin_of(GROUP, model.name, type(model))
+    Raises InputError if it returns anything else; also, and with its package, if the model of a plugin raises, now or
+    while it scores.
+    """
+    plugin, nothing = plugin_of(GROUP, model.name, type(model)), split.train.take(np.zeros(0, np.intp))
+    split = replace(split, dataset=replace(split.dataset, interactions=split.train), test=nothing)
     with nullcontext() if plugin is None else plugin.blamed("raised in `fit`"):
-        fitted = cast(object, model.fit(split))
+        fitted: object = cast(Any, model).fit(split, **options)
     if not isinstance(fitted, Fitted):
         problem, hint = f"returned {fitted!r:.60} from `fit`", "return a llmrank.recall.Fitted"
         named = InputError(f"the recall model {model.name} ({type(model).__module__}) {problem}", hint=hint)
@@ -162,9 +168,9 @@ def fit(model: RecallModel, split: Split) -> Fitted:
 
     def score(users: NDArray[np.int32]) -> NDArray[np.float64]:
         with plugin.blamed("raised in `score`"):
-            return np.asarray(fitted.score(users), dtype=np.float64)
+            return np.array(fitted.score(users), dtype=np.float64)  # a copy: seen items are marked in it
 
-    return replace(fitted, score=score)
+    return replace(fitted, score=score, name=str(plugin))
 
 
 def top_columns(scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Interactions, Split
 from llmrank.errors import InputError
-from llmrank.recall.model import Fitted, finite, preferences
+from llmrank.recall.model import Fitted, preferences
 from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, library
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class RatingModel(TrainedModel):
         """Return the fitted model, which needs no fallback for unknown users or items."""
         known = preferences(split)
         assert isinstance(learner, RatingLearner)
-        return FittedRatings(known, lambda rows: learner.scores(rows)[:, known.items], learner)
+        name = f"the recall model {self.name}"
+        return FittedRatings(known, lambda rows: learner.scores(rows)[:, known.items], learner, name=name)
 
     def quality(self, fitted: Fitted, wanted: Interactions) -> float:
         """Return the negative RMSE of the ratings in `wanted`; higher is better."""
@@ -100,7 +101,7 @@ class FittedRatings(Fitted):
         """Return one user's predicted ratings of these items, in their order."""
         self.learner.network.eval()
         with library("torch").inference_mode():
-            return finite(self.learner.predicted(user, items))
+            return self._finite(self.learner.predicted(user, items))
 
 
 class RatingLearner(NetworkLearner):

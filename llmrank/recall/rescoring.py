@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +49,7 @@ def trained_scores(
     split: Split,
     cases: Sequence[Case],
     *,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     on_epoch: OnEpoch = lambda epoch: None,
 ) -> Mapping[str, Scores]:
     """Fit each model to the training side of the split, and return its scores for each Case, by name (see `rescore`).
@@ -66,14 +65,11 @@ def trained_scores(
     return {model.name: rescore(fit_kept(model, split, folder, on_epoch), split, cases) for model in chosen}
 
 
-def fit_kept(model: RecallModel, split: Split, folder: Path | None, on_epoch: OnEpoch = lambda epoch: None) -> Fitted:
-    """Fit the model. A trained model is loaded from a file in `folder`, or its training continues from there.
-
-    The model receives only the training side, without any event after the split.
-    """
-    nothing = split.train.take(np.zeros(0, np.intp))
-    split = replace(split, dataset=replace(split.dataset, interactions=split.train), test=nothing)
+def fit_kept(
+    model: RecallModel, split: Split, folder: str | Path | None, on_epoch: OnEpoch = lambda epoch: None
+) -> Fitted:
+    """Fit the model. A trained model is loaded from a file in `folder`, or its training continues from there."""
     if not isinstance(model, TrainedModel):
         return fit(model, split)
-    path = None if folder is None else folder / model.file_name(split)
-    return model.fit(split, checkpoint=path, on_epoch=on_epoch)
+    path = None if folder is None else Path(folder, model.file_name(split))
+    return fit(model, split, checkpoint=path, on_epoch=on_epoch)

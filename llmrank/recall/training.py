@@ -63,15 +63,19 @@ class Epoch:
     seconds_left: float
     """Upper bound, at the mean time per epoch of this stage."""
 
+    @property
+    def measured(self) -> str:
+        """The validation measure in words; empty without validation."""
+        if (value := self.validation) is None:
+            return ""
+        name = self.quality_name.removeprefix("-")
+        return f", validation {name} {value if name == self.quality_name else -value:.4f}"
+
     def __str__(self) -> str:
-        measured = ""
-        if (value := self.validation) is not None:
-            name = self.quality_name.removeprefix("-")
-            measured = f", validation {name} {value if name == self.quality_name else -value:.4f}"
         mark = " (best)" if self.best else ""
         where = f"{self.model} {self.stage}: epoch {self.number} of at most {self.at_most}"
         left = f"at most {timedelta(seconds=round(self.seconds_left))} left"
-        return f"{where}, loss {self.loss:.4f}{measured}{mark}, {self.seconds:.1f} s, {left}"
+        return f"{where}, loss {self.loss:.4f}{self.measured}{mark}, {self.seconds:.1f} s, {left}"
 
 
 OnEpoch = Callable[[Epoch], None]
@@ -239,13 +243,15 @@ class TrainedModel(RecallModel):
             dense[~has_events[rows]] = counts
             return dense
 
-        return Fitted(known, score)
+        return Fitted(known, score, name=f"the recall model {self.name}")
 
     def quality(self, fitted: Fitted, wanted: Interactions) -> float:
         """Return the validation measure; higher is better."""
         return ndcg(fitted, wanted)
 
-    def fit(self, split: Split, *, checkpoint: Path | None = None, on_epoch: OnEpoch = lambda epoch: None) -> Fitted:
+    def fit(
+        self, split: Split, *, checkpoint: str | Path | None = None, on_epoch: OnEpoch = lambda epoch: None
+    ) -> Fitted:
         """Return the model trained on `split.train`.
 
         The fitted model scores items without training events below all others (unless it `knows_new_items`), and
@@ -262,7 +268,7 @@ class TrainedModel(RecallModel):
                 settings or training version, or one that cannot be read or written.
             MissingError: the library of the model is not installed.
         """
-        return _Training(self, split, checkpoint, on_epoch).run()
+        return _Training(self, split, None if checkpoint is None else Path(checkpoint), on_epoch).run()
 
 
 @dataclass(slots=True)

@@ -240,7 +240,8 @@ class Metrics:
                 if found.difference is not None and found.ci95 is not None:
                     # Of AUC, which no single user has, it is not known for whom it is the same.
                     same = not found.different and abs(found.difference) <= stats.TIE and self.headline[:3] != "AUC"
-                    words = (found, summary.lower_is_better, name.replace("_", " "), "", everyone if same else "")
+                    shown = name if name in summary.baseline_ci95 else name.replace("_", " ")
+                    words = (found, summary.lower_is_better, shown, "", everyone if same else "")
                     sentences.append(f"{self.headline}: {in_words(*words)}")
         if unread := self.cases - self.answered_cases:
             sentences.append(f"No readable answer in {unread:,} of {count_of(self.cases, 'Case')}, counted as worst.")

@@ -52,6 +52,13 @@ def test_it_writes_what_can_be_read_and_prints_what_is_in_it(data: Path, tmp_pat
     assert len(list(read_cases(out))) == 20
 
 
+def test_it_says_that_the_users_are_a_sample_and_that_there_are_fewer(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "candidates.jsonl"
+    assert "8 of 20 users, sampled with seed 3." in run("--data", data, "--users", 8, "--seed", 3, "-o", out)
+    assert "30 users requested; there are only 20." in run("--data", data, "--users", 30, "-o", out, "--force")
+    assert "sampled" not in run("--data", data, "-o", out, "--force")
+
+
 def test_how_columns_were_understood_is_said_wherever_the_data_are_read(data: Path, tmp_path: Path) -> None:
     events = data / "interactions.csv"
     events.write_text("user,item,viewed_at\n" + "".join(f"u{i % 20},{i % 7},{10**9 + i}\n" for i in range(80)))

@@ -195,6 +195,10 @@ def test_users_without_a_rating_to_predict_are_counted(tmp_path: Path) -> None:
     assert len(validation_cases(found.split, CaseSettings(), 0, said.append, "rating")) == 3 and said == [note]
     four = load_cases(tmp_path, task="rating", users=4)
     assert "4 of 6 users, sampled with seed 0." in four.notes
+    first = load_cases(tmp_path, task="rating", users=0, split="leave-last-out:2")
+    assert [case.asked[0].item_id for case in first] == ["1"] * 3
+    assert "Each user's first held-out rating is predicted, not the 3 later ones." in first.notes
+    assert not any("first held-out rating" in note for note in found.notes)
 
 
 def test_the_task_of_a_file_is_that_of_its_rows(tmp_path: Path) -> None:

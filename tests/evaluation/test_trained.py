@@ -6,18 +6,24 @@ import json
 import re
 import signal
 import subprocess
+import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import llmrank as lr
 from llmrank.data.candidate_writing import write_cases
+from llmrank.data.dataset import Split
 from llmrank.errors import InputError, MissingError
+from llmrank.evaluation.propose import propose
+from llmrank.evaluation.settings import CaseSettings
 from llmrank.measures import NDCG, Judgements
 from llmrank.rankers.baselines import by_score
-from llmrank.recall import Popularity, RandomRecall
+from llmrank.recall import Ease, Fitted, Popularity, RandomRecall
 from llmrank.recall.rescoring import trained_scores
 from llmrank.recall.training import read_checkpoint
 from llmrank.report import console, show_metrics
@@ -97,6 +103,33 @@ def test_each_has_its_own_interval_and_a_paired_difference_and_the_run_keeps_the
         case.case_id: list(scores)
         for case, scores in zip(cases, trained_scores(["ease"], cases.split, cases.cases)["ease"], strict=True)
     }
+
+
+def test_slow_proposals_and_scores_show_that_they_go_on_and_a_training_its_best_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = Popularity().fit
+
+    def slow(_: object, split: Split) -> Fitted:
+        fitted = fit(split)
+
+        def score(users: NDArray[np.int32]) -> NDArray[np.float64]:
+            time.sleep(0.1)
+            return fitted.score(users)
+
+        return replace(fitted, score=score)
+
+    monkeypatch.setattr(Popularity, "fit", slow)
+    monkeypatch.setattr(Ease, "fit", slow)
+    monkeypatch.setattr("llmrank.progress.LINE_EVERY", 0.01)
+    data = shop(tmp_path / "shop")
+    evaluate(data, tmp_path / "run", baselines="ease,ials", progress=True)
+    said = capsys.readouterr().err
+    assert re.search(r"^ials: epoch \d+ is the best, validation NDCG@10 0\.\d{4}$", said, re.MULTILINE)
+    assert "proposing candidates with popularity: 0 s so far" in said
+    assert "fitting ease on 144 training events" in said and "scoring the candidates with ease: 0 s so far" in said
+    propose(CaseSettings(data=data, recall="ease"), tmp_path / "rows.jsonl")
+    assert "proposing candidates with ease: 0 s so far" in capsys.readouterr().err
 
 
 def test_a_run_keeps_the_candidates_that_it_began_with(

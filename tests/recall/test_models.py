@@ -214,6 +214,7 @@ def test_ease_refuses_a_catalogue_that_does_not_fit_into_memory() -> None:
     [
         (np.nan, "infinite or NaN scores"),
         (np.inf, "infinite or NaN scores"),
+        (-np.inf, "infinite or NaN scores"),
         (None, r"of shape \(1, 5\) instead of \(1, 6\)"),
     ],
 )

@@ -409,7 +409,7 @@ def test_settings_that_no_network_has_are_refused(name: str, parameters: dict[st
 def test_a_network_whose_last_step_broke_it_is_refused_before_it_ranks(tmp_path: Path) -> None:
     path, split = tmp_path / "checkpoint.pt", ring()
     broken = model_of("sasrec", learning_rate=1e30, batch=1000)
-    with pytest.raises(InputError, match=r"infinite or NaN scores\n.*lower the learning rate"):
+    with pytest.raises(InputError, match=r"sasrec returned infinite or NaN scores\n.*lower the learning rate"):
         broken.fit(split, checkpoint=path)
     assert not path.exists()
 
@@ -574,7 +574,8 @@ def test_candidates_are_scored_in_their_own_order(tmp_path: Path) -> None:
     assert found["ials"][1] == tuple(dense.score_items(0, np.arange(ITEMS, -1, -1, dtype=np.int32)))
     assert found["popularity"][1][-1] == np.bincount(split.train.item)[0]
     trained = len(epochs)
-    assert trained_scores(models, split, cases, folder=tmp_path, on_epoch=epochs.append) == found
+    assert trained_scores(models, split, cases, folder=str(tmp_path), on_epoch=epochs.append) == found
+    model_of("ials").fit(split, checkpoint=str(next(tmp_path.glob("ials-*"))), on_epoch=epochs.append)
     assert len(epochs) == trained  # loaded
     fit_kept(model_of("ials", seed=1), split, tmp_path, epochs.append)
     assert len(epochs) > trained  # other settings have a file of their own
@@ -642,3 +643,10 @@ def test_only_the_wanted_ratings_are_predicted_for_validation(name: str, monkeyp
     monkeypatch.setattr(RatingLearner, "predicted", watched)
     model_of(name, epochs=1).fit(ring())
     assert asked and set(asked) == {1}
+
+
+def test_bst_learns_where_an_epoch_has_few_steps() -> None:
+    split = ring(200)
+    model = tuned_model("bst", split, validation_users=10, batch=64, length=2, epochs=32)
+    items, _ = model.fit(split).recommend(split.test.user, 1)
+    assert (items[:, 0] == split.test.item).mean() > 0.9

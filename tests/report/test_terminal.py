@@ -111,6 +111,8 @@ def test_the_verdict_names_what_is_better_and_what_is_not_known() -> None:
         "NDCG@10: better than random (+0.0712, 95% CI +0.0512 to +0.0912, p (Holm) < .001)",
         "No readable answer in 24 of 40 Cases, counted as worst.",
     ]
+    trained = replace(SUMMARY, versus={"my_own": VERSUS["random"]}, baseline_ci95={"my_own": (0.15, 0.25)})
+    assert replace(NUMBERS, measures={"NDCG@10": trained}).verdict()[0].startswith("NDCG@10: better than my_own (")
     worse = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, lower_is_better=True)})
     assert worse.verdict()[1].startswith("NDCG@10: worse than random")
     assert replace(NUMBERS, headline=None, answered_cases=40).verdict() == []

@@ -181,7 +181,8 @@ def _split(dataset: Dataset, held_out: NDArray[np.bool_], name: str, note: str) 
         note += f" Left out, because they have no history: {count_of(cold, 'user')} with {events}."
         test = test.take(known)
     if not len(test):
-        hint = "every user has too few events: hold out fewer, or use more data"
+        fewer = "hold out fewer, or " * name.startswith("leave-last-out(")
+        hint = f"every user has too few events: {fewer}use more data"
         if held_out.any():
             hint = "no user has events both before and after the cut: cut later, or use more data"
         raise InputError(f"{name} leaves no test events", field="split", hint=hint)

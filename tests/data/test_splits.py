@@ -195,6 +195,9 @@ def test_splits_out_of_range() -> None:
     ]:
         with pytest.raises(InputError, match=message):
             parse_split(text)(dataset)
+    for text in ("leave-last-out", "user-ratio:0.5"):
+        with pytest.raises(InputError, match="too few events: use more data"):
+            parse_split(text)(make([(0, 0, 0), (1, 1, DAY)]))
 
 
 def test_events_of_one_day_cannot_be_cut_between_days() -> None:

@@ -231,7 +231,7 @@ _WORST_BEGINS = (
 _WEAK_TO_STRONG = (
     r"(?<!range from )(?<!ranges from )(?<!ranging from )\b(?:(?:low|weak|poor)(?:er)?|bad|min(?:imum)?"
     r"|(?:un|less )likely|less|schwach\w*|weniger|niedrig|schlecht|zwakk?e?|laag|minder|débil|bajo|fraco|baixo|debole"
-    r"|basso|(?:gor|słab)sz\w+|(?:hor|slab)š\w+)(?: (?:fit|match|relevant)\w*)?"
+    r"|basso|(?:gor|słab)sz\w+|(?:hor|slab)š\w+)(?: (?:fit|match|relevan|score|interest|rating|likelihood|appeal)\w*)?"
     r"(?:[ -](?:to|nach|zu|naar|al?|ao?|do|ke?|po)[ -]| ?(?:→|->) ?)(?:(?:high|strong)(?:er)?|better|good|great"
     r"|excellent|max(?:imum)?|(?:more )?likely|more|stark\w*|mehr|hoch|gut|sterke?|hoog|meer|fuerte|alto|forte"
     r"|(?:lep|mocniej|silniej)sz\w+|(?:lep|siln)[eě]?[jš]\w+)\b"
@@ -279,8 +279,7 @@ WORST_FIRST = caseless(
     r"|\brightmost (?:one )?(?:is |being |= ?)(?:the )?best"
     r"|\bhigher (?:the )?number\w*\b[^.\n]{0,20}\bbetter\b"
     r"|\bbottom[- ]up\b|\bfrom (?:the )?bottom up|\bvon unten nach oben|\bde abajo (?:a|hacia) arriba"
-    r"|\bde bas en haut"
-    r"|\breversed? (?:order|ranking)"
+    r"|\bde bas en haut|\breversed? (?:order|ranking)"
     r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente"
     r"|по возрастанию|从差到好|由差到好|从弱到强|由弱到强|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优"
     r"|升序|昇順|低い順|悪い順|(?:しない|低い|悪い|弱い)(?:もの|作品|映画)?から"
@@ -465,7 +464,7 @@ _MAY_BE_REVERSED = caseless(
     r"\b(?:reversed|backwards?|upside[- ]down|increasing(?:ly)?|ascending|zunehmend|steigend|toenemend|creciente"
     r"|crescente|croissante?|rosnąc\w*|возраст\w*)\b|逆順|逆序|역순|\bfrom the (?:end|bottom)\b"
     r"|\bthe (?:further|farther|lower)\b[^.\n]{0,40}\bthe (?:better|more|strong\w+|clos\w+|high\w+)\b"
-    r"|\b(?:by|of)\b[^.:\n]{0,30}\b(?:unlik|dislik|irrelevan|unsuitab)\w+"
+    r"|\b(?:by|of)\b[^.:\n]{0,30}\b(?:unlik|dislik|irrelevan|unsuitab|how (?:little|un))\w*"
     rf"|\bfrom (?:the )?(?:{_ENGLISH.worst})\b"
 )
 

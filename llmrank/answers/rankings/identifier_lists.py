@@ -512,9 +512,10 @@ class _Reader:
         listing.chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
         listing.ambiguous |= mixed or run.is_unordered(gaps)
         ranged = [_RANGE.fullmatch(gap) is not None for gap in gaps]
-        filled = with_ranges(run.words, ranged)
-        if any(ranged) and (not all(ranged) or len(filled) > len(ranged) + 1 == 2):  # [2], [5]-[7], [1]
-            listing.ambiguous |= len({*filled}) < max(len(self.identifiers.texts), len(filled))
+        if any(ranged) and (not all(ranged) or len(run.words) == 2):  # [2], [5]-[7], [1]
+            filled = with_ranges(run.words, ranged)
+            whole = len(run.words) > 2 and len({*filled}) == max(len(self.identifiers.texts), len(filled))
+            listing.ambiguous |= len(filled) != 2 and not whole
             inside = [Word(self.identifiers.texts[at], 0, "identifier", at) for at in filled]
             listing.mentions = self.mentions(inside, line)
         return self._checked(listing, run.words, run.text)

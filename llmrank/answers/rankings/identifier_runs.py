@@ -122,7 +122,7 @@ def with_ranges(run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
     places = [word.position for word in run if word.position is not None]
     if len(places) < len(run):
         return []
-    inner = [range(one + 1, two) if dash else () for (one, two), dash in zip(pairwise(places), ranged, strict=False)]
+    inner = [range(one + 1, two) if dash else () for (one, two), dash in zip(pairwise(places), ranged, strict=True)]
     return [at for place, between in zip(places, [*inner, ()], strict=True) for at in (place, *between)]
 
 

@@ -1,8 +1,8 @@
 """Malformed answers of the kinds that models give, each with the readings of a careful person.
 
-They were written in rounds, and each round was finished before llmrank read it; `round` is its number. Rounds 124 and
-125 were found by probing: their readings were decided after a wrong one was seen. `items*.json` have the candidates of
-all answers. `readings` are the places of the items from 1, best first (or the rating, or 1 and 0 for yes and no), or
+They were written in rounds, and each round was finished before llmrank read it; `round` is its number. Rounds 124, 125
+and 145 were found by probing: their readings were decided after a wrong one was seen. `items*.json` have the candidates
+of all answers. `readings` are the places of the items from 1, best first (or the rating, or 1 and 0 for yes and no), or
 `unparsed` with its reason; if a careful person can defend two readings, both are listed. `first` is the decision made
 before the project's own rules (the countdown, maps of ranks) were applied. `not_yet` is how llmrank currently reads an
 answer that it does not read rightly.

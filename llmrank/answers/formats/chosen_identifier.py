@@ -150,7 +150,7 @@ _ALSO = re.compile(
 )
 _WORSE = caseless(
     r"\W{0,4} (?:is|are|would be|seems|feels|looks|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely"
-    r"|irrelevant|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b|\W{0,4} would have been my\b"
+    r"|irrelevant|too|bad|poor|weak|wrong|mistake|out(?! of))\b|\W{0,4} isn['’]t\b|\W{0,4} would have been my\b"
     r"|\W{0,4} (?:is|are|would be|would have been) an? (?:reasonable|good|solid|decent) (?:second|backup)"
     r"(?= (?:choice|pick|option|best)\b|[.,;!]|$)"
     r"|\W{0,4} (?:is|are|would be|would have been|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"

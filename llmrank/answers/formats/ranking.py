@@ -41,6 +41,7 @@ from llmrank.answers.text.blocks import split
 from llmrank.answers.text.envelope import answer_alone
 from llmrank.answers.text.lines import Block
 from llmrank.answers.text.normalise import LIMIT, caseless, normalise
+from llmrank.answers.text.phrases import with_then
 from llmrank.types import Answer, Entry, Item, Outcome, Question, Response, Structured
 
 
@@ -180,7 +181,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
             answer = _answer(dict.fromkeys(chain, ""), Counter(), response, question, text)
             entries = tuple(Entry(identifiers.texts[at], 0, "identifier") for at in chain)
             return replace(answer, matches={}, entries=entries)
-    return _read_blocks(split(text), text, response, question, truncated, titles=titles)
+    return _read_blocks(split(with_then(text)), text, response, question, truncated, titles=titles)
 
 
 _PREFILLED = re.compile(r"\A\s{0,9}\w{1,4}\](?= ?[>,=<] ?\[)")
@@ -288,7 +289,7 @@ def _ranking_in_sentences(blocks: Sequence[Block], text: str, question: Question
         return None
     sentences = blocks[-1].lines[0].text if listed else text
     found = read_sentences(sentences, title_index(question.items), Identifiers.of(question))
-    least = len(question.items) - 1 if listed else len(reading.named) * (not reading.ambiguous)
+    least = len(question.items) - 1 if listed else len(reading.named) - reading.ambiguous
     if found is None or len(found.named) <= least:
         return None
     return choose([found], text, missing(0, len(question.items), question.top))

@@ -170,7 +170,7 @@ _EMPHATIC = re.compile(
     r"(?:(?:probably|likely|rather|i(?: would|['’]d)? (?:say|think|guess|suppose)|i(?:['’]m| am) afraid)(?= not\b)"
     r"|absolutely|definitely|without (?:a|any) doubt|(?:almost )?certainly|of course|surely|undoubtedly|no doubt"
     r"|(?:i(?: would|['’]d)? (?:think|believe|guess|suppose|say)|probably) so|more likely than not|(?:sure"
-    r"|indeed)(?=[.!]?\s*\Z))"
+    r"|indeed)(?=[.!]?\s*\Z)|hell(?=,? yes))"
     r"(?:(?P<not> not)?\b[*_]*(?:[.!]|,(?! (?:(?:it|that) depends|i can)\b)|\s*\Z)(?!.*\b(?:no|yes)\b)"
     r"|[,!]? yes\b(?!.*\bno\b))",
     re.IGNORECASE | re.DOTALL,
@@ -189,7 +189,7 @@ _HARDLY = re.compile(
 _DOUBTS = re.compile(
     r"[\W_]*(?:(?:hmm*|well|honestly|no)\W{1,5})?(?:i (?:(?:do|would)(?: not|n['’]t) (?:think|believe|expect)(?: that)?"
     rf" (?:so|(?:(?:the|this) {USER}|they|he|she) (?:will|would)(?=[.,;!]|\Z))|doubt (?:it|that)(?=[.,;!]|\Z))"
-    r"|not at all(?=[.!]|\Z))(?!.*\byes\b)",
+    r"|(?:not at all|(?:no|not a) chance|hell,? no)(?=[.!]|\Z))(?!.*\byes\b)",
     re.IGNORECASE | re.DOTALL,
 )
 _BRIEF = caseless(

@@ -45,12 +45,7 @@ _FILLER = (
     ITEM_HEADS
     | RANK_HEADS
     | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y", "n", "nº"))
-    | frozenset(("lastly", "finally", "next", "followed", "by"))
-    | word_set(
-        "opción opzione opção "
-        "dann puis ensuite luego después poi depois dan daarna затем потом potem poté sonra lalu rồi"
-        " ثم तब 그다음 然后 次に zuletzt schließlich danach enfin finalement finalmente por último infine depois"
-    )
+    | word_set("lastly finally next followed by opción opzione opção ثم तब zuletzt sonra")
 )
 _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _ELIDED = re.compile(r"['’](?!s\b)[^\W\d_]")

@@ -427,13 +427,7 @@ def _choose(listings: Sequence[Listing], expected: int) -> Listing | None:
     told = [group for group in known if group.meaning == "given" and _is_told(group)]
     if told and all(_is_part_of_another(group, told) for group in open_ones):
         return told[-1].in_grades()  # You have watched Seven.⏎1. Heat … Top pick: Heat
-    for narrowed in (
-        _announced,
-        _without_other_cases,
-        _without_candidates,
-        _without_descriptions,
-        _without_truncated_repeat,
-    ):
+    for narrowed in (_announced, _without_candidates, _without_truncated_repeat):
         open_ones = narrowed(open_ones)
     longest = max(open_ones, key=lambda group: len(group.named))
     if all(agrees(group.named, longest.named) for group in open_ones):
@@ -561,26 +555,12 @@ def _announced(groups: list[_Group]) -> list[_Group]:
     return [group for group in groups if group.meaning] if repeat else groups
 
 
-def _without_other_cases(groups: list[_Group]) -> list[_Group]:
-    """Drop the groups that apply under another condition, if the first of them is announced."""
-    settled = [group for group in groups if not _ALTERNATIVE.match(group.headings[0])]
-    return settled if settled and settled[0].meaning else groups
-
-
 def _without_candidates(groups: list[_Group]) -> list[_Group]:
     """Drop the list of the candidates (`Here are …`), if the last group is called a ranking."""
     *before, last = groups
     if not _ORDERS.search(last_line(last.listing.intro)):
         return groups
     return [one for one in before if not is_as_shown(one.named) or _ORDERS.search(one.headings[-1])] + [last]
-
-
-def _without_descriptions(groups: list[_Group]) -> list[_Group]:
-    """Drop the groups that describe the items one by one before all are ranked."""
-    last = groups[-1].listing
-    if last.described or last.ambiguous:
-        return groups
-    return [group for group in groups if not (group.listing.described and is_as_shown(group.named))]
 
 
 def _without_truncated_repeat(groups: list[_Group]) -> list[_Group]:
@@ -633,12 +613,6 @@ def _heading_of(group: _Group) -> str:
     return re.sub(r"[\W\d_]+", " ", last_line(group.listing.intro)).strip().casefold()
 
 
-_ALTERNATIVE = caseless(
-    r"\W*(?:if|should) (?:they|you|he|she|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest))\b"
-    r"|\W*(?:wie liever|als (?:je|u|ze)|wer lieber|falls (?:sie|du|der)|si (?:vous|tu|l['’]utilisateur|prefier\w+)"
-    r"|se (?:prefer\w+|você|o usuário|l['’]utente))\b"
-)
-"""`If they play with friends instead:` announces a ranking for another case."""
 _ORDERS = caseless(r"\b(?:re-?)?(?:rank|order|sort|recommend|top\b|best\b)")
 """Words that call a list a ranking; `Here are …` alone may introduce the candidates."""
 _WORST_LIST = caseless(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$")

@@ -45,7 +45,8 @@ _EVEN = caseless(
     r"\b(?:let me know|tell me) if you(?:['’]d| would)? (?:want|like) me to (?:rank|order|sort)\b",
     r"\bno (?:\w+ )?(?:preference|order|ranking)(?: (?:among|between|here)\b|\W*$)"
     r"|\bwithout (?:any )?ranking\b(?! by)",
-    r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b|\b(?:all|everything) (?:are )?(?:tied|equal)",
+    r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b|\b(?:all|everything) (?:\w+ )?(?:are )?(?:tied|equal)"
+    r"|\border (?:is|does)(?: not|n['’]t) (?:important|matter)",
     r"\b(?:(?:they|these)(?: are)? all|all of (?:them|these))\b[^.\n]{0,30}\b(?:equally\b|the same\W*$)",
     r"\blet me know (?:which|what)\b[^.\n]{0,40}\bprefer\b|\bno consensus\b",
     r"\bi (?:really |honestly )?(?:can(?:not|['’]t)|could(?: not|n['’]t)) (?:really )?(?:decide|tell|pick)\b(?! how)",
@@ -191,8 +192,7 @@ _CHANGES = caseless(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
     rf"(?:{RETRACTION.pattern}|\b(?:edit|mistake|oops)\b)"
     r".{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position"
-    r"|swapped"
-    r"|instead|wrong|order|outranks?|beats)\b",
+    r"|swapped|instead|wrong|order|outranks?|beats)\b",
     r"\b(?:should|would|must|needs? to|i['’]d|i['’]ll|let me|let['’]s) (?:be )?(?:moved?|bump(?:ed)?|push(?:ed)?"
     r"|promoted?|demoted?)\b",
     r"\b(?:ought to|should|must|needs? to|deserves? to)\b(?: \w+){0,4} (?:at|on|to) (?:the )?(?:very )?"
@@ -212,7 +212,7 @@ _CHANGES = caseless(
     r"(?:#|\bnumbers? )\d[^.\n]{0,25}\b(?:swapped|switched|exchanged|flipped)\b",
     r"\bi take (?:it|that|this) back\b|\bupside down\b",
     r"\bnone of (?:these|them) can be (?:ordered|ranked)\b",
-    r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
+    r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b|\breverse (?:that|this|it)\b",
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
     r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
     r"|in no)",
@@ -240,16 +240,17 @@ def _unordered(line: str) -> str:
 
 
 _UNORDERED = caseless(
-    r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
+    r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order"
+    r"|\bi (?:just |randomly )?(?:shuffled|made (?:this|the) order up)|\bby how (?:long|short|old|new|popular)\b",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
     r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b",
     r"\b(?:short|long|old|new|cheap|earli|lat)est to (?:most |least )?\w+est\b",
     r"\b(?:worldwide|domestic|total) box office\b|\bbox[- ]office (?:of|results|gross|takings|numbers|order)\b",
     r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
     r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b"
-    r"|(?:^\W*|\b(?:sorted|ordered|ranked|listed|arranged) )by (?:release|decade|runtime|price)\b(?=[,.:\n]| \()"
-    r"|\b(?:cheapest|longest|shortest|oldest|newest) first\b",
-    r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
+    r"|(?:^\W*|\b(?:sorted|ordered|ranked|listed|arranged) )by (?:release|decade|runtime|price|(?:imdb|critics?['’]?"
+    r"|audience) (?:rating|score)s?)\b(?=[,.:\n]| \()|\b(?:cheapest|longest|shortest|oldest|newest) first\b",
+    r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing)? by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
     r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release|price|cost|size|weight)\b"
     r"(?! (?:fit|match|similar|and))",
     r"\bby (?:your|the user's) (?:own )?ratings?\b|\bbest[- ]reviewed|\bcritically acclaimed",
@@ -340,7 +341,8 @@ def of_the_first(first: int, beside: Sequence[str], items: tuple[Item, ...], nam
 _TOP = caseless(
     r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
     r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable)"
-    r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most)\b|#1\b(?<!, #1)"
+    r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most|start with|love (?:the )?most"
+    r"|my favou?rite(?: of \w+)? is|(?:watch|read|play|try) +first)\b|#1\b(?<!, #1)"
 )
 _ON_CONDITION = caseless(
     r"\b(?:if|when|in case|unless|mood|tonight|not|also|second|another|honou?rable|bonus|worst|least|among|history"

@@ -29,10 +29,7 @@ from llmrank.answers.text.normalise import EAST_ASIAN, caseless
 from llmrank.answers.text.phrases import meaning
 
 _QUOTES = "\"“”„«»'‘’`"
-_SEPARATOR = (
-    r"(?:(?:[,;|></→·=]|[-=]{1,2}>|\b(?:and|und|et|y|e|en|i|и|then|next|finally|lastly|followed by|puis|enfin|ensuite"
-    r"|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois|затем)\b) ?){1,3}"
-)
+_SEPARATOR = r"(?:(?:[,;|></→·=]|[-=]{1,2}>|\b(?:and|und|et|y|e|en|i|и|then|next|finally|lastly|followed by)\b) ?){1,3}"
 """What may stand between two titles in quotation marks or in bold."""
 _INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|]|(?<=\d\)))[(\[]?#?(\d{1,3})(?:(?:st|nd|rd|th)?[.):\]]{1,2}|[位위]:?)\s?")
 _INNER_HEADING = re.compile(r"[.;!?] {1,2}([^.:;!?\n]{2,60}:) ")

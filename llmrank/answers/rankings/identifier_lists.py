@@ -47,7 +47,7 @@ from llmrank.answers.text.lines import ITEM_HEADS, Block, Line, Row, head_role, 
 from llmrank.answers.text.normalise import ORDINALS, caseless
 from llmrank.answers.text.phrases import grade, is_tier
 
-_INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
+_INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):=](?=\s?[\s\[(\w])")
 _MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>,、]\s*)?){3,}\.?")
 _SCORED = caseless(
     r"\W{0,4}(?:[A-Za-z]{2,12} )?\[\w{1,20}\] ?(?:[:=–—→-]|->|is|ranks|comes(?: in)?) ?"
@@ -115,7 +115,7 @@ _PAIR = re.compile(
     r"|/ ?\d{1,3}|points?|stars?))?)[.,;)\]*]{0,3}$"
 )
 _WORD = re.compile(r"[^\W\d_]{2,20}[:.]?")
-_LED = re.compile(r":[ \[(*`]{0,6}$")
+_LED = re.compile(r":[ \[(*`#]{0,6}$")
 _SAYS = caseless(
     r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be|option"
     r"|rank"
@@ -355,9 +355,9 @@ class _Reader:
         listing = Listing([])
         values: list[int] = []
         for line, body in zip(lines, bodies, strict=True):
-            plain = _without_numbers(_without_rank(body))
+            plain = _without_numbers(_without_rank(body), (len(lines) == 1 and line.value) or 0)
             words = words_of(plain, self.identifiers, self.bracketed_only and first.kind != "bracket")
-            run = max(runs_of(body, words), key=value_of_run)
+            run = max(runs_of(plain, words), key=value_of_run)
             leading = leading_identifier(words, self.bracketed_only)
             found = run if len(run) > 1 and not (leading and any(word.kind == "other" for word in words)) else leading
             listing.mentions += self.mentions(found, line)
@@ -456,16 +456,16 @@ class _Reader:
         text = line.text
         words = [] if is_tier(text) else self._words_of_line(text)  # A tier: B, E
         named = naming(words)
-        if len(named) > 1 and named[0].bracketed:  # The answer is: 1. [3] 2. [1]
+        inline = self._inline_pairs(line) if named else Listing([])
+        if inline is not None:
+            return inline
+        if len(named) > 1:  # The answer is: 1. [3] 2. [1]
             line = replace(line, text=(text := _without_numbers(text)))
-        if not named:
-            return Listing([])
         if _PAIRED.fullmatch(text[:4000]):
             return Listing(self.mentions(named, line), ambiguous=True)
         if _ARE_LEFT_OUT.match(text, named[-1].end):
             return Listing(self.mentions(named, line), "not ranked:", in_sentence=True)
-        inline = self._inline_pairs(line) or self._ranked(line) or self._scored(line, named)
-        return inline or self._read_run(line, words, named)
+        return self._ranked(line) or self._scored(line, named) or self._read_run(line, words, named)
 
     def _words_of_line(self, text: str) -> list[Word]:
         """Return the words of a line. If none is an identifier, try other spellings of the line."""
@@ -497,7 +497,7 @@ class _Reader:
         if run.is_told_in_order():
             return Listing(self.mentions(run.named, line), run.before, in_sentence=True)
         listing = Listing(self.mentions(run.words, line), run.before)
-        listing.ambiguous = has_rival(run.words, runs) or run.says_worst() or run.is_compared()
+        listing.ambiguous = has_rival(run.words, runs) or run.is_compared()
         if count_different(run.words) == 1 and (alone := self._single_identifier(line, run, listing)) is not None:
             return alone
         of_all = len({word.position for word in run.words}) == len(self.identifiers.texts)
@@ -507,13 +507,15 @@ class _Reader:
         if len(run.words) > 1 and not led and DENIED.search(before[-60:]):
             return Listing([])  # Avoid A and B. But not all are denied in: `They hate A, so: C > B > A`
         gaps = run.gaps
+        listing.ambiguous |= not chained and run.lacks_the_first() and not _LED.search(run.before[-60:])
         listing.worst_first, mixed = falls(gaps)
         listing.chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
-        listing.ambiguous |= mixed or run.is_circular() or run.is_unordered(gaps)
+        listing.ambiguous |= mixed or run.is_unordered(gaps)
         ranged = [_RANGE.fullmatch(gap) is not None for gap in gaps]
-        if any(ranged) and not all(ranged):  # [2], [5]-[7], [1]
+        if any(ranged) and (not all(ranged) or len(run.words) == 2):  # [2], [5]-[7], [1]
             filled = with_ranges(run.words, ranged)
-            listing.ambiguous |= len({*filled}) < max(len(self.identifiers.texts), len(filled))
+            whole = len(run.words) > 2 and len({*filled}) == max(len(self.identifiers.texts), len(filled))
+            listing.ambiguous |= len(filled) != 2 and not whole
             inside = [Word(self.identifiers.texts[at], 0, "identifier", at) for at in filled]
             listing.mentions = self.mentions(inside, line)
         return self._checked(listing, run.words, run.text)
@@ -669,12 +671,14 @@ def _without_rank(body: str) -> str:
     return body[: -len(rank[0])] if rank else body
 
 
-def _without_numbers(text: str) -> str:
-    """Blank out the numbers of the entries in a line (`1. [3] 2. [1]`), if they count 1, 2, 3."""
-    found = list(_INLINE.finditer(text))
-    if len(found) < 2 or [int(one[1]) for one in found] != [*range(1, len(found) + 1)]:
+def _without_numbers(text: str, begun: int = 0) -> str:
+    """Blank out the numbers of the entries in a line (`1. [3] 2. [1]`), if they count 1, 2, 3. `begun`: the number
+    before the line. The last one may be an entry that ends a sentence (`1. 3 2. 1. Item 2 …`)."""
+    found = [int(one[1]) for one in _INLINE.finditer(text)]
+    count = next((at for at, number in enumerate(found) if number != begun + at + 1), len(found))
+    if count < 2 or count < len(found) - 1:
         return text
-    return _INLINE.sub(lambda one: " " * len(one[0]), text)
+    return _INLINE.sub(lambda one: " " * len(one[0]), text, count)
 
 
 _AND_THEN = caseless(r"^(?:(?:and|then|und|et|y|dann) )+")

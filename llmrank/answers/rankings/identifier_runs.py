@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -13,9 +12,8 @@ from llmrank.answers.text.normalise import caseless
 
 _SEPARATOR = re.compile(r"[\s,;<>→|=\[\](){}\"'`“”«»*_~/&#.-]*+")
 DISMISSED = caseless(
-    r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected"
-    r"|likely)\b"
-    r"|\b(?:would|do|should)(?: not|n['’]t) (?:show|recommend|include|suggest|list|offer)\b"
+    r"\b(?:not|n['’]t|never|less|(?<!\()(?<![-–—:] )least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed"
+    r"|selected|likely)\b|\b(?:would|do|should)(?: not|n['’]t) (?:show|recommend|include|suggest|list|offer)\b"
     r"|\bleave\b[^.;\n]{0,30}\bout\b|\b(?:is|are) not(?=\W*$|[.;])"
     r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b"
 )
@@ -30,6 +28,7 @@ _ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
 _ASIDE = re.compile(r"\([^()]{3,200}\)")
 _LEAST = caseless(r"\b(?:least|worst|lowest|weakest)\b(?! to\b)")
 SENTENCE_ENDS = re.compile(r"(?<=[\w\])][.!?;]) (?=[A-Z(\[])")
+_STOP = re.compile(r"[\])*_]{0,3}[.!?;] ")
 _CLAUSES = re.compile(r"(?<= [a-z]{3})[\w ]{0,40}[,;] (?=[\[(])")
 IN_ORDER = caseless(r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b")
 _PUTS = caseless(
@@ -91,23 +90,17 @@ class Run(NamedTuple):
             return begins or _PUTS.search(self.text[: self.named[0].start][-40:]) is not None
         return all_named == len(self.named) and not DENIED.search(self.text[:2000])
 
-    def says_worst(self) -> bool:
-        """Return whether a sentence calls an identifier other than its last the least relevant."""
-        ends = [word.start for word in self.named]
-        worst = (found.start() for found in _LEAST.finditer(self.text[:4000])) if self.talks else ()
-        before = [bisect_left(ends, at) for at in worst]
-        return any(0 < at < len(ends) and self.named[at - 1].text != self.words[-1].text for at in before)
+    def lacks_the_first(self) -> bool:
+        """Return whether a sentence names items before the run that are not in it: `I'd put 5 first, then 2 and 4`."""
+        return self.talks and len(self.words) > 1 and all(word.text != self.named[0].text for word in self.words)
 
     def is_compared(self) -> bool:
-        """Return whether a sentence names items again that the run shares with others: `B beats A, and A beats C`."""
+        """Return whether a sentence compares items one by one, and names some again: `B beats A, and A beats C`."""
         different, words = count_different(self.named), {word.text for word in self.words}
         again = sum(word.text in words for word in self.named) > len(self.words)
-        return self.talks and different > len(words) < 3 and again
-
-    def is_circular(self) -> bool:
-        """Return whether a comparison is circular: `[3] is better than [2], [2] than [7], [7] than [3]`."""
-        closed = len(self.named) > 2 and self.named[0].text == self.named[-1].text
-        return closed and _THAN.search(self.text[:2000]) is not None
+        compares = not re.search(r"[<>]", self.text[:2000]) and _THAN.search(self.text[:2000]) is not None
+        circular = compares and self.named[0].text == self.named[-1].text
+        return self.talks and again and (circular or (different > len(words) and (len(words) < 3 or compares)))
 
     def is_unordered(self, gaps: list[str]) -> bool:
         """Return whether three or more identifiers have no order: `A = B = C`, `A, B and C are fine`, `A, B or C`."""
@@ -172,11 +165,15 @@ def has_rival(run: list[Word], runs: Sequence[list[Word]]) -> bool:
 
 
 def runs_of(text: str, words: list[Word]) -> list[list[Word]]:
-    """Return the unbroken series of identifiers in a text."""
+    """Return the unbroken series of identifiers in a text. A sentence about an item (`C > A. D is slow.`) ends one."""
     runs: list[list[Word]] = [[]]
-    end = 0
+    end, said = 0, {word.start for word in words if word.kind == "other"}
+    for word, after in zip(reversed(words[:-1]), reversed(words[1:]), strict=True):
+        if after.start in said and not _STOP.match(text, word.end):
+            said.add(word.start)
     for word in words:
-        if word.kind == "other" or not _SEPARATOR.fullmatch(text, end, word.start):
+        stops = word.start in said and runs[-1] and _STOP.match(text, runs[-1][-1].end)
+        if word.kind == "other" or stops or not _SEPARATOR.fullmatch(text, end, word.start):
             runs.append([])
         if word.kind == "identifier":
             runs[-1].append(word)

@@ -285,7 +285,7 @@ def _order_of_map(columns: Sequence[_Column], item: _Column) -> tuple[list[int] 
     are_numbers = [_number(text) is not None for text in other.texts]
     if all(are_numbers):
         is_key = other is columns[0]
-        is_rank = columns[1].head == "ranks" or (is_key and is_permutation(other.texts))
+        is_rank = columns[1].head == "ranks" or (is_key and (other.texts[0] == "1" or is_permutation(other.texts)))
         is_score = not is_key and head_role(columns[1].head) == "score"
         role = "rank" if is_rank else "score" if is_score else other.role
         unsaid = columns[0].head == "pair" and not role and not is_key and is_permutation(other.texts)

@@ -122,7 +122,7 @@ _THEN = re.compile(r"(?:[,;。] ?)?(?:再)?(?:其次|然后|接着|接下来|最
 """`首先是3，其次是5，最后是2`: one after another."""
 _RANK_SIGN = re.compile(r"^(\d{1,3}) ?(?:순위|위|등|位)(?: ?[:.)→-]| (?=\S))", re.MULTILINE)
 _NUMBER_SIGN = re.compile(r"(?<!\d)(\d{1,3})(?:번(?!째)|(?=순위|위|등|位))")
-_JAPANESE_NUMBER = re.compile(r"(?<![^\s→:(,.])(\d{1,3})番(?!目)(?=\W|$)")
+_JAPANESE_NUMBER = re.compile(r"(?<![^\s→:(,.])(\d{1,3})番(?!目)(?=\W|$|[とでが])")
 """`1순위: 5번`, `1位 → 5番`: rank 1, number 5."""
 _COUNTED = re.compile(r"(候[选選补補]|[选選][项項]|[编編][号號]|电影|電影)(?=\d)")
 """`候选4`"""
@@ -578,7 +578,7 @@ _STEPS_OF_EAST_ASIA: _Steps = (
     ("", lambda text: _COUNTED.sub(r"\1 ", text) if any(map(text.__contains__, "候选選编編电電")) else text),
     ("首先", _in_turn),
     ("順", partial(_ORDER_IS.sub, r"\n\1: \2\n")),
-    ("番", partial(_JAPANESE_NUMBER.sub, r"\1")),
+    ("番", partial(_JAPANESE_NUMBER.sub, r"\1 ")),
     (" › ", lambda text: text.replace(" › ", " > ")),
     ("", lambda text: _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text)) if _NUMBER_SIGN.search(text) else text),
     ("第", lambda text: _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.find(found[2]) + 1}", text)),

@@ -149,9 +149,9 @@ DIRECTIONS = (
         r"en premier|d['’]abord|en tête|au début", r"en dernier|à la fin|en bas"),
     Direction("Spanish", r"peor|menor|(?<!al )menos|débil", "mejor|mayor|más|fuerte", "a|al", "De peor a mejor", 3,
         r"primero|al principio", r"al final|por último|al último"),
-    Direction("Portuguese", "pior|fraco|menor|menos", "melhor|maior|mais|forte", "ao|para|até", "Do pior ao melhor", 3,
+    Direction("Portuguese", "pior|fraco|menor|menos", "melhor|maior|mais|forte", "ao?|para|até", "Do pior ao melhor", 3,
         r"primeiro|no início|no topo", r"no final|no fim|por último"),
-    Direction("Italian", "peggiore|meno|debole", "migliore|più|forte", "al|alla", "Dal peggiore al migliore", 3,
+    Direction("Italian", "peggiore|meno|debole", "migliore|più|forte", "a|al|alla", "Dal peggiore al migliore", 3,
         r"per prim[oaie]|prima|all['’]inizio|in alto", r"per ultim[oaie]|alla fine|in fondo"),
     Direction("Dutch", r"slechtste|(?<!zijn )minst|zwakste|laag", "beste|meest|sterkste|hoog", "naar|tot",
         "Van slechtste naar beste", 3,
@@ -179,7 +179,7 @@ DIRECTIONS = (
     Direction("Hungarian", r"(?:a )?leg(?:rosszabb|gyengébb)\w*|legkevésbé \w+",
         r"(?:a )?leg(?:jobb\w*|erősebb\w*|inkább)", "", "A legrosszabbtól a legjobbig"),
     Direction("Turkish", r"en (?:kötü|düşük|zayıf|az)[^\s.,:;]*(?: [^\s.,:;]+[dt][ae]n)?",
-        r"en (?:iyi|yüksek|uygun|güçlü|çok)[^\s.,:;]*(?: [^\s.,:;]+[dt][ae]n)?", "",
+        r"en (?:iyi|yüksek|uygun|güçlü|ço[kğ])[^\s.,:;]*(?: [^\s.,:;]+[dt][ae]n)?", "",
         "En kötüden en iyiye"),
     Direction("Romanian", r"ce(?:l|le|a|i) mai (?:slab|prost|puț|puţ)\w*",
         r"ce(?:l|le|a|i) mai (?!slab|prost|puț|puţ)\w+", "la", "De la cel mai slab la cel mai bun"),
@@ -228,7 +228,16 @@ _WORST_BEGINS = (
     r"|,? (?:and|then|to) (?:\w+ )?(?:work|mov|go|climb|build|end|finish|proceed)\w*\b)"
 )
 """`Starting with the one that I would recommend least:`"""
-_WORST_TO_BEST = "|".join(_from_to(one, one.worst, one.best) for one in DIRECTIONS)
+_WEAK_TO_STRONG = (
+    r"(?<!range from )(?<!ranges from )(?<!ranging from )\b(?:(?:low|weak|poor)(?:er)?|bad|min(?:imum)?"
+    r"|(?:un|less )likely|less|schwach\w*|weniger|niedrig|schlecht|zwakk?e?|laag|minder|débil|bajo|fraco|baixo|debole"
+    r"|basso|(?:gor|słab)sz\w+|(?:hor|slab)š\w+)(?: (?:fit|match|relevan|score|interest|rating|likelihood|appeal)\w*)?"
+    r"(?:[ -](?:to|nach|zu|naar|al?|ao?|do|ke?|po)[ -]| ?(?:→|->) ?)(?:(?:high|strong)(?:er)?|better|good|great"
+    r"|excellent|max(?:imum)?|(?:more )?likely|more|stark\w*|mehr|hoch|gut|sterke?|hoog|meer|fuerte|alto|forte"
+    r"|(?:lep|mocniej|silniej)sz\w+|(?:lep|siln)[eě]?[jš]\w+)\b"
+)
+"""`Low to high`, `from weaker to stronger matches`"""
+_WORST_TO_BEST = "|".join((*(_from_to(one, one.worst, one.best) for one in DIRECTIONS), _WEAK_TO_STRONG))
 _BEST_TO_WORST = "|".join(_from_to(one, one.best, one.worst) for one in DIRECTIONS)
 _ENGLISH = DIRECTIONS[0]
 WORST_FIRST = caseless(
@@ -241,7 +250,7 @@ WORST_FIRST = caseless(
     rf"|\((?:{_ENGLISH.worst})\b[^()\n]{{0,20}}\)[^\n]{{3,2000}}\((?:{_ENGLISH.best})\b[^()\n]{{0,20}}\)"
     r"|\b(?:ascending|increasing) order (?:of|by|in) (?!(?:their |its )?(?:rank|position|place))"
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality"
-    r"|score)"
+    r"|score|fit|suitability|match)"
     r"|\b(?:1 ?(?:=|is|being|means)|(?:(?:start|begin)(?:s|n?ing)|(?:i|we)(?:['’]ll| will)? (?:start|begin))"
     rf" (?:with|from)) ?(?:the )?(?:{_ENGLISH.worst})"
     r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top"
@@ -266,12 +275,10 @@ WORST_FIRST = caseless(
     r"|\bfrom right to left\b|下(?:に行く)?ほど(?:おすすめ|お勧め|良い|いい)|越往下越"
     r"|(?m:^[^\w\n]*(?:is beaten by|loses to|is worse than)[^\w\n]*$)"
     r"|\b(?:last|bottom) (?:line|entry|one|title|item) is (?:the one|what) (?:to|they should|you should)"
-    r" (?:watch|read|play|see|take) first"
-    r"|\brightmost (?:one )?(?:is |being |= ?)(?:the )?best"
+    r" (?:watch|read|play|see|take) first|\brightmost (?:one )?(?:is |being |= ?)(?:the )?best"
     r"|\bhigher (?:the )?number\w*\b[^.\n]{0,20}\bbetter\b"
     r"|\bbottom[- ]up\b|\bfrom (?:the )?bottom up|\bvon unten nach oben|\bde abajo (?:a|hacia) arriba"
-    r"|\bde bas en haut"
-    r"|\breversed? (?:order|ranking)"
+    r"|\bde bas en haut|\breversed? (?:order|ranking)"
     r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente"
     r"|по возрастанию|从差到好|由差到好|从弱到强|由弱到强|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优"
     r"|升序|昇順|低い順|悪い順|(?:しない|低い|悪い|弱い)(?:もの|作品|映画)?から"
@@ -375,6 +382,27 @@ _TIER = caseless(r"\b(?:tier(?: |(?=\d))([1-9SA-F])|([SA-F])[- ]tier)\b")
 _LIKELY = caseless(r"(?:likely|very \w+)\b")
 
 
+def with_then(text: str) -> str:
+    """Return the text with the words that lead to the next or last entry of a list as `then`."""
+    return _NEXT.sub(", then ", _ENDS.sub(r", then \1", text))
+
+
+_ENDS = re.compile(
+    r",? (?:and|with) ((?=[A-Z\d\"“*\[(])(?:(?!\. )[^,;:\n]){1,80}?) (?:in |at )?(?:the )?(?:last(?: place)?|end"
+    r"|bottom)(?=[.!]?(?:\n|$))"
+)
+"""`Heat, then Alien, with Fargo last.`"""
+_AND = r"(?-i:y|e|et|und|en|a|i|и|а|ve|dan|và|그리고|och|og|ja|és|și|and|&)"
+_NEXT = caseless(
+    rf"(?:,(?: {_AND})?| {_AND}),? ?(?:por (?:último|fim)|finalmente|enfin|finalement|pour (?:finir|terminer)"
+    r"|schließlich|zuletzt|zum schluss|am ende|infine|per ultim[oa]|tot slot|(?:als|het) laatste?|ten ?slotte|nakonec"
+    r"|na koniec|na końcu|наконец|в конце|напоследок|(?:en )?son(?: olarak)?|terakhir|cuối cùng(?: là)?"
+    r"|最[后後](?:[是にはが]|に?は)?|마지막으로|till sist|til (?:sidst|slutt?)|lopuksi|végül|în final|finally|lastly"
+    r"|dann|danach|anschließend|puis|ensuite|luego|después|poi|depois|em seguida|então|daarna|затем|потом|далее|potem"
+    r"|następnie|poté|pak|(?:ondan )?sonra|ardından|lalu|kemudian|rồi|sau đó|sedan|därefter|derefter|sitten|majd|apoi"
+    r"|그다음|然后|次[にはが]),? ?(?-i:(?=[\[({*_\"“„«‘'\d]|(?!I\b)[A-Z]))"
+)
+"""`Heat, Alien y, por último, Fargo`"""
 SENTENCE = re.compile(r"(?<=[.!?]) ")
 """Where a sentence of a line ends."""
 
@@ -432,9 +460,10 @@ def says_worst_first(text: str) -> bool:
 
 
 _MAY_BE_REVERSED = caseless(
-    r"\b(?:reversed|backwards?|upside[- ]down)\b|\bfrom the (?:end|bottom)\b"
+    r"\b(?:reversed|backwards?|upside[- ]down|increasing(?:ly)?|ascending|zunehmend|steigend|toenemend|creciente"
+    r"|crescente|croissante?|rosnąc\w*|возраст\w*)\b|逆順|逆序|역순|\bfrom the (?:end|bottom)\b"
     r"|\bthe (?:further|farther|lower)\b[^.\n]{0,40}\bthe (?:better|more|strong\w+|clos\w+|high\w+)\b"
-    r"|\b(?:by|of)\b[^.:\n]{0,30}\b(?:unlik|dislik|irrelevan|unsuitab)\w+"
+    r"|\b(?:by|of)\b[^.:\n]{0,30}\b(?:unlik|dislik|irrelevan|unsuitab|how (?:little|un))\w*"
     rf"|\bfrom (?:the )?(?:{_ENGLISH.worst})\b"
 )
 

@@ -444,6 +444,8 @@ RATINGS: list[tuple[str, float | None]] = [
     ("no more than 3", None),
     ("at least 4", None),
     ("not less than 4", None),
+    ("<3", None),
+    ("Rating: ≥ 4", None),
     ("3 to 4", None),
     ("4, I think.", 4),
     ("4 or 5", None),

@@ -44,13 +44,17 @@ def test_a_refusal_that_begins_with_a_verdict_is_none(text: str) -> None:
         ("No, I can't answer that for sure, but they would not like it.", 0),
         ("Final answer: No. I can't help with more.", 0),
         ("Yes. I cannot answer for the ending.", 1),
+        ("Yeah, no doubt.", 1),
     ],
 )
 def test_a_verdict_that_is_sorry_stays_one(text: str, verdict: float) -> None:
     assert read("yes_no", text, ONE).value == verdict
 
 
-@pytest.mark.parametrize("text", ["Yes/No", "Yes / No", "**Yes/No**", "[Yes/No]", "Yes or no?", "True/False", "No/Yes"])
+@pytest.mark.parametrize(
+    "text",
+    ["Yes/No", "Yes / No", "**Yes/No**", "[Yes/No]", "Yes or no?", "True/False", "No/Yes", "No, yeah.", "Yeah, no."],
+)
 def test_both_labels_alone_are_ambiguous(text: str) -> None:
     assert read("yes_no", text, ONE).reason == "ambiguous"
 

@@ -56,8 +56,9 @@ def without_other_numbers(text: str, question: Question) -> str:
 _BOUND = caseless(
     rf"(?:^\W*|\b(?:no|not|it|this) )(?:less|more|lower|higher|greater) than {DIGITS}"
     rf"|(?m:^\W{{0,4}})(?:minimum|maximum|below|above|under|over|almost|nearly|barely"
-    rf"|not(?: quite| exactly)?|at (?:least|most)) {digits('bound')}"
+    rf"|not(?: quite| exactly)?|at (?:least|most)) {digits('bound')}|(?:<|(?<=: )>) ?{digits('least')}"
 )
+"""`less than 4`, `<3`, `Rating: ≥ 4` (whose sign is a plain `>` here)"""
 _WORD_RANGE = caseless(rf"\b(?:{'|'.join(WORDS)})(?: ?[-–—] ?| (?:to|or|and) )(?:{'|'.join(WORDS)})\b(?! a half)")
 _SYMBOLS = re.compile(r"[★⭐🌟]++(½)?☆*+")
 _RANGE = caseless(

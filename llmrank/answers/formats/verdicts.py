@@ -137,8 +137,8 @@ def _opening(text: str) -> set[bool] | None:
 
 
 _BOTH = caseless(
-    r"[\W_]*+(?:it(?:['’]s| is) an? )?(yes|no)\b\W{1,4}"
-    r"(?:(?:and|or|but|maybe)\W{1,3}(?:rather )?(?:an? )?)?(?!\1)(?:yes|no)\b"
+    r"[\W_]*+(?:it(?:['’]s| is) an? )?(?:(yes|yeah|yep|yup)|no|nope|nah)\b\W{1,4}"
+    r"(?:(?:and|or|but|maybe)\W{1,3}(?:rather )?(?:an? )?)?(?(1)(?:no|nope|nah)|(?:yes|yeah|yep|yup))\b"
 )
 _BUT_YES = caseless(r"\W*not (?!for\b)[^.!?\n]{1,80}, but (yes)(?=[:.,!;–—-])")
 """`Not their usual genre, but yes: …`"""

@@ -128,7 +128,8 @@ _IDIOM = caseless(
     r"|false)\)|(?m:^\W{0,4}(?:yes|no) ?= [^\n]{1,200}?\b(?:yes|no) ?= [^\n]*$)",
     r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
     r"|(?:はい|いいえ)[、,]? ?と言いたい(?:ところ|の)(?:です|だ)が|\bno (?:cabe|hay)(?: ninguna)? duda\b(?: de que\b)?"
-    r"|(?:(?<=yes, )|(?<=yeah, ))no doubt\b|\b(?:non seulement|no s[óo]lo|non solo|não só|nicht nur|niet alleen)\b|아니요보다는?"
+    r"|(?:(?<=yes, )|(?<=yeah, ))no doubt\b|아니요보다는?"
+    r"|\b(?:non seulement|no s[óo]lo|non solo|não só|nicht nur|niet alleen)\b"
     r"|\bno (?:doubt(?! about (?:it|that)\W{0,3}[.!–—-]|\W*[.!]|\W*\Z)|one|more|other|longer|information|question"
     r"|signs?|need|reason(?! not to)|way(?!\W*[.!]))\b(?: about (?:it|that)\b)?|\bno\.? ?\d"
     r"|\b(?:has|have|had|with|and) no (?!(?:because|since|doubt|reason|evidence|way|signs?|indication"

@@ -135,6 +135,10 @@ def candidate_table(
     named: dict[Owner, Arrow] = {"user": made["user_id"], "case": keys, "case_id": made.get("case_id", keys)}
     until = _times(table, names, rows) if "timestamp" in names else None
     known = items or ItemRows("", rows.item, rows.fields["title"])
+    if histories is not None:
+        users = trimmed_ids(histories.user).unique()
+        if not pc.any(pc.is_in(users, value_set=named[owners.get("past", "user")])).as_py():
+            left_out["users of the histories, none of whom has candidates (are the ids of one kind?)"] += len(users)
     pasts = [
         _history(events, named[owners.get("past", "user")], until, known, left_out)
         for events in (histories, queries)

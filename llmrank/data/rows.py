@@ -371,8 +371,8 @@ def chronological(user: NDArray[np.int32] | NDArray[np.int64], events: EventRows
     filled = np.full(len(user), -np.inf) if time is None else np.where(np.isnan(time), -np.inf, time)
     along = np.lexsort((rows, position, user, ~placed))[: int(placed.sum())]
     starts = np.flatnonzero(np.diff(user[along], prepend=-1))
-    for start, end in zip(starts, np.append(starts[1:], len(along)), strict=True):
-        filled[along[start:end]] = np.maximum.accumulate(filled[along[start:end]])
+    for own in np.split(along, starts[1:]):
+        filled[own] = np.maximum.accumulate(filled[own])
     unplaced = np.where(np.isneginf(filled), -1.0, np.inf)
     return np.lexsort((rows, np.where(placed, position, unplaced), filled))
 

@@ -221,7 +221,8 @@ class Run:
 
     def not_finished(self) -> InputError:
         """Return the error that says how far an interrupted Run has come."""
-        problem = f"the Run is not finished: {len(self.done):,} of {count_of(len(self.cases), 'Case')} done"
+        done = f"{len(self.done):,} of {count_of(len(self.cases), 'Case')} done"
+        problem = f"the Run is not finished: {done if self.unfinished else 'metrics.json is missing'}"
         return InputError(problem, path=self.path, hint="repeat the command that made it to continue the Run")
 
     def require_rankings(self) -> None:

@@ -224,6 +224,22 @@ def test_a_column_of_relevance_beside_given_items_is_counted_as_ignored(tmp_path
     assert "rows that are relevant by the column 'clicked', ignored because the relevant items are given: 1" in notes
 
 
+def test_histories_of_nobody_with_candidates_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "long.csv").write_text("user,item,title,score\n7,1,One,2\n7,2,Two,1\n")
+    (tmp_path / "other.csv").write_text("user,item,timestamp,position\n007,1,1,1\n008,2,2,1\n008,1,3,2\n")
+    table, notes = read_external(tmp_path / "long.csv", "table", histories=tmp_path / "other.csv")
+    assert [case.history for case in CandidateFile(table).cases()] == [()]
+    assert "users of the histories, none of whom has candidates (are the ids of one kind?): 2" in notes
+
+
+def test_events_without_a_title_leave_an_empty_history(tmp_path: Path) -> None:
+    (tmp_path / "long.csv").write_text("user,item,title,score\n7,1,One,2\n7,2,Two,1\n")
+    (tmp_path / "events.csv").write_text("user,item,timestamp,position\n7,9,1,1\n")
+    table, notes = read_external(tmp_path / "long.csv", "table", histories=tmp_path / "events.csv")
+    assert [case.history for case in CandidateFile(table).cases()] == [()]
+    assert "events left out of the histories because their items have no title: 1" in notes
+
+
 def test_only_names_that_speak_of_a_moment_are_taken_for_timestamps(tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     path.write_text("user,item,category_id\nu,1,1400000000\nu,2,1300000000\n")

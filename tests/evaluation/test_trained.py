@@ -191,7 +191,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_asked(tmp_path: Pa
     write_cases(tmp_path / "rows.jsonl", cases)
     for source, name in ((tmp_path / "rows.jsonl", "rows.jsonl"), (list(cases), "cases")):
         with pytest.raises(
-            InputError, match=rf"{name} has no training data for sasrec.*\n.*data ml-100k.*llmrank convert"
+            InputError, match=rf"{name} has no training data for sasrec.*\n.*data='ml-100k'.*llmrank convert"
         ):
             lr.evaluate(source, ranker="random", baselines="sasrec", progress=False)
     with pytest.raises(InputError, match="did you mean 'sasrec'"):

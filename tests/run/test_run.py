@@ -114,6 +114,12 @@ def test_an_interrupted_run_has_records_and_no_numbers(tmp_path: Path) -> None:
     assert [story.case.user_id for story in run] == [one.user_id for one in CASES[:5]]
 
 
+def test_a_run_stopped_after_its_last_case_says_what_is_missing(run: Run) -> None:
+    (run.path / "metrics.json").unlink()
+    with pytest.raises(InputError, match=r"the Run is not finished: metrics\.json is missing\n"):
+        _ = load_run(run.path).metrics
+
+
 def test_the_story_of_a_user(run: Run) -> None:
     story = run["u04"]
     assert story.case == CASES[4] and story.record == run.records["u04"] and story.shown == CASES[4].candidates

@@ -384,7 +384,9 @@ _LIKELY = caseless(r"(?:likely|very \w+)\b")
 
 def with_then(text: str) -> str:
     """Return the text with the words that lead to the next or last entry of a list as `then`."""
-    return _NEXT.sub(", then ", _ENDS.sub(r", then \1", text))
+    if any(map(text.__contains__, (" last", " end", " bottom"))):
+        text = _ENDS.sub(r", then \1", text)
+    return _NEXT.sub(", then ", text)
 
 
 _ENDS = re.compile(
@@ -392,15 +394,15 @@ _ENDS = re.compile(
     r"|bottom)(?=[.!]?(?:\n|$))"
 )
 """`Heat, then Alien, with Fargo last.`"""
-_AND = r"(?-i:y|e|et|und|en|a|i|и|а|ve|dan|và|그리고|och|og|ja|és|și|and|&)"
-_NEXT = caseless(
+_AND = r"(?:y|e|et|und|en|a|i|и|а|ve|dan|và|그리고|och|og|ja|és|și|and|&)"
+_NEXT = re.compile(  # a title begins with a capital; and this is twice as fast as without regard to case
     rf"(?:,(?: {_AND})?| {_AND}),? ?(?:por (?:último|fim)|finalmente|enfin|finalement|pour (?:finir|terminer)"
-    r"|schließlich|zuletzt|zum schluss|am ende|infine|per ultim[oa]|tot slot|(?:als|het) laatste?|ten ?slotte|nakonec"
-    r"|na koniec|na końcu|наконец|в конце|напоследок|(?:en )?son(?: olarak)?|terakhir|cuối cùng(?: là)?"
+    r"|schließlich|zuletzt|zum [Ss]chluss|am [Ee]nde|infine|per ultim[oa]|tot slot|(?:als|het) laatste?|ten ?slotte"
+    r"|nakonec|na koniec|na końcu|наконец|в конце|напоследок|(?:en )?son(?: olarak)?|terakhir|cuối cùng(?: là)?"
     r"|最[后後](?:[是にはが]|に?は)?|마지막으로|till sist|til (?:sidst|slutt?)|lopuksi|végül|în final|finally|lastly"
     r"|dann|danach|anschließend|puis|ensuite|luego|después|poi|depois|em seguida|então|daarna|затем|потом|далее|potem"
     r"|następnie|poté|pak|(?:ondan )?sonra|ardından|lalu|kemudian|rồi|sau đó|sedan|därefter|derefter|sitten|majd|apoi"
-    r"|그다음|然后|次[にはが]),? ?(?-i:(?=[\[({*_\"“„«‘'\d]|(?!I\b)[A-Z]))"
+    r"|그다음|然后|次[にはが]),? ?(?=[\[({*_\"“„«‘'\d]|(?!I\b)[A-Z])"
 )
 """`Heat, Alien y, por último, Fargo`"""
 SENTENCE = re.compile(r"(?<=[.!?]) ")

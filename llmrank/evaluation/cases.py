@@ -11,7 +11,7 @@ from itertools import starmap
 from math import inf, isfinite
 from numbers import Real
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any, cast, get_args, overload
 
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, TableSource, falls, not_oldest_first
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
@@ -154,7 +154,9 @@ def cases_of(
     source = Path(settings.data) if data is None else data
     if isinstance(source, Path | ArrowTable | DataFrame):
         return _from_file(source, settings, tasks)
-    return _drawn(checked_cases(source), settings, tasks, name="cases", path=None)
+    # Cases that ask for another task are taken: the caller refuses them.
+    every: tuple[Task, ...] = (*tasks, *(task for task in get_args(Task) if task not in tasks))
+    return _drawn(checked_cases(source), settings, every, name="cases", path=None)
 
 
 def checked_cases(candidates: object) -> list[Case]:

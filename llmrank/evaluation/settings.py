@@ -344,7 +344,8 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
     try:
         return _adapter(setting.kind).validate_python(value)
     except ValidationError as error:
-        expected, fault = _expected(setting.kind), error.errors(include_url=False)[0]
+        fault = error.errors(include_url=False)[0]
+        expected = None if fault["loc"] else _expected(setting.kind)  # a part of the value is at fault, not its type
         if fault["type"] == "finite_number" and expected is not None:
             expected = expected.replace("a number", "a finite number")
         problem = f"{value!r}: {fault['msg']}" if expected is None else f"expected {expected}, got {value!r}"

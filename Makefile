@@ -65,6 +65,7 @@ SLOW := cli scale finetune recall benchmarks test_extending.py evaluation/test_t
 SLOW_TESTS := run/test_export.py::test_ranx_gives_the_same_numbers \
 	answers/test_formats.py::test_twice_the_length_takes_twice_the_time \
 	answers/test_formats.py::test_many_lists_of_the_same_items_take_twice_the_time_at_twice_the_length \
+	answers/test_same_year.py::test_films_of_one_year_in_company \
 	backends/test_models.py::test_the_default_model_is_what_was_published \
 	engine/test_retry.py::test_a_flaky_endpoint_with_outages_costs_no_case \
 	data/test_external_formats.py::test_llmrank_games_lists_with_titles_histories_and_targets \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from pathlib import Path
 
 import click
@@ -59,8 +60,8 @@ def show(
     numbers = found.metrics if measures is None else found.measure(measures)
     shown = [found.groups(numbers.headline, by)] if groups or by else []
     shown += [found.depth(numbers.headline)] if depth else []
-    others = {found.beyond_accuracy: beyond_accuracy, found.calibration: calibration, found.personal: personal}
-    shown += [view() for view, wanted in {**others, found.usage: usage}.items() if wanted]
+    tables = found.beyond_accuracy, found.calibration, found.personal, found.usage
+    shown += [table() for table in compress(tables, (beyond_accuracy, calibration, personal, usage))]
     if shown:
         if as_json:
             show_json({name: value for one in shown for name, value in one.to_dict().items()})

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Literal
@@ -45,6 +45,8 @@ Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy"]
 _MARGIN = 0.05
 _NEAR = 0.9
 _NEAR_SAME_YEAR = 0.8
+_TEXTS_REMEMBERED = 1000
+"""Maximum number of texts whose matches an index keeps."""
 _SAME_WORD_LIMIT = 200
 """Maximum number of titles with the same first word to compare, which keeps the time linear."""
 _SIZE = re.compile(
@@ -114,18 +116,20 @@ class TitleIndex:
 
     def __init__(self, items: tuple[Item, ...]) -> None:
         self._items = items
-        self._exact = _positions((_as_read(_spaced(folded(item.title))), at) for at, item in enumerate(items))
+        self._exact = _positions((_key(item.title), at) for at, item in enumerate(items))
         self._item_ids = {item.item_id: at for at, item in enumerate(items) if _is_unmistakable_id(item.item_id)}
+        self._found: dict[str, Match | None] = {}
+        self._near: dict[str, Match | None] = {}
         self.longest = max((len(item.title) for item in items), default=0) * 5 // 4 + 40
 
     def exact(self, text: str) -> Match | None:
         """Return the items with exactly this title, ignoring surrounding whitespace."""
-        positions = self._exact.get(_as_read(_spaced(text)))
+        positions = self._exact.get(text) or self._exact.get(_as_read(_spaced(text)))
         return Match(positions, "exact") if positions else None
 
     def namesakes(self, at: int) -> tuple[int, ...]:
         """Return the items with the same title as this one, itself included."""
-        return self._exact[_as_read(_spaced(folded(self._items[at].title)))]
+        return self._exact[_key(self._items[at].title)]
 
     def find(self, text: str) -> Match | None:
         """Return the exact or normalised match of a text that is expected to be one title, None if there is none."""
@@ -134,6 +138,10 @@ class TitleIndex:
             return Match(positions, "exact")
         if not text or len(text) > self.longest:
             return self._find_described(text)
+        return _remembered(self._found, text, self._find)
+
+    def _find(self, text: str) -> Match | None:
+        """Return the normalised match of a text, None if there is none."""
         if self._item_ids and (by_id := self._find_id(text)) is not None:
             return by_id
         query = parse_title(text)
@@ -172,7 +180,11 @@ class TitleIndex:
     def nearest(self, text: str) -> Match | None:
         """Return the fuzzy match of a text that `find` does not know, None if no item is similar enough."""
         text = _spaced(text)
-        if len(text) > self.longest or len((query := parse_title(text)).name) < 2:
+        return _remembered(self._near, text, self._nearest) if len(text) <= self.longest else None
+
+    def _nearest(self, text: str) -> Match | None:
+        query = parse_title(text)
+        if len(query.name) < 2:
             return None
         names = tuple(map(name_of, dict.fromkeys(map(without_article, (query.name, query.whole)))))
         near = self._neighbours(query, names)
@@ -573,6 +585,16 @@ class TitleIndex:
         return _NEAR if cut else 0.0
 
 
+def _remembered(known: dict[str, Match | None], text: str, look_up: Callable[[str], Match | None]) -> Match | None:
+    """Return the match of a text, looked up once. Most entries are looked up again in the context of the others."""
+    if text in known:
+        return known[text]
+    if len(known) >= _TEXTS_REMEMBERED:
+        known.clear()
+    known[text] = match = look_up(text)
+    return match
+
+
 def _is_distinctive(work: str) -> bool:
     """Return whether the name of a work is distinctive without its creator: `civilization 6` is, `house 2` is not."""
     words = [word for word in work.split() if not word.isdigit()]
@@ -726,6 +748,12 @@ def _positions(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
 
 def _spaced(text: str) -> str:
     return " ".join(text.split())
+
+
+@lru_cache(maxsize=1 << 16)
+def _key(title: str) -> str:
+    """Return a title as it stands in a normalised answer. Kept, because the same items are candidates many times."""
+    return _as_read(_spaced(folded(title)))
 
 
 def _as_read(title: str) -> str:

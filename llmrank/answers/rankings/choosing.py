@@ -241,18 +241,16 @@ def choose(listings: Sequence[Listing], text: str, expected: int) -> Listing:
     asks = doubt.ASKS.search(beside) or doubt.ASKS.search(text[:_QUESTION_LIMIT])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the answer repeats the question
-    if not (listing.ordered or BEST_FIRST.search(beside)) and (placed := _sort_by_ranks_below(listing, text)):
+    if not (listing.ordered or BEST_FIRST.is_in(beside)) and (placed := _sort_by_ranks_below(listing, text)):
         listing.mentions, listing.ordered = placed, True
     if len(listing.named) < expected and len(kept := _before_ellipsis(listing, text)) < len(listing.mentions):
         listing.mentions = kept
         listing.ambiguous |= listing.worst_first or says_worst_first(beside) or is_as_shown(listing.named)
     borne_out = True in doubt.of_the_ends(listing, text)
-    listing.ambiguous |= listing.scores_rise and not (
-        WORST_FIRST.search(beside) or doubt.LOWER_IS_BETTER.search(beside)
-    )
+    listing.ambiguous |= listing.scores_rise and not (WORST_FIRST.is_in(beside) or doubt.LOWER_IS_BETTER.search(beside))
     if listing.scored and doubt.LOWER_IS_BETTER.search(beside):
         listing.mentions.reverse()
-    if not listing.ordered and WORST_FIRST.search(beside) and BEST_FIRST.search(beside):
+    if not listing.ordered and WORST_FIRST.is_in(beside) and BEST_FIRST.is_in(beside):
         listing.ambiguous = True  # in descending order, from worst to best
     if listing.counted_down and BEST_TO_WORST.search(beside):
         listing.ambiguous = True  # the words put the best first, the numbers put it last
@@ -291,7 +289,7 @@ def _reverse_worst_first(listings: Sequence[Listing], beside: str) -> str:
     named = [one.named for one in listings]
     held = Counter(at for one in named if len(one) > 1 for at in one)
     headings = {last_line(one.intro) for one in listings if meaning(one.intro) == "left out"} - {""}
-    for listing, own in zip(listings, named, strict=True) if not BEST_FIRST.search(beside) else ():
+    for listing, own in zip(listings, named, strict=True) if not BEST_FIRST.is_in(beside) else ():
         again = len(own) > 1 and any(held[at] > 1 for at in own)
         open_still = again and not (listing.ordered or listing.worst_first or listing.counted_down)
         if open_still and says_worst_first(heading := last_line(listing.intro)):

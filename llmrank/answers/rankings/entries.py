@@ -371,14 +371,24 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         kind, value, end = marker(body)
         if (kind, value) == (line.kind, line.value) and (again := mention_of(body[end:], index)).match:
             return [again]
-    for form in ENTRY_FORMS:
-        if (parts := form.read(body, index)) is not None:
-            return [whole] if line.value is not None and _is_end_of_another(parts, body) else parts
+    if (parts := _in_a_form(line, body, whole, index, marked)) is not None:
+        return parts
     if line.value is None and (parts := after_lead_in(body, index)):
         return parts
     if marked and (near := _before_remark(body, index)):
         return [near]
     return _unknown(line, body, whole, index) if marked and not _LEFT_OPEN.search(body) else []
+
+
+def _in_a_form(line: Line, body: str, whole: Mention, index: TitleIndex, marked: bool) -> Mentions | None:
+    """Return the mentions in the first form that the line has, None if it has none; of an entry that is similar to one
+    title, just this."""
+    if marked and (near := index.nearest(whole.text)) and near.positions:
+        return [whole]
+    for form in ENTRY_FORMS:
+        if (parts := form.read(body, index)) is not None:
+            return [whole] if line.value is not None and _is_end_of_another(parts, body) else parts
+    return None
 
 
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")

@@ -32,6 +32,7 @@ class Caseless:
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
+        self._last: tuple[str, bool] | None = None
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
@@ -44,6 +45,14 @@ class Caseless:
     finditer = cached_property(lambda self: self._compiled.finditer)
     findall = cached_property(lambda self: self._compiled.findall)
     split = cached_property(lambda self: self._compiled.split)
+
+    def is_in(self, text: str) -> bool:
+        """Return whether the pattern occurs in a text. The last text is remembered: several steps ask about the same
+        text, and a long pattern takes milliseconds to search it."""
+        last = self._last
+        if last is None or last[0] != text:
+            last = self._last = (text, self.search(text) is not None)
+        return last[1]
 
     def sub(self, replacement: str | Callable[[re.Match[str]], str], text: str, count: int = 0) -> str:
         """Return the text with matches replaced, as `re.Pattern.sub` does."""

@@ -458,7 +458,7 @@ _BY = caseless(r"[\W_]*(?:by|based on|considering)\b")
 
 def says_worst_first(text: str) -> bool:
     """Return whether an answer says that its list begins with the worst."""
-    return WORST_FIRST.search(text) is not None and BEST_FIRST.search(text) is None
+    return WORST_FIRST.is_in(text) and not BEST_FIRST.is_in(text)
 
 
 _MAY_BE_REVERSED = caseless(

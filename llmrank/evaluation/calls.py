@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from llmrank.answers.located import Span, located
+from llmrank.errors import InputError, MissingError
 from llmrank.evaluation.stored_method import NotAnsweredError, stored_method
 from llmrank.run import CaseRecord, Run
 from llmrank.run.record import canonical
@@ -30,11 +31,14 @@ def calls_of(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
 
     The Run stores a hash of each request. The messages are rendered again from its templates and Cases, and returned
     only if the request has the same hash. The parts that were read are returned only if parsing again gives the same
-    ranking.
-
-    Raises InputError if the Run made no model calls, or does not record how it was made.
+    ranking. Nothing is known of the calls if the Run does not record how it was made, or if that is not installed.
     """
-    cases, again = {case.case_id: case for case in run.done}, stored_method(run)
+    try:
+        again = stored_method(run)
+    except (InputError, MissingError) as error:
+        why = f"{error.problem[:1].upper()}{error.problem[1:]}."
+        return lambda record: [Call(None, why)] * len(record.replies)
+    cases = {case.case_id: case for case in run.done}
 
     def calls(record: CaseRecord) -> Sequence[Call]:
         same = False

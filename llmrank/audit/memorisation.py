@@ -348,10 +348,10 @@ def memorisation(runs: Mapping[str, Run], dated: Dated | None, not_asked: Mappin
     """
     asked: dict[Recall, _Answers] = {name: _Answers.of(runs[name], name) for name in SAID if name in runs}
     shares = {name: [*one.shares()] for name, one in asked.items()}
-    found = Contrast.of({name: runs[name] for name in (NAMED, ANONYMOUS)}) if ANONYMOUS in runs else None
+    found = Contrast.of({name: runs[name] for name in (NAMED, ANONYMOUS)}, _said) if ANONYMOUS in runs else None
     levels, compared, missing = list[AuditRow](), list[AuditRow](), list[AuditRow]()
     if found is not None:
-        levels, missing = found.levels(_said), found.unread(_said)
+        levels, missing = found.levels(), found.unread()
         values = found.values[NAMED], found.values[ANONYMOUS]
         compared = difference_rows([("real titles minus neutral names", *values, found.users)], most=1)
     parted, before = ((), ()) if dated is None else _before(runs[NAMED], dated)

@@ -69,11 +69,11 @@ def thinking(runs: Mapping[str, Run]) -> Audit:
     common.
     """
     conceded = _conceded(runs)
-    found = Contrast.of(runs)
+    found = Contrast.of(runs, _said)
     reasoned = any(record.usage.reasoning_tokens for name in found.others for record in runs[name].records.values())
     remark = "" if reasoned else " No reasoning tokens were counted: the model may have no switch for its reasoning."
     remark += "".join(f" {sentence}" for sentence in conceded)
-    return found.audit("Does reasoning improve the ranking?", _subject, _said, _costs(found), remark)
+    return found.audit("Does reasoning improve the ranking?", _subject, _costs(found), remark)
 
 
 def _conceded(runs: Mapping[str, Run]) -> list[str]:

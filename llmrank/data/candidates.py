@@ -20,13 +20,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llmrank.data.candidate_batch import check_batch
 from llmrank.data.candidate_row import (
     RERANKED_FIELDS,
     ROW_FIELDS,
     CandidateRow,
     RowReader,
     Truth,
-    check_batch,
     misspelt_field,
 )
 from llmrank.data.lines import GZIP, ONE_OBJECT_PER_LINE, PARQUET, byte_lines, json_object

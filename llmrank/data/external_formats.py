@@ -20,8 +20,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 from pydantic_core import from_json
 
-from llmrank.data.candidate_row import attribute_text, parquet_schema
-from llmrank.data.candidate_writing import case_table, json_line, write_lines, write_tables
+from llmrank.data.candidate_writing import case_table, json_line, parquet_schema, write_lines, write_tables
 from llmrank.data.candidates import TableSource, arrow_table, file_format
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items, without_types
@@ -39,7 +38,7 @@ from llmrank.data.retriever_table import (
     trimmed_ids,
     with_trimmed_ids,
 )
-from llmrank.data.rows import TIME_HINT, Arrow, EventRows, no_order
+from llmrank.data.rows import TIME_HINT, Arrow, EventRows, attribute_text, no_order
 from llmrank.data.sequences import read_sequence_file
 from llmrank.data.table import ALIASES, EARLIEST, Table, UnreadableError
 from llmrank.data.table import ROLES as EVENT_ROLES

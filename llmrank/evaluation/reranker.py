@@ -18,9 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar, cast
 
-from llmrank.data.candidate_row import as_float, attribute_text
 from llmrank.data.candidates import DataFrame
-from llmrank.data.rows import TIME_HINT, in_seconds
+from llmrank.data.rows import TIME_HINT, as_float, attribute_text, in_seconds
 from llmrank.engine import STOP_SECONDS, not_ranked, rank_case
 from llmrank.errors import BoundReachedError, InputError, LlmrankError, StoppedError, count_of
 from llmrank.evaluation.cases import refuse_broken, refuse_unfit

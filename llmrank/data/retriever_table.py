@@ -242,26 +242,16 @@ def long_table(table: Table, left_out: LeftOut, *, bare: bool = True) -> Table:
 
     Raises InputError: this is already a candidate file, or lists have different lengths.
     """
-    kinds = {name: table.data.schema.field(name).type for name in table.data.column_names}
-    if "candidates" in kinds and is_list(kinds["candidates"]) and pa.types.is_struct(kinds["candidates"].value_type):
+    offered = table.data.schema.field("candidates").type if "candidates" in table.data.column_names else pa.null()
+    if is_list(offered) and pa.types.is_struct(offered.value_type):
         hint = "use it directly: llmrank eval --data, llmrank rerank"
         raise InputError("this is already a candidate file", path=table.path, hint=hint)
     item, user = table.find("item"), table.find("user")
-    data = table.data
-    if item is None and (item := table.find("items")) is not None:
-        data, item = data.rename_columns({item: "item_id"}), "item_id"
-        table = replace(table, data=data)
+    if item is None and (items := table.find("items")) is not None:
+        item, table = "item_id", replace(table, data=table.data.rename_columns({items: "item_id"}))
     if item is None or user is None:
         return table
-    case = table.find("case")
-    owners = table.ids(user) if case is None else case_keys(table.ids(user), table.ids(case))
-    if len(pc.unique(owners)) == len(data):  # one row per user or Case: CSV files hold lists as text
-        loose = {item, *(table.find(role) for role in ("score", "rank", "relevant"))}
-        for place, name in enumerate(data.column_names):
-            if name not in (user, case) and _holds_lists(data[name], strict=not bare or name not in loose):
-                parsed = pa.array([_parsed_list(text) for text in data[name].to_pylist()], pa.list_(pa.string()))
-                data = data.set_column(place, name, parsed)
-    data = data.combine_chunks()
+    data = _with_lists(table, user, item, bare=bare).combine_chunks()
     lists = [name for name in data.column_names if is_list(data.schema.field(name).type)]
     if item not in lists:
         return replace(table, data=data)
@@ -279,6 +269,21 @@ def long_table(table: Table, left_out: LeftOut, *, bare: bool = True) -> Table:
         name: pc.list_flatten(data[name]) if name in lists else data[name].take(parent) for name in data.column_names
     }
     return replace(table, data=pa.table(made), lines=lines_of(table.lines, parent.to_numpy()))
+
+
+def _with_lists(table: Table, user: str, item: str, *, bare: bool) -> Arrow:
+    """Return the data with lists in place of texts that hold them (CSV has no others), if no user or Case has several
+    rows; `bare`: see `long_table`."""
+    data, case = table.data, table.find("case")
+    owners = table.ids(user) if case is None else case_keys(table.ids(user), table.ids(case))
+    if len(pc.unique(owners)) < len(data):
+        return data
+    loose = {item, *(table.find(role) for role in ("score", "rank", "relevant"))} if bare else set[str]()
+    for place, name in enumerate(data.column_names):
+        if name not in (user, case) and _holds_lists(data[name], strict=name not in loose):
+            parsed = pa.array([_parsed_list(text) for text in data[name].to_pylist()], pa.list_(pa.string()))
+            data = data.set_column(place, name, parsed)
+    return data
 
 
 def refuse_distance(table: Table) -> None:

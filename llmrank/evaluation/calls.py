@@ -11,7 +11,7 @@ from llmrank.errors import InputError, MissingError
 from llmrank.evaluation.stored_method import NotAnsweredError, stored_method
 from llmrank.run import CaseRecord, Run
 from llmrank.run.record import canonical
-from llmrank.types import Entry, Message, Reply, Response
+from llmrank.types import Message, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,12 @@ def calls_of(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
         read = {id(reply): entries for reply, entries in again.read if same}
         made = zip(map(again.sent.get, record.requests), record.replies, strict=True)
         return [
-            Call(sent, "" if sent else again.unknown, _spans(reply, read.get(id(reply), ()))) for sent, reply in made
+            Call(
+                sent,
+                "" if sent else again.unknown,
+                located(reply.text, read.get(id(reply), ())) if isinstance(reply, Response) else (),
+            )
+            for sent, reply in made
         ]
 
     return calls
-
-
-def _spans(reply: Reply, entries: Sequence[Entry]) -> Sequence[Span]:
-    return located(reply.text, entries) if isinstance(reply, Response) else ()

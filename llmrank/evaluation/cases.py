@@ -209,23 +209,15 @@ def _drawn(
     """Return the Cases that fit the task, for a sample of the users."""
     if not everyone:
         raise InputError("there are no Cases", path=path, hint="give at least one")
-    by_task: dict[Task, list[Case]] = {
-        "ranking": [case for case in everyone if case.target is None],
-        "rating": [case for case in everyone if case.target is not None],
-    }
-    fits: list[Task] = [one for one in tasks if by_task[one]]
-    task = fits[0] if fits else tasks[0]
-    other = "ranking" if task == "rating" else "rating"
-    if not (fitting := by_task[task]):
-        asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
-        list_of = f"`llmrank prompts list --task {other}`; in Python, task={other!r}"
-        hint = f"choose a prompt for a {other} ({list_of}), or add the field to the rows"
-        raise InputError(f"{asks} is asked for, but no row has {needs}", path=path, field=needs, hint=hint)
+    task, fitting = _fitting(everyone, tasks, path)
+    notes: list[str] = []
+    if unfit := len(everyone) - len(fitting):
+        notes = [f"Left out, because they ask for a {_other(task)}: {count_of(unfit, 'Case')}."]
     users = {case.user_id for case in fitting}
     drawn = set(sample_users(users, settings.users or len(users), settings.seed))
-    unfit = [f"Left out, because they ask for a {other}: {count_of(len(by_task[other]), 'Case')}."]
     cases = sorted((case for case in fitting if case.user_id in drawn), key=lambda case: case.case_id)
-    cases = [_cut(case, settings.k) for case in cases]
+    # The top k by recall, in their original order.
+    cases = [at_places(case, sorted(case.recall_places[: settings.k])) for case in cases]
     if settings.force_target:
         known = {event.item.item_id: event.item for case in everyone for event in case.history}
         known |= {item.item_id: item for case in everyone for item in case.candidates}
@@ -236,11 +228,31 @@ def _drawn(
         evaluation=f"recall-limited({name})" if task == "ranking" else "ratings",
         task=task,
         target_forced=settings.force_target,
-        notes=(*(unfit if by_task[other] else ()), *_notes(cases, len(drawn), len(users), settings), *_doubts(cases)),
+        notes=(*notes, *_notes(cases, len(drawn), len(users), settings), *_doubts(cases)),
         settings=_manifest(settings, len(drawn)) | {"data": name, "data_sha256": cases_hash(everyone)},
         seed=settings.seed,
         available=len({case.user_id for case in fitting if case.relevant or case.rating is not None}),
     )
+
+
+def _fitting(everyone: Sequence[Case], tasks: tuple[Task, ...], path: Path | None) -> tuple[Task, list[Case]]:
+    """Return the first of these tasks that Cases ask for, and the Cases. Raises InputError if none asks for it."""
+    by_task: dict[Task, list[Case]] = {
+        "ranking": [case for case in everyone if case.target is None],
+        "rating": [case for case in everyone if case.target is not None],
+    }
+    asked: list[Task] = [one for one in tasks if by_task[one]]
+    task = asked[0] if asked else tasks[0]
+    if not by_task[task]:
+        asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
+        list_of = f"`llmrank prompts list --task {_other(task)}`; in Python, task={_other(task)!r}"
+        hint = f"choose a prompt for a {_other(task)} ({list_of}), or add the field to the rows"
+        raise InputError(f"{asks} is asked for, but no row has {needs}", path=path, field=needs, hint=hint)
+    return task, by_task[task]
+
+
+def _other(task: Task) -> Task:
+    return "ranking" if task == "rating" else "rating"
 
 
 def true_scale(cases: Iterable[Case]) -> tuple[float, float]:
@@ -310,6 +322,7 @@ def _of_users(
         cases, evaluation, manifest["recall"] = _recalled(split, drawn, settings, say)
     return CaseSet(
         cases=tuple(cases),
+        # A Case per user. No lambda, since a CaseSet can be pickled.
         training=TrainingData(partial(starmap, Case, histories(split).items()), scale, scale),
         evaluation=evaluation,
         task=task,
@@ -406,11 +419,6 @@ def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
         raise InputError(problem, user=case.user_id, field="relevant", hint=hint)
     last = case.recall_places[-1]
     return replace(case, candidates=(*case.candidates[:last], item, *case.candidates[last + 1 :]))
-
-
-def _cut(case: Case, k: int | None) -> Case:
-    """Return the Case with only the top k candidates by recall, in their original order."""
-    return at_places(case, sorted(case.recall_places[:k]))
 
 
 def _ids(case: Case) -> set[str]:

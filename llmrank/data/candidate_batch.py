@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +19,18 @@ class _UncertainError(Exception):
     """The batch is not clearly valid: its rows must be checked one by one."""
 
 
-def check_batch(batch: Arrow) -> tuple[list[str], int, int, int] | None:
-    """Return the Case ids of a batch of ranking rows, and how many rows have an empty history, a seen candidate, or
-    timestamps that fall along the history.
+class BatchCounts(NamedTuple):
+    """What a `CandidateSummary` counts, of the rows of a batch."""
 
-    None if the batch is not clearly valid; then `RowReader` must check each row. `relevant` and `rating` are ignored.
-    """
+    case_ids: list[str]
+    empty_histories: int
+    rows_with_seen: int
+    falling_histories: int
+
+
+def check_batch(batch: Arrow) -> BatchCounts | None:
+    """Return the counts of a batch of ranking rows; None if it is not clearly valid: then `RowReader` must check each
+    row. `relevant` and `rating` are ignored."""
     names: list[str] = batch.schema.names
     known = {name: batch.column(name) for name in names if name in ROW_FIELDS - {"relevant", "rating"}}
     try:
@@ -47,7 +53,7 @@ def check_batch(batch: Arrow) -> tuple[list[str], int, int, int] | None:
         return None  # a duplicate candidate, or a row without candidates
     seen = len(np.unique(rows[np.isin(of_offered, of_past)]))
     falling = _falling(known["history"], past_rows) if len(past_rows) else 0
-    return user_id.to_pylist(), len(batch) - len(np.unique(past_rows)), seen, falling
+    return BatchCounts(user_id.to_pylist(), len(batch) - len(np.unique(past_rows)), seen, falling)
 
 
 def _falling(history: Arrow, rows: NDArray[np.int64]) -> int:

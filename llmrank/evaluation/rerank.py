@@ -175,7 +175,7 @@ class RerankJob:
         settings = {**method.settings, SOURCE_HASH: sha256_of(partition.source)}
         if partition.shard is not None:
             settings["shard"] = str(partition.shard)
-        done_here, under_way, calls = _Tally(), dict[str, CandidateRow](), session.caller.calls
+        tally, under_way, calls = _Tally(), dict[str, CandidateRow](), session.caller.calls
         with RerankedWriter(partition.output, candidates, settings=settings, overwrite=overwrite) as writer:
 
             def wanted() -> Iterator[Case]:
@@ -185,21 +185,15 @@ class RerankJob:
                         yield row.case
 
             def done(result: CaseResult) -> None:
-                usage, failed = done_here.add(result)
+                usage, failed = tally.add(result)
                 writer.write(under_way.pop(result.case.case_id), result.ranking, usage, failed=failed)
 
             if not writer.finished and len(writer) < rows:
                 session.rank(wanted(), method, done, reporter, total=rows, before=len(writer))
-            refuse_errors(done_here.failed, rows, self.setup.limits.max_error_rate, done_here.reasons)
+            refuse_errors(tally.failed, rows, self.setup.limits.max_error_rate, tally.reasons)
             writer.finish()
-        return Result(
-            partition.output,
-            rows,
-            dict(done_here.outcomes),
-            dict(done_here.reasons),
-            session.caller.calls - calls,
-            done_here.usage,
-        )
+        calls = session.caller.calls - calls
+        return Result(partition.output, rows, tally.outcomes, tally.reasons, calls, tally.usage)
 
     def is_divided(self, candidates: Path) -> bool:
         """Return whether the job is divided into partitions: the files of a folder, or a shard."""

@@ -63,7 +63,7 @@ class LeftOut(Counter[str]):
     """Everything that a conversion leaves out: a count by a note that says what and why. It also knows what may be."""
 
     def __init__(self, *, skip_bad_rows: bool = False, drop_duplicates: bool = False) -> None:
-        """`skip_bad_rows` and `drop_duplicates`: see `read_external`."""
+        """`skip_bad_rows` and `drop_duplicates`: see `llmrank.convert`."""
         super().__init__()
         self.skip_bad_rows, self.drop_duplicates = skip_bad_rows, drop_duplicates
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.data.tables import MANY_VALUED
 from llmrank.errors import InputError, count_of
-from llmrank.measures.judgements import tie_group
+from llmrank.measures.judgements import tie_spans
 from llmrank.measures.measure import ROUNDING
 from llmrank.run.metrics import USUAL_CUTOFF, WHOLE_CATALOGUE, in_recall_order
 from llmrank.run.tables import Shown, TextTable, estimate, number
@@ -285,12 +285,10 @@ def _of_popularity(compared: _Compared, counts: Values) -> list[BeyondRow]:
 
 def _shares(ranking: Ranking, k: int) -> Values:
     """Return the chance of each item, in ranking order, to be among the first `k`."""
-    n, place = len(ranking.order), 0
+    n = len(ranking.order)
     shares = np.empty(n)
-    while place < n:
-        above, size = tie_group(ranking, place) if ranking.answered else (0, n)
+    for above, size in tie_spans(ranking) if ranking.answered else [(0, n)]:
         shares[above : above + size] = min(max(k - above, 0), size) / size
-        place = above + size
     return shares
 
 

@@ -73,11 +73,10 @@ def _wrong_types(case: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 -
 
 def _wrong_values(case: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 - type hints are not enforced
     """Yield problem, field and hint of each item that is none, and of numbers and lists that are not valid."""
-    items = {"candidates": case.candidates, "history": [event.item for event in case.history]}
-    for name, found in (items | ({} if case.target is None else {"target": [case.target]})).items():
-        for item in found:
-            if not _is_item(item):
-                yield f"invalid item {item!r}", name, _ITEM_HINT
+    items = [*(("candidates", item) for item in case.candidates), *(("history", event.item) for event in case.history)]
+    for name, item in [*items, *([] if case.target is None else [("target", case.target)])]:
+        if not _is_item(item):
+            yield f"invalid item {item!r}", name, _ITEM_HINT
     numbers = [(name, one) for e in case.history for name, one in (("rating", e.rating), ("timestamp", e.timestamp))]
     for name, one in (("rating", case.rating), *numbers):
         if one is not None and not (isinstance(one, Real) and math.isfinite(one)):

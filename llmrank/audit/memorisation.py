@@ -40,7 +40,7 @@ from llmrank.evaluation.method import with_settings
 from llmrank.evaluation.settings import PromptSettings
 from llmrank.prompting import DOMAINS, PromptTemplate, View, find_domain, read_template
 from llmrank.run import Run
-from llmrank.run.metrics import parse_measures
+from llmrank.run.metrics import measures_of
 from llmrank.run.tables import between, signed
 from llmrank.stats import Values
 from llmrank.types import Case, Event, Item, Question, Response
@@ -160,7 +160,7 @@ def _recalling(part: Recall, cases: tuple[Case, ...], template: PromptTemplate, 
         own, cases=cases, evaluation=f"by heart ({part})", notes=(note,), settings=settings, target_forced=False,
         proposed=None, split=None,
     )  # fmt: skip
-    return Evaluation(recalled, setup, parse_measures("HR@1", "ranking"), evaluation.reporter)
+    return Evaluation(recalled, setup, measures_of("HR@1", "ranking"), evaluation.reporter)
 
 
 @dataclass(frozen=True, slots=True)

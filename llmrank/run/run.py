@@ -43,8 +43,8 @@ from llmrank.run.metrics import (
     MetricSettings,
     in_recall_order,
     judge,
+    measures_of,
     metrics,
-    parse_measures,
     predicts_order,
     task_of,
     the_measure,
@@ -194,7 +194,7 @@ class Run:
         Raises InputError for an unfinished Run, an unknown measure, one of the other task, or an error of yes/no
         answers (see `order_only`).
         """
-        chosen = parse_measures(measures, task_of(self.cases), order_only=self.order_only)
+        chosen = measures_of(measures, task_of(self.cases), order_only=self.order_only)
         usage = self.metrics.usage  # raises if the Run is not finished
         if len(self.done) < len(self.cases):  # finished once, but has lost records since
             raise self.not_finished()

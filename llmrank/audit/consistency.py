@@ -16,6 +16,7 @@ from llmrank.audit.options import ConsistencyOptions
 from llmrank.audit.plan import AuditPlan, Change, as_it_is, asking, refuse_fixed_order
 from llmrank.errors import InputError
 from llmrank.evaluation.evaluate import Evaluation
+from llmrank.measures.judgements import tie_spans
 from llmrank.run import Run
 from llmrank.run.compare import done_in_all
 from llmrank.stats import Values
@@ -139,11 +140,7 @@ def rank_biased(agreement: Values, p: float = PERSISTENCE) -> float:
 
 def _in_tops(ranking: Ranking) -> dict[str, Values]:
     """Return the share of each item that is in the top 1, 2, …: 0 or 1, between them for an item whose rank is tied."""
-    n = len(ranking.order)
-    depths, ranks = np.arange(1, n + 1), mid_ranks(ranking)
-    found = dict[str, Values]()
-    for item_id, middle in ranks.items():
-        size = sum(rank == middle for rank in ranks.values())
-        above = middle - (size + 1) / 2
-        found[item_id] = np.clip((depths - above) / size, 0, 1)
+    depths, found = np.arange(1, len(ranking.order) + 1), dict[str, Values]()
+    for above, size in tie_spans(ranking):
+        found |= dict.fromkeys(ranking.order[above : above + size], np.clip((depths - above) / size, 0, 1))
     return found

@@ -41,9 +41,11 @@ class Contrast:
     cases: tuple[Case, ...]
     values: Mapping[str, Sequence[float]]
     """By name of the variant, aligned with `cases`; NaN if the truth is unknown."""
+    said: Callable[[str], str] = str
+    """Returns a variant in words, given its name."""
 
     @classmethod
-    def of(cls, runs: Mapping[str, Run]) -> Self:
+    def of(cls, runs: Mapping[str, Run], said: Callable[[str], str] = str) -> Self:
         """Build the contrast; raises InputError if no relevant item is known in a shared Case."""
         first = next(iter(runs.values()))
         headline = first.metrics.headline
@@ -51,12 +53,18 @@ class Contrast:
         if headline is None or not any(case.relevant for case in cases):
             hint = "audit Cases whose relevant items are known"
             raise InputError("no shared Case has a known relevant item", path=first.path, hint=hint)
-        return cls(runs, headline, cases, {name: run.per_case(headline, cases).tolist() for name, run in runs.items()})
+        values = {name: run.per_case(headline, cases).tolist() for name, run in runs.items()}
+        return cls(runs, headline, cases, values, said)
+
+    @property
+    def first(self) -> str:
+        """The variant that the others are compared with."""
+        return next(iter(self.runs))
 
     @property
     def about(self) -> str:
         """What was audited: the title of the first Run."""
-        return next(iter(self.runs.values())).title
+        return self.runs[self.first].title
 
     @property
     def users(self) -> list[str]:
@@ -79,30 +87,32 @@ class Contrast:
         records = self.runs[name].records
         return [records[case.case_id].ranking for case in self.cases]
 
-    def levels(self, said: Callable[[str], str] = str) -> list[AuditRow]:
-        """Return the headline measure under each variant; `said` is its name in words."""
-        return [mean_row(f"{self.headline}, {said(name)}", self.values[name], self.users, (0, 1)) for name in self.runs]
+    def levels(self) -> list[AuditRow]:
+        """Return the headline measure under each variant."""
+        named = {name: f"{self.headline}, {self.said(name)}" for name in self.runs}
+        return [mean_row(row, self.values[name], self.users, (0, 1)) for name, row in named.items()]
 
-    def differences(self, said: Callable[[str], str] = str) -> list[AuditRow]:
+    def differences(self) -> list[AuditRow]:
         """Return the headline measure of each other variant minus that of the first, with corrected p-values."""
-        first, *others = self.runs
-        values, minus = self.values, f"minus {said(first)}"
-        compared = [(f"{said(name)} {minus}", values[name], values[first], self.users) for name in others]
+        values, minus = self.values, f"minus {self.said(self.first)}"
+        compared = [
+            (f"{self.said(name)} {minus}", values[name], values[self.first], self.users) for name in self.others
+        ]
         return difference_rows(compared, most=1)
 
-    def agreement(self, said: Callable[[str], str] = str) -> Iterator[AuditRow]:
+    def agreement(self) -> Iterator[AuditRow]:
         """Yield the agreement of each other variant with the first: Kendall's tau, and the overlap of the tops.
 
         Cases with fewer than two candidates, or without a readable answer in both, are left out.
         """
-        first, k = next(iter(self.runs)), length_of_top(self.cases)
+        k, said = length_of_top(self.cases), self.said
         for name in self.others:
             both = [
                 (case, mid_ranks(left), mid_ranks(right))
-                for case, left, right in zip(self.cases, self.rankings(first), self.rankings(name), strict=True)
+                for case, left, right in zip(self.cases, self.rankings(self.first), self.rankings(name), strict=True)
                 if left.answered and right.answered and len(case.candidates) > 1
             ]
-            users, pair = [case.user_id for case, _, _ in both], f"{said(name)} and {said(first)}"
+            users, pair = [case.user_id for case, _, _ in both], f"{said(name)} and {said(self.first)}"
             tau = [kendall([left[item_id] for item_id in right], [*right.values()]) for _, left, right in both]
             tops = [top_in_common(left, right, k) for _, left, right in both]
             chances = [expected_in_common(len(case.candidates), k) for case, _, _ in both]
@@ -110,30 +120,26 @@ class Contrast:
             chance = fsum(chances) / len(chances) if chances else None
             yield mean_row(f"{pair}, top {named_top(k)}, overlap", tops, users, (0, 1), chance, graded=True)
 
-    def unread(self, said: Callable[[str], str] = str) -> list[AuditRow]:
+    def unread(self) -> list[AuditRow]:
         """Return the share of the Cases without a readable answer under each variant."""
         missing = {name: [float(not ranking.answered) for ranking in self.rankings(name)] for name in self.runs}
         return [
-            mean_row(f"unreadable answers, {said(name)}", found, self.users, (0, 1)) for name, found in missing.items()
+            mean_row(f"unreadable answers, {self.said(name)}", found, self.users, (0, 1))
+            for name, found in missing.items()
         ]
 
     def audit(
-        self,
-        question: str,
-        subject: Callable[[str], str],
-        said: Callable[[str], str] = str,
-        more: Sequence[AuditRow] = (),
-        remark: str = "",
+        self, question: str, subject: Callable[[str], str], more: Sequence[AuditRow] = (), remark: str = ""
     ) -> Audit:
         """Return the audit of the variants: their levels, differences, agreement and unread answers.
 
-        `subject` describes what a variant changes, as the subject of a claim; `said` names a variant in words; `more`
-        are extra rows, and `remark` follows the claims.
+        `subject` describes what a variant changes, as the subject of a claim; `more` are extra rows, and `remark`
+        follows the claims.
         """
-        gained = self.differences(said)
+        gained = self.differences()
         claims = [worth(subject(name), row, self.headline) for name, row in zip(self.others, gained, strict=True)]
         sentence = sentence_of(claims) + remark + unread(self.runs.values(), "such answers count as worst")
-        rows = (*self.levels(said), *gained, *more, *self.agreement(said), *self.unread(said))
+        rows = (*self.levels(), *gained, *more, *self.agreement(), *self.unread())
         return Audit(question, sentence, rows, self.about)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from llmrank import stats
 from llmrank.errors import InputError, count_of
-from llmrank.measures.judgements import tie_group
+from llmrank.measures.judgements import tie_group, tie_spans
 from llmrank.run import CaseStory, Run
 from llmrank.run.folder import read_part
 from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, includes_0, number, p_is, p_value
@@ -197,8 +197,8 @@ def leaders(ranking: Ranking) -> set[str]:
 
 def mid_ranks(ranking: Ranking) -> dict[str, float]:
     """Return the rank of each item, from 1; tied items get the mean of their places."""
-    groups = (tie_group(ranking, place) for place in range(len(ranking.order)))
-    return {item_id: above + (size + 1) / 2 for item_id, (above, size) in zip(ranking.order, groups, strict=True)}
+    spans, order = tie_spans(ranking), ranking.order
+    return {item_id: above + (size + 1) / 2 for above, size in spans for item_id in order[above : above + size]}
 
 
 def correlation(left: Sequence[float], right: Sequence[float]) -> float:

@@ -45,14 +45,14 @@ def history(runs: Mapping[str, Run]) -> Audit:
 
     Raises InputError if no relevant item is known, or if the Runs have no Case in common.
     """
-    found = Contrast.of(runs)
+    found = Contrast.of(runs, said)
     others = [name for name in runs if name != FULL]
     gained = difference_rows(
         [(f"full minus {said(name)}", found.values[FULL], found.values[name], found.users) for name in others], most=1
     )
     claims = [worth(_subject(name), row, found.headline) for name, row in zip(others, gained, strict=True)]
     sentence = sentence_of(claims) + unread(runs.values(), "such answers count as worst")
-    return Audit("What is the user's history worth?", sentence, (*found.levels(said), *gained), found.about)
+    return Audit("What is the user's history worth?", sentence, (*found.levels(), *gained), found.about)
 
 
 def history_variants(

@@ -67,11 +67,9 @@ def identifiers(runs: Mapping[str, Run], left_out: Mapping[str, str]) -> Audit:
     Raises InputError if no relevant item is known, or if the Runs have no Case in common.
     """
     own = _said(next(iter(runs)))
-    found = Contrast.of(runs)
-    return found.audit(
+    return Contrast.of(runs, _said).audit(
         "Does the identifier scheme affect the ranking?",
         lambda name: f"identifying items by {_said(name)} instead of {own}",
-        _said,
         remark=with_reasons("Left out", left_out),
     )
 

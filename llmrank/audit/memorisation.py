@@ -40,7 +40,7 @@ from llmrank.evaluation.method import with_settings
 from llmrank.evaluation.settings import PromptSettings
 from llmrank.prompting import DOMAINS, PromptTemplate, View, find_domain, read_template
 from llmrank.run import Run
-from llmrank.run.metrics import parse_measures
+from llmrank.run.metrics import measures_of
 from llmrank.run.tables import between, signed
 from llmrank.stats import Values
 from llmrank.types import Case, Event, Item, Question, Response
@@ -160,7 +160,7 @@ def _recalling(part: Recall, cases: tuple[Case, ...], template: PromptTemplate, 
         own, cases=cases, evaluation=f"by heart ({part})", notes=(note,), settings=settings, target_forced=False,
         proposed=None, split=None,
     )  # fmt: skip
-    return Evaluation(recalled, setup, parse_measures("HR@1", "ranking"), evaluation.reporter)
+    return Evaluation(recalled, setup, measures_of("HR@1", "ranking"), evaluation.reporter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,29 +346,43 @@ def memorisation(runs: Mapping[str, Run], dated: Dated | None, not_asked: Mappin
 
     Raises InputError: no relevant item is known; fewer than two Cases on one side of the day.
     """
-    asked: dict[Recall, _Answers] = {name: _Answers.of(runs[name], name) for name in SAID if name in runs}
-    shares = {name: [*one.shares()] for name, one in asked.items()}
-    found = Contrast.of({name: runs[name] for name in (NAMED, ANONYMOUS)}) if ANONYMOUS in runs else None
-    levels, compared, missing = list[AuditRow](), list[AuditRow](), list[AuditRow]()
-    if found is not None:
-        levels, missing = found.levels(_said), found.unread(_said)
-        values = found.values[NAMED], found.values[ANONYMOUS]
-        compared = difference_rows([("real titles minus neutral names", *values, found.users)], most=1)
-    parted, before = ((), ()) if dated is None else _before(runs[NAMED], dated)
-    tests = corrected([*(one.above_chance() for one in asked.values()), *compared, *before])
-    claims = [_claim(name, shares[name][0], test) for name, test in zip(asked, tests, strict=False)]
-    if found is not None:
-        claims.append(worth("showing titles instead of neutral names", tests[len(asked)], found.headline))
+    asked = [_Answers.of(runs[name], name) for name in SAID if name in runs]
+    parts = [one.part() for one in asked]
+    if ANONYMOUS in runs:
+        parts.append(_without_titles(runs))
     if dated is not None:
-        claims.append(_dated_claim(dated.day, tests[-1], runs[NAMED].metrics.headline or ""))
+        parts.append(_before(runs[NAMED], dated))
+    tests = corrected([part.test for part in parts])
+    claims = [part.claim(test) for part, test in zip(parts, tests, strict=True)]
     sentence = sentence_of(claims) + with_reasons("Not tested", not_asked)
-    if silent := sum(one.said.count(None) for one in asked.values()):
-        answers = count_of(sum(len(one.said) for one in asked.values()), "answer")
+    if silent := sum(one.said.count(None) for one in asked):
+        answers = count_of(sum(len(one.said) for one in asked), "answer")
         sentence += f" In {silent:,} of {answers} no item of the audit is named; this counts as not known."
     sentence += unread([runs[name] for name in (NAMED, ANONYMOUS) if name in runs], "such answers count as worst")
-    named_none = [mean_row(f"no item named, {name}", one.silent, one.users, (0, 1)) for name, one in asked.items()]
-    rows = (*chain(*shares.values()), *levels, *parted, *tests, *named_none, *missing)
+    rows = (*chain(*(part.rows for part in parts)), *tests, *chain(*(part.unread for part in parts)))
     return Audit(QUESTION, sentence, rows, next(iter(runs.values())).title)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a part of the audit found."""
+
+    rows: Sequence[AuditRow]
+    test: AuditRow
+    """What it tests, with an uncorrected p-value."""
+    claim: Callable[[AuditRow], str]
+    """Puts the corrected test into words."""
+    unread: Sequence[AuditRow] = ()
+    """Shares of the answers that say nothing."""
+
+
+def _without_titles(runs: Mapping[str, Run]) -> _Part:
+    """Return the headline measure with real titles and with neutral names, and the difference."""
+    found = Contrast.of({name: runs[name] for name in (NAMED, ANONYMOUS)}, _said)
+    values = found.values[NAMED], found.values[ANONYMOUS]
+    [test] = difference_rows([("real titles minus neutral names", *values, found.users)], most=1)
+    claim = partial(worth, "showing titles instead of neutral names", headline=found.headline)
+    return _Part(found.levels(), test, claim, found.unread())
 
 
 def _said(name: str) -> str:
@@ -400,10 +414,6 @@ class _Answers:
         return [case.user_id for case in self.cases]
 
     @property
-    def silent(self) -> list[float]:
-        return [float(one is None) for one in self.said]
-
-    @property
     def hits(self) -> Values:
         """1 if the answer is right, else 0."""
         return np.array([float(one in case.relevant) for one, case in zip(self.said, self.cases, strict=True)])
@@ -416,6 +426,12 @@ class _Answers:
             return np.array([(one in others) / len(others) for one, others in zip(self.said, self.later, strict=True)])
         wanted = Counter(case.relevant[0] for case in self.cases)
         return (np.array([wanted[one or ""] for one in self.said]) - self.hits) / max(1, len(self.cases) - 1)
+
+    def part(self) -> _Part:
+        """Return the shares of right answers, and how far they are above chance."""
+        shares, silent = [*self.shares()], [float(one is None) for one in self.said]
+        none_named = mean_row(f"no item named, {self.name}", silent, self.users, (0, 1))
+        return _Part(shares, self.above_chance(), partial(_claim, self.name, shares[0]), [none_named])
 
     def shares(self) -> Iterator[AuditRow]:
         """Yield the share of right answers; for `titles`, also that of the most and the least popular third."""
@@ -462,9 +478,9 @@ def _claim(name: Recall, share: AuditRow, test: AuditRow) -> str:
     return f"no sign that {SAID[name].undone} ({numbers})"
 
 
-def _before(run: Run, dated: Dated) -> tuple[tuple[AuditRow, ...], tuple[AuditRow, ...]]:
+def _before(run: Run, dated: Dated) -> _Part:
     """Return the headline measure and the gain over recall order on both sides of the day, and the difference of the
-    gains, with an uncorrected p-value."""
+    gains."""
     headline = run.metrics.headline
     if headline is None:
         raise InputError("nothing can be measured", path=run.path, hint="audit Cases whose relevant items are known")
@@ -488,10 +504,11 @@ def _before(run: Run, dated: Dated) -> tuple[tuple[AuditRow, ...], tuple[AuditRo
     )
     found = stats.difference_of_groups(gains, earlier, stats.clusters_of(users))
     name = f"gain before {dated.day} minus gain from then on"
-    return parted, (AuditRow(name, stats.finite(found.difference), found.ci95, len(users), 0.0, found.p),)
+    test = AuditRow(name, stats.finite(found.difference), found.ci95, len(users), 0.0, found.p)
+    return _Part(parted, test, partial(_dated_claim, dated.day, headline))
 
 
-def _dated_claim(day: str, row: AuditRow, headline: str) -> str:
+def _dated_claim(day: str, headline: str, row: AuditRow) -> str:
     numbers = f"{between(row.ci95, sign=True)}, {row.tested}"
     if not row.direction:
         return (

@@ -95,17 +95,13 @@ def paraphrase(runs: Mapping[str, Run]) -> Audit:
 
     Raises InputError if no relevant item is known, or if the Runs have no Case in common.
     """
-    found = Contrast.of(runs)
     own = next(iter(runs))
+    # The name of a shipped wording begins with that of its template.
+    found = Contrast.of(runs, lambda name: name.removeprefix(f"{own}-"))
     spread, error = _spread(found)
-
-    def said(name: str) -> str:
-        return name.removeprefix(f"{own}-")  # the name of a shipped wording begins with that of its template
-
     return found.audit(
         "Does the wording of the prompt affect the ranking?",
-        lambda name: f"the wording {said(name)} instead of {own}",
-        said,
+        lambda name: f"the wording {found.said(name)} instead of {own}",
         more=(spread, error),
         remark=f" The standard deviation over wordings is {number(spread.value)} ({number(spread.chance)} is expected "
         f"if all are equally good); the standard error of one wording over users is {number(error.value)}.",

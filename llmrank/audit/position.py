@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -443,20 +443,7 @@ def position_asked(runs: Mapping[str, Run]) -> Audit:
     if ordered:
         shares = np.array([_first(told[case.case_id]) for case in ordered])
         by_part.append(_firsts_of_orders(shares, _names(ordered, parts), users))
-    relevant = {
-        case.case_id: [item.item_id for item in case.candidates if item.item_id in case.relevant] for case in cases
-    }
-    chosen = [case for case in cases if len(relevant[case.case_id]) == 1]
-    if chosen:
-        slots = np.array([_parts_of(told[case.case_id], *relevant[case.case_id]) for case in chosen])
-        k, headline = length_of_top(chosen), first.metrics.headline
-        measures = {f"HR@{k}": f"HR@{named_top(k)}"}
-        if headline is not None:
-            measures.setdefault(headline, headline)
-        for measure, named in measures.items():
-            values = np.stack([run.per_case(measure, chosen) for run in runs.values()], axis=1)
-            values = np.take_along_axis(values, np.argsort(slots, axis=1), axis=1)
-            by_part.append(_values_of_orders(named, values, _names(chosen, parts), [case.user_id for case in chosen]))
+    by_part += _measures_of_orders(runs, cases, told)
     correlations = [_mean_correlation(told[case.case_id]) for case in ordered]
     tied = [float(any(map(ties_all, told[case.case_id]))) for case in readable]
     everyone = [case.user_id for case in readable]
@@ -465,6 +452,28 @@ def position_asked(runs: Mapping[str, Run]) -> Audit:
     if short := len(done) - len(cases):
         remark += f" {count_of(short, 'Case')} with fewer than {parts} candidates are left out."
     return replace(found, sentence=found.sentence + remark)
+
+
+def _measures_of_orders(
+    runs: Mapping[str, Run], cases: Sequence[Case], told: Mapping[str, Sequence[CaseStory]]
+) -> Iterator[ByPart]:
+    """Yield the hit rate and the headline measure by the part of the list that shows the relevant item, from the Cases
+    that show exactly one. `told` has the stories of a Case, by its id."""
+    relevant = {
+        case.case_id: [item.item_id for item in case.candidates if item.item_id in case.relevant] for case in cases
+    }
+    chosen = [case for case in cases if len(relevant[case.case_id]) == 1]
+    if not chosen:
+        return
+    slots = np.array([_parts_of(told[case.case_id], *relevant[case.case_id]) for case in chosen])
+    k, headline = length_of_top(chosen), next(iter(runs.values())).metrics.headline
+    measures = {f"HR@{k}": f"HR@{named_top(k)}"}
+    if headline is not None:
+        measures.setdefault(headline, headline)
+    for measure, named in measures.items():
+        values = np.stack([run.per_case(measure, chosen) for run in runs.values()], axis=1)
+        values = np.take_along_axis(values, np.argsort(slots, axis=1), axis=1)
+        yield _values_of_orders(named, values, _names(chosen, len(runs)), [case.user_id for case in chosen])
 
 
 def _mean_correlation(stories: Sequence[CaseStory]) -> float:

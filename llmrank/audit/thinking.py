@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import comb, nan
 
 from llmrank.audit.contrast import Contrast
-from llmrank.audit.finding import Audit, AuditRow, mean_row, mid_ranks
+from llmrank.audit.finding import Audit, AuditRow, mean_row
 from llmrank.audit.options import ThinkingOptions
 from llmrank.audit.plan import AuditPlan, Change, as_it_is, asking, template_of
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.method import check_prompt
+from llmrank.measures.judgements import tie_spans
 from llmrank.prompting import PromptTemplate, parse_thinking
 from llmrank.run import CaseRecord, Run
 from llmrank.types import Backend, Ranking
@@ -69,11 +69,11 @@ def thinking(runs: Mapping[str, Run]) -> Audit:
     common.
     """
     conceded = _conceded(runs)
-    found = Contrast.of(runs)
+    found = Contrast.of(runs, _said)
     reasoned = any(record.usage.reasoning_tokens for name in found.others for record in runs[name].records.values())
     remark = "" if reasoned else " No reasoning tokens were counted: the model may have no switch for its reasoning."
     remark += "".join(f" {sentence}" for sentence in conceded)
-    return found.audit("Does reasoning improve the ranking?", _subject, _said, _costs(found), remark)
+    return found.audit("Does reasoning improve the ranking?", _subject, _costs(found), remark)
 
 
 def _conceded(runs: Mapping[str, Run]) -> list[str]:
@@ -117,7 +117,7 @@ def _costs(found: Contrast) -> list[AuditRow]:
 def _tied(ranking: Ranking) -> float:
     """Return the share of candidate pairs that are tied; an unreadable answer ties all of them."""
     pairs = comb(len(ranking.order), 2)
-    return sum(comb(size, 2) for size in Counter(mid_ranks(ranking).values()).values()) / pairs if pairs else nan
+    return sum(comb(size, 2) for _, size in tie_spans(ranking)) / pairs if pairs else nan
 
 
 def _said(name: str) -> str:

@@ -17,9 +17,10 @@ import base64
 import html
 import json
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from itertools import compress, product, takewhile
 from operator import eq
+from typing import NamedTuple
 
 from llmrank.backends.completion import Json
 
@@ -70,9 +71,34 @@ LONG_PATHS = ["t", *(one for path in CHAIN for one in (path, f"{path}t"))]
 PATHS = [*DECODERS, *PAIRS, *(f"j{pair}" for pair in PAIRS), *LONG_PATHS, *(f"t{path}" for path in CHAIN)]
 """The decoders to apply in turn, the beginning of each path before it; for a long text only some. A body is JSON, so
 the strings in it may be encoded twice more."""
-Sought = tuple[bytes, bytes, bytes, int]
-"""The characters that are ignored; a secret or a part of it, without these and in lower case; and for a part, what it
-grows to where its neighbours follow, and where it begins in that."""
+
+
+class _Sought(NamedTuple):
+    """A secret, or a part of one, as it is searched for."""
+
+    part: bytes
+    """In lower case, and without the characters that are ignored."""
+    ignored: bytes = b""
+    """The characters that may stand between those of `part`."""
+    whole: bytes = b""
+    """For a part of a secret: what it grows to where its neighbours follow."""
+    begins: int = 0
+    """Where the part begins in `whole`."""
+
+    def found_in(self, text: bytes) -> Iterator[tuple[int, int]]:
+        """Yield where each occurrence begins and ends, with those neighbours that follow it."""
+        before, after = self.whole[: self.begins], self.whole[self.begins + len(self.part) :]
+        at = text.find(self.part)
+        while at >= 0:
+            end = at + len(self.part)
+            end += _alike(text[end : end + len(after)], after)
+            yield at - _alike(text[max(0, at - len(before)) : at][::-1], before[::-1]), end
+            at = text.find(self.part, end)
+
+
+def _alike(one: bytes, other: bytes) -> int:
+    """Return how many bytes at the beginning are the same."""
+    return sum(takewhile(bool, map(eq, one, other)))
 
 
 class Secrets:
@@ -84,13 +110,13 @@ class Secrets:
         coded = {one for value in plain for one in (_bytes(value).hex(), *_in_base64(value))}
         whole = [one for value in sorted(plain | coded, key=len, reverse=True) for one in _wholes(_bytes(value))]
         self._sought = tuple(dict.fromkeys([*whole, *(one for value in sorted(plain) for one in _pieces(value))]))
-        self._ignored = {ignored for ignored, *_ in self._sought}
+        self._ignored = {sought.ignored for sought in self._sought}
 
     def may_be_in(self, text: str) -> bool:
         """Return whether the text must be searched; fast, and False for almost every answer."""
         for _, form in _forms(_bytes(text)) if self._sought else ():
             texts = {ignored: form.translate(LOWER, ignored) for ignored in self._ignored}
-            if any(part in texts[ignored] for ignored, part, *_ in self._sought):
+            if any(sought.part in texts[sought.ignored] for sought in self._sought):
                 return True
         return False
 
@@ -135,22 +161,17 @@ class Secrets:
         """Yield where each secret or part of one begins and ends, whole ones first, and the key by which occurrences
         are compared: its letters and digits, or if there are few, all of it."""
         forms, traced = dict(_forms(data)), {"": (data, [(at, at + 1) for at in range(len(data))])}
-        for ignored, part, whole, begins in self._sought:
+        for sought in self._sought:
             for path, form in forms.items():
-                text = form.translate(LOWER, ignored)
-                at = text.find(part)
-                if at < 0:
+                text = form.translate(LOWER, sought.ignored)
+                if sought.part not in text:
                     continue
-                used = form.translate(bytes(code not in ignored for code in range(256)))
+                used = form.translate(bytes(code not in sought.ignored for code in range(256)))
                 places = list(compress(_traced(path, traced), used))
-                while at >= 0:
-                    start, end = at, at + len(part)
-                    end += sum(takewhile(bool, map(eq, text[end : end + len(whole)], whole[begins + len(part) :])))
-                    start -= sum(takewhile(bool, map(eq, text[max(0, at - begins) : at][::-1], whole[:begins][::-1])))
+                for start, end in sought.found_in(text):
                     letters = text[start:end].translate(None, NO_LETTERS)
                     what = letters if len(letters) >= FEWEST else text[start:end]
                     yield places[start][0], places[end - 1][1], what
-                    at = text.find(part, end)
 
     def _masked(self, value: object, kept: frozenset[bytes], depth: int = 0, *, within: bool = False) -> Json:
         """`within` an answer, the secrets in `kept` are kept."""
@@ -215,18 +236,18 @@ def _in_base64(value: str) -> Generator[str]:
         yield from {core, core.replace("+", "-").replace("/", "_")}
 
 
-def _wholes(value: bytes) -> Generator[Sought]:
+def _wholes(value: bytes) -> Generator[_Sought]:
     """Yield a value with its punctuation, and without; also as it is after decoding, if it seems to hold escapes."""
     for _, form in _forms(value):
         letters = form.translate(LOWER, NO_LETTERS)
         if form is value or len(letters) < FEWEST <= len(b"".join(form.split())):
-            yield b"", form.lower(), b"", 0
+            yield _Sought(form.lower())
         if len(letters) >= FEWEST:
             ignored = NO_LETTERS if len(letters) >= LONG and not letters.isdigit() else NARROW
-            yield ignored, form.translate(LOWER, ignored), b"", 0
+            yield _Sought(form.translate(LOWER, ignored), ignored)
 
 
-def _pieces(value: str) -> Generator[Sought]:
+def _pieces(value: str) -> Generator[_Sought]:
     """Yield overlapping parts of a value, of eight characters."""
     for start in range(0, len(value) - PIECE + 1 if len(value) >= 2 * PIECE else 0, PIECE // 2):
         piece = value[start : start + PIECE]
@@ -234,4 +255,4 @@ def _pieces(value: str) -> Generator[Sought]:
             continue  # perhaps an ordinary word
         # What is found grows by its neighbours, but not by half of a character.
         whole, begins = (value, start) if value.isascii() else (piece, 0)
-        yield b"", _bytes(piece).lower(), _bytes(whole).lower(), begins
+        yield _Sought(_bytes(piece).lower(), whole=_bytes(whole).lower(), begins=begins)

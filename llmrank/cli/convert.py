@@ -11,7 +11,7 @@ from llmrank.cli.options import PATH, FilePath, config_option, force_option, opt
 from llmrank.cli.output import say
 from llmrank.errors import count_of
 
-_FILE = FilePath(path_type=Path, exists=True)
+_FILE = FilePath(exists=True)
 
 
 @click.command(

@@ -31,6 +31,9 @@ Command = Callable[..., Any]
 class FilePath(click.Path):
     """The type of an option that names a file or a folder."""
 
+    def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(exists, file_okay, dir_okay, path_type=Path)
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
         """Refuse an empty text, as of an unset variable: it would name the current folder."""
         if value == "":
@@ -38,7 +41,7 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
-PATH = FilePath(path_type=Path)
+PATH, FILE = FilePath(), FilePath(dir_okay=False)
 
 DECLARATIONS: Mapping[str, tuple[str, ...]] = {
     "k": ("-k", "--candidates", "--k", "k"),
@@ -241,7 +244,7 @@ def with_source(
 
 config_option = option(
     "--config",
-    type=FilePath(path_type=Path, dir_okay=False),
+    type=FILE,
     is_eager=True,
     expose_value=False,
     callback=_read_config,

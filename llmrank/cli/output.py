@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from llmrank.errors import UNPRINTABLE, count_of, safe_for_console
+from llmrank.errors import UNPRINTABLE, safe_for_console
 
 if TYPE_CHECKING:
     from llmrank.run import Run
@@ -76,26 +76,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
     if as_json:
         show_json({**run.metrics.to_dict(), "run": str(run.path)})
         return
-    from llmrank.prices import show_money
-    from llmrank.report import console, show_metrics
+    from llmrank.report import console, show_finished
 
-    spent = (session := run.sessions[-1] if run.sessions else {}).get("spent", {})
-    paid = show_money(spent["cost"], spent["currency"]) if "cost" in spent else ""
-    if paid and (doubtful := spent.get("doubtful")):
-        paid += f" (plus up to {show_money(doubtful['cost'], spent['currency'])} for calls without a usage report)"
-    made = _made_now(session, run.metrics.usage.requests)
     to = console()
-    to.print(show_metrics(run.metrics, title=run.title, run=str(run.path), calls=made, paid=paid, width=to.width))
-
-
-def _made_now(session: Mapping[str, Any], of: int) -> str:
-    """Return how many of the calls a session made, and how many more on validation users."""
-    if "spent" not in session:  # `score`, which sends no requests
-        return ""
-    calls, choosing, sent = session["calls"], session.get("validation_calls", 0), session["spent"]["requests"]
-    made = f"{calls:,} made now" + (", the rest were stored" if calls < of else "")
-    if choosing:
-        used, kinds = session.get("validation_usage", {}), ("prompt", "completion")
-        tokens = [count_of(count, f"{kind} token") for kind in kinds if (count := used.get(f"{kind}_tokens"))]
-        made += f"; {choosing:,} more on validation users" + (f": {', '.join(tokens)}" if tokens else "")
-    return made + (f"; {count_of(sent, 'request')} in all" if sent > calls + choosing else "")
+    to.print(show_finished(run, to.width))

@@ -17,7 +17,7 @@ from llmrank.run.tables import number
 
 
 @click.command()
-@click.argument("run", type=FilePath(path_type=Path, exists=True, file_okay=False))
+@click.argument("run", type=FilePath(exists=True, file_okay=False))
 @click.option("--write", is_flag=True, help="Write the new results into the Run; the old ones are kept beside them.")
 @json_option
 def reparse(run: Path, write: bool, as_json: bool) -> None:

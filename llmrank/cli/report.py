@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from llmrank.cli.options import PATH, FilePath, force_option, option
+from llmrank.cli.options import FILE, PATH, FilePath, force_option, option
 
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
-@option("-o", "--out", default=None, type=FilePath(path_type=Path, dir_okay=False), help="HTML file to write.")
+@option("-o", "--out", default=None, type=FILE, help="HTML file to write.")
 @option(
     "--figures",
-    type=FilePath(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
     metavar="DIR",
     help="Write the figures into this folder, as SVG and PNG. Needs matplotlib.",
 )
@@ -22,7 +22,7 @@ from llmrank.cli.options import PATH, FilePath, force_option, option
     "--audit",
     "audits",
     multiple=True,
-    type=FilePath(path_type=Path, dir_okay=False),
+    type=FILE,
     metavar="FILE",
     help="Include the audit in this file, the output of `llmrank audit … --json`; repeatable.",
 )

@@ -21,7 +21,7 @@ Examples:
   llmrank rerank in.jsonl -o out.jsonl --ranker setwise --max-requests 10000
 """,
 )
-@click.argument("candidates", type=options.FilePath(path_type=Path, exists=True))
+@click.argument("candidates", type=options.FilePath(exists=True))
 @click.option("-o", "--out", required=True, type=options.PATH, help="Parquet, .jsonl or .jsonl.gz; or a folder.")
 @options.settings_options(PromptSettings, "prompt and method", here=RERANK_HELP)
 @options.settings_options(ModelSettings, "model")

@@ -13,7 +13,7 @@ from llmrank.evaluation.settings import ScoreSettings
 
 
 @click.command(cls=options.GroupedCommand)
-@click.argument("answers", type=options.FilePath(path_type=Path, exists=True, dir_okay=False))
+@click.argument("answers", type=options.FilePath(exists=True, dir_okay=False))
 @options.settings_options(ScoreSettings, "answers")
 @options.measures_option
 @options.out_option

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from llmrank.cli.options import PATH, FilePath, force_option, json_option, option
+from llmrank.cli.options import FILE, PATH, FilePath, force_option, json_option, option
 from llmrank.cli.output import show_json
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.session import default_store
@@ -19,7 +19,7 @@ _store_option = option(
     "--store",
     "path",
     default=default_store,
-    type=FilePath(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Store file.  [default: the one shared by all runs]",
 )
 
@@ -58,7 +58,7 @@ def export_to(file: Path, path: Path, overwrite: bool) -> None:
 
 
 @store.command(name="import")
-@click.argument("file", type=FilePath(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=FilePath(exists=True, dir_okay=False))
 @_store_option
 def import_from(file: Path, path: Path) -> None:
     """Add the answers in FILE, an exported Store, to this Store. Existing answers are kept."""

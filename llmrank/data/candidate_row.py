@@ -1,38 +1,23 @@
-"""Rows of a candidate file: the valid values of each field, and conversion between rows and Cases."""
+"""Rows of a candidate file: the valid values of each field, and the Case that a row holds."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, cast
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute
-from numpy.typing import NDArray
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-    Strict,
-    StringConstraints,
-    ValidationError,
-    with_config,
-)
+from pydantic import AfterValidator, ConfigDict, Field, Strict, StringConstraints, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from llmrank.data.rows import TIME_HINT, TIME_UNITS, Arrow, in_seconds, is_text
+from llmrank.data.rows import TIME_HINT, as_float, attribute_text, in_seconds
 from llmrank.errors import InputError, count_of
 from llmrank.types import Case, Event, Item, adapter
-
-pc: Any = pyarrow.compute
 
 RERANKED_FIELDS = ("ranking", "scores", "outcome", "repairs", "usage")
 """The fields that a reranked file adds to each row."""
@@ -75,16 +60,6 @@ def _whole(number: Decimal) -> Decimal:
 def _is_whole(value: object) -> bool:
     """Return whether a value is a decimal without fractional digits, which is how Snowflake stores integers."""
     return isinstance(value, Decimal) and value.as_tuple().exponent == 0
-
-
-def as_float(value: float | Decimal | date | str) -> float:
-    """Return a number as a float, or a date (also ISO 8601 text) as seconds since the epoch; UTC if it has no zone."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value.strip())
-    if isinstance(value, date):
-        value = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-    return float(value)
 
 
 def _known(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
@@ -147,22 +122,6 @@ _TARGET_FIELDS, EVENT_FIELDS, CANDIDATE_FIELDS = (
     frozenset(kind.__annotations__) for kind in (_ItemFields, _EventFields, _CandidateFields)
 )
 _ALL_FIELDS = ROW_FIELDS | EVENT_FIELDS | CANDIDATE_FIELDS
-
-
-def parquet_schema(*, graded: bool = False, columns: Iterable[str] = ()) -> Arrow:
-    """Return the Parquet schema of a candidate file with extra text `columns`; attributes map names to text."""
-    text, number = pa.string(), pa.float64()
-    item = {"item_id": text, "title": text, "attributes": pa.map_(text, text)}
-    own = {
-        "user_id": text,
-        "case_id": text,
-        "history": pa.list_(pa.struct(item | {"rating": number, "timestamp": number})),
-        "candidates": pa.list_(pa.struct(item | {"score": number})),
-        "relevant": pa.map_(text, number) if graded else pa.list_(text),
-        "target": pa.struct(item),
-        "rating": number,
-    }
-    return pa.schema(own | dict.fromkeys(columns, text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,16 +187,16 @@ class RowReader:
         relevant: dict[str, float] = {} if ignored else _relevant(fields.get("relevant"))
         case_id = fields.get("case_id")
         case = Case(
-            str(fields["user_id"]),
-            tuple(history),
-            tuple(self._to_items(candidates, CANDIDATE_FIELDS)),
-            tuple(map(float, scores)) if scores and None not in scores else None,
-            tuple(relevant),
-            None if target is None else self._to_items([target], _TARGET_FIELDS)[0],
-            None if ignored else _known(fields.get("rating")),
-            "" if case_id is None else str(case_id),
-            graded(relevant.values()),
-            {} if ignored else extra_columns(fields),
+            user_id=str(fields["user_id"]),
+            history=tuple(history),
+            candidates=tuple(self._to_items(candidates, CANDIDATE_FIELDS)),
+            recall_scores=tuple(map(float, scores)) if scores and None not in scores else None,
+            relevant=tuple(relevant),
+            target=None if target is None else self._to_items([target], _TARGET_FIELDS)[0],
+            rating=None if ignored else _known(fields.get("rating")),
+            case_id="" if case_id is None else str(case_id),
+            gains=graded(relevant.values()),
+            columns={} if ignored else extra_columns(fields),
         )
         return CandidateRow(line, case, fields.get("response"))
 
@@ -294,50 +253,6 @@ def _misspelt(there: frozenset[str]) -> tuple[str, str] | None:
         if near := get_close_matches(name, ROW_FIELDS - (there - {"response"}), 1, 0.8):
             return name, near[0]
     return None
-
-
-def case_row(case: Case) -> dict[str, object]:
-    """Return a Case as a row for JSON, with only the fields that are set.
-
-    Attributes are fields next to the title, or all in `attributes` if the format reserves one of their names.
-    `relevant` is a list of ids, or a map from id to gain if the Case has gains. `case_id` is omitted if it equals the
-    user id.
-    """
-    row: dict[str, object] = {"user_id": case.user_id}
-    if case.case_id != case.user_id:
-        row["case_id"] = case.case_id
-    row |= {name: text for name, text in case.columns.items() if name not in ROW_FIELDS}
-    row["history"] = [_item_row(event.item, rating=event.rating, timestamp=event.timestamp) for event in case.history]
-    if case.target is not None:
-        row["target"] = _item_row(case.target)
-        if case.rating is not None:
-            row["rating"] = case.rating
-        return row
-    scores: Sequence[float | None] = case.recall_scores or [None] * len(case.candidates)
-    row["candidates"] = [_item_row(item, score=score) for item, score in zip(case.candidates, scores, strict=True)]
-    if case.relevant:
-        row["relevant"] = list(case.relevant) if case.gains is None else case.gain_of
-    return row
-
-
-def attribute_text(value: object) -> str:
-    """Return an attribute as prompts show it: lists joined with ", ", integral floats without ".0"."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        parts: list[object] = value
-        return ", ".join(attribute_text(part) for part in parts if part is not None)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # pandas turns an integer column with missing values into floats
-    return json.dumps(value, ensure_ascii=False, default=str).strip('"')
-
-
-def _item_row(item: Item, **numbers: float | None) -> dict[str, object]:
-    row: dict[str, object] = {"item_id": item.item_id, "title": item.title}
-    row |= {name: value for name, value in numbers.items() if value is not None}
-    if (EVENT_FIELDS | CANDIDATE_FIELDS).isdisjoint(item.attributes):
-        return row | dict(item.attributes)
-    return row | {"attributes": dict(item.attributes)}
 
 
 def _check_lists(fields: Mapping[str, Any], case: Case) -> None:
@@ -431,92 +346,3 @@ def _first_fault(error: ValidationError) -> tuple[str, str, str]:
     problem = problem.format(name=name, shown=_shown(given), length=length, message=first["msg"])
     more = f" (and {count_of(len(faults) - 1, 'more error')} in this row)" if len(faults) > 1 else ""
     return problem + more, field, hint
-
-
-# --- fast path for reranking: check a whole Parquet batch at once where it is clearly valid --------------------------
-
-
-class _UncertainError(Exception):
-    """The batch is not clearly valid: its rows must be checked one by one."""
-
-
-def check_batch(batch: Arrow) -> tuple[list[str], int, int, int] | None:
-    """Return the Case ids of a batch of ranking rows, and how many rows have an empty history, a seen candidate, or
-    timestamps that fall along the history.
-
-    None if the batch is not clearly valid; then `RowReader` must check each row. `relevant` and `rating` are ignored.
-    """
-    names: list[str] = batch.schema.names
-    known = {name: batch.column(name) for name in names if name in ROW_FIELDS - {"relevant", "rating"}}
-    try:
-        _require(len(set(names)) == len(names) and misspelt_field(names) is None)
-        _require(all(name not in known or known[name].null_count == len(batch) for name in ("target", "response")))
-        _require({"user_id", "candidates"} <= known.keys())
-        for column in known.values():
-            column.validate(full=True)
-        user_id, case_id = _ids(known["user_id"]), known.get("case_id")
-        if case_id is not None and case_id.null_count < len(batch):
-            user_id = _ids(case_id)
-        past_rows, past = _entries(known.get("history"), ("rating", "timestamp"))
-        rows, offered = _entries(known["candidates"], ("score",))
-    except (_UncertainError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
-    codes = pa.concat_arrays([past, offered]).dictionary_encode()
-    code = np.concatenate([past_rows, rows]) * max(1, len(codes.dictionary)) + codes.indices.to_numpy()
-    of_past, of_offered = np.split(code, [len(past)])
-    if len(np.unique(of_offered)) < len(of_offered) or len(np.unique(rows)) < len(batch):
-        return None  # a duplicate candidate, or a row without candidates
-    seen = len(np.unique(rows[np.isin(of_offered, of_past)]))
-    falling = _falling(known["history"], past_rows) if len(past_rows) else 0
-    return user_id.to_pylist(), len(batch) - len(np.unique(past_rows)), seen, falling
-
-
-def _falling(history: Arrow, rows: NDArray[np.int64]) -> int:
-    """Return the number of rows in which a timestamp is below an earlier one; `rows` has the row of each event."""
-    if (place := history.type.value_type.get_field_index("timestamp")) < 0:
-        return 0
-    times = history.flatten().field(place).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    rows, times = rows[~np.isnan(times)], times[~np.isnan(times)]
-    return len(np.unique(rows[1:][(np.diff(rows) == 0) & (np.diff(times) < 0)]))
-
-
-def _require(holds: bool) -> None:
-    if not holds:
-        raise _UncertainError
-
-
-def _entries(column: Arrow, numbers: tuple[str, ...]) -> tuple[NDArray[np.int64], Arrow]:
-    """Return the row and the id of each entry in a column of lists of items."""
-    none = np.zeros(0, np.int64), pa.array([], pa.string())
-    if column is None or column.null_count == len(column):
-        return none
-    _require(pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
-    entries, kind = column.flatten(), column.type.value_type
-    if not len(entries):
-        return none
-    _require(pa.types.is_struct(kind) and entries.null_count == 0)
-    fields = {kind.field(place).name: entries.field(place) for place in range(kind.num_fields)}
-    _require({"item_id", "title"} <= fields.keys() and len(fields) == kind.num_fields)
-    title = fields["title"]
-    _require(_is_visible(title) and pc.max(pc.utf8_length(title)).as_py() <= LONGEST_TITLE)
-    if "attributes" in fields:
-        _require(any(test(fields["attributes"].type) for test in (pa.types.is_map, pa.types.is_struct)))
-    for values in (fields[name] for name in numbers if name in fields):
-        _require(pa.types.is_integer(values.type) or pa.types.is_floating(values.type))
-        _require(pc.all(pc.is_finite(values)).as_py() is not False)
-        _require(numbers != ("score",) or values.null_count in (0, len(values)))
-    if "timestamp" in fields and (largest := pc.max(pc.abs(fields["timestamp"])).as_py()) is not None:
-        _require(largest <= TIME_UNITS[-1][0])  # in seconds
-    return pc.list_parent_indices(column).to_numpy().astype(np.int64), _ids(fields["item_id"])
-
-
-def _ids(column: Arrow) -> Arrow:
-    _require(column.null_count == 0 and (pa.types.is_integer(column.type) or _is_visible(column)))
-    return column.cast(pa.string())
-
-
-def _is_visible(column: Arrow) -> bool:
-    """Return whether every value of a non-empty column is text other than white space."""
-    if column.null_count or not is_text(column.type):
-        return False
-    return pc.min(pc.binary_length(pc.utf8_trim_whitespace(column))).as_py() > 0

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic_core import to_json
 
-from llmrank.data.candidate_row import ROW_FIELDS, case_row, misspelt_field, parquet_schema
+from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS, ROW_FIELDS, misspelt_field
 from llmrank.data.candidates import file_format
 from llmrank.data.rows import Arrow
 from llmrank.errors import InputError
@@ -23,6 +23,22 @@ from llmrank.types import Case, Item
 MADE_AT_ONCE, ROW_GROUP = 1024, 8192
 """Rows held as Python objects at a time, and rows per row group. The writer keeps metadata of each group in memory, so
 large groups keep the memory use of large files low."""
+
+
+def parquet_schema(*, graded: bool = False, columns: Iterable[str] = ()) -> Arrow:
+    """Return the Parquet schema of a candidate file with extra text `columns`; attributes map names to text."""
+    text, number = pa.string(), pa.float64()
+    item = {"item_id": text, "title": text, "attributes": pa.map_(text, text)}
+    own = {
+        "user_id": text,
+        "case_id": text,
+        "history": pa.list_(pa.struct(item | {"rating": number, "timestamp": number})),
+        "candidates": pa.list_(pa.struct(item | {"score": number})),
+        "relevant": pa.map_(text, number) if graded else pa.list_(text),
+        "target": pa.struct(item),
+        "rating": number,
+    }
+    return pa.schema(own | dict.fromkeys(columns, text))
 
 
 def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -> int:
@@ -61,6 +77,38 @@ def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
     left = chain(first, left)
     batches = iter(lambda: list(islice(left, MADE_AT_ONCE)), list[Case]())
     return write_tables(path, map(table, batches), schema, overwrite=overwrite)
+
+
+def case_row(case: Case) -> dict[str, object]:
+    """Return a Case as a row for JSON, with only the fields that are set.
+
+    Attributes are fields next to the title, or all in `attributes` if the format reserves one of their names.
+    `relevant` is a list of ids, or a map from id to gain if the Case has gains. `case_id` is omitted if it equals the
+    user id.
+    """
+    row: dict[str, object] = {"user_id": case.user_id}
+    if case.case_id != case.user_id:
+        row["case_id"] = case.case_id
+    row |= {name: text for name, text in case.columns.items() if name not in ROW_FIELDS}
+    row["history"] = [_item_row(event.item, rating=event.rating, timestamp=event.timestamp) for event in case.history]
+    if case.target is not None:
+        row["target"] = _item_row(case.target)
+        if case.rating is not None:
+            row["rating"] = case.rating
+        return row
+    scores: Sequence[float | None] = case.recall_scores or [None] * len(case.candidates)
+    row["candidates"] = [_item_row(item, score=score) for item, score in zip(case.candidates, scores, strict=True)]
+    if case.relevant:
+        row["relevant"] = list(case.relevant) if case.gains is None else case.gain_of
+    return row
+
+
+def _item_row(item: Item, **numbers: float | None) -> dict[str, object]:
+    row: dict[str, object] = {"item_id": item.item_id, "title": item.title}
+    row |= {name: value for name, value in numbers.items() if value is not None}
+    if (EVENT_FIELDS | CANDIDATE_FIELDS).isdisjoint(item.attributes):
+        return row | dict(item.attributes)
+    return row | {"attributes": dict(item.attributes)}
 
 
 def case_table(cases: Sequence[Case], schema: Arrow) -> Arrow:

@@ -20,13 +20,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llmrank.data.candidate_batch import BatchCounts, check_batch
 from llmrank.data.candidate_row import (
     RERANKED_FIELDS,
     ROW_FIELDS,
     CandidateRow,
     RowReader,
     Truth,
-    check_batch,
     misspelt_field,
 )
 from llmrank.data.lines import GZIP, ONE_OBJECT_PER_LINE, PARQUET, byte_lines, json_object
@@ -131,6 +131,13 @@ class CandidateSummary:
         if case.target is not None and (rating := case.rating) is not None:
             low, high = self.ratings or (rating, rating)
             self.ratings = min(low, rating), max(high, rating)
+
+    def add_batch(self, batch: BatchCounts) -> None:
+        """Count the Cases of a batch."""
+        self.rows += len(batch.case_ids)
+        self.empty_histories += batch.empty_histories
+        self.rows_with_seen += batch.rows_with_seen
+        self.falling_histories += batch.falling_histories
 
     def notes(self) -> Iterator[str]:
         """Yield one line for each fact that matters for interpreting the results."""
@@ -298,12 +305,8 @@ class CandidateFile:
                 summary.reranked_fields.update(_RERANKED.intersection(rows.names))
             quick = self._truth == "ignored" and not answered and self.format == "parquet"
             if quick and (found := check_batch(rows.raw)) is not None:
-                case_ids, empty, seen, falling = found
-                summary.rows += len(case_ids)
-                summary.empty_histories += empty
-                summary.rows_with_seen += seen
-                summary.falling_histories += falling
-                hashes.extend(map(hash, case_ids))
+                summary.add_batch(found)
+                hashes.extend(map(hash, found.case_ids))
                 continue
             for case in self._good_cases(rows, reader, summary, faults):
                 summary.add(case)
@@ -318,13 +321,17 @@ class CandidateFile:
         if not summary.rows:
             raise InputError("the file has no rows", path=self.path, hint="write at least one")
         if example is not None and self._truth == "checked" and 0 < summary.relevant == summary.missed:
-            wanted, offered = example.relevant[0], example.candidates[0].item_id
-            ids = f"relevant has ids such as {wanted!r}, the candidates have ids such as {offered!r}"
-            problem = f"none of {count_of(summary.relevant, 'relevant id')} is a candidate in its row: {ids}"
-            hint = "use the same kind of id in both; if recall really found none of them, there is nothing to measure"
-            raise InputError(problem, path=self.path, field="relevant", hint=hint)
+            raise self._no_hit(example, summary.relevant)
         summary.skipped_rows = len(self._bad)
         return summary
+
+    def _no_hit(self, example: Case, relevant: int) -> InputError:
+        """Return the error for a file in which no relevant id is a candidate."""
+        wanted, offered = example.relevant[0], example.candidates[0].item_id
+        ids = f"relevant has ids such as {wanted!r}, the candidates have ids such as {offered!r}"
+        problem = f"none of {count_of(relevant, 'relevant id')} is a candidate in its row: {ids}"
+        hint = "use the same kind of id in both; if recall really found none of them, there is nothing to measure"
+        return InputError(problem, path=self.path, field="relevant", hint=hint)
 
     def _leave_out(self, line: int, fault: InputError, faults: list[InputError]) -> None:
         self._bad.add(line)

@@ -20,8 +20,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 from pydantic_core import from_json
 
-from llmrank.data.candidate_row import attribute_text, parquet_schema
-from llmrank.data.candidate_writing import case_table, json_line, write_lines, write_tables
+from llmrank.data.candidate_writing import case_table, json_line, parquet_schema, write_lines, write_tables
 from llmrank.data.candidates import TableSource, arrow_table, file_format
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items, without_types
@@ -39,7 +38,7 @@ from llmrank.data.retriever_table import (
     trimmed_ids,
     with_trimmed_ids,
 )
-from llmrank.data.rows import TIME_HINT, Arrow, EventRows, no_order
+from llmrank.data.rows import TIME_HINT, Arrow, EventRows, attribute_text, no_order
 from llmrank.data.sequences import read_sequence_file
 from llmrank.data.table import ALIASES, EARLIEST, Table, UnreadableError
 from llmrank.data.table import ROLES as EVENT_ROLES
@@ -94,25 +93,8 @@ def read_external(
     """Convert a file of another format. Return a candidate file (a `pyarrow.Table`) and notes about columns with
     unusual names and about everything that was dropped.
 
-    Tables may be files or in memory.
-
-    Args:
-        proposed: The output of the recall stage.
-        format: One of `FORMATS`.
-        items: A table with ids and titles, or a RecBole `.item` file. Not needed if `proposed` has titles, as
-            `rank_llm` and `tallrec` always do.
-        histories: Earlier events: a table, or a file for `read_histories`. Its targets become the relevant items.
-        relevant: Relevant items: TREC qrels, or a table of user and item (and gain).
-        columns: Role -> column name for unusual names, for all tables (user, case, item, title, score, rank, relevant,
-            rating, timestamp, position, gain). Each column need only exist in one of the tables. With a `case` column
-            (a request id, for example), a user has one Case per value. Histories and relevant items without that
-            column apply to all Cases of the user; events then count only if they precede the `timestamp` of the Case.
-        file_order: If the histories have no timestamps, take their rows as oldest first.
-        drop_duplicates: Keep the best of a user's duplicate candidates instead of rejecting the row.
-        skip_bad_rows: Skip invalid rows (an item without a title, …) and count them.
-
-    Raises:
-        InputError: with file, line, user and hint.
+    The arguments are those of `llmrank.convert`; `format` is one of `FORMATS`. Raises InputError: with file, line, user
+    and hint.
     """
     path = proposed if isinstance(proposed, Path) else "the table"
     columns, sources = columns or {}, {"items": items, "past": histories, "relevant": relevant}

@@ -63,7 +63,7 @@ class LeftOut(Counter[str]):
     """Everything that a conversion leaves out: a count by a note that says what and why. It also knows what may be."""
 
     def __init__(self, *, skip_bad_rows: bool = False, drop_duplicates: bool = False) -> None:
-        """`skip_bad_rows` and `drop_duplicates`: see `read_external`."""
+        """`skip_bad_rows` and `drop_duplicates`: see `llmrank.convert`."""
         super().__init__()
         self.skip_bad_rows, self.drop_duplicates = skip_bad_rows, drop_duplicates
 
@@ -135,23 +135,11 @@ def candidate_table(
     named: dict[Owner, Arrow] = {"user": made["user_id"], "case": keys, "case_id": made.get("case_id", keys)}
     until = _times(table, names, rows) if "timestamp" in names else None
     known = items or ItemRows("", rows.item, rows.fields["title"])
-    if histories is not None:
-        users = trimmed_ids(histories.user).unique()
-        if not pc.any(pc.is_in(users, value_set=named[owners.get("past", "user")])).as_py():
-            left_out["users of the histories, none of whom has candidates (are the ids of one kind?)"] += len(users)
-    pasts = [
-        _history(events, named[owners.get("past", "user")], until, known, left_out)
-        for events in (histories, queries)
-        if events is not None
-    ]
-    if pasts:
-        made["history"] = pasts[0]
-        if len(pasts) > 1:
-            pairs = zip(*(past.to_pylist(maps_as_pydicts="lossy") for past in pasts), strict=True)
-            joined = [past or query for past, query in pairs]
-            made["history"] = pa.array(joined) if any(joined) else pasts[0]  # from empty lists, Arrow infers no fields
-    known_pasts = int(np.count_nonzero(pc.list_value_length(made["history"]))) if pasts else 0
-    left_out["Cases with an empty history"] += len(keys) - known_pasts
+    past = _pasts(histories, queries, named[owners.get("past", "user")], until, known, left_out)
+    if past is not None:
+        made["history"] = past
+    lengths = [] if past is None else pc.list_value_length(past)
+    left_out["Cases with an empty history"] += len(keys) - int(np.count_nonzero(lengths))
     own = [name for name in table.data.column_names if name not in (*names.values(), *made)]
     if of_case := _of_the_case(rows, own):
         shown = (
@@ -160,15 +148,16 @@ def candidate_table(
         left_out[f"Cases with columns of their own ({', '.join(shown)})"] += len(keys)
     fields = {name: column for name, column in rows.fields.items() if name not in of_case}
     made["candidates"] = _list_column(rows.lengths, fields, rows.order)
-    is_given, relevant_of = relevant is not None or "relevant" in names, owners.get("relevant", "user")
-    if relevant is None:
-        relevant, relevant_of = _column_gains(table, names, rows, left_out), "case"
-    elif name := names.get("relevant"):
-        ignored = f"rows that are relevant by the column {name!r}, ignored because the relevant items are given"
-        left_out[ignored] += int((table.gains(name) > 0).sum())
-    if relevant:
-        made["relevant"] = _relevant(named[relevant_of], relevant_of, made, relevant, left_out)
-    elif is_given:
+    gains, gains_of = relevant, owners.get("relevant", "user")
+    if (column := names.get("relevant")) is not None:
+        if relevant is None:
+            gains, gains_of = _column_gains(table, column, rows, left_out), "case"
+        else:
+            ignored = f"rows that are relevant by the column {column!r}, ignored because the relevant items are given"
+            left_out[ignored] += int((table.gains(column) > 0).sum())
+    if gains:
+        made["relevant"] = _relevant(named[gains_of], gains_of, made, gains, left_out)
+    elif gains is not None:
         left_out[_NOTHING_RELEVANT] += len(keys)
     return pa.table(made | of_case)
 
@@ -253,26 +242,16 @@ def long_table(table: Table, left_out: LeftOut, *, bare: bool = True) -> Table:
 
     Raises InputError: this is already a candidate file, or lists have different lengths.
     """
-    kinds = {name: table.data.schema.field(name).type for name in table.data.column_names}
-    if "candidates" in kinds and is_list(kinds["candidates"]) and pa.types.is_struct(kinds["candidates"].value_type):
+    offered = table.data.schema.field("candidates").type if "candidates" in table.data.column_names else pa.null()
+    if is_list(offered) and pa.types.is_struct(offered.value_type):
         hint = "use it directly: llmrank eval --data, llmrank rerank"
         raise InputError("this is already a candidate file", path=table.path, hint=hint)
     item, user = table.find("item"), table.find("user")
-    data = table.data
-    if item is None and (item := table.find("items")) is not None:
-        data, item = data.rename_columns({item: "item_id"}), "item_id"
-        table = replace(table, data=data)
+    if item is None and (items := table.find("items")) is not None:
+        item, table = "item_id", replace(table, data=table.data.rename_columns({items: "item_id"}))
     if item is None or user is None:
         return table
-    case = table.find("case")
-    owners = table.ids(user) if case is None else case_keys(table.ids(user), table.ids(case))
-    if len(pc.unique(owners)) == len(data):  # one row per user or Case: CSV files hold lists as text
-        loose = {item, *(table.find(role) for role in ("score", "rank", "relevant"))}
-        for place, name in enumerate(data.column_names):
-            if name not in (user, case) and _holds_lists(data[name], strict=not bare or name not in loose):
-                parsed = pa.array([_parsed_list(text) for text in data[name].to_pylist()], pa.list_(pa.string()))
-                data = data.set_column(place, name, parsed)
-    data = data.combine_chunks()
+    data = _with_lists(table, user, item, bare=bare).combine_chunks()
     lists = [name for name in data.column_names if is_list(data.schema.field(name).type)]
     if item not in lists:
         return replace(table, data=data)
@@ -290,6 +269,21 @@ def long_table(table: Table, left_out: LeftOut, *, bare: bool = True) -> Table:
         name: pc.list_flatten(data[name]) if name in lists else data[name].take(parent) for name in data.column_names
     }
     return replace(table, data=pa.table(made), lines=lines_of(table.lines, parent.to_numpy()))
+
+
+def _with_lists(table: Table, user: str, item: str, *, bare: bool) -> Arrow:
+    """Return the data with lists in place of texts that hold them (CSV has no others), if no user or Case has several
+    rows; `bare`: see `long_table`."""
+    data, case = table.data, table.find("case")
+    owners = table.ids(user) if case is None else case_keys(table.ids(user), table.ids(case))
+    if len(pc.unique(owners)) < len(data):
+        return data
+    loose = {item, *(table.find(role) for role in ("score", "rank", "relevant"))} if bare else set[str]()
+    for place, name in enumerate(data.column_names):
+        if name not in (user, case) and _holds_lists(data[name], strict=name not in loose):
+            parsed = pa.array([_parsed_list(text) for text in data[name].to_pylist()], pa.list_(pa.string()))
+            data = data.set_column(place, name, parsed)
+    return data
 
 
 def refuse_distance(table: Table) -> None:
@@ -345,10 +339,8 @@ def _proposed(table: Table, names: Mapping[str, str], items: ItemRows | None, le
         hint = "score every row, or remove the column"
         faults.append(_Fault(~np.isfinite(score), names["score"], "{item} has no finite score", hint))
     best_first = np.lexsort((np.arange(len(data)), rank, *([] if score is None else [-score])))
-    good = best_first[~np.any([fault.rows for fault in faults], axis=0)[best_first]]
-    code = _codes(item)
-    kept = np.sort(np.unique(owner[good] * (code.max(initial=0) + 1) + code[good], return_index=True)[1])
-    repeated = np.isin(np.arange(len(data)), np.delete(good, kept))
+    faulty = np.any([fault.rows for fault in faults], axis=0)
+    good, repeated = _first_of_each(best_first[~faulty[best_first]], owner, item)
     if left_out.drop_duplicates:
         left_out["repeated candidates, left out"] += int(repeated.sum())
     else:
@@ -360,7 +352,6 @@ def _proposed(table: Table, names: Mapping[str, str], items: ItemRows | None, le
             left_out[f"rows skipped because {fault.problem.format(item='the item')}"] += int(fault.rows.sum())
     else:
         _refuse(table, users, item, faults)
-    good = good[kept]
     if not len(good):
         why = max((what for what in left_out if left_out[what]), key=left_out.__getitem__, default="")
         problem = f"no rows remain; {why}: {left_out[why]:,}" if why else "the table has no rows"
@@ -370,6 +361,17 @@ def _proposed(table: Table, names: Mapping[str, str], items: ItemRows | None, le
     order = good[np.argsort(owner[good], kind="stable")]
     starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
     return _Proposed(encoded.dictionary, owner, item, fields, order, starts, np.diff(starts, append=len(order)))
+
+
+def _first_of_each(
+    rows: NDArray[np.intp], owner: NDArray[np.int64], item: Arrow
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the first of these rows for each owner and item, and a mask of the others in the table."""
+    code = _codes(item)
+    first = np.sort(np.unique(owner[rows] * (code.max(initial=0) + 1) + code[rows], return_index=True)[1])
+    others = np.zeros(len(owner), np.bool_)
+    others[np.delete(rows, first)] = True
+    return rows[first], others
 
 
 class _Fault(NamedTuple):
@@ -444,30 +446,49 @@ def _refuse(table: Table, users: Arrow, item: Arrow, faults: Sequence[_Fault]) -
     refuse_rows(table.path, found, len(bad))
 
 
+def _pasts(
+    histories: EventRows | None,
+    queries: EventRows | None,
+    owners: Arrow,
+    until: NDArray[np.float64] | None,
+    known: ItemRows,
+    left_out: LeftOut,
+) -> Arrow | None:
+    """Return the history of each Case, which for an owner without events is the query; None if there are neither."""
+    if histories is not None:
+        users = trimmed_ids(histories.user).unique()
+        if not pc.any(pc.is_in(users, value_set=owners)).as_py():
+            left_out["users of the histories, none of whom has candidates (are the ids of one kind?)"] += len(users)
+    given = [events for events in (histories, queries) if events is not None]
+    pasts = [_history(events, owners, until, known, left_out) for events in given]
+    if len(pasts) < 2:
+        return pasts[0] if pasts else None
+    pairs = zip(*(past.to_pylist(maps_as_pydicts="lossy") for past in pasts), strict=True)
+    joined = [past or query for past, query in pairs]
+    return pa.array(joined) if any(joined) else pasts[0]  # from empty lists, Arrow infers no fields
+
+
 def _history(
     events: EventRows, owners: Arrow, until: NDArray[np.float64] | None, known: ItemRows, left_out: LeftOut
 ) -> Arrow:
     """Return the events of each Case's owner before the time of the Case, oldest first, as a list column."""
-    encoded = owners.dictionary_encode()
-    owned = pc.index_in(trimmed_ids(events.user), value_set=encoded.dictionary)
     item = trimmed_ids(events.item)
     places = pc.index_in(item, value_set=trimmed_ids(known.item_id))
     title = _trimmed(known.title).take(places).fill_null("")
     if events.title is not None:
         title = pc.if_else(pc.equal(title, ""), _trimmed(events.title), title)
-    ours = np.array(owned.is_valid())
+    encoded = owners.dictionary_encode()
+    owned = pc.index_in(trimmed_ids(events.user), value_set=encoded.dictionary)
     nameless = np.array(pc.equal(title, "")) | np.array(pc.equal(item, ""))
-    left_out["events left out of the histories because their items have no title"] += int((ours & nameless).sum())
-    rows = np.flatnonzero(ours & ~nameless)
-    owner = owned.fill_null(-1).to_numpy().astype(np.int64)
+    left_out["events left out of the histories because their items have no title"] += int(
+        (np.array(owned.is_valid()) & nameless).sum()
+    )
+    owner = np.where(nameless, -1, owned.fill_null(-1).to_numpy().astype(np.int64))
     if events.timestamp is not None:
-        timed = rows[~np.isnan(events.timestamp[rows])]
+        timed = np.flatnonzero((owner >= 0) & ~np.isnan(events.timestamp))
         names, columns = ["user", "item", "time"], (owner[timed], item.take(pa.array(timed)), events.timestamp[timed])
         left_out[_TWICE] += len(timed) - len(pa.table(columns, names).group_by(names).aggregate([]))
-    oldest_first = rows[chronological(owner[rows], events.take(rows))]
-    by_owner = oldest_first[np.argsort(owner[oldest_first], kind="stable")]
-    past_of_owner = _lists(np.bincount(owner[by_owner], minlength=len(encoded.dictionary)), pa.array(by_owner))
-    past = past_of_owner.take(encoded.indices)
+    past = _oldest_first(events, owner, len(encoded.dictionary)).take(encoded.indices)
     order, lengths = past.flatten().to_numpy(), past.value_lengths().to_numpy()
     if until is not None and events.timestamp is not None:
         case = np.repeat(np.arange(len(owners)), lengths)
@@ -485,10 +506,16 @@ def _history(
     return _list_column(lengths, fields, order)
 
 
-def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_out: LeftOut) -> Gains:
-    """Return the gains in the column `relevant` of the table, which holds numbers or true and false."""
-    if (name := names.get("relevant")) is None:
-        return {}
+def _oldest_first(events: EventRows, owner: NDArray[np.int64], owners: int) -> Arrow:
+    """Return the rows of each owner's events, oldest first, as lists; those of owner -1 are left out."""
+    rows = np.flatnonzero(owner >= 0)
+    rows = rows[chronological(owner[rows], events.take(rows))]
+    rows = rows[np.argsort(owner[rows], kind="stable")]
+    return _lists(np.bincount(owner[rows], minlength=owners), pa.array(rows))
+
+
+def _column_gains(table: Table, name: str, rows: _Proposed, left_out: LeftOut) -> Gains:
+    """Return the gains in a column of the table, which holds numbers or true and false."""
     gains = table.gains(name)
     wanted = np.flatnonzero((gains > 0) & (rows.owner >= 0) & np.array(pc.not_equal(rows.item, "")))
     left_out[f"rows that are relevant by the column {name!r}"] += len(wanted)

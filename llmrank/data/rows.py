@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,16 @@ def in_seconds(time: float) -> float:
     if not YEAR_1 <= seconds < YEAR_10000:
         raise ValueError(time)
     return seconds
+
+
+def as_float(value: float | Decimal | date | str) -> float:
+    """Return a number as a float, or a date (also ISO 8601 text) as seconds since the epoch; UTC if it has no zone."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value.strip())
+    if isinstance(value, date):
+        value = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    return float(value)
 
 
 def lines_of(lines: Lines, rows: NDArray[np.intp]) -> Lines:
@@ -142,6 +154,18 @@ def clean_text(text: str | None) -> str:
     if "&" in text:
         text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     return " ".join(text.split())
+
+
+def attribute_text(value: object) -> str:
+    """Return an attribute as prompts show it: lists joined with ", ", integral floats without ".0"."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        parts: list[object] = value
+        return ", ".join(attribute_text(part) for part in parts if part is not None)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # pandas turns an integer column with missing values into floats
+    return json.dumps(value, ensure_ascii=False, default=str).strip('"')
 
 
 def whole(column: Arrow) -> Arrow:

@@ -10,9 +10,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from llmrank.data.candidate_row import as_float
 from llmrank.data.dataset import Dataset, Interactions, Split
-from llmrank.data.rows import YEAR_1, YEAR_10000, content_hash, no_order
+from llmrank.data.rows import YEAR_1, YEAR_10000, as_float, content_hash, no_order
 from llmrank.errors import InputError, count_of, nearest
 
 _FORMS = ("leave-last-out", "time:1998-03-01", "user-ratio:0.9")

@@ -63,6 +63,36 @@ class Slot:
     since: float
 
 
+@dataclass(slots=True)
+class Round:
+    """Calls that tell whether the endpoint bears more of them at once: as many answers as calls may be in flight."""
+
+    filled: bool
+    """Whether all slots were taken at any time."""
+    answers: int = 0
+    faults: int = 0
+    """Transient failures other than refusals."""
+    work: int = 0
+    """The tokens of the answers and, in answer tokens, of reading their prompts."""
+    seconds: float = 0.0
+    """The time that the answers took together."""
+
+    def add(self, tokens: int, seconds: float) -> None:
+        """Count an answer."""
+        self.answers += 1
+        self.work += tokens + PROMPT_TOKENS
+        self.seconds += seconds
+
+    @property
+    def slowness(self) -> float:
+        """Seconds per token, since a run may request short answers first and long ones later."""
+        return self.seconds / self.work
+
+    def is_healthy(self, fastest: float) -> bool:
+        """Return whether few calls failed and the answers came not much slower than those of the fastest round."""
+        return 4 * self.faults <= self.answers and self.slowness <= SLOWER * fastest
+
+
 class Limit:
     """The limit of one endpoint. `enter` before a call; then call one of `answered`, `refused`, `faulted`, `leave`."""
 
@@ -80,8 +110,7 @@ class Limit:
         self._first_start, self._earliest_start, self._paused_until = 0.0, -inf, -inf
         """When the first call started, the earliest time at which the next may start by the pace, and by a pause."""
         self._got_through, self._refusals_in_a_row, self._pauses = True, 0, 0
-        self._fastest = inf
-        self._new_round()
+        self._fastest, self._round = inf, self._new_round()
 
     async def enter(self, *, first: bool = False) -> Slot:
         """Wait for a slot and return it. `first` puts a call that was refused at the head of the queue.
@@ -119,18 +148,13 @@ class Limit:
             self._earliest_start = min(self._earliest_start, self._clock.now() + 1 / self._pace.value)
             self._timer_set = False
         self._got_through, self._refusals_in_a_row, self._pauses = True, 0, 0
-        self._answers += 1
-        self._work += tokens + PROMPT_TOKENS
-        self._seconds += self._clock.now() - slot.since
-        if self._answers >= self.size:
-            # Per token, since a run may request short answers first and long ones later.
-            slowness = self._seconds / self._work
-            self._fastest = min(self._fastest, slowness)
-            healthy = 4 * self._faults <= self._answers and slowness <= SLOWER * self._fastest
-            if healthy and self._filled and self.size < self._max_size:
+        self._round.add(tokens, self._clock.now() - slot.since)
+        if self._round.answers >= self.size:
+            self._fastest = min(self._fastest, self._round.slowness)
+            if self._round.filled and self._round.is_healthy(self._fastest) and self.size < self._max_size:
                 self.size = min(self._max_size, 2 * self.size)
                 self._note("growth")
-            self._new_round()
+            self._round = self._new_round()
         self._release()
 
     def refused(self, slot: Slot, wait: float | None) -> bool:
@@ -146,7 +170,7 @@ class Limit:
             if self._got_through:
                 self._got_through = False
                 self._pace.cut(self._taken, self._refusals_in_a_row)
-                self._new_round()
+                self._round = self._new_round()
                 self._note("refused")
             self._pace.count_from(self._taken)
         widespread = self._refusals_in_a_row > FEW and (excess or stale)
@@ -161,7 +185,7 @@ class Limit:
 
     def faulted(self, slot: Slot) -> None:
         """Return the slot of a call that met another transient failure."""
-        self._faults += 1
+        self._round.faults += 1
         self._release()
 
     def leave(self, slot: Slot) -> None:
@@ -198,7 +222,7 @@ class Limit:
         self._pace.begins(now)
         self._taken += 1
         self.in_flight += 1
-        self._filled |= self.in_flight >= self.size
+        self._round.filled |= self.in_flight >= self.size
         if interval := 1 / self._pace.value:
             # A call that arrives later than the pace allows is not delayed by it, so it does not test the pace.
             earliest = max(self._earliest_start, self._paused_until)
@@ -207,10 +231,8 @@ class Limit:
             self._earliest_start = max(earliest, now - CATCH_UP) + interval
         return slot
 
-    def _new_round(self) -> None:
-        self._answers = self._work = self._faults = 0
-        self._seconds = 0.0
-        self._filled = self.in_flight >= self.size
+    def _new_round(self) -> Round:
+        return Round(filled=self.in_flight >= self.size)
 
     def _note(self, why: str) -> None:
         pace = round(self._pace.value, 2) if isfinite(self._pace.value) else None

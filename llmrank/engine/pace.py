@@ -26,6 +26,68 @@ SLOWEST = 1 / 60
 """Minimum pace in calls per second."""
 
 
+class Rate:
+    """The calls per second that started lately."""
+
+    def __init__(self) -> None:
+        self._second = self._begun = self._before = 0
+        """The current whole second of the clock, and the calls that started in it and in the one before."""
+
+    @property
+    def value(self) -> float:
+        """The calls of this second or of the one before, whichever are more."""
+        return max(self._begun, self._before)
+
+    def begins(self, now: float) -> None:
+        """Count a call."""
+        if self._second != (second := int(now)):
+            self._before = self._begun if second == self._second + 1 else 0
+            self._second, self._begun = second, 0
+        self._begun += 1
+
+
+class Recovery:
+    """The way back from an outage, in which an endpoint refuses all calls, so that the few that start do not reveal its
+    rate.
+
+    Each answer doubles the ceiling, but not above the one before the outage, which is restored after 40 calls. Each
+    refusal halves the rate; the fourth one ends this.
+    """
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self._before = 0.0
+        """The ceiling before the outage; 0: there was none."""
+        self._cut_at, self._cut_to = 0, inf
+        """Index of the first call after the last cut, and the ceiling that it set."""
+        self._answered = True
+        """Whether a call that started after the last cut was answered."""
+
+    def cut(self, number: int, ceiling: float, to: float) -> None:
+        """Note that the pace was cut from one ceiling to another, from the call with this index on."""
+        self.is_on, self._answered, self._cut_at, self._cut_to = False, False, number, to
+        self._before = max(self._before, ceiling)
+
+    def answered(self, number: int, refusals: int, ceiling: float, calls: int) -> float:
+        """Return the ceiling after the answer to the call with this index, which came after so many refusals in a row;
+        `calls` were counted lately."""
+        if number >= self._cut_at:  # the answers to earlier calls may still come in an outage
+            outage = refusals > FEW
+            if not (outage or self._answered):
+                self._before = 0.0
+            self._answered = True
+            self.is_on |= outage and ceiling < self._before
+        if self.is_on:
+            ceiling = self._before if calls >= TRIAL else min(self._before, 2 * ceiling)
+            self.is_on = ceiling < self._before
+        return ceiling
+
+    def refused(self, ceiling: float, rate: float, refusals: int) -> float:
+        """Return the ceiling after a refusal; `refusals` were counted lately."""
+        self.is_on = refusals <= FEW
+        return max(self._cut_to, min(ceiling, rate) / 2)
+
+
 class Pace:
     """Calls per second: AIMD along the curve of TCP CUBIC (RFC 9438) between cuts.
 
@@ -39,9 +101,7 @@ class Pace:
     chance, and only more than twice that many refusals cut the pace. The first cut comes later, after more than three
     refusals and 4% of the latest calls: a rate limit that is exceeded by less costs less than a cut.
 
-    While an endpoint refuses all calls (an *outage*), the few that start do not reveal its rate. After an outage, each
-    answer doubles the ceiling, but not above the one before it, which is restored after 40 calls. Each refusal halves
-    the rate; the fourth one ends this.
+    After an outage the pace comes back faster (see `Recovery`).
     """
 
     def __init__(self) -> None:
@@ -58,31 +118,16 @@ class Pace:
         """The calls of this trial, and how many of them were refused."""
         self._share_before = 0.0
         """The share of refused calls in the previous trial."""
-        self._second = self._begun = self._before = 0
-        """The current whole second of the clock, and the calls that started in it and in the one before."""
-        self._cut_at, self._cut_to = 0, inf
-        """Index of the first call after the last cut, and the ceiling that it set."""
-        self._known, self._recovers = 0.0, False
-        """The ceiling before an outage (0: there was none), and whether the pace recovers from it."""
-        self._answered = True
-        """Whether a call that started after the last cut was answered."""
+        self._rate, self._recovery = Rate(), Recovery()
 
     @property
     def value(self) -> float:
         """The calls per second to try now."""
         return self.ceiling * (1 + DIP * (self.held / self._back - 1) ** 3)
 
-    @property
-    def _rate(self) -> float:
-        """The calls per second that started lately."""
-        return max(self._begun, self._before)
-
     def begins(self, now: float) -> None:
         """Count a call."""
-        if self._second != (second := int(now)):
-            self._before = self._begun if second == self._second + 1 else 0
-            self._second, self._begun = second, 0
-        self._begun += 1
+        self._rate.begins(now)
         self._calls += 1
         self._tried += self.held < self._back / 2 or self._tried < TRIAL
         if self._calls > LATEST:
@@ -91,25 +136,18 @@ class Pace:
     def answers(self, number: int, refusals: int) -> bool:
         """Count the answer to the call with this index, after so many refusals in a row; return whether the pace rose
         at once."""
-        if number >= self._cut_at:  # the answers to earlier calls may still come in an outage
-            outage = refusals > FEW
-            if not (outage or self._answered):
-                self._known = 0.0
-            self._answered = True
-            self._recovers |= outage and self.ceiling < self._known
-        if not self._recovers:
+        ceiling = self._recovery.answered(number, refusals, self.ceiling, self._calls)
+        if ceiling == self.ceiling:
             return False
-        self._move(self._known if self._calls >= TRIAL else min(self._known, 2 * self.ceiling))
-        self._recovers = self.ceiling < self._known
+        self._move(ceiling)
         return True
 
     def refuses(self, number: int) -> bool:
         """Count the refusal of the call with this index; return whether there are more than chance explains."""
         position = number - self.since
         self._refused += 1
-        if self._recovers:
-            self._move(max(self._cut_to, min(self.ceiling, self._rate) / 2))
-            self._recovers = self._refused <= FEW
+        if self._recovery.is_on:
+            self._move(self._recovery.refused(self.ceiling, self._rate.value, self._refused))
         self._tried_refused += SETTLING <= position < self._tried
         if self.ceiling < inf and position < TRIAL:
             return self._refused > max(2 * FEW, HOPELESS * self._calls)
@@ -125,9 +163,7 @@ class Pace:
 
     def cut(self, number: int, refusals: int) -> None:
         """Restart below the rate at which calls came, from the call with this index; `refusals` came in a row."""
-        self._cut_at, self._answered, self._recovers = number, False, False
-        self._known = max(self._known, self.ceiling)
-        rate = self._rate
+        rate = self._rate.value
         if self.ceiling < inf:
             # If calls came more slowly than the pace allowed, the pace was not the cause of the refusals.
             rate = min(self.value, max(self.ceiling, rate))
@@ -139,7 +175,8 @@ class Pace:
             self._back *= 4
         # At a low rate, a trial takes longer.
         self._back = max(TRIAL / ceiling, min(MAX_BACK, self._back))
-        self.ceiling, self._cut_to, self.held = ceiling, ceiling, 0.0
+        self._recovery.cut(number, self.ceiling, ceiling)
+        self.ceiling, self.held = ceiling, 0.0
         # Neither a trial that was cut short, since its ceiling was wrong, nor an outage says anything about chance.
         by_chance = self._tried >= TRIAL and refusals < SETTLING
         self._share_before = self._tried_refused / self._tried if by_chance else 0.0

@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from llmrank.answers.located import Span, located
+from llmrank.errors import InputError, MissingError
 from llmrank.evaluation.stored_method import NotAnsweredError, stored_method
 from llmrank.run import CaseRecord, Run
 from llmrank.run.record import canonical
-from llmrank.types import Entry, Message, Reply, Response
+from llmrank.types import Message, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,14 @@ def calls_of(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
 
     The Run stores a hash of each request. The messages are rendered again from its templates and Cases, and returned
     only if the request has the same hash. The parts that were read are returned only if parsing again gives the same
-    ranking.
-
-    Raises InputError if the Run made no model calls, or does not record how it was made.
+    ranking. Nothing is known of the calls if the Run does not record how it was made, or if that is not installed.
     """
-    cases, again = {case.case_id: case for case in run.done}, stored_method(run)
+    try:
+        again = stored_method(run)
+    except (InputError, MissingError) as error:
+        why = f"{error.problem[:1].upper()}{error.problem[1:]}."
+        return lambda record: [Call(None, why)] * len(record.replies)
+    cases = {case.case_id: case for case in run.done}
 
     def calls(record: CaseRecord) -> Sequence[Call]:
         same = False
@@ -43,11 +47,12 @@ def calls_of(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
         read = {id(reply): entries for reply, entries in again.read if same}
         made = zip(map(again.sent.get, record.requests), record.replies, strict=True)
         return [
-            Call(sent, "" if sent else again.unknown, _spans(reply, read.get(id(reply), ()))) for sent, reply in made
+            Call(
+                sent,
+                "" if sent else again.unknown,
+                located(reply.text, read.get(id(reply), ())) if isinstance(reply, Response) else (),
+            )
+            for sent, reply in made
         ]
 
     return calls
-
-
-def _spans(reply: Reply, entries: Sequence[Entry]) -> Sequence[Span]:
-    return located(reply.text, entries) if isinstance(reply, Response) else ()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import starmap
-from math import inf, isfinite
-from numbers import Real
 from pathlib import Path
 from typing import Any, cast, get_args, overload
 
@@ -19,13 +16,14 @@ from llmrank.data.dataset import Split, without_title
 from llmrank.data.rows import scale_of
 from llmrank.data.splits import check_no_futures, parse_split, validation_split
 from llmrank.errors import InputError, count_of
+from llmrank.evaluation.given import checked_cases
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, changed, gather, role_texts
 from llmrank.evaluation.training_data import TrainingData, asked_for, earlier_events
 from llmrank.files import FROM_A_PIPE, check_no_device
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life, silent
 from llmrank.rankers.calls import at_places
 from llmrank.run.metrics import WHOLE_CATALOGUE
-from llmrank.types import USUAL_SCALE, Case, Event, Item, Task
+from llmrank.types import USUAL_SCALE, Case, Item, Task
 
 FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json", ".csv", ".tsv", ".txt", ".xlsx")
 
@@ -159,98 +157,6 @@ def cases_of(
     return _drawn(checked_cases(source), settings, every, name="cases", path=None)
 
 
-def checked_cases(candidates: object) -> list[Case]:
-    """Return the Cases as a list. Raises InputError unless case ids are unique and no Case has duplicate candidates."""
-    hint = "give Cases, a DataFrame, an Arrow table, or the path of a candidate file"
-    if not isinstance(candidates, Iterable):
-        raise InputError(f"expected a list of Cases, got {type(candidates).__name__}", hint=hint)
-    cases = dict[str, Case]()
-    for case in cast("Iterable[object]", candidates):
-        if not isinstance(case, Case):
-            raise InputError(f"expected a Case, got {type(case).__name__}", hint=hint)
-        _refuse_wrong_types(case)
-        _refuse_wrong_values(case)
-        if case.case_id in cases:
-            problem, give = f"duplicate case_id {case.case_id!r}", "give each Case a unique case_id"
-            raise InputError(problem, field="case_id", user=case.user_id, hint=give)
-        if len({item.item_id for item in case.candidates}) < len(case.candidates):
-            problem, give = "duplicate candidate", "keep each item once, at its best rank"
-            raise InputError(problem, field="candidates", user=case.user_id, hint=give)
-        refuse_broken(case)
-        cases[case.case_id] = case
-    return list(cases.values())
-
-
-def _refuse_wrong_types(case: Any) -> None:  # noqa: ANN401 - type hints are not enforced
-    """Raise InputError if a field of a Case has the wrong type."""
-    fault = partial(InputError, user=str(case.user_id))
-    for name, value in (("user_id", case.user_id), ("case_id", case.case_id)):
-        if not isinstance(value, str):
-            raise fault(f"expected text, got {value!r}", field=name, hint="give a str")
-    lists: tuple[tuple[str, object, type, str], ...] = (
-        ("history", case.history, Event, "an lr.Event"),
-        ("candidates", case.candidates, Item, "an lr.Item"),
-        ("relevant", case.relevant, str, "a str"),
-        ("gains", () if case.gains is None else case.gains, Real, "a number"),
-        ("recall_scores", () if case.recall_scores is None else case.recall_scores, Real, "a number"),
-    )
-    for name, values, kind, needed in lists:
-        if isinstance(values, str) or not isinstance(values, Sequence):
-            raise fault(f"expected a list, got {type(values).__name__}", field=name, hint="give a tuple or a list")
-        for one in cast("Sequence[object]", values):
-            if not isinstance(one, kind):
-                raise fault(f"invalid entry {one!r}", field=name, hint=f"each entry must be {needed}")
-
-
-def _refuse_wrong_values(case: Any) -> None:  # noqa: ANN401 - type hints are not enforced
-    """Raise InputError for an item that is none, and for numbers that do not fit their list or are not finite."""
-    items = {"candidates": case.candidates, "history": [event.item for event in case.history]}
-    for name, found in (items | ({} if case.target is None else {"target": [case.target]})).items():
-        for item in found:
-            refuse_unfit(item, name, case.user_id)
-    numbers = [(name, one) for e in case.history for name, one in (("rating", e.rating), ("timestamp", e.timestamp))]
-    for name, one in (("rating", case.rating), *numbers):
-        if one is not None and not (isinstance(one, Real) and isfinite(one)):
-            hint = "give a finite number, or None if unknown"
-            raise InputError(f"expected a number, got {one!r}", field=name, user=case.user_id, hint=hint)
-    lists = (
-        ("recall_scores", case.recall_scores, "candidates", case.candidates, -inf),
-        ("gains", case.gains, "relevant", case.relevant, 0),
-    )
-    for name, values, of, known, above in lists:
-        if values is not None and not (len(values) == len(known) and all(above < one < inf for one in values)):
-            least = f" above {above}" if name == "gains" else ""
-            hint = f"give one finite number{least} for each of `{of}`, or None"
-            raise InputError(f"does not fit `{of}`: {values!r:.60}", field=name, user=case.user_id, hint=hint)
-    if len({*case.relevant}) < len(case.relevant):
-        raise InputError("duplicate relevant item", field="relevant", user=case.user_id, hint="give each id once")
-
-
-def refuse_unfit(item: object, field: str, user: str | None = None) -> None:
-    """Raise InputError unless this is an Item with an id, a title, and text in all its attributes."""
-    if isinstance(item, Item):
-        texts = (item.item_id, item.title, *item.attributes, *item.attributes.values())
-        if all(isinstance(text, str) for text in texts) and item.item_id.strip() and item.title.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
-            return
-    hint = "give an lr.Item with an item_id and a title; both, and its attributes, must be text"
-    raise InputError(f"invalid item {item!r}", field=field, user=user, hint=hint)
-
-
-def refuse_broken(case: Case) -> None:
-    """Raise InputError if an id or a title cannot be encoded as UTF-8."""
-    items = (*case.candidates, *(event.item for event in case.history))
-    texts = (case.user_id, *(text for item in items for text in (item.title, item.item_id)), case.case_id)
-    try:
-        "".join(texts).encode()
-    except UnicodeEncodeError as error:
-        lists = {"candidates": len(case.candidates), "history": len(case.history)}
-        listed = [f"{name}[{place}]" for name, count in lists.items() for place in range(count)]
-        places = ("user_id", *(f"{one}.{part}" for one in listed for part in ("title", "item_id")), "case_id")
-        field = next(place for place, text in zip(places, texts, strict=True) if re.search("[\ud800-\udfff]", text))
-        problem, hint = "invalid text: an unpaired surrogate", "decode the text with its original encoding"
-        raise InputError(problem, field=field, user=case.user_id or None, hint=hint) from error
-
-
 _OF_DATA_SETS = ("recall", "split", "k_core", "columns", "file_order")
 """Settings that apply only when Cases are made from a dataset."""
 
@@ -303,23 +209,15 @@ def _drawn(
     """Return the Cases that fit the task, for a sample of the users."""
     if not everyone:
         raise InputError("there are no Cases", path=path, hint="give at least one")
-    by_task: dict[Task, list[Case]] = {
-        "ranking": [case for case in everyone if case.target is None],
-        "rating": [case for case in everyone if case.target is not None],
-    }
-    fits: list[Task] = [one for one in tasks if by_task[one]]
-    task = fits[0] if fits else tasks[0]
-    other = "ranking" if task == "rating" else "rating"
-    if not (fitting := by_task[task]):
-        asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
-        list_of = f"`llmrank prompts list --task {other}`; in Python, task={other!r}"
-        hint = f"choose a prompt for a {other} ({list_of}), or add the field to the rows"
-        raise InputError(f"{asks} is asked for, but no row has {needs}", path=path, field=needs, hint=hint)
+    task, fitting = _fitting(everyone, tasks, path)
+    notes: list[str] = []
+    if unfit := len(everyone) - len(fitting):
+        notes = [f"Left out, because they ask for a {_other(task)}: {count_of(unfit, 'Case')}."]
     users = {case.user_id for case in fitting}
     drawn = set(sample_users(users, settings.users or len(users), settings.seed))
-    unfit = [f"Left out, because they ask for a {other}: {count_of(len(by_task[other]), 'Case')}."]
     cases = sorted((case for case in fitting if case.user_id in drawn), key=lambda case: case.case_id)
-    cases = [_cut(case, settings.k) for case in cases]
+    # The top k by recall, in their original order.
+    cases = [at_places(case, sorted(case.recall_places[: settings.k])) for case in cases]
     if settings.force_target:
         known = {event.item.item_id: event.item for case in everyone for event in case.history}
         known |= {item.item_id: item for case in everyone for item in case.candidates}
@@ -330,11 +228,31 @@ def _drawn(
         evaluation=f"recall-limited({name})" if task == "ranking" else "ratings",
         task=task,
         target_forced=settings.force_target,
-        notes=(*(unfit if by_task[other] else ()), *_notes(cases, len(drawn), len(users), settings), *_doubts(cases)),
+        notes=(*notes, *_notes(cases, len(drawn), len(users), settings), *_doubts(cases)),
         settings=_manifest(settings, len(drawn)) | {"data": name, "data_sha256": cases_hash(everyone)},
         seed=settings.seed,
         available=len({case.user_id for case in fitting if case.relevant or case.rating is not None}),
     )
+
+
+def _fitting(everyone: Sequence[Case], tasks: tuple[Task, ...], path: Path | None) -> tuple[Task, list[Case]]:
+    """Return the first of these tasks that Cases ask for, and the Cases. Raises InputError if none asks for it."""
+    by_task: dict[Task, list[Case]] = {
+        "ranking": [case for case in everyone if case.target is None],
+        "rating": [case for case in everyone if case.target is not None],
+    }
+    asked: list[Task] = [one for one in tasks if by_task[one]]
+    task = asked[0] if asked else tasks[0]
+    if not by_task[task]:
+        asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
+        list_of = f"`llmrank prompts list --task {_other(task)}`; in Python, task={_other(task)!r}"
+        hint = f"choose a prompt for a {_other(task)} ({list_of}), or add the field to the rows"
+        raise InputError(f"{asks} is asked for, but no row has {needs}", path=path, field=needs, hint=hint)
+    return task, by_task[task]
+
+
+def _other(task: Task) -> Task:
+    return "ranking" if task == "rating" else "rating"
 
 
 def true_scale(cases: Iterable[Case]) -> tuple[float, float]:
@@ -404,6 +322,7 @@ def _of_users(
         cases, evaluation, manifest["recall"] = _recalled(split, drawn, settings, say)
     return CaseSet(
         cases=tuple(cases),
+        # A Case per user. No lambda, since a CaseSet can be pickled.
         training=TrainingData(partial(starmap, Case, histories(split).items()), scale, scale),
         evaluation=evaluation,
         task=task,
@@ -500,11 +419,6 @@ def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
         raise InputError(problem, user=case.user_id, field="relevant", hint=hint)
     last = case.recall_places[-1]
     return replace(case, candidates=(*case.candidates[:last], item, *case.candidates[last + 1 :]))
-
-
-def _cut(case: Case, k: int | None) -> Case:
-    """Return the Case with only the top k candidates by recall, in their original order."""
-    return at_places(case, sorted(case.recall_places[:k]))
 
 
 def _ids(case: Case) -> set[str]:

@@ -39,11 +39,14 @@ def convert(
             the item; or columns of the Case (the user's age) if all candidates of each Case share the value, but some
             item has another in another Case. A table with one row of lists per user works too.
         format: Format of a file that is not a table: `trec`, `lists`, `rank_llm` or `tallrec`.
-        items: Table of item ids and titles, if `proposed` has no titles.
-        histories: Table of earlier events, with user and item, and optionally timestamp, rating and case. If a Case has
-            a `timestamp`, only events before it count.
+        items: Table of item ids and titles, or a RecBole `.item` file. Not needed if `proposed` has titles, as
+            `rank_llm` and `tallrec` always do.
+        histories: Table of earlier events, with user and item, and optionally timestamp, rating and case; or a RecBole
+            `.inter` file, whose targets become the relevant items, or a text file of `user item item …` lines.
         relevant: Table of relevant items, with user and item, and optionally gain and case; or the path of TREC qrels.
         columns: Names of columns by role, if they differ from the usual ones: `{"user": "uid", "case": "request"}`.
+            Each need only exist in one of the tables. Histories and relevant items without the `case` column apply to
+            all Cases of the user; events then count only if they precede the `timestamp` of the Case.
         file_order: Use the row order of the histories as the order of events, if there are no timestamps.
         drop_duplicates: Keep only the best rank of a duplicate item, instead of raising an error.
         skip_bad_rows: Skip invalid rows (an item without a title, …), and count them.

@@ -34,8 +34,7 @@ from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, 
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.trained import baseline_models, baseline_scores, check_baselines, package_of
 from llmrank.evaluation.training_data import asked_for
-from llmrank.measures import Measure
-from llmrank.measures import parse_measures as parse_measure_list
+from llmrank.measures import Measure, parse_measures
 from llmrank.measures.parse import refuse_unnamed
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, Say, reporter_of, sign_of_life
@@ -43,7 +42,7 @@ from llmrank.prompting import DOMAINS, PromptTemplate, find_domain
 from llmrank.rankers.order import Order
 from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
-from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures, predicts_order
+from llmrank.run.metrics import MetricSettings, case_measures, measures_of, metrics, predicts_order
 from llmrank.store import keyed
 from llmrank.types import Backend, Case, Message, Ranker, Spending, Task
 
@@ -347,7 +346,7 @@ def compose(
     )
     # Before the data are read, which may take minutes.
     if measures is not None:
-        refuse_unnamed(measures := parse_measure_list(measures))
+        refuse_unnamed(measures := parse_measures(measures))
     check_baselines(compared.baselines)
     if setup.asks_model:
         prices_of(setup.model, setup.limits)
@@ -475,8 +474,8 @@ def measures_for(
     """Return the measures for a task and answer format; None: the defaults.
 
     Yes/no answers to Cases with ratings such as 1 to 5 allow only AUC, which compares orders rather than values. Raises
-    InputError as `parse_measures` does, and unless each can be found by its name, as a reader of the Run must.
+    InputError as `measures_of` does, and unless each can be found by its name, as a reader of the Run must.
     """
-    found = parse_measures(measures, task, order_only=predicts_order(answer, task, scale))
+    found = measures_of(measures, task, order_only=predicts_order(answer, task, scale))
     refuse_unnamed(found)
     return found

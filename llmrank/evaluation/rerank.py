@@ -24,8 +24,8 @@ from llmrank.errors import (
     UnfinishedError,
     count_of,
 )
-from llmrank.evaluation.cases import checked_cases
 from llmrank.evaluation.evaluate import CostEstimate, note_domain, note_idle_first
+from llmrank.evaluation.given import checked_cases
 from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, default_store, format_reasons, refuse_errors
 from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings, changed
@@ -73,6 +73,32 @@ class Reranked:
             "prompt_tokens": self.usage.prompt_tokens,
             "completion_tokens": self.usage.completion_tokens,
         }
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of the rows ranked in one call."""
+
+    outcomes: Counter[str] = field(default_factory=Counter[str])
+    reasons: Counter[str] = field(default_factory=Counter[str])
+    usage: Usage = field(default_factory=Usage)
+    failed: int = 0
+    """Rows with a failed call."""
+
+    def add(self, result: CaseResult) -> tuple[Usage | None, bool]:
+        """Count a row. Return its usage (None if an answer did not report its own), and whether a call failed."""
+        ranking, replies = result.ranking, [exchange.reply for exchange in result.exchanges]
+        failures = [reply.reason for reply in replies if isinstance(reply, Failure)]
+        spent = [reply.usage for reply in replies if isinstance(reply, Response)]
+        self.outcomes[ranking.outcome] += 1
+        if ranking.reason:
+            self.reasons[f"{ranking.outcome}: {ranking.reason}"] += 1
+        elif failures:
+            self.reasons[f"{Outcome.ERROR}: {failures[0]}"] += 1
+        self.failed += bool(failures)
+        total = sum(spent, Usage())
+        self.usage += total
+        return None if Usage() in spent else total, bool(failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +175,7 @@ class RerankJob:
         settings = {**method.settings, SOURCE_HASH: sha256_of(partition.source)}
         if partition.shard is not None:
             settings["shard"] = str(partition.shard)
-        outcomes, reasons, usage, failed = Counter[str](), Counter[str](), Usage(), 0
-        under_way: dict[str, CandidateRow] = {}
-        calls = session.caller.calls
+        tally, under_way, calls = _Tally(), dict[str, CandidateRow](), session.caller.calls
         with RerankedWriter(partition.output, candidates, settings=settings, overwrite=overwrite) as writer:
 
             def wanted() -> Iterator[Case]:
@@ -161,26 +185,15 @@ class RerankJob:
                         yield row.case
 
             def done(result: CaseResult) -> None:
-                nonlocal usage, failed
-                ranking, replies = result.ranking, [exchange.reply for exchange in result.exchanges]
-                failures = [reply.reason for reply in replies if isinstance(reply, Failure)]
-                spent = [reply.usage for reply in replies if isinstance(reply, Response)]
-                total = sum(spent, Usage())
-                known = None if Usage() in spent else total
-                writer.write(under_way.pop(result.case.case_id), ranking, known, failed=bool(failures))
-                outcomes[ranking.outcome] += 1
-                if ranking.reason:
-                    reasons[f"{ranking.outcome}: {ranking.reason}"] += 1
-                elif failures:
-                    reasons[f"{Outcome.ERROR}: {failures[0]}"] += 1
-                failed += bool(failures)
-                usage += total
+                usage, failed = tally.add(result)
+                writer.write(under_way.pop(result.case.case_id), result.ranking, usage, failed=failed)
 
             if not writer.finished and len(writer) < rows:
                 session.rank(wanted(), method, done, reporter, total=rows, before=len(writer))
-            refuse_errors(failed, rows, self.setup.limits.max_error_rate, reasons)
+            refuse_errors(tally.failed, rows, self.setup.limits.max_error_rate, tally.reasons)
             writer.finish()
-        return Result(partition.output, rows, dict(outcomes), dict(reasons), session.caller.calls - calls, usage)
+        calls = session.caller.calls - calls
+        return Result(partition.output, rows, tally.outcomes, tally.reasons, calls, tally.usage)
 
     def is_divided(self, candidates: Path) -> bool:
         """Return whether the job is divided into partitions: the files of a folder, or a shard."""

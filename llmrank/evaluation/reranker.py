@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import math
 import threading
 import weakref
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack, suppress
-from datetime import date
-from decimal import Decimal
-from numbers import Real
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn
 
-from llmrank.data.candidate_row import as_float, attribute_text
-from llmrank.data.candidates import DataFrame
-from llmrank.data.rows import TIME_HINT, in_seconds
 from llmrank.engine import STOP_SECONDS, not_ranked, rank_case
-from llmrank.errors import BoundReachedError, InputError, LlmrankError, StoppedError, count_of
-from llmrank.evaluation.cases import refuse_broken, refuse_unfit
+from llmrank.errors import BoundReachedError, InputError, LlmrankError, StoppedError
+from llmrank.evaluation.given import ItemLike, case_of
 from llmrank.evaluation.session import Session
 from llmrank.evaluation.settings import ModelSettings, PromptSettings
 from llmrank.evaluation.setup import Setup
@@ -31,19 +23,11 @@ from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
 from llmrank.store import ForgetfulStore
-from llmrank.types import USUAL_SCALE, Backend, Case, Closable, Event, Item, Ranking
-
-ItemLike = Item | Mapping[str, object] | str
-"""An Item; a mapping with `title` and optionally `item_id` and attributes, as in a candidate file; or a title."""
+from llmrank.types import USUAL_SCALE, Backend, Case, Closable, Event, Ranking
 
 GRACE = 0.1
 """Seconds after the deadline that a caller waits for the session's thread, which may itself be blocked, for example by
 a Store that another process has locked."""
-
-Entry = TypeVar("Entry")
-
-MISSING = frozenset(("None", "nan", "NaT", "<NA>"))
-"""Printed forms of missing values in pandas, which do not compare like ordinary values."""
 
 
 class Reranker(Closable):
@@ -138,7 +122,7 @@ class Reranker(Closable):
 
         Raises InputError for invalid items or events, for duplicate candidates, and after `close`.
         """
-        case = self._case(history, candidates, scores, user_id)
+        case = case_of(history, candidates, scores, user_id)
         future = self._session.loop.submit(self._rank(case))
         try:
             return future.result(self._timeout)
@@ -154,47 +138,13 @@ class Reranker(Closable):
         user_id: str | int | None = None,
     ) -> Ranking:
         """Return the candidates, best first (see `rank`), without blocking the caller's event loop."""
-        case = self._case(history, candidates, scores, user_id)
+        case = case_of(history, candidates, scores, user_id)
         future = self._session.loop.submit(self._rank(case))
         try:
             async with asyncio.timeout(self._timeout):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             return _given_up(case, future)
-
-    def _case(
-        self,
-        history: Iterable[Event | ItemLike],
-        candidates: Iterable[ItemLike],
-        scores: Iterable[float] | None,
-        user_id: str | int | None,
-    ) -> Case:
-        known = isinstance(user_id, str) or str(user_id) not in MISSING
-        user_id = attribute_text(user_id) if known else ""
-        items, own_scores = _candidates(candidates)
-        if len({item.item_id for item in items}) < len(items):
-            [(twice, _)] = Counter(item.item_id for item in items).most_common(1)
-            problem = f"duplicate item_id {twice!r}"
-            raise InputError(problem, field="candidates", hint="give each candidate a unique item_id")
-        given = own_scores
-        if scores is not None:
-            hint = "give each candidate a finite number, or pass no scores"
-            listed = enumerate(_listed(scores, "scores"))
-            given = tuple(_number(score, f"scores[{place}]", hint) for place, score in listed)
-        if given is not None and len(given) != len(items):
-            problem = f"{count_of(len(given), 'score')} for {count_of(len(items), 'candidate')}"
-            raise InputError(problem, field="scores", hint="give one score per candidate, in the same order")
-        past = tuple(as_event(one, f"history[{place}]") for place, one in enumerate(_listed(history, "history")))
-        case = Case(
-            user_id,
-            past,
-            candidates=items,
-            recall_scores=given,
-            # The case id seeds all randomness, so that the same call makes the same requests, as in an evaluation.
-            case_id=user_id or "\n".join(item.item_id for item in (*(event.item for event in past), *items)),
-        )
-        refuse_broken(case)
-        return case
 
     async def _rank(self, case: Case) -> Ranking:
         with _Failure() as failure:
@@ -258,104 +208,3 @@ def _given_up(case: Case, future: Future[Ranking]) -> Ranking:
         return future.result()
     future.cancel()
     return not_ranked(case, "deadline")
-
-
-def as_event(given: Event | ItemLike, place: str) -> Event:
-    """Convert to an Event; a mapping may have `rating` and `timestamp`. `place` is used in error messages."""
-    if isinstance(given, Event):
-        refuse_unfit(given.item, place)
-        return given
-    if isinstance(given, Item | str):
-        return Event(as_item(given, place))
-    fields = _fields(given, place)
-    if isinstance(moment := fields.get("timestamp"), str):
-        with suppress(ValueError):
-            fields["timestamp"] = as_float(moment)
-    known = {name: _number(fields.pop(name), f"{place}.{name}") for name in ("rating", "timestamp") if name in fields}
-    if (time := known.get("timestamp")) is not None:
-        try:
-            time = in_seconds(time)
-        except ValueError:
-            problem = f"{time:g} is not a time in the years 1 to 9999"
-            raise InputError(problem, field=f"{place}.timestamp", hint=TIME_HINT) from None
-    return Event(as_item(fields, place), known.get("rating"), time)
-
-
-def as_item(given: ItemLike, place: str) -> Item:
-    """Convert to an Item; a string is both title and id."""
-    if isinstance(given, Item):
-        refuse_unfit(given, place)
-        return given
-    if isinstance(given, str) and given.strip():
-        return Item(given, given)
-    fields = {"title": given} if isinstance(given, str) else _fields(given, place)
-    title = fields.pop("title", None)
-    if not isinstance(title, str) or not title.strip():
-        has = f", but {', '.join(map(repr, fields))}" if fields else ""
-        problem = f"missing title{has}" if title is None else f"invalid title {title!r}"
-        raise InputError(problem, field=f"{place}.title", hint="give each item a title, or pass only titles")
-    if misnamed := [
-        name for name in fields if name.casefold().replace("_", "") in ("id", "itemid") and name != "item_id"
-    ]:
-        hint = "rename it; without an item_id, the title is used as the id"
-        raise InputError("unknown field; did you mean 'item_id'?", field=f"{place}.{misnamed[0]}", hint=hint)
-    item_id = attribute_text(fields.pop("item_id", title))
-    if not item_id.strip():
-        raise InputError("empty item_id", field=f"{place}.item_id", hint="give it as text or as an integer")
-    fields |= _fields(cast("Any", fields.pop("attributes", {})), f"{place}.attributes")
-    return Item(item_id, title, {name: attribute_text(value) for name, value in fields.items()})
-
-
-def _candidates(given: Iterable[ItemLike]) -> tuple[tuple[Item, ...], tuple[float, ...] | None]:
-    """Return the candidates, and their scores if they have any."""
-    items: list[Item] = []
-    scores: list[float] = []
-    for number, one in enumerate(_listed(given, "candidates")):
-        place, shown = f"candidates[{number}]", one
-        if not isinstance(one, Item | str):
-            shown = _fields(one, place)
-            if "score" in shown:
-                scores.append(_number(shown.pop("score"), f"{place}.score"))
-        items.append(as_item(shown, place))
-    if scores and len(scores) < len(items):
-        problem = f"a score is given for {len(scores)} of {len(items)} candidates"
-        raise InputError(problem, field="candidates", hint="score all candidates or none (NaN counts as missing)")
-    return tuple(items), tuple(scores) or None
-
-
-def _listed(given: Iterable[Entry], field: str) -> Iterable[Entry]:
-    """Return the iterable. Raises InputError for text, mappings and tables, which would iterate over wrong entries."""
-    if isinstance(given, list | tuple):  # the common case, ahead of the slow protocol checks
-        return given
-    if isinstance(given, str | bytes | Mapping | DataFrame) or not isinstance(given, Iterable):  # pyright: ignore
-        problem = f"expected a list, got {type(given).__name__}"
-        hint = 'give a list, which may be empty; for a DataFrame, frame.to_dict("records")'
-        raise InputError(problem, field=field, hint=hint)
-    return given
-
-
-def _fields(given: Mapping[str, object], place: str) -> dict[str, object]:
-    """Return the fields of a mapping or a pandas row, without missing values."""
-    try:
-        fields = {str(name): value for name, value in dict(given).items()}
-    except (TypeError, ValueError):
-        kinds = "an Event, an Item" if place.startswith("history") else "an Item"
-        problem, hint = f"expected an item, got {type(given).__name__}", f"give {kinds}, a mapping or a title"
-        raise InputError(problem, field=place, hint=hint) from None
-    present = {name: value for name, value in fields.items() if isinstance(value, str) or str(value) not in MISSING}
-    if "item_id" in fields and "item_id" not in present:
-        hint = "give one, or omit it from all items"
-        raise InputError("missing item_id", field=f"{place}.item_id", hint=hint)
-    return present
-
-
-def _number(given: object, place: str, hint: str = "give a finite number, or None if unknown") -> float:
-    """Convert a number, or a date into seconds since the epoch."""
-    number = math.nan
-    if isinstance(given, Decimal | date):
-        number = as_float(given)
-    elif isinstance(given, Real):
-        number = float(given)
-    if not math.isfinite(number):
-        raise InputError(f"expected a number, got {given!r}", field=place, hint=hint)
-    return number

@@ -68,17 +68,7 @@ class Setup:
         """
         named = {"prompt": prompt, "ranker": ranker, "model": model, "backend": backend}
         settings |= {name: one for name, one in named.items() if isinstance(one, str | Path)}
-        named_or_made = str | Path | PromptTemplate | PromptSettings
-        for name, one, kind, hint in (
-            ("prompt", prompt, named_or_made, "give a name, a path, or a PromptTemplate"),
-            ("model", model, str | Path | ModelSettings, "give a name, a path or a ModelSettings"),
-            ("limits", limits, Limits, "give a Limits, or the limits by name"),
-        ):
-            if one is not None and not isinstance(one, kind):
-                raise InputError(f"unexpected type {type(one).__name__}", field=name, hint=hint)
-        for name, one in (("ranker", ranker), ("backend", backend)):
-            if one is not None and not isinstance(one, str):
-                _refuse_incomplete(name, one)
+        _refuse_objects(named | {"limits": limits})
         kinds = ((prompt, PromptSettings), (model, ModelSettings), (limits, Limits))
         records = [one if isinstance(one, kind) else kind for one, kind in kinds]
         prompts, models, bounds, *more = split_settings(settings, *records, *others, beside=beside)
@@ -86,24 +76,14 @@ class Setup:
         own_template = prompt if isinstance(prompt, PromptTemplate) else None
         own_ranker = None if isinstance(ranker, str) else ranker
         own_backend = None if isinstance(backend, str) else backend
-        seed: int | None = None
-        if own_ranker is not None:
-            _refuse_beside(own_ranker, prompts)
-        if isinstance(own_ranker, MadeRanker):
-            if own_template is not None:
-                raise InputError("the ranker has its own prompt", field="prompt", hint="give it to make_ranker")
-            made, own_ranker = own_ranker, None
-            prompts = replace(made.settings, **changed(prompts))  # order and draw
-            template, seed, titles = made.template, made.seed, made.settings.ranker in WITHOUT_PROMPT
-        elif own_ranker is None:
-            template, titles = asked_template(prompts, own_template), prompts.ranker in WITHOUT_PROMPT
-        else:
-            template = None if own_template is None else template_of(prompts, own_template)
-            titles = _needs(own_ranker).long_labels
+        prompts, template, titles = _method_of(prompts, own_ranker, own_template)
         if titles and own_backend is None:
             models = for_titles(models)
-        named = model is not None or not settings.keys().isdisjoint(("base_url", "backend"))
-        return cls(prompts, models, bounds, template, own_ranker, own_backend, seed, named), more
+        seed: int | None = None
+        if isinstance(own_ranker, MadeRanker):
+            own_ranker, seed = None, own_ranker.seed
+        names_model = model is not None or not settings.keys().isdisjoint(("base_url", "backend"))
+        return cls(prompts, models, bounds, template, own_ranker, own_backend, seed, names_model), more
 
     @property
     def asks_model(self) -> bool:
@@ -157,6 +137,25 @@ class Setup:
         return composer.method(self.template, self.ranker)
 
 
+def _method_of(
+    prompts: PromptSettings, ranker: Ranker | None, template: PromptTemplate | None
+) -> tuple[PromptSettings, PromptTemplate | None, bool]:
+    """Return the settings and the template of the method, and whether its model continues lists of titles.
+
+    `ranker` and `template` are the caller's own objects. Raises InputError for settings that would change nothing
+    beside a ranker, and for an invalid template.
+    """
+    if ranker is None:
+        return prompts, asked_template(prompts, template), prompts.ranker in WITHOUT_PROMPT
+    _refuse_beside(ranker, prompts)
+    if not isinstance(ranker, MadeRanker):
+        return prompts, None if template is None else template_of(prompts, template), _needs(ranker).long_labels
+    if template is not None:
+        raise InputError("the ranker has its own prompt", field="prompt", hint="give it to make_ranker")
+    made = replace(ranker.settings, **changed(prompts))  # order and draw
+    return made, ranker.template, made.ranker in WITHOUT_PROMPT
+
+
 def _needs(ranker: Ranker) -> Needs:
     """Return what a ranker of a user needs for two candidates. Raises InputError if it does not say so in a Needs."""
     needs = cast(object, ranker.needs(2))
@@ -166,11 +165,27 @@ def _needs(ranker: Ranker) -> Needs:
     return needs
 
 
+_KINDS: Mapping[str, tuple[Any, str]] = {
+    "prompt": (str | Path | PromptTemplate | PromptSettings, "give a name, a path, or a PromptTemplate"),
+    "model": (str | Path | ModelSettings, "give a name, a path or a ModelSettings"),
+    "limits": (Limits, "give a Limits, or the limits by name"),
+}
+"""What an argument may be, and the hint for anything else."""
 _MEMBERS = {
     "ranker": (("name", "rank"), BaseRanker, "llmrank.types.BaseRanker"),
     "backend": (("identity", "answer"), BackendDefaults, "llmrank.backends.BaseBackend"),
 }
 """What a class must write itself, what it can inherit, and from where."""
+
+
+def _refuse_objects(given: Mapping[str, object]) -> None:
+    """Raise InputError for an argument of the wrong type, and for an incomplete ranker or backend."""
+    for name, (kind, hint) in _KINDS.items():
+        if given[name] is not None and not isinstance(given[name], kind):
+            raise InputError(f"unexpected type {type(given[name]).__name__}", field=name, hint=hint)
+    for name in _MEMBERS:
+        if given[name] is not None and not isinstance(given[name], str):
+            _refuse_incomplete(name, given[name])
 
 
 def _refuse_incomplete(field: str, one: object) -> None:

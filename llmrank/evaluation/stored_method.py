@@ -5,16 +5,15 @@ This needs only the Run folder, which contains the Cases, the template, the shot
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import ClassVar, Self
+from typing import Any
 
 from llmrank.answers import answer_format
 from llmrank.backends.base import NullBackend
 from llmrank.engine import rank_alone
 from llmrank.errors import InputError
-from llmrank.evaluation.method import OWN_RANKER, Composer, Method, StoredParts, with_settings
+from llmrank.evaluation.method import OWN_RANKER, Composer, StoredParts, with_settings
 from llmrank.evaluation.score import answer_of, ranked
 from llmrank.evaluation.settings import PromptSettings, ScoreSettings, gather, settings_of
 from llmrank.evaluation.training_data import TrainingData
@@ -98,89 +97,79 @@ class _StoredAnswers(NullBackend):
 class StoredMethod:
     """The method of a Run, with its stored templates, shots and answers."""
 
-    method: Method
-    answers: _StoredAnswers
+    rank: Callable[[Case, CaseRecord], Ranking]
+    """Ranks the Case with the answers of the record. Raises NotAnsweredError if some are missing."""
     read: ReadEntries
-    unknown: ClassVar = "This version of llmrank renders different messages than those that were sent."
+    sent: Mapping[str, tuple[Message, ...]]
+    """The messages of the calls about the last Case, by request key."""
+    unknown: str
     """Why messages are not among the `sent` ones."""
 
-    @property
-    def sent(self) -> Mapping[str, tuple[Message, ...]]:
-        """The messages of the calls about the last Case, by request key."""
-        return self.answers.sent
 
-    @classmethod
-    def of(cls, run: Run) -> Self:
-        """Load the method. Raises InputError if the Run made no model calls, or does not record how it was made."""
-        settings = run.settings
-        prompt = read_manifest(run.path)["origin"].get("options", {}).get("prompt")
-        if OWN_RANKER in settings:
-            hint = "evaluate with it again: every answer comes from the Store"
-            raise InputError("only the object that ranked it can read its answers", path=run.path, hint=hint)
-        if "template" not in settings and (prompt or {}).get("ranker") not in WITHOUT_PROMPT:
-            hint = "choose a Run whose ranker calls a model"
-            raise InputError("this Run made no model calls", path=run.path, hint=hint)
-        if prompt is None:
-            hint = "repeat the command that made it, then reparse"
-            raise InputError("this Run does not record how it was made", path=run.path, hint=hint)
+def stored_method(run: Run) -> StoredMethod:
+    """Return what ranks the Cases of a Run again.
 
-        answers, noted = _StoredAnswers(settings["backend"]), ReadEntries()
-
-        def template(name: str) -> PromptTemplate | None:
-            # Not strict: the current linter may reject what was accepted when the Run was made.
-            text = settings.get(name)
-            return None if text is None else read_template(text, run.path / "manifest.json", strict=False)
-
-        known = {setting.name for setting in settings_of(PromptSettings)}
-        made = gather(PromptSettings, {name: value for name, value in prompt.items() if name in known})
-        view, own = settings.get("view", {}), template("template")
-        composer = Composer(
-            made,
-            TrainingData(lambda: (), run.metric_settings.scale, settings.get("history_scale")),
-            settings["seed"],
-            answers,
-            stored=StoredParts(
-                run.shots, tuple(view.get("labels", ())), template("profile_template"), template("first_template")
-            ),
-            domain=view.get("domain"),
-            format_of=lambda name: _Watched(answer_format(name), noted),
-        )
-        return cls(composer.method(own and with_settings(own, made)), answers, noted)
-
-    def rank(self, case: Case, record: CaseRecord) -> Ranking:
-        """Rank the Case with the answers of the record. Raises NotAnsweredError if some are missing."""
-        self.answers.replies, self.answers.sent = dict(zip(record.requests, record.replies, strict=True)), {}
-        self.read.clear()
-        return rank_alone(case, self.method.ranker, self.method.order.arrange, self.answers.read).ranking
+    Raises InputError if the Run made no model calls, or does not record how it was made.
+    """
+    origin = read_manifest(run.path)["origin"]
+    if origin.get("verb") == "score":
+        return _of_file(run)
+    return _of_calls(run, origin.get("options", {}).get("prompt"))
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredAnswers:
-    """The answers that `score` read from a file."""
+def _of_file(run: Run) -> StoredMethod:
+    """Return the method of a Run made by `score`, whose answers came from a file."""
+    how = gather(ScoreSettings, {setting.name: run.settings[setting.name] for setting in settings_of(ScoreSettings)})
+    known, read = answer_format(how.answer), ReadEntries()
 
-    how: ScoreSettings
-    format: AnswerFormat
-    read: ReadEntries
-    sent: ClassVar[Mapping[str, tuple[Message, ...]]] = MappingProxyType({})
-    unknown: ClassVar = "The answers came from a file without prompts."
-
-    @classmethod
-    def of(cls, run: Run) -> Self:
-        """Return the answers of a Run made by `score`."""
-        how = gather(
-            ScoreSettings, {setting.name: run.settings[setting.name] for setting in settings_of(ScoreSettings)}
-        )
-        return cls(how, answer_format(how.answer), [])
-
-    def rank(self, case: Case, record: CaseRecord) -> Ranking:
-        """Rank the Case by the answer in the record."""
+    def rank(case: Case, record: CaseRecord) -> Ranking:
         [reply] = record.replies
-        answer = answer_of(case, reply, self.how, self.format)
-        self.read[:] = [(reply, answer.entries)] if isinstance(reply, Response) else []
+        answer = answer_of(case, reply, how, known)
+        read[:] = [(reply, answer.entries)] if isinstance(reply, Response) else []
         return ranked(case, reply, answer).ranking
 
+    return StoredMethod(rank, read, {}, "The answers came from a file without prompts.")
 
-def stored_method(run: Run) -> StoredMethod | ScoredAnswers:
-    """Return what ranks the Cases of a Run again. Raises as `StoredMethod.of` does."""
-    is_scored = read_manifest(run.path)["origin"].get("verb") == "score"
-    return ScoredAnswers.of(run) if is_scored else StoredMethod.of(run)
+
+def _of_calls(run: Run, prompt: Mapping[str, Any] | None) -> StoredMethod:
+    """Return the method of a Run that asked a model; `prompt` are its recorded settings."""
+    settings = run.settings
+    if OWN_RANKER in settings:
+        hint = "evaluate with it again: every answer comes from the Store"
+        raise InputError("only the object that ranked it can read its answers", path=run.path, hint=hint)
+    if "template" not in settings and (prompt or {}).get("ranker") not in WITHOUT_PROMPT:
+        hint = "choose a Run whose ranker calls a model"
+        raise InputError("this Run made no model calls", path=run.path, hint=hint)
+    if prompt is None:
+        hint = "repeat the command that made it, then reparse"
+        raise InputError("this Run does not record how it was made", path=run.path, hint=hint)
+
+    def template(name: str) -> PromptTemplate | None:
+        # Not strict: the current linter may reject what was accepted when the Run was made.
+        text = settings.get(name)
+        return None if text is None else read_template(text, run.path / "manifest.json", strict=False)
+
+    answers, read = _StoredAnswers(settings["backend"]), ReadEntries()
+    known = {setting.name for setting in settings_of(PromptSettings)}
+    made = gather(PromptSettings, {name: value for name, value in prompt.items() if name in known})
+    view, own = settings.get("view", {}), template("template")
+    method = Composer(
+        made,
+        TrainingData(lambda: (), run.metric_settings.scale, settings.get("history_scale")),
+        settings["seed"],
+        answers,
+        stored=StoredParts(
+            run.shots, tuple(view.get("labels", ())), template("profile_template"), template("first_template")
+        ),
+        domain=view.get("domain"),
+        format_of=lambda name: _Watched(answer_format(name), read),
+    ).method(own and with_settings(own, made))
+
+    def rank(case: Case, record: CaseRecord) -> Ranking:
+        answers.replies = dict(zip(record.requests, record.replies, strict=True))
+        answers.sent.clear()
+        read.clear()
+        return rank_alone(case, method.ranker, method.order.arrange, answers.read).ranking
+
+    unknown = "This version of llmrank renders different messages than those that were sent."
+    return StoredMethod(rank, read, answers.sent, unknown)

@@ -90,14 +90,12 @@ def earlier_events(cases: Iterable[Case]) -> list[Case]:
             same = event.item.item_id, event.timestamp
             found[*same, times[same]] = event
             times[same] += 1
-    return [
-        Case(user, tuple(sorted((one for one in found.values() if one.item.item_id not in asked[user]), key=_time)))
-        for user, found in events.items()
-    ]
-
-
-def _time(event: Event) -> float:
-    return -inf if event.timestamp is None else event.timestamp
+    merged: list[Case] = []
+    for user, found in events.items():
+        kept = (event for event in found.values() if event.item.item_id not in asked[user])
+        oldest_first = sorted(kept, key=lambda event: -inf if event.timestamp is None else event.timestamp)
+        merged.append(Case(user, tuple(oldest_first)))
+    return merged
 
 
 def asked_for(case: Case) -> set[str]:

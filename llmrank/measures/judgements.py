@@ -7,7 +7,7 @@ item. An untied relevant item is a group of one. If relevance is graded, the gai
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from operator import ge, le
@@ -301,6 +301,15 @@ def tie_group(ranking: Ranking, place: int) -> tuple[int, int]:
     return first, last - first
 
 
+def tie_spans(ranking: Ranking) -> Iterator[tuple[int, int]]:
+    """Yield all tie groups, best first: the number of items above each, and its size."""
+    above = 0
+    while above < len(ranking.order):
+        _, size = tie_group(ranking, above)
+        yield above, size
+        above += size
+
+
 def places_of(ranking: Ranking, place: int) -> str:
     """Format the rank of a position, from 0, as `3`, or as `3–7` if it is tied."""
     above, size = tie_group(ranking, place)
@@ -310,7 +319,8 @@ def places_of(ranking: Ranking, place: int) -> str:
 def scores_with_ties(ranking: Ranking) -> dict[str, float]:
     """Return, for each item, the number of items not ranked above it: n for the first of n; equal for tied items."""
     n = len(ranking.order)
-    return {item_id: float(n - tie_group(ranking, place)[0]) for place, item_id in enumerate(ranking.order)}
+    spans = tie_spans(ranking)
+    return {item_id: float(n - above) for above, size in spans for item_id in ranking.order[above : above + size]}
 
 
 def check_ranking(ranking: Ranking, case: int) -> set[str]:

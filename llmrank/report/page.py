@@ -12,7 +12,7 @@ import hashlib
 import html
 import json
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from itertools import zip_longest
 from os.path import commonprefix
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from llmrank.audit import Audit
-from llmrank.errors import InputError, MissingError, safe_for_console
+from llmrank.errors import safe_for_console
 from llmrank.evaluation.calls import Call, calls_of
 from llmrank.files import check_free, json_bytes, writing
 from llmrank.measures.judgements import tie_group
@@ -31,7 +31,6 @@ from llmrank.run.compare import Comparison, compare, setting_text
 from llmrank.run.folder import files_of
 from llmrank.run.metrics import task_of, the_measure
 from llmrank.run.pareto import pareto
-from llmrank.run.record import CaseRecord
 from llmrank.run.run import CaseStory, Run
 from llmrank.types import Ranking
 
@@ -117,7 +116,7 @@ def _run(run: Run, name: str, measure: str | None) -> dict[str, Any]:
     values = run.per_case(headline, run.done).tolist() if headline else [None] * len(stories)
     chosen = the_measure(headline, task_of(run.cases), order_only=run.order_only) if headline else None
     by_user = chosen.compared(run.judged(run.done)).tolist() if chosen else values
-    calls = _calls(run)
+    calls = calls_of(run)
     compared = headline if metrics.has_recall_order and not rating else None
     recall_order = run.recall_order(compared).tolist() if compared else [None] * len(stories)
     return {
@@ -193,14 +192,6 @@ def _rank(ranking: Ranking, relevant: Sequence[str], placed: int) -> tuple[int, 
     found = (tie_group(ranking, at) for at, item_id in enumerate(ranking.order[:placed]) if item_id in relevant)
     above, size = next(found, (0, 0))
     return (above + 1, above + size) if size else None
-
-
-def _calls(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
-    try:
-        return calls_of(run)
-    except (InputError, MissingError) as error:
-        why = f"{error.problem[:1].upper()}{error.problem[1:]}."
-        return lambda record: [Call(None, why)] * len(record.replies)
 
 
 def _packed(calls: Sequence[Call]) -> list[list[tuple[str, int, str]] | str]:

@@ -11,7 +11,7 @@ from llmrank.audit import Audit, popularity, position
 from llmrank.errors import InputError, count_of, safe_for_console
 from llmrank.report import pictures
 from llmrank.report.terminal import bounds
-from llmrank.run.calibration import Calibration, RatingCalibration, rating_calibration
+from llmrank.run.calibration import Calibration, WithReliability
 from llmrank.run.compare import Comparison, setting_text
 from llmrank.run.depth import Depth
 from llmrank.run.groups import WAYS, Groups
@@ -39,7 +39,9 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
     first, *rest = numbers.verdict() or [count_of(numbers.cases, "Case")]
     said = _paragraphs([what], "what") + f"<h1>{_text(first)}</h1>" + _paragraphs((*rest, *remarks))
     beside = _section(
-        "Each Run compared with its baselines", _each(runs, _metrics, _own) if comparison else (), named=True
+        "Each Run compared with its baselines",
+        _each(runs, lambda run: run.metrics, _own) if comparison else (),
+        named=True,
     )
     return said + table_html(numbers.table()) + _paragraphs(notes) + _reading(runs) + beside
 
@@ -64,10 +66,6 @@ def _compared(runs: Named, comparison: Comparison) -> str:
 
 IN_TITLE = ("answer", "backend", "data", "evaluation", "prompt", "ranker")
 """Settings that the title of a Run says, or that follow from it."""
-
-
-def _metrics(run: Run) -> Metrics:
-    return run.metrics
 
 
 def _own(found: Metrics) -> str:
@@ -123,7 +121,7 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
         ("Gains by group", [(name, _shown(groups_of(run, by))) for name, run in recalled]),
         ("Reranking only the first candidates", [(name, _depth(run.depth())) for name, run in recalled]),
         ("Are the scores calibrated probabilities?", _each(ranked, calibration_of, _calibration)),
-        ("Are the predictions calibrated?", _each(rated, rating_calibration_of, _rating_calibration)),
+        ("Are the predictions calibrated?", _each(rated, lambda run: answer_or_none(run.calibration), _with_bins)),
         (
             "What the predicted ratings add to the user and item means",
             _each(rated, lambda run: answer_or_none(run.personal), _shown),
@@ -182,11 +180,6 @@ def calibration_of(run: Run) -> Calibration | None:
     return found if isinstance(found, Calibration) else None
 
 
-def rating_calibration_of(run: Run) -> RatingCalibration | None:
-    """Return the calibration of predicted ratings; None if they only order the items, or for too few Cases."""
-    return answer_or_none(partial(rating_calibration, run))
-
-
 def refuse_groups(runs: Named, by: Sequence[str]) -> None:
     """Raise InputError if Cases are to be grouped, and no Run has gains over recall order to show by group."""
     if by and not recalled_runs(runs):
@@ -231,7 +224,7 @@ def _depth(found: Depth) -> str:
     return _pair(pictures.depth(found), caption, found.table()) + _paragraphs(found.notes(), "note")
 
 
-def _rating_calibration(found: RatingCalibration) -> str:
+def _with_bins(found: WithReliability) -> str:
     return _shown(found) + table_html(found.reliability())
 
 

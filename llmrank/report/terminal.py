@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from llmrank.errors import InputError, MissingError, count_of, safe_for_console
+from llmrank.errors import count_of, safe_for_console
 from llmrank.evaluation.calls import Call, calls_of
 from llmrank.measures.judgements import places_of
 from llmrank.prices import show_money
@@ -40,6 +40,30 @@ def console(width: int | None = None) -> Console:
     own = Console()
     width = width or (max(own.width, NARROWEST) if own.is_terminal else PIPE_WIDTH)
     return Console(width=width, highlight=False, markup=False)
+
+
+def show_finished(run: Run, width: int = PIPE_WIDTH) -> RenderableType:
+    """Return the summary of a Run, with the calls and the cost of its last session (see `show_metrics`)."""
+    session = run.sessions[-1] if run.sessions else {}
+    spent = session.get("spent", {})
+    paid = show_money(spent["cost"], spent["currency"]) if "cost" in spent else ""
+    if paid and (doubtful := spent.get("doubtful")):
+        paid += f" (plus up to {show_money(doubtful['cost'], spent['currency'])} for calls without a usage report)"
+    made = _made_now(session, run.metrics.usage.requests)
+    return show_metrics(run.metrics, title=run.title, run=str(run.path), calls=made, paid=paid, width=width)
+
+
+def _made_now(session: Mapping[str, Any], of: int) -> str:
+    """Return how many of the calls a session made, and how many more on validation users."""
+    if "spent" not in session:  # `score`, which sends no requests
+        return ""
+    calls, choosing, sent = session["calls"], session.get("validation_calls", 0), session["spent"]["requests"]
+    made = f"{calls:,} made now" + (", the rest were stored" if calls < of else "")
+    if choosing:
+        used, kinds = session.get("validation_usage", {}), ("prompt", "completion")
+        tokens = [count_of(count, f"{kind} token") for kind in kinds if (count := used.get(f"{kind}_tokens"))]
+        made += f"; {choosing:,} more on validation users" + (f": {', '.join(tokens)}" if tokens else "")
+    return made + (f"; {count_of(sent, 'request')} in all" if sent > calls + choosing else "")
 
 
 def show_metrics(
@@ -103,7 +127,7 @@ def show_story(run: Run, name: str) -> Text:
     """
     story = run[name]
     outcome = str(story.record.ranking.outcome)
-    answers = zip(story.record.responses, _calls(run, story), strict=False)
+    answers = zip(story.record.responses, calls_of(run)(story.record), strict=False)
     shown = Text.assemble((f"{story.title}\n", "bold"))
     for part, text in story.parts():
         if part.startswith("candidates"):
@@ -120,14 +144,6 @@ def show_story(run: Run, name: str) -> Text:
         shown.append_text(_part("predicted rating", Text(f"{scores[0]:.4g}" if scores else "none")))
     shown.rstrip()
     return shown
-
-
-def _calls(run: Run, story: CaseStory) -> Sequence[Call]:
-    """Return the calls of a Case; nothing is known of them if the Run does not say how it was made."""
-    try:
-        return calls_of(run)(story.record)
-    except (InputError, MissingError):
-        return [Call(None)] * len(story.record.replies)
 
 
 def _part(name: str, content: Text) -> Text:

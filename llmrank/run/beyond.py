@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.data.tables import MANY_VALUED
 from llmrank.errors import InputError, count_of
-from llmrank.measures.judgements import tie_group
+from llmrank.measures.judgements import tie_spans
 from llmrank.measures.measure import ROUNDING
 from llmrank.run.metrics import USUAL_CUTOFF, WHOLE_CATALOGUE, in_recall_order
 from llmrank.run.tables import Shown, TextTable, estimate, number
@@ -204,44 +204,26 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
     index = {item_id: place for place, item_id in enumerate(items)}
     rankings = [run.records[case.case_id].ranking for case in cases]
     method, recalled = (Tops.of(found, index, k) for found in (rankings, in_recall_order(cases)))
-    three = (method, recalled, recalled.random())  # random from recall order: the same draws for all Runs
     users = stats.clusters_of(case.user_id for case in cases)
-    proposed = run.metric_settings.evaluation != WHOLE_CATALOGUE
-
-    def over_users(name: str, per_case: Callable[[Tops], Values], bounds: tuple[float, float] | None) -> BeyondRow:
-        values = [per_case(tops) for tops in three]
-        known = ~np.isnan(values[0])
-        means = [stats.mean_interval(one[known], users[known], bounds=bounds) for one in values]
-        paired = stats.mean_interval((values[0] - values[1])[known], users[known])
-        mine, theirs, chance, more = (stats.finite(one.value) for one in (*means, paired))
-        if not proposed:
-            return BeyondRow(name, mine, means[0].ci95, None, None, chance, None, None)
-        return BeyondRow(name, mine, means[0].ci95, theirs, means[1].ci95, chance, more, paired.ci95)
-
-    def over_items(name: str, of: Callable[[Tops, int], float]) -> BeyondRow:
-        mine, theirs, chance = (of(tops, len(items)) for tops in three)
-        compared = (theirs, mine - theirs) if proposed else (None, None)
-        return BeyondRow(name, mine, None, compared[0], None, chance, compared[1], None)
-
-    rows: list[BeyondRow] = []
-    remarks = [] if proposed else ["The candidates are the whole catalogue: there is no recall order."]
+    # Random from recall order: the same draws for all Runs.
+    compared = _Compared(method, recalled, recalled.random(), users, len(items))
+    rows, remarks = list[BeyondRow](), list[str]()
     if popularity := run.metric_settings.popularity:
         counts = np.array([popularity.get(item_id, 0) for item_id in items], dtype=np.float64)
-        percentile = percentiles(counts)
-        offered = np.bincount(method.case, percentile[method.item]) / np.bincount(method.case)
-        tail = (~short_head(counts)).astype(np.float64)
-        bits = np.asarray(-np.log2((counts + 1) / (counts + 1).sum()), dtype=np.float64)
-        rows.append(over_users(LIFT, lambda tops: tops.mean(percentile) - offered, None))
-        # Often zero for most users, so the interval needs the bounds.
-        rows.append(over_users(TAIL, lambda tops: tops.mean(tail), (0.0, 1.0)))
-        rows.append(over_users(NOVELTY, lambda tops: tops.mean(bits), None))
+        rows += _of_popularity(compared, counts)
     else:
         remarks.append(f"Left out, because no training events are known: {LIFT}, {TAIL}, {NOVELTY}.")
     if (categories := category_table(items.values())) is not None:
-        rows.append(over_users(DIVERSITY, lambda tops: tops.diversity(categories), (0.0, 1.0)))
+        rows.append(compared.over_users(DIVERSITY, lambda tops: tops.diversity(categories), (0.0, 1.0)))
     else:
         remarks.append(f"Left out, because the items have no {', '.join(sorted(MANY_VALUED))}: {DIVERSITY}.")
-    rows += [over_items(COVERAGE, Tops.coverage), over_items(GINI, Tops.gini)]
+    rows += [compared.over_items(COVERAGE, Tops.coverage), compared.over_items(GINI, Tops.gini)]
+    if run.metric_settings.evaluation == WHOLE_CATALOGUE:
+        remarks.insert(0, "The candidates are the whole catalogue: there is no recall order.")
+        rows = [
+            replace(row, recall_order=None, recall_order_ci95=None, difference=None, difference_ci95=None)
+            for row in rows
+        ]
     if unanswered := sum(not ranking.answered for ranking in rankings):
         remarks.append(f"{count_of(unanswered, 'Case has', 'Cases have')} no readable answer: counted as random order.")
     if short := int((np.bincount(method.case) <= k).sum()):
@@ -250,14 +232,63 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
     return BeyondAccuracy(k, len(cases), len(set(users.tolist())), len(items), tuple(rows), tuple(remarks))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Compared:
+    """The tops of the method, of recall order and of random order, on the same Cases."""
+
+    method: Tops
+    recalled: Tops
+    random: Tops
+    users: NDArray[np.intp]
+    """The user of each Case."""
+    items: int
+    """The number of items offered."""
+
+    def over_users(
+        self, name: str, per_case: Callable[[Tops], Values], bounds: tuple[float, float] | None = None
+    ) -> BeyondRow:
+        """Return a quantity that each Case has (NaN: undefined); `bounds` are its lowest and highest possible value."""
+        values = [per_case(tops) for tops in (self.method, self.recalled, self.random)]
+        known = ~np.isnan(values[0])
+        mine, theirs, chance = (stats.mean_interval(one[known], self.users[known], bounds=bounds) for one in values)
+        more = stats.mean_interval((values[0] - values[1])[known], self.users[known])
+        return BeyondRow(
+            name,
+            stats.finite(mine.value),
+            mine.ci95,
+            recall_order=stats.finite(theirs.value),
+            recall_order_ci95=theirs.ci95,
+            random=stats.finite(chance.value),
+            difference=stats.finite(more.value),
+            difference_ci95=more.ci95,
+        )
+
+    def over_items(self, name: str, total: Callable[[Tops, int], float]) -> BeyondRow:
+        """Return a quantity that only all Cases together have."""
+        mine, theirs, chance = (total(tops, self.items) for tops in (self.method, self.recalled, self.random))
+        return BeyondRow(name, mine, None, theirs, None, chance, mine - theirs, None)
+
+
+def _of_popularity(compared: _Compared, counts: Values) -> list[BeyondRow]:
+    """Return the quantities that follow from the training events of each item."""
+    percentile, method = percentiles(counts), compared.method
+    offered = np.bincount(method.case, percentile[method.item]) / np.bincount(method.case)
+    tail = (~short_head(counts)).astype(np.float64)
+    bits = np.asarray(-np.log2((counts + 1) / (counts + 1).sum()), dtype=np.float64)
+    return [
+        compared.over_users(LIFT, lambda tops: tops.mean(percentile) - offered),
+        # Often zero for most users, so the interval needs the bounds.
+        compared.over_users(TAIL, lambda tops: tops.mean(tail), (0.0, 1.0)),
+        compared.over_users(NOVELTY, lambda tops: tops.mean(bits)),
+    ]
+
+
 def _shares(ranking: Ranking, k: int) -> Values:
     """Return the chance of each item, in ranking order, to be among the first `k`."""
-    n, place = len(ranking.order), 0
+    n = len(ranking.order)
     shares = np.empty(n)
-    while place < n:
-        above, size = tie_group(ranking, place) if ranking.answered else (0, n)
+    for above, size in tie_spans(ranking) if ranking.answered else [(0, n)]:
         shares[above : above + size] = min(max(k - above, 0), size) / size
-        place = above + size
     return shares
 
 

@@ -18,7 +18,7 @@ from llmrank import stats
 from llmrank.errors import InputError, count_of, flat_settings, safe_for_console
 from llmrank.measures import Measure, RatingMeasure
 from llmrank.prices import show_money
-from llmrank.run.metrics import headline, parse_measures, task_of
+from llmrank.run.metrics import headline, measures_of, task_of
 from llmrank.run.run import Run, run_of
 from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, in_words, number, optional, p_value, signed
 from llmrank.run.usage import PER, money
@@ -378,7 +378,7 @@ def chosen_measures(runs: Sequence[Run], measures: str | Sequence[str | Measure]
     if not measures:
         raise InputError("the Runs have no measure in common", field="measures", hint="name some, such as NDCG@10,MRR")
     order_only = any(one.order_only for one in runs)
-    return parse_measures(measures, task_of(runs[0].cases), order_only=order_only)
+    return measures_of(measures, task_of(runs[0].cases), order_only=order_only)
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, ...]:

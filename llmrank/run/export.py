@@ -25,8 +25,7 @@ from llmrank.data.candidate_writing import replacing
 from llmrank.data.trec import write_qrels, write_trec_run
 from llmrank.errors import InputError, count_of
 from llmrank.files import check_free
-from llmrank.measures.judgements import scores_with_ties
-from llmrank.rankers.ranking import tie_groups
+from llmrank.measures.judgements import scores_with_ties, tie_spans
 from llmrank.run.folder import files_of
 from llmrank.run.metrics import in_recall_order
 
@@ -99,7 +98,7 @@ def export_notes(run: Run, format: ExportFormat) -> Iterator[str]:
         return
     rankings = [run.records[case.case_id].ranking for case in run.done]
     unread = sum(not ranking.answered for ranking in rankings)
-    tied = sum(ranking.answered and len(tie_groups(ranking)) < len(ranking.order) for ranking in rankings)
+    tied = sum(ranking.answered and any(size > 1 for _, size in tie_spans(ranking)) for ranking in rankings)
     done = count_of(len(rankings), "Case")
     if unread:
         yield (

@@ -28,8 +28,8 @@ from llmrank.measures import (
     Ratings,
     VersusBaseline,
     parse_measure,
+    parse_measures,
 )
-from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.judgements import JudgedCase, judge_case
 from llmrank.measures.parse import stored_measure
 from llmrank.prices import Tariff
@@ -303,7 +303,7 @@ def predicts_order(answer: str | None, task: Task, scale: tuple[float, float]) -
     return task == "rating" and answer == "yes_no" and scale != (0.0, 1.0)
 
 
-def parse_measures(
+def measures_of(
     measures: str | Iterable[str | Measure] | None, task: Task, *, order_only: bool = False
 ) -> tuple[Measure, ...]:
     """Parse measures by name (`NDCG@1..50` names fifty), or as objects; None gives the usual ones of the task.
@@ -314,7 +314,7 @@ def parse_measures(
     usual = RATING_MEASURES if task == "rating" else RANKING_MEASURES
     if order_only:
         usual = "AUC"
-    chosen = parse_measure_list(usual if measures is None else measures)
+    chosen = parse_measures(usual if measures is None else measures)
     for measure in chosen:
         if order_only and isinstance(measure, RMSE | MAE):
             problem = f"{measure} needs predicted ratings on the scale of the true ones, not yes/no answers"
@@ -328,9 +328,9 @@ def parse_measures(
 
 
 def the_measure(measure: str | Measure, task: Task, *, order_only: bool = False) -> Measure:
-    """Return the measure, parsed if given by name; raises InputError like `parse_measures`."""
+    """Return the measure, parsed if given by name; raises InputError like `measures_of`."""
     one = parse_measure(measure) if isinstance(measure, str) else measure
-    return parse_measures([one], task, order_only=order_only)[0]
+    return measures_of([one], task, order_only=order_only)[0]
 
 
 def task_of(cases: Sequence[Case]) -> Task:

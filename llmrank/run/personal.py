@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.errors import InputError, count_of
 from llmrank.measures import RMSE, Ratings
+from llmrank.rankers.baselines import RatingMeans
 from llmrank.run.metrics import task_of
 from llmrank.run.tables import Shown, TextTable, estimate, number
 from llmrank.stats import Values
@@ -85,22 +86,7 @@ def personal(run: Run) -> Personal:
 
     Raises InputError for a ranking Run, if no training ratings are known, or if fewer than three Cases count.
     """
-    means = run.metric_settings.rating_means
-    if task_of(run.cases) != "rating" or means is None:
-        is_ranking = task_of(run.cases) != "rating"
-        problem = "`personal` needs a Run of ratings" if is_ranking else "no training ratings are known"
-        raise InputError(problem, path=run.path, hint="name a Run of predicted ratings, on data with a training part")
-    cases = [
-        case
-        for case in run.done
-        if case.rating is not None and case.user_id in means.by_user and _target(case) in means.by_item
-        if run.records[case.case_id].ranking.scores
-    ]
-    if len(cases) < 3:
-        having = count_of(len(cases), "Case has", "Cases have")
-        problem = f"{having} an answer, a known rating, and training ratings of user and item"
-        hint = "evaluate more users; for a candidate file, give ratings in the histories of its rows"
-        raise InputError(problem, path=run.path, hint=hint)
+    means, cases = _counted(run)
     users = stats.clusters_of(case.user_id for case in cases)
     judged, count = run.judged(cases), int(users.max()) + 1
     assert isinstance(judged, Ratings)
@@ -120,6 +106,27 @@ def personal(run: Run) -> Personal:
         PersonalRow(CONCORDANCE, stats.finite(share), stats.finite_pair(*interval), 0.5),
     )
     return Personal(len(cases), count, pairs, len(run.cases) - len(cases), rows)
+
+
+def _counted(run: Run) -> tuple[RatingMeans, list[Case]]:
+    """Return the means of the training ratings, and the Cases that count. Raises InputError like `personal`."""
+    means = run.metric_settings.rating_means
+    if task_of(run.cases) != "rating" or means is None:
+        is_ranking = task_of(run.cases) != "rating"
+        problem = "`personal` needs a Run of ratings" if is_ranking else "no training ratings are known"
+        raise InputError(problem, path=run.path, hint="name a Run of predicted ratings, on data with a training part")
+    cases = [
+        case
+        for case in run.done
+        if case.rating is not None and case.user_id in means.by_user and _target(case) in means.by_item
+        if run.records[case.case_id].ranking.scores
+    ]
+    if len(cases) < 3:
+        having = count_of(len(cases), "Case has", "Cases have")
+        problem = f"{having} an answer, a known rating, and training ratings of user and item"
+        hint = "evaluate more users; for a candidate file, give ratings in the histories of its rows"
+        raise InputError(problem, path=run.path, hint=hint)
+    return means, cases
 
 
 def _target(case: Case) -> str:

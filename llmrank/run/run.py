@@ -43,8 +43,8 @@ from llmrank.run.metrics import (
     MetricSettings,
     in_recall_order,
     judge,
+    measures_of,
     metrics,
-    parse_measures,
     predicts_order,
     task_of,
     the_measure,
@@ -194,7 +194,7 @@ class Run:
         Raises InputError for an unfinished Run, an unknown measure, one of the other task, or an error of yes/no
         answers (see `order_only`).
         """
-        chosen = parse_measures(measures, task_of(self.cases), order_only=self.order_only)
+        chosen = measures_of(measures, task_of(self.cases), order_only=self.order_only)
         usage = self.metrics.usage  # raises if the Run is not finished
         if len(self.done) < len(self.cases):  # finished once, but has lost records since
             raise self.not_finished()
@@ -413,31 +413,31 @@ class CaseStory(Shown):
 
     def parts(self) -> list[tuple[str, str]]:
         """Return the history, the candidates, the answers and the outcome, each as its name and its text."""
+        return [(name, safe_for_console(text)) for name, text in self._parts()]
+
+    def _parts(self) -> Iterator[tuple[str, str]]:
         case, record, ranking = self.case, self.record, self.record.ranking
         events = case.history[-HISTORY_SHOWN:]
         history = [event.item.title + ("" if event.rating is None else f" ({event.rating:g})") for event in events]
         newest = f"newest {len(events)} of " if len(events) < len(case.history) else ""
-        parts = [
-            (f"history, oldest first ({newest}{count_of(len(case.history), 'event')})", "\n".join(history) or "none")
-        ]
+        yield f"history, oldest first ({newest}{count_of(len(case.history), 'event')})", "\n".join(history) or "none"
         if case.target is not None:
             truth = "unknown" if case.rating is None else f"{case.rating:g}"
-            parts.append(("item to rate", f"{case.target.title}; true rating {truth}"))
+            yield "item to rate", f"{case.target.title}; true rating {truth}"
         else:
             titles = self.titles
             shown = [f"{place}. {titles[item.item_id]}" for place, item in enumerate(self.shown, 1)]
-            parts.append(("candidates, in the order shown", "\n".join(shown)))
+            yield "candidates, in the order shown", "\n".join(shown)
         for place, (text, finish) in enumerate(zip(record.responses, record.finish_reasons, strict=False), 1):
             ended = "" if finish == "unknown" else f" ({finish})"
-            parts.append((f"answer {place}{ended}", "no answer" if text is None else text))
+            yield f"answer {place}{ended}", "no answer" if text is None else text
         read = [str(ranking.outcome) + (f": {ranking.reason}" if ranking.reason else "")]
         for name, counts in (("repairs", ranking.repairs), ("titles matched", ranking.matches)):
             if counts:
                 read.append(f"{name}: {', '.join(f'{kind} {count}' for kind, count in counts.items())}")
-        parts.append(("outcome", "\n".join(read)))
+        yield "outcome", "\n".join(read)
         if record.measures:
-            parts.append(("measures", "   ".join(f"{name} {number(value)}" for name, value in record.measures.items())))
-        return [(title, safe_for_console(text)) for title, text in parts]
+            yield "measures", "   ".join(f"{name} {number(value)}" for name, value in record.measures.items())
 
     @property
     def title(self) -> str:

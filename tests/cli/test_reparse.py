@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llmrank.data.candidate_row import case_row
+from llmrank.data.candidate_writing import case_row
 from llmrank.data.candidates import read_cases
 from llmrank.run import CaseRecord, read_records
 from tests.cli.command import asking, run

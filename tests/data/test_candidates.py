@@ -19,8 +19,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS, RowReader, Truth, case_row, parquet_schema
-from llmrank.data.candidate_writing import case_table, check_free, write_cases
+from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS, RowReader, Truth
+from llmrank.data.candidate_writing import case_row, case_table, check_free, parquet_schema, write_cases
 from llmrank.data.candidates import BadRowsError, CandidateFile, file_format, read_cases
 from llmrank.data.rows import map_types
 from llmrank.errors import InputError

@@ -24,7 +24,7 @@ import pytest
 
 import llmrank as lr
 from llmrank.errors import InputError
-from llmrank.evaluation.reranker import as_event
+from llmrank.evaluation.given import as_event
 from llmrank.types import BaseRanker, Outcome, RankingSteps, Request, Response
 from tests.evaluation.backends import Constant
 from tests.evaluation.listening import Listening

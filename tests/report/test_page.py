@@ -19,7 +19,7 @@ import llmrank as lr
 from llmrank.audit import Audit, AuditRow
 from llmrank.errors import InputError
 from llmrank.report import page, write_page
-from llmrank.run.metrics import parse_measures
+from llmrank.run.metrics import measures_of
 from llmrank.types import Case, Outcome, Ranking
 from tests.evaluation.serving import cases, serving
 from tests.report.test_sections import rated, with_scores, without_scores
@@ -578,7 +578,7 @@ def test_a_small_difference_is_no_tie(browser: Browser, tmp_path: Path) -> None:
     runs = [
         make_run(
             tmp_path / name, [made], [Ranking((*others[:place], "i0", *others[place:]))],
-            metric_settings=how(measures=parse_measures("MRR", "ranking")),
+            metric_settings=how(measures=measures_of("MRR", "ranking")),
         )
         for name, place in (("before", 999), ("after", 998))
     ]  # fmt: skip

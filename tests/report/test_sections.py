@@ -16,7 +16,7 @@ from llmrank.audit import Audit, AuditRow, popularity, position
 from llmrank.errors import InputError
 from llmrank.report import page, pictures
 from llmrank.run import Pareto, pareto
-from llmrank.run.metrics import parse_measures
+from llmrank.run.metrics import measures_of
 from llmrank.run.pareto import ParetoPoint
 from llmrank.types import Case, Item, Ranking
 from tests.run.making import SETTINGS, case, how, make_run
@@ -47,7 +47,7 @@ def without_scores(path: Path, users: int = 30) -> lr.Run:
 def with_ratings(path: Path, predicted: float, measures: str | None = None) -> lr.Run:
     """Make a Run about ratings that predicts the same for all."""
     cases = [Case(f"u{user}", (), target=Item("i", "Film"), rating=1.0 + user % 5) for user in range(10)]
-    settings = how("ratings", measures=parse_measures(measures, "rating"))
+    settings = how("ratings", measures=measures_of(measures, "rating"))
     rankings = [Ranking(("i",), (predicted,))] * len(cases)
     return make_run(path, cases, rankings, metric_settings=settings)
 

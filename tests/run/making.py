@@ -9,10 +9,10 @@ from typing import Any
 
 from llmrank.engine import CaseResult, Exchange
 from llmrank.run import CaseRecord, MetricSettings, Run, RunFolder
-from llmrank.run.metrics import case_measures, metrics, parse_measures
+from llmrank.run.metrics import case_measures, measures_of, metrics
 from llmrank.types import Case, Event, Failure, Item, Outcome, Ranking, Response, Usage
 
-MEASURES = parse_measures(None, "ranking")
+MEASURES = measures_of(None, "ranking")
 SETTINGS = {"data": "made", "prompt": "mine", "split": "leave-last-out", "seed": 0, "template": "first\nsecond\n"}
 
 

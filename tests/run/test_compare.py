@@ -19,7 +19,7 @@ from llmrank import stats
 from llmrank.errors import InputError, MissingError
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.run import Run, compare
-from llmrank.run.metrics import parse_measures
+from llmrank.run.metrics import measures_of
 from llmrank.types import Case, Event, Item, Outcome, Ranking
 from tests.run.making import SETTINGS, case, how, make_run, shuffled
 
@@ -341,7 +341,7 @@ def test_ratings_are_compared_and_lower_is_better(tmp_path: Path) -> None:
     history = (Event(Item("h", "Seen"), 4.0),)
     cases = [Case(f"u{n:02}", history, target=Item("t", "Film"), rating=float(draw.randint(1, 5))) for n in range(40)]
     means = TrainingData(lambda: cases).rating_means
-    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=means)
+    settings = how("ratings", measures=measures_of(None, "rating"), rating_means=means)
     runs = []
     for name, noise in (("bad", 2.0), ("good", 0.5)):
         rankings = [Ranking(("t",), (min(5.0, max(1.0, one.rating + draw.gauss(0, noise))),)) for one in cases]

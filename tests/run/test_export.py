@@ -18,7 +18,7 @@ from llmrank.evaluation.training_data import TrainingData
 from llmrank.report import write_page
 from llmrank.run import Run
 from llmrank.run.export import export_notes
-from llmrank.run.metrics import parse_measures
+from llmrank.run.metrics import measures_of
 from llmrank.types import Case, Event, Item, Outcome, Ranking
 from tests.run.making import UNPARSED, case, how, make_run, shuffled
 
@@ -161,7 +161,7 @@ def test_the_scores_of_the_method_stand_beside_those_for_other_tools(tmp_path: P
 def test_ratings_as_csv_and_not_as_trec(tmp_path: Path) -> None:
     cases = [Case("u", (Event(Item("h", "Seen"), 4.0),), target=Item("t", "Film"), rating=5.0)]
     means = TrainingData(lambda: cases).rating_means
-    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=means)
+    settings = how("ratings", measures=measures_of(None, "rating"), rating_means=means)
     run = make_run(tmp_path / "run", cases, [Ranking(("t",), (3.5,))], metric_settings=settings)
     text = run.export(tmp_path / "out.csv", "csv")[0].read_text()
     assert "u,u,t,Film,1,3.5,True,5.0,ok,3.5" in text

@@ -20,7 +20,7 @@ from llmrank.measures import AUC, HR, MRR, NDCG, RMSE, Judgements, VersusBaselin
 from llmrank.prices import Price, Tariff
 from llmrank.rankers.baselines import RatingMeans
 from llmrank.run import CaseRecord, Metrics, MetricSettings
-from llmrank.run.metrics import case_measures, headline, metrics, parse_measures
+from llmrank.run.metrics import case_measures, headline, measures_of, metrics
 from llmrank.run.tables import in_words
 from llmrank.types import Case, Event, Item, Outcome, Ranking, Usage
 from tests.run.making import UNPARSED, case, how, record, shuffled
@@ -118,7 +118,7 @@ def test_differences_are_paired_and_corrected_over_the_measures() -> None:
         [one.relevant for one in CASES],
     )
     versus = {name: numbers[name].versus["recall_order"] for name in numbers}
-    for measure in parse_measures(None, "ranking"):
+    for measure in measures_of(None, "ranking"):
         expected = measure.difference(ours, recalled)
         got = versus[str(measure)]
         assert (got.difference, got.ci95, got.p) == (expected.difference, (expected.low, expected.high), expected.p)
@@ -192,7 +192,7 @@ def test_an_unparsed_rating_counts_as_the_worst_of_the_scale() -> None:
     cases = [rating_case("a", 5.0), rating_case("b", 1.0), rating_case("c", None)]
     rankings = [Ranking(("t",), (5.0,)), Ranking(("t",), outcome=Outcome.UNPARSED), Ranking(("t",), (2.0,))]
     means = TrainingData(lambda: cases).rating_means
-    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=means)
+    settings = how("ratings", measures=measures_of(None, "rating"), rating_means=means)
     numbers = found(rankings, settings, cases)
     assert (numbers.cases, numbers.judged_cases, numbers.answered_cases) == (3, 2, 2)
     assert numbers["MAE"].value == 2 and numbers["MAE"].answered_only == 0 and numbers["MAE"].imputed == 1
@@ -217,7 +217,7 @@ def test_the_numbers_survive_their_file() -> None:
 def test_how_the_numbers_are_taken_survives_its_file_and_keeps_what_the_cases_need() -> None:
     means = RatingMeans(3.5, {"t": 3.0, "other": 1.0}, {"a": 4.0, "z": 1.0})
     settings = how(
-        "ratings", measures=parse_measures("AUC(>=3.5)", "rating"), popularity={"t": 2, "x": 1}, rating_means=means
+        "ratings", measures=measures_of("AUC(>=3.5)", "rating"), popularity={"t": 2, "x": 1}, rating_means=means
     )
     kept = settings.for_cases([rating_case("a", 5.0)])
     assert kept.popularity == {"t": 2} and kept.rating_means == RatingMeans(3.5, {"t": 3.0}, {"a": 4.0})
@@ -225,10 +225,10 @@ def test_how_the_numbers_are_taken_survives_its_file_and_keeps_what_the_cases_ne
 
 
 def test_the_headline_is_asked_of_the_measures() -> None:
-    assert str(headline(parse_measures("MRR,NDCG@5,NDCG@10,NDCG@20", "ranking"))) == "NDCG@10"
-    assert str(headline(parse_measures("MRR,NDCG@5,NDCG@20", "ranking"))) == "NDCG@5"
-    assert str(headline(parse_measures("HR@3,MRR", "ranking"))) == "HR@3"
-    assert str(headline(parse_measures("MAE,RMSE", "rating"))) == "RMSE"
+    assert str(headline(measures_of("MRR,NDCG@5,NDCG@10,NDCG@20", "ranking"))) == "NDCG@10"
+    assert str(headline(measures_of("MRR,NDCG@5,NDCG@20", "ranking"))) == "NDCG@5"
+    assert str(headline(measures_of("HR@3,MRR", "ranking"))) == "HR@3"
+    assert str(headline(measures_of("MAE,RMSE", "rating"))) == "RMSE"
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_the_headline_is_asked_of_the_measures() -> None:
 )
 def test_a_measure_of_the_other_task_is_refused(text: str, task: str, hint: str) -> None:
     with pytest.raises(InputError, match=f"(?s)does not measure a {task}.*{hint}"):
-        parse_measures(text, task)  # type: ignore[arg-type]
+        measures_of(text, task)  # type: ignore[arg-type]
 
 
 def test_the_measures_of_one_case() -> None:
@@ -324,7 +324,7 @@ def test_a_method_that_ranks_as_a_baseline_does_is_the_same_as_it() -> None:
     turned = [Ranking(same[0].order[::-1]), *same[1:]]
     assert not any("the same" in sentence for sentence in found(turned).verdict())
     asked = [Case(f"u{at}", (), target=Item("a", "Alien"), rating=1.0 + at % 5) for at in range(10)]
-    settings = how("ratings", measures=parse_measures("AUC", "rating"), rating_means=RatingMeans(3.0, {}, {}))
+    settings = how("ratings", measures=measures_of("AUC", "rating"), rating_means=RatingMeans(3.0, {}, {}))
     records = {one.case_id: record(one, Ranking(("a",), (3.0,))) for one in asked}
     assert not any("the same" in sentence for sentence in metrics(asked, records, settings).verdict()), (
         "AUC has no users"
@@ -332,7 +332,7 @@ def test_a_method_that_ranks_as_a_baseline_does_is_the_same_as_it() -> None:
 
 
 def test_the_headline_of_likes_and_dislikes_is_auc() -> None:
-    chosen = parse_measures(None, "rating")
+    chosen = measures_of(None, "rating")
     liked = [Case(f"u{at}", (), target=Item("a", "Alien"), rating=float(at % 2)) for at in range(4)]
     assert str(headline(chosen, liked)) == "AUC"
     assert str(headline(chosen, [*liked, replace(liked[0], rating=0.5)])) == "RMSE"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from llmrank.errors import InputError
 from llmrank.rankers.baselines import RatingMeans
 from llmrank.run import Run
-from llmrank.run.metrics import parse_measures
+from llmrank.run.metrics import measures_of
 from llmrank.run.personal import CONCORDANCE, CORRELATION, ERROR, _concordance
 from llmrank.types import Case, Item, Outcome, Ranking
 from tests.run.making import case as ranking_case
@@ -45,7 +45,7 @@ def simulated(path: Path, predict: Callable[[Values, Values, Values], Values], s
             target = Item(f"i{item}", f"Film {item}")
             cases.append(Case(f"u{user}", (), target=target, rating=float(truth[user, item]), case_id=f"{user}-{item}"))
             rankings.append(Ranking((target.item_id,), (float(predicted[user, item]),)))
-    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=means, scale=(-20.0, 20.0))
+    settings = how("ratings", measures=measures_of(None, "rating"), rating_means=means, scale=(-20.0, 20.0))
     return make_run(path / f"run{seed}", cases, rankings, metric_settings=settings)
 
 

@@ -18,7 +18,7 @@ from llmrank.evaluation.training_data import TrainingData
 from llmrank.measures import MAE, NDCG
 from llmrank.rankers.order import Order
 from llmrank.run import Run, RunFolder, load_run
-from llmrank.run.metrics import MetricSettings, metrics, parse_measures
+from llmrank.run.metrics import MetricSettings, measures_of, metrics
 from llmrank.run.plan import spread_of_run
 from llmrank.types import Case, Event, Item, Outcome, Ranking
 from tests.run.making import SETTINGS, UNPARSED, case, how, make_run, record, shuffled
@@ -215,7 +215,7 @@ def test_ratings(tmp_path: Path) -> None:
     cases = [Case(f"u{n}", history, target=Item("t", "Film"), rating=float(n)) for n in (1, 3, 5)]
     rankings = [Ranking(("t",), (2.0,)), Ranking(("t",), (3.0,)), Ranking(("t",), outcome=Outcome.UNPARSED)]
     means = TrainingData(lambda: cases).rating_means
-    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=means)
+    settings = how("ratings", measures=measures_of(None, "rating"), rating_means=means)
     run = make_run(tmp_path, cases, rankings, metric_settings=settings)
     assert run.per_case(MAE()).tolist() == [1, 0, 4]
     assert run.to_arrow()["predicted"].to_pylist()[:2] == [2.0, 3.0]

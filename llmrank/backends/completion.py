@@ -137,7 +137,8 @@ def read_completion(
     """
     faults = Counter() if faults is None else faults
     if error := body.get("error"):
-        raise unreadable(f"the endpoint returned an error instead of an answer: {error_message(error)}")
+        message = f"the endpoint returned an error instead of an answer: {error_message(error)}"
+        raise TransientError(message, kind="5xx", charged=True)
     if (choice := first_choice(body)) is None:
         reason = next(filter(None, (at(body, str, name) for name in REASONS)), "") or _abridged(body)
         raise unreadable(f"the endpoint returned no choice: {one_line(reason)}")

@@ -27,7 +27,7 @@ TOP_LOGPROBS = 20
 NAMES = {
     # Least important first: if a message names several parameters, they are dropped one at a time.
     "top_p": r"\btop_?p\b",
-    "n": r"""['"`]n['"`]|-> n\b""",
+    "n": r"""['"`]n['"`]|-> n\b|\bparameter[. ]n\b""",
     "presence_penalty": r"\b(?:presence_?)?penalty\b",
     "frequency_penalty": r"\b(?:frequency_?)?penalty\b",
     "seed": r"\bseed\b",
@@ -51,7 +51,7 @@ REFUSED = re.compile(
     r"|recogni[sz]ed)"
     r"|(?:does|do|did)(?: not|n['’]t) (?:\w+ )?(?:support|accept|allow)"
     r"|\bcannot be disabled\b|extra_forbidden|extra (?:inputs|fields)|cannot both|only the default"
-    r"|only \S+ is allowed|only works|may only be|must be (?:strictly positive|> ?0|greater than 0)"
+    r"|only \S+ is allowed|only works|may only be|(?:must|should) be (?:strictly positive|> ?0|greater than 0)"
     r"|\bin \(0(?:\.0)?, ?[12]",
     re.IGNORECASE,
 )
@@ -65,7 +65,8 @@ AT_LEAST = re.compile(
 )
 """The minimum number of answer tokens, as stated in a refusal."""
 AT_MOST = re.compile(
-    r"(?:max(?:imum)? allowed|at most|must be <=|less than or equal to|<=|between 0 and|maximum (?:value )?(?:of|is))"
+    r"(?:max(?:imum)? allowed|at most|must be <=|less than or equal to|<=|between 0 and|maximum (?:value )?(?:of|is)"
+    r"|range [^\[\]]{0,40}\[0,)"
     r"\D{0,20}?(\d{1,2})\b",
     re.IGNORECASE,
 )

@@ -55,6 +55,7 @@ LONG_WAIT = 3.0
 """Seconds after which the user is told what is being waited for."""
 USED_HEADERS = (
     *("content-type", "content-encoding", "date", "location", "retry-after", "retry-after-ms", "www-authenticate"),
+    *("x-should-retry", "ratelimit", "ratelimit-reset", "ratelimit-remaining"),
     *(f"x-ratelimit-{what}{limit}" for what in ("remaining", "reset") for limit in ("", "-requests", "-tokens")),
 )
 BROKEN = (
@@ -439,6 +440,10 @@ class Endpoint:
                 return TransientError(f"the connection to {url} broke ({reason})", kind="connection")
 
     def _reason(self, error: Exception) -> str:
+        if isinstance(error, aiohttp.ServerDisconnectedError):
+            return "closed by the endpoint"  # its text may be the Python object for the headers that came
+        if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, HttpProcessingError):
+            error = error.__cause__
         # aiohttp's own text starts with a status and repeats the URL.
         message = error.message if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError) else ""
         return error_text(self._secrets.mask(message or str(error) or type(error).__name__), 200)

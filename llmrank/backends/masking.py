@@ -53,18 +53,35 @@ def _bytes(text: str) -> bytes:
 
 def _unescaped(found: re.Match[bytes]) -> bytes:
     """Return what a backslash and the characters after it stand for in JSON, Python and C; a space for `\\n`."""
-    code, byte, _, other = found.groups()
-    return _bytes(chr(int(code, 16))) if code else bytes.fromhex(byte.decode()) if byte else other or b" "
+    code, braced, byte, octal, _, other = found.groups()
+    if code or braced:
+        return _bytes(chr(int(code or braced, 16)))
+    return bytes.fromhex(byte.decode()) if byte else bytes([int(octal, 8)]) if octal else other or b" "
+
+
+def _unquoted(found: re.Match[bytes]) -> bytes:
+    code, byte = found.groups()
+    return _bytes(chr(int(code, 16))) if code else bytes.fromhex(byte.decode())
 
 
 DECODERS: dict[str, tuple[bytes, re.Pattern[bytes], Callable[[re.Match[bytes]], bytes]]] = {
     "t": (b"<", re.compile(rb"<[^<>]*>"), lambda _: b""),
     "h": (b"&", re.compile(ENTITY.encode()), lambda found: _bytes(html.unescape(found[0].decode()))),
-    "u": (b"%", re.compile(rb"(?i)%([\da-f]{2})"), lambda found: bytes.fromhex(found[1].decode())),
-    "j": (b"\\", re.compile(rb"(?is)\\(?:u([\da-f]{4})|x([\da-f]{2})|([nrtbf])|(.))"), _unescaped),
+    "u": (b"%", re.compile(rb"(?i)%(?:u([\da-f]{4})|([\da-f]{2}))"), _unquoted),
+    "j": (
+        b"\\",
+        re.compile(rb"(?is)\\(?:u([\da-f]{4})|u\{([\da-f]{1,5})\}|x([\da-f]{2})|([0-3][0-7]{2})|([nrtbf])|(.))"),
+        _unescaped,
+    ),
+    # The letters of full width, U+FF01 to U+FF5E, as East Asian keyboards write them.
+    "w": (
+        b"\xef",
+        re.compile(rb"\xef(?:\xbc[\x81-\xbf]|\xbd[\x80-\x9e])"),
+        lambda found: bytes([ord(found[0].decode()) - 0xFEE0]),
+    ),
 }
-"""How tags, entities, percent-encoding and escapes are undone: once, in time proportional to the text. Each comes with
-the character without which there are none."""
+"""How tags, entities, percent-encoding, escapes and full width are undone: once, in time proportional to the text. Each
+comes with the character without which there are none."""
 PAIRS = ["".join(pair) for pair in product(DECODERS, repeat=2)]
 CHAIN = [("huj" * 5)[:end] for end in range(1, 16)]
 LONG_PATHS = ["t", *(one for path in CHAIN for one in (path, f"{path}t"))]
@@ -108,6 +125,8 @@ class Secrets:
         """Empty values, and words too short to be secrets (`none`, `EMPTY`), are ignored: answers may contain them."""
         plain = {value for value in values if len(value) >= 8 or (len(value) >= 5 and not value.isalpha())}
         coded = {one for value in plain for one in (_bytes(value).hex(), *_in_base64(value))}
+        coded |= {twice for one in coded for twice in _in_base64(one)}
+        coded |= {value[::-1] for value in plain if len(value) >= 2 * PIECE}
         whole = [one for value in sorted(plain | coded, key=len, reverse=True) for one in _wholes(_bytes(value))]
         self._sought = tuple(dict.fromkeys([*whole, *(one for value in sorted(plain) for one in _pieces(value))]))
         self._ignored = {sought.ignored for sought in self._sought}

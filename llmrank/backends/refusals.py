@@ -82,6 +82,8 @@ STATUSES = {
 ABOUT_THE_KEY = re.compile(
     r"\bkeys?\b|apikey|token|credential|password|unauthorized|authenticat|bearer|signature|\bsk-|\*{3}", re.IGNORECASE
 )
+WRONG_KEY = re.compile(r"\W*(?:your )?api.?key (?:is )?(?:not valid|invalid|expired)", re.IGNORECASE)
+"""The start of the message of a 400 that means 401 (Gemini)."""
 STATE_OF_THE_KEY = re.compile(r"\b(?:expired|revoked|disabled|deactivated|suspended)\b", re.IGNORECASE)
 WANTS_HTTPS = re.compile("http request .{0,20}to (?:an )?https (?:port|server)", re.IGNORECASE)
 """How nginx and Go answer plain HTTP at a port for TLS."""
@@ -131,6 +133,8 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     message, code, full_message = error_text(body.message), body.code or body.type, error_text(body.message, 2000)
     if status == 400 and (THROTTLES.search(code) or SAYS_IT_THROTTLES.match(full_message)):
         status = 429
+    if status == 400 and WRONG_KEY.match(full_message):
+        status = 401
     kind = "429" if status == 429 else "4xx" if status < 500 else _kind_of_failure(full_message)
     if wait is None and kind in ("429", "busy"):
         wait = wait_in(f"{full_message} {reply.text[-2000:]}")
@@ -158,7 +162,8 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         hint = f"\n  hint: set {what}{'' if answered else ', or correct --base-url'}"
         return FatalBackendError(f"{url} rejects the key ({status}){_why_rejected(body, full_message, hint)}")
     # A status unknown to HTTP, such as 499 or 460, comes from an intermediary.
-    if status in PASSING or status >= 500 or status not in KNOWN:
+    told = reply.headers.get("x-should-retry") == "true"  # as OpenAI and Anthropic tell their own clients
+    if told or status in PASSING or status >= 500 or status not in KNOWN:
         reset = wait_for_reset({**reply.headers, **_passed_on(reply.body)}) if status == 429 else None
         wait = reset if wait is None else wait
         return TransientError(f"{url} answered {status}: {message}", kind=kind, wait=wait)
@@ -252,6 +257,7 @@ class ErrorBody:
 NUMBER = re.compile(r"-?\d{1,12}(?:\.\d{1,12})?", re.ASCII)
 UNIX_TIME = re.compile(r"\d{1,13}(?:\.\d{1,6})?", re.ASCII)
 DURATION = re.compile(r"(?:\d{1,12}(?:\.\d{1,12})?(?:ms|h|m|s)){1,8}", re.ASCII)
+USED_UP = re.compile(r"\b(?:r|remaining)=0\b[^,]*?[;,] ?(?:t|reset)=(\d{1,9})\b", re.ASCII)
 PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|h|m|s)")
 IN_WORDS = re.compile(
     r"(?:\b(?:retry|try again) (?:in|after) |\"retry_?delay\" ?: ?\")"
@@ -289,17 +295,19 @@ def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | 
 
 def wait_for_reset(headers: Mapping[str, str]) -> float | None:
     """Return the seconds until every limit that is used up is reset, or None if no header says: `x-ratelimit-reset`
-    (OpenRouter: a Unix time in milliseconds), or `-requests` and `-tokens` after it (OpenAI: `6m0s`)."""
+    (OpenRouter: a Unix time in milliseconds), or `-requests` and `-tokens` after it (OpenAI: `6m0s`); or those of the
+    IETF's drafts, `ratelimit-reset: 5` and `ratelimit: "default";r=0;t=5`."""
     waits: list[float] = []
-    for limit in ("", "-requests", "-tokens"):
-        text = headers.get(f"x-ratelimit-reset{limit}", "").strip()
-        if headers.get(f"x-ratelimit-remaining{limit}", "0").strip() != "0":
+    for limit in ("x-ratelimit{}", "x-ratelimit{}-requests", "x-ratelimit{}-tokens", "ratelimit{}"):
+        text = headers.get(limit.format("-reset"), "").strip()
+        if headers.get(limit.format("-remaining"), "0").strip() != "0":
             continue
         if DURATION.fullmatch(text):
             waits.append(_seconds(text))
         elif UNIX_TIME.fullmatch(text):
             time = float(text) / (1000 if float(text) > 1e11 else 1)
             waits.append(max(0.0, time - _now(headers).timestamp() if time > 1e9 else time))
+    waits += [float(seconds) for seconds in USED_UP.findall(headers.get("ratelimit", ""))]
     return max(waits, default=None)
 
 

@@ -197,15 +197,13 @@ class RerankedWriter(Closable):
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     break  # cut off by a kill
-                content = _content(line, self._part, number)
+                place, _, row = _content(line, self._part, number).partition(b"\t")
+                if not (place == b"settings" if number == 1 else place.isdigit()):
+                    raise _damaged(self._part, number)
                 if number == 1:
-                    before = json.loads(content.partition(b"\t")[2])
                     hint = "resume with those settings, or start over with --force"
-                    self._refuse_changes(before, "an unfinished file was made", path=self._part, hint=hint)
+                    self._refuse_changes(json.loads(row), "an unfinished file was made", path=self._part, hint=hint)
                 else:
-                    place, _, row = content.partition(b"\t")
-                    if not place.isdigit():
-                        raise _damaged(self._part, number)
                     self._note(int(place), self._end, failed=not row.startswith(b"done\t"))
                 self._end += len(line)
         self._file.truncate(self._end)

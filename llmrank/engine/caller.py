@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
-from llmrank.engine.retry import LONGEST_WAIT, Retries, RetryPolicy, Tries, backoff
+from llmrank.engine.retry import LONGEST_WAIT, Retries, RetryPolicy, Tries, backoff, long_wait
 from llmrank.errors import BackendError, BoundReachedError, FatalBackendError, InputError, StoppedError, TransientError
 from llmrank.progress import Say, silent
 from llmrank.store import KeyedRequest, Store, keyed
@@ -219,7 +219,7 @@ class Caller:
         while isinstance(reply, TransientError):
             self._end_orphan()
             if (wait := await self._retries.wait(tries, reply, lambda: self._is_up(question.request))) is None:
-                return Failure(reply.message)
+                return Failure(reply.message + long_wait(reply))
             if wait := max(wait, pause):
                 await self._pause(wait)
                 self._end_orphan()

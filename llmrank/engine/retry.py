@@ -23,6 +23,9 @@ NO_ENDPOINT = (
     "correct --base-url (it usually ends in /v1), or check the server and any proxy in front of it; then run the same "
     "command again"
 )
+RATE_WINDOW = 70.0
+"""Seconds for which refused calls (429) are retried before any call was answered. Rates are counted by the minute, and
+an earlier command may have used up this one."""
 MANY = 100
 """Consecutive Cases without an answer after which the run stops rather than waste more calls."""
 MAX_FAILING = 1000
@@ -82,8 +85,8 @@ class Retries:
        output that is not an answer is not an outage, because each attempt may be billed: it counts, and a hundred such
        Cases in a row end the run.
     5. *The end.* The run stops with one error when several Cases are failing and either the patience is exhausted, no
-       call was ever answered (unless the model is loading), or the endpoint requests a wait longer than that. All
-       answers are stored; the same command continues.
+       call was ever answered (unless the model is loading, or all are refused for a minute at most), or the endpoint
+       requests a wait longer than that. All answers are stored; the same command continues.
     6. *Not an endpoint.* If every reply so far is something other than an answer (a sign-in page, a stream), the URL is
        taken to be wrong after the second attempt, because these attempts may be billed.
 
@@ -135,7 +138,8 @@ class Retries:
                 wait = 0.0
             elif self._waits_for_the_end(tries, fault, others_fail, none_answered, exhausted):
                 wait = max(wait, LONGEST_WAIT * (0.5 + random()))
-                self._report(f"no call is answered; retrying for {self.policy.patience / 60:.0f} minutes ({fault})")
+                most = self.policy.patience if self.answers or fault.loading else RATE_WINDOW
+                self._report(f"no call is answered; retrying for {duration(most)} ({fault})")
             else:
                 return None
         elif requested >= LONG_WAIT:
@@ -169,7 +173,8 @@ class Retries:
         if none_answered and not others_fail and len(self._failing) >= MANY:
             message = f"{len(self._failing)} Cases in a row got no readable answer ({fault})"
             raise FatalBackendError(f"{message}\n  hint: {GO_ON}")
-        over = exhausted or not (self.answers or fault.loading)
+        refused = fault.throttled and self.clock.now() - tries.since < RATE_WINDOW
+        over = exhausted or not (self.answers or fault.loading or refused)
         if over and others_fail:
             raise self._endpoint_down(fault, GO_ON, self.clock.now() - self._silent_since(tries))
         return tries.outage and not over
@@ -187,9 +192,8 @@ class Retries:
         last = f"the last answer came {silence:.0f} s ago" if self.answers else "no call was answered so far"
         failing = count_of(len(self._failing), "Case is", "Cases are")
         message = f"the endpoint does not answer: {failing} failing, and {last} ({fault})"
-        wait = fault.wait or 0.0
-        if wait >= LONG_WAIT and wait + silence > self.policy.patience:
-            message += f"; it requests a wait of {duration(wait)}"
+        if (fault.wait or 0.0) + silence > self.policy.patience and (requested := long_wait(fault)):
+            message += requested
             hint = "run the same command again after that: all answers are stored"
         return FatalBackendError(f"{message}\n  hint: {hint}")
 
@@ -201,6 +205,12 @@ class Retries:
         if not self._reported:
             self._reported = True
             self.say(line)
+
+
+def long_wait(fault: TransientError) -> str:
+    """Return what to add to a failure whose endpoint requests a long wait; else an empty string."""
+    wait = fault.wait or 0.0
+    return f"; it requests a wait of {duration(wait)}" if wait >= LONG_WAIT else ""
 
 
 def backoff(faults: int) -> float:

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -24,7 +25,17 @@ import pyarrow.parquet as pq
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import read_cases
 from llmrank.errors import InputError, one_line, refuse_differences
-from llmrank.files import PRIVATE, append_line, cannot_write, claim, json_bytes, make_private, write_json, write_whole
+from llmrank.files import (
+    PRIVATE,
+    append_line,
+    cannot_write,
+    claim,
+    json_bytes,
+    make_private,
+    sha256_of,
+    write_json,
+    write_whole,
+)
 from llmrank.prices import Tariff
 from llmrank.run.metrics import Metrics, MetricSettings
 from llmrank.run.record import CaseRecord
@@ -41,6 +52,10 @@ SHOT = "#shot-"
 PRIVATE_FOLDER = 0o700
 CASES_SHA256 = "cases_sha256"
 """Key of the manifest: the hash of the Cases' candidates and recall scores."""
+FILES = "files"
+"""Key of the manifest: the hash of each file that the Run has written whole."""
+STAMP = re.compile(rb',"run":"([0-9a-f]{16})"}\n$')
+"""The end of a record: the hash of the settings of its Run."""
 COMPLETE = "name a complete Run folder"
 REPEAT = "repeat the command that made the Run; it writes the file again"
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -80,13 +95,14 @@ def read_manifest(run: Path) -> dict[str, Any]:
     """Return the manifest of a Run folder.
 
     Its keys are `settings` (compared when the Run is continued), `origin` (the verb and its options), `stores` (every
-    Store that received answers, latest first), `sessions`, and from the first ranked Case on `cases_sha256`.
+    Store that received answers, latest first), `sessions`, `files` (the hashes of the files), and from the first ranked
+    Case on `cases_sha256`.
 
     Raises InputError if there is no manifest, if it cannot be read, or if the Run has another format.
     """
 
     def parse(content: dict[str, Any]) -> dict[str, Any]:
-        absent: dict[str, Any] = {"format": 1, "origin": {}, "stores": [], "sessions": []}
+        absent: dict[str, Any] = {"format": 1, "origin": {}, "stores": [], "sessions": [], FILES: {}}
         manifest = absent | content | {"settings": dict(content["settings"])}
         if wrong := [name for name, value in absent.items() if not isinstance(manifest[name], type(value))]:
             raise TypeError(f"{wrong[0]} is of another type")
@@ -107,9 +123,27 @@ def read_manifest(run: Path) -> dict[str, Any]:
 def read_records(run: Path) -> dict[str, CaseRecord]:
     """Return the records of a Run by case id; if a Case was done twice, the later record.
 
-    An incomplete last line, left by a killed process, is ignored. Raises InputError for any other invalid line.
+    An incomplete last line, left by a killed process, is ignored. Raises InputError for any other invalid line, and for
+    one of another Run.
     """
-    return _read_lines(run / RECORDS)[0]
+    return _read_lines(run / RECORDS, _stamp(read_manifest(run)["settings"]))[0]
+
+
+def again(name: str) -> str:
+    """Return the hint for a file of a Run that the command that made it writes if it is missing."""
+    return f"delete {name}; {REPEAT}"
+
+
+def check_file(run: Path, name: str, hint: str) -> None:
+    """Raise InputError if a file is not the one that the Run wrote: it was edited, or copied from another Run."""
+    if read_manifest(run)[FILES].get(name, digest := sha256_of(run / name)) != digest:
+        problem = "not the file that this Run wrote: it was edited, or is from another Run"
+        raise InputError(problem, path=run / name, hint=hint)
+
+
+def _stamp(settings: Mapping[str, Any]) -> bytes:
+    """Return what marks the records of Runs with these settings."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16].encode()
 
 
 def check_records(run: Path, records: Mapping[str, CaseRecord], cases: Iterable[Case]) -> None:
@@ -151,7 +185,8 @@ class RunFolder(Closable):
             unless_ready.enter_context(self._lines)
             self._claim()
             self._begin(origin)
-            self.records, complete = _read_lines(path / RECORDS)
+            self._stamp = _stamp(self.settings)
+            self.records, complete = _read_lines(path / RECORDS, self._stamp)
             self._lines.truncate(complete)  # drop an incomplete last line left by a killed process
             unless_ready.pop_all()
 
@@ -206,12 +241,14 @@ class RunFolder(Closable):
         proposed = [(case.case_id, [item.item_id for item in case.asked], case.recall_scores) for case in cases]
         digest = hashlib.sha256(repr(proposed).encode("utf-8", "surrogatepass")).hexdigest()
         begun = (self.path / EVALUATION).exists() and _is_whole(self.path / CASES)
+        if begun:
+            for name in (CASES, EVALUATION):
+                check_file(self.path, name, again(name))
         if begun and read_manifest(self.path).get(CASES_SHA256) != digest:
             cases = tuple(read_cases(self.path / CASES, truth="read", keep=True))
         check_records(self.path, self.records, cases)
         if begun:
-            hint = f"delete {EVALUATION}; {REPEAT}"
-            return cases, read_part(self.path / EVALUATION, MetricSettings.from_dict, hint)
+            return cases, read_part(self.path / EVALUATION, MetricSettings.from_dict, again(EVALUATION))
         # An example's user differs from the user it is shown to, so the id names both.
         solved = [
             replace(shot, case_id=f"{case_id}{SHOT}{number}")
@@ -226,10 +263,10 @@ class RunFolder(Closable):
                     make_private(path)
                 except OSError as error:
                     raise cannot_write(path, error) from error
-        write_json(self.path / MANIFEST, read_manifest(self.path) | {CASES_SHA256: digest})
         # What is measured now and what a later reader measures again have the same baselines.
         kept = settings.for_cases(cases)
         write_json(self.path / EVALUATION, kept.to_dict())
+        self._note(CASES, EVALUATION, **{CASES_SHA256: digest})
         return cases, kept
 
     def latest_tariff(self) -> Tariff | None:
@@ -249,7 +286,7 @@ class RunFolder(Closable):
 
     def add(self, record: CaseRecord) -> None:
         """Append one record; it is in the file when this returns. Raises InputError if it cannot be written."""
-        append_line(self._lines, json_bytes(record.to_json() + "\n"), self.path / RECORDS)
+        append_line(self._lines, self._line(record), self.path / RECORDS)
         self.records[record.case_id] = record
 
     def replace(self, records: Mapping[str, CaseRecord]) -> Path:
@@ -260,7 +297,7 @@ class RunFolder(Closable):
         path = self.path / RECORDS
         kept = self._keep(RECORDS)
         self._keep(METRICS)
-        write_whole(path, b"".join(json_bytes(record.to_json() + "\n") for record in records.values()))
+        write_whole(path, b"".join(map(self._line, records.values())))
         self._lines.close()
         self._lines = self._open()
         self._claim()
@@ -281,12 +318,20 @@ class RunFolder(Closable):
     def finish(self, metrics: Metrics, session: Mapping[str, Any]) -> None:
         """Write the metrics, and add this session to the manifest."""
         write_json(self.path / METRICS, metrics.to_dict())
-        self.note(session)
+        self.note(session, METRICS)
 
-    def note(self, session: Mapping[str, Any]) -> None:
-        """Add a session, finished or interrupted, to the manifest."""
+    def note(self, session: Mapping[str, Any], *files: str) -> None:
+        """Add a session, finished or interrupted, to the manifest, and the hashes of the files that it wrote."""
+        self._note(*files, sessions=[*read_manifest(self.path)["sessions"], session])
+
+    def _note(self, *files: str, **more: Any) -> None:
+        """Add the hashes of these files, and other keys, to the manifest."""
         manifest = read_manifest(self.path)
-        write_json(self.path / MANIFEST, manifest | {"sessions": [*manifest["sessions"], session]})
+        hashes = manifest[FILES] | {name: sha256_of(self.path / name) for name in files}
+        write_json(self.path / MANIFEST, manifest | {FILES: hashes} | more)
+
+    def _line(self, record: CaseRecord) -> bytes:
+        return json_bytes(f'{record.to_json()[:-1]},"run":"{self._stamp.decode()}"}}\n')
 
 
 def files_of(path: Path) -> list[Path]:
@@ -294,14 +339,18 @@ def files_of(path: Path) -> list[Path]:
     return [path / name for name in (MANIFEST, CASES, RECORDS, METRICS, EVALUATION, SHOTS)]
 
 
-def _read_lines(path: Path) -> tuple[dict[str, CaseRecord], int]:
-    """Return the records by case id, and the number of bytes in complete lines."""
+def _read_lines(path: Path, stamp: bytes) -> tuple[dict[str, CaseRecord], int]:
+    """Return the records by case id, and the number of bytes in complete lines. A record with another stamp is from
+    another Run; one without is from an earlier version."""
     records: dict[str, CaseRecord] = {}
     number = complete = 0
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):  # noqa: B007 - used by the error for an invalid line
+            for number, line in enumerate(file, 1):
                 if line.endswith(b"\n"):
+                    if (found := STAMP.search(line, len(line) - 40)) and found[1] != stamp:
+                        hint = "delete the line, or copy the file again from the Run that this folder holds"
+                        raise InputError("a record of another Run", path=path, line=number, hint=hint)
                     record = CaseRecord.from_json(line.decode())
                     records[record.case_id] = record
                     complete += len(line)

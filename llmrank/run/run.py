@@ -31,6 +31,8 @@ from llmrank.run.folder import (
     REPEAT,
     SHOT,
     SHOTS,
+    again,
+    check_file,
     check_records,
     read_manifest,
     read_part,
@@ -108,20 +110,25 @@ class Run:
     @cached_property
     def metric_settings(self) -> MetricSettings:
         """How the metrics are computed, and what the baselines know about the training data."""
-        return read_part(self.path / EVALUATION, MetricSettings.from_dict, REPEAT)
+        found = read_part(self.path / EVALUATION, MetricSettings.from_dict, REPEAT)
+        check_file(self.path, EVALUATION, again(EVALUATION))
+        return found
 
     @cached_property
     def metrics(self) -> Metrics:
         """The metrics. Raises InputError if the Run is not finished."""
         if not (self.path / METRICS).exists():
             raise self.not_finished()
-        return read_part(self.path / METRICS, Metrics.from_dict, REPEAT)
+        found = read_part(self.path / METRICS, Metrics.from_dict, REPEAT)
+        check_file(self.path, METRICS, REPEAT)
+        return found
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
         """All Cases as evaluated, in a fixed order."""
         if not (path := self.path / CASES).is_file():
             raise InputError(f"the Run is incomplete: {CASES} is missing", path=self.path, hint="copy the whole folder")
+        check_file(self.path, CASES, again(CASES))
         return tuple(read_cases(path, truth="read", keep=True))
 
     @cached_property

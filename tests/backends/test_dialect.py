@@ -13,6 +13,9 @@ from llmrank.types import Message, Request, Sampling
 REAL = [
     ('"llama3" does not support thinking', {}, "reasoning_effort"),
     ("Input validation error: `temperature` must be strictly positive", {}, "temperature"),
+    ('["At body -> frequency_penalty: Input should be greater than 0"]', {}, "frequency_penalty"),
+    ("<400> InternalError.Algo.InvalidParameter: parameter.n is not supported", {}, "n"),
+    ("Invalid top_logprobs value, the valid range of top_logprobs is [0, 19]", {}, "logprobs"),
     ("Input validation error: `top_p` must be > 0.0 and < 1.0", {}, "top_p"),
     (
         "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
@@ -133,6 +136,8 @@ def test_bounds_of_an_endpoint_are_kept_to() -> None:
     assert len(said) == 2 and not dialect.left_out and not dialect.replaced
     longer = Request(asked.messages, Sampling(max_tokens=400))
     assert dialect.body(longer)["max_tokens"] == 400
+    trial = trial.without("logprobs", "Invalid top_logprobs value, the valid range of top_logprobs is [0, 3]")
+    assert trial.body(asked)["top_logprobs"] == 3
     # Refused once more, though it was sent as asked: it is left out after all.
     assert "logprobs" in trial.without("logprobs", "at most 5 are returned").left_out
 

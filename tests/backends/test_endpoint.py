@@ -133,11 +133,19 @@ def test_the_words_in_which_a_refusal_says_when_to_come_back(text: str, seconds:
         ({"": "1767268700"}, 0.0),
         ({"": "7"}, 7.0),
         ({"": "soon"}, None),
+        ({"ratelimit-reset": "5"}, 5.0),
+        ({"ratelimit-reset": "5", "ratelimit-remaining": "3"}, None),
+        ({"ratelimit": '"default";r=0;t=5, "day";r=0;t=40'}, 40.0),
+        ({"ratelimit": '"default";r=3;t=5'}, None),
+        ({"ratelimit": "limit=10, remaining=0, reset=5"}, 5.0),
         ({}, None),
     ],
 )
 def test_the_forms_in_which_a_limit_says_when_it_is_reset(headers: dict[str, str], seconds: float | None) -> None:
-    sent = {f"x-ratelimit-{name if name.startswith('rem') else f'reset{name}'}": text for name, text in headers.items()}
+    sent = {
+        name if "ratelimit" in name else f"x-ratelimit-{name if name.startswith('rem') else f'reset{name}'}": text
+        for name, text in headers.items()
+    }
     assert wait_for_reset({**sent, "date": "Thu, 01 Jan 2026 12:00:00 GMT"}) == seconds
 
 
@@ -173,6 +181,12 @@ ECHOES: dict[str, Callable[[str], str]] = {
     "in base64 behind other bytes": lambda key: base64.b64encode(f"Bearer {key}".encode()).decode(),
     "in base64 for URLs": lambda key: base64.urlsafe_b64encode(f":{key}".encode()).decode(),
     "in hexadecimal": lambda key: key.encode().hex(" ").upper(),
+    "in base64 twice": lambda key: base64.b64encode(base64.b64encode(key.encode())).decode(),
+    "backwards": lambda key: key[::-1],
+    "in full width": lambda key: "".join(chr(ord(c) + 0xFEE0) for c in key),
+    "as octal numbers": lambda key: "".join(f"\\{ord(c):03o}" for c in key),
+    "as code points in braces": lambda key: "".join(f"\\u{{{ord(c):x}}}" for c in key),
+    "as code points behind %u": lambda key: "".join(f"%u{ord(c):04X}" for c in key),
     "as bytes of C": lambda key: "".join(f"\\x{ord(c):02x}" for c in key),
     "in capitals": str.upper,
     "with asterisks": lambda key: f"{key[:7]}***{key[7:]}",

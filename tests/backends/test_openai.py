@@ -163,7 +163,7 @@ PASSING = {
     "empty choices": (Step(body=json.dumps({**completion(), "choices": []})), "unreadable"),
     "no choices": (Step(body="{}"), "unreadable"),
     "choice without message": (Step(body='{"choices": [{"index": 0}]}'), "no_answer"),
-    "error with status 200": (Step(body='{"error": {"message": "provider returned [3]"}}'), "unreadable"),
+    "error with status 200": (Step(body='{"error": {"message": "provider returned [3]"}}'), "5xx"),
     "content that is a number": (good(3), "no_answer"),
     "hang": (replace(good(), hang=2.0), "timeout"),
     "trickle": (replace(good(), trickle=0.05), "timeout"),
@@ -188,6 +188,14 @@ FATAL = {
     ),
     "403 of a path": (refused(403, "Missing Authentication Token"), r"\(403\)\n  hint: .*correct base_url"),
     "401 with half a key": (refused(401, "Invalid key sk-proj-ab12****wxyz"), r"rejects the key \(401\)\n"),
+    **{
+        f"400: {said}": (refused(400, said), r"rejects the key \(401\)[\s\S]*OPENAI_API_KEY")
+        for said in (
+            "API key not valid. Please pass a valid API key.",
+            "API key expired. Please renew the API key.",
+            "Your api_key is invalid, please check it",
+        )
+    },
     "401 of an address": (refused(401, "IP not in the allow-list"), r"\(401\): IP not in the allow-list\n  hint"),
     "401 with a code": (
         refused(401, f"key {KEY} may not use the model", type="key_model_access_denied", code="401"),
@@ -291,14 +299,14 @@ async def test_what_one_prompt_meets_is_its_own_fault(step: Step) -> None:
 
 
 async def test_an_endpoint_that_takes_nothing_any_more_stops_the_run() -> None:
-    """A model that is taken away in the middle, or a key that has expired, in the words of a refused request."""
-    async with opened(good(), refused(400, "API key expired")) as (server, backend):
+    """A model that is taken away in the middle, in the words of a refused request."""
+    async with opened(good(), refused(400, "No model is loaded")) as (server, backend):
         await backend.answer(REQUEST)
         for _ in range(4):
             with pytest.raises(BackendError) as caught:
                 await backend.answer(REQUEST)
             assert not isinstance(caught.value, FatalBackendError)
-        with pytest.raises(FatalBackendError, match=r"API key expired[\s\S]*hint: check model, .*extra_body"):
+        with pytest.raises(FatalBackendError, match=r"No model is loaded[\s\S]*hint: check model, .*extra_body"):
             await backend.answer(REQUEST)
         assert server.calls == 7
 

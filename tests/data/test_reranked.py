@@ -275,10 +275,12 @@ def test_a_damaged_unfinished_file_is_named_whatever_was_changed(tmp_path: Path)
             RerankedWriter(out, CandidateFile(path), settings=SETTINGS)
         assert caught.value.path == part and caught.value.line == content[:place].count(b"\n") + 1
         assert "--force" in caught.value.hint
-    part.write_bytes(content[: content.index(b"\n") + 1] * 2)  # whole lines, and the second is no row
-    with pytest.raises(InputError, match="damaged") as caught:
-        RerankedWriter(out, CandidateFile(path), settings=SETTINGS)
-    assert caught.value.line == 2
+    lines = content.splitlines(keepends=True)
+    for whole, wrong in (([lines[0]] * 2, 2), (lines[::-1], 1), (lines[1:], 1)):  # two headers, or another line first
+        part.write_bytes(b"".join(whole))
+        with pytest.raises(InputError, match="damaged") as caught:
+            RerankedWriter(out, CandidateFile(path), settings=SETTINGS)
+        assert caught.value.line == wrong
 
 
 def test_a_row_that_ended_in_an_error_is_asked_for_again_and_the_new_answer_counts(tmp_path: Path) -> None:

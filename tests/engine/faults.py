@@ -272,7 +272,8 @@ FAULTS = (
     passing("NUL in a header", framed(GOOD, "X-Nul: a\0b"), "not valid HTTP"),
     passing("closed before anything", raw(), "broke"),
     passing("reset before anything", raw(then="reset"), "broke"),
-    passing("reset within the headers", raw(HEAD, then="reset"), "broke"),
+    passing("reset within the headers", raw(HEAD, then="reset"), "broke (closed by the endpoint)"),
+    passing("reset within the body", raw(WHOLE[:-9], then="reset"), "broke (Not enough data"),
     passing("silence on the wire", raw(then="hold"), "gave no answer within"),
     passing("headers, then silence", raw(HEAD, then="hold"), "gave no answer within"),
     passing("one byte of a header at a time", raw(*(bytes([b]) for b in HEAD), pause=0.1), "gave no answer within"),
@@ -456,6 +457,19 @@ FAULTS = (
         )
     ),
     passing("425", refused(425), "answered 425"),
+    passing("400, to be retried", refused(400, "later", headers={"x-should-retry": "true"}), "answered 400: later"),
+    stopping("400, a wrong key", refused(400, "API key not valid. Please pass a valid API key."), "rejects the key"),
+    *(
+        busy(f"429, {name}: {text[:20]}", refused(429, headers={name: text}))
+        for name, text in (
+            ("RateLimit-Reset", "20"),
+            ("RateLimit", '"default";r=0;t=20'),
+            ("x-ratelimit-reset-tokens", "1m0s"),
+            ("anthropic-ratelimit-requests-reset", "2099-01-01T00:00:00Z"),
+            ("retry-after-ms", "1e300"),
+        )
+    ),
+    *(passing(f"error in a 200: {json.dumps(error)}", several_with(error), "instead") for error in ("away", [1], True)),
     passing("599", refused(599), "answered 599"),
     passing("500, nested 100,000 deep", Step(500, '{"error":' * 100_000), "answered 500"),
     passing("500, a message that is no text", Step(500, json.dumps({"error": {"message": [[[3]]]}})), "answered 500"),

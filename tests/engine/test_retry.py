@@ -241,6 +241,18 @@ def test_an_endpoint_that_answers_nobody_from_the_start_ends_the_run_soon(store:
     assert ended.seconds < 120
 
 
+@pytest.mark.parametrize("wait", [1.0, None])
+def test_a_rate_that_an_earlier_command_used_up_is_waited_for_from_the_start(store: Store, wait: float | None) -> None:
+    too_many = TransientError("too many", kind="429", wait=wait)
+    ended = run(store, Endpoint(lambda _, now: too_many if now < 55 else None), 200)
+    assert (ended.failed, ended.ok, ended.error) == (set(), 200, None)
+    for cases in (3, 100_000):
+        with Store(Path(":memory:")) as other:
+            ended = run(other, Endpoint(lambda *_: too_many), cases)
+        assert ended.ok == 0 and 60 < ended.seconds < 150
+        assert "no call was answered so far" in str(ended.error) if cases > 3 else len(ended.failed) == 3
+
+
 def test_a_model_that_loads_for_minutes_is_waited_for_from_the_start(store: Store, tmp_path: Path) -> None:
     loading = TransientError("the model is loading", kind="loading")
     ended = run(store, Endpoint(lambda _, now: loading if now < 600 else None), 50)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import InputError
 from llmrank.run import CaseRecord, Metrics, Origin, RunFolder, load_run, read_manifest, read_records
 from llmrank.types import Failure, Outcome, Ranking, Response, Usage
@@ -179,3 +180,38 @@ def test_finishing_writes_the_numbers_and_notes_the_session(tmp_path: Path) -> N
     assert [session["calls"] for session in manifest["sessions"]] == [3, 0]
     assert Metrics.from_dict(json.loads((tmp_path / "metrics.json").read_text())) == NUMBERS
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_file_of_another_run_is_refused(tmp_path: Path) -> None:
+    """Also one with the same Cases, whose numbers would be believed."""
+    cases = [case(f"u{at}") for at in range(6)]
+    run, other = (
+        make_run(tmp_path / name, cases, [shuffled(one, seed) for one in cases], settings=SETTINGS | {"seed": seed})
+        for seed, name in enumerate(("run", "other"))
+    )
+    write_cases(tmp_path / "cases.parquet", [replace(one, relevant=one.relevant[:0]) for one in cases])
+    changed = {
+        "metrics.json": (other.path / "metrics.json").read_bytes(),
+        "cases.parquet": (tmp_path / "cases.parquet").read_bytes(),
+        "evaluation.json": (run.path / "evaluation.json").read_bytes().replace(b"5.0", b"9.0"),
+        "records.jsonl": b"".join((other.path / "records.jsonl").read_bytes().splitlines(keepends=True)[:3]),
+    }
+    for name, content in changed.items():
+        kept = (run.path / name).read_bytes()
+        (run.path / name).write_bytes(content)
+        again = load_run(run.path)
+        with pytest.raises(InputError, match="another Run"):
+            _ = (again.metrics, again.cases, again.metric_settings, again.records)
+        if name != "metrics.json":  # which are written again
+            with pytest.raises(InputError, match="another Run"), RunFolder(run.path, SETTINGS | {"seed": 0}) as folder:
+                folder.keep_inputs(cases, how())
+        (run.path / name).write_bytes(kept)
+    assert len(load_run(run.path).records) == 6 == load_run(run.path).metrics.cases
+
+
+def test_a_record_of_an_earlier_version_has_no_stamp_and_is_read(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, SETTINGS) as folder:
+        folder.add(record("a"))
+    path = tmp_path / "records.jsonl"
+    path.write_text(path.read_text().partition(',"run":')[0] + "}\n")
+    assert read_records(tmp_path) == {"a": record("a")}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,11 +29,11 @@ def made(
             order = [item.item_id for item in one.candidates]
             order.sort(key=lambda item_id, one=one: item_id not in one.relevant, reverse=at >= lifted)
             folder.add(_record(one, order, tokens, seconds))
-        folder.finish(metrics(CASES, folder.records, how()), {"calls": len(CASES)})
-    if cost is not None:
-        content: dict[str, Any] = json.loads((path / "metrics.json").read_text())
-        content["usage"] |= {"cost": cost[0], "currency": cost[1], "prices_dated": "2026-11-01"}
-        (path / "metrics.json").write_text(json.dumps(content))
+        found = metrics(CASES, folder.records, how())
+        if cost is not None:
+            usage = replace(found.usage, cost=cost[0], currency=cost[1], prices_dated="2026-11-01")
+            found = replace(found, usage=usage)
+        folder.finish(found, {"calls": len(CASES)})
     return Run(path)
 
 

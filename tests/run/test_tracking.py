@@ -185,6 +185,7 @@ def test_an_mlflow_store_has_the_run(
     # Read again by a newer parser, and moved: the run that is there has the new numbers.
     measures = run.metrics.to_dict()["measures"]
     change(run, "metrics.json", measures=measures | {"NDCG@10": measures["NDCG@10"] | {"value": 0.125}})
+    change(run, "manifest.json", files={})
     run = Run(run.path.rename(tmp_path / "moved"))
     assert run.track("mlflow", where=where, project="rankers") == made
     experiment = client.get_experiment_by_name("rankers")

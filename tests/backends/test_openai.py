@@ -216,6 +216,7 @@ FATAL = {
         for said in (
             "You have reached your specified API usage limits. You will regain access on 2027-02-01 at 00:00 UTC.",
             "API access blocked because spend limit reached.",
+            "Your account balance is too low",
             "Access denied, please make sure your account is in good standing.",
         )
     },

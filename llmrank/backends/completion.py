@@ -265,8 +265,8 @@ def _usage(usage: object, faults: Counter[str]) -> Usage:
 def _label_logprobs(
     tokens: Sequence[object], labels: Sequence[str], label_ids: Sequence[int], faults: Counter[str]
 ) -> dict[str, float] | None:
-    """Return the log-probability of each label at the first token: by id if `label_ids` were requested, else by text,
-    adding up the forms of a label with and without a space. None if the endpoint returned no log-probabilities."""
+    """Return the log-probability of each label at the first token: by id if `label_ids` were requested and ids came,
+    else by text, adding up the forms of a label with and without a space. None if the endpoint returned none."""
     if not tokens:
         return None
     pairs: list[tuple[str, float]] = []
@@ -284,7 +284,8 @@ def _label_logprobs(
         # A value above 0, or two almost certain tokens, means that these are not log-probabilities.
         faults["logprobs"] += len(pairs)
         pairs = []
-    if label_ids:
+    # A gateway in front of the server may drop the fields that ask for ids.
+    if label_ids and any(token.startswith("token_id:") for token, _ in pairs):
         by_id = dict(pairs)
         named = zip(labels, label_ids, strict=True)
         return {label: by_id[token] for label, number in named if (token := f"token_id:{number}") in by_id}

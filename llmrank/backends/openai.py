@@ -184,8 +184,8 @@ class OpenAIBackend(BaseBackend):
         """Send a one-token call if there is something to learn: with `labels`, whether the endpoint returns
         log-probabilities; if it lists no models, whether it answers at all.
 
-        Raises MissingError if the reply is not an answer (a web page) or the endpoint stays busy, else whatever `ask`
-        raises.
+        Raises MissingError if there is no reply, if it is not an answer (a web page) or if the endpoint stays busy,
+        else whatever `ask` raises.
         """
         wanted = labels and not self.dialect.is_vllm and "logprobs" not in self.dialect.left_out
         if not wanted and self._lists_models:
@@ -198,7 +198,7 @@ class OpenAIBackend(BaseBackend):
             if error.kind in NOT_READY:
                 raise _not_ready(error) from None
             if not error.came:
-                raise
+                raise _silent(error) from error
             raise MissingError(
                 f"this endpoint does not answer as an OpenAI-compatible API does: {error}",
                 hint="correct --base-url (it usually ends in /v1), or sign in if a proxy requires it",
@@ -386,10 +386,14 @@ class OpenAIBackend(BaseBackend):
         return [self._label_ids[label] for label in labels]
 
     async def label_tokens(self, texts: Sequence[str]) -> dict[str, int] | None:
-        """Return the token id of every text that is a single token; None if the server offers no tokenizer."""
+        """Return the token id of every text that is a single token; None if the server offers no tokenizer. Raises
+        MissingError if that does not answer."""
         if not self._tokenizes:
             return None
-        tokens = await asyncio.gather(*(with_retries(partial(self._tokenize, text)) for text in texts))
+        try:
+            tokens = await asyncio.gather(*(with_retries(partial(self._tokenize, text)) for text in texts))
+        except TransientError as error:
+            raise _silent(error) from error
         return {text: ids[0] for text, ids in zip(texts, tokens, strict=True) if len(ids) == 1}
 
     async def _check_thinking(self, request: Request) -> None:
@@ -494,6 +498,11 @@ def _not_ready(error: TransientError) -> MissingError:
     wait = f"; it requests a wait of {duration(error.wait)}" if error.wait else ""
     hint = "run the same command again later; if the endpoint goes on like this, check it and any proxy in front of it"
     return MissingError(f"the endpoint is not ready: {error}{wait}", hint=hint)
+
+
+def _silent(error: TransientError) -> MissingError:
+    hint = "check the server, then run the same command again, perhaps with a longer --timeout"
+    return MissingError(f"the endpoint lists its models, but does not answer calls: {error}", hint=hint)
 
 
 def _models(reply: Reply) -> dict[str, dict[str, Any]] | None:

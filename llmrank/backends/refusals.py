@@ -25,7 +25,7 @@ QUOTA = frozenset(
     {"insufficient_quota", "exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active"}
 )
 OUT_OF_MONEY = re.compile(
-    r"credit balance is too low|insufficient (?:account )?(?:balance|credits)|used all available credits"
+    r"balance is too low|insufficient (?:account )?(?:balance|credits)|used all available credits"
     r"|exceeded your (?:current|monthly)|(?:key|spend(?:ing)?|billing hard) limit (?:exceeded|(?:has been )?reached)"
     r"|reached your specified (?:api )?usage limit|account is in good standing|out of call volume quota"
     r"|monthly (?:spending )?limit|\bbudget has been exceeded|exceeded(?:token)?budget|over budget\. spend",

@@ -23,7 +23,7 @@ NO_ENDPOINT = (
     "correct --base-url (it usually ends in /v1), or check the server and any proxy in front of it; then run the same "
     "command again"
 )
-RATE_WINDOW = 70.0
+RATE_WINDOW = 65.0
 """Seconds for which refused calls (429) are retried before any call was answered. Rates are counted by the minute, and
 an earlier command may have used up this one."""
 MANY = 100
@@ -137,8 +137,9 @@ class Retries:
                 tries.alone = True  # the fault is its own: one last attempt, at once
                 wait = 0.0
             elif self._waits_for_the_end(tries, fault, others_fail, none_answered, exhausted):
-                wait = max(wait, LONGEST_WAIT * (0.5 + random()))
-                most = self.policy.patience if self.answers or fault.loading else RATE_WINDOW
+                cold = not (self.answers or fault.loading)
+                wait = max(wait, LONGEST_WAIT / (3 if cold else 1) * (0.5 + random()))
+                most = RATE_WINDOW if cold else self.policy.patience
                 self._report(f"no call is answered; retrying for {duration(most)} ({fault})")
             else:
                 return None

@@ -138,6 +138,9 @@ def test_labels_are_read_where_the_answer_begins_if_the_thinking_comes_before(
 def test_labels_by_id_take_the_id() -> None:
     body = with_top(("token_id:49", -0.2), ("token_id:48", -2.0), ("token_id:50", -4.0))
     assert read_completion(body, ("A", "B", "C"), (48, 49, 99)).label_logprobs == {"A": -2.0, "B": -0.2}
+    # A gateway in front of the server that drops the fields that ask for ids.
+    body = with_top(("B", -0.2), (" A", -2.0))
+    assert read_completion(body, ("A", "B", "C"), (48, 49, 99)).label_logprobs == {"A": -2.0, "B": -0.2}
 
 
 @pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": []}])

@@ -24,7 +24,7 @@ from llmrank.progress import silent
 from llmrank.store import Store
 from llmrank.types import Capabilities, Message, Request, Response, Sampling, Structured, Thinking, Usage
 from tests.backends.test_completion import with_top
-from tests.scripted_server import MODEL, ScriptedServer, Step, completion, good, refused
+from tests.scripted_server import MODEL, ScriptedServer, Step, completion, good, raw, refused
 
 REQUEST = Request((Message("system", "be brief"), Message("user", "rank these")))
 KEY = "sk-a-very-secret-key"
@@ -216,6 +216,7 @@ FATAL = {
         for said in (
             "You have reached your specified API usage limits. You will regain access on 2027-02-01 at 00:00 UTC.",
             "API access blocked because spend limit reached.",
+            "Your account balance is too low",
             "Access denied, please make sure your account is in good standing.",
         )
     },
@@ -835,12 +836,22 @@ async def test_a_tokenizer_that_stays_away_is_told(monkeypatch: pytest.MonkeyPat
         await backend.close()
 
 
-async def test_a_call_to_the_tokenizer_that_fails_is_made_again() -> None:
+async def test_a_call_to_the_tokenizer_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Tokenizing(models=VLLM) as server:
         backend = await open_openai(server.base_url, MODEL, api_key=KEY)
         server.away = 1
         assert await backend.label_tokens(["A", "B", "C"]) == {"A": 65, "B": 66, "C": 67}
+        server.away = 99
+        monkeypatch.setattr("llmrank.backends.openai.GREETING_WAITS", (0.01,) * 4)
+        with pytest.raises(MissingError, match=r"does not answer calls: .*503[\s\S]*hint: check the server"):
+            await backend.label_tokens(["D"])
         await backend.close()
+
+
+async def test_an_endpoint_that_lists_its_models_and_is_silent_is_told_with_what_to_do() -> None:
+    async with opened(raw(then="hold"), timeout=0.2) as (_, backend):
+        with pytest.raises(MissingError, match=r"does not answer calls: .*within 0\.2 s[\s\S]*longer timeout"):
+            await backend.probe(backend.answer, labels=True)
 
 
 async def test_the_token_ids_of_labels_are_asked_of_the_server() -> None:

@@ -46,7 +46,9 @@ from llmrank.answers.outcome import (
     answered,
     asks_first,
     before_next_question,
+    is_ironic,
     read_from_first,
+    ticked,
     unparsed,
 )
 from llmrank.answers.rankings import doubt
@@ -57,9 +59,10 @@ from llmrank.types import Answer, Question, Response, Structured
 
 _RANK_FIELD = caseless(
     r"\\?\"(?:rank|position|score|confidence|probability|user(?:_id)?)\\?\" ?: ?\\?\"?[\d.]{1,8}\\?\"?,?"
-    r"|\"(?:alternatives?|runners?_up|rejected|others?)\" ?: ?\[[^\[\]]{0,200}\],?"
+    r"|\"(?:alternatives?|runners?_up|second(?:_\w+)?|rejected|others?|loser|worse|worst|less_\w+|least_\w+)\" ?: ?"
+    r"(?:\[[^\[\]]{0,200}\]|\"?\w{1,12}\"?(?=\s?[,}])),?"
 )
-"""A number in a JSON object that is not an identifier."""
+"""A field of a JSON object that holds no choice."""
 _BESIDE_CHARACTER = re.compile(
     rf"(?<=[{EAST_ASIAN}])(?=[A-Za-z](?![A-Za-z]))|(?<=[A-Za-z])(?<![A-Za-z0-9][A-Za-z])(?![级級])(?=[{EAST_ASIAN}])"
     rf"|(?<=[{EAST_ASIAN}])(?=\d+番(?!目))|(?<=\d)(?=番(?!目))"
@@ -70,7 +73,7 @@ _BESIDE_CHARACTER = re.compile(
 _VERSUS = re.compile(r"(?<=\b[A-Z\d])[\])*]{0,3} (?:vs\.?|versus) (?=[\[(*]{0,3}[A-Z\d]\b)")
 """`A vs. B`, where A is no article."""
 _FIELD = caseless(
-    r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|selected(?:_\w+)?|(?:item|candidate|movie"
+    r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|winner|preferred|better|best|selected(?:_\w+)?|(?:item|candidate|movie"
     r"|product)_?id|chosen(?:_\w+)?)\" ?: ?\"?(\w{1,12})\"?(?=\s?[,}\n])"
 )
 """`{"choice": "D", "reason": "B or D, and D …"}`"""
@@ -103,7 +106,9 @@ class Choice(TextFormat):
         text = plain_text(response.text, SHORT)
         if not text:
             return unparsed(response, text, "empty")
-        text = _BESIDE_CHARACTER.sub(" ", _RANK_FIELD.sub("", _OFFERED.sub("", text)))
+        if is_ironic(text):
+            return unparsed(response, text, "ambiguous")
+        text = _BESIDE_CHARACTER.sub(" ", _RANK_FIELD.sub("", _OFFERED.sub("", ticked(text))))
         text = _VERSUS.sub(" / ", before_next_question(text))
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
@@ -127,6 +132,8 @@ class Choice(TextFormat):
                 return unparsed(response, text, "ambiguous")  # {"choice": 4, "title": "Heat"}
             beside = _others(_identifiers_in(text, identifiers), at)
             return _chosen(at, response, question, beside)
+        if (at := _highest(text, identifiers)) is not None:
+            return _chosen(at, response, question, len(question.items) - 1)
         at = _beside_its_title(every, text, index)
         if at is not None and comparison.weighed(marks, at) == at:
             return _chosen(at, response, question, _others(every, at))
@@ -229,8 +236,6 @@ _FIRST_SENTENCE = re.compile(
 def _by_identifier(words: list[Word], every: list[Word], text: str, response: Response, question: Question) -> Answer:
     """Return the Answer for a text with identifiers: `words` without those that are ruled out, `every` with them."""
     index = title_index(question.items)
-    if (at := _highest(text, Identifiers.of(question))) is not None:
-        return _chosen(at, response, question, len(question.items) - 1)
     if _is_question(words, text):
         return unparsed(response, text, "no_candidate_named")
     if all(word.position is None for word in every) and (at := stands_for(text, index)) is not None:
@@ -287,17 +292,22 @@ def _by_title(text: str, marks: str, response: Response, question: Question, ind
 
 def _ordinal(text: str, offered: int) -> int | None:
     """Return the position that the text names by an ordinal (`The second one.`), if it names no other."""
-    places = {found[1].casefold() for found in _PLACE.finditer(text)}
-    found = _PLACE_CHOSEN.search(text)
+    alone = _PLACE_ALONE.fullmatch(text)
+    places = {found[1].casefold() for found in (*_PLACE.finditer(text), *([alone] if alone else ()))}
+    found = alone or _PLACE_CHOSEN.search(text)
     if found is None or len(places) != 1:
         return None
-    at = offered - 1 if found[1].casefold() == "last" else ORDINALS.index(found[1].casefold())
+    place = found[1].casefold()
+    if place in ("former", "latter"):
+        return ("former", "latter").index(place) if offered == 2 else None
+    at = offered - 1 if place == "last" else ORDINALS.index(place)
     return at if at < offered else None
 
 
 _PLACE = caseless(
     rf"\bthe ({'|'.join(ORDINALS)}|last) (?:one|option|movie|film|item|product|passage|candidate|book|game|song)\b"
 )
+_PLACE_ALONE = caseless(rf"\W*the ({'|'.join(ORDINALS)}|last|former|latter)\W*")
 _PLACE_CHOSEN = caseless(
     r"(?:^\W*(?:my (?:pick|choice|answer) (?:is|would be) |i(?:['’]d| would) )?(?:(?:pick|choose|say|recommend"
     r"|go with|prefer) )?|\b(?:answer|choice|pick) is "
@@ -353,7 +363,7 @@ def _highest(text: str, identifiers: Identifiers) -> int | None:
     """Return the item with the one highest score (`A: 8%`, `B: 21%`) if a text has nothing but a score for each."""
     scored = [*_SCORE.finditer(text[:SEARCH_LIMIT])]
     places = [identifiers.find(one["name"]) for one in scored]
-    rest = _SCORE.sub(" ", text[:SEARCH_LIMIT])
+    rest = _INTRO.sub("", _SCORE.sub(" ", text[:SEARCH_LIMIT]))
     if (
         {*places} != {*range(len(identifiers.texts))}
         or len(places) != len({*places})
@@ -361,16 +371,19 @@ def _highest(text: str, identifiers: Identifiers) -> int | None:
     ):
         return None
     values = [float(one["value"]) for one in scored]
+    if not any(one["unit"] or "." in one["value"] for one in scored) and {*values} <= {*range(1, len(values) + 1)}:
+        return None  # A: 2, B: 1, which may be ranks
     best = [at for at, value in zip(places, values, strict=True) if value == max(values)]
     return best[0] if len(best) == 1 and _ONLY_SCORES.fullmatch(rest) else None
 
 
 _SCORE = re.compile(
-    r"(?:^|(?<=[\n,;|] )|(?<=[\n,;|%]))[ *_\[(]{0,4}(?P<name>\w{1,3})[\])*_.]{0,4}(?: [^\n:;%]{1,80}?)? ?[:=–—-]"
-    r" ?[*_]{0,3}"
-    r"(?P<value>\d{1,3}(?:\.\d{1,4})?)(?P<unit> ?%|/10|/5|/100|(?<=\.\d)|(?<=\.\d\d)|(?<=\.\d{3}))(?![\w.%/])[*_]{0,3}",
+    r"(?:^|(?<=[\n,;|{:] )|(?<=[\n,;|%{]))[ *_\[(\"]{0,4}(?P<name>\w{1,3})[\])*_.\"]{0,4}"
+    r"(?:(?: [^\n:;%]{1,80}?)? ?[:=–—-]| (?:scores?|gets?)) ?[*_]{0,3}(?P<value>\d{1,3}(?:\.\d{1,4})?)"
+    r"(?P<unit> ?%|/10|/5|/100|)(?![\w%/]|\.\d)[*_]{0,3}",
     re.MULTILINE,
 )
+_INTRO = caseless(r"\A\W*(?:given|based on|considering|judging by) [^:\n]{1,80}:")
 _ONLY_SCORES = caseless(r"\W*(?:(?:the )?(?:scores?|probabilit(?:y|ies)|likelihoods?|chances?|match|ratings?)\W*)?")
 
 

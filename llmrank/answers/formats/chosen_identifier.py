@@ -137,7 +137,7 @@ _ALL_BUT = (
 _AVOIDED = caseless(
     rf"\b(?:avoid|(?:stay|keep) away from|skip|{_ALL_BUT}"
     r"|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|dislikes?"
-    r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second (?:choice|pick|option)"
+    r"|hates?|(?<!at )least|less(?= (?:relevant|likely|suitable|recommended|preferred|fitting)\b)|worst|weakest|poorest|lowest|runners?-up|second (?:choice|pick|option)"
     r"|first (?:thought|instinct|guess)|tempted by)\b"
     r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would"
     r"|be|is|was|are|most|my|your|user|pick|choice|option|movie|film|title|item|product|passage|candidate|match|fit"
@@ -200,9 +200,13 @@ _THAN, _NOTHING = (
 def is_aside(word: Word, text: str) -> bool:
     """Return whether an identifier is chosen on a condition, or is only what something else is better than."""
     before = text[max(0, word.start - 60) : word.start]
+    if _OR_ELSE.search(text[max(0, word.start - 200) : word.start]):
+        return True
     return bool(_IF_THEY.match(text, word.end) or (_THAN.search(before) and not _NOTHING.search(before)))
 
 
+_OR_ELSE = caseless(r"\b(?:unless|otherwise|or else|in which case)\b[^.!?\n]{0,160}\Z")
+"""`A unless they dislike long films, then B`"""
 _NOUN = caseless(
     r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to"
     r"|livre|number|nummer|n[úu]mero|numéro|película)\W{1,4}$"

@@ -388,8 +388,16 @@ _TITLE_GOES_ON = re.compile(
 _TITLE_BEGAN = re.compile(
     r"\b(?:recommend|suggest|watch|pick|choose|with|for|is|be|say|try|take|play|read) "
     r"(?!(?:The|An?|My|Film|Movie|Book|Game|Option|Title|Item|Number|Song|Product)\b)[A-Z][\w-]*+ $"
+    r"|(?:^|[.!?] |\n)(?!(?:The|An?|My|Your|Film|Movie|Book|Game|Option|Title|Item|Number|Song|Product|So|Then|Thus|Hence"
+    r"|Therefore|Maybe|Perhaps|Only|Just|Watch|Try|Pick|Choose|Recommend|Select|Suggest|Answer|Choice|Also|And|But|Or|Not"
+    r"|No|Yes|For|With|Given|Since|While|Though|Although|Of|Between|Both|Neither|Either|Instead|Rather|Unlike|Like|Take|Go"
+    r"|Play|Read|Even|Now|Next|First|Second|Third|Last|Best|Top|Winner|Verdict|Recommended|In|On|If|When|Because|As|At|To|From"
+    r"|After|Before|Overall|That|This|These|Here|Well|Ok|Okay|Hmm|I|It|Is|Was|Would|Will|Whereas|Despite|Compared|Among|Than"
+    r"|Over|Though|Sorry|Sure|Great|Good|Nice|Definit\w+|Der|Die|Das|Den|Le|La|Les|El|Los|Las|Il|Lo|I|O|Os|As|De|Het"
+    r"|\w+ly|\w+ing)\b)[A-Z][a-z]+ (?=\Z)"
 )
-"""What follows or precedes a title that is a part of another: ` Wave`, ` in the Air.`, `recommend Body `"""
+"""What follows or precedes a title that is a part of another: ` Wave`, ` in the Air.`, `recommend Body `. A capital
+that begins a sentence says so only of a word that introduces no title."""
 
 
 def is_alone(title: str, text: str) -> bool:

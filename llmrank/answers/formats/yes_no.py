@@ -20,6 +20,7 @@ from llmrank.answers.formats.verdicts import (
     BEGINS,
     EITHER,
     FINAL,
+    LABELLED,
     LAST_SENTENCE,
     NAMED,
     PLAIN,
@@ -35,7 +36,9 @@ from llmrank.answers.outcome import (
     asks_first,
     before_next_question,
     cannot_say,
+    is_ironic,
     looks_like_error,
+    ticked,
     unparsed,
     without_remarks,
 )
@@ -67,7 +70,13 @@ class YesNo:
         text = text and normalise(_THUMB_DOWN.sub("No. ", _SURE.sub("", text), count=1)[:SHORT])
         if not text:
             return unparsed(response, text, "empty")
-        first = before_next_question(text.strip())
+        first = before_next_question(ticked(text.strip()))
+        if labelled := LABELLED.fullmatch(first):
+            first = labelled[1]
+        if digit := _DIGIT.fullmatch(first):
+            return answered(response, {}, value=float(digit[1]))
+        if is_ironic(first):
+            return unparsed(response, text, "ambiguous")  # They'd love it… said no one ever.
         named, preferred = _compared(first or text, question)
         if named and not _WORD_OF_VERDICT.search(text):
             if preferred is None or asks_first(text) or cannot_say(text) or looks_like_error(text):
@@ -123,6 +132,8 @@ def _without_idioms(text: str, question: Question) -> str:
     return _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
 
 
+_DIGIT = re.compile(r"\W*([01])\W*")
+"""`1`, the label of a yes in most data sets."""
 _IDIOM = caseless(
     r"\bsaid (?:yes|no) to\b(?:[^.;!?\n,]{1,60} (?:and|or) (?:yes|no) to\b)?|\((?:yes|true) ?(?:or|/) ?(?:no"
     r"|false)\)|(?m:^\W{0,4}(?:yes|no) ?= [^\n]{1,200}?\b(?:yes|no) ?= [^\n]*$)",
@@ -201,6 +212,10 @@ def _is_contradicted(verdict: bool, text: str, predicted: set[bool]) -> bool:
         return True  # Yes, I looked. They will not enjoy it.
     if (last := LAST_SENTENCE.search(text)) and last[1] != "?" and meant([last[2]]) != {verdict}:
         return True  # They would not like it. Yes.
+    if begins and _BUT_ABROAD.match(text, begins.end(1)):
+        return True
+    if not verdict and _NOT_MISSED.search(behind[:SEARCH_LIMIT]):
+        return True
     decides_against = begins and _DECIDES_AGAINST.search(text[:SEARCH_LIMIT])
     return bool(verdict and (decides_against or odds(text) == {False}))
 
@@ -251,5 +266,12 @@ _DECIDES_AGAINST = caseless(
     r"|\bi(?:['’]d| would) (?:pass|skip (?:it|this))\b|\bi would(?: not|n['’]t) recommend\b"
 )
 """`Yes, I have read it all. They would hate it.`"""
+_BUT_ABROAD = caseless(
+    r"[、,.。]? ?(?:でも|しかし|だけど|但是?|不过|可是|하지만|그러나|(?:aber|mais|pero|ma|mas|maar|ale|но|ama|fakat|nhưng|tapi)\b)"
+    r"[^.。!?\n]{0,80}?(?:ない|ません|不|没|않|\b(?:nicht|kein\w*|pas|no|non|não|niet|geen|nie|не|değil|không|tidak)\b)"
+)
+"""`はい、でもたぶん見ないでしょう。`"""
+_NOT_MISSED = caseless(r"(?:\bnot|n['’]t|\bnever) (?:want to )?(?:miss|dislike|hate|mind) (?:it|this)\b")
+"""`No, they won't miss it!`"""
 _SPEAKS_AGAINST = caseless(r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b")
 """Words that may contradict a yes but need not."""

@@ -73,7 +73,8 @@ _BESIDE_CHARACTER = re.compile(
 _VERSUS = re.compile(r"(?<=\b[A-Z\d])[\])*]{0,3} (?:vs\.?|versus) (?=[\[(*]{0,3}[A-Z\d]\b)")
 """`A vs. B`, where A is no article."""
 _FIELD = caseless(
-    r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|winner|preferred|better|best|selected(?:_\w+)?|(?:item|candidate|movie"
+    r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|winner|preferred|better|best|selected"
+    r"(?:_\w+)?|(?:item|candidate|movie"
     r"|product)_?id|chosen(?:_\w+)?)\" ?: ?\"?(\w{1,12})\"?(?=\s?[,}\n])"
 )
 """`{"choice": "D", "reason": "B or D, and D …"}`"""
@@ -104,20 +105,21 @@ class Choice(TextFormat):
 
     def _read(self, response: Response, question: Question) -> Answer:
         text = plain_text(response.text, SHORT)
-        if not text:
-            return unparsed(response, text, "empty")
-        if is_ironic(text):
-            return unparsed(response, text, "ambiguous")
+        if not text or is_ironic(text):
+            return unparsed(response, text, "ambiguous" if text else "empty")
         text = _BESIDE_CHARACTER.sub(" ", _RANK_FIELD.sub("", _OFFERED.sub("", ticked(text))))
         text = _VERSUS.sub(" / ", before_next_question(text))
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
         identifiers, index = Identifiers.of(question), title_index(question.items)
         at = _ordinal(text, len(question.items)) if _PLACE_CHOSEN.match(text) or _is_last(text, question) else None
-        if at is None and identifiers.are_numbers:
-            at = _first_of_titles(text, index)
-        if at is not None:
-            return _chosen(at, response, question)
+        if at is None:
+            at = _first_of_titles(text, index) if identifiers.are_numbers else None
+        best = _highest(text, identifiers) if at is None else None
+        if at is not None or best is not None:
+            return _chosen(
+                at if best is None else best, response, question, 0 if best is None else len(question.items) - 1
+            )
         every = _identifiers_meant(text, question, identifiers, index)
         if _repeats_all(text, identifiers):
             return unparsed(response, text, "ambiguous")
@@ -132,8 +134,6 @@ class Choice(TextFormat):
                 return unparsed(response, text, "ambiguous")  # {"choice": 4, "title": "Heat"}
             beside = _others(_identifiers_in(text, identifiers), at)
             return _chosen(at, response, question, beside)
-        if (at := _highest(text, identifiers)) is not None:
-            return _chosen(at, response, question, len(question.items) - 1)
         at = _beside_its_title(every, text, index)
         if at is not None and comparison.weighed(marks, at) == at:
             return _chosen(at, response, question, _others(every, at))

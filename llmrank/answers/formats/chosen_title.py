@@ -175,7 +175,8 @@ _THAT = caseless(r"(?:[,;–—]|\.) (?:so )?that(?:['’]s| is) (?:the one|my (
 """`… and has never seen Heat, so that's the one.`"""
 _QUOTED_IN_ASIA = re.compile(
     r"\"([^\"()\n]{1,80})(?:\(([^()\n]{1,80})\))?\"(?: ?\(([^()\n]{1,80})\))?(?:を|が)"
-    r"(?:一番|最も)?(?:(?:おすすめ|お勧め|推薦|選択)し(?:ます|たい)|選び(?:ます|たい)|(?:おすすめ|お勧め|最適)(?:です|だ|[。!.]|\s*$))"
+    r"(?:一番|最も)?(?:(?:おすすめ|お勧め|推薦|選択)し(?:ます|たい)|選び(?:ます|たい)|(?:おすすめ|お勧め|最適)(?:です"
+    r"|だ|[。!.]|\s*$))"
     r"(?!か|が)"
 )
 """`「もののけ姫(Princess Mononoke)」が一番おすすめです`"""
@@ -388,11 +389,16 @@ _TITLE_GOES_ON = re.compile(
 _TITLE_BEGAN = re.compile(
     r"\b(?:recommend|suggest|watch|pick|choose|with|for|is|be|say|try|take|play|read) "
     r"(?!(?:The|An?|My|Film|Movie|Book|Game|Option|Title|Item|Number|Song|Product)\b)[A-Z][\w-]*+ $"
-    r"|(?:^|[.!?] |\n)(?!(?:The|An?|My|Your|Film|Movie|Book|Game|Option|Title|Item|Number|Song|Product|So|Then|Thus|Hence"
-    r"|Therefore|Maybe|Perhaps|Only|Just|Watch|Try|Pick|Choose|Recommend|Select|Suggest|Answer|Choice|Also|And|But|Or|Not"
-    r"|No|Yes|For|With|Given|Since|While|Though|Although|Of|Between|Both|Neither|Either|Instead|Rather|Unlike|Like|Take|Go"
-    r"|Play|Read|Even|Now|Next|First|Second|Third|Last|Best|Top|Winner|Verdict|Recommended|In|On|If|When|Because|As|At|To|From"
-    r"|After|Before|Overall|That|This|These|Here|Well|Ok|Okay|Hmm|I|It|Is|Was|Would|Will|Whereas|Despite|Compared|Among|Than"
+    r"|(?:^|[.!?] |\n)(?!(?:The|An?|My|Your|Film|Movie|Book|Game|Option|Title|Item|Number|Song|Product|So|Then|Thus"
+    r"|Hence"
+    r"|Therefore|Maybe|Perhaps|Only|Just|Watch|Try|Pick|Choose|Recommend|Select|Suggest|Answer|Choice|Also|And|But|Or"
+    r"|Not"
+    r"|No|Yes|For|With|Given|Since|While|Though|Although|Of|Between|Both|Neither|Either|Instead|Rather|Unlike|Like"
+    r"|Take|Go"
+    r"|Play|Read|Even|Now|Next|First|Second|Third|Last|Best|Top|Winner|Verdict|Recommended|In|On|If|When|Because|As"
+    r"|At|To|From"
+    r"|After|Before|Overall|That|This|These|Here|Well|Ok|Okay|Hmm|I|It|Is|Was|Would|Will|Whereas|Despite|Compared"
+    r"|Among|Than"
     r"|Over|Though|Sorry|Sure|Great|Good|Nice|Definit\w+|Der|Die|Das|Den|Le|La|Les|El|Los|Las|Il|Lo|I|O|Os|As|De|Het"
     r"|\w+ly|\w+ing)\b)[A-Z][a-z]+ (?=\Z)"
 )

@@ -57,7 +57,8 @@ _BESIDE = caseless(
     rf"(?:^|(?<=[.!?;:] )|(?<=, ))(?:because|since|as|given|seeing) [^,.;⟦]{{0,80}}{_M}[^.;!?\n,]{{0,200}},",
     rf"(?:(?<=[\w⟧)])(?<! and),? (?:because|since)|, (?:with|as)) {_TAIL}|, ?因[为為] ?{_TAIL}",
     rf"(?:\b(?:compared (?:to|with)|in contrast to|than|over|between)|(?<=besser) als|(?<=mejor) que) {_G},?",
-    rf"{_M} ?(?:と(?:比べて|比較して|比べると)|に比べて|より(?:も)?|보다(?:는|도)?),? ?|比 ?{_M} ?(?=更|好|合|适|適|强)",
+    rf"{_M} ?(?:と(?:比べて|比較して|比べると)|に比べて|より(?:も)?|보다(?:는|도)?),? ?|比 ?{_M} ?(?=更|好|合|适|適"
+    rf"|强)",
     rf"(?<=beats )(?<!nothing beats ){_G}|(?<=edges out ){_G}",
 )
 """What else a sentence names beside its choice: a reason, what the choice is better than."""
@@ -134,7 +135,9 @@ _PRAISED = caseless(
     r"|convient (?:le )?mieux|(?:es|sería) (?:la |el )?mejor|è (?:la|il) (?:scelta )?migliore?|é (?:a )?melhor"
     r"|подходит лучше)(?![^⟦]{0,60}\b(?:if|in some|but|except"
     rf"|(?<!love )(?<!taste )(?<!preference )for (?!(?:this|the) {USER}|them|him|her|me\b|sure))\b)"
-    r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|(?:の(?:方|ほう))?が(?:より)?(?:良い|いい|よい|適|おすすめです|合って)|[이가] (?:더 )?(?:낫|좋|적합)|更(?:好|合|适|適)|が(?:最適|一番|最も"
+    r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|(?:の(?:方|ほう))?が(?:より)?(?:良い|いい"
+    r"|よい|適|おすすめです|合って)|[이가] (?:더 )?(?:낫|좋"
+    r"|적합)|更(?:好|合|适|適)|が(?:最適|一番|最も"
     r"|(?:おすすめ|お勧め|いい|良い)(?![^。⟦]*(?:[見観]た|人)))|[을를](?:\(를\))? (?:추천|선택)|[이가] 가장)"
 )
 

@@ -41,7 +41,8 @@ BEGINS = caseless(
 )
 NAMED = caseless(
     rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended"
-    rf"|(?:will|would)_\w{{2,12}}|(?<=\")(?:likes?|liked|enjoys?|interested|relevant|click(?:ed)?)(?=\")|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
+    rf"|(?:will|would)_\w{{2,12}}|(?<=\")(?:likes?|liked|enjoys?|interested|relevant|click(?:ed)?)(?=\")|output"
+    rf"|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
     rf"(?: (?:is|would be|to this is|ist|est|es|è|é)|[は是]"
     rf"| \.{{3,20}})?[\s:=*_\"'({{\[\]<“-]{{0,6}}({EITHER})(?!\w| (?:and|or) (?:yes|no)\b)"

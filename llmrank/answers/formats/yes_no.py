@@ -267,7 +267,8 @@ _DECIDES_AGAINST = caseless(
 )
 """`Yes, I have read it all. They would hate it.`"""
 _BUT_ABROAD = caseless(
-    r"[、,.。]? ?(?:でも|しかし|だけど|但是?|不过|可是|하지만|그러나|(?:aber|mais|pero|ma|mas|maar|ale|но|ama|fakat|nhưng|tapi)\b)"
+    r"[、,.。]? ?(?:でも|しかし|だけど|但是?|不过|可是|하지만|그러나|(?:aber|mais|pero|ma|mas|maar|ale|но|ama|fakat"
+    r"|nhưng|tapi)\b)"
     r"[^.。!?\n]{0,80}?(?:ない|ません|不|没|않|\b(?:nicht|kein\w*|pas|no|non|não|niet|geen|nie|не|değil|không|tidak)\b)"
 )
 """`はい、でもたぶん見ないでしょう。`"""

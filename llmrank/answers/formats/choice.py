@@ -105,21 +105,18 @@ class Choice(TextFormat):
 
     def _read(self, response: Response, question: Question) -> Answer:
         text = plain_text(response.text, SHORT)
-        if not text or is_ironic(text):
+        if not text or is_ironic(text) or response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "ambiguous" if text else "empty")
         text = _BESIDE_CHARACTER.sub(" ", _RANK_FIELD.sub("", _OFFERED.sub("", ticked(text))))
         text = _VERSUS.sub(" / ", before_next_question(text))
-        if response.finish_reason in ("refusal", "content_filter"):
-            return unparsed(response, text, "refusal")
         identifiers, index = Identifiers.of(question), title_index(question.items)
         at = _ordinal(text, len(question.items)) if _PLACE_CHOSEN.match(text) or _is_last(text, question) else None
         if at is None:
             at = _first_of_titles(text, index) if identifiers.are_numbers else None
-        best = _highest(text, identifiers) if at is None else None
-        if at is not None or best is not None:
-            return _chosen(
-                at if best is None else best, response, question, 0 if best is None else len(question.items) - 1
-            )
+        if at is not None:
+            return _chosen(at, response, question)
+        if (best := _highest(text, identifiers)) is not None:
+            return _chosen(best, response, question, len(question.items) - 1)
         every = _identifiers_meant(text, question, identifiers, index)
         if _repeats_all(text, identifiers):
             return unparsed(response, text, "ambiguous")

@@ -283,14 +283,19 @@ def _ranking_in_sentences(blocks: Sequence[Block], text: str, question: Question
     """Return the ranking that an answer gives in sentences, None if the reading already has all of it. If the answer
     also has a list, only a last line that ranks all items counts."""
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
-    if reading.low or (len(reading.named) == len(question.items) and not reading.ambiguous):
+    lines = {one.line for one in reading.mentions}
+    if reading.low or (len(reading.named) == len(question.items) and not reading.ambiguous and len(lines) > 1):
         return None
     if listed and blocks[-1].kind != "text":
         return None
     sentences = blocks[-1].lines[0].text if listed else text
-    found = read_sentences(sentences, title_index(question.items), Identifiers.of(question))
+    index, identifiers = title_index(question.items), Identifiers.of(question)
+    found = read_sentences(sentences, index, identifiers)
+    if found is None and (then := with_then(sentences)) != sentences:
+        found = read_sentences(then, index, identifiers)
     least = len(question.items) - 1 if listed else len(reading.named) - reading.ambiguous
-    if found is None or len(found.named) <= least:
+    other = not (listed or reading.ambiguous or found is None) and [*found.named] != [*reading.named]
+    if found is None or len(found.named) <= least - other:  # Heat last, Fargo first, which a list would turn round
         return None
     return choose([found], text, missing(0, len(question.items), question.top))
 

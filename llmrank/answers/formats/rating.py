@@ -230,13 +230,13 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
         pattern.search(text, between.end()) for pattern in (_CONCLUDES, *_NAMED)
     ):
         return [(math.nan, None)]
-    if declined and (declines(text) or not (excused := _EXCUSED.search(text))):
-        return [] if declines(text) else _with_unit(text, scale[1])
-    if declined:
-        return _with_unit(text, scale[1]) or given_in(
-            one for named in _NAMED for one in named.finditer(text, excused.end())
-        )
-    return _stated(text, lines, scale) or _with_unit(text, scale[1]) or _in_short_text(text, scale)
+    if not declined:
+        return _stated(text, lines, scale) or _with_unit(text, scale[1]) or _in_short_text(text, scale)
+    if declines(text):
+        return []
+    excused = _EXCUSED.search(text)
+    behind = (found for named in _NAMED for found in named.finditer(text, excused.end())) if excused else ()
+    return _with_unit(text, scale[1]) or given_in(behind)
 
 
 _EXCUSED = caseless(r"\b(?:but|however|still|nevertheless|that said),? (?=[^.\n]{0,40}\bi\b)")

@@ -94,6 +94,9 @@ def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
     return (
         _of_the_words(listing, beside, after)
         or _BOTH_ENDS.search(text) is not None
+        or _OTHERWISE.search(text) is not None
+        or _LEGEND.search(text) is not None
+        or (not listing.scored and _NUMBERS_ARE.search(beside) is not None)
         or False in of_the_ends(listing, text)
         or (is_as_shown(listing.named) and _BEFORE_ORDERING.search(after[:2000]) is not None)
         or _is_repeated(listing)
@@ -106,6 +109,24 @@ _BOTH_ENDS = caseless(
     r"\b(?:worst|least \w{1,20}|weakest|lowest): [^\n]{1,300}\b(?:best|most \w{1,20}|strongest|highest): "
 )
 """`Worst: Heat, then Fargo, best: Alien`"""
+
+
+_OTHERWISE = caseless(
+    r"(?:^|[.!?\n] ?)\W{0,4}(?:if|assuming|supposing|provided|in case)\b[^.:\n]{3,80}[:,][^\n]{3,300}[.;] ?"
+    r"(?:if not|otherwise|or else)[,:] (?=\W?[A-Z\d\[])"
+)
+"""`Assuming they like crime: Heat, Fargo. If not, Alien.`"""
+_LEGEND = caseless(
+    r"(?:[<>→]|\b(?:sign|arrow|symbol))[\"'”’)]{0,2} (?:sign |symbol )?(?:here )?(?:means?|denotes?|stands for|indicates|reads?"
+    r"|is (?:to be )?read as|=)[^.\n\w]{0,4}(?:is )?(?:worse|less|lower|weaker|below|inferior)\b"
+)
+"""`(The > sign means "worse than".)`"""
+_NUMBERS_ARE = caseless(
+    r"\b(?:the )?(?:list )?(?:numbers?|numerals?|digits?|figures?)(?: (?:beside|before|next to|in front of) [^.\n]{1,30})? "
+    r"(?:are|is|show|shows|give|gives|stand for|represents?|means?|denotes?|indicates?|=) (?:\w+ ){0,3}?"
+    r"(?:stars?|ratings?|scores?|points?|grades?)\b"
+)
+"""`Numbers are stars.`, beside a numbered list"""
 
 
 def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
@@ -505,9 +526,13 @@ def _counts_otherwise(listing: Listing, lines: Sequence[str]) -> bool:
 def _is_unranked(listing: Listing, beside: str, lines: Sequence[str]) -> bool:
     """Return whether items in the order shown are beside to be in the given order, or have scores that do not fall,
     each in its own line (`A: Heat - 7`, `B: Fargo - 9`)."""
+    own = _entries_by_line(listing, lines)
+    below = [_SCORE_LINE.match("".join(lines[at : at + 1])) for at in own]
+    rises = [float(one[1].replace(",", ".")) for one in below if one]
+    if len(rises) == len(listing.mentions) > 1 and rises != sorted(rises, reverse=True):
+        return not any(_NUMBERED.match(lines[at - 1]) for at in own)  # **Heat**⏎Score: 7⏎⏎**Fargo**⏎Score: 9
     if listing.ordered or not is_as_shown(listing.named):
         return False
-    own = _entries_by_line(listing, lines)
     found = [
         _SCORE.search(words) or _SCORE.search(one.text) or _SCORE_LINE.match("".join(lines[one.line : one.line + 1]))
         for one, words in zip(own.values(), _text_after(own, lines), strict=True)

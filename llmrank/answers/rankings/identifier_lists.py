@@ -100,6 +100,8 @@ _IS_RANK = caseless(
     r"(?:(?:rank(?:ed)?|position|place) #?|(?=\d{1,4}(?:st|nd|rd|th)))(?P<rank>\d{1,4})(?:st|nd|rd|th)?\b"
 )
 _RANGE = re.compile(r"[\]\s]*[-–][\[\s]*")
+_THROUGH = re.compile(r"(?<=\]) (?:through|thru|to|up to|bis|à|a) (?=\[\w{1,3}\])|(?<=\d) (?:through|thru) (?=\d)")
+"""`[4] through [6]`"""
 _LEADS = re.compile(r"[:：]\W{0,4}$")
 _ROLES = re.compile(r"\W*([^\W\d_]{2,20}) ?(?:->|=>|→|[:=|–—-]) ?([^\W\d_]{2,20})\W*")
 """A line with the meaning of both sides of the lines below it: `(item → rank)`."""
@@ -453,6 +455,8 @@ class _Reader:
     # --- a line of text
 
     def text(self, line: Line) -> Listing:
+        if _THROUGH.search(line.text):
+            line = replace(line, text=_THROUGH.sub("-", line.text))
         text = line.text
         words = [] if is_tier(text) else self._words_of_line(text)  # A tier: B, E
         named = naming(words)

@@ -32,14 +32,14 @@ _BRACKETED = re.compile(r"\W*[\[(](\w{1,3})[\])]\W*")
 _ENDINGS = ("st", "nd", "rd", *7 * ("th",))
 _ABROAD = (
     "premierement premier premiere primero primer primera primo prima primeiro primeira zuerst erstens erster erste"
-    " eerste первое первыи первом перше pierwsze",
+    " eerste первое первыи первом перше pierwsze pierwszym",
     "deuxiemement deuxieme seconde segundo segunda secondo seconda zweitens zweiter zweite"
-    " tweede второе второи втором друге drugie",
+    " tweede второе второи втором друге drugie drugim",
     "troisiemement troisieme tercero tercer tercera terzo terza terceiro terceira drittens dritter dritte"
-    " derde третье третии третьем третє trzecie",
+    " derde третье третии третьем третє trzecie trzecim",
     "quatriemement quatrieme cuarto cuarta quarto quarta viertens vierter vierte"
-    " vierde четвертое четвертыи четвертом четверте czwarte",
-    "cinquiemement cinquieme quinto quinta funfter funfte vijfde пятое пятыи пятом пяте piate",
+    " vierde четвертое четвертыи четвертом четверте czwarte czwartym",
+    "cinquiemement cinquieme quinto quinta funfter funfte vijfde пятое пятыи пятом пяте piate piatym",
     "sixieme sexto sexta sesto sesta sechster sechste zesde шестое шестыи шестом шосте szoste",
     "septieme septimo setimo settimo siebter siebte zevende седьмое седьмои седьмом сьоме siodme",
 )  # fmt: skip
@@ -55,7 +55,7 @@ _PLACES = word_set(
 _NOUNS = word_set("movie film book game album title product item option candidate passage number no")
 _BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
 _LIKELY = word_set("likely relevant recommended suitable")
-_LAST = word_set("last least end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima")
+_LAST = word_set("last least end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima ostatnim ostatnie последнюю последнем")
 _OPENS = word_set(
     "start starting begin beginning lead leading open opening recommend suggest offer reach pick choose"
     " rank watch put try read play go love"
@@ -128,6 +128,7 @@ def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Li
     ):
         return None
     opened = not _OPENS.isdisjoint(normalised(gaps[0].lead).split())
+    opened |= not opening.strip(_MARKS) and all(places[1:])  # Heat, then Fargo, then Alien
     order = _order(places, opened=opened, listed=_IN_ORDER.search(opening) is not None)
     lines = [text.count("\n", 0, one.start) + 1 for one in found]
     mentions = [

@@ -149,6 +149,15 @@ _REMARKS = frozenset(("comment", "note", "notes"))
 _NESTED = re.compile(r"(\n(?:Rank \d{1,4}:|-) )\s{0,40}\n- ")
 """`<item rank="2"><title>`, `<item><title>`"""
 _YEAR_ELEMENT = caseless(r"</\w{1,20}>\s{0,40}<year>\s{0,9}(\d{4})\s{0,9}</year>")
+_SCORE_ELEMENT = caseless(
+    r"</\w{1,20}>\s{0,40}<(?:score|rating|relevance|confidence)>\s{0,9}(\d{1,3}(?:\.\d{1,6})?)\s{0,9}"
+    r"</(?:score|rating|relevance|confidence)>"
+)
+_RANK_ELEMENT = caseless(
+    r"<(item|entry|movie|film|product|book|option|candidate|song|game)>((?:(?!</\1>).){0,600}?)"
+    r"<(?:rank|position|place)>\s{0,9}(\d{1,4})\s{0,9}</(?:rank|position|place)>"
+)
+"""`<movie><title>Heat</title><rank>3</rank></movie>`"""
 _ATTRIBUTE = caseless(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})")
 _TITLE_ATTRIBUTE, _ID_ATTRIBUTE = (
     caseless(rf"\b(?:{words})\s?=\s?(?:\"([^\"]{{1,200}})\"|'([^']{{1,200}})')")
@@ -160,7 +169,7 @@ _SCALE = caseless(r"\s(?:max|min|scale|range|out_of)\s?=\s?\"[^\"]{0,40}\"")
 _DOUBLED = re.compile(r"(?<=\S) ?([<>])\1+ ?(?=\S)")
 _PROGRAM = re.compile(
     r"^[ \t]{0,40}(?:def \w+\(|for \w[^\n]{0,80} in [^\n]{1,200}:(?:$| ?print\()|function \w{0,40}\()"
-    r"|\bsorted\(|\.sort\(|\blambda\b",
+    r"|\bsorted\(|\.sort\(|\blambda\b|\b(?:shuffle|sample|reversed|choices?)\(",
     re.MULTILINE,
 )
 """A program that would produce a ranking; its output is unknown."""
@@ -188,6 +197,12 @@ _ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
 _ROMAN_INSIDE = re.compile(rf"(?:\A|(?<=[^\n] ))\(({'|'.join(_ROMANS)})\) ")
 _ROMAN_LIST = re.compile(r"(?:\A|[\n:,]|\b(?:is|are|be))\s{0,9}\(i\) (?=[A-Z\d\"'“*_\[])")
 """`(i) Heat, (ii) Fargo`, but not `because (i) it is scary`"""
+_PRINTED = re.compile(r"^[ \t]{0,9}(?:print|console\.log)\([rf]?[\"']([^\"'\n]{1,300})[\"']\);?[ \t]*$", re.MULTILINE)
+"""`print("1. Heat")`"""
+_CODE = re.compile(
+    r"(?:[ \t]*+(?:(?:import|from|def|for|if|return)\b[^\n]*|print\([^\n]*|\w[\w.]*(?: ?=|\()[^\n]*|[\])}\"'#][^\n]*|)(?:\n|\Z))++"
+)
+"""A text of which every line is code."""
 _PRINTS = re.compile(
     r"^for [\w, ]{1,80} in (?:(\w{1,40})|enumerate\((\w{1,40}), ?(?:start ?= ?)?1\)):"
     r"\n[ \t]{1,8}print\((?:(?! if )[^\[\n]){1,80}\)\s*\Z",
@@ -432,7 +447,8 @@ def _without_elements(text: str) -> str:
         name = html.unescape(named[1] or named[2]) if named else ""
         return "\n" if tag[1] else f"\nRank {rank[1]}: {name}" if rank else f"\n- {name}"
 
-    return _NESTED.sub(r"\1", _ELEMENT.sub(plain, _YEAR_ELEMENT.sub(r" (\1)", text)))
+    text = _RANK_ELEMENT.sub(r'<\1 rank="\3">\2', _SCORE_ELEMENT.sub(r": \1", _YEAR_ELEMENT.sub(r" (\1)", text)))
+    return _NESTED.sub(r"\1", _ELEMENT.sub(plain, text))
 
 
 def single_spaced(text: str) -> str:
@@ -573,7 +589,36 @@ _ORDER_IS = re.compile(
 _NEXT_IN_JAPANESE = re.compile(r"(?<=\"), ?(?:(?:その)?次[にがは]|続いて|さらに|最後[にがは])(?=\")")
 _RECOMMENDS_MOST = re.compile(r"(?:最も|一番|いちばん|まず)(?:おすすめ|お勧め|合う|好みに近い)[^\"。\n]{0,12}\"")
 """`最もおすすめなのは「A」、次に「B」、最後に「C」です。`"""
+_LEADS_IN_ASIA = re.compile(
+    r"^[^\w\n]{0,4}(?:(?:我)?(?:首先|最)?推[荐薦]的?(?:是)?|首先(?:推[荐薦]|是)?|首推|まず(?:は)?|最初に|最も?(?:おすすめ|お勧め)(?:なの)?は"
+    r"|우선|먼저|가장 (?:먼저 )?추천하는 (?:것|작품|영화)은)[、,]? ?(?=[^\n]{2,400})",
+    re.MULTILINE,
+)
+_NEXTS_IN_ASIA = re.compile(
+    r"(?:[をがで] ?|[을를] ?(?:추천(?:하고|하며)?)?|이?고|이며)?[,、;，；。]? ?(?:そして|그리고|再)?"
+    r"(?:(?:その)?次[にがは]|続いて|最後[にがは]|其次(?:是|推[荐薦])?|然[后後](?:是)?|接着(?:是)?|接下来(?:是)?|最[后後](?:是|推[荐薦])?"
+    r"|그 ?다음(?:으로)?(?:은|는)?|다음(?:으로)?(?:은|는)|마지막(?:으로)?(?:은|는)?)[、,，]? ?"
+)
+_ENDS_IN_ASIA = re.compile(
+    r" ?(?:が?(?:おすすめ|お勧め|良い|いい)?(?:です|と思います)|を(?:おすすめ|お勧め|推薦)します|[을를] 추천(?:합니다|드립니다|해요)|입니다|이에요|예요)?"
+    r"[。.!]?\s*\Z"
+)
+
+
+def _told_in_turn(text: str) -> str:
+    """Return `まずA、次にB、最後にCです。` as a chain, if the text says no more than that."""
+    lead = _LEADS_IN_ASIA.match(text)
+    if lead is None or len(text) > _TURN_LIMIT or "\n" in text.strip():
+        return text
+    parts = _NEXTS_IN_ASIA.split(_ENDS_IN_ASIA.sub("", text[lead.end() :]))
+    whole = len(parts) > 1 and all(part.strip() and not _SAYS_MORE.search(part) for part in parts)
+    return " > ".join(part.strip() for part in parts) if whole else text
+
+
+_TURN_LIMIT = 600
+_SAYS_MORE = re.compile(r"[。！？\n,、，;]|不|ない|ません|않|말고|より|보다|比")
 _STEPS_OF_EAST_ASIA: _Steps = (
+    ("", _told_in_turn),
     ("次", lambda text: _NEXT_IN_JAPANESE.sub(" > ", text) if _RECOMMENDS_MOST.search(text) else text),
     ("", lambda text: _COUNTED.sub(r"\1 ", text) if any(map(text.__contains__, "候选選编編电電")) else text),
     ("首先", _in_turn),
@@ -630,7 +675,9 @@ _STEPS: _Steps = (
     ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped
     ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
     ("", lambda text: _DISREGARDED.sub("", text) if "gnore " in text or "isregard " in text else text),
+    ("print(", lambda text: _PRINTED.sub(r"\1", text) if len(_PRINTED.findall(text)) > 1 else text),
     ("```", _with_plain_code),
+    ("(", lambda text: _lists_of_program(text) if _CODE.fullmatch(text[:SHORT]) and _PROGRAM.search(text) else text),
     ("", _with_tiers),
     ("```diff", lambda text: _DIFF.sub(_apply_diff, text.replace("\r\n", "\n"))),
     ("[1] ", lambda text: _CITED.sub("", text[: found.start()]) if (found := _SOURCES.search(text)) else text),

@@ -386,7 +386,8 @@ def with_then(text: str) -> str:
     """Return the text with the words that lead to the next or last entry of a list as `then`."""
     if any(map(text.__contains__, (" last", " end", " bottom"))):
         text = _ENDS.sub(r", then \1", text)
-    return _NEXT.sub(", then ", text)
+    text = _NEXT.sub(", then ", text)
+    return _FIRST.sub(r"\1", text) if ", then " in text else text
 
 
 _ENDS = re.compile(
@@ -398,13 +399,21 @@ _AND = r"(?:y|e|et|und|en|a|i|и|а|ve|dan|và|그리고|och|og|ja|és|și|and|&
 _NEXT = re.compile(  # a title begins with a capital; and this is twice as fast as without regard to case
     rf"(?:,(?: {_AND})?| {_AND}),? ?(?:por (?:último|fim)|finalmente|enfin|finalement|pour (?:finir|terminer)"
     r"|schließlich|zuletzt|zum [Ss]chluss|am [Ee]nde|infine|per ultim[oa]|tot slot|(?:als|het) laatste?|ten ?slotte"
-    r"|nakonec|na koniec|na końcu|наконец|в конце|напоследок|(?:en )?son(?: olarak)?|terakhir|cuối cùng(?: là)?"
+    r"|nakonec|na koniec|na końcu|наконец|в конце|(?:и )?в последнюю очередь|напоследок|(?:en )?son(?: olarak)?|terakhir|cuối cùng(?: là)?"
     r"|最[后後](?:[是にはが]|に?は)?|마지막으로|till sist|til (?:sidst|slutt?)|lopuksi|végül|în final|finally|lastly"
-    r"|dann|danach|anschließend|puis|ensuite|luego|después|poi|depois|em seguida|então|daarna|затем|потом|далее|potem"
+    r"|quindi|dann|danach|anschließend|puis|ensuite|luego|después|poi|depois|em seguida|então|daarna|затем|потом|далее|potem"
     r"|następnie|poté|pak|(?:ondan )?sonra|ardından|lalu|kemudian|rồi|sau đó|sedan|därefter|derefter|sitten|majd|apoi"
     r"|그다음|然后|次[にはが]),? ?(?=[\[({*_\"“„«‘'\d]|(?!I\b)[A-Z])"
 )
 """`Heat, Alien y, por último, Fargo`"""
+_FIRST = re.compile(
+    r"^(\W{0,4})(?:Önce(?:likle)?|İlk (?:önce|olarak)|Сначала|Сперва|Во-первых|Prima|Per prim[oa]|Innanzitutto|Primero|En primer lugar|Primeiro"
+    r"|Em primeiro lugar|D['’]abord|Tout d['’]abord|En premier(?: lieu)?|Zuerst|Zunächst|Als [Ee]rstes|Eerst|Als eerste|Najpierw"
+    r"|Nejprve|Nejdříve|Först|Først|Ensin|Először|Mai întâi|Pertama(?:-tama)?|Đầu tiên(?: là)?|Trước tiên(?: là)?),? "
+    r"(?=[\[({*_\"“„«‘'\dA-Z][^\n]*, then )",
+    re.MULTILINE,
+)
+"""`Önce Heat, sonra Fargo`"""
 SENTENCE = re.compile(r"(?<=[.!?]) ")
 """Where a sentence of a line ends."""
 

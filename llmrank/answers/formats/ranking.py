@@ -147,7 +147,8 @@ _BEST = caseless(
 _REASON = caseless(r",? (?:because|since)\b[^.\n]*\.")
 _NO_HEAD = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|anywhere|but|if|unless|instead|already|since|because|after (?:the|their|your"
-    r"|watching)|history|last|worst|least|remov\w+|le(?:ft|av)\w*|exclud\w+|skip\w*|dropp?\w*|omit\w*|watched|seen|read|played"
+    r"|watching)|history|last|worst|least|remov\w+|le(?:ft|av)\w*|exclud\w+|skip\w*|dropp?\w*|omit\w*|watched|seen"
+    r"|read|played"
     r"|heard|rated|bought|liked|loved|enjoyed|was|were|ha[sd]|have|known|selling|nicht|schon"
     r"|pas|déjà|ya|não|já|non|già)\b"
 )

@@ -116,13 +116,18 @@ _OTHERWISE = caseless(
     r"(?:if not|otherwise|or else)[,:] (?=\W?[A-Z\d\[])"
 )
 """`Assuming they like crime: Heat, Fargo. If not, Alien.`"""
+_MEANS = (
+    r"[\"'”’)]{0,2} (?:sign |symbol )?(?:here )?(?:means?|denotes?|stands for|indicates|reads?|is (?:to be )?read as|=)"
+    r"[^.\n\w]{0,4}(?:is )?"
+)
 _LEGEND = caseless(
-    r"(?:[<>→]|\b(?:sign|arrow|symbol))[\"'”’)]{0,2} (?:sign |symbol )?(?:here )?(?:means?|denotes?|stands for|indicates|reads?"
-    r"|is (?:to be )?read as|=)[^.\n\w]{0,4}(?:is )?(?:worse|less|lower|weaker|below|inferior)\b"
+    rf"(?:[>→]|\b(?:sign|arrow|symbol)){_MEANS}(?:worse|less|lower|weaker|below|inferior)\b",
+    rf"<{_MEANS}(?:better|more|higher|stronger|above|superior)\b",
 )
 """`(The > sign means "worse than".)`"""
 _NUMBERS_ARE = caseless(
-    r"\b(?:the )?(?:list )?(?:numbers?|numerals?|digits?|figures?)(?: (?:beside|before|next to|in front of) [^.\n]{1,30})? "
+    r"\b(?:the )?(?:list )?(?:numbers?|numerals?|digits?|figures?)(?: (?:beside|before|next to|in front"
+    r" of) [^.\n]{1,30})? "
     r"(?:are|is|show|shows|give|gives|stand for|represents?|means?|denotes?|indicates?|=) (?:\w+ ){0,3}?"
     r"(?:stars?|ratings?|scores?|points?|grades?)\b"
 )
@@ -527,10 +532,11 @@ def _is_unranked(listing: Listing, beside: str, lines: Sequence[str]) -> bool:
     """Return whether items in the order shown are beside to be in the given order, or have scores that do not fall,
     each in its own line (`A: Heat - 7`, `B: Fargo - 9`)."""
     own = _entries_by_line(listing, lines)
-    below = [_SCORE_LINE.match("".join(lines[at : at + 1])) for at in own]
+    heads = [at for at, one in own.items() if one.match and one.match.positions]
+    below = [_SCORE_LINE.match("".join(lines[at : at + 1])) for at in heads]
     rises = [float(one[1].replace(",", ".")) for one in below if one]
-    if len(rises) == len(listing.mentions) > 1 and rises != sorted(rises, reverse=True):
-        return not any(_NUMBERED.match(lines[at - 1]) for at in own)  # **Heat**⏎Score: 7⏎⏎**Fargo**⏎Score: 9
+    if len(rises) == len(heads) > 1 and rises != sorted(rises, reverse=True):
+        return not any(_NUMBERED.match(lines[at - 1]) for at in heads)  # **Heat**⏎Score: 7⏎⏎**Fargo**⏎Score: 9
     if listing.ordered or not is_as_shown(listing.named):
         return False
     found = [
@@ -557,7 +563,9 @@ _SCORE = caseless(
     r"[-–—:=(|][ *_]{0,3}(?:(?:score|rating|rated|match|relevance|rank)[ :=]{1,3})?(\d{1,3}(?:[.,]\d{1,4})?)"
     r"(?: ?(?:%|/ ?\d{1,3}|stars?\b|points?\b))?[*_]{0,3}(?=[)\]|. ]{0,3}$|[),;]| ?[-–—] )"
 )
-_SCORE_LINE = caseless(r"\W*(?:score|rating|match|relevance)\W{1,6}(\d{1,3}(?:[.,]\d{1,4})?)")
+_SCORE_LINE = caseless(
+    r"\W*(?:(?:predicted|expected|relevance|match) )?(?:score|rating|match|relevance)\W{1,6}(\d{1,3}(?:[.,]\d{1,4})?)"
+)
 _NUMBER_BEHIND = re.compile(r"[\])*]{0,3} ?(?:[:=,–—→-]|[-=]>) ?(\d{1,3})[.,;)]?")
 _COUNTED = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]?\d)")
 _YEARS = re.compile(r"\b(?:18|19|20)\d\d\b")

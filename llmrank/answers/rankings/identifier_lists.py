@@ -99,6 +99,8 @@ _IS_RANK = caseless(
     r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |: ?|= ?|[-–—] |\()"
     r"(?:(?:rank(?:ed)?|position|place) #?|(?=\d{1,4}(?:st|nd|rd|th)))(?P<rank>\d{1,4})(?:st|nd|rd|th)?\b"
 )
+_SHARE = re.compile(r"\d{1,3}(?:[.,]\d{1,6}(?: ?%| ?/ ?\d{1,3})?| ?%| ?/ ?\d{1,3})[.;]?")
+"""`0.12`, `80%`, `7/10`: a score and no identifier"""
 _RANGE = re.compile(r"[\]\s]*[-–][\[\s]*")
 _THROUGH = re.compile(r"(?<=\]) (?:through|thru|to|up to|bis|à|a) (?=\[\w{1,3}\])|(?<=\d) (?:through|thru) (?=\d)")
 """`[4] through [6]`"""
@@ -367,6 +369,8 @@ class _Reader:
                 listing.contradicted = listing.ambiguous = True
             if line.value is not None and len(found) == 1:
                 values.append(line.value)
+        unknown = sum(body.strip().isdigit() and self.identifiers.find(body.strip()) is None for body in bodies)
+        listing.ambiguous |= unknown > 1 and 2 * unknown >= len(bodies) and len(listing.named) > 0  # 1: 60, 2: 5
         if len(values) == len(listing.mentions) > 1:
             sort_by_numbers(listing, values, first.kind == "rank")
         return listing
@@ -380,6 +384,9 @@ class _Reader:
         named = sum(bool(leading_identifier(self.words(body), self.bracketed_only)) for body in bodies)
         if named * 2 > len(bodies) or self.bracketed_only:
             return False
+        shown = all(self.identifiers.find(value) is not None for value in values)
+        if first.kind == "number" and len(lines) > 1 and shown and all(map(_SHARE.fullmatch, bodies)):
+            return True  # 1: 0.12, 2: 0.98
         if first.kind == "number" and self.identifiers.are_numbers:
             numbers = [line.value for line in lines]
             counted = numbers == [*range(1, len(numbers) + 1)] or set(numbers) == {1}

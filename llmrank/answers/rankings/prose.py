@@ -55,7 +55,9 @@ _PLACES = word_set(
 _NOUNS = word_set("movie film book game album title product item option candidate passage number no")
 _BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
 _LIKELY = word_set("likely relevant recommended suitable")
-_LAST = word_set("last least end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima ostatnim ostatnie последнюю последнем")
+_LAST = word_set(
+    "last least end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima ostatnim ostatnie последнюю последнем"
+)
 _OPENS = word_set(
     "start starting begin beginning lead leading open opening recommend suggest offer reach pick choose"
     " rank watch put try read play go love"
@@ -182,7 +184,8 @@ def _is_doubtful(gaps: Sequence[_Gap]) -> bool:
 _AGAINST = re.compile(
     r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt"
     r"|instead"
-    r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|weakest|poorest|lowest|revers\w*|ascending|alphabetical\w*|random\w*"
+    r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|weakest|poorest|lowest|revers\w*|ascending"
+    r"|alphabetical\w*|random\w*"
     r"|particular|equal\w*|tied?|or|either|both|before|above|ahead|over|beats?|worse|lower|sorry|unable"
     r"|hm+|however|draw|toss|nicht|kein\w*|nie|oder|statt|ausser|schlecht\w*|wenigsten|pas|sauf|ou|pire|moins|non|ni"
     r"|nunca|peor|menos|peggio\w*|meno|pior)\b"

@@ -91,7 +91,8 @@ PHRASES = (
         r"|vastaus|végső|válasz|konečn|výsledn|odpově|răspuns|τελικ|απάντησ|остаточн|відповід|cuối cùng|kết quả"
         r"|câu trả lời|jawaban|hasil akhir|peringkat akhir",
         r"(?m:^[^\w\n]*so\W*$)|(?m:\bfixed(?: (?:order|ranking|list))?:\W*$)"
-        r"|исправленн|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة|अंतिम|उत्तर|คำตอบ"
+        r"|исправленн|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة|अंतिम"
+        r"|उत्तर|คำตอบ"
         r"|สุดท้าย|סופי|תשובה"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
@@ -399,16 +400,20 @@ _AND = r"(?:y|e|et|und|en|a|i|и|а|ve|dan|và|그리고|och|og|ja|és|și|and|&
 _NEXT = re.compile(  # a title begins with a capital; and this is twice as fast as without regard to case
     rf"(?:,(?: {_AND})?| {_AND}),? ?(?:por (?:último|fim)|finalmente|enfin|finalement|pour (?:finir|terminer)"
     r"|schließlich|zuletzt|zum [Ss]chluss|am [Ee]nde|infine|per ultim[oa]|tot slot|(?:als|het) laatste?|ten ?slotte"
-    r"|nakonec|na koniec|na końcu|наконец|в конце|(?:и )?в последнюю очередь|напоследок|(?:en )?son(?: olarak)?|terakhir|cuối cùng(?: là)?"
+    r"|nakonec|na koniec|na końcu|наконец|в конце|(?:и )?в последнюю очередь|напоследок|(?:en )?son(?: olarak)?"
+    r"|terakhir|cuối cùng(?: là)?"
     r"|最[后後](?:[是にはが]|に?は)?|마지막으로|till sist|til (?:sidst|slutt?)|lopuksi|végül|în final|finally|lastly"
-    r"|quindi|dann|danach|anschließend|puis|ensuite|luego|después|poi|depois|em seguida|então|daarna|затем|потом|далее|potem"
+    r"|quindi|dann|danach|anschließend|puis|ensuite|luego|después|poi|depois|em seguida|então|daarna|затем|потом"
+    r"|далее|potem"
     r"|następnie|poté|pak|(?:ondan )?sonra|ardından|lalu|kemudian|rồi|sau đó|sedan|därefter|derefter|sitten|majd|apoi"
     r"|그다음|然后|次[にはが]),? ?(?=[\[({*_\"“„«‘'\d]|(?!I\b)[A-Z])"
 )
 """`Heat, Alien y, por último, Fargo`"""
 _FIRST = re.compile(
-    r"^(\W{0,4})(?:Önce(?:likle)?|İlk (?:önce|olarak)|Сначала|Сперва|Во-первых|Prima|Per prim[oa]|Innanzitutto|Primero|En primer lugar|Primeiro"
-    r"|Em primeiro lugar|D['’]abord|Tout d['’]abord|En premier(?: lieu)?|Zuerst|Zunächst|Als [Ee]rstes|Eerst|Als eerste|Najpierw"
+    r"^(\W{0,4})(?:Önce(?:likle)?|İlk (?:önce|olarak)|Сначала|Сперва|Во-первых|Prima|Per prim[oa]|Innanzitutto"
+    r"|Primero|En primer lugar|Primeiro"
+    r"|Em primeiro lugar|D['’]abord|Tout d['’]abord|En premier(?: lieu)?|Zuerst|Zunächst|Als [Ee]rstes|Eerst|Als"
+    r" eerste|Najpierw"
     r"|Nejprve|Nejdříve|Först|Først|Ensin|Először|Mai întâi|Pertama(?:-tama)?|Đầu tiên(?: là)?|Trước tiên(?: là)?),? "
     r"(?=[\[({*_\"“„«‘'\dA-Z][^\n]*, then )",
     re.MULTILINE,

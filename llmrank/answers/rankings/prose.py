@@ -56,7 +56,8 @@ _NOUNS = word_set("movie film book game album title product item option candidat
 _BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
 _LIKELY = word_set("likely relevant recommended suitable")
 _LAST = word_set(
-    "last least end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima ostatnim ostatnie последнюю последнем"
+    "last least end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima"
+    " ostatnim ostatnie последнюю последнем"
 )
 _OPENS = word_set(
     "start starting begin beginning lead leading open opening recommend suggest offer reach pick choose"

@@ -115,7 +115,7 @@ class Choice(TextFormat):
             at = _first_of_titles(text, index) if identifiers.are_numbers else None
         if at is not None:
             return _chosen(at, response, question)
-        if (best := _highest(text, identifiers)) is not None:
+        if (best := _highest(text, identifiers)) is not None or (best := _only_good(text, identifiers)) is not None:
             return _chosen(best, response, question, len(question.items) - 1)
         every = _identifiers_meant(text, question, identifiers, index)
         if _repeats_all(text, identifiers):
@@ -245,7 +245,12 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
         if any(_is_of_another(word, text, index) for word in meant[:_MENTIONS]):
             return unparsed(response, text, "ambiguous")
         return _titled(at, "normalised", response, question, _others(every, at))
-    if several or doubt.DEPENDS.search(text[:200]) or is_aside(meant[0], text):
+    if (
+        several
+        or _UNLIKELY_SHARE.match(text, meant[0].end)
+        or doubt.DEPENDS.search(text[:200])
+        or is_aside(meant[0], text)
+    ):
         return unparsed(response, text, "ambiguous")
     if (at := meant[0].position) is None:
         return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
@@ -259,6 +264,10 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     beside = len({word.text for word in every} - {meant[0].text})
     repairs = {"named_beside": beside, "commented": 0 if beside else comments(text.splitlines(), question.items)}
     return answered(response, repairs, ranked=(question.items[at].item_id,))
+
+
+_UNLIKELY_SHARE = re.compile(r"[\])*_\"]{0,4} ?[:=(–—-] ?(?:0?\.[0-4]\d*|[0-4]?\d(?:\.\d+)? ?%)(?!\d)")
+"""`Probability that the user prefers A: 0.3`"""
 
 
 def _repeats_all(text: str, identifiers: Identifiers) -> bool:
@@ -358,9 +367,10 @@ def _others(words: list[Word], at: int) -> int:
 
 def _highest(text: str, identifiers: Identifiers) -> int | None:
     """Return the item with the one highest score (`A: 8%`, `B: 21%`) if a text has nothing but a score for each."""
-    scored = [*_SCORE.finditer(text[:SEARCH_LIMIT])]
+    text = _BETWEEN_SCORES.sub(" / ", text[:SEARCH_LIMIT])
+    scored = [*_SCORE.finditer(text)]
     places = [identifiers.find(one["name"]) for one in scored]
-    rest = _INTRO.sub("", _SCORE.sub(" ", text[:SEARCH_LIMIT]))
+    rest = _INTRO.sub("", _SCORE.sub(" ", text))
     if (
         {*places} != {*range(len(identifiers.texts))}
         or len(places) != len({*places})
@@ -375,11 +385,32 @@ def _highest(text: str, identifiers: Identifiers) -> int | None:
 
 
 _SCORE = re.compile(
-    r"(?:^|(?<=[\n,;|{:] )|(?<=[\n,;|%{]))[ *_\[(\"]{0,4}(?P<name>\w{1,3})[\])*_.\"]{0,4}"
-    r"(?:(?: [^\n:;%]{1,80}?)? ?[:=–—-]| (?:scores?|gets?)) ?[*_]{0,3}(?P<value>\d{1,3}(?:\.\d{1,4})?)"
+    r"(?:^|(?<=[\n,;|/{:] )|(?<=[\n,;|%{]))[ *_\[(\"]{0,4}(?:P\()?(?P<name>\w{1,3})[\])*_.\"]{0,4}"
+    r"(?:(?: [^\n:;%]{1,80}?)?? ?[:=–—-]| (?:scores?|gets?)| \(| (?=\d{1,3}%?(?: /|\W*$))) ?[*_]{0,3}"
+    r"(?P<value>\d{1,3}(?:\.\d{1,4})?)"
     r"(?P<unit> ?%|/10|/5|/100|)(?![\w%/]|\.\d)[*_]{0,3}",
     re.MULTILINE,
 )
+_BETWEEN_SCORES = caseless(r" (?:vs\.?|versus|and) (?=\W{0,3}\w{1,3}\W{1,5}\d)")
+_JUDGED = caseless(
+    r"(?:^|(?<=[\n,;|{] )|(?<=[\n,;|{]))[ *_\[(\"]{0,4}(?P<name>\w{1,3})[\])*_.\"]{0,4}(?: (?:is|=)|[:=])[ \"*_]{1,4}"
+    r"(?:(?P<good>true|yes|relevant|recommended|selected|chosen|good(?: match| fit)?|match|liked?|winner)"
+    r"|(?:false|no|(?:ir|not |un)relevant|not (?:recommended|selected|chosen|a match)|rejected|bad(?: match| fit)?|no"
+    r" match|disliked?"
+    r"|loser))[\"*_.]{0,4}(?=\s*(?:[,;|}\n]|\Z))"
+)
+"""`A: relevant, B: not relevant`"""
+
+
+def _only_good(text: str, identifiers: Identifiers) -> int | None:
+    """Return the item that alone is called good, if a text says no more than that of every item."""
+    judged = [*_JUDGED.finditer(text[:SEARCH_LIMIT])]
+    places = [identifiers.find(one["name"]) for one in judged]
+    good = [at for at, one in zip(places, judged, strict=True) if one["good"]]
+    whole = sorted(at for at in places if at is not None) == [*range(len(identifiers.texts))]
+    return good[0] if whole and len(good) == 1 and not re.search(r"\w", _JUDGED.sub("", text)) else None
+
+
 _INTRO = caseless(r"\A\W*(?:given|based on|considering|judging by) [^:\n]{1,80}:")
 _ONLY_SCORES = caseless(r"\W*(?:(?:the )?(?:scores?|probabilit(?:y|ies)|likelihoods?|chances?|match|ratings?)\W*)?")
 

@@ -62,7 +62,7 @@ _BESIDE = caseless(
     rf"(?<=beats )(?<!nothing beats ){_G}|(?<=edges out ){_G}",
 )
 """What else a sentence names beside its choice: a reason, what the choice is better than."""
-_PREFERS = caseless(rf"\b((?:prefer|rather have|rather recommend) {_M}) to {_G}")
+_PREFERS = caseless(rf"\b((?:prefers?|rather have|rather recommend) {_M}) to {_G}")
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\n+")
 _CLAUSES = caseless(
     rf"; |: | [–—-] |(?<!anything)(?<!everything),? but |,? (?:yet|so(?! (?:is|are|does|do|could|would)\b)"
@@ -106,7 +106,8 @@ _CALLED = caseless(
     r"(?:(?<=rather )(?:watch|read|play|see|buy|order)"
     r"|choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|recommend(?:ing)?|suggest(?:ing)?|prefer|take|have"
     r"|go(?:ing)? (?:with|for)|opt for|settle on|lean towards?|bet on|enjoy|love|like)"
-    r"|\b(?:nothing beats|fits as well as|come close to|comes close to|goes to|money is on|money on|leaves"
+    r"|\b(?:nothing beats|(?<!who )(?<!that )(?<!if they )prefers|fits as well as|come close to|comes close to|goes"
+    r" to|money is on|money on|leaves"
     r"|should be|must be|would be|answer|most likely)"
     r"|\b(?:antwort|wahl|réponse|choix|respuesta|elección|risposta|scelta|migliore|resposta|escolha|mejor opción"
     r"|melhor opção"

@@ -472,6 +472,10 @@ _WORDS = re.compile(r"[^\W\d_][^()\[\]]*(?: \(\d{4}\))?")
 """A title that cannot hold a remark or another number."""
 _ALTERNATIVES_LIMIT = 50
 """Maximum number of entries with an `or` to check, which keeps the time linear."""
+_WEIGHS = caseless(
+    r"\A(?:between|comparing|unlike|instead of|rather than) |\bi(?:['’]d| would|['’]ll)? (?:choose|pick|go with"
+    r"|prefer|take|put|rank)\b"
+)
 _OR = caseless(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S")
 
 
@@ -487,6 +491,9 @@ def by_title(
     either = (one.text for one in found if one.match is None and _OR.search(one.text))
     if any(len(index.named_in(one)) > 1 for one in islice(either, _ALTERNATIVES_LIMIT)):
         return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo
+    unknown = [one.text for one in found[:_ALTERNATIVES_LIMIT] if one.match is None and _WEIGHS.search(one.text)]
+    if len(unknown) < len(found) and any(map(index.named_in, unknown)):
+        return unparsed(response, text, "ambiguous", repairs)  # Between Heat and Fargo, I'd choose Heat; …
     assigned = assign_items([*found[:-1], found[-1]._replace(match=None)] if incomplete else found, index)
     assigned = [*assigned[:-1], (None, "truncated")] if incomplete else assigned
     named, counted = resolved(assigned)

@@ -303,7 +303,7 @@ _CHANGED = caseless(
 )
 """The end of a text that changes its first rating: `I'd lower that to 4`."""
 _LEANS = caseless(
-    rf"(?:\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)?|,) (?:lean(?:ing)? towards?|settl(?:e|ing) (?:on"
+    rf"(?:\bi(?:['’](?:d|m|ll)| would| am| will)?(?: \w+)?|,) (?:lean(?:ing)? towards?|settl(?:e|ing) (?:on"
     rf"|for)) (?:an? )?{DIGITS}"
 )
 """`Probably a 4 or a 5. I'd lean towards 5`"""

@@ -31,7 +31,7 @@ _NO = word_set(
 EITHER = "|".join(sorted(_YES | _NO, key=lambda word: (-len(word), word)))
 BEGINS = caseless(
     rf"[\W_]*+(?:(?:mais|ah|oh|well|hmm|pues|na|ach|naja),? )?(?:the user |it(?:['’]s| is) an? |an? )?"
-    rf"(?:(?:qualified|clear|definite|resounding|strong|cautious|firm) )?"
+    rf"(?:(?:qualified|clear|hard|definite|resounding|strong|cautious|firm) )?"
     r"(?:(?:(?:most|very|quite) )?(?:likely|probably),? |(?:скорее(?: всего)?|пожалуй|думаю|наверное|вероятно),? "
     r"|(?:eher|vermutlich|wahrscheinlich|plutôt|probablement|probabilmente|probablemente|provavelmente|ich denke,?) "
     r"|おそらく|たぶん|恐らく)?"

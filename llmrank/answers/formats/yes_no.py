@@ -71,6 +71,7 @@ class YesNo:
         if not text:
             return unparsed(response, text, "empty")
         first = before_next_question(ticked(text.strip()))
+        first = _DIGIT_BEFORE.sub("", first)
         if labelled := LABELLED.fullmatch(first):
             first = labelled[1]
         if digit := _DIGIT.fullmatch(first):
@@ -132,6 +133,7 @@ def _without_idioms(text: str, question: Question) -> str:
     return _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
 
 
+_DIGIT_BEFORE = re.compile(r"\A\W*[01]\W{1,4}(?=(?:yes|no)\W*\Z)", re.IGNORECASE)
 _DIGIT = re.compile(r"\W*([01])\W*")
 """`1`, the label of a yes in most data sets."""
 _IDIOM = caseless(
@@ -263,6 +265,9 @@ _DECIDES_AGAINST = caseless(
     r"|\b(?:but|however|so|all in all|overall)\b[^.!?\n]{0,60}\b(?:is|['’]s)(?:n['’]t| not) (?:one|something"
     r"|a \w+) (?:that )?i(?:['’]d| would)\b"
     r"|(?:おすすめ|お勧め)は?(?:しません|できません)|(?<!理由)(?<!是)(?<!会)不(?:太|会)?(?:推荐|喜欢)"
+    r"|(?<!reason )(?<!mistake )(?<!shame )(?<!pity )(?<!crazy )(?<!wrong )(?<!not )(?<!hard )\b(?:to|should) "
+    r"(?:avoid|skip|pass on)"
+    r" (?:it|this)\b"
     r"|\bi(?:['’]d| would) (?:pass|skip (?:it|this))\b|\bi would(?: not|n['’]t) recommend\b"
 )
 """`Yes, I have read it all. They would hate it.`"""

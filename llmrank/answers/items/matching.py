@@ -70,6 +70,8 @@ _WORD = re.compile(r"[\w-]+")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _YEAR_BEHIND = re.compile(r" \((?:18|19|20)\d\d\)$")
 _TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d|['’]\d\d)$")
+_INITIALS = re.compile(r"(?:[A-Z]\.){2,6}(?= \w)")
+_INITIALS_ALONE = re.compile(r"\.| \((?:18|19|20)\d\d\)$")
 _CREATED = re.compile(
     r"(?!(?:The|An?) )(?:[A-Z][\w.]* ){1,2}(?!(?:Wom[ae]n|M[ae]n|Kid|Boy|Girl|Children)s?\b)[A-Z]\w+(?:['’]s|s['’]) "
     r"(?=\S+ \S)"
@@ -140,6 +142,8 @@ class TitleIndex:
         ends = _GOES_ON.search(text) is None
         found = self._find_normalised(query, ends) or self._find_trailing_year(text)
         found = found or self._find_in_figures(query, ends) or self._find_without_creator(text, query, ends)
+        if not found and (positions := self._initials.get(_INITIALS_ALONE.sub("", text))):
+            found = Match(positions, "normalised") if len(positions) == 1 else _AMBIGUOUS
         described = self._find_described(text)
         if found and all(self._titles[at].whole == query.whole for at in found.positions):
             return self._as_written(text, found, described) if described and found.positions else found
@@ -324,6 +328,12 @@ class TitleIndex:
     @cached_property
     def _recalled(self) -> Recalled:
         return Recalled(self._titles, self._names, self._same_title)
+
+    @cached_property
+    def _initials(self) -> dict[str, tuple[int, ...]]:
+        """The initials that titles begin with: `ET` for `E.T. the Extra-Terrestrial`."""
+        begun = ((_INITIALS.match(item.title), at) for at, item in enumerate(self._items))
+        return _positions((found[0].replace(".", "").strip(), at) for found, at in begun if found)
 
     @cached_property
     def _names(self) -> dict[str, tuple[int, ...]]:

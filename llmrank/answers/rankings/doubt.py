@@ -90,7 +90,16 @@ def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
     `after` is the text after the list; `beside` is all text that is not an entry of a list.
     """
     lines = text.split("\n")
-    rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _says_equal, _is_tied, _has_bare_numbers)
+    rules = (
+        _counts_otherwise,
+        _is_discussion,
+        _is_misplaced,
+        _is_at_other_end,
+        _is_compared,
+        _says_equal,
+        _is_tied,
+        _has_bare_numbers,
+    )
     return (
         _of_the_words(listing, beside, after)
         or _BOTH_ENDS.search(text) is not None
@@ -490,6 +499,25 @@ _MISPLACED = caseless(
     rf"(?:{'|'.join(ORDINALS)}|#?\d)",
 )
 """An entry's remark about its own place: `wait, this should be above Heat`."""
+
+
+def _is_at_other_end(listing: Listing, lines: Sequence[str]) -> bool:
+    """Return whether the words behind an entry call it the first or the last, and it is not (`Heat last; Alien
+    first`)."""
+    named = [one for one in listing.mentions if one.match and one.match.positions and one.match.stage != "identifier"]
+    for place, one in enumerate(named[:_LINE_LIMIT]):
+        line = lines[one.line - 1][:_ENTRY_LIMIT] if one.text and 0 < one.line <= len(lines) else ""
+        found = line and _AT_END.match(line.partition(one.text)[2])
+        if found and len(named) > 1 and (place == 0 if found["last"] else place > 0) and not listing.worst_first:
+            return True
+    return False
+
+
+_ENTRY_LIMIT = 2000
+_AT_END = caseless(
+    r"[)*_\"”]{0,4},? (?:(?:comes?|goes|is|would be|as|at the very|ranks) ){0,2}(?:first|(?P<last>last))"
+    r"(?:,? (?:and|but|then)\b|[,;.]|\W*$)(?! in line)"
+)
 
 
 def _is_repeated(listing: Listing) -> bool:

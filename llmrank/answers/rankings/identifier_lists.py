@@ -370,7 +370,10 @@ class _Reader:
             if line.value is not None and len(found) == 1:
                 values.append(line.value)
         unknown = sum(body.strip().isdigit() and self.identifiers.find(body.strip()) is None for body in bodies)
-        listing.ambiguous |= unknown > 1 and 2 * unknown >= len(bodies) and len(listing.named) > 0  # 1: 60, 2: 5
+        scored = 2 * unknown >= len(bodies) or (
+            len(bodies) == len(self.identifiers.texts) and all(":" in line.text for line in lines)
+        )
+        listing.ambiguous |= unknown > 1 and scored and len(listing.named) > 0  # 1: 60, 2: 5
         if len(values) == len(listing.mentions) > 1:
             sort_by_numbers(listing, values, first.kind == "rank")
         return listing

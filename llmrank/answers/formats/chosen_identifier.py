@@ -117,7 +117,7 @@ _OR = re.compile(
     r"[\])*_\"]{0,4} ?(or|ou|o|oder|или|或者?|か|and|et|y|und|[=~/&+]+)(?: (?:option|number))? ?[\[(*_\"]{0,4}"
 )
 _DENIED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait| contest| doubt| question)|не|weder|noch"
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,| wait| contest| doubt| question)|не|weder|noch"
     r"|ni)\b[^.;\n]{0,20}\Z|n['’]t recommend \w{1,3} through $|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
     r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}\Z"
     r"|(?:不(?:会|會|要|能|是|太|喜|选|選|建|可|适|適)|别选|別選|没有?推)[^。，,;；\n]{0,8}$"

@@ -193,7 +193,8 @@ class TitleIndex:
             return None
         query = parse_title(_spaced(text))
         if (at := self._recalled.one(query)) is not None:
-            return at
+            theirs = {*numbers(self._titles[at].whole)}
+            return at if {number for one in query.remarks for number in numbers(one)} <= theirs else None
         if (at := self._without_creator(text)) is not None or (at := self._cut_short(entry)) is not None:
             return at
         if (inner := _ORIGINAL.search(entry)) and (match := self.find(inner[1])) and len(match.positions) == 1:

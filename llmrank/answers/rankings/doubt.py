@@ -94,6 +94,7 @@ def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
         _counts_otherwise,
         _is_discussion,
         _is_misplaced,
+        _is_retracted_in_line,
         _is_at_other_end,
         _is_compared,
         _says_equal,
@@ -499,6 +500,18 @@ _MISPLACED = caseless(
     rf"(?:{'|'.join(ORDINALS)}|#?\d)",
 )
 """An entry's remark about its own place: `wait, this should be above Heat`."""
+
+
+def _is_retracted_in_line(listing: Listing, lines: Sequence[str]) -> bool:
+    """Return whether the one line that holds a list takes it back and names an item again."""
+    own = {one.line for one in listing.mentions}
+    titled = [one for one in listing.mentions if one.match and one.match.stage != "identifier"]
+    known = [one.text for one in titled if one.text]
+    line = "".join(lines[own.pop() - 1 :][:1])[:_ENTRY_LIMIT] if len(own) == 1 and 0 not in own else ""
+    back = RETRACTION.search(line, line.find(known[0]) + 1) if known and known[0] in line else None
+    return (
+        back is not None and sum(text in line[back.end() :] for text in known) > 1 and known[-1] in line[: back.start()]
+    )
 
 
 def _is_at_other_end(listing: Listing, lines: Sequence[str]) -> bool:

@@ -17,6 +17,7 @@ from llmrank.answers.items.listing import Listing, Mention, is_as_shown
 from llmrank.answers.items.matching import Match, TitleIndex
 from llmrank.answers.rankings.choosing import gather
 from llmrank.answers.rankings.identifier_runs import (
+    BOTTOM,
     DENIED,
     DISMISSED,
     IN_ORDER,
@@ -29,6 +30,7 @@ from llmrank.answers.rankings.identifier_runs import (
     runs_of,
     value_of_run,
     with_ranges,
+    without_bottom,
     without_candidates,
     without_dismissed,
 )
@@ -486,6 +488,8 @@ class _Reader:
         words = self.words(_without_numbers(text))
         if DISMISSED.search(text[:4000]):
             words = without_dismissed(text, words)
+        if BOTTOM.search(text[:4000]) and count_different(naming(words)) < len(self.identifiers.texts):
+            words = without_bottom(text, words)
         return words if naming(words) else next(filter(naming, map(self.words, self._spellings(text))), [])
 
     def _spellings(self, text: str) -> Iterator[str]:

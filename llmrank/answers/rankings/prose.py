@@ -63,6 +63,7 @@ _OPENS = word_set(
     "start starting begin beginning lead leading open opening recommend suggest offer reach pick choose"
     " rank watch put try read play go love"
     " enjoy beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais placerais classerais"
+    " gostar gustara piacera aimera aanraden gefallen"
     " inizierei consiglio consiglierei metterei empezaria recomiendo recomendaria pondria comecaria recomendo colocaria"
 )
 _NEXT = word_set(
@@ -76,7 +77,7 @@ _COMES = word_set(
     "comes come coming goes going go is are be in at to for would should my the very most top best and a by far"
 )
 _TAIL_WORDS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(
-    "gets takes as close closes dead next foremost rounds it out until"
+    "gets takes as close closes dead next foremost rounds it out until en als auf em na op por au an"
 )
 """Words after an item that may surround its place."""
 
@@ -131,7 +132,8 @@ def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Li
     ):
         return None
     opened = not _OPENS.isdisjoint(normalised(gaps[0].lead).split())
-    opened |= not opening.strip(_MARKS) and all(places[1:])  # Heat, then Fargo, then Alien
+    headed = opening.rstrip(' *_"“').endswith(":") and meaning(opening) in ("ranking", "final")
+    opened |= (headed or not opening.strip(_MARKS)) and all(places[1:])  # Heat, then Fargo, then Alien
     order = _order(places, opened=opened, listed=_IN_ORDER.search(opening) is not None)
     lines = [text.count("\n", 0, one.start) + 1 for one in found]
     mentions = [
@@ -148,7 +150,14 @@ _LIMIT = 6000
 def _without_left_out(text: str, index: TitleIndex) -> str:
     """Blank out the sentences that leave items out (`I would not recommend Heat`)."""
     parts = _SENTENCE.split(text)
-    return "".join(" " * len(part) if meaning(index.without_titles(part)) == "left out" else part for part in parts)
+    return "".join(
+        " " * len(part) if meaning(index.without_titles(part)) == "left out" or _NOT_THIS.match(part) else part
+        for part in parts
+    )
+
+
+_NOT_THIS = caseless(r"\W*(?:not|skip|avoid|never) [^,;:.!?\n]{1,80}[.!]\s*\Z")
+"""`Not Heat.`"""
 
 
 _CLOSE = caseless(r"\b(?:close|wrap up|round (?:it|things) off)(?= with\b)")
@@ -276,7 +285,8 @@ _LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AF
     " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
     " pres viendraient viendra viennent"
     " da al por em com o e para este esta aluno usuario usuaria leitor cliente all tout behind put these order had dead"
-    " op на na"
+    " op на na zou aanraden provavelmente vai gostar mais gustara probablemente piacera probabilmente wahrscheinlich"
+    " gefallen wird aimera probablement utilisateur nutzer utente gebruiker"
 )
 """Words that may stand between a separator, or the previous item, and the item that they introduce."""
 

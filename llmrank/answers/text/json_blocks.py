@@ -288,7 +288,7 @@ def _in_grades(table: Mapping[str, object]) -> list[str]:
 _GRADE = caseless(
     r"(top|best|first|must|highly|most|pick|winner|main|primary|recommend(?:ed|ation)?)(?=_|\b)"
     rf"|(also|then|next|{'|'.join(ORDINALS[1:])}|maybe|middle|others?|rest|good|honou?rable"
-    r"|alternatives?|runners?|backups?)(?=_|\b)|(least|worst|last|lowest)(?=_|\b)"
+    r"|alternatives?|runners?|backups?)(?=_|\b)|(least|worst|last|lowest|bottom)(?=_|\b)"
 )
 _NO_ANSWER = caseless(
     r"\bnot(?=_|\b)|avoid|omit|exclu|reject|skip|drop|seen|watched|history|liked|candidates|because|similar"

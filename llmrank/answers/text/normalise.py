@@ -311,9 +311,19 @@ def _after_prefix(beginning: Pattern, text: str) -> str:
     return text[found.end() :] if found else text
 
 
-_LEADERS = re.compile(r"(?<=\w) ?\.{4,99} ?(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
-_BEFORE_NUMBER = re.compile(r"(?<=\w)(?: ?\.{4,99} ?| {2,20})(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
+_SCORE_AT_END = r"\d{1,3}(?:\.\d{1,2})?(?:%|/\d{1,3})?[ \t]{0,9}$"
+_LEADERS = re.compile(rf"(?<=[\w)]) ?\.{{4,99}} ?(?={_SCORE_AT_END})", re.MULTILINE)
+_BEFORE_NUMBER = re.compile(rf"(?<=[\w)])(?: ?\.{{4,99}} ?| {{2,40}})(?={_SCORE_AT_END})", re.MULTILINE)
+_ALIGNED = re.compile(rf"^[^\W\d][^\n|:]{{1,80}}?[\w)] {{2,40}}(?={_SCORE_AT_END})", re.MULTILINE)
+_BEFORE_SHARE = re.compile(
+    r"^([^\W\d][^\n|:–—-]{1,80}[^\W\d]|[^\W\d][^\n|:–—-]{1,80}\(\d{4}\)) (?=\d{1,3}(?:\.\d{1,2})?(?: ?/ ?(?:5|10|100)"
+    r"| ?%)[ \t]{0,9}$)",
+    re.MULTILINE,
+)
+"""`Heat 4/5`"""
 """`Heat ........ 93`: scores after dots or aligned with spaces."""
+_DOTTED = re.compile(r"(?<=[\w).!?\"*]) • (?=[\w\"*])")
+"""`Heat • Fargo`"""
 _REPEATED_LEAD = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
 """`I recommend Heat. I recommend Fargo.`: small models repeat themselves like this."""
 
@@ -655,6 +665,9 @@ _STEPS: _Steps = (
     ('"', _content),
     ("", partial(_after_prefix, _TEMPLATE_TOKENS)),
     ("....", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
+    ("  ", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_ALIGNED.findall(text)) > 1 else text),
+    ("", lambda text: _BEFORE_SHARE.sub(r"\1: ", text) if len(_BEFORE_SHARE.findall(text)) > 1 else text),
+    (" • ", lambda text: _DOTTED.sub(", ", text)),
     ("I recommend ", lambda text: _REPEATED_LEAD.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
     ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),
     (" (ii) ", lambda text: _ROMAN_INSIDE.sub(_roman_mark, text) if _ROMAN_LIST.search(text) else text),

@@ -225,7 +225,8 @@ def _first_title(text: str, index: TitleIndex, identifiers: Identifiers) -> Matc
 
 _CREATOR = re.compile(r" [–—-] \Z")
 _FIRST_SENTENCE = re.compile(
-    r"(?<=[.!])[*_\"”]{0,4} (?=[A-Z])|\n|, (?:obviously|definitely|of course|hands down|for sure|clearly)\b"
+    r"(?<=[.!])[*_\"”]{0,4} (?=[A-Z])|\n|, (?=(?:as|because|since|given that) )|, (?:obviously|definitely|of course"
+    r"|hands down|for sure|clearly)\b"
     r"|(?<=\d\)) [-–—] | [–—-] (?=(?:[A-Z][\w.'’]{0,20}(?: |, | ?$|(?=[.,])))+(?:\d{4})?(?:[.,]|$))"
 )
 

@@ -160,6 +160,7 @@ _WORSE = caseless(
     r" (?:zweite|deuxième|second[eao]?|segund[ao])\b|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|(?:the (?:only )?)?one)\b[^.;\n]{0,40}"
     r"\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
+    r"|\W{0,4} (?:scores?|ranks?|rates?|comes?|falls) (?:\w+ )?(?:lower|worse|less|last|below|short|behind)\b"
     r"|\W{0,4} (?:lacks\b|(?:is|seems|feels) (?:\w+ )?(?:off|weaker)(?=[.,;!]|$)"
     r"|(?:has|is|was|features|stars) [^.,;:\n]{1,40}, wh(?:om?|ich) (?:they|he|she|the \w+)"
     r" (?:dislikes?|hates?|avoids?)\b)"
@@ -281,7 +282,7 @@ def plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     identifier; the first of `B > A > C`; what the text calls its answer; what follows a noun; what it praises; what it
     begins with; all of them.
     """
-    for rule in (_of_two, _of_both, _first_of_list, _on_answer_line, _final):
+    for rule in (_at_rank_one, _of_two, _of_both, _first_of_list, _on_answer_line, _final):
         if found := rule(words, text):
             return found
     begun = starts_with_identifier(words[0], text)
@@ -299,6 +300,18 @@ def plainest(words: list[Word], text: str, offered: int) -> list[Word]:
 
 _OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
 """`B > A > C`"""
+
+
+def _at_rank_one(words: list[Word], text: str) -> list[Word]:
+    """`Rank 1: B, Rank 2: A`"""
+    first = [word for word in words if _RANK_ONE.search(text[max(0, word.start - 40) : word.start])]
+    return first if len(first) == 1 and _RANK_TWO.search(text[:SEARCH_LIMIT]) else []
+
+
+_RANK_ONE, _RANK_TWO = (
+    caseless(rf"\b(?:rank|place|position) ?#?{number}\b\W{{1,4}}(?:(?:item|option|movie|passage) )?{end}")
+    for number, end in ((1, "[\\[(*]{0,3}$"), (2, ""))
+)
 
 
 def _of_two(words: list[Word], text: str) -> list[Word]:

@@ -259,13 +259,13 @@ _TWO_WAYS = caseless(
 """`If they play alone, 3; if they play with a partner, 5.`"""
 
 
+_A_NUMBER = rf"(?:{NUMBER}|one|two|three|four|five)"
 _TWO_GROUPS = caseless(
-    rf"(?<![\w.,])(?P<one>{NUMBER})(?:{UNIT})? for (?!(?:this|the) {USER}|them|him|her|me\b)[^.,;\d\n]{{1,40}}"
-    rf"(?:,|;|,? and|,? but) (?:an? )?(?!(?P=one)(?![.,]?\d)){NUMBER}(?:{STARS}| )* ?for (?!(?:this|the) {USER}|them"
-    rf"|him|her)"
-    r"(?=\D{0,400}\Z)"
+    rf"(?<![\w.,])(?P<one>{_A_NUMBER})(?: ?(?:{STARS}))? (?:for|from|by) (?!(?:this|the) {USER}|them\b|him\b|her\b)"
+    rf"[^.,;\d\n]{{1,40}}(?:,|;|,? and|,? but)(?: and| but)? (?:an? |only )?(?!(?P=one)(?![.,]?\d)){_A_NUMBER}"
+    rf"(?: ?(?:{STARS}))? ?(?:for|from|by)\b(?=\D{{0,400}}\Z)"
 )
-"""`4 stars for fans, 2 for everyone else`"""
+"""`4 stars for fans, 2 for everyone else`, `five from me, but two from this user`"""
 
 
 def _summed_up(lines: Sequence[str]) -> list[Given]:

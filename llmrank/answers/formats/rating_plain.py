@@ -29,6 +29,7 @@ LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
 def without_other_numbers(text: str, question: Question) -> str:
     """Return the text without titles, years and mentions of the scale. Every other range is replaced by a mark."""
     low, high = question.scale
+    text = _POINT.sub(lambda found: f"{VALUES[found[1].lower()]}.{VALUES[found[2].lower()]}", text)
     text = _ON_SCALE.sub(r"\1/\2", text)
     text = _OUT_OF.sub(lambda found: "" if float(found[1]) == high else f" /{found[1]}", text)
     text = _STARS_BEHIND.sub(r" \1 stars", text)
@@ -137,6 +138,8 @@ _SCALE = caseless(
 """`On a scale from 1 to 5, where 5 means love,`"""
 _OF_TITLE = re.compile(r"(?<=\brating) for [^:.\n]{1,80}(?=: ?[*_]{0,3}(?:\d|[a-z]{3,5}\b))")
 """`Predicted rating for 8½: 3`"""
+_POINT = caseless(rf"\b({'|'.join(WORDS)}) point ({'|'.join(WORDS)})\b")
+"""`four point five`"""
 _ON_SCALE = caseless(
     rf"(?<![\d.,/])({NUMBER})(?: stars?)? on (?:the|a|your|this) (?:0|1|0\.5) ?(?:-|–|to) ?(\d{{1,3}}) "
     rf"(?:star )?scale\b"

@@ -26,7 +26,7 @@ _YES = word_set(
 )
 _NO = word_set(
     "no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope nah nej nei ei ne nem nu όχι ні không"
-    " 不 不会 不喜欢 tidak नहीं ไม่ ไม่ใช่ لا לא"
+    " いや 不 不会 不喜欢 tidak नहीं ไม่ ไม่ใช่ لا לא"
 )
 EITHER = "|".join(sorted(_YES | _NO, key=lambda word: (-len(word), word)))
 BEGINS = caseless(

@@ -48,6 +48,7 @@ from llmrank.answers.text.predictions import (
     SEARCH_LIMIT,
     TAKE,
     USER,
+    idiomatic,
     odds,
     predictions,
 )
@@ -95,8 +96,11 @@ class YesNo:
         if (preferred is not None and verdict != (preferred == 0)) or _is_contradicted(verdict, text, predicted):
             return unparsed(response, text, "ambiguous")  # Yes, they would prefer the second.
         beside = sum((word.casefold() == "yes") != verdict for word in PLAIN.findall(text))
+        begun = BEGINS.match(text)
+        behind = text[begun.end() : begun.end() + SEARCH_LIMIT] if begun else ""
+        commented = (_MAY_DENY if verdict else _MAY_AFFIRM).search(behind) is not None
         beside += verdict and _SPEAKS_AGAINST.search(text[:SEARCH_LIMIT]) is not None
-        return answered(response, {"named_beside": beside}, value=float(verdict))
+        return answered(response, {"named_beside": beside, "commented": commented}, value=float(verdict))
 
     def labels(self, question: Question) -> tuple[str, ...]:
         """Return the labels `Yes` and `No`."""
@@ -209,7 +213,12 @@ def _is_contradicted(verdict: bool, text: str, predicted: set[bool]) -> bool:
     """Return whether other sentences of the text say the opposite of its verdict."""
     begins = BEGINS.match(text)
     behind = text[begins.end() :] if begins else ""
-    said = {*predicted, *predictions(behind), *(one["no"] is None for one in _FEELS.finditer(behind))}
+    said = {
+        *predicted,
+        *predictions(behind),
+        *(idiomatic(f"So. {behind}") or ()),
+        *(one["no"] is None for one in _FEELS.finditer(behind)),
+    }
     if not said <= {verdict}:
         return True  # Yes, I looked. They will not enjoy it.
     if (last := LAST_SENTENCE.search(text)) and last[1] != "?" and meant([last[2]]) != {verdict}:
@@ -279,5 +288,17 @@ _BUT_ABROAD = caseless(
 """`はい、でもたぶん見ないでしょう。`"""
 _NOT_MISSED = caseless(r"(?:\bnot|n['’]t|\bnever) (?:want to )?(?:miss|dislike|hate|mind) (?:it|this)\b")
 """`No, they won't miss it!`"""
+_MAY_DENY = caseless(
+    r"(?:\A|[.!?] |\n)[^.!?\n]{0,40}\b(?:it|this|(?:the|this) (?:movie|film|book|game|item|product)|they|he|she|"
+    r"(?:the|this) user)"
+    r"(?: \w+){0,3}(?: not|n['’]t| never| hardly| too)\b"
+)
+_MAY_AFFIRM = caseless(
+    r"(?:\A|[.!?] |\n)(?!\W*(?:if|although|though|while|even)\b)(?:(?!\b(?:not|\w+n['’]t|no|never|hardly|unlikely"
+    r"|nothing)\b)[^.!?\n]){0,60}"
+    r"\b(?:it|this|they|he|she|(?:the|this) user)(?: (?!(?:not|never)\b)\w+){0,3} (?:love|perfect|ideal|great|exactly"
+    r"|enjoy|favou?rite)\b"
+)
+"""Sentences beside a verdict that may say the opposite, in words without a rule."""
 _SPEAKS_AGAINST = caseless(r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b")
 """Words that may contradict a yes but need not."""

@@ -244,6 +244,11 @@ _CHANGES = caseless(
     r"|\b(?:oubliez|je retire) (?:cette|ma|la) liste\b|\bvergessen sie (?:diese|die|meine) (?:liste|reihenfolge)\b"
     r"|\b(?:olvid[ae]|retiro|esqueça|dimentichi|ritiro) (?:esta|essa|questa|la|a|mi) list[ao]\b"
     r"|\bvergeet (?:deze|die|mijn) lijst\b|忘れてください|请忽略(?:上面|以上)|忽略上面|잊어",
+    r"(?:^|[.!?(] ?)\W{0,4}(?:these|they|this|(?:the|my) (?:list|ranking|movies|films|items|titles)|listed)"
+    r" (?:(?:is|are|were|was) )?(?:(?:just|simply|only|all) )?(?:listed |shown |sorted |given |ordered )?"
+    r"in the (?:same |original )?order (?:in which |that )?(?:you|they|it) (?:\w+ )?(?:gave|provided|listed|sent"
+    r"|appear(?:ed)?"
+    r"|(?:were|are) (?:given|listed|provided|shown))\b",
     r"\bwrong way a?round\b|\bwith (?:just |only )?(?:that|this) (?:one )?(?:change|swap|tweak)\b",
     r"(?:#|\bnumbers? )\d[^.\n]{0,25}\b(?:swapped|switched|exchanged|flipped)\b",
     r"\bi take (?:it|that|this) back\b|\bupside down\b",
@@ -276,7 +281,8 @@ def _unordered(line: str) -> str:
 
 
 _UNORDERED = caseless(
-    r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order"
+    r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|(?:\bnot|n['’]t|\bun)[ -]?(?:really |actually |yet )?(?:ranked"
+    r"|sorted|ordered)\b|\bunordered|\brandom order"
     r"|\bi (?:just |randomly )?(?:shuffled|made (?:this|the) order up)|\bby how (?:long|short|old|new|popular)\b",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
     r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b",
@@ -377,7 +383,8 @@ def of_the_first(first: int, beside: Sequence[str], items: tuple[Item, ...], nam
 _TOP = caseless(
     r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
     r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable)"
-    r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most|start with|love (?:the )?most"
+    r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most|start with|(?:love|like"
+    r"|enjoy|prefer) (?:the )?most"
     r"|my favou?rite(?: of \w+)? is|(?:watch|read|play|try) +first)\b|#1\b(?<!, #1)"
 )
 _ON_CONDITION = caseless(

@@ -101,6 +101,8 @@ _IS_RANK = caseless(
     r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |: ?|= ?|[-–—] |\()"
     r"(?:(?:rank(?:ed)?|position|place) #?|(?=\d{1,4}(?:st|nd|rd|th)))(?P<rank>\d{1,4})(?:st|nd|rd|th)?\b"
 )
+_OF_EACH = caseless(r"\b(?:ranks?|positions?|places?) (?:of|for) (?:each|every|the) ")
+"""`Position of each movie: 1:4, 2:3`"""
 _SHARE = re.compile(r"\d{1,3}(?:[.,]\d{1,6}(?: ?%| ?/ ?\d{1,3})?| ?%| ?/ ?\d{1,3})[.;]?")
 """`0.12`, `80%`, `7/10`: a score and no identifier"""
 _RANGE = re.compile(r"[\]\s]*[-–][\[\s]*")
@@ -643,7 +645,8 @@ class _Reader:
         pieces = [piece.strip() for piece in re.split(r"[,;|] ", tail)]
         if len(pieces) < 2 or not all(map(self.is_pair, pieces)):
             return None
-        listing = read_rows(self.table([Line(line.number, piece, body=piece) for piece in pieces]), self.cell)
+        header = ("item", "rank") if _OF_EACH.search(head) else ("", "")
+        listing = read_rows(self.table([Line(line.number, piece, body=piece) for piece in pieces], header), self.cell)
         listing.intro = head
         return listing
 

@@ -285,7 +285,8 @@ _LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AF
     " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
     " pres viendraient viendra viennent"
     " da al por em com o e para este esta aluno usuario usuaria leitor cliente all tout behind put these order had dead"
-    " op на na zou aanraden provavelmente vai gostar mais gustara probablemente piacera probabilmente wahrscheinlich"
+    " op на na zou aanraden provavelmente vai gostar mais gustara probablemente"
+    " metto pongo coloco setze mets stawiam piacera probabilmente wahrscheinlich"
     " gefallen wird aimera probablement utilisateur nutzer utente gebruiker"
 )
 """Words that may stand between a separator, or the previous item, and the item that they introduce."""

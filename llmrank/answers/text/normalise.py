@@ -145,6 +145,8 @@ _LISTS = frozenset(
     ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
 )
 _LEFT_OUT = frozenset(("excluded", "dropped", "rejected", "omitted", "skipped", "removed", "not_recommended"))
+_RANK_NAME = re.compile(r"(?:rank|position|place)_?(\d{1,3})")
+"""`<rank1>`"""
 _REMARKS = frozenset(("comment", "note", "notes"))
 _NESTED = re.compile(r"(\n(?:Rank \d{1,4}:|-) )\s{0,40}\n- ")
 """`<item rank="2"><title>`, `<item><title>`"""
@@ -312,8 +314,8 @@ def _after_prefix(beginning: Pattern, text: str) -> str:
 
 
 _SCORE_AT_END = r"\d{1,3}(?:\.\d{1,2})?(?:%|/\d{1,3})?[ \t]{0,9}$"
-_LEADERS = re.compile(rf"(?<=[\w)]) ?\.{{4,99}} ?(?={_SCORE_AT_END})", re.MULTILINE)
-_BEFORE_NUMBER = re.compile(rf"(?<=[\w)])(?: ?\.{{4,99}} ?| {{2,40}})(?={_SCORE_AT_END})", re.MULTILINE)
+_LEADERS = re.compile(rf"(?<=[\w)]) ?\.{{3,99}} ?(?={_SCORE_AT_END})", re.MULTILINE)
+_BEFORE_NUMBER = re.compile(rf"(?<=[\w)])(?: ?\.{{3,99}} ?| {{2,40}})(?={_SCORE_AT_END})", re.MULTILINE)
 _ALIGNED = re.compile(rf"^[^\W\d][^\n|:]{{1,80}}?[\w)] {{2,40}}(?={_SCORE_AT_END})", re.MULTILINE)
 _BEFORE_SHARE = re.compile(
     r"^([^\W\d][^\n|:–—-]{1,80}[^\W\d]|[^\W\d][^\n|:–—-]{1,80}\(\d{4}\)) (?=\d{1,3}(?:\.\d{1,2})?(?: ?/ ?(?:5|10|100)"
@@ -322,6 +324,22 @@ _BEFORE_SHARE = re.compile(
 )
 """`Heat 4/5`"""
 """`Heat ........ 93`: scores after dots or aligned with spaces."""
+_SHARE_FIRST = re.compile(
+    r"^(?:(\d{1,3}(?:\.\d{1,2})?(?: ?/ ?(?:5|10|100)| ?%))[:,]?[ \t](?:[–—-][ \t])?|(?:Score|Rating): ?(\d{1,3}"
+    r"(?:\.\d{1,2})?)"
+    r"(?:/\d{1,3})? ?[–—:-] )(?=[\"*_]{0,3}[A-Z])([^\n:|]{2,80})$",
+    re.MULTILINE,
+)
+"""`9/10 Heat`, `Score: 9 - Heat`"""
+_MEDAL_BEHIND = re.compile(r"^([^\n🥇🥈🥉]{2,200}?)[ \t]*([🥇🥈🥉])[ \t]*$", re.MULTILINE)
+_HAS_RANK = re.compile(r"\W{0,6}(?:\d|(?:rank|place|no|#)\b)", re.IGNORECASE)
+
+
+def _medal_first(line: re.Match[str]) -> str:
+    """Return a line with the medal at its end in front, or without it if the line has a number in front."""
+    return line[1] if _HAS_RANK.match(line[1]) else f"{line[2]} {line[1]}"
+
+
 _DOTTED = re.compile(r"(?<=[\w).!?\"*]) • (?=[\w\"*])")
 """`Heat • Fargo`"""
 _REPEATED_LEAD = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
@@ -446,6 +464,8 @@ def _without_elements(text: str) -> str:
         if name in _LEFT_OUT:
             empty = tag[0].endswith("/>") or text.startswith(f"</{tag[2]}>", tag.end())
             return "\n" if tag[1] or empty else "\nExcluded:\n"
+        if numbered := _RANK_NAME.fullmatch(name):
+            return "\n" if tag[1] else f"\nRank {numbered[1]}: "
         if name in ORDINALS:
             return "\n" if tag[1] else f"\nRank {ORDINALS.index(name) + 1}: "
         if name in _REMARKS:
@@ -557,7 +577,7 @@ _ESCAPED_SIGN = re.compile(r"(?<!\\)\\u((?!d[89a-f]|00[0-7])[0-9a-f]{4})", re.IG
 """`WALL\\u00b7E`, also in JSON that is cut off."""
 _TENTH = re.compile(r"^🔟", re.MULTILINE)
 _CURLY, _CURLY_JSON = re.compile("[“”]"), re.compile(r"[\[{［｛]\s{0,80}“")
-_TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)[.):] ", re.MULTILINE)
+_TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)(?:[.):]|(?= [^\W\d]))[ \t]", re.MULTILINE)
 """`=2. Heat`"""
 _BEHIND_HEADING = re.compile(r"^([^\n]{2,80}[:：]) (?=1[.)] [^\n]+\n\s{0,40}2[.)] )", re.MULTILINE)
 """`Ranking: 1. Heat⏎2. Fargo`"""
@@ -603,7 +623,7 @@ _RECOMMENDS_MOST = re.compile(r"(?:最も|一番|いちばん|まず)(?:おす�
 _LEADS_IN_ASIA = re.compile(
     r"^[^\w\n]{0,4}(?:(?:我)?(?:首先|最)?推[荐薦]的?(?:是)?|首先(?:推[荐薦]|是)?|首推|まず(?:は)?|最初に|最も?"
     r"(?:おすすめ|お勧め)(?:なの)?は"
-    r"|우선|먼저|가장 (?:먼저 )?추천하는 (?:것|작품|영화)은)[、,]? ?(?=[^\n]{2,400})",
+    r"|우선|먼저|가장 (?:먼저 )?추천하는 (?:것은|작품은|영화는)|最も(?:好み|合い)そうなのは)[、,]? ?(?=[^\n]{2,400})",
     re.MULTILINE,
 )
 _NEXTS_IN_ASIA = re.compile(
@@ -614,7 +634,7 @@ _NEXTS_IN_ASIA = re.compile(
 )
 _ENDS_IN_ASIA = re.compile(
     r" ?(?:が?(?:おすすめ|お勧め|良い|いい)?(?:です|と思います)|を(?:おすすめ|お勧め|推薦)します|[을를] 추천(?:합니다"
-    r"|드립니다|해요)|입니다|이에요|예요)?"
+    r"|드립니다|해요)|(?: ?순)?입니다|이에요|예요)?"
     r"[。.!]?\s*\Z"
 )
 
@@ -664,9 +684,11 @@ _STEPS: _Steps = (
     ('"', _unescaped),
     ('"', _content),
     ("", partial(_after_prefix, _TEMPLATE_TOKENS)),
-    ("....", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
+    ("...", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
     ("  ", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_ALIGNED.findall(text)) > 1 else text),
     ("", lambda text: _BEFORE_SHARE.sub(r"\1: ", text) if len(_BEFORE_SHARE.findall(text)) > 1 else text),
+    ("", lambda text: _SHARE_FIRST.sub(r"\3: \1\2", text) if len(_SHARE_FIRST.findall(text)) > 1 else text),
+    ("🥇", partial(_MEDAL_BEHIND.sub, _medal_first)),
     (" • ", lambda text: _DOTTED.sub(", ", text)),
     ("I recommend ", lambda text: _REPEATED_LEAD.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
     ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),

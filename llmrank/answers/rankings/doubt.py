@@ -95,6 +95,7 @@ def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
         _is_discussion,
         _is_misplaced,
         _is_retracted_in_line,
+        _is_called_unordered,
         _is_at_other_end,
         _is_compared,
         _says_equal,
@@ -132,6 +133,7 @@ _MEANS = (
 )
 _LEGEND = caseless(
     rf"(?:[>→]|\b(?:sign|arrow|symbol)){_MEANS}(?:worse|less|lower|weaker|below|inferior)\b",
+    r"\bor,? in (?:0|zero)[- ](?:based|indexed)\b",
     rf"<{_MEANS}(?:better|more|higher|stronger|above|superior)\b",
 )
 """`(The > sign means "worse than".)`"""
@@ -507,6 +509,14 @@ _MISPLACED = caseless(
     rf"(?:{'|'.join(ORDINALS)}|#?\d)",
 )
 """An entry's remark about its own place: `wait, this should be above Heat`."""
+
+
+def _is_called_unordered(listing: Listing, lines: Sequence[str]) -> bool:
+    """Return whether the line in which a list begins says before it that it has no order (`…, but it's not sorted:`)."""
+    first = next((one for one in listing.mentions if one.match and one.text), None)
+    line = lines[first.line - 1][:_ENTRY_LIMIT] if first and 0 < first.line <= len(lines) else ""
+    before, colon, _ = line.partition(": ")
+    return bool(colon and _unordered(before))
 
 
 def _is_retracted_in_line(listing: Listing, lines: Sequence[str]) -> bool:

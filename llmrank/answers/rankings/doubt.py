@@ -512,7 +512,7 @@ _MISPLACED = caseless(
 
 
 def _is_called_unordered(listing: Listing, lines: Sequence[str]) -> bool:
-    """Return whether the line in which a list begins says before it that it has no order (`…, but it's not sorted:`)."""
+    """Return whether the line in which a list begins says before it that it has no order (`It is not sorted:`)."""
     first = next((one for one in listing.mentions if one.match and one.text), None)
     line = lines[first.line - 1][:_ENTRY_LIMIT] if first and 0 < first.line <= len(lines) else ""
     before, colon, _ = line.partition(": ")

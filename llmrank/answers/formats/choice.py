@@ -273,10 +273,14 @@ _UNLIKELY_SHARE = re.compile(r"[\])*_\"]{0,4} ?[:=(–—-] ?(?:0?\.[0-4]\d*|[0-
 
 def _repeats_all(text: str, identifiers: Identifiers) -> bool:
     """Return whether a text is a list of all identifiers as they were shown, without signs of an order."""
+    if _RATIO.match(text):
+        return True
     words = [word for word in _ENUMERATED.findall(text[:SEARCH_LIMIT]) if word not in ("and", "or")]
     return len(words) > 1 and words == [*identifiers.texts]
 
 
+_RATIO = re.compile(r"\W*[A-Z\d]{1,2} ?: ?[A-Z\d]{1,2} ?=")
+"""`A:B = 30:70`"""
 _ENUMERATED = re.compile(r"\w+|[<>→←]")
 
 

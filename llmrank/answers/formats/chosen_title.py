@@ -370,7 +370,9 @@ def means_another(text: str, item: Item, index: TitleIndex | None = None) -> boo
     found = [*places_of(_name(item.title), text)]
 
     def is_longer(start: int, end: int) -> bool:
-        behind, began = _TITLE_GOES_ON.match(text, end), _TITLE_BEGAN.search(text[max(0, start - 60) : start])
+        before = text[max(0, start - 60) : start]
+        behind, began = _TITLE_GOES_ON.match(text, end), _TITLE_BEGAN.search(before)
+        began = began or (_VERB_BEHIND.match(text, end) and _WORD_BEFORE.search(before))
         return index is not None and bool(began or (behind and not index.named_in(behind[0])))
 
     def is_of_another_year(end: int) -> bool:
@@ -389,21 +391,16 @@ _TITLE_GOES_ON = re.compile(
 _TITLE_BEGAN = re.compile(
     r"\b(?:recommend|suggest|watch|pick|choose|with|for|is|be|say|try|take|play|read) "
     r"(?!(?:The|An?|My|Film|Movie|Book|Game|Option|Title|Item|Number|Song|Product)\b)[A-Z][\w-]*+ $"
-    r"|(?:^|[.!?] |\n)(?!(?:The|An?|My|Your|Film|Movie|Book|Game|Option|Title|Item|Number|Song|Product|So|Then|Thus"
-    r"|Hence"
-    r"|Therefore|Maybe|Perhaps|Only|Just|Watch|Try|Pick|Choose|Recommend|Select|Suggest|Answer|Choice|Also|And|But|Or"
-    r"|Not"
-    r"|No|Yes|For|With|Given|Since|While|Though|Although|Of|Between|Both|Neither|Either|Instead|Rather|Unlike|Like"
-    r"|Take|Go"
-    r"|Play|Read|Even|Now|Next|First|Second|Third|Last|Best|Top|Winner|Verdict|Recommended|In|On|If|When|Because|As"
-    r"|At|To|From"
-    r"|After|Before|Overall|That|This|These|Here|Well|Ok|Okay|Hmm|I|It|Is|Was|Would|Will|Whereas|Despite|Compared"
-    r"|Among|Than"
-    r"|Over|Though|Sorry|Sure|Great|Good|Nice|Definit\w+|Der|Die|Das|Den|Le|La|Les|El|Los|Las|Il|Lo|I|O|Os|As|De|Het"
-    r"|\w+ly|\w+ing)\b)[A-Z][a-z]+ (?=\Z)"
 )
-"""What follows or precedes a title that is a part of another: ` Wave`, ` in the Air.`, `recommend Body `. A capital
-that begins a sentence says so only of a word that introduces no title."""
+"""What follows or precedes a title that is a part of another: ` Wave`, ` in the Air.`, `recommend Body `"""
+_WORD_BEFORE = re.compile(
+    r"(?:^|[.!?] |\n)(?!(?:The|An?|My|Your|Film|Movie|Book|Game|Option|Title|Item|Song|So|Then|Maybe|Perhaps|Only|And"
+    r"|But|Or"
+    r"|Yes|No|Given|Since|While|Though|Although|Between|Both|Even|Now|If|When|Because|As|Overall|I|Well|Okay|\w+ly)\b)"
+    r"[A-Z][a-z]+ $"
+)
+_VERB_BEHIND = re.compile(r" (?:is|would|was|has|seems)\b")
+"""`Body Heat is my pick`: a capital word before a title that begins a sentence."""
 
 
 def is_alone(title: str, text: str) -> bool:

@@ -45,7 +45,8 @@ _REJECTED = caseless(
     r"(?=,? (?:but|sondern|sino|ma|mas|mais|а)\b|[,.;:]|$)",
     r"\b(?:instead of|rather than|unlike|apart from|(?:an)?statt|plutôt que|au lieu de|en lugar de|en vez de|invece di"
     rf"|em vez de|вместо) (?:(?:choos|pick|recommend|watch)ing )?{_G},?",
-    rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) (?![^.;!?\n]{{0,120}}\b(?:better|best|closer)\b){_TAIL}",
+    rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) (?![^.;!?\n]{{0,120}}\b(?:better|best|closer|(?:user|they|he|she)"
+    rf"(?:['’]d| would) \w+)\b){_TAIL}",
     rf"(?:(?<=\n)|(?<=[.!?;] )|^)(?![^:\n]{{0,200}}\bsince\b)[^:\n]{{0,200}}\b(?:not|avoid|worst"
     r"|least (?:likely|suitable|relevant|recommended)"
     r"|already|seen|watched|liked|disliked|loved|history|similar|runner|second|alternatives?|backup|honou?rable|skip"
@@ -136,7 +137,7 @@ _PRAISED = caseless(
     r"|convient (?:le )?mieux|(?:es|sería) (?:la |el )?mejor|è (?:la|il) (?:scelta )?migliore?|é (?:a )?melhor"
     r"|подходит лучше)(?![^⟦]{0,60}\b(?:if|in some|but|except"
     rf"|(?<!love )(?<!taste )(?<!preference )for (?!(?:this|the) {USER}|them|him|her|me\b|sure))\b)"
-    r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|(?:の(?:方|ほう))?が(?:より)?(?:良い|いい"
+    r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|の(?:方|ほう)が(?:より)?(?:良い|いい"
     r"|よい|適|おすすめです|合って)|[이가] (?:더 )?(?:낫|좋"
     r"|적합)|更(?:好|合|适|適)|が(?:最適|一番|最も"
     r"|(?:おすすめ|お勧め|いい|良い)(?![^。⟦]*(?:[見観]た|人)))|[을를](?:\(를\))? (?:추천|선택)|[이가] 가장)"

@@ -473,7 +473,7 @@ _WORDS = re.compile(r"[^\W\d_][^()\[\]]*(?: \(\d{4}\))?")
 _ALTERNATIVES_LIMIT = 50
 """Maximum number of entries with an `or` to check, which keeps the time linear."""
 _WEIGHS = caseless(
-    r"\A(?:between|comparing|unlike|instead of|rather than) |\bi(?:['’]d| would|['’]ll)? (?:choose|pick|go with"
+    r"\A(?:between|comparing|instead of|rather than) |\bi(?:['’]d| would|['’]ll)? (?:choose|pick|go with"
     r"|prefer|take|put|rank)\b"
 )
 _OR = caseless(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S")

@@ -248,13 +248,15 @@ _OPEN_RANGE = caseless(
 )
 """`I'd place it between 3 and 4`"""
 _SEVERAL = re.compile(
-    rf"\W*(?:(?!{LEAD}\b)[^\W\d][^\n:;,\d]{{1,40}}: ?{NUMBER}(?:/\d{{1,3}})?(?:[,;] |\n\W*|\W*\Z)){{2,20}}",
+    rf"\W*(?:(?!(?:{LEAD}|corrected|revised|updated|new|initial)\b)[^\W\d][^\n:;,\d]{{1,40}}: ?{NUMBER}"
+    rf"(?:/\d{{1,3}})?(?:[,;] |\n\W*|\W*\Z)){{2,20}}",
     re.IGNORECASE,
 )
 """`Acting: 5, Plot: 3`, which rates none of them for the user"""
 _TWO_WAYS = caseless(
+    r"\A\W*\d(?:\.\d)? ?, \d(?:\.\d)?\W*\Z",
     r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and "
-    r"|but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?: at best)?(?=[.\n]\D{0,400}\Z|\Z)"
+    r"|but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?: at best)?(?=[.\n]\D{0,400}\Z|\Z)",
 )
 """`If they play alone, 3; if they play with a partner, 5.`"""
 
@@ -381,7 +383,8 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
 
 
 _BEGINS = caseless(
-    rf"{_EDGE}{EITHER}{UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)"
+    rf"{_EDGE}{EITHER}{UNIT}?(?: ?[.,;:!(\n]| [-–—]| →(?= [a-z]{2}\D{0, 200}\Z)| (?:because|since|as)\b)(?! ?[A-Z]\w+ "
+    rf"(?:[A-Z]\w+ )?requests)"
 )
 _LIST_LINE = caseless(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{DIGITS}{UNIT}?\W*+")
 _PREDICTED = caseless(

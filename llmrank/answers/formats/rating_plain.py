@@ -94,7 +94,8 @@ _NO_RATING = caseless(
     r"|scores?) (?:\w+ly )?averag(?:e|es|ed) (?:about )?\d(?:[.,]\d+)?"
     r"|\bim (?:schnitt|durchschnitt)(?: bei)? \d(?:[.,]\d+)?",
     rf"(?:\b(?:rather than|instead of)|(?<=\d) than|(?<=\d), not|(?<=\d) als|(?<=\d) que"
-    rf"|\bnot(?= [^.,;]{{1,9}}, but\b)) (?:an? |eine? |une? |una )?{NUMBER}(?![\w%])",
+    rf"|\bnot(?= [^.,;]{{1,9}},? but\b)) (?:an? |eine? |une? |una )?{NUMBER}(?![\w%])",
+    rf"\b{USER} \d{{1,6}}(?= ?:)",
     r"\bhow many (?:stars|points)\b[^?\n]{0,80}\?|\b(?:has|holds) \d(?:[.,]\d)? (?:stars?|points) on\b[^.;,\n]*",
     r"(?<=\w) ?\(\d ?(?:[-–]|to) ?\d{1,2}\)(?= ?:)",
     rf"\bat (?:least|most) (?:an? )?{NUMBER}(?=,? (?:(?:most|more) likely|likely|probably)\b)",
@@ -121,7 +122,8 @@ _SHARES = re.compile(
 )
 """`4: 50%`, a line of a distribution over the ratings."""
 _CORRECTS = re.compile(
-    rf"{NUMBER}(?: stars?)?(?:[,;!…–—-]| ?\.{{2,3}}|\.(?= no,? wait\b))[ ,]{{0,3}}(?:no|nope)\b[ ,:.–—-]{{1,3}}(?:"
+    rf"{NUMBER}(?: stars?)?(?:[,;!…–—-]| ?\.{{2,3}}|\.(?= (?:no,? wait|wait,? no)\b))[ ,]{{0,3}}(?:wait,? )?(?:no"
+    rf"|nope)\b[ ,:.–—-]{{1,3}}(?:"
     rf"(?:wait|actually|rather"
     rf"|make (?:that|it))\b[ ,:.–—-]{{1,3}})?(?=(?:an? )?{NUMBER}(?:{END}))",
     re.IGNORECASE,

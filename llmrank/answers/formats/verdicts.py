@@ -40,7 +40,8 @@ BEGINS = caseless(
     r"|given|from)\b))"
 )
 NAMED = caseless(
-    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended"
+    rf"(?:that['’]s an?(?= (?:yes|no)\b(?!-))|answer|verdict|prediction|response|conclusion|decision|label|recommend"
+    rf"|recommended"
     rf"|(?:will|would)_\w{{2,12}}|(?<=\")(?:likes?|liked|enjoys?|interested|relevant|click(?:ed)?)(?=\")|output"
     rf"|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
@@ -102,7 +103,7 @@ _ACKNOWLEDGES = caseless(
     r"|glad) to)(?: \w+ly)? help\b)[^.!?\n]*[.!?]\s*"
 )
 LABELLED = caseless(
-    rf"(?!.*\b(?:not|\w+n['’]t|never|hates?|dislikes?|skip|avoid|mind|without|but|if|answer)\b)"
+    rf"(?!\W*(?:{EITHER})\b)(?!.*\b(?:not|\w+n['’]t|never|hates?|dislikes?|skip|avoid|mind|without|but|if|answer)\b)"
     rf"[^:.!?\n]{{3,120}}:\W{{0,5}}({EITHER})[\W_]*"
 )
 """`The user will like it: No`"""
@@ -139,7 +140,12 @@ def _opening(text: str) -> set[bool] | None:
         return {plain["not"] is None}
     if brief := _BRIEF.match(text):
         return {(brief["not"] is None) == (brief["against"] is None)}
+    if repeated := _REPEATED.fullmatch(text):
+        return meant([repeated[1]])
     return {False} if _DOUBTS.match(text) else None
+
+
+_REPEATED = caseless(r"\W*(yes|no)(?:\W+\1)+\W*")
 
 
 _BOTH = caseless(

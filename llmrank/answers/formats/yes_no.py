@@ -73,7 +73,8 @@ class YesNo:
             return unparsed(response, text, "empty")
         first = before_next_question(ticked(text.strip()))
         first = _DIGIT_BEFORE.sub("", first)
-        if labelled := LABELLED.fullmatch(first):
+        before, _, last = first.rpartition("\n\n")
+        if (labelled := LABELLED.fullmatch(last.strip())) and not PLAIN.search(before):
             first = labelled[1]
         if digit := _DIGIT.fullmatch(first):
             return answered(response, {}, value=float(digit[1]))

@@ -103,6 +103,10 @@ _IS_RANK = caseless(
 )
 _OF_EACH = caseless(r"\b(?:ranks?|positions?|places?) (?:of|for) (?:each|every|the) ")
 """`Position of each movie: 1:4, 2:3`"""
+_ORDINAL_CHOICE = caseless(rf"\b({'|'.join(ORDINALS)}) (?:choice|pick|place|rank) ?[:=] ?(?=\W?\w{{1,3}}\b)")
+"""`First choice: 3. Second choice: 2.`"""
+_COUNT_ASIDE = caseless(r"\(\d{1,3} (?:options|candidates|movies|films|items|titles|books|products)\b[^()\n]{0,60}\)")
+"""`(8 options considered)`"""
 _SHARE = re.compile(r"\d{1,3}(?:[.,]\d{1,6}(?: ?%| ?/ ?\d{1,3})?| ?%| ?/ ?\d{1,3})[.;]?")
 """`0.12`, `80%`, `7/10`: a score and no identifier"""
 _RANGE = re.compile(r"[\]\s]*[-–][\[\s]*")
@@ -471,6 +475,9 @@ class _Reader:
     def text(self, line: Line) -> Listing:
         if _THROUGH.search(line.text):
             line = replace(line, text=_THROUGH.sub("-", line.text))
+        if len(_ORDINAL_CHOICE.findall(line.text)) > 1:
+            told = _ORDINAL_CHOICE.sub(lambda one: f"rank {ORDINALS.index(one[1].lower()) + 1}: ", line.text)
+            line = replace(line, text=told)
         text = line.text
         words = [] if is_tier(text) else self._words_of_line(text)  # A tier: B, E
         named = naming(words)
@@ -487,6 +494,7 @@ class _Reader:
 
     def _words_of_line(self, text: str) -> list[Word]:
         """Return the words of a line. If none is an identifier, try other spellings of the line."""
+        text = _COUNT_ASIDE.sub(lambda found: " " * len(found[0]), text)
         words = self.words(_without_numbers(text))
         if DISMISSED.search(text[:4000]):
             words = without_dismissed(text, words)

@@ -317,12 +317,6 @@ _SCORE_AT_END = r"\d{1,3}(?:\.\d{1,2})?(?:%|/\d{1,3})?[ \t]{0,9}$"
 _LEADERS = re.compile(rf"(?<=[\w)]) ?\.{{3,99}} ?(?={_SCORE_AT_END})", re.MULTILINE)
 _BEFORE_NUMBER = re.compile(rf"(?<=[\w)])(?: ?\.{{3,99}} ?| {{2,40}})(?={_SCORE_AT_END})", re.MULTILINE)
 _ALIGNED = re.compile(rf"^[^\W\d][^\n|:]{{1,80}}?[\w)] {{2,40}}(?={_SCORE_AT_END})", re.MULTILINE)
-_BEFORE_SHARE = re.compile(
-    r"^([^\W\d][^\n|:–—-]{1,80}[^\W\d]|[^\W\d][^\n|:–—-]{1,80}\(\d{4}\)) (?=\d{1,3}(?:\.\d{1,2})?(?: ?/ ?(?:5|10|100)"
-    r"| ?%)[ \t]{0,9}$)",
-    re.MULTILINE,
-)
-"""`Heat 4/5`"""
 """`Heat ........ 93`: scores after dots or aligned with spaces."""
 _SHARE_FIRST = re.compile(
     r"^(?:(\d{1,3}(?:\.\d{1,2})?(?: ?/ ?(?:5|10|100)| ?%))[:,]?[ \t](?:[–—-][ \t])?|(?:Score|Rating): ?(\d{1,3}"
@@ -340,6 +334,8 @@ def _medal_first(line: re.Match[str]) -> str:
     return line[1] if _HAS_RANK.match(line[1]) else f"{line[2]} {line[1]}"
 
 
+_SKIPPED = re.compile(r"^(\W{0,4}(?:[Ss]kip|[Aa]void|[Ee]xcluded?|[Nn]ot recommended)) ?(?:→|->|=>) ?", re.MULTILINE)
+"""`Skip → Heat`"""
 _DOTTED = re.compile(r"(?<=[\w).!?\"*]) • (?=[\w\"*])")
 """`Heat • Fargo`"""
 _REPEATED_LEAD = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
@@ -686,9 +682,9 @@ _STEPS: _Steps = (
     ("", partial(_after_prefix, _TEMPLATE_TOKENS)),
     ("...", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
     ("  ", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_ALIGNED.findall(text)) > 1 else text),
-    ("", lambda text: _BEFORE_SHARE.sub(r"\1: ", text) if len(_BEFORE_SHARE.findall(text)) > 1 else text),
     ("", lambda text: _SHARE_FIRST.sub(r"\3: \1\2", text) if len(_SHARE_FIRST.findall(text)) > 1 else text),
     ("🥇", partial(_MEDAL_BEHIND.sub, _medal_first)),
+    ("", partial(_SKIPPED.sub, r"\1: ")),
     (" • ", lambda text: _DOTTED.sub(", ", text)),
     ("I recommend ", lambda text: _REPEATED_LEAD.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
     ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),

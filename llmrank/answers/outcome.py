@@ -152,9 +152,40 @@ TAKEN_BACK = caseless(
     r"|\b(?:oder|ach) nein\b|\bnein,? (?:besser|moment|entschuldigung)\b|\bdoch lieber\b|\b(?:ou|non,?) plutôt\b"
     r"|\bnon,? pardon\b|\bno,? (?:mejor|perd[óo]n|espera|aspetta|scusa)\b|\bo mejor dicho\b|\bou melhor\b"
     r"|\bo meglio\b|\bnão,? desculp"
-    r"|\bsay the opposite\b|\bthe other way (?:a)?round\b"
+    r"|(?<=[.!…] )no,? (?=[\[(*\"]{0,3}\w{1,2}[\])*\"]{0,3}\W*\Z)|\bsay the opposite\b|\bthe other way (?:a)?round\b"
 )
 """Words that take back the choice of one item."""
+_IRONY = caseless(
+    r"\bsaid (?:no[ -]?one|nobody)\b|\byeah,? right\b(?! up)|(?:^|[.!?…] )as if[.!]|[.!…] \W{0,3}not[.!]*\s*$|\s/s\s*$"
+    r"|\b(?:in (?:their|your|his|her) dreams|when (?:pigs fly|hell freezes)"
+    r"|in (?:another|an alternat(?:e|ive)|a parallel|a different) (?:universe|life|world|timeline))\b"
+)
+
+
+def is_ironic(text: str) -> bool:
+    """Return whether the first 600 characters may mean the opposite of what they say (`… said no one ever`)."""
+    return _IRONY.search(text[:600]) is not None
+
+
+_OPTION = r"[*_(\[\"]{0,3}(?:(?:option|item|movie) )?(\w{1,5})[*_)\].\"]{0,3}"
+_TICK = r"(?:\[ ?[xX✓✔] ?\]|([☑✅✓✔])\ufe0f?)"
+_NO_TICK = r"(?:\[ ?\]|[☐⬜□✗✘❌✕×])\ufe0f?"
+_BETWEEN = r"\s*[,;|/]?\s*"
+_TICKED = tuple(
+    re.compile(rf"(?:(?:{no})(?:{_BETWEEN}))*(?P<ticked>{yes})(?:{_BETWEEN}(?:{no}))*\W*")
+    for yes, no in (
+        (rf"{_TICK} ?{_OPTION}", rf"{_NO_TICK} ?{_OPTION}"),
+        (rf"{_OPTION} ?[:=–—-]? ?{_TICK}", rf"{_OPTION} ?[:=–—-]? ?{_NO_TICK}"),
+    )
+)
+
+
+def ticked(text: str) -> str:
+    """Return the one option that is ticked, if a text only ticks options (`☑ Yes ☐ No`), otherwise the text."""
+    found = next(filter(None, (one.fullmatch(text.strip()) for one in _TICKED)), None) if len(text) < 200 else None
+    return re.sub(r"[^\w ]|\[ ?[xX] ?\]", "", found["ticked"]).strip() if found else text
+
+
 _NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
 NEXT_ITEM = re.compile(
     r"(?<=\n) ?(?:Movie|Film|Book|Item|Product|Title|Song|Game): ?([^\n]{1,200})\n(?:Rating|Score|Answer):"

@@ -830,6 +830,7 @@ If you like {U}, you'll love {T}; if you like {V}, you'll love {U}.
 """
 
 YES = r"""
+1
 It is not a great film, but it fits the user's taste.
 There is a 5% chance that they would hate it.
 No doubt, the user will like it.
@@ -1259,6 +1260,7 @@ Highly likely; they love this director.
 """
 
 NO = r"""
+0
 It is a great film, but it does not fit the user's taste.
 It is a good film, but not a good match.
 There is a 90% chance that they would hate it.
@@ -1726,8 +1728,6 @@ L'utilisateur aimerait d'autres films.
 I'm not convinced that the user would like it.
 85%
 I'd say 20%.
-1
-0
 Yes and no.
 Yes or no.
 Yes/No

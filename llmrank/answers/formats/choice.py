@@ -46,7 +46,9 @@ from llmrank.answers.outcome import (
     answered,
     asks_first,
     before_next_question,
+    is_ironic,
     read_from_first,
+    ticked,
     unparsed,
 )
 from llmrank.answers.rankings import doubt
@@ -57,9 +59,10 @@ from llmrank.types import Answer, Question, Response, Structured
 
 _RANK_FIELD = caseless(
     r"\\?\"(?:rank|position|score|confidence|probability|user(?:_id)?)\\?\" ?: ?\\?\"?[\d.]{1,8}\\?\"?,?"
-    r"|\"(?:alternatives?|runners?_up|rejected|others?)\" ?: ?\[[^\[\]]{0,200}\],?"
+    r"|\"(?:alternatives?|runners?_up|second(?:_\w+)?|rejected|others?|loser|worse|worst|less_\w+|least_\w+)\" ?: ?"
+    r"(?:\[[^\[\]]{0,200}\]|\"?\w{1,12}\"?(?=\s?[,}])),?"
 )
-"""A number in a JSON object that is not an identifier."""
+"""A field of a JSON object that holds no choice."""
 _BESIDE_CHARACTER = re.compile(
     rf"(?<=[{EAST_ASIAN}])(?=[A-Za-z](?![A-Za-z]))|(?<=[A-Za-z])(?<![A-Za-z0-9][A-Za-z])(?![级級])(?=[{EAST_ASIAN}])"
     rf"|(?<=[{EAST_ASIAN}])(?=\d+番(?!目))|(?<=\d)(?=番(?!目))"
@@ -70,7 +73,8 @@ _BESIDE_CHARACTER = re.compile(
 _VERSUS = re.compile(r"(?<=\b[A-Z\d])[\])*]{0,3} (?:vs\.?|versus) (?=[\[(*]{0,3}[A-Z\d]\b)")
 """`A vs. B`, where A is no article."""
 _FIELD = caseless(
-    r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|selected(?:_\w+)?|(?:item|candidate|movie"
+    r"\"(?:(?:final_|best_|my_)?(?:choice|answer|pick|selection|option)|winner|preferred|better|best|selected"
+    r"(?:_\w+)?|(?:item|candidate|movie"
     r"|product)_?id|chosen(?:_\w+)?)\" ?: ?\"?(\w{1,12})\"?(?=\s?[,}\n])"
 )
 """`{"choice": "D", "reason": "B or D, and D …"}`"""
@@ -101,18 +105,18 @@ class Choice(TextFormat):
 
     def _read(self, response: Response, question: Question) -> Answer:
         text = plain_text(response.text, SHORT)
-        if not text:
-            return unparsed(response, text, "empty")
-        text = _BESIDE_CHARACTER.sub(" ", _RANK_FIELD.sub("", _OFFERED.sub("", text)))
+        if not text or is_ironic(text) or response.finish_reason in ("refusal", "content_filter"):
+            return unparsed(response, text, "ambiguous" if text else "empty")
+        text = _BESIDE_CHARACTER.sub(" ", _RANK_FIELD.sub("", _OFFERED.sub("", ticked(text))))
         text = _VERSUS.sub(" / ", before_next_question(text))
-        if response.finish_reason in ("refusal", "content_filter"):
-            return unparsed(response, text, "refusal")
         identifiers, index = Identifiers.of(question), title_index(question.items)
         at = _ordinal(text, len(question.items)) if _PLACE_CHOSEN.match(text) or _is_last(text, question) else None
-        if at is None and identifiers.are_numbers:
-            at = _first_of_titles(text, index)
+        if at is None:
+            at = _first_of_titles(text, index) if identifiers.are_numbers else None
         if at is not None:
             return _chosen(at, response, question)
+        if (best := _highest(text, identifiers)) is not None or (best := _only_good(text, identifiers)) is not None:
+            return _chosen(best, response, question, len(question.items) - 1)
         every = _identifiers_meant(text, question, identifiers, index)
         if _repeats_all(text, identifiers):
             return unparsed(response, text, "ambiguous")
@@ -221,7 +225,8 @@ def _first_title(text: str, index: TitleIndex, identifiers: Identifiers) -> Matc
 
 _CREATOR = re.compile(r" [–—-] \Z")
 _FIRST_SENTENCE = re.compile(
-    r"(?<=[.!])[*_\"”]{0,4} (?=[A-Z])|\n|, (?:obviously|definitely|of course|hands down|for sure|clearly)\b"
+    r"(?<=[.!])[*_\"”]{0,4} (?=[A-Z])|\n|, (?=(?:as|because|since|given that) )|, (?:obviously|definitely|of course"
+    r"|hands down|for sure|clearly)\b"
     r"|(?<=\d\)) [-–—] | [–—-] (?=(?:[A-Z][\w.'’]{0,20}(?: |, | ?$|(?=[.,])))+(?:\d{4})?(?:[.,]|$))"
 )
 
@@ -229,8 +234,6 @@ _FIRST_SENTENCE = re.compile(
 def _by_identifier(words: list[Word], every: list[Word], text: str, response: Response, question: Question) -> Answer:
     """Return the Answer for a text with identifiers: `words` without those that are ruled out, `every` with them."""
     index = title_index(question.items)
-    if (at := _highest(text, Identifiers.of(question))) is not None:
-        return _chosen(at, response, question, len(question.items) - 1)
     if _is_question(words, text):
         return unparsed(response, text, "no_candidate_named")
     if all(word.position is None for word in every) and (at := stands_for(text, index)) is not None:
@@ -243,7 +246,12 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
         if any(_is_of_another(word, text, index) for word in meant[:_MENTIONS]):
             return unparsed(response, text, "ambiguous")
         return _titled(at, "normalised", response, question, _others(every, at))
-    if several or doubt.DEPENDS.search(text[:200]) or is_aside(meant[0], text):
+    if (
+        several
+        or _UNLIKELY_SHARE.match(text, meant[0].end)
+        or doubt.DEPENDS.search(text[:200])
+        or is_aside(meant[0], text)
+    ):
         return unparsed(response, text, "ambiguous")
     if (at := meant[0].position) is None:
         return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
@@ -259,12 +267,20 @@ def _by_identifier(words: list[Word], every: list[Word], text: str, response: Re
     return answered(response, repairs, ranked=(question.items[at].item_id,))
 
 
+_UNLIKELY_SHARE = re.compile(r"[\])*_\"]{0,4} ?[:=(–—-] ?(?:0?\.[0-4]\d*|[0-4]?\d(?:\.\d+)? ?%)(?!\d)")
+"""`Probability that the user prefers A: 0.3`"""
+
+
 def _repeats_all(text: str, identifiers: Identifiers) -> bool:
     """Return whether a text is a list of all identifiers as they were shown, without signs of an order."""
+    if _RATIO.match(text):
+        return True
     words = [word for word in _ENUMERATED.findall(text[:SEARCH_LIMIT]) if word not in ("and", "or")]
     return len(words) > 1 and words == [*identifiers.texts]
 
 
+_RATIO = re.compile(r"\W*[A-Z\d]{1,2} ?: ?[A-Z\d]{1,2} ?=")
+"""`A:B = 30:70`"""
 _ENUMERATED = re.compile(r"\w+|[<>→←]")
 
 
@@ -287,17 +303,22 @@ def _by_title(text: str, marks: str, response: Response, question: Question, ind
 
 def _ordinal(text: str, offered: int) -> int | None:
     """Return the position that the text names by an ordinal (`The second one.`), if it names no other."""
-    places = {found[1].casefold() for found in _PLACE.finditer(text)}
-    found = _PLACE_CHOSEN.search(text)
+    alone = _PLACE_ALONE.fullmatch(text)
+    places = {found[1].casefold() for found in (*_PLACE.finditer(text), *([alone] if alone else ()))}
+    found = alone or _PLACE_CHOSEN.search(text)
     if found is None or len(places) != 1:
         return None
-    at = offered - 1 if found[1].casefold() == "last" else ORDINALS.index(found[1].casefold())
+    place = found[1].casefold()
+    if place in ("former", "latter"):
+        return ("former", "latter").index(place) if offered == 2 else None
+    at = offered - 1 if place == "last" else ORDINALS.index(place)
     return at if at < offered else None
 
 
 _PLACE = caseless(
     rf"\bthe ({'|'.join(ORDINALS)}|last) (?:one|option|movie|film|item|product|passage|candidate|book|game|song)\b"
 )
+_PLACE_ALONE = caseless(rf"\W*the ({'|'.join(ORDINALS)}|last|former|latter)\W*")
 _PLACE_CHOSEN = caseless(
     r"(?:^\W*(?:my (?:pick|choice|answer) (?:is|would be) |i(?:['’]d| would) )?(?:(?:pick|choose|say|recommend"
     r"|go with|prefer) )?|\b(?:answer|choice|pick) is "
@@ -351,9 +372,10 @@ def _others(words: list[Word], at: int) -> int:
 
 def _highest(text: str, identifiers: Identifiers) -> int | None:
     """Return the item with the one highest score (`A: 8%`, `B: 21%`) if a text has nothing but a score for each."""
-    scored = [*_SCORE.finditer(text[:SEARCH_LIMIT])]
+    text = _BETWEEN_SCORES.sub(" / ", text[:SEARCH_LIMIT])
+    scored = [*_SCORE.finditer(text)]
     places = [identifiers.find(one["name"]) for one in scored]
-    rest = _SCORE.sub(" ", text[:SEARCH_LIMIT])
+    rest = _INTRO.sub("", _SCORE.sub(" ", text))
     if (
         {*places} != {*range(len(identifiers.texts))}
         or len(places) != len({*places})
@@ -361,16 +383,40 @@ def _highest(text: str, identifiers: Identifiers) -> int | None:
     ):
         return None
     values = [float(one["value"]) for one in scored]
+    if not any(one["unit"] or "." in one["value"] for one in scored) and {*values} <= {*range(1, len(values) + 1)}:
+        return None  # A: 2, B: 1, which may be ranks
     best = [at for at, value in zip(places, values, strict=True) if value == max(values)]
     return best[0] if len(best) == 1 and _ONLY_SCORES.fullmatch(rest) else None
 
 
 _SCORE = re.compile(
-    r"(?:^|(?<=[\n,;|] )|(?<=[\n,;|%]))[ *_\[(]{0,4}(?P<name>\w{1,3})[\])*_.]{0,4}(?: [^\n:;%]{1,80}?)? ?[:=–—-]"
-    r" ?[*_]{0,3}"
-    r"(?P<value>\d{1,3}(?:\.\d{1,4})?)(?P<unit> ?%|/10|/5|/100|(?<=\.\d)|(?<=\.\d\d)|(?<=\.\d{3}))(?![\w.%/])[*_]{0,3}",
+    r"(?:^|(?<=[\n,;|/{:] )|(?<=[\n,;|%{]))[ *_\[(\"]{0,4}(?:P\()?(?P<name>\w{1,3})[\])*_.\"]{0,4}"
+    r"(?:(?: [^\n:;%]{1,80}?)?? ?[:=–—-]| (?:scores?|gets?)| \(| (?=\d{1,3}%?(?: /|\W*$))) ?[*_]{0,3}"
+    r"(?P<value>\d{1,3}(?:\.\d{1,4})?)"
+    r"(?P<unit> ?%|/10|/5|/100|)(?![\w%/]|\.\d)[*_]{0,3}",
     re.MULTILINE,
 )
+_BETWEEN_SCORES = caseless(r" (?:vs\.?|versus|and) (?=\W{0,3}\w{1,3}\W{1,5}\d)")
+_JUDGED = caseless(
+    r"(?:^|(?<=[\n,;|{] )|(?<=[\n,;|{]))[ *_\[(\"]{0,4}(?P<name>\w{1,3})[\])*_.\"]{0,4}(?: (?:is|=)|[:=])[ \"*_]{1,4}"
+    r"(?:(?P<good>true|yes|relevant|recommended|selected|chosen|good(?: match| fit)?|match|liked?|winner)"
+    r"|(?:false|no|(?:ir|not |un)relevant|not (?:recommended|selected|chosen|a match)|rejected|bad(?: match| fit)?|no"
+    r" match|disliked?"
+    r"|loser))[\"*_.]{0,4}(?=\s*(?:[,;|}\n]|\Z))"
+)
+"""`A: relevant, B: not relevant`"""
+
+
+def _only_good(text: str, identifiers: Identifiers) -> int | None:
+    """Return the item that alone is called good, if a text says no more than that of every item."""
+    judged = [*_JUDGED.finditer(text[:SEARCH_LIMIT])]
+    places = [identifiers.find(one["name"]) for one in judged]
+    good = [at for at, one in zip(places, judged, strict=True) if one["good"]]
+    whole = sorted(at for at in places if at is not None) == [*range(len(identifiers.texts))]
+    return good[0] if whole and len(good) == 1 and not re.search(r"\w", _JUDGED.sub("", text)) else None
+
+
+_INTRO = caseless(r"\A\W*(?:given|based on|considering|judging by) [^:\n]{1,80}:")
 _ONLY_SCORES = caseless(r"\W*(?:(?:the )?(?:scores?|probabilit(?:y|ies)|likelihoods?|chances?|match|ratings?)\W*)?")
 
 

@@ -32,7 +32,8 @@ _CALLED = caseless(
     r"|elegir[ií]a|recomendar[ií]a|recomiendo|sceglierei|consiglierei|escolheria"
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
     r"|подойд[её]т|рекомендую|выбираю|лучший (?:выбор|вариант)"
-    r"|最(?:合适|适合|佳|好|推荐)的?(?:选择|选项)?是(?:选项|第)?|(?:一番|最も)(?:おすすめ|適)[^\s\dA-Za-z。]{0,8}は|(?:おすすめ|お勧め)は"
+    r"|最(?:合适|适合|佳|好|推荐)的?(?:选择|选项)?是(?:选项|第)?|(?:一番|最も)(?:おすすめ|適)[^\s\dA-Za-z。]{0,8}は|"
+    r"(?:おすすめ|お勧め)は"
     r"|推[荐薦](?:选项|第)?|[选選][择擇]第?|mon choix|meine wahl|mi elección|la mia scelta|minha escolha"
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|正解は|정답|svar|odpověď|vastaus|válasz"
     r"|cevap|yanıt|jawaban|đáp án|választás|wybór|výběr|volba|valinta|seçim|pilihan"
@@ -116,7 +117,7 @@ _OR = re.compile(
     r"[\])*_\"]{0,4} ?(or|ou|o|oder|или|或者?|か|and|et|y|und|[=~/&+]+)(?: (?:option|number))? ?[\[(*_\"]{0,4}"
 )
 _DENIED = caseless(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait| contest| doubt| question)|не|weder|noch"
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,| wait| contest| doubt| question)|не|weder|noch"
     r"|ni)\b[^.;\n]{0,20}\Z|n['’]t recommend \w{1,3} through $|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$"
     r"|\b(?:non|não|niet)\b[^.,;\n]{0,20}\Z"
     r"|(?:不(?:会|會|要|能|是|太|喜|选|選|建|可|适|適)|别选|別選|没有?推)[^。，,;；\n]{0,8}$"
@@ -137,7 +138,8 @@ _ALL_BUT = (
 _AVOIDED = caseless(
     rf"\b(?:avoid|(?:stay|keep) away from|skip|{_ALL_BUT}"
     r"|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|dislikes?"
-    r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second (?:choice|pick|option)"
+    r"|hates?|(?<!at )least|less(?= (?:relevant|likely|suitable|recommended|preferred|fitting)\b)|worst|weakest"
+    r"|poorest|lowest|runners?-up|second (?:choice|pick|option)"
     r"|first (?:thought|instinct|guess)|tempted by)\b"
     r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would"
     r"|be|is|was|are|most|my|your|user|pick|choice|option|movie|film|title|item|product|passage|candidate|match|fit"
@@ -158,6 +160,7 @@ _WORSE = caseless(
     r" (?:zweite|deuxième|second[eao]?|segund[ao])\b|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|(?:the (?:only )?)?one)\b[^.;\n]{0,40}"
     r"\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
+    r"|\W{0,4} (?:scores?|ranks?|rates?|comes?|falls) (?:\w+ )?(?:lower|worse|less|last|below|short|behind)\b"
     r"|\W{0,4} (?:lacks\b|(?:is|seems|feels) (?:\w+ )?(?:off|weaker)(?=[.,;!]|$)"
     r"|(?:has|is|was|features|stars) [^.,;:\n]{1,40}, wh(?:om?|ich) (?:they|he|she|the \w+)"
     r" (?:dislikes?|hates?|avoids?)\b)"
@@ -200,9 +203,13 @@ _THAN, _NOTHING = (
 def is_aside(word: Word, text: str) -> bool:
     """Return whether an identifier is chosen on a condition, or is only what something else is better than."""
     before = text[max(0, word.start - 60) : word.start]
+    if _OR_ELSE.search(text[max(0, word.start - 200) : word.start]):
+        return True
     return bool(_IF_THEY.match(text, word.end) or (_THAN.search(before) and not _NOTHING.search(before)))
 
 
+_OR_ELSE = caseless(r"\b(?:unless|otherwise|or else|in which case)\b[^.!?\n]{0,160}\Z")
+"""`A unless they dislike long films, then B`"""
 _NOUN = caseless(
     r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to"
     r"|livre|number|nummer|n[úu]mero|numéro|película)\W{1,4}$"
@@ -275,7 +282,7 @@ def plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     identifier; the first of `B > A > C`; what the text calls its answer; what follows a noun; what it praises; what it
     begins with; all of them.
     """
-    for rule in (_of_two, _of_both, _first_of_list, _on_answer_line, _final):
+    for rule in (_at_rank_one, _of_two, _of_both, _first_of_list, _on_answer_line, _final):
         if found := rule(words, text):
             return found
     begun = starts_with_identifier(words[0], text)
@@ -293,6 +300,18 @@ def plainest(words: list[Word], text: str, offered: int) -> list[Word]:
 
 _OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
 """`B > A > C`"""
+
+
+def _at_rank_one(words: list[Word], text: str) -> list[Word]:
+    """`Rank 1: B, Rank 2: A`"""
+    first = [word for word in words if _RANK_ONE.search(text[max(0, word.start - 40) : word.start])]
+    return first if len(first) == 1 and _RANK_TWO.search(text[:SEARCH_LIMIT]) else []
+
+
+_RANK_ONE, _RANK_TWO = (
+    caseless(rf"\b(?:rank|place|position) ?#?{number}\b\W{{1,4}}(?:(?:item|option|movie|passage) )?{end}")
+    for number, end in ((1, "[\\[(*]{0,3}$"), (2, ""))
+)
 
 
 def _of_two(words: list[Word], text: str) -> list[Word]:

@@ -175,7 +175,8 @@ _THAT = caseless(r"(?:[,;–—]|\.) (?:so )?that(?:['’]s| is) (?:the one|my (
 """`… and has never seen Heat, so that's the one.`"""
 _QUOTED_IN_ASIA = re.compile(
     r"\"([^\"()\n]{1,80})(?:\(([^()\n]{1,80})\))?\"(?: ?\(([^()\n]{1,80})\))?(?:を|が)"
-    r"(?:一番|最も)?(?:(?:おすすめ|お勧め|推薦|選択)し(?:ます|たい)|選び(?:ます|たい)|(?:おすすめ|お勧め|最適)(?:です|だ|[。!.]|\s*$))"
+    r"(?:一番|最も)?(?:(?:おすすめ|お勧め|推薦|選択)し(?:ます|たい)|選び(?:ます|たい)|(?:おすすめ|お勧め|最適)(?:です"
+    r"|だ|[。!.]|\s*$))"
     r"(?!か|が)"
 )
 """`「もののけ姫(Princess Mononoke)」が一番おすすめです`"""
@@ -369,7 +370,9 @@ def means_another(text: str, item: Item, index: TitleIndex | None = None) -> boo
     found = [*places_of(_name(item.title), text)]
 
     def is_longer(start: int, end: int) -> bool:
-        behind, began = _TITLE_GOES_ON.match(text, end), _TITLE_BEGAN.search(text[max(0, start - 60) : start])
+        before = text[max(0, start - 60) : start]
+        behind, began = _TITLE_GOES_ON.match(text, end), _TITLE_BEGAN.search(before)
+        began = began or (_VERB_BEHIND.match(text, end) and _WORD_BEFORE.search(before))
         return index is not None and bool(began or (behind and not index.named_in(behind[0])))
 
     def is_of_another_year(end: int) -> bool:
@@ -390,6 +393,14 @@ _TITLE_BEGAN = re.compile(
     r"(?!(?:The|An?|My|Film|Movie|Book|Game|Option|Title|Item|Number|Song|Product)\b)[A-Z][\w-]*+ $"
 )
 """What follows or precedes a title that is a part of another: ` Wave`, ` in the Air.`, `recommend Body `"""
+_WORD_BEFORE = re.compile(
+    r"(?:^|[.!?] |\n)(?!(?:The|An?|My|Your|Film|Movie|Book|Game|Option|Title|Item|Song|So|Then|Maybe|Perhaps|Only|And"
+    r"|But|Or"
+    r"|Yes|No|Given|Since|While|Though|Although|Between|Both|Even|Now|If|When|Because|As|Overall|I|Well|Okay|\w+ly)\b)"
+    r"[A-Z][a-z]+ $"
+)
+_VERB_BEHIND = re.compile(r" (?:is|would|was|has|seems)\b")
+"""`Body Heat is my pick`: a capital word before a title that begins a sentence."""
 
 
 def is_alone(title: str, text: str) -> bool:

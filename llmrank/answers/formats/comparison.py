@@ -45,7 +45,8 @@ _REJECTED = caseless(
     r"(?=,? (?:but|sondern|sino|ma|mas|mais|а)\b|[,.;:]|$)",
     r"\b(?:instead of|rather than|unlike|apart from|(?:an)?statt|plutôt que|au lieu de|en lugar de|en vez de|invece di"
     rf"|em vez de|вместо) (?:(?:choos|pick|recommend|watch)ing )?{_G},?",
-    rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) (?![^.;!?\n]{{0,120}}\b(?:better|best|closer)\b){_TAIL}",
+    rf"(?<=[\w⟧)]),? (?:{_WEIGHED}|followed by) (?![^.;!?\n]{{0,120}}\b(?:better|best|closer|(?:user|they|he|she)"
+    rf"(?:['’]d| would) \w+)\b){_TAIL}",
     rf"(?:(?<=\n)|(?<=[.!?;] )|^)(?![^:\n]{{0,200}}\bsince\b)[^:\n]{{0,200}}\b(?:not|avoid|worst"
     r"|least (?:likely|suitable|relevant|recommended)"
     r"|already|seen|watched|liked|disliked|loved|history|similar|runner|second|alternatives?|backup|honou?rable|skip"
@@ -55,12 +56,14 @@ _REJECTED = caseless(
 """What a sentence does not choose: `While B is good,`, `Instead of B,`, `Neither B nor C fits`."""
 _BESIDE = caseless(
     rf"(?:^|(?<=[.!?;:] )|(?<=, ))(?:because|since|as|given|seeing) [^,.;⟦]{{0,80}}{_M}[^.;!?\n,]{{0,200}},",
-    rf"(?:(?<=[\w⟧)])(?<! and),? (?:because|since)|, (?:with|as)) {_TAIL}",
+    rf"(?:(?<=[\w⟧)])(?<! and),? (?:because|since)|, (?:with|as)) {_TAIL}|, ?因[为為] ?{_TAIL}",
     rf"(?:\b(?:compared (?:to|with)|in contrast to|than|over|between)|(?<=besser) als|(?<=mejor) que) {_G},?",
+    rf"{_M} ?(?:と(?:比べて|比較して|比べると)|に比べて|より(?:も)?|보다(?:는|도)?),? ?|比 ?{_M} ?(?=更|好|合|适|適"
+    rf"|强)",
     rf"(?<=beats )(?<!nothing beats ){_G}|(?<=edges out ){_G}",
 )
 """What else a sentence names beside its choice: a reason, what the choice is better than."""
-_PREFERS = caseless(rf"\b((?:prefer|rather have|rather recommend) {_M}) to {_G}")
+_PREFERS = caseless(rf"\b((?:prefers?|rather have|rather recommend) {_M}) to {_G}")
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\n+")
 _CLAUSES = caseless(
     rf"; |: | [–—-] |(?<!anything)(?<!everything),? but |,? (?:yet|so(?! (?:is|are|does|do|could|would)\b)"
@@ -104,7 +107,8 @@ _CALLED = caseless(
     r"(?:(?<=rather )(?:watch|read|play|see|buy|order)"
     r"|choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|recommend(?:ing)?|suggest(?:ing)?|prefer|take|have"
     r"|go(?:ing)? (?:with|for)|opt for|settle on|lean towards?|bet on|enjoy|love|like)"
-    r"|\b(?:nothing beats|fits as well as|come close to|comes close to|goes to|money is on|money on|leaves"
+    r"|\b(?:nothing beats|(?<!who )(?<!that )(?<!if they )prefers|fits as well as|come close to|comes close to|goes"
+    r" to|money is on|money on|leaves"
     r"|should be|must be|would be|answer|most likely)"
     r"|\b(?:antwort|wahl|réponse|choix|respuesta|elección|risposta|scelta|migliore|resposta|escolha|mejor opción"
     r"|melhor opção"
@@ -133,7 +137,9 @@ _PRAISED = caseless(
     r"|convient (?:le )?mieux|(?:es|sería) (?:la |el )?mejor|è (?:la|il) (?:scelta )?migliore?|é (?:a )?melhor"
     r"|подходит лучше)(?![^⟦]{0,60}\b(?:if|in some|but|except"
     rf"|(?<!love )(?<!taste )(?<!preference )for (?!(?:this|the) {USER}|them|him|her|me\b|sure))\b)"
-    r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|が(?:最適|一番|最も"
+    r"| ?(?:[更最](?:合适|适合|好)|是最|を(?:選び|おすすめ|お勧め|推薦)|の(?:方|ほう)が(?:より)?(?:良い|いい"
+    r"|よい|適|おすすめです|合って)|[이가] (?:더 )?(?:낫|좋"
+    r"|적합)|更(?:好|合|适|適)|が(?:最適|一番|最も"
     r"|(?:おすすめ|お勧め|いい|良い)(?![^。⟦]*(?:[見観]た|人)))|[을를](?:\(를\))? (?:추천|선택)|[이가] 가장)"
 )
 

@@ -147,7 +147,8 @@ _BEST = caseless(
 _REASON = caseless(r",? (?:because|since)\b[^.\n]*\.")
 _NO_HEAD = caseless(
     r"\b(?:not|\w{1,6}n['’]t|never|anywhere|but|if|unless|instead|already|since|because|after (?:the|their|your"
-    r"|watching)|history|last|worst|least|remov\w+|le(?:ft|av)\w*|exclud\w+|skip\w*|dropp?\w*|omit\w*|watched|seen|read|played"
+    r"|watching)|history|last|worst|least|remov\w+|le(?:ft|av)\w*|exclud\w+|skip\w*|dropp?\w*|omit\w*|watched|seen"
+    r"|read|played"
     r"|heard|rated|bought|liked|loved|enjoyed|was|were|ha[sd]|have|known|selling|nicht|schon"
     r"|pas|déjà|ya|não|já|non|già)\b"
 )
@@ -283,14 +284,19 @@ def _ranking_in_sentences(blocks: Sequence[Block], text: str, question: Question
     """Return the ranking that an answer gives in sentences, None if the reading already has all of it. If the answer
     also has a list, only a last line that ranks all items counts."""
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
-    if reading.low or (len(reading.named) == len(question.items) and not reading.ambiguous):
+    lines = {one.line for one in reading.mentions}
+    if reading.low or (len(reading.named) == len(question.items) and not reading.ambiguous and len(lines) > 1):
         return None
     if listed and blocks[-1].kind != "text":
         return None
     sentences = blocks[-1].lines[0].text if listed else text
-    found = read_sentences(sentences, title_index(question.items), Identifiers.of(question))
+    index, identifiers = title_index(question.items), Identifiers.of(question)
+    found = read_sentences(sentences, index, identifiers)
+    if found is None and (then := with_then(sentences)) != sentences:
+        found = read_sentences(then, index, identifiers)
     least = len(question.items) - 1 if listed else len(reading.named) - reading.ambiguous
-    if found is None or len(found.named) <= least:
+    other = not (listed or reading.ambiguous or found is None) and [*found.named] != [*reading.named]
+    if found is None or len(found.named) <= least - other:  # Heat last, Fargo first, which a list would turn round
         return None
     return choose([found], text, missing(0, len(question.items), question.top))
 
@@ -466,6 +472,10 @@ _WORDS = re.compile(r"[^\W\d_][^()\[\]]*(?: \(\d{4}\))?")
 """A title that cannot hold a remark or another number."""
 _ALTERNATIVES_LIMIT = 50
 """Maximum number of entries with an `or` to check, which keeps the time linear."""
+_WEIGHS = caseless(
+    r"\A(?:between|comparing|instead of|rather than) |\bi(?:['’]d| would|['’]ll)? (?:choose|pick|go with"
+    r"|prefer|take|put|rank)\b"
+)
 _OR = caseless(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S")
 
 
@@ -481,6 +491,9 @@ def by_title(
     either = (one.text for one in found if one.match is None and _OR.search(one.text))
     if any(len(index.named_in(one)) > 1 for one in islice(either, _ALTERNATIVES_LIMIT)):
         return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo
+    unknown = [one.text for one in found[:_ALTERNATIVES_LIMIT] if one.match is None and _WEIGHS.search(one.text)]
+    if len(unknown) < len(found) and any(map(index.named_in, unknown)):
+        return unparsed(response, text, "ambiguous", repairs)  # Between Heat and Fargo, I'd choose Heat; …
     assigned = assign_items([*found[:-1], found[-1]._replace(match=None)] if incomplete else found, index)
     assigned = [*assigned[:-1], (None, "truncated")] if incomplete else assigned
     named, counted = resolved(assigned)

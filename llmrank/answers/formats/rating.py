@@ -43,7 +43,7 @@ from llmrank.answers.formats.rating_numbers import (
     in_words,
     within,
 )
-from llmrank.answers.formats.rating_plain import LISTED, without_other_numbers
+from llmrank.answers.formats.rating_plain import LISTED, rated_beside, without_other_numbers
 from llmrank.answers.items.title import without_titles
 from llmrank.answers.outcome import (
     NEXT_ITEM,
@@ -53,6 +53,7 @@ from llmrank.answers.outcome import (
     answered,
     before_next_question,
     declines,
+    is_ironic,
     is_refusal,
     looks_like_error,
     unparsed,
@@ -85,11 +86,11 @@ _NAMED = (
 )
 _CONCLUDES = caseless(
     rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|overall|as it (?:is|stands)|so|therefore"
-    rf"|thus|hence|(?:so )?i(?:['’](?:m|d"
+    rf"|thus|hence|more (?:of|like)|(?:so )?i(?:['’](?:m|d"
     rf"|ll)| am| would| will) (?:(?:go(?:ing)?|stick(?:ing)?) with|say|guess|expect)|but i think"
     rf"|but for (?:them|him|her|(?:the|this) {USER})|(?:go|come) down to|(?:lower|rais|dropp?|bump|revis)(?:e?s?|ing)?"
     rf" (?:it|that|this) (?:up |down )?to)[ ,:=]{{1,3}}(?:an? |it a )?{EITHER}{UNIT}?"
-    r"(?: for (?:this(?: one)?|it))?[\W_]*$"
+    r"(?: for (?:this(?: one)?|it)| overall| in total| altogether| all in all)?[\W_]*$"
 )
 """How a text may end: `so final answer: 4`, `I'd lower that to 4`."""
 _OTHER_WAY = caseless(
@@ -158,8 +159,8 @@ class Rating(TextFormat):
             first = first[: other.start()]
         text = first if ANY.search(first) else text
         low, high = question.scale
-        if _OTHER_WAY.search(text):
-            return unparsed(response, text, "other_scale")
+        if _OTHER_WAY.search(text) or is_ironic(first):
+            return unparsed(response, text, "ambiguous" if is_ironic(first) else "other_scale")
         plain = without_other_numbers(text, question)
         declined = is_refusal(response, text)
         given = _plainest(without_remarks(plain, _SAYS_MORE), question.scale, declined)
@@ -169,8 +170,10 @@ class Rating(TextFormat):
             given = _plainest(without_remarks(rest, _SAYS_MORE), question.scale, declined)
         if not given:
             return unparsed(response, text, "no_rating")
+        if any(of not in (None, high) for _, of in given) and len(on_scale := _with_unit(plain, high)) == 1:
+            given = on_scale  # 8/10, i.e. 4/5
         (value, of), *others = given
-        if others or math.isnan(value):
+        if others or math.isnan(value) or not {*rated_beside(first)} <= {value}:
             return unparsed(response, text, "ambiguous")
         if of is not None and of != high:
             return unparsed(response, text, "other_scale")
@@ -214,7 +217,7 @@ def _named_beside(text: str, value: float, scale: tuple[float, float]) -> int:
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
     """Return the different values of the plainest form that occurs."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if _TWO_WAYS.search(text) or _is_for_two_occasions(text) or _SEVERAL.fullmatch(text):
+    if _TWO_WAYS.search(text) or _TWO_GROUPS.search(text) or _is_for_two_occasions(text) or _SEVERAL.fullmatch(text):
         return [(math.nan, None)]
     if given := _revised(lines) or ([] if declined else _summed_up(lines)):
         return given
@@ -227,11 +230,17 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
         pattern.search(text, between.end()) for pattern in (_CONCLUDES, *_NAMED)
     ):
         return [(math.nan, None)]
-    if declined:
-        return [] if declines(text) else _with_unit(text, scale[1])
-    return _stated(text, lines, scale) or _with_unit(text, scale[1]) or _in_short_text(text, scale)
+    if not declined:
+        return _stated(text, lines, scale) or _with_unit(text, scale[1]) or _in_short_text(text, scale)
+    if declines(text):
+        return []
+    excused = _EXCUSED.search(text)
+    behind = (found for named in _NAMED for found in named.finditer(text, excused.end())) if excused else ()
+    return _with_unit(text, scale[1]) or given_in(behind)
 
 
+_EXCUSED = caseless(r"\b(?:but|however|still|nevertheless|that said),? (?=[^.\n]{0,40}\bi\b)")
+"""`As an AI, I cannot watch movies, but I would estimate 4.`"""
 _OPEN_RANGE = caseless(
     r"\bi(?:['’]d| would|['’]ll| will) (?:\w+ )?(?:place|put|say|guess|estimate|rate|give|expect|predict)\b"
     rf"[^.!?\n\d]{{0,40}}{RANGE_MARK}",
@@ -239,14 +248,26 @@ _OPEN_RANGE = caseless(
 )
 """`I'd place it between 3 and 4`"""
 _SEVERAL = re.compile(
-    rf"\W*(?:(?!{LEAD}\b)[^\W\d][^\n:;,\d]{{1,40}}: ?{NUMBER}(?:/\d{{1,3}})?(?:[,;] |\W*\Z)){{2,20}}", re.IGNORECASE
+    rf"\W*(?:(?!(?:{LEAD}|corrected|revised|updated|new|initial)\b)[^\W\d][^\n:;,\d]{{1,40}}: ?{NUMBER}"
+    rf"(?:/\d{{1,3}})?(?:[,;] |\n\W*|\W*\Z)){{2,20}}",
+    re.IGNORECASE,
 )
 """`Acting: 5, Plot: 3`, which rates none of them for the user"""
 _TWO_WAYS = caseless(
+    r"\A\W*\d(?:\.\d)? ?, \d(?:\.\d)?\W*\Z",
     r"\bif\b[^.;\n]{1,80} \d(?:\.5)?[;,.] (?:and "
-    r"|but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?: at best)?(?=[.\n]\D{0,400}\Z|\Z)"
+    r"|but )?if\b[^.;\n]{1,80} \d(?:\.5)?(?: at best)?(?=[.\n]\D{0,400}\Z|\Z)",
 )
 """`If they play alone, 3; if they play with a partner, 5.`"""
+
+
+_A_NUMBER = rf"(?:{NUMBER}|one|two|three|four|five)"
+_TWO_GROUPS = caseless(
+    rf"(?<![\w.,])(?P<one>{_A_NUMBER})(?: ?(?:{STARS}))? (?:for|from|by) (?!(?:this|the) {USER}|them\b|him\b|her\b)"
+    rf"[^.,;\d\n]{{1,40}}(?:,|;|,? and|,? but)(?: and| but)? (?:an? |only )?(?!(?P=one)(?![.,]?\d)){_A_NUMBER}"
+    rf"(?: ?(?:{STARS}))? ?(?:for|from|by)\b(?=\D{{0,400}}\Z)"
+)
+"""`4 stars for fans, 2 for everyone else`, `five from me, but two from this user`"""
 
 
 def _summed_up(lines: Sequence[str]) -> list[Given]:
@@ -284,7 +305,7 @@ _CHANGED = caseless(
 )
 """The end of a text that changes its first rating: `I'd lower that to 4`."""
 _LEANS = caseless(
-    rf"(?:\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)?|,) (?:lean(?:ing)? towards?|settl(?:e|ing) (?:on"
+    rf"(?:\bi(?:['’](?:d|m|ll)| would| am| will)?(?: \w+)?|,) (?:lean(?:ing)? towards?|settl(?:e|ing) (?:on"
     rf"|for)) (?:an? )?{DIGITS}"
 )
 """`Probably a 4 or a 5. I'd lean towards 5`"""
@@ -362,7 +383,8 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
 
 
 _BEGINS = caseless(
-    rf"{_EDGE}{EITHER}{UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)"
+    rf"{_EDGE}{EITHER}{UNIT}?(?: ?[.,;:!(\n]| [-–—]| →(?= [a-z]{2}\D{0, 200}\Z)| (?:because|since|as)\b)(?! ?[A-Z]\w+ "
+    rf"(?:[A-Z]\w+ )?requests)"
 )
 _LIST_LINE = caseless(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{DIGITS}{UNIT}?\W*+")
 _PREDICTED = caseless(

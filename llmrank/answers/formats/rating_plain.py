@@ -29,6 +29,8 @@ LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
 def without_other_numbers(text: str, question: Question) -> str:
     """Return the text without titles, years and mentions of the scale. Every other range is replaced by a mark."""
     low, high = question.scale
+    text = _POINT.sub(lambda found: f"{VALUES[found[1].lower()]}.{VALUES[found[2].lower()]}", text)
+    text = _ON_SCALE.sub(r"\1/\2", text)
     text = _OUT_OF.sub(lambda found: "" if float(found[1]) == high else f" /{found[1]}", text)
     text = _STARS_BEHIND.sub(r" \1 stars", text)
     text = _HALF_STARS.sub(lambda found: f" {VALUES[found[1]]}.5{found[2]}", text)
@@ -53,6 +55,15 @@ def without_other_numbers(text: str, question: Question) -> str:
     return _BOUND.sub(RANGE_MARK, _RANGE_IN_ASIA.sub(RANGE_MARK, _RANGE.sub(mark, text)))
 
 
+def rated_beside(text: str) -> list[float]:
+    """Return the ratings that remarks in parentheses give for the user: `5 stars! (They hate it: 1 star.)`."""
+    return [number_of(one[1]) for one in _RATED.finditer(text)]
+
+
+_RATED = caseless(
+    rf"\((?:they|he|she|(?:the|this) {USER}|actual\w*|real\w*|truth)\b[^()\d\n]{{0,60}}[:=] ?({NUMBER})(?:/\d{{1,2}}"
+    rf"| ?(?:{STARS}))?\W{{0,3}}\)"
+)
 _BOUND = caseless(
     rf"(?:^\W*|\b(?:no|not|it|this) )(?:less|more|lower|higher|greater) than {DIGITS}"
     rf"|(?m:^\W{{0,4}})(?:minimum|maximum|below|above|under|over|almost|nearly|barely"
@@ -83,7 +94,8 @@ _NO_RATING = caseless(
     r"|scores?) (?:\w+ly )?averag(?:e|es|ed) (?:about )?\d(?:[.,]\d+)?"
     r"|\bim (?:schnitt|durchschnitt)(?: bei)? \d(?:[.,]\d+)?",
     rf"(?:\b(?:rather than|instead of)|(?<=\d) than|(?<=\d), not|(?<=\d) als|(?<=\d) que"
-    rf"|\bnot(?= [^.,;]{{1,9}}, but\b)) (?:an? |eine? |une? |una )?{NUMBER}(?![\w%])",
+    rf"|\bnot(?= [^.,;]{{1,9}},? but\b)) (?:an? |eine? |une? |una )?{NUMBER}(?![\w%])",
+    rf"\b{USER} \d{{1,6}}(?= ?:)",
     r"\bhow many (?:stars|points)\b[^?\n]{0,80}\?|\b(?:has|holds) \d(?:[.,]\d)? (?:stars?|points) on\b[^.;,\n]*",
     r"(?<=\w) ?\(\d ?(?:[-–]|to) ?\d{1,2}\)(?= ?:)",
     rf"\bat (?:least|most) (?:an? )?{NUMBER}(?=,? (?:(?:most|more) likely|likely|probably)\b)",
@@ -110,7 +122,9 @@ _SHARES = re.compile(
 )
 """`4: 50%`, a line of a distribution over the ratings."""
 _CORRECTS = re.compile(
-    rf"{NUMBER}(?: stars?)?(?:[,;!…–—-]| ?\.{{2,3}})[ ,]{{0,3}}(?:no|nope)\b[ ,:.–—-]{{1,3}}(?:(?:wait|actually|rather"
+    rf"{NUMBER}(?: stars?)?(?:[,;!…–—-]| ?\.{{2,3}}|\.(?= (?:no,? wait|wait,? no)\b))[ ,]{{0,3}}(?:wait,? )?(?:no"
+    rf"|nope)\b[ ,:.–—-]{{1,3}}(?:"
+    rf"(?:wait|actually|rather"
     rf"|make (?:that|it))\b[ ,:.–—-]{{1,3}})?(?=(?:an? )?{NUMBER}(?:{END}))",
     re.IGNORECASE,
 )
@@ -126,12 +140,20 @@ _SCALE = caseless(
 """`On a scale from 1 to 5, where 5 means love,`"""
 _OF_TITLE = re.compile(r"(?<=\brating) for [^:.\n]{1,80}(?=: ?[*_]{0,3}(?:\d|[a-z]{3,5}\b))")
 """`Predicted rating for 8½: 3`"""
+_POINT = caseless(rf"\b({'|'.join(WORDS)}) point ({'|'.join(WORDS)})\b")
+"""`four point five`"""
+_ON_SCALE = caseless(
+    rf"(?<![\d.,/])({NUMBER})(?: stars?)? on (?:the|a|your|this) (?:0|1|0\.5) ?(?:-|–|to) ?(\d{{1,3}}) "
+    rf"(?:star )?scale\b"
+)
+"""`4 on the 1-5 scale`"""
 _OUT_OF = caseless(r" ?\((?:out of|of|von|sur|su|max\.?) ?(\d{1,3})\)")
 _STARS_BEHIND = re.compile(r"星 ?(\d(?:\.5)?)つ")
 _HALF_STARS = re.compile(r"([一二三四五])[颗顆个個]?([分星])半")
 """`三星半`"""
 _COUNTED_STARS = re.compile(
-    r"(?<!满分)(?<!滿分)(?<![十百千满滿到少多高低差加一二三四五\d])(?<![一二三四五]、)([一二三四五])(?:[颗顆个個](?=星)|(?=[分星](?:\W|$|左右|吧)))"
+    r"(?<!满分)(?<!滿分)(?<![十百千满滿到少多高低差加一二三四五\d])(?<![一二三四五]、)([一二三四五])(?:[颗顆个個]"
+    r"(?=星)|(?=[分星](?:\W|$|左右|吧)))"
 )
 """`三颗星`, `四分`, but not `少一分` (one point less) or `三四分` (three or four)."""
 _STAR_BEFORE = re.compile(r"(?<![★⭐🌟])[★⭐🌟] ?(\d(?:[.,]\d)?)(?![\d.,])")
@@ -139,7 +161,9 @@ _STAR_BEFORE = re.compile(r"(?<![★⭐🌟])[★⭐🌟] ?(\d(?:[.,]\d)?)(?![\d
 _HALF_BEHIND = caseless(r"\b(étoiles?|estrell?as?|stelle)( et demie?| y media| e mezza| e meia)\b")
 """`trois étoiles et demie`"""
 _FULL_MARKS = re.compile(
-    r"(?:满分|滿分) ?(\d{1,3}|五) ?[分星]|\b(\d{1,3}) ?(?:[点點]満点|점 ?만점)(?:에서|에|중|中|で)?"
+    r"(?:满分|滿分) ?(\d{1,3}|五) ?[分星]|\b(\d{1,3})(?: ?(?:[点點]満点|점 ?만점)(?:에서|에|중|中|で)?| üzerinden| "
+    r"(?:puan|yıldız)"
+    r" üzerinden)"
 )
 """`5점 만점에` (out of five points) gives the top of the scale, not a rating."""
 _UNIT_BEFORE = caseless(rf"\d ?(?:/ ?\d+ ?)?(?:{STARS})\W{{0,3}}$")

@@ -26,12 +26,12 @@ _YES = word_set(
 )
 _NO = word_set(
     "no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope nah nej nei ei ne nem nu όχι ні không"
-    " 不 不会 不喜欢 tidak नहीं ไม่ ไม่ใช่ لا לא"
+    " いや 不 不会 不喜欢 tidak नहीं ไม่ ไม่ใช่ لا לא"
 )
 EITHER = "|".join(sorted(_YES | _NO, key=lambda word: (-len(word), word)))
 BEGINS = caseless(
     rf"[\W_]*+(?:(?:mais|ah|oh|well|hmm|pues|na|ach|naja),? )?(?:the user |it(?:['’]s| is) an? |an? )?"
-    rf"(?:(?:qualified|clear|definite|resounding|strong|cautious|firm) )?"
+    rf"(?:(?:qualified|clear|hard|definite|resounding|strong|cautious|firm) )?"
     r"(?:(?:(?:most|very|quite) )?(?:likely|probably),? |(?:скорее(?: всего)?|пожалуй|думаю|наверное|вероятно),? "
     r"|(?:eher|vermutlich|wahrscheinlich|plutôt|probablement|probabilmente|probablemente|provavelmente|ich denke,?) "
     r"|おそらく|たぶん|恐らく)?"
@@ -40,8 +40,10 @@ BEGINS = caseless(
     r"|given|from)\b))"
 )
 NAMED = caseless(
-    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended"
-    rf"|(?:will|would)_\w{{2,12}}|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
+    rf"(?:that['’]s an?(?= (?:yes|no)\b(?!-))|answer|verdict|prediction|response|conclusion|decision|label|recommend"
+    rf"|recommended"
+    rf"|(?:will|would)_\w{{2,12}}|(?<=\")(?:likes?|liked|enjoys?|interested|relevant|click(?:ed)?)(?=\")|output"
+    rf"|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
     rf"(?: (?:is|would be|to this is|ist|est|es|è|é)|[は是]"
     rf"| \.{{3,20}})?[\s:=*_\"'({{\[\]<“-]{{0,6}}({EITHER})(?!\w| (?:and|or) (?:yes|no)\b)"
@@ -100,10 +102,15 @@ _ACKNOWLEDGES = caseless(
     r"^\W*(?:yes|sure|okay|of course)[,!]? i(?: (?:understand|see)\b|(?: can|['’]ll| will|['’]d be (?:happy"
     r"|glad) to)(?: \w+ly)? help\b)[^.!?\n]*[.!?]\s*"
 )
+LABELLED = caseless(
+    rf"(?!\W*(?:{EITHER})\b)(?!.*\b(?:not|\w+n['’]t|never|hates?|dislikes?|skip|avoid|mind|without|but|if|answer)\b)"
+    rf"[^:.!?\n]{{3,120}}:\W{{0,5}}({EITHER})[\W_]*"
+)
+"""`The user will like it: No`"""
 _OF_IT = caseless(r"\b(?:it|this|that)\b")
 _ANSWERS_ITSELF = caseless(
     rf"\b(?:will|would) (?:(?:this|the) {USER}|they|he|she) (?:really |actually )?(?:{TAKE}) (?:it|this|that"
-    r"|this one)\?[ *_]{1,4}(yes|no)(?=[*_]{0,3}(?:[.!\n]|$))"
+    r"|this one)\?[ *_]{1,4}(yes|no)(?=[*_]{0,3}(?:[.,!\n]|$))"
 )
 """`But will this user like it? No.`"""
 _OPPOSITE_ASKED = caseless(r"[\"_](?:dislikes?|hates?|skip|avoid|rejects?)\w{0,12}\" ?: ?\"?(?:true|false|yes|no)\b")
@@ -133,7 +140,12 @@ def _opening(text: str) -> set[bool] | None:
         return {plain["not"] is None}
     if brief := _BRIEF.match(text):
         return {(brief["not"] is None) == (brief["against"] is None)}
+    if repeated := _REPEATED.fullmatch(text):
+        return meant([repeated[1]])
     return {False} if _DOUBTS.match(text) else None
+
+
+_REPEATED = caseless(r"\W*(yes|no)(?:\W+\1)+\W*")
 
 
 _BOTH = caseless(
@@ -170,9 +182,9 @@ _EMPHATIC = re.compile(
     r"(?:(?:probably|likely|rather|i(?: would|['’]d)? (?:say|think|guess|suppose)|i(?:['’]m| am) afraid)(?= not\b)"
     r"|absolutely|definitely|without (?:a|any) doubt|(?:almost )?certainly|of course|surely|undoubtedly|no doubt"
     r"|(?:i(?: would|['’]d)? (?:think|believe|guess|suppose|say)|probably) so|more likely than not|(?:sure"
-    r"|indeed)(?=[.!]?\s*\Z)|hell(?=,? yes))"
+    r"|indeed)(?=[.!]?\s*\Z)|hell(?=,? (?:yes|yeah)))"
     r"(?:(?P<not> not)?\b[*_]*(?:[.!]|,(?! (?:(?:it|that) depends|i can)\b)|\s*\Z)(?!.*\b(?:no|yes)\b)"
-    r"|[,!]? yes\b(?!.*\bno\b))",
+    r"|[,!]? (?:yes|yeah)\b(?!.*\bno\b))",
     re.IGNORECASE | re.DOTALL,
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
@@ -255,6 +267,8 @@ def _later(text: str, begins: re.Match[str]) -> set[bool] | None:
             return {True, False}
     if back is None:
         return None
+    if replaced := _REPLACED.match(text, back.end()):
+        return meant([replaced[1]])  # Yes. Actually, no.
     word = _LAST_WORD.search(text, back.end())  # No. Wait, I overlooked … Yes.
     return meant([word[1] or word[2]] if word else [begins[1], *PLAIN.findall(text, back.end())])
 
@@ -263,6 +277,7 @@ _LAST_WORD = caseless(
     r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$|\b(?:in that case|so|then)[,:]? (?:i(?:['’](?:d|ll)| would| will)?"
     r"(?: have to)? say[,:]? )?(yes|no)\b(?![^\n]*\b(?:yes|no)\b)"
 )
+_REPLACED = caseless(r"[,:.!…]{0,3}\s[*_]{0,3}(yes|no)[\W_]*\Z")
 _LIKELY = caseless(r"[\W_]*(?:(?:most|very|quite) )?(?:likely|probably)\b")
 
 

@@ -20,6 +20,7 @@ from llmrank.answers.formats.verdicts import (
     BEGINS,
     EITHER,
     FINAL,
+    LABELLED,
     LAST_SENTENCE,
     NAMED,
     PLAIN,
@@ -35,7 +36,9 @@ from llmrank.answers.outcome import (
     asks_first,
     before_next_question,
     cannot_say,
+    is_ironic,
     looks_like_error,
+    ticked,
     unparsed,
     without_remarks,
 )
@@ -45,6 +48,7 @@ from llmrank.answers.text.predictions import (
     SEARCH_LIMIT,
     TAKE,
     USER,
+    idiomatic,
     odds,
     predictions,
 )
@@ -67,7 +71,15 @@ class YesNo:
         text = text and normalise(_THUMB_DOWN.sub("No. ", _SURE.sub("", text), count=1)[:SHORT])
         if not text:
             return unparsed(response, text, "empty")
-        first = before_next_question(text.strip())
+        first = before_next_question(ticked(text.strip()))
+        first = _DIGIT_BEFORE.sub("", first)
+        before, _, last = first.rpartition("\n\n")
+        if (labelled := LABELLED.fullmatch(last.strip())) and not PLAIN.search(before):
+            first = labelled[1]
+        if digit := _DIGIT.fullmatch(first):
+            return answered(response, {}, value=float(digit[1]))
+        if is_ironic(first):
+            return unparsed(response, text, "ambiguous")  # They'd love it… said no one ever.
         named, preferred = _compared(first or text, question)
         if named and not _WORD_OF_VERDICT.search(text):
             if preferred is None or asks_first(text) or cannot_say(text) or looks_like_error(text):
@@ -85,8 +97,11 @@ class YesNo:
         if (preferred is not None and verdict != (preferred == 0)) or _is_contradicted(verdict, text, predicted):
             return unparsed(response, text, "ambiguous")  # Yes, they would prefer the second.
         beside = sum((word.casefold() == "yes") != verdict for word in PLAIN.findall(text))
+        begun = BEGINS.match(text)
+        behind = text[begun.end() : begun.end() + SEARCH_LIMIT] if begun else ""
+        commented = (_MAY_DENY if verdict else _MAY_AFFIRM).search(behind) is not None
         beside += verdict and _SPEAKS_AGAINST.search(text[:SEARCH_LIMIT]) is not None
-        return answered(response, {"named_beside": beside}, value=float(verdict))
+        return answered(response, {"named_beside": beside, "commented": commented}, value=float(verdict))
 
     def labels(self, question: Question) -> tuple[str, ...]:
         """Return the labels `Yes` and `No`."""
@@ -123,6 +138,9 @@ def _without_idioms(text: str, question: Question) -> str:
     return _IDIOM.sub(" ", _FIRST_THOUGHT.sub(" ", _NO_REASON.sub("doubtful", text)))
 
 
+_DIGIT_BEFORE = re.compile(r"\A\W*[01]\W{1,4}(?=(?:yes|no)\W*\Z)", re.IGNORECASE)
+_DIGIT = re.compile(r"\W*([01])\W*")
+"""`1`, the label of a yes in most data sets."""
 _IDIOM = caseless(
     r"\bsaid (?:yes|no) to\b(?:[^.;!?\n,]{1,60} (?:and|or) (?:yes|no) to\b)?|\((?:yes|true) ?(?:or|/) ?(?:no"
     r"|false)\)|(?m:^\W{0,4}(?:yes|no) ?= [^\n]{1,200}?\b(?:yes|no) ?= [^\n]*$)",
@@ -196,11 +214,20 @@ def _is_contradicted(verdict: bool, text: str, predicted: set[bool]) -> bool:
     """Return whether other sentences of the text say the opposite of its verdict."""
     begins = BEGINS.match(text)
     behind = text[begins.end() :] if begins else ""
-    said = {*predicted, *predictions(behind), *(one["no"] is None for one in _FEELS.finditer(behind))}
+    said = {
+        *predicted,
+        *predictions(behind),
+        *(idiomatic(f"So. {behind}") or ()),
+        *(one["no"] is None for one in _FEELS.finditer(behind)),
+    }
     if not said <= {verdict}:
         return True  # Yes, I looked. They will not enjoy it.
     if (last := LAST_SENTENCE.search(text)) and last[1] != "?" and meant([last[2]]) != {verdict}:
         return True  # They would not like it. Yes.
+    if begins and _BUT_ABROAD.match(text, begins.end(1)):
+        return True
+    if not verdict and _NOT_MISSED.search(behind[:SEARCH_LIMIT]):
+        return True
     decides_against = begins and _DECIDES_AGAINST.search(text[:SEARCH_LIMIT])
     return bool(verdict and (decides_against or odds(text) == {False}))
 
@@ -248,8 +275,31 @@ _DECIDES_AGAINST = caseless(
     r"|\b(?:but|however|so|all in all|overall)\b[^.!?\n]{0,60}\b(?:is|['’]s)(?:n['’]t| not) (?:one|something"
     r"|a \w+) (?:that )?i(?:['’]d| would)\b"
     r"|(?:おすすめ|お勧め)は?(?:しません|できません)|(?<!理由)(?<!是)(?<!会)不(?:太|会)?(?:推荐|喜欢)"
+    r"|(?<!reason )(?<!mistake )(?<!shame )(?<!pity )(?<!crazy )(?<!wrong )(?<!not )(?<!hard )\b(?:to|should) "
+    r"(?:avoid|skip|pass on)"
+    r" (?:it|this)\b"
     r"|\bi(?:['’]d| would) (?:pass|skip (?:it|this))\b|\bi would(?: not|n['’]t) recommend\b"
 )
 """`Yes, I have read it all. They would hate it.`"""
+_BUT_ABROAD = caseless(
+    r"[、,.。]? ?(?:でも|しかし|だけど|但是?|不过|可是|하지만|그러나|(?:aber|mais|pero|ma|mas|maar|ale|но|ama|fakat"
+    r"|nhưng|tapi)\b)"
+    r"[^.。!?\n]{0,80}?(?:ない|ません|不|没|않|\b(?:nicht|kein\w*|pas|no|non|não|niet|geen|nie|не|değil|không|tidak)\b)"
+)
+"""`はい、でもたぶん見ないでしょう。`"""
+_NOT_MISSED = caseless(r"(?:\bnot|n['’]t|\bnever) (?:want to )?(?:miss|dislike|hate|mind) (?:it|this)\b")
+"""`No, they won't miss it!`"""
+_MAY_DENY = caseless(
+    r"(?:\A|[.!?] |\n)[^.!?\n]{0,40}\b(?:it|this|(?:the|this) (?:movie|film|book|game|item|product)|they|he|she|"
+    r"(?:the|this) user)"
+    r"(?: \w+){0,3}(?: not|n['’]t| never| hardly| too)\b"
+)
+_MAY_AFFIRM = caseless(
+    r"(?:\A|[.!?] |\n)(?!\W*(?:if|although|though|while|even)\b)(?:(?!\b(?:not|\w+n['’]t|no|never|hardly|unlikely"
+    r"|nothing)\b)[^.!?\n]){0,60}"
+    r"\b(?:it|this|they|he|she|(?:the|this) user)(?: (?!(?:not|never)\b)\w+){0,3} (?:love|perfect|ideal|great|exactly"
+    r"|enjoy|favou?rite)\b"
+)
+"""Sentences beside a verdict that may say the opposite, in words without a rule."""
 _SPEAKS_AGAINST = caseless(r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b")
 """Words that may contradict a yes but need not."""

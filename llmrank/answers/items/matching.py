@@ -72,6 +72,8 @@ _WORD = re.compile(r"[\w-]+")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _YEAR_BEHIND = re.compile(r" \((?:18|19|20)\d\d\)$")
 _TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d|['’]\d\d)$")
+_INITIALS = re.compile(r"(?:[A-Z]\.){2,6}(?= \w)")
+_INITIALS_ALONE = re.compile(r"\.| \((?:18|19|20)\d\d\)$")
 _CREATED = re.compile(
     r"(?!(?:The|An?) )(?:[A-Z][\w.]* ){1,2}(?!(?:Wom[ae]n|M[ae]n|Kid|Boy|Girl|Children)s?\b)[A-Z]\w+(?:['’]s|s['’]) "
     r"(?=\S+ \S)"
@@ -148,6 +150,8 @@ class TitleIndex:
         ends = _GOES_ON.search(text) is None
         found = self._find_normalised(query, ends) or self._find_trailing_year(text)
         found = found or self._find_in_figures(query, ends) or self._find_without_creator(text, query, ends)
+        if not found and (positions := self._initials.get(_INITIALS_ALONE.sub("", text))):
+            found = Match(positions, "normalised") if len(positions) == 1 else _AMBIGUOUS
         described = self._find_described(text)
         if found and all(self._titles[at].whole == query.whole for at in found.positions):
             return self._as_written(text, found, described) if described and found.positions else found
@@ -201,7 +205,8 @@ class TitleIndex:
             return None
         query = parse_title(_spaced(text))
         if (at := self._recalled.one(query)) is not None:
-            return at
+            theirs = {*numbers(self._titles[at].whole)}
+            return at if {number for one in query.remarks for number in numbers(one)} <= theirs else None
         if (at := self._without_creator(text)) is not None or (at := self._cut_short(entry)) is not None:
             return at
         if (inner := _ORIGINAL.search(entry)) and (match := self.find(inner[1])) and len(match.positions) == 1:
@@ -336,6 +341,12 @@ class TitleIndex:
     @cached_property
     def _recalled(self) -> Recalled:
         return Recalled(self._titles, self._names, self._same_title)
+
+    @cached_property
+    def _initials(self) -> dict[str, tuple[int, ...]]:
+        """The initials that titles begin with: `ET` for `E.T. the Extra-Terrestrial`."""
+        begun = ((_INITIALS.match(item.title), at) for at, item in enumerate(self._items))
+        return _positions((found[0].replace(".", "").strip(), at) for found, at in begun if found)
 
     @cached_property
     def _names(self) -> dict[str, tuple[int, ...]]:

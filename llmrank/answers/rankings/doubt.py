@@ -90,10 +90,24 @@ def of_the_list(listing: Listing, beside: str, after: str, text: str) -> bool:
     `after` is the text after the list; `beside` is all text that is not an entry of a list.
     """
     lines = text.split("\n")
-    rules = (_counts_otherwise, _is_discussion, _is_misplaced, _is_compared, _says_equal, _is_tied, _has_bare_numbers)
+    rules = (
+        _counts_otherwise,
+        _is_discussion,
+        _is_misplaced,
+        _is_retracted_in_line,
+        _is_called_unordered,
+        _is_at_other_end,
+        _is_compared,
+        _says_equal,
+        _is_tied,
+        _has_bare_numbers,
+    )
     return (
         _of_the_words(listing, beside, after)
         or _BOTH_ENDS.search(text) is not None
+        or _OTHERWISE.search(text) is not None
+        or _LEGEND.search(text) is not None
+        or (not listing.scored and _NUMBERS_ARE.search(beside) is not None)
         or False in of_the_ends(listing, text)
         or (is_as_shown(listing.named) and _BEFORE_ORDERING.search(after[:2000]) is not None)
         or _is_repeated(listing)
@@ -106,6 +120,30 @@ _BOTH_ENDS = caseless(
     r"\b(?:worst|least \w{1,20}|weakest|lowest): [^\n]{1,300}\b(?:best|most \w{1,20}|strongest|highest): "
 )
 """`Worst: Heat, then Fargo, best: Alien`"""
+
+
+_OTHERWISE = caseless(
+    r"(?:^|[.!?\n] ?)\W{0,4}(?:if|assuming|supposing|provided|in case)\b[^.:\n]{3,80}[:,][^\n]{3,300}[.;] ?"
+    r"(?:if not|otherwise|or else)[,:] (?=\W?[A-Z\d\[])"
+)
+"""`Assuming they like crime: Heat, Fargo. If not, Alien.`"""
+_MEANS = (
+    r"[\"'”’)]{0,2} (?:sign |symbol )?(?:here )?(?:means?|denotes?|stands for|indicates|reads?|is (?:to be )?read as|=)"
+    r"[^.\n\w]{0,4}(?:is )?"
+)
+_LEGEND = caseless(
+    rf"(?:[>→]|\b(?:sign|arrow|symbol)){_MEANS}(?:worse|less|lower|weaker|below|inferior)\b",
+    r"\bor,? in (?:0|zero)[- ](?:based|indexed)\b",
+    rf"<{_MEANS}(?:better|more|higher|stronger|above|superior)\b",
+)
+"""`(The > sign means "worse than".)`"""
+_NUMBERS_ARE = caseless(
+    r"\b(?:the )?(?:list )?(?:numbers?|numerals?|digits?|figures?)(?: (?:beside|before|next to|in front"
+    r" of) [^.\n]{1,30})? "
+    r"(?:are|is|show|shows|give|gives|stand for|represents?|means?|denotes?|indicates?|=) (?:\w+ ){0,3}?"
+    r"(?:stars?|ratings?|scores?|points?|grades?)\b"
+)
+"""`Numbers are stars.`, beside a numbered list"""
 
 
 def _of_the_words(listing: Listing, beside: str, after: str) -> bool:
@@ -208,6 +246,11 @@ _CHANGES = caseless(
     r"|\b(?:oubliez|je retire) (?:cette|ma|la) liste\b|\bvergessen sie (?:diese|die|meine) (?:liste|reihenfolge)\b"
     r"|\b(?:olvid[ae]|retiro|esqueça|dimentichi|ritiro) (?:esta|essa|questa|la|a|mi) list[ao]\b"
     r"|\bvergeet (?:deze|die|mijn) lijst\b|忘れてください|请忽略(?:上面|以上)|忽略上面|잊어",
+    r"(?:^|[.!?(] ?)\W{0,4}(?:these|they|this|(?:the|my) (?:list|ranking|movies|films|items|titles)|listed)"
+    r" (?:(?:is|are|were|was) )?(?:(?:just|simply|only|all) )?(?:listed |shown |sorted |given |ordered )?"
+    r"in the (?:same |original )?order (?:in which |that )?(?:you|they|it) (?:\w+ )?(?:gave|provided|listed|sent"
+    r"|appear(?:ed)?"
+    r"|(?:were|are) (?:given|listed|provided|shown))\b",
     r"\bwrong way a?round\b|\bwith (?:just |only )?(?:that|this) (?:one )?(?:change|swap|tweak)\b",
     r"(?:#|\bnumbers? )\d[^.\n]{0,25}\b(?:swapped|switched|exchanged|flipped)\b",
     r"\bi take (?:it|that|this) back\b|\bupside down\b",
@@ -240,7 +283,8 @@ def _unordered(line: str) -> str:
 
 
 _UNORDERED = caseless(
-    r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order"
+    r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|(?:\bnot|n['’]t|\bun)[ -]?(?:really |actually |yet )?(?:ranked"
+    r"|sorted|ordered)\b|\bunordered|\brandom order"
     r"|\bi (?:just |randomly )?(?:shuffled|made (?:this|the) order up)|\bby how (?:long|short|old|new|popular)\b",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
     r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b",
@@ -341,7 +385,8 @@ def of_the_first(first: int, beside: Sequence[str], items: tuple[Item, ...], nam
 _TOP = caseless(
     r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
     r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable)"
-    r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most|start with|love (?:the )?most"
+    r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most|start with|(?:love|like"
+    r"|enjoy|prefer) (?:the )?most"
     r"|my favou?rite(?: of \w+)? is|(?:watch|read|play|try) +first)\b|#1\b(?<!, #1)"
 )
 _ON_CONDITION = caseless(
@@ -466,6 +511,45 @@ _MISPLACED = caseless(
 """An entry's remark about its own place: `wait, this should be above Heat`."""
 
 
+def _is_called_unordered(listing: Listing, lines: Sequence[str]) -> bool:
+    """Return whether the line in which a list begins says before it that it has no order (`It is not sorted:`)."""
+    first = next((one for one in listing.mentions if one.match and one.text), None)
+    line = lines[first.line - 1][:_ENTRY_LIMIT] if first and 0 < first.line <= len(lines) else ""
+    before, colon, _ = line.partition(": ")
+    return bool(colon and _unordered(before))
+
+
+def _is_retracted_in_line(listing: Listing, lines: Sequence[str]) -> bool:
+    """Return whether the one line that holds a list takes it back and names an item again."""
+    own = {one.line for one in listing.mentions}
+    titled = [one for one in listing.mentions if one.match and one.match.stage != "identifier"]
+    known = [one.text for one in titled if one.text]
+    line = "".join(lines[own.pop() - 1 :][:1])[:_ENTRY_LIMIT] if len(own) == 1 and 0 not in own else ""
+    back = RETRACTION.search(line, line.find(known[0]) + 1) if known and known[0] in line else None
+    return (
+        back is not None and sum(text in line[back.end() :] for text in known) > 1 and known[-1] in line[: back.start()]
+    )
+
+
+def _is_at_other_end(listing: Listing, lines: Sequence[str]) -> bool:
+    """Return whether the words behind an entry call it the first or the last, and it is not (`Heat last; Alien
+    first`)."""
+    named = [one for one in listing.mentions if one.match and one.match.positions and one.match.stage != "identifier"]
+    for place, one in enumerate(named[:_LINE_LIMIT]):
+        line = lines[one.line - 1][:_ENTRY_LIMIT] if one.text and 0 < one.line <= len(lines) else ""
+        found = line and _AT_END.match(line.partition(one.text)[2])
+        if found and len(named) > 1 and (place == 0 if found["last"] else place > 0) and not listing.worst_first:
+            return True
+    return False
+
+
+_ENTRY_LIMIT = 2000
+_AT_END = caseless(
+    r"[)*_\"”]{0,4},? (?:(?:comes?|goes|is|would be|as|at the very|ranks) ){0,2}(?:first|(?P<last>last))"
+    r"(?:,? (?:and|but|then)\b|[,;.]|\W*$)(?! in line)"
+)
+
+
 def _is_repeated(listing: Listing) -> bool:
     """Return whether items are named again in another order (`For action: Heat, Jaws. For romance: Jaws, Heat.`)."""
     lines: dict[int, dict[int, None]] = {}
@@ -505,9 +589,14 @@ def _counts_otherwise(listing: Listing, lines: Sequence[str]) -> bool:
 def _is_unranked(listing: Listing, beside: str, lines: Sequence[str]) -> bool:
     """Return whether items in the order shown are beside to be in the given order, or have scores that do not fall,
     each in its own line (`A: Heat - 7`, `B: Fargo - 9`)."""
+    own = _entries_by_line(listing, lines)
+    heads = [at for at, one in own.items() if one.match and one.match.positions]
+    below = [_SCORE_LINE.match("".join(lines[at : at + 1])) for at in heads]
+    rises = [float(one[1].replace(",", ".")) for one in below if one]
+    if len(rises) == len(heads) > 1 and rises != sorted(rises, reverse=True):
+        return not any(_NUMBERED.match(lines[at - 1]) for at in heads)  # **Heat**⏎Score: 7⏎⏎**Fargo**⏎Score: 9
     if listing.ordered or not is_as_shown(listing.named):
         return False
-    own = _entries_by_line(listing, lines)
     found = [
         _SCORE.search(words) or _SCORE.search(one.text) or _SCORE_LINE.match("".join(lines[one.line : one.line + 1]))
         for one, words in zip(own.values(), _text_after(own, lines), strict=True)
@@ -532,7 +621,9 @@ _SCORE = caseless(
     r"[-–—:=(|][ *_]{0,3}(?:(?:score|rating|rated|match|relevance|rank)[ :=]{1,3})?(\d{1,3}(?:[.,]\d{1,4})?)"
     r"(?: ?(?:%|/ ?\d{1,3}|stars?\b|points?\b))?[*_]{0,3}(?=[)\]|. ]{0,3}$|[),;]| ?[-–—] )"
 )
-_SCORE_LINE = caseless(r"\W*(?:score|rating|match|relevance)\W{1,6}(\d{1,3}(?:[.,]\d{1,4})?)")
+_SCORE_LINE = caseless(
+    r"\W*(?:(?:predicted|expected|relevance|match) )?(?:score|rating|match|relevance)\W{1,6}(\d{1,3}(?:[.,]\d{1,4})?)"
+)
 _NUMBER_BEHIND = re.compile(r"[\])*]{0,3} ?(?:[:=,–—→-]|[-=]>) ?(\d{1,3})[.,;)]?")
 _COUNTED = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]?\d)")
 _YEARS = re.compile(r"\b(?:18|19|20)\d\d\b")

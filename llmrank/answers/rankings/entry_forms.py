@@ -474,6 +474,7 @@ def _cut_lead_in(piece: str, index: TitleIndex, *, tried: bool = True) -> Mentio
     """Return the title after words that introduce it, or before an ordinal. `tried`: the whole text is known not to
     match."""
     whole, piece = piece, _TRAILING_ORDINAL.sub("", piece) if len(piece) <= 80 else piece
-    rests = (piece[mark.end() :] for mark in islice(_LEAD_IN.finditer(piece, 0, 200), _LEAD_INS))
+    marks = islice(_LEAD_IN.finditer(piece, 0, 200), _LEAD_INS)
+    rests = (piece[one.end() :] for one in marks if one[0][:4] != "and " or not _COMPARES.search(piece, 0, one.start()))
     mentions = (mention_of(rest, index) for rest in (rests if tried and piece == whole else chain((piece,), rests)))
     return next((mention for mention in mentions if mention.match), None)

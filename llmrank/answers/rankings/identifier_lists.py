@@ -17,6 +17,7 @@ from llmrank.answers.items.listing import Listing, Mention, is_as_shown
 from llmrank.answers.items.matching import Match, TitleIndex
 from llmrank.answers.rankings.choosing import gather
 from llmrank.answers.rankings.identifier_runs import (
+    BOTTOM,
     DENIED,
     DISMISSED,
     IN_ORDER,
@@ -29,6 +30,7 @@ from llmrank.answers.rankings.identifier_runs import (
     runs_of,
     value_of_run,
     with_ranges,
+    without_bottom,
     without_candidates,
     without_dismissed,
 )
@@ -99,7 +101,17 @@ _IS_RANK = caseless(
     r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |: ?|= ?|[-–—] |\()"
     r"(?:(?:rank(?:ed)?|position|place) #?|(?=\d{1,4}(?:st|nd|rd|th)))(?P<rank>\d{1,4})(?:st|nd|rd|th)?\b"
 )
+_OF_EACH = caseless(r"\b(?:ranks?|positions?|places?) (?:of|for) (?:each|every|the) ")
+"""`Position of each movie: 1:4, 2:3`"""
+_ORDINAL_CHOICE = caseless(rf"\b({'|'.join(ORDINALS)}) (?:choice|pick|place|rank) ?[:=] ?(?=\W?\w{{1,3}}\b)")
+"""`First choice: 3. Second choice: 2.`"""
+_COUNT_ASIDE = caseless(r"\(\d{1,3} (?:options|candidates|movies|films|items|titles|books|products)\b[^()\n]{0,60}\)")
+"""`(8 options considered)`"""
+_SHARE = re.compile(r"\d{1,3}(?:[.,]\d{1,6}(?: ?%| ?/ ?\d{1,3})?| ?%| ?/ ?\d{1,3})[.;]?")
+"""`0.12`, `80%`, `7/10`: a score and no identifier"""
 _RANGE = re.compile(r"[\]\s]*[-–][\[\s]*")
+_THROUGH = re.compile(r"(?<=\]) (?:through|thru|to|up to|bis|à|a) (?=\[\w{1,3}\])|(?<=\d) (?:through|thru) (?=\d)")
+"""`[4] through [6]`"""
 _LEADS = re.compile(r"[:：]\W{0,4}$")
 _ROLES = re.compile(r"\W*([^\W\d_]{2,20}) ?(?:->|=>|→|[:=|–—-]) ?([^\W\d_]{2,20})\W*")
 """A line with the meaning of both sides of the lines below it: `(item → rank)`."""
@@ -365,6 +377,11 @@ class _Reader:
                 listing.contradicted = listing.ambiguous = True
             if line.value is not None and len(found) == 1:
                 values.append(line.value)
+        unknown = sum(body.strip().isdigit() and self.identifiers.find(body.strip()) is None for body in bodies)
+        scored = 2 * unknown >= len(bodies) or (
+            len(bodies) == len(self.identifiers.texts) and all(":" in line.text for line in lines)
+        )
+        listing.ambiguous |= unknown > 1 and scored and len(listing.named) > 0  # 1: 60, 2: 5
         if len(values) == len(listing.mentions) > 1:
             sort_by_numbers(listing, values, first.kind == "rank")
         return listing
@@ -378,6 +395,9 @@ class _Reader:
         named = sum(bool(leading_identifier(self.words(body), self.bracketed_only)) for body in bodies)
         if named * 2 > len(bodies) or self.bracketed_only:
             return False
+        shown = all(self.identifiers.find(value) is not None for value in values)
+        if first.kind == "number" and len(lines) > 1 and shown and all(map(_SHARE.fullmatch, bodies)):
+            return True  # 1: 0.12, 2: 0.98
         if first.kind == "number" and self.identifiers.are_numbers:
             numbers = [line.value for line in lines]
             counted = numbers == [*range(1, len(numbers) + 1)] or set(numbers) == {1}
@@ -453,6 +473,11 @@ class _Reader:
     # --- a line of text
 
     def text(self, line: Line) -> Listing:
+        if _THROUGH.search(line.text):
+            line = replace(line, text=_THROUGH.sub("-", line.text))
+        if len(_ORDINAL_CHOICE.findall(line.text)) > 1:
+            told = _ORDINAL_CHOICE.sub(lambda one: f"rank {ORDINALS.index(one[1].lower()) + 1}: ", line.text)
+            line = replace(line, text=told)
         text = line.text
         words = [] if is_tier(text) else self._words_of_line(text)  # A tier: B, E
         named = naming(words)
@@ -469,9 +494,12 @@ class _Reader:
 
     def _words_of_line(self, text: str) -> list[Word]:
         """Return the words of a line. If none is an identifier, try other spellings of the line."""
+        text = _COUNT_ASIDE.sub(lambda found: " " * len(found[0]), text)
         words = self.words(_without_numbers(text))
         if DISMISSED.search(text[:4000]):
             words = without_dismissed(text, words)
+        if BOTTOM.search(text[:4000]) and count_different(naming(words)) < len(self.identifiers.texts):
+            words = without_bottom(text, words)
         return words if naming(words) else next(filter(naming, map(self.words, self._spellings(text))), [])
 
     def _spellings(self, text: str) -> Iterator[str]:
@@ -625,7 +653,8 @@ class _Reader:
         pieces = [piece.strip() for piece in re.split(r"[,;|] ", tail)]
         if len(pieces) < 2 or not all(map(self.is_pair, pieces)):
             return None
-        listing = read_rows(self.table([Line(line.number, piece, body=piece) for piece in pieces]), self.cell)
+        header = ("item", "rank") if _OF_EACH.search(head) else ("", "")
+        listing = read_rows(self.table([Line(line.number, piece, body=piece) for piece in pieces], header), self.cell)
         listing.intro = head
         return listing
 

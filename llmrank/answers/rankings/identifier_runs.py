@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from llmrank.answers.items.identifiers import Word, naming, starts_with_identifier
-from llmrank.answers.text.normalise import caseless
+from llmrank.answers.text.normalise import Pattern, caseless
 
 _SEPARATOR = re.compile(r"[\s,;<>→|=\[\](){}\"'`“”«»*_~/&#.-]*+")
 DISMISSED = caseless(
@@ -18,6 +18,8 @@ DISMISSED = caseless(
     r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b"
 )
 """Words about items that are not part of the list."""
+BOTTOM = caseless(r"\b(?:bottom|worst|weakest|lowest)(?: (?:\d{1,2}|two|three|four|five|picks?|choices?|matches))?:")
+"""`Top 3: [4], [3], [5]. Bottom 3: [9], [10], [2].`"""
 _THAN = caseless(r"\b(?:than|beats|above|over|outranks|ahead of)\b")
 _BOTH = caseless(r"\b(?:both(?: of)?|such as|including)\W*$")
 _ARE_BOTH = caseless(r"[\])*\s]{0,4} ?(?:are|were) both\b")
@@ -126,6 +128,12 @@ def with_ranges(run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
     return [at for place, between in zip(places, [*inner, ()], strict=True) for at in (place, *between)]
 
 
+def without_bottom(text: str, words: list[Word]) -> list[Word]:
+    """Turn the identifiers in sentences that list the worst items into plain words."""
+    kept = _without(_dismissed(text, SENTENCE_ENDS, BOTTOM), words)
+    return kept if naming(kept) else words
+
+
 def without_dismissed(text: str, words: list[Word]) -> list[Word]:
     """Turn the identifiers in sentences that exclude items into plain words, if another sentence names items."""
     kept = _without(_dismissed(text, SENTENCE_ENDS), words)
@@ -138,10 +146,10 @@ def without_dismissed(text: str, words: list[Word]) -> list[Word]:
     return kept if naming(kept) else words
 
 
-def _dismissed(text: str, ends: re.Pattern[str]) -> list[tuple[int, int]]:
+def _dismissed(text: str, ends: re.Pattern[str], words: Pattern = DISMISSED) -> list[tuple[int, int]]:
     """Return the start and end of the parts of a text that exclude items."""
     bounds = [0, *(found.end() for found in ends.finditer(text)), len(text)]
-    return [(start, end) for start, end in pairwise(bounds) if DISMISSED.search(text[start:end])]
+    return [(start, end) for start, end in pairwise(bounds) if words.search(text[start:end])]
 
 
 def _without(spans: Sequence[tuple[int, int]], words: list[Word]) -> list[Word]:

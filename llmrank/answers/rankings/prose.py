@@ -32,14 +32,14 @@ _BRACKETED = re.compile(r"\W*[\[(](\w{1,3})[\])]\W*")
 _ENDINGS = ("st", "nd", "rd", *7 * ("th",))
 _ABROAD = (
     "premierement premier premiere primero primer primera primo prima primeiro primeira zuerst erstens erster erste"
-    " eerste первое первыи первом перше pierwsze",
+    " eerste первое первыи первом перше pierwsze pierwszym",
     "deuxiemement deuxieme seconde segundo segunda secondo seconda zweitens zweiter zweite"
-    " tweede второе второи втором друге drugie",
+    " tweede второе второи втором друге drugie drugim",
     "troisiemement troisieme tercero tercer tercera terzo terza terceiro terceira drittens dritter dritte"
-    " derde третье третии третьем третє trzecie",
+    " derde третье третии третьем третє trzecie trzecim",
     "quatriemement quatrieme cuarto cuarta quarto quarta viertens vierter vierte"
-    " vierde четвертое четвертыи четвертом четверте czwarte",
-    "cinquiemement cinquieme quinto quinta funfter funfte vijfde пятое пятыи пятом пяте piate",
+    " vierde четвертое четвертыи четвертом четверте czwarte czwartym",
+    "cinquiemement cinquieme quinto quinta funfter funfte vijfde пятое пятыи пятом пяте piate piatym",
     "sixieme sexto sexta sesto sesta sechster sechste zesde шестое шестыи шестом шосте szoste",
     "septieme septimo setimo settimo siebter siebte zevende седьмое седьмои седьмом сьоме siodme",
 )  # fmt: skip
@@ -55,11 +55,15 @@ _PLACES = word_set(
 _NOUNS = word_set("movie film book game album title product item option candidate passage number no")
 _BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
 _LIKELY = word_set("likely relevant recommended suitable")
-_LAST = word_set("last least end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima")
+_LAST = word_set(
+    "last least end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima"
+    " ostatnim ostatnie последнюю последнем"
+)
 _OPENS = word_set(
     "start starting begin beginning lead leading open opening recommend suggest offer reach pick choose"
     " rank watch put try read play go love"
     " enjoy beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais placerais classerais"
+    " gostar gustara piacera aimera aanraden gefallen"
     " inizierei consiglio consiglierei metterei empezaria recomiendo recomendaria pondria comecaria recomendo colocaria"
 )
 _NEXT = word_set(
@@ -73,7 +77,7 @@ _COMES = word_set(
     "comes come coming goes going go is are be in at to for would should my the very most top best and a by far"
 )
 _TAIL_WORDS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(
-    "gets takes as close closes dead next foremost rounds it out until"
+    "gets takes as close closes dead next foremost rounds it out until en als auf em na op por au an"
 )
 """Words after an item that may surround its place."""
 
@@ -128,6 +132,8 @@ def read_sentences(text: str, index: TitleIndex, identifiers: Identifiers) -> Li
     ):
         return None
     opened = not _OPENS.isdisjoint(normalised(gaps[0].lead).split())
+    headed = opening.rstrip(' *_"“').endswith(":") and meaning(opening) in ("ranking", "final")
+    opened |= (headed or not opening.strip(_MARKS)) and all(places[1:])  # Heat, then Fargo, then Alien
     order = _order(places, opened=opened, listed=_IN_ORDER.search(opening) is not None)
     lines = [text.count("\n", 0, one.start) + 1 for one in found]
     mentions = [
@@ -144,7 +150,14 @@ _LIMIT = 6000
 def _without_left_out(text: str, index: TitleIndex) -> str:
     """Blank out the sentences that leave items out (`I would not recommend Heat`)."""
     parts = _SENTENCE.split(text)
-    return "".join(" " * len(part) if meaning(index.without_titles(part)) == "left out" else part for part in parts)
+    return "".join(
+        " " * len(part) if meaning(index.without_titles(part)) == "left out" or _NOT_THIS.match(part) else part
+        for part in parts
+    )
+
+
+_NOT_THIS = caseless(r"\W*(?:not|skip|avoid|never) [^,;:.!?\n]{1,80}[.!]\s*\Z")
+"""`Not Heat.`"""
 
 
 _CLOSE = caseless(r"\b(?:close|wrap up|round (?:it|things) off)(?= with\b)")
@@ -181,7 +194,8 @@ def _is_doubtful(gaps: Sequence[_Gap]) -> bool:
 _AGAINST = re.compile(
     r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt"
     r"|instead"
-    r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|weakest|poorest|lowest|revers\w*|ascending|alphabetical\w*|random\w*"
+    r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|weakest|poorest|lowest|revers\w*|ascending"
+    r"|alphabetical\w*|random\w*"
     r"|particular|equal\w*|tied?|or|either|both|before|above|ahead|over|beats?|worse|lower|sorry|unable"
     r"|hm+|however|draw|toss|nicht|kein\w*|nie|oder|statt|ausser|schlecht\w*|wenigsten|pas|sauf|ou|pire|moins|non|ni"
     r"|nunca|peor|menos|peggio\w*|meno|pior)\b"
@@ -271,7 +285,9 @@ _LEAD_WORDS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AF
     " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
     " pres viendraient viendra viennent"
     " da al por em com o e para este esta aluno usuario usuaria leitor cliente all tout behind put these order had dead"
-    " op на na"
+    " op на na zou aanraden provavelmente vai gostar mais gustara probablemente"
+    " metto pongo coloco setze mets stawiam piacera probabilmente wahrscheinlich"
+    " gefallen wird aimera probablement utilisateur nutzer utente gebruiker"
 )
 """Words that may stand between a separator, or the previous item, and the item that they introduce."""
 

@@ -248,7 +248,9 @@ def _keyed_records(table: Mapping[str, object]) -> Block | None:
     if len(table) < 2 or not all(isinstance(one, dict) for one in table.values()):
         return None
     records = {key: _flat(one) for key, one in table.items()}
-    if not any(map(head_role, set[str].intersection(*map(set[str], records.values())))):
+    shared = set[str].intersection(*map(set[str], records.values()))
+    measured = len(shared) == 1 and all(len(one) == 1 and all(map(is_number, one.values())) for one in records.values())
+    if not measured and not any(map(head_role, shared)):
         return None
     return records_block([{"": key} | record for key, record in records.items()])
 
@@ -286,7 +288,7 @@ def _in_grades(table: Mapping[str, object]) -> list[str]:
 _GRADE = caseless(
     r"(top|best|first|must|highly|most|pick|winner|main|primary|recommend(?:ed|ation)?)(?=_|\b)"
     rf"|(also|then|next|{'|'.join(ORDINALS[1:])}|maybe|middle|others?|rest|good|honou?rable"
-    r"|alternatives?|runners?|backups?)(?=_|\b)|(least|worst|last|lowest)(?=_|\b)"
+    r"|alternatives?|runners?|backups?)(?=_|\b)|(least|worst|last|lowest|bottom)(?=_|\b)"
 )
 _NO_ANSWER = caseless(
     r"\bnot(?=_|\b)|avoid|omit|exclu|reject|skip|drop|seen|watched|history|liked|candidates|because|similar"

@@ -154,10 +154,21 @@ _LISTS = frozenset(
     ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
 )
 _LEFT_OUT = frozenset(("excluded", "dropped", "rejected", "omitted", "skipped", "removed", "not_recommended"))
+_RANK_NAME = re.compile(r"(?:rank|position|place)_?(\d{1,3})")
+"""`<rank1>`"""
 _REMARKS = frozenset(("comment", "note", "notes"))
 _NESTED = re.compile(r"(\n(?:Rank \d{1,4}:|-) )\s{0,40}\n- ")
 """`<item rank="2"><title>`, `<item><title>`"""
 _YEAR_ELEMENT = caseless(r"</\w{1,20}>\s{0,40}<year>\s{0,9}(\d{4})\s{0,9}</year>")
+_SCORE_ELEMENT = caseless(
+    r"</\w{1,20}>\s{0,40}<(?:score|rating|relevance|confidence)>\s{0,9}(\d{1,3}(?:\.\d{1,6})?)\s{0,9}"
+    r"</(?:score|rating|relevance|confidence)>"
+)
+_RANK_ELEMENT = caseless(
+    r"<(item|entry|movie|film|product|book|option|candidate|song|game)>((?:(?!</\1>).){0,600}?)"
+    r"<(?:rank|position|place)>\s{0,9}(\d{1,4})\s{0,9}</(?:rank|position|place)>"
+)
+"""`<movie><title>Heat</title><rank>3</rank></movie>`"""
 _ATTRIBUTE = caseless(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})")
 _TITLE_ATTRIBUTE, _ID_ATTRIBUTE = (
     caseless(rf"\b(?:{words})\s?=\s?(?:\"([^\"]{{1,200}})\"|'([^']{{1,200}})')")
@@ -169,7 +180,7 @@ _SCALE = caseless(r"\s(?:max|min|scale|range|out_of)\s?=\s?\"[^\"]{0,40}\"")
 _DOUBLED = re.compile(r"(?<=\S) ?([<>])\1+ ?(?=\S)")
 _PROGRAM = re.compile(
     r"^[ \t]{0,40}(?:def \w+\(|for \w[^\n]{0,80} in [^\n]{1,200}:(?:$| ?print\()|function \w{0,40}\()"
-    r"|\bsorted\(|\.sort\(|\blambda\b",
+    r"|\bsorted\(|\.sort\(|\blambda\b|\b(?:shuffle|sample|reversed|choices?)\(",
     re.MULTILINE,
 )
 """A program that would produce a ranking; its output is unknown."""
@@ -197,6 +208,13 @@ _ROMANS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
 _ROMAN_INSIDE = re.compile(rf"(?:\A|(?<=[^\n] ))\(({'|'.join(_ROMANS)})\) ")
 _ROMAN_LIST = re.compile(r"(?:\A|[\n:,]|\b(?:is|are|be))\s{0,9}\(i\) (?=[A-Z\d\"'“*_\[])")
 """`(i) Heat, (ii) Fargo`, but not `because (i) it is scary`"""
+_PRINTED = re.compile(r"^[ \t]{0,9}(?:print|console\.log)\([rf]?[\"']([^\"'\n]{1,300})[\"']\);?[ \t]*$", re.MULTILINE)
+"""`print("1. Heat")`"""
+_CODE = re.compile(
+    r"(?:[ \t]*+(?:(?:import|from|def|for|if|return)\b[^\n]*|print\([^\n]*|\w[\w.]*(?: ?=|\()[^\n]*|[\])}\"'#][^\n]*"
+    r"|)(?:\n|\Z))++"
+)
+"""A text of which every line is code."""
 _PRINTS = re.compile(
     r"^for [\w, ]{1,80} in (?:(\w{1,40})|enumerate\((\w{1,40}), ?(?:start ?= ?)?1\)):"
     r"\n[ \t]{1,8}print\((?:(?! if )[^\[\n]){1,80}\)\s*\Z",
@@ -304,9 +322,31 @@ def _after_prefix(beginning: Pattern, text: str) -> str:
     return text[found.end() :] if found else text
 
 
-_LEADERS = re.compile(r"(?<=\w) ?\.{4,99} ?(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
-_BEFORE_NUMBER = re.compile(r"(?<=\w)(?: ?\.{4,99} ?| {2,20})(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
+_SCORE_AT_END = r"\d{1,3}(?:\.\d{1,2})?(?:%|/\d{1,3})?[ \t]{0,9}$"
+_LEADERS = re.compile(rf"(?<=[\w)]) ?\.{{3,99}} ?(?={_SCORE_AT_END})", re.MULTILINE)
+_BEFORE_NUMBER = re.compile(rf"(?<=[\w)])(?: ?\.{{3,99}} ?| {{2,40}})(?={_SCORE_AT_END})", re.MULTILINE)
+_ALIGNED = re.compile(rf"^[^\W\d][^\n|:]{{1,80}}?[\w)] {{2,40}}(?={_SCORE_AT_END})", re.MULTILINE)
 """`Heat ........ 93`: scores after dots or aligned with spaces."""
+_SHARE_FIRST = re.compile(
+    r"^(?:(\d{1,3}(?:\.\d{1,2})?(?: ?/ ?(?:5|10|100)| ?%))[:,]?[ \t](?:[–—-][ \t])?|(?:Score|Rating): ?(\d{1,3}"
+    r"(?:\.\d{1,2})?)"
+    r"(?:/\d{1,3})? ?[–—:-] )(?=[\"*_]{0,3}[A-Z])([^\n:|]{2,80})$",
+    re.MULTILINE,
+)
+"""`9/10 Heat`, `Score: 9 - Heat`"""
+_MEDAL_BEHIND = re.compile(r"^([^\n🥇🥈🥉]{2,200}?)[ \t]*([🥇🥈🥉])[ \t]*$", re.MULTILINE)
+_HAS_RANK = re.compile(r"\W{0,6}(?:\d|(?:rank|place|no|#)\b)", re.IGNORECASE)
+
+
+def _medal_first(line: re.Match[str]) -> str:
+    """Return a line with the medal at its end in front, or without it if the line has a number in front."""
+    return line[1] if _HAS_RANK.match(line[1]) else f"{line[2]} {line[1]}"
+
+
+_SKIPPED = re.compile(r"^(\W{0,4}(?:[Ss]kip|[Aa]void|[Ee]xcluded?|[Nn]ot recommended)) ?(?:→|->|=>) ?", re.MULTILINE)
+"""`Skip → Heat`"""
+_DOTTED = re.compile(r"(?<=[\w).!?\"*]) • (?=[\w\"*])")
+"""`Heat • Fargo`"""
 _REPEATED_LEAD = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
 """`I recommend Heat. I recommend Fargo.`: small models repeat themselves like this."""
 
@@ -429,6 +469,8 @@ def _without_elements(text: str) -> str:
         if name in _LEFT_OUT:
             empty = tag[0].endswith("/>") or text.startswith(f"</{tag[2]}>", tag.end())
             return "\n" if tag[1] or empty else "\nExcluded:\n"
+        if numbered := _RANK_NAME.fullmatch(name):
+            return "\n" if tag[1] else f"\nRank {numbered[1]}: "
         if name in ORDINALS:
             return "\n" if tag[1] else f"\nRank {ORDINALS.index(name) + 1}: "
         if name in _REMARKS:
@@ -441,7 +483,8 @@ def _without_elements(text: str) -> str:
         name = html.unescape(named[1] or named[2]) if named else ""
         return "\n" if tag[1] else f"\nRank {rank[1]}: {name}" if rank else f"\n- {name}"
 
-    return _NESTED.sub(r"\1", _ELEMENT.sub(plain, _YEAR_ELEMENT.sub(r" (\1)", text)))
+    text = _RANK_ELEMENT.sub(r'<\1 rank="\3">\2', _SCORE_ELEMENT.sub(r": \1", _YEAR_ELEMENT.sub(r" (\1)", text)))
+    return _NESTED.sub(r"\1", _ELEMENT.sub(plain, text))
 
 
 def single_spaced(text: str) -> str:
@@ -539,7 +582,7 @@ _ESCAPED_SIGN = re.compile(r"(?<!\\)\\u((?!d[89a-f]|00[0-7])[0-9a-f]{4})", re.IG
 """`WALL\\u00b7E`, also in JSON that is cut off."""
 _TENTH = re.compile(r"^🔟", re.MULTILINE)
 _CURLY, _CURLY_JSON = re.compile("[“”]"), re.compile(r"[\[{［｛]\s{0,80}“")
-_TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)[.):] ", re.MULTILINE)
+_TIED = re.compile(r"^([ \t]{0,9})(?:=(\d{1,3})|(\d{1,3})=)(?:[.):]|(?= [^\W\d]))[ \t]", re.MULTILINE)
 """`=2. Heat`"""
 _BEHIND_HEADING = re.compile(r"^([^\n]{2,80}[:：]) (?=1[.)] [^\n]+\n\s{0,40}2[.)] )", re.MULTILINE)
 """`Ranking: 1. Heat⏎2. Fargo`"""
@@ -582,7 +625,39 @@ _ORDER_IS = re.compile(
 _NEXT_IN_JAPANESE = re.compile(r"(?<=\"), ?(?:(?:その)?次[にがは]|続いて|さらに|最後[にがは])(?=\")")
 _RECOMMENDS_MOST = re.compile(r"(?:最も|一番|いちばん|まず)(?:おすすめ|お勧め|合う|好みに近い)[^\"。\n]{0,12}\"")
 """`最もおすすめなのは「A」、次に「B」、最後に「C」です。`"""
+_LEADS_IN_ASIA = re.compile(
+    r"^[^\w\n]{0,4}(?:(?:我)?(?:首先|最)?推[荐薦]的?(?:是)?|首先(?:推[荐薦]|是)?|首推|まず(?:は)?|最初に|最も?"
+    r"(?:おすすめ|お勧め)(?:なの)?は"
+    r"|우선|먼저|가장 (?:먼저 )?추천하는 (?:것은|작품은|영화는)|最も(?:好み|合い)そうなのは)[、,]? ?(?=[^\n]{2,400})",
+    re.MULTILINE,
+)
+_NEXTS_IN_ASIA = re.compile(
+    r"(?:[をがで] ?|[을를] ?(?:추천(?:하고|하며)?)?|이?고|이며)?[,、;，；。]? ?(?:そして|그리고|再)?"
+    r"(?:(?:その)?次[にがは]|続いて|最後[にがは]|其次(?:是|推[荐薦])?|然[后後](?:是)?|接着(?:是)?|接下来(?:是)?"
+    r"|最[后後](?:是|推[荐薦])?"
+    r"|그 ?다음(?:으로)?(?:은|는)?|다음(?:으로)?(?:은|는)|마지막(?:으로)?(?:은|는)?)[、,，]? ?"
+)
+_ENDS_IN_ASIA = re.compile(
+    r" ?(?:が?(?:おすすめ|お勧め|良い|いい)?(?:です|と思います)|を(?:おすすめ|お勧め|推薦)します|[을를] 추천(?:합니다"
+    r"|드립니다|해요)|(?: ?순)?입니다|이에요|예요)?"
+    r"[。.!]?\s*\Z"
+)
+
+
+def _told_in_turn(text: str) -> str:
+    """Return `まずA、次にB、最後にCです。` as a chain, if the text says no more than that."""
+    lead = _LEADS_IN_ASIA.match(text)
+    if lead is None or len(text) > _TURN_LIMIT or "\n" in text.strip():
+        return text
+    parts = _NEXTS_IN_ASIA.split(_ENDS_IN_ASIA.sub("", text[lead.end() :]))
+    whole = len(parts) > 1 and all(part.strip() and not _SAYS_MORE.search(part) for part in parts)
+    return " > ".join(part.strip() for part in parts) if whole else text
+
+
+_TURN_LIMIT = 600
+_SAYS_MORE = re.compile(r"[。！？\n,、，;]|不|ない|ません|않|말고|より|보다|比")
 _STEPS_OF_EAST_ASIA: _Steps = (
+    ("", _told_in_turn),
     ("次", lambda text: _NEXT_IN_JAPANESE.sub(" > ", text) if _RECOMMENDS_MOST.search(text) else text),
     ("", lambda text: _COUNTED.sub(r"\1 ", text) if any(map(text.__contains__, "候选選编編电電")) else text),
     ("首先", _in_turn),
@@ -614,7 +689,12 @@ _STEPS: _Steps = (
     ('"', _unescaped),
     ('"', _content),
     ("", partial(_after_prefix, _TEMPLATE_TOKENS)),
-    ("....", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
+    ("...", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
+    ("  ", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_ALIGNED.findall(text)) > 1 else text),
+    ("", lambda text: _SHARE_FIRST.sub(r"\3: \1\2", text) if len(_SHARE_FIRST.findall(text)) > 1 else text),
+    ("🥇", partial(_MEDAL_BEHIND.sub, _medal_first)),
+    ("", partial(_SKIPPED.sub, r"\1: ")),
+    (" • ", lambda text: _DOTTED.sub(", ", text)),
     ("I recommend ", lambda text: _REPEATED_LEAD.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
     ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),
     (" (ii) ", lambda text: _ROMAN_INSIDE.sub(_roman_mark, text) if _ROMAN_LIST.search(text) else text),
@@ -639,7 +719,9 @@ _STEPS: _Steps = (
     ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped
     ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
     ("", lambda text: _DISREGARDED.sub("", text) if "gnore " in text or "isregard " in text else text),
+    ("print(", lambda text: _PRINTED.sub(r"\1", text) if len(_PRINTED.findall(text)) > 1 else text),
     ("```", _with_plain_code),
+    ("(", lambda text: _lists_of_program(text) if _CODE.fullmatch(text[:SHORT]) and _PROGRAM.search(text) else text),
     ("", _with_tiers),
     ("```diff", lambda text: _DIFF.sub(_apply_diff, text.replace("\r\n", "\n"))),
     ("[1] ", lambda text: _CITED.sub("", text[: found.start()]) if (found := _SOURCES.search(text)) else text),

@@ -40,12 +40,13 @@ PHRASES = (
         r"|le(?:ft|av(?:e|ing))(?: (?:it|them|this|that|those))? (?:out|off (?:the|my|this))|omit|avoid(?!s\b)"
         r"|reject|(?:do|would)n['’]t bother|not bother|not for (?:you|them|this user|the user)\b"
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|order|final|picks?|table)\b"
-        r"|missed (?:out\b|the cut\b)|just miss(?:es|ing)? the cut\b|did(?: not|n['’]t) (?:quite )?make (?:it\b"
+        r"|unranked\b|missed (?:out\b|the cut\b)|just miss(?:es|ing)? the cut\b|did(?: not|n['’]t) (?:quite )?make "
+        r"(?:it\b"
         r"|the (?:cut|list)\b)"
         r"|nothing to do with the (?:placing|ranking|order)|threw out\b|thrown out\b|skip(?:ped)?\b|dislike|hated?\b"
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! (?:up )?to\b| and (?:end|finish)ing\b)"
         r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten|besten)\b)"
-        r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
+        r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy|watch|read|play|buy|choose)\b"
         r"|output format|format (?:is|of|should)|(?:steer|keep|stay)\b[^.\n]{0,30}\b(?:away|clear)\b"
         r"|(?:output|answer|response) should look"
         r"|weggelassen|ausgeschlossen|lasse ich (?:weg|aus)\b|écart|laisse\w* de côté|descart|dej\w+ (?:fuera"
@@ -91,7 +92,8 @@ PHRASES = (
         r"|vastaus|végső|válasz|konečn|výsledn|odpově|răspuns|τελικ|απάντησ|остаточн|відповід|cuối cùng|kết quả"
         r"|câu trả lời|jawaban|hasil akhir|peringkat akhir",
         r"(?m:^[^\w\n]*so\W*$)|(?m:\bfixed(?: (?:order|ranking|list))?:\W*$)"
-        r"|исправленн|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة|अंतिम|उत्तर|คำตอบ"
+        r"|исправленн|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة|अंतिम"
+        r"|उत्तर|คำตอบ"
         r"|สุดท้าย|סופי|תשובה"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
@@ -386,7 +388,8 @@ def with_then(text: str) -> str:
     """Return the text with the words that lead to the next or last entry of a list as `then`."""
     if any(map(text.__contains__, (" last", " end", " bottom"))):
         text = _ENDS.sub(r", then \1", text)
-    return _NEXT.sub(", then ", text)
+    text = _NEXT.sub(", then ", text)
+    return _FIRST.sub(r"\1", text) if ", then " in text else text
 
 
 _ENDS = re.compile(
@@ -398,13 +401,26 @@ _AND = r"(?:y|e|et|und|en|a|i|и|а|ve|dan|và|그리고|och|og|ja|és|și|and|&
 _NEXT = re.compile(  # a title begins with a capital; and this is twice as fast as without regard to case
     rf"(?:,(?: {_AND})?| {_AND}),? ?(?:por (?:último|fim)|finalmente|enfin|finalement|pour (?:finir|terminer)"
     r"|schließlich|zuletzt|zum [Ss]chluss|am [Ee]nde|infine|per ultim[oa]|tot slot|(?:als|het) laatste?|ten ?slotte"
-    r"|nakonec|na koniec|na końcu|наконец|в конце|напоследок|(?:en )?son(?: olarak)?|terakhir|cuối cùng(?: là)?"
+    r"|nakonec|na koniec|na końcu|наконец|в конце|(?:и )?в последнюю очередь|напоследок|(?:en )?son(?: olarak)?"
+    r"|terakhir|cuối cùng(?: là)?"
     r"|最[后後](?:[是にはが]|に?は)?|마지막으로|till sist|til (?:sidst|slutt?)|lopuksi|végül|în final|finally|lastly"
-    r"|dann|danach|anschließend|puis|ensuite|luego|después|poi|depois|em seguida|então|daarna|затем|потом|далее|potem"
+    r"|quindi|dann|danach|anschließend|tiếp theo(?: là)?|puis|ensuite|luego|después|poi|depois|em seguida|então"
+    r"|daarna|затем|потом"
+    r"|далее|potem"
     r"|następnie|poté|pak|(?:ondan )?sonra|ardından|lalu|kemudian|rồi|sau đó|sedan|därefter|derefter|sitten|majd|apoi"
     r"|그다음|然后|次[にはが]),? ?(?=[\[({*_\"“„«‘'\d]|(?!I\b)[A-Z])"
 )
 """`Heat, Alien y, por último, Fargo`"""
+_FIRST = re.compile(
+    r"^(\W{0,4})(?:Önce(?:likle)?|İlk (?:önce|olarak)|Сначала|Сперва|Во-первых|Prima|Per prim[oa]|Innanzitutto"
+    r"|Primero|En primer lugar|Primeiro"
+    r"|Em primeiro lugar|D['’]abord|Tout d['’]abord|En premier(?: lieu)?|Zuerst|Zunächst|Als [Ee]rstes|Eerst|Als"
+    r" eerste|Najpierw"
+    r"|Nejprve|Nejdříve|Först|Først|Ensin|Először|Mai întâi|Pertama(?:-tama)?|Đầu tiên(?: là)?|Trước tiên(?: là)?),? "
+    r"(?=[\[({*_\"“„«‘'\dA-Z][^\n]*, then )",
+    re.MULTILINE,
+)
+"""`Önce Heat, sonra Fargo`"""
 SENTENCE = re.compile(r"(?<=[.!?]) ")
 """Where a sentence of a line ends."""
 

@@ -249,7 +249,8 @@ def odds(text: str) -> set[bool] | None:
 
 _EVEN = 50.0
 _OF_ITEM = caseless(
-    rf"\b(?:(?:dis)?lik(?:es?|ing)|enjoy(?:s|ing)?|(?:lov|appreciat|hat)(?:es?|ing)|appeal(?:s|ing)?|interest(?:s|ing|ed)?"
+    rf"\b(?:(?:dis)?lik(?:es?|ing)|enjoy(?:s|ing)?|(?:lov|appreciat|hat)(?:es?|ing)|appeal(?:s|ing)?|interest(?:s|ing"
+    rf"|ed)?"
     rf"|yes|opens?|(?:{TAKE})(?:e?s|ing)?)(?: (?:in|to))?"
     rf"(?: (?:it|this|that|them|him|her|{USER}|(?:the|this) (?!(?:{_ASPECTS})s?\b)\w+))?"
     r"(?: (?:a lot|very much|too|as well))?\W*$"
@@ -259,11 +260,14 @@ _FOR = caseless(
     rf"\bright up {_THEIR} (?:alley|street)\b",
     r"\A\W*(?:highly |strongly )?recommended(?=[*_]{0,3}(?:[.!\n]|$))",
     rf"\bexactly {_THEIR} (?:kind|sort|type|style|thing|taste)\b",
+    r"\b(?:it|this)(?: \w+){0,2} (?:is|would be|seems) (?:very |perfectly |well )?(?:suitable|suited|ideal|perfect"
+    r"|right)"
+    rf" (?:for|to) (?:them|him|her|(?:the|this) {USER})(?=[.,;!]|$)",
     r"\b(?:hard|difficult|impossible) to say no\b",
     r"\baucune raison de dire non\b|\A\W*prediction[\W_]{1,6}likes?(?=[*_]{0,3}(?:[.!\n]|$))",
     r"\bno reason not to (?:recommend|suggest|offer) (?:it|this)\b",
     r"\A\W*(?:i (?:do not|don['’]t) see why not|without (?:a )?doubt|claro que sí|bien sûr que oui"
-    r"|por supuesto que sí)[.!]",
+    r"|por supuesto que sí)(?:[.!,]|\W*\Z)",
     r"\bwould(?: not|n['’]t) hesitate to recommend (?:it|this)\b",
     rf"\bi(?:['’]d| would) be (?:\w+ )?surprised if (?:they|he|she|(?:the|this) {USER}) (?:did(?:n['’]t| not)"
     rf" (?:{TAKE})"
@@ -301,6 +305,8 @@ _AGAINST = caseless(
     r"\A\W*not recommended(?=[*_]{0,3}(?:[.!\n]|$))",
     r"\bit is (?:very |quite |rather )?unlikely to (?:work|appeal|suit|fit)\b",
     r"\bcan(?:no|['’])t say yes\b|\A\W*prediction[\W_]{1,6}dislikes?(?=[*_]{0,3}(?:[.!\n]|$))",
+    r"\b(?:it|this)(?: \w+){0,2} (?:is|would be|seems)(?: not|n['’]t) (?:\w+ )?(?:suitable|suited|ideal|right)"
+    rf" (?:for|to) (?:them|him|her|(?:the|this) {USER})(?=[.,;!]|$)",
     r"\bhard pass\b|\bverdict\W{1,4}skip\b|\A\W*not really[.!]",
     r"\bi(?:['’]d| would) (?:guess|say|think) (?:probably |rather |most likely )?not[.!]",
     r"(?<!probably, but )(?<!likely, but )(?<!maybe, but )(?<!yes, but )\bi would(?: not|n['’]t) bet on it\b",

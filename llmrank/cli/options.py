@@ -21,6 +21,7 @@ from llmrank.evaluation.settings import (
     PromptSettings,
     Setting,
     gather,
+    json_text,
     role_texts,
     settings_of,
 )
@@ -180,7 +181,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
         return
     from llmrank.yaml_text import read_text, read_yaml
 
-    values, lines = read_yaml(read_text(path, "name a YAML file"), path, numbers=False)
+    values, lines = read_yaml(text := read_text(path, "name a YAML file"), path, numbers=False)
     keys: dict[str | None, tuple[str, int | None]] = {}
     context.meta[_SOURCES] = context, path, keys
     options = {_key(one): one for one in context.command.params if isinstance(one, click.Option)}
@@ -200,8 +201,8 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
         keys[one.name] = key, line
         if one.name in LISTS and isinstance(value, list):
             value = ",".join(map(str, value))
-        if one.name == "columns" and isinstance(value, dict):
-            value = role_texts(value)
+        value = role_texts(value) if one.name == "columns" else value
+        value = json_text(read_yaml(text, path)[0][key]) if one.name == "extra_body" else value  # its numbers as such
         if isinstance(value, dict) or (isinstance(value, list) and not one.multiple and one.nargs == 1):
             problem, hint = f"expected a single value, got {value}", "write text or a number, as on the command line"
             raise InputError(problem, path=path, line=line, field=key, hint=hint)

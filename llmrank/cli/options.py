@@ -65,9 +65,9 @@ LISTS = frozenset({"measures", "baselines"})
 
 def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:
     """Return a click option that `LLMRANK_<NAME>` can also set."""
-    long = next(text for text in declarations if text.startswith("--")).split("/")[0].removeprefix("--")
-    if long not in NO_VARIABLE:
-        attributes.setdefault("envvar", variable(long))
+    names = [text.split("/")[0].removeprefix("--") for text in declarations if text.startswith("--")]
+    if names[0] not in NO_VARIABLE:
+        attributes.setdefault("envvar", [variable(name) for name in names])
     attributes = ({"metavar": "N"} if isinstance(attributes.get("type"), click.IntRange) else {}) | attributes
     return click.option(*declarations, **attributes)
 
@@ -231,7 +231,7 @@ def with_source(
         if isinstance(one, click.Option) and field in (one.name, *one.opts, _key(one)):
             source = context.get_parameter_source(one.name)
             if source is ParameterSource.ENVIRONMENT:
-                return InputError(problem, field=f"{one.envvar}", user=user, hint=hint)
+                return InputError(problem, field=next(filter(os.environ.get, one.envvar or ())), user=user, hint=hint)
             if source is ParameterSource.DEFAULT_MAP:
                 key, line = keys[one.name]
                 return InputError(problem, path=path, line=line, field=key, user=user, hint=hint)
@@ -293,7 +293,7 @@ def check_variables(commands: Iterable[click.Command], others: Iterable[str]) ->
     for command in commands:
         inner = command.commands.values() if isinstance(command, click.Group) else ()
         for one in (command, *inner):
-            known |= {f"{parameter.envvar}" for parameter in one.params if parameter.envvar}
+            known |= {name for parameter in one.params for name in parameter.envvar or ()}
     for name in sorted(os.environ):
         if name.startswith("LLMRANK_") and name not in known:
             hint = f"correct its name, or run `unset {name}`"

@@ -13,6 +13,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, cast, get_args, overload
 
+import numpy as np
+
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, TableSource, falls, not_oldest_first
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split, without_title
@@ -28,6 +30,9 @@ from llmrank.run.metrics import WHOLE_CATALOGUE
 from llmrank.types import USUAL_SCALE, Case, Event, Item, Task
 
 FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json", ".csv", ".tsv", ".txt", ".xlsx")
+
+LARGEST = 2**63
+"""Arrow keeps no larger integer."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,9 @@ class CaseSet(Sequence[Case]):
 
         `cases.where(lambda case: len(case.history) >= 20)`
         """
+        if not callable(condition):
+            hint = "pass one, such as `lambda case: len(case.history) >= 20`"
+            raise InputError(f"expected a function, got {condition!r:.80}", field="condition", hint=hint)
         return self._part(tuple(filter(condition, self.cases)))
 
     def _part(self, chosen: tuple[Case, ...]) -> CaseSet:
@@ -128,6 +136,9 @@ def load_cases(
         MissingError: the data cannot be downloaded.
     """
     tasks = (task,) if isinstance(task, str) else task
+    if not (isinstance(tasks, Sequence) and tasks and all(one in get_args(Task) for one in tasks)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        hint = "pass 'ranking', 'rating', or both in a list"
+        raise InputError(f"expected a task, got {task!r}", field="task", hint=hint)
     say = reporter_of(progress).message
     return cases_of(data, gather(CaseSettings, settings), tasks, catalogue=catalogue, say=say)
 
@@ -194,6 +205,9 @@ def _refuse_wrong_types(case: Any) -> None:  # noqa: ANN401 - type hints are not
         ("gains", () if case.gains is None else case.gains, Real, "a number"),
         ("recall_scores", () if case.recall_scores is None else case.recall_scores, Real, "a number"),
     )
+    columns = case.columns
+    if not isinstance(columns, Mapping) or not all(isinstance(one, str) for pair in columns.items() for one in pair):
+        raise fault(f"expected a mapping, got {columns!r:.60}", field="columns", hint="map names to texts")
     for name, values, kind, needed in lists:
         if isinstance(values, str) or not isinstance(values, Sequence):
             raise fault(f"expected a list, got {type(values).__name__}", field=name, hint="give a tuple or a list")
@@ -210,7 +224,7 @@ def _refuse_wrong_values(case: Any) -> None:  # noqa: ANN401 - type hints are no
             refuse_unfit(item, name, case.user_id)
     numbers = [(name, one) for e in case.history for name, one in (("rating", e.rating), ("timestamp", e.timestamp))]
     for name, one in (("rating", case.rating), *numbers):
-        if one is not None and not (isinstance(one, Real) and isfinite(one)):
+        if one is not None and not _is_number(one):
             hint = "give a finite number, or None if unknown"
             raise InputError(f"expected a number, got {one!r}", field=name, user=case.user_id, hint=hint)
     lists = (
@@ -218,7 +232,9 @@ def _refuse_wrong_values(case: Any) -> None:  # noqa: ANN401 - type hints are no
         ("gains", case.gains, "relevant", case.relevant, 0),
     )
     for name, values, of, known, above in lists:
-        if values is not None and not (len(values) == len(known) and all(above < one < inf for one in values)):
+        if values is not None and not (
+            len(values) == len(known) and all(_is_number(one) and above < one for one in values)
+        ):
             least = f" above {above}" if name == "gains" else ""
             hint = f"give one finite number{least} for each of `{of}`, or None"
             raise InputError(f"does not fit `{of}`: {values!r:.60}", field=name, user=case.user_id, hint=hint)
@@ -226,10 +242,17 @@ def _refuse_wrong_values(case: Any) -> None:  # noqa: ANN401 - type hints are no
         raise InputError("duplicate relevant item", field="relevant", user=case.user_id, hint="give each id once")
 
 
+def _is_number(one: object) -> bool:
+    """Return whether this is a finite number that a Run can keep: no fraction, and no integer of more than 64 bits."""
+    return (isinstance(one, float | np.number) and isfinite(one)) or (isinstance(one, int) and abs(one) < LARGEST)
+
+
 def refuse_unfit(item: object, field: str, user: str | None = None) -> None:
     """Raise InputError unless this is an Item with an id, a title, and text in all its attributes."""
     if isinstance(item, Item):
-        texts = (item.item_id, item.title, *item.attributes, *item.attributes.values())
+        about = cast("object", item.attributes)  # type hints are not enforced
+        attributes = cast("Mapping[object, object]", about) if isinstance(about, Mapping) else {None: None}
+        texts = (item.item_id, item.title, *attributes, *attributes.values())
         if all(isinstance(text, str) for text in texts) and item.item_id.strip() and item.title.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
             return
     hint = "give an lr.Item with an item_id and a title; both, and its attributes, must be text"

@@ -8,11 +8,12 @@ from dataclasses import fields, is_dataclass
 from difflib import SequenceMatcher, get_close_matches
 from importlib import import_module
 from itertools import zip_longest
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from pydantic import BaseModel, ValidationError
 
@@ -149,6 +150,20 @@ class InputError(LlmrankError):
         """Line, field and user in words."""
         where = ", ".join(filter(None, ["" if path is None else f"{path}", self.place]))
         super().__init__(f"{where}: {problem}\n  hint: {hint}" if where else f"{problem}\n  hint: {hint}")
+
+
+def expect(value: object, kind: type | tuple[type, ...], expected: str, field: str) -> None:
+    """Raise InputError unless an argument is of one of these types, which `expected` describes: `a path`."""
+    if not isinstance(value, kind):
+        raise InputError(f"expected {expected}, got {value!r:.80}", field=field, hint=f"pass {expected}")
+
+
+def as_path(value: str | PathLike[str], field: str = "path") -> Path:
+    """Return an argument as a Path; raise InputError if it names no file or folder: an empty text, a number."""
+    expect(value, (str, PathLike), "a path", field)
+    if value == "":
+        raise InputError("the path is empty", field=field, hint="name a file or a folder")
+    return Path(value)
 
 
 def _named(field: str) -> str:

@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from threading import Event, Thread
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
+from llmrank.errors import expect
+
 if TYPE_CHECKING:
     from tqdm.std import tqdm
 
@@ -181,5 +183,6 @@ def in_notebook() -> bool:
 def reporter_of(progress: bool | Reporter) -> Reporter:
     """Return the Reporter for a `progress=` argument: True for a bar, False for nothing."""
     if not isinstance(progress, bool):
+        expect(progress, Reporter, "True, False or a Reporter", "progress")
         return progress
     return Progress() if progress else Reporter()

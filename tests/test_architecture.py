@@ -16,7 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "plugin": {"errors"},
-    "progress": set(),
+    "progress": {"errors"},
     "process": set(),
     "yaml_text": set(),
     "stats": set(),

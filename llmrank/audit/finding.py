@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from llmrank import stats
-from llmrank.errors import InputError, count_of
+from llmrank.errors import InputError, as_path, count_of
 from llmrank.measures.judgements import tie_group, tie_spans
 from llmrank.run import CaseStory, Run
 from llmrank.run.folder import read_part
@@ -100,7 +100,7 @@ class Audit(Shown):
 def read_audit(path: str | Path) -> Audit:
     """Return the audit in a file that `llmrank audit … --json` printed; raises InputError for any other file."""
     hint = "name a file that holds what `llmrank audit NAME … --json` printed"
-    return read_part(Path(path), Audit.from_dict, hint, missing=hint)
+    return read_part(as_path(path), Audit.from_dict, hint, missing=hint)
 
 
 def read_stories(run: Run) -> list[CaseStory]:

@@ -23,7 +23,7 @@ from llmrank.audit.position import plan_position, position
 from llmrank.audit.prior import plan_prior
 from llmrank.audit.thinking import plan_thinking
 from llmrank.audit.variance import plan_variance, variance_of_runs
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, as_path, nearest
 from llmrank.evaluation.cases import CaseSource
 from llmrank.evaluation.evaluate import CostEstimate, Evaluation, compose
 from llmrank.evaluation.settings import gather, settings_of
@@ -69,7 +69,7 @@ class AuditEvaluation:
             for name in self.plan.changes:
                 self.plan.refuse(session.backend)
                 self.evaluation.reporter.message(f"{self.name}: {name} ({len(runs) + 1} of {len(self.plan.changes)})")
-                runs[name] = self.changed(name).run(None if out is None else Path(out) / name, session)
+                runs[name] = self.changed(name).run(None if out is None else as_path(out, "out") / name, session)
         return runs
 
     def estimate(self) -> CostEstimate:

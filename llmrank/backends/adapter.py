@@ -32,6 +32,7 @@ def read_card(folder: Path, kind: str | None = None) -> dict[str, Any]:
         found = card["kind"]
         if found in KINDS:
             _ = card["base"]["name"], card["base"]["revision"]
+            _ = card["shape"]["window"] if found == NEXT_TITLE else None
             for data in learned_from(card):
                 _ = data["name"], data["sha256"], data["split"]
                 if record := data["learned"]:

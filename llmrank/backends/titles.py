@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ from llmrank.backends.base import BaseBackend
 from llmrank.backends.models import DEFAULT_MODEL, Model, fingerprint, resolve_model
 from llmrank.errors import FatalBackendError, InputError, MissingError
 from llmrank.progress import Say, sign_of_life, silent
-from llmrank.types import Capabilities, Request, Response, Usage
+from llmrank.types import Capabilities, Message, Request, Response, Usage
 
 if TYPE_CHECKING:
     from llmrank.backends.title_model import TitleModel
@@ -88,13 +88,17 @@ class TitleBackend(BaseBackend):
         async with self._turn:
             started = time.monotonic()
             found = await asyncio.to_thread(_label_logprobs, model, request)
-        history = request.messages[0].content
         return Response(
             "",
-            usage=Usage(prompt_tokens=len(history.splitlines()) + len(request.labels)),
+            usage=Usage(prompt_tokens=self.count_tokens(request.messages)),
             label_logprobs=found,
             seconds=time.monotonic() - started,
         )
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Return the number of events read, the newest ones: to this model each event is one token."""
+        window: int = self.card["shape"]["window"]
+        return min(window, sum(len(_lines(message)) for message in messages))
 
     async def load(self) -> None:
         """Load the model; raise InputError if the adapter is incomplete, MissingError if a package is missing."""
@@ -122,9 +126,12 @@ class TitleBackend(BaseBackend):
 def _label_logprobs(model: TitleModel, request: Request) -> dict[str, float]:
     import torch
 
-    history = [line for line in request.messages[0].content.split("\n") if line]
-    scores = torch.tensor(model.scores(history, request.labels), dtype=torch.float64)
+    scores = torch.tensor(model.scores(_lines(request.messages[0]), request.labels), dtype=torch.float64)
     return dict(zip(request.labels, torch.log_softmax(scores, 0).tolist(), strict=True))
+
+
+def _lines(history: Message) -> list[str]:
+    return [line for line in history.content.split("\n") if line]
 
 
 def shipped_adapter(name: str) -> Path | None:

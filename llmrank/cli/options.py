@@ -21,6 +21,7 @@ from llmrank.evaluation.settings import (
     PromptSettings,
     Setting,
     gather,
+    json_text,
     role_texts,
     settings_of,
 )
@@ -67,9 +68,9 @@ LISTS = frozenset({"measures", "baselines"})
 
 def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:
     """Return a click option that `LLMRANK_<NAME>` can also set."""
-    long = next(text for text in declarations if text.startswith("--")).split("/")[0].removeprefix("--")
-    if long not in NO_VARIABLE:
-        attributes.setdefault("envvar", variable(long))
+    names = [text.split("/")[0].removeprefix("--") for text in declarations if text.startswith("--")]
+    if names[0] not in NO_VARIABLE:
+        attributes.setdefault("envvar", [variable(name) for name in names])
     attributes = ({"metavar": "N"} if isinstance(attributes.get("type"), click.IntRange) else {}) | attributes
     return click.option(*declarations, **attributes)
 
@@ -183,7 +184,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
         return
     from llmrank.yaml_text import read_text, read_yaml
 
-    values, lines = read_yaml(read_text(path, "name a YAML file"), path, numbers=False)
+    values, lines = read_yaml(text := read_text(path, "name a YAML file"), path, numbers=False)
     keys: dict[str | None, tuple[str, int | None]] = {}
     context.meta[_SOURCES] = context, path, keys
     options = {_key(one): one for one in context.command.params if isinstance(one, click.Option)}
@@ -203,8 +204,8 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
         keys[one.name] = key, line
         if one.name in LISTS and isinstance(value, list):
             value = ",".join(map(str, value))
-        if one.name == "columns" and isinstance(value, dict):
-            value = role_texts(value)
+        value = role_texts(value) if one.name == "columns" else value
+        value = json_text(read_yaml(text, path)[0][key]) if one.name == "extra_body" else value  # its numbers as such
         if isinstance(value, dict) or (isinstance(value, list) and not one.multiple and one.nargs == 1):
             problem, hint = f"expected a single value, got {value}", "write text or a number, as on the command line"
             raise InputError(problem, path=path, line=line, field=key, hint=hint)
@@ -233,7 +234,7 @@ def with_source(
         if isinstance(one, click.Option) and field in (one.name, *one.opts, _key(one)):
             source = context.get_parameter_source(one.name)
             if source is ParameterSource.ENVIRONMENT:
-                return InputError(problem, field=f"{one.envvar}", user=user, hint=hint)
+                return InputError(problem, field=next(filter(os.environ.get, one.envvar or ())), user=user, hint=hint)
             if source is ParameterSource.DEFAULT_MAP:
                 key, line = keys[one.name]
                 return InputError(problem, path=path, line=line, field=key, user=user, hint=hint)
@@ -295,7 +296,7 @@ def check_variables(commands: Iterable[click.Command], others: Iterable[str]) ->
     for command in commands:
         inner = command.commands.values() if isinstance(command, click.Group) else ()
         for one in (command, *inner):
-            known |= {f"{parameter.envvar}" for parameter in one.params if parameter.envvar}
+            known |= {name for parameter in one.params for name in parameter.envvar or ()}
     for name in sorted(os.environ):
         if name.startswith("LLMRANK_") and name not in known:
             hint = f"correct its name, or run `unset {name}`"

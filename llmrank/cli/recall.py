@@ -31,7 +31,7 @@ Examples:
     default=CaseSettings().recall,
     show_default=True,
     help=field_docs(CaseSettings)["recall"],
-    envvar="LLMRANK_RECALL",
+    envvar=["LLMRANK_RECALL"],
 )
 @options.users_option
 @options.settings_options(

@@ -46,7 +46,7 @@ from llmrank.data.table_files import read_table
 from llmrank.data.tables import EXTENSIONS, item_column, read_event_rows, read_item_rows
 from llmrank.data.tallrec import read_tallrec
 from llmrank.data.trec import is_qrels, read_qrels, read_trec_run
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, expect, nearest
 from llmrank.files import check_free
 
 pc: Any = pyarrow.compute
@@ -251,6 +251,7 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
 
 def _refuse_sources(format: str, path: Path | str, sources: Mapping[str, TableSource | None]) -> None:
     """Raise InputError if a format is unknown, lacks the items table it needs, or does not take the other files."""
+    expect(format, str, "the name of a format, such as 'table'", "format")
     if format not in FORMATS:
         problem = f"unknown format {format!r}{nearest(format, FORMATS)}"
         raise InputError(problem, hint=f"choose one of {', '.join(FORMATS)}")

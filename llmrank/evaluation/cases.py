@@ -71,6 +71,9 @@ class CaseSet(Sequence[Case]):
 
         `cases.where(lambda case: len(case.history) >= 20)`
         """
+        if not callable(condition):
+            hint = "pass one, such as `lambda case: len(case.history) >= 20`"
+            raise InputError(f"expected a function, got {condition!r:.80}", field="condition", hint=hint)
         return self._part(tuple(filter(condition, self.cases)))
 
     def _part(self, chosen: tuple[Case, ...]) -> CaseSet:
@@ -126,6 +129,9 @@ def load_cases(
         MissingError: the data cannot be downloaded.
     """
     tasks = (task,) if isinstance(task, str) else task
+    if not (isinstance(tasks, Sequence) and tasks and all(one in get_args(Task) for one in tasks)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        hint = "pass 'ranking', 'rating', or both in a list"
+        raise InputError(f"expected a task, got {task!r}", field="task", hint=hint)
     say = reporter_of(progress).message
     return cases_of(data, gather(CaseSettings, settings), tasks, catalogue=catalogue, say=say)
 

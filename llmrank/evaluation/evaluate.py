@@ -25,7 +25,7 @@ from llmrank.engine import (
     refuse_large_plan,
 )
 from llmrank.engine import estimate as count_requests
-from llmrank.errors import InputError, LlmrankError, count_of
+from llmrank.errors import InputError, LlmrankError, as_path, count_of
 from llmrank.evaluation.cases import CaseSet, CaseSource, cases_of
 from llmrank.evaluation.fusing import Validation, to_choose, undecided
 from llmrank.evaluation.method import Method, tasks_of
@@ -238,7 +238,7 @@ def make_run(
         edited = "-edited" if "prompt_edited" in everything else ""
         name = f"{everything['data']}-{method}{edited}-{digest}"
         out = Path("results") / name.replace("/", "_").replace(":", "_")
-    with RunFolder(Path(out), everything, origin) as folder:
+    with RunFolder(as_path(out, "out"), everything, origin) as folder:
         kept, how = folder.keep_inputs(cases.cases, how, shots)
         session = work(folder, kept)
         folder.finish(metrics(kept, folder.records, how, tariff or folder.latest_tariff()), session)

@@ -16,6 +16,8 @@ from itertools import chain
 from numbers import Real
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from llmrank.data.candidates import DataFrame
 from llmrank.data.rows import TIME_HINT, as_float, attribute_text, in_seconds
 from llmrank.errors import InputError, count_of
@@ -26,6 +28,8 @@ ItemLike = Item | Mapping[str, object] | str
 Entry = TypeVar("Entry")
 MISSING = frozenset(("None", "nan", "NaT", "<NA>"))
 """Printed forms of missing values in pandas, which do not compare like ordinary values."""
+LARGEST = 2**63
+"""Arrow keeps no larger integer."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NUMBER_HINT = "give a finite number, or None if unknown"
 
@@ -63,6 +67,9 @@ def _wrong_types(case: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 -
         ("gains", () if case.gains is None else case.gains, Real, "a number"),
         ("recall_scores", () if case.recall_scores is None else case.recall_scores, Real, "a number"),
     )
+    columns = case.columns
+    if not isinstance(columns, Mapping) or not all(isinstance(one, str) for pair in columns.items() for one in pair):
+        yield f"expected a mapping, got {columns!r:.60}", "columns", "map names to texts"
     for name, values, kind, needed in lists:
         if isinstance(values, str) or not isinstance(values, Sequence):
             yield f"expected a list, got {type(values).__name__}", name, "give a tuple or a list"
@@ -79,14 +86,16 @@ def _wrong_values(case: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 
             yield f"invalid item {item!r}", name, _ITEM_HINT
     numbers = [(name, one) for e in case.history for name, one in (("rating", e.rating), ("timestamp", e.timestamp))]
     for name, one in (("rating", case.rating), *numbers):
-        if one is not None and not (isinstance(one, Real) and math.isfinite(one)):
+        if one is not None and not _is_number(one):
             yield f"expected a number, got {one!r}", name, _NUMBER_HINT
     aligned = (
         ("recall_scores", case.recall_scores, "candidates", case.candidates, -math.inf),
         ("gains", case.gains, "relevant", case.relevant, 0),
     )
     for name, values, of, known, above in aligned:
-        if values is not None and not (len(values) == len(known) and all(above < one < math.inf for one in values)):
+        if values is not None and not (
+            len(values) == len(known) and all(_is_number(one) and above < one for one in values)
+        ):
             least = f" above {above}" if name == "gains" else ""
             hint = f"give one finite number{least} for each of `{of}`, or None"
             yield f"does not fit `{of}`: {values!r:.60}", name, hint
@@ -96,6 +105,11 @@ def _wrong_values(case: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 
         yield "duplicate candidate", "candidates", "keep each item once, at its best rank"
 
 
+def _is_number(one: object) -> bool:
+    """Return whether this is a finite number that a Run can keep: no fraction, and no integer of more than 64 bits."""
+    return (isinstance(one, float | np.number) and math.isfinite(one)) or (isinstance(one, int) and abs(one) < LARGEST)
+
+
 _ITEM_HINT = "give an lr.Item with an item_id and a title; both, and its attributes, must be text"
 
 
@@ -103,7 +117,9 @@ def _is_item(item: object) -> bool:
     """Return whether this is an Item with an id, a title, and text in all its attributes."""
     if not isinstance(item, Item):
         return False
-    texts = (item.item_id, item.title, *item.attributes, *item.attributes.values())
+    about = cast("object", item.attributes)  # type hints are not enforced
+    attributes = cast("Mapping[object, object]", about) if isinstance(about, Mapping) else {None: None}
+    texts = (item.item_id, item.title, *attributes, *attributes.values())
     return all(isinstance(text, str) for text in texts) and bool(item.item_id.strip() and item.title.strip())  # pyright: ignore[reportUnnecessaryIsInstance]
 
 

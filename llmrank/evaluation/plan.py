@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,10 @@ def plan(
             fewer than two users have a known truth; and what `evaluate` raises for its arguments.
         MissingError: the data cannot be fetched.
     """
-    wanted: Sequence[float] = (detect,) if isinstance(detect, float | int | str) else detect
-    if not all(isinstance(one, float | int) for one in wanted):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(
-            f"expected a number, got {detect!r}", field="detect", hint="give one, such as 0.05, or several"
-        )
+    wanted = tuple(detect) if isinstance(detect, Iterable) else (detect,)
+    if not all(isinstance(one, Real) for one in wanted):
+        hint = "give one, such as 0.05, or several"
+        raise InputError(f"expected a number, got {detect!r:.80}", field="detect", hint=hint)
     evaluation = compose(cases, measures=measures, progress=progress, **settings)
     found = evaluation.cases
     if found.task == "rating":

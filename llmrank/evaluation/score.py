@@ -14,7 +14,7 @@ from llmrank.answers import answer_format
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame
 from llmrank.engine import CaseResult, Exchange
 from llmrank.engine.driver import complete_with_recall_order
-from llmrank.errors import InputError
+from llmrank.errors import InputError, expect
 from llmrank.evaluation.cases import CaseSet, cases_hash, counted_notes, named, skipped_note, true_scale
 from llmrank.evaluation.evaluate import make_run, measures_for
 from llmrank.evaluation.settings import ScoreSettings, gather
@@ -56,6 +56,8 @@ def score(
     """
     source = Path(answers) if isinstance(answers, str) else answers
     name, path = named(source)
+    if settings is not None:
+        expect(settings, ScoreSettings, "ScoreSettings", "settings")
     how = gather(settings or ScoreSettings, more | {"answer": answer})
     known = answer_format(how.answer)  # fail early on an unknown format
     answered = CandidateFile(source, answered=True, skip_bad_rows=skip_bad_rows)

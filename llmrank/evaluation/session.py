@@ -24,7 +24,7 @@ from llmrank.backends.base import NullBackend
 from llmrank.backends.models import cached_models
 from llmrank.backends.open_batch import waiting_requests
 from llmrank.engine import Bounds, Budget, Caller, CaseResult, Metered, StopSignal, rank_all, rank_alone
-from llmrank.errors import FatalBackendError, InputError, StoppedError, TooManyErrorsError, count_of, one_line
+from llmrank.errors import FatalBackendError, InputError, StoppedError, TooManyErrorsError, as_path, count_of, one_line
 from llmrank.evaluation.method import Method
 from llmrank.evaluation.settings import Limits, ModelSettings
 from llmrank.files import cache_folder, expanded
@@ -448,4 +448,4 @@ def versions() -> dict[str, str]:
 
 def open_store(path: str | Path | None = None) -> Store:
     """Open a Store for reading and writing; None: the one that all Runs share. The caller closes it."""
-    return Store(default_store() if path is None else Path(path))
+    return Store(default_store() if path is None else as_path(path))

@@ -341,6 +341,8 @@ def changed(record: object) -> dict[str, Any]:
 
 
 def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401 - of the setting's type
+    if value == "" and _expected(setting.kind) == "a path":  # as of an unset variable: it would name the current folder
+        raise InputError("the path is empty", field=name, hint="name a file or a folder")
     try:
         return _adapter(setting.kind).validate_python(value)
     except ValidationError as error:

@@ -39,7 +39,7 @@ class RankerOptions:
     """`acurank`: keep asking about a candidate while its probability of being in the top is between this and 1 minus
     this."""
     most_calls: Annotated[int, Ge(1)] = 40
-    """`acurank`: maximum calls per list."""
+    """`acurank`: maximum calls per list, or as many as show each candidate once."""
     rounds: Annotated[int, Ge(1)] = 2
     """`tournament`: number of tournaments, each with different groups."""
     repeats: Annotated[int, Ge(1)] = 1

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
 from llmrank.data.cases import ranking_cases
 from llmrank.data.dataset import Split
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, expect, nearest
 from llmrank.recall.model import Fitted, RecallModel, Setting, fit, parts
 from llmrank.types import Case
 
@@ -33,8 +34,16 @@ def candidates_for(
     Pass `fitted` if the model has been fitted, for example by `rescoring.fit_kept` with progress and a checkpoint;
     None: it is fitted here.
 
-    Raises InputError for an unknown user, and if `fitted` belongs to other training events.
+    Raises InputError for an unknown user, a `k` below 1, and if `fitted` belongs to other training events.
     """
+    expect(split, Split, "a Split of a Dataset", "split")
+    expect(model, RecallModel, "a recall model, such as that of `recall_model`", "model")
+    expect(k, Integral, "a number of candidates", "k")
+    expect(users, Iterable, "a list of user ids", "users")
+    if k < 1:
+        raise InputError(f"k is {k}", field="k", hint="propose at least one candidate")
+    if isinstance(users, str):
+        raise InputError(f"expected a list of user ids, got {users!r}", field="users", hint="put it in a list")
     index = {user_id: row for row, user_id in enumerate(split.dataset.users)}
     if unknown := [user_id for user_id in users if user_id not in index]:
         problem = f"{split.dataset.name} has no such user{nearest(unknown[0], index)}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from llmrank import stats
 from llmrank.audit import Audit
-from llmrank.errors import InputError, count_of, one_line
+from llmrank.errors import InputError, as_path, count_of, one_line
 from llmrank.files import writing
 from llmrank.measures import Ratings
 from llmrank.report.pictures import WIDE, probability_ticks
@@ -24,7 +24,7 @@ from llmrank.report.sections import (
     ranked_runs,
     rated_runs,
     recalled_runs,
-    refuse_groups,
+    refuse_parts,
 )
 from llmrank.run.calibration import Calibration
 from llmrank.run.compare import Comparison, compare, shared_cases
@@ -64,7 +64,7 @@ def figures(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str
     comparison = compare(run, *more) if more else None
     runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
     ranked, recalled = ranked_runs(runs), recalled_runs(runs)
-    refuse_groups(runs, by)
+    refuse_parts(runs, audits, by)
     costs = pareto(run, *more) if more else None
     calibrated = [(name, found) for name, one in ranked if (found := calibration_of(one)) is not None]
     with _style():
@@ -92,7 +92,7 @@ def write_figures(
 
     Raises like `figures`, and InputError if nothing can be drawn, or if a file exists or cannot be written.
     """
-    into, drawn = Path(folder), figures(run, *more, audits=audits, by=by)
+    into, drawn = as_path(folder, "folder"), figures(run, *more, audits=audits, by=by)
     if not drawn:
         problem = "a Run whose answers are no ratings, only measured against them, has no figures"
         raise InputError(problem, path=run.path, hint="name two Runs or more whose costs are known")

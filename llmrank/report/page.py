@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from llmrank.audit import Audit
-from llmrank.errors import safe_for_console
+from llmrank.errors import as_path, safe_for_console
 from llmrank.evaluation.calls import Call, calls_of
 from llmrank.files import check_free, json_bytes, writing
 from llmrank.measures.judgements import tie_group
@@ -31,7 +31,7 @@ from llmrank.run.compare import Comparison, compare, setting_text
 from llmrank.run.folder import files_of
 from llmrank.run.metrics import task_of, the_measure
 from llmrank.run.pareto import pareto
-from llmrank.run.run import CaseStory, Run
+from llmrank.run.run import CaseStory, Run, run_of
 from llmrank.types import Ranking
 
 DEPTHS = 50
@@ -50,6 +50,7 @@ def page(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] =
 
     Raises InputError if a Run is not finished, or if the Runs are not comparable.
     """
+    run, more = run_of(run), tuple(map(run_of, more))
     comparison = compare(run, *more) if more else None
     title = " → ".join(comparison.verdict()[:1] or comparison.runs) if comparison else run.title
     runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
@@ -86,7 +87,7 @@ def write_page(
     overwrite: bool = False,
 ) -> Path:
     """Write `page` to a file and return its path; raises InputError if it cannot be written."""
-    file = Path(path)
+    file, run, more = as_path(path), run_of(run), tuple(map(run_of, more))
     check_free(file, overwrite=overwrite, sources=[part for one in (run, *more) for part in files_of(one.path)])
     content = page(run, *more, audits=audits, by=by)
     with writing(file) as part:

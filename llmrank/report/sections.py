@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from llmrank.audit import Audit, popularity, position
-from llmrank.errors import InputError, count_of, safe_for_console
+from llmrank.errors import InputError, count_of, expect, safe_for_console
 from llmrank.report import pictures
 from llmrank.report.terminal import bounds
 from llmrank.run.calibration import Calibration, WithReliability
@@ -111,7 +111,7 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
 
     `audits` are shown after those that need only a Run; `by` names extra columns of the Cases to group by.
     """
-    refuse_groups(runs, by)
+    refuse_parts(runs, audits, by)
     ranked, rated = ranked_runs(runs), rated_runs(runs)
     recalled = [(name, run) for name, run in recalled_runs(runs) if run.metrics.judged_cases]
     own = [(name if len(runs) > 1 else one.about, one) for name, run in ranked for one in audits_of(run)]
@@ -156,7 +156,7 @@ def recalled_runs(runs: Named) -> Named:
 
 def groups_of(run: Run, by: Sequence[str]) -> Groups:
     """Return a Run's groups: those of any Run, and by these columns of its Cases."""
-    return run.groups(by=(*WAYS, *by))
+    return run.groups(by=(*WAYS, *((by,) if isinstance(by, str) else by)))
 
 
 def audits_of(run: Run) -> list[Audit]:
@@ -180,8 +180,12 @@ def calibration_of(run: Run) -> Calibration | None:
     return found if isinstance(found, Calibration) else None
 
 
-def refuse_groups(runs: Named, by: Sequence[str]) -> None:
-    """Raise InputError if Cases are to be grouped, and no Run has gains over recall order to show by group."""
+def refuse_parts(runs: Named, audits: Iterable[Audit], by: Sequence[str]) -> None:
+    """Raise InputError for what is no audit; also if Cases are to be grouped, and no Run has gains over recall order to
+    show by group."""
+    expect(audits, Iterable, "a list of audits, such as those of `read_audit`", "audits")
+    for audit in audits:
+        expect(audit, Audit, "a list of audits, such as those of `read_audit`", "audits")
     if by and not recalled_runs(runs):
         problem = "none of the Runs can be compared with recall order, so they have no gains by group"
         raise InputError(problem, field="by", hint="omit it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from llmrank import stats
 from llmrank.data.tables import MANY_VALUED
-from llmrank.errors import InputError, count_of
+from llmrank.errors import InputError, count_of, expect
 from llmrank.measures.judgements import tie_spans
 from llmrank.measures.measure import ROUNDING
 from llmrank.run.metrics import USUAL_CUTOFF, WHOLE_CATALOGUE, in_recall_order
@@ -196,6 +197,7 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
     Raises InputError for a rating Run, a Run without candidates, or a `k` below 1.
     """
     run.require_rankings()
+    expect(k, Integral, "an integer", "k")
     if k < 1:
         raise InputError("k must be at least 1", path=run.path, field="k", hint="raise it")
     if not (cases := [case for case in run.done if case.candidates]):

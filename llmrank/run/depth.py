@@ -11,7 +11,7 @@ import numpy as np
 
 from llmrank import stats
 from llmrank.measures import Judgements, Measure
-from llmrank.measures.judgements import scores_with_ties, tie_group
+from llmrank.measures.judgements import JudgedCase, scores_with_ties, tie_group
 from llmrank.rankers.ranking import rank_by_score
 from llmrank.run.gain import Gain
 from llmrank.run.metrics import in_recall_order, the_measure
@@ -59,8 +59,8 @@ def depth(run: Run, measure: str) -> Depth:
     """Return the value of the Run if only the first n candidates in recall order had been reranked, for several n.
 
     The first n keep the relative order that the method gave them among all candidates. Shown only n, the method might
-    have ordered them differently. With n = 1 nothing is reranked; with all candidates it is the Run's own value. If
-    recall scores tie across the nth place, the value is the mean over random draws of the first n.
+    have ordered them differently. With n = 1 (for HR@k up to n = k) nothing changes; with all candidates it is the
+    Run's own value. If recall scores tie across the nth place, the value is the mean over random draws of the first n.
 
     Raises InputError for an unknown measure or a rating Run.
     """
@@ -73,11 +73,18 @@ def depth(run: Run, measure: str) -> Depth:
     longest = max((len(case.candidates) for case in cases), default=0)
     points: list[DepthPoint] = []
     for n in (*(n for n in DEPTHS if n < longest), longest) if cases else ():
-        values = base if n == 1 else _reranked(chosen, run, cases, recalled, n)
+        fixed = _is_fixed(chosen, n, longest)
+        values = base if fixed else _reranked(chosen, run, cases, recalled, n)
         point = DepthPoint.of(values, base, users, n=n)
-        # Nothing is reranked, so the difference is 0 for all users, and not only for these.
-        points.append(replace(point, difference_ci95=(0.0, 0.0)) if n == 1 else point)
+        # No order of the first n changes the measure, so the difference is 0 for all users, and not only for these.
+        points.append(replace(point, difference_ci95=(0.0, 0.0)) if fixed else point)
     return Depth(str(chosen), tuple(points))
+
+
+def _is_fixed(measure: Measure, n: int, candidates: int) -> bool:
+    """Return whether the measure is the same wherever among the first `n` a relevant item is, as HR@3 is for 3."""
+    placed = (JudgedCase(1, candidates, True, ((place, 1, 1),), (1.0,), (1.0,)) for place in range(n))
+    return bool(np.ptp(measure.per_case(Judgements.of(placed))) == 0)
 
 
 def _reranked(measure: Measure, run: Run, cases: Sequence[Case], recalled: Sequence[Ranking], n: int) -> Values:

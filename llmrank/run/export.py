@@ -54,10 +54,10 @@ COLUMNS = (
     "method_score",
 )
 """Columns of the CSV and Parquet formats. They have a row per candidate of a Case, then one per relevant item that
-recall missed, without title, `recall_rank` and scores. `recall_rank` (by recall score) counts from 1. A higher `score`
-is better and equal scores are ties; for ratings it is the predicted rating, NaN if there is none. `method_score` is
-what the method gave, such as a log-probability; empty if it gave none. `placed` says if the method ranked the item.
-`relevant` is the gain (1 for binary relevance) or 0; for ratings the true rating, or empty."""
+recall missed, without title, `recall_rank` and scores. `recall_rank` (by recall score) counts from 1; after two at 3
+comes 5. A higher `score` is better and equal scores are ties; for ratings it is the predicted rating, NaN if there is
+none. `method_score` is what the method gave, such as a log-probability; empty if it gave none. `placed` says if the
+method ranked the item. `relevant` is the gain (1 for binary relevance) or 0; for ratings the true rating, or empty."""
 
 
 def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:
@@ -116,8 +116,8 @@ def exported_rows(run: Run) -> Iterator[dict[str, object]]:
         record = run.records[case.case_id]
         ranking, gains, placed = record.ranking, case.gain_of, set(record.placed)
         titles = {item.item_id: item.title for item in case.asked}
-        recalled = in_recall_order([case])[0].order or tuple(titles)
-        known = {item_id: (titles[item_id], place) for place, item_id in enumerate(recalled, 1)}
+        places = scores_with_ties(in_recall_order([case])[0]) or dict.fromkeys(titles, 1)
+        known = {item_id: (titles[item_id], len(titles) + 1 - round(place)) for item_id, place in places.items()}
         given = dict(zip(ranking.order, map(stats.finite, ranking.scores or ()), strict=False))
         for item_id, score in scores_with_ties(ranking).items():
             truth: float | None = gains.get(item_id, 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank import stats
-from llmrank.errors import InputError, count_of, nearest, one_line
+from llmrank.errors import InputError, count_of, expect, nearest, one_line
 from llmrank.measures.judgements import tie_group
 from llmrank.rankers.ranking import most_frequent
 from llmrank.run.gain import Gain
@@ -117,7 +117,9 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     own = {name for case in run.cases for name in case.columns} | _shared_attributes(run.cases)
     of_items = {name for case in run.cases for item in case.candidates for name in item.attributes}
     ways = (*WAYS, *sorted(own), *sorted(f"{OF_RELEVANT}{name}" for name in of_items - own))
+    expect(by, Iterable, "the names of groups", "by")
     for way in by:
+        expect(way, str, "the names of groups", "by")
         if way not in ways:
             similar = f"{OF_RELEVANT}{way}" if way in of_items else ""
             problem = f"the Cases of {run.path} have no column {way!r}{nearest(similar or way, ways)}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from llmrank.data.candidates import read_cases
 from llmrank.data.rows import Arrow
-from llmrank.errors import InputError, count_of, nearest, safe_for_console
+from llmrank.errors import InputError, as_path, count_of, expect, nearest, safe_for_console
 from llmrank.measures import Judgements, Measure, Ratings
 from llmrank.measures.judgements import places_of
 from llmrank.rankers.order import Order
@@ -218,7 +219,7 @@ class Run:
         NaN marks Cases that are not done or whose truth is unknown. RMSE and MAE give the absolute error; AUC is
         undefined for a single Case (NaN). Raises InputError as `measure` does for a measure.
         """
-        cases = self.cases if cases is None else cases
+        cases = self.cases if cases is None else _given(cases)
         done = [case for case in cases if case.case_id in self.records]
         values = np.full(len(cases), np.nan)
         chosen = the_measure(measure, task_of(self.cases), order_only=self.order_only)
@@ -250,7 +251,7 @@ class Run:
 
     def recall_order(self, measure: str | Measure, cases: Sequence[Case] | None = None) -> Values:
         """Return a ranking measure of recall order for each of the Cases (default: `done`), as float64[cases]."""
-        cases = self.done if cases is None else cases
+        cases = self.done if cases is None else _given(cases)
         return the_measure(measure, "ranking").per_case(Judgements.from_cases(in_recall_order(cases), cases))
 
     def worst(self, count: int = 5, measure: str | None = None) -> list[tuple[CaseStory, float]]:
@@ -260,6 +261,7 @@ class Run:
         if there is no recall order to compare with, or no Case with a known truth.
         """
         self.require_recall_order()
+        expect(count, Integral, "a number of Cases", "count")
         chosen = the_measure(measure or self.metrics.headline or "NDCG@10", "ranking")
         lost = chosen.per_case(self.judged(self.done)) - self.recall_order(chosen)
         if np.isnan(lost).all():
@@ -327,7 +329,7 @@ class Run:
 
     def export(self, path: str | Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:
         """Write the Run in another format and return the files written; see `llmrank.run.export`."""
-        return export(self, Path(path), format, overwrite=overwrite)
+        return export(self, as_path(path), format, overwrite=overwrite)
 
     def track(
         self, tracker: Tracker, *, where: str | Path | None = None, project: str | None = None, files: bool = True
@@ -467,6 +469,15 @@ class CaseStory(Shown):
         return f"<h4>{html.escape(self.title)}</h4><dl>{''.join(parts)}</dl>{self.table().to_html()}"
 
 
+def _given(cases: Iterable[Case]) -> list[Case]:
+    """Return the Cases of an argument as a list; raise InputError if it holds anything else."""
+    expect(cases, Iterable, "a list of Cases", "cases")
+    given = list(cases)
+    for case in given:
+        expect(case, Case, "a list of Cases", "cases")
+    return given
+
+
 def run_of(run: Run | str | Path) -> Run:
     """Return the Run itself, or load it from its folder; raises InputError for anything else."""
     if isinstance(run, str | Path):
@@ -482,7 +493,7 @@ def load_run(path: str | Path, records: Mapping[str, CaseRecord] | None = None) 
 
     Pass its `records` if they are already in memory, so that they are not read again.
     """
-    run = Run(Path(path))
+    run = Run(as_path(path))
     read_manifest(run.path)
     if records is not None:
         vars(run)["records"] = records  # where cached_property stores its value

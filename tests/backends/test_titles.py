@@ -71,6 +71,20 @@ def test_an_evaluation_with_a_trained_adapter_is_a_run_like_any_other(
     assert len(runs["fused"].per_case("NDCG@10")) == len(cases)
 
 
+def test_the_dry_run_counts_the_events_that_are_read(
+    tiny_model: Model, split: Split, adapter: Path, tmp_path: Path
+) -> None:
+    """Each event is one token, whatever its title; those beyond the adapter's window are not read."""
+    cases = hits(split)
+    planned = compose(
+        cases, ranker=NextTitle(), backend=open_titles(adapter, str(tiny_model.folder)), store=tmp_path / "store.sqlite"
+    )
+    counted = planned.estimate()
+    run = planned.run(tmp_path / "run")
+    read = sum(min(8, len(case.history)) for case in cases)
+    assert counted.exact and counted.counted.most.prompt_tokens == read == run.metrics.usage.prompt_tokens
+
+
 def test_the_labels_share_one_probability_and_the_order_shown_changes_nothing(tiny_model: Model, adapter: Path) -> None:
     backend = open_titles(adapter, str(tiny_model.folder))
     labels = ("Aa film (1970): Drama", "Bb film (1971): Drama", "a title nobody saw")

@@ -191,6 +191,9 @@ def test_errors_of_usage_look_like_all_others(tmp_path: Path) -> None:
 
 
 def test_an_option_is_an_environment_variable_too(tmp_path: Path) -> None:
+    for name in ("LLMRANK_K", "LLMRANK_CANDIDATES"):  # an option of two names is a variable of either
+        refused = llmrank(tmp_path, "eval", **{name: "none"}).stderr
+        assert f"environment variable {name}: expected an integer of at least 1, got 'none'" in refused
     assert "did you mean 'palr'?" in llmrank(tmp_path, "eval", LLMRANK_PROMPT="parl").stderr
 
 

@@ -112,6 +112,15 @@ async def test_retries_are_counted_in_the_manifest(folder: Path) -> None:
     assert {change["size"] for change in session(folder, 0)["limit"]} == {3}
 
 
+async def test_a_config_file_writes_extra_body_as_a_map(folder: Path) -> None:
+    (folder / "run.yaml").write_text("users: 1\nextra_body:\n  min_p: 0.1\n  guided: {on: true, tries: 3, name: '3'}\n")
+    async with ScriptedServer(good("[2] > [1] > [3]")) as server:
+        command = ("eval", "--data", "candidates.jsonl", "--prompt", "rankgpt", "--config", "run.yaml", "--out", "run")
+        assert (await llmrank(folder, server, *command)).code == 0
+    sent = server.seen[-1]
+    assert (sent["min_p"], sent["guided"]) == (0.1, {"on": True, "tries": 3, "name": "3"})
+
+
 @pytest.mark.parametrize("verb", ["eval", "rerank"])
 @pytest.mark.parametrize("refuses", [True, False], ids=["refused", "ignored"])
 async def test_a_ranker_that_needs_log_probabilities_says_so_before_it_asks(

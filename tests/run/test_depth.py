@@ -28,6 +28,20 @@ def test_all_candidates_give_the_runs_own_value_and_one_gives_recall_order(tmp_p
         assert last.difference == pytest.approx(run.metrics[measure].versus["recall_order"].difference)
 
 
+@pytest.mark.parametrize(("measure", "last"), [("HR@3", 3), ("Recall@5", 5), ("NDCG@3", 1), ("MRR", 1)])
+def test_what_no_order_of_the_first_changes_has_no_interval(tmp_path: Path, measure: str, last: int) -> None:
+    """Whether a film of the first three is first or third, HR@3 is 1: also if recall scores tie across the places."""
+    cases = [
+        replace(one, recall_scores=(3.0, 2.0, *(1.0,) * 18)) if place % 2 else one for place, one in enumerate(CASES)
+    ]
+    run = make_run(tmp_path / "run", cases, [shuffled(one, 1) for one in cases])
+    for point in run.depth(measure):
+        fixed = point.difference_ci95 == (0, 0) and point.difference == 0
+        assert fixed == (point.n <= last), point
+        if fixed:
+            assert point.value == pytest.approx(run.recall_order(measure).mean())
+
+
 def test_only_the_first_are_moved(tmp_path: Path) -> None:
     """The relevant item is third; the method puts it first, and what stands behind it in the list has no part in it."""
     one = case("u", n=20)

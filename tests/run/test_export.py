@@ -192,6 +192,13 @@ def test_the_recall_rank_is_that_of_the_recall_scores(tmp_path: Path) -> None:
     assert places == {item.item_id: place for place, item in enumerate(CASES[0].candidates, 1)}
 
 
+def test_candidates_of_one_recall_score_share_a_recall_rank(tmp_path: Path) -> None:
+    one = replace(CASES[0], recall_scores=(9.0, 8.0, 8.0, 8.0, *(float(7 - place) for place in range(16))))
+    [path] = make_run(tmp_path / "run", [one], [shuffled(one, 1)]).export(tmp_path / "out.parquet", "parquet")
+    ranks = {row["item_id"]: row["recall_rank"] for row in pq.read_table(path).to_pylist()}
+    assert [ranks[item.item_id] for item in one.candidates] == [1, 2, 2, 2, *range(5, 21)]
+
+
 def test_grades_of_relevance_are_kept(tmp_path: Path) -> None:
     one = replace(CASES[5], relevant=tuple(item.item_id for item in CASES[5].candidates[:2]), gains=(3.0, 0.5))
     [path] = make_run(tmp_path / "graded", [one], [shuffled(one, 1)]).export(tmp_path / "out.parquet", "parquet")

@@ -45,6 +45,8 @@ _RERANKED = frozenset(RERANKED_FIELDS)
 _SKIP_HINT = "or skip the invalid rows: --skip-bad-rows"
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 """The name pandas gives to an unnamed index when it becomes a column."""
+_MIXED = re.compile(r"for column (?P<column>.+) with type object")
+"""What Arrow says of a column of a DataFrame whose values are of several types."""
 
 
 @runtime_checkable
@@ -438,6 +440,9 @@ def arrow_table(source: ArrowTable | DataFrame, what: str) -> Arrow:
         )
         if "Duplicate column names" in str(error):
             hint = "rename one of them"
+        if mixed := _MIXED.search(str(error)):
+            name = mixed["column"]
+            hint = f"give its values one type: frame[{name!r}] = frame[{name!r}].astype('string')"
         if "relevant" in str(error):
             hint = "pandas cannot hold maps such as graded relevance: read the file with pyarrow.parquet.read_table"
         raise InputError(f"cannot be read as a table ({error})", path=what, hint=hint) from error

@@ -10,6 +10,7 @@ import pytest
 
 import llmrank as lr
 from llmrank.data.external_formats import convert_file
+from llmrank.errors import InputError
 from tests.evaluation.listening import Listening
 
 PROPOSED = pd.DataFrame(
@@ -63,6 +64,16 @@ def test_a_frame_is_read_as_its_file(tmp_path: Path) -> None:
     )
     made = lr.convert(proposed, items=str(tmp_path / "items.parquet"), columns={"case": "request"}, progress=False)
     assert list(lr.load_cases(made)) == list(lr.load_cases(tmp_path / "out.parquet"))
+
+
+def test_a_column_of_several_types_is_named_with_how_to_give_it_one() -> None:
+    frame = pd.DataFrame({"user_id": ["a", "a"], "item_id": [1, "2"], "title": ["Heat", "Fargo"]})
+    with pytest.raises(InputError, match="item_id") as refused:
+        lr.convert(frame, progress=False)
+    assert refused.value.hint.endswith("frame['item_id'] = frame['item_id'].astype('string')")
+    frame["item_id"] = frame["item_id"].astype("string")
+    [case] = lr.load_cases(lr.convert(frame, progress=False), progress=False)
+    assert [item.item_id for item in case.candidates] == ["1", "2"]
 
 
 def test_what_is_wrong_with_a_frame_is_said_with_its_table_and_the_remedy() -> None:

@@ -179,12 +179,23 @@ class Rating(TextFormat):
             return unparsed(response, text, "other_scale")
         if not low <= value <= high:
             return unparsed(response, text, "out_of_range")
-        return answered(response, {"named_beside": _named_beside(plain, value, question.scale)}, value=value)
+        beside = _named_beside(plain, value, question.scale)
+        alone = any(map(_ONLY.fullmatch, plain.splitlines()))
+        commented = not alone and _MAY_QUALIFY.search(first) is not None
+        return answered(response, {"named_beside": beside, "commented": commented}, value=value)
 
     def structured(self, question: Question) -> Structured | None:
         """Return a choice between the ratings of the scale, in steps of one half if the scale begins or ends in a
         half."""
         return Structured("choice", "\n".join(rating_labels(question)))
+
+
+_MAY_QUALIFY = caseless(
+    r"\b(?:unless|if|never|only if|instead|rather than|from (?:me|others|critics)|for (?:fans|others)|at (?:best"
+    r"|worst|most|least))\b"
+    r"|\b(?:but|though|however)\b[^.!?\n]{0,60}\b(?:they|he|she|the user|this user|one|two|three|four|five|\d)\b"
+)
+"""Words beside a rating that may give it to another case."""
 
 
 def _without_lead(text: str) -> str:

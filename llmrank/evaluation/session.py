@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -287,7 +287,7 @@ class Session(Closable):
             with _interruptions() as happened:
                 future = self.loop.submit(work(stop))
                 future.add_done_callback(happened.put)
-                while happened.get() is None:
+                while _next(happened) is None:
                     self._interrupt(stop)
             result_of(future)
         except StoppedError as error:
@@ -363,6 +363,14 @@ def _interruptions() -> Generator[SimpleQueue[object]]:
         yield happened
     finally:
         signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+
+
+def _next(happened: SimpleQueue[object]) -> object:
+    """Return the next entry of the queue. Waits for a second at a time, because a signal that arrives just before the
+    wait begins, or in another thread, does not end it: its handler would never run."""
+    while True:
+        with suppress(Empty):
+            return happened.get(timeout=1.0)
 
 
 def backend_kind(model: ModelSettings) -> str:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -54,8 +53,6 @@ CASES_SHA256 = "cases_sha256"
 """Key of the manifest: the hash of the Cases' candidates and recall scores."""
 FILES = "files"
 """Key of the manifest: the hash of each file that the Run has written whole."""
-STAMP = re.compile(rb',"run":"([0-9a-f]{16})"}\n$')
-"""The end of a record: the hash of the settings of its Run."""
 COMPLETE = "name a complete Run folder"
 REPEAT = "repeat the command that made the Run; it writes the file again"
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -123,10 +120,9 @@ def read_manifest(run: Path) -> dict[str, Any]:
 def read_records(run: Path) -> dict[str, CaseRecord]:
     """Return the records of a Run by case id; if a Case was done twice, the later record.
 
-    An incomplete last line, left by a killed process, is ignored. Raises InputError for any other invalid line, and for
-    one of another Run.
+    An incomplete last line, left by a killed process, is ignored. Raises InputError for any other invalid line.
     """
-    return _read_lines(run / RECORDS, _stamp(read_manifest(run)["settings"]))[0]
+    return _read_lines(run / RECORDS)[0]
 
 
 def again(name: str) -> str:
@@ -139,11 +135,6 @@ def check_file(run: Path, name: str, hint: str) -> None:
     if read_manifest(run)[FILES].get(name, digest := sha256_of(run / name)) != digest:
         problem = "not the file that this Run wrote: it was edited, or is from another Run"
         raise InputError(problem, path=run / name, hint=hint)
-
-
-def _stamp(settings: Mapping[str, Any]) -> bytes:
-    """Return what marks the records of Runs with these settings."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16].encode()
 
 
 def check_records(run: Path, records: Mapping[str, CaseRecord], cases: Iterable[Case]) -> None:
@@ -185,8 +176,7 @@ class RunFolder(Closable):
             unless_ready.enter_context(self._lines)
             self._claim()
             self._begin(origin)
-            self._stamp = _stamp(self.settings)
-            self.records, complete = _read_lines(path / RECORDS, self._stamp)
+            self.records, complete = _read_lines(path / RECORDS)
             self._lines.truncate(complete)  # drop an incomplete last line left by a killed process
             unless_ready.pop_all()
 
@@ -286,7 +276,7 @@ class RunFolder(Closable):
 
     def add(self, record: CaseRecord) -> None:
         """Append one record; it is in the file when this returns. Raises InputError if it cannot be written."""
-        append_line(self._lines, self._line(record), self.path / RECORDS)
+        append_line(self._lines, json_bytes(record.to_json() + "\n"), self.path / RECORDS)
         self.records[record.case_id] = record
 
     def replace(self, records: Mapping[str, CaseRecord]) -> Path:
@@ -297,7 +287,7 @@ class RunFolder(Closable):
         path = self.path / RECORDS
         kept = self._keep(RECORDS)
         self._keep(METRICS)
-        write_whole(path, b"".join(map(self._line, records.values())))
+        write_whole(path, b"".join(json_bytes(record.to_json() + "\n") for record in records.values()))
         self._lines.close()
         self._lines = self._open()
         self._claim()
@@ -330,27 +320,20 @@ class RunFolder(Closable):
         hashes = manifest[FILES] | {name: sha256_of(self.path / name) for name in files}
         write_json(self.path / MANIFEST, manifest | {FILES: hashes} | more)
 
-    def _line(self, record: CaseRecord) -> bytes:
-        return json_bytes(f'{record.to_json()[:-1]},"run":"{self._stamp.decode()}"}}\n')
-
 
 def files_of(path: Path) -> list[Path]:
     """Return the files that a Run folder consists of, whether or not they exist."""
     return [path / name for name in (MANIFEST, CASES, RECORDS, METRICS, EVALUATION, SHOTS)]
 
 
-def _read_lines(path: Path, stamp: bytes) -> tuple[dict[str, CaseRecord], int]:
-    """Return the records by case id, and the number of bytes in complete lines. A record with another stamp is from
-    another Run; one without is from an earlier version."""
+def _read_lines(path: Path) -> tuple[dict[str, CaseRecord], int]:
+    """Return the records by case id, and the number of bytes in complete lines."""
     records: dict[str, CaseRecord] = {}
     number = complete = 0
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(file, 1):  # noqa: B007 - used by the error for an invalid line
                 if line.endswith(b"\n"):
-                    if (found := STAMP.search(line, len(line) - 40)) and found[1] != stamp:
-                        hint = "delete the line, or copy the file again from the Run that this folder holds"
-                        raise InputError("a record of another Run", path=path, line=number, hint=hint)
                     record = CaseRecord.from_json(line.decode())
                     records[record.case_id] = record
                     complete += len(line)

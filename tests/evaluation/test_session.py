@@ -96,9 +96,15 @@ def test_open_store_makes_a_file(tmp_path) -> None:
         assert store.stats().responses == 0
 
 
-def test_an_engine_that_ctrl_c_ends_while_it_loads_is_no_failure_of_its_own() -> None:
+@pytest.mark.parametrize("in_main_thread", [True, False])
+def test_an_engine_that_ctrl_c_ends_while_it_loads_is_no_failure_of_its_own(in_main_thread: bool) -> None:
+    """Also where the system delivers the signal to a thread other than the one that waits."""
+
     async def work(stop: StopSignal) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        if in_main_thread:
+            os.kill(os.getpid(), signal.SIGINT)
+        else:
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         while not stop.requested:
             await asyncio.sleep(0.01)
         raise FatalBackendError("Engine core initialization failed")

@@ -194,24 +194,15 @@ def test_a_file_of_another_run_is_refused(tmp_path: Path) -> None:
         "metrics.json": (other.path / "metrics.json").read_bytes(),
         "cases.parquet": (tmp_path / "cases.parquet").read_bytes(),
         "evaluation.json": (run.path / "evaluation.json").read_bytes().replace(b"5.0", b"9.0"),
-        "records.jsonl": b"".join((other.path / "records.jsonl").read_bytes().splitlines(keepends=True)[:3]),
     }
     for name, content in changed.items():
         kept = (run.path / name).read_bytes()
         (run.path / name).write_bytes(content)
         again = load_run(run.path)
         with pytest.raises(InputError, match="another Run"):
-            _ = (again.metrics, again.cases, again.metric_settings, again.records)
+            _ = (again.metrics, again.cases, again.metric_settings)
         if name != "metrics.json":  # which are written again
             with pytest.raises(InputError, match="another Run"), RunFolder(run.path, SETTINGS | {"seed": 0}) as folder:
                 folder.keep_inputs(cases, how())
         (run.path / name).write_bytes(kept)
     assert len(load_run(run.path).records) == 6 == load_run(run.path).metrics.cases
-
-
-def test_a_record_of_an_earlier_version_has_no_stamp_and_is_read(tmp_path: Path) -> None:
-    with RunFolder(tmp_path, SETTINGS) as folder:
-        folder.add(record("a"))
-    path = tmp_path / "records.jsonl"
-    path.write_text(path.read_text().partition(',"run":')[0] + "}\n")
-    assert read_records(tmp_path) == {"a": record("a")}

@@ -155,3 +155,16 @@ def test_every_room_is_in_the_table_with_nothing_that_it_does_not_import() -> No
 def test_the_command_line_stays_thin() -> None:
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in (PACKAGE / "cli").glob("*.py"))
     assert lines <= 2000, "a command parses, makes one call, and shows what comes back"
+
+
+def test_no_count_of_a_pattern_is_taken_for_a_value() -> None:
+    """In an f-string, `\\d{2}` is `\\d2`, a pattern that never matches what it was written for."""
+    counts = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FormattedValue)
+        for value in (node.value.elts if isinstance(node.value, ast.Tuple) else [node.value])
+        if isinstance(value, ast.Constant) and isinstance(value.value, int)
+    ]
+    assert counts == []

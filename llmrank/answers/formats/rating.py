@@ -394,8 +394,8 @@ def _stated(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list
 
 
 _BEGINS = caseless(
-    rf"{_EDGE}{EITHER}{UNIT}?(?: ?[.,;:!(\n]| [-–—]| →(?= [a-z]{2}\D{0, 200}\Z)| (?:because|since|as)\b)(?! ?[A-Z]\w+ "
-    rf"(?:[A-Z]\w+ )?requests)"
+    rf"{_EDGE}{EITHER}{UNIT}?(?: ?[.,;:!(\n]| [-–—]| →(?= [a-z]{{2}}\D{{0,200}}\Z)| (?:because|since|as)\b)"
+    r"(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)"
 )
 _LIST_LINE = caseless(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{DIGITS}{UNIT}?\W*+")
 _PREDICTED = caseless(

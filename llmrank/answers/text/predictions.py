@@ -249,9 +249,8 @@ def odds(text: str) -> set[bool] | None:
 
 _EVEN = 50.0
 _OF_ITEM = caseless(
-    rf"\b(?:(?:dis)?lik(?:es?|ing)|enjoy(?:s|ing)?|(?:lov|appreciat|hat)(?:es?|ing)|appeal(?:s|ing)?|interest(?:s|ing"
-    rf"|ed)?"
-    rf"|yes|opens?|(?:{TAKE})(?:e?s|ing)?)(?: (?:in|to))?"
+    rf"\b(?:(?:dis)?lik(?:es?|ing)|enjoy(?:s|ing)?|(?:lov|appreciat|hat)(?:es?|ing)|appeal(?:s|ing)?"
+    rf"|interest(?:s|ing|ed)?|yes|opens?|(?:{TAKE})(?:e?s|ing)?)(?: (?:in|to))?"
     rf"(?: (?:it|this|that|them|him|her|{USER}|(?:the|this) (?!(?:{_ASPECTS})s?\b)\w+))?"
     r"(?: (?:a lot|very much|too|as well))?\W*$"
 )

@@ -46,6 +46,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+# Where Python may not keep its bytecode, each process compiles all tests again, about 8 seconds.
+export PYTHONDONTWRITEBYTECODE :=
+
 # With two threads per process, two processes on two cores would mostly wait for each other.
 SINGLE := OMP_NUM_THREADS=1
 
@@ -55,18 +58,24 @@ test: check
 	$(BIN)/pytest -m vllm
 
 # The fast lane: lint, types, and tests that take little time. Left out are tests that need a model, the command line, training,
-# figures or a browser, read all recorded answers, measure how time grows, simulate hours, wait until a permanent fault is given
-# up, or compare all pairs of long lists. Type checking runs beside three test processes, because many tests wait for a clock.
+# figures or a browser, read all recorded answers or many forms of one answer, measure how time grows, simulate hours or many
+# lists, wait until a permanent fault is given up, or compare all pairs of long lists. Type checking runs beside three test
+# processes, because many tests wait for a clock.
 SLOW := cli scale finetune recall benchmarks test_extending.py evaluation/test_trained.py \
-	backends/test_titles.py answers/test_outside.py answers/test_readings.py answers/test_recorded.py report/test_page.py report/test_figures.py \
-	audit/test_asking.py audit/test_settings_audited.py audit/test_variance.py audit/test_memorisation.py \
+	backends/test_titles.py answers/test_outside.py answers/test_readings.py answers/test_recorded.py \
+	answers/test_envelope.py answers/test_composed.py answers/test_composed_short.py answers/test_phrasings.py \
+	report/test_page.py report/test_figures.py \
+	audit/test_asking.py audit/test_position.py audit/test_settings_audited.py audit/test_variance.py audit/test_memorisation.py \
 	engine/test_limit.py run/test_plan.py run/test_depth.py run/test_calibration.py rankers/test_needs.py \
 	evaluation/test_plan.py audit/test_audits.py
 SLOW_TESTS := run/test_export.py::test_ranx_gives_the_same_numbers \
 	answers/test_formats.py::test_twice_the_length_takes_twice_the_time \
 	answers/test_formats.py::test_many_lists_of_the_same_items_take_twice_the_time_at_twice_the_length \
+	answers/test_ordinary.py::test_the_time_of_records_is_linear \
 	answers/test_same_year.py::test_films_of_one_year_in_company \
 	backends/test_models.py::test_the_default_model_is_what_was_published \
+	rankers/test_tournament.py::test_more_rounds_come_nearer_to_the_truth \
+	rankers/test_methods.py::test_lost_answers_are_counted_as_what_they_were \
 	engine/test_retry.py::test_a_flaky_endpoint_with_outages_costs_no_case \
 	data/test_external_formats.py::test_llmrank_games_lists_with_titles_histories_and_targets \
 	run/test_personal.py::test_the_interval_of_a_method_that_guesses_covers_chance_as_often_as_it_says

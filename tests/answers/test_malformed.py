@@ -11,6 +11,7 @@ answer that it does not read rightly.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ ROWS: list[dict[str, Any]] = [
     for line in path.read_text("utf-8").split("\n")
     if line
 ]
+FORMAT = cache(answer_format)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -45,7 +47,7 @@ def read(row: dict[str, Any]) -> tuple[str, Outcome]:
     numbers = tuple(str(place) for place in range(1, len(items) + 1))
     names = {"numbers": numbers, "letters": (*LETTERS[: len(items)],), "ids": tuple(item_ids)}
     question = Question(items, names.get(row.get("ids", ""), ()))
-    answer = answer_format(row["format"]).read(Response(row["text"], row.get("finish", "stop")), question)
+    answer = FORMAT(row["format"]).read(Response(row["text"], row.get("finish", "stop")), question)
     if answer.outcome is Outcome.UNPARSED:
         return f"unparsed {answer.reason}", answer.outcome
     value = "" if answer.value is None else f"{answer.value:g}"

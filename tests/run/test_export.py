@@ -10,7 +10,6 @@ import ir_measures
 import pyarrow.parquet as pq
 import pytest
 import pytrec_eval
-import ranx
 
 from llmrank.data.trec import read_trec_run
 from llmrank.errors import InputError
@@ -79,6 +78,8 @@ def test_pytrec_eval_gives_the_same_numbers(strict: Run, tmp_path: Path) -> None
 
 
 def test_ranx_gives_the_same_numbers(strict: Run, tmp_path: Path) -> None:
+    import ranx
+
     run, qrels = map(str, strict.export(tmp_path / "out.trec", "trec"))
     names = {"NDCG@10": "ndcg@10", "NDCG@5": "ndcg@5", "MRR": "mrr", "HR@10": "hit_rate@10", "HR@1": "hit_rate@1"}
     qrels, run = ranx.Qrels.from_file(qrels, kind="trec"), ranx.Run.from_file(run, kind="trec")

@@ -88,6 +88,7 @@ class VllmBackend(BaseBackend):
         self._engine: AsyncLLM | None = None
         self._failure: FatalBackendError | None = None
         self._log: Path | None = None
+        self._sockets: tempfile.TemporaryDirectory[str] | None = None
         self._starting = asyncio.Lock()
         self._numbers = count()
         self._label_ids: dict[str, int] = {}
@@ -246,6 +247,8 @@ class VllmBackend(BaseBackend):
         if self._engine is not None:
             self._engine.shutdown(timeout=10)
             self._engine = None
+        if self._sockets is not None:
+            self._sockets.cleanup()
         if self._log is not None:
             self._log.unlink(missing_ok=True)
 
@@ -275,7 +278,10 @@ class VllmBackend(BaseBackend):
 
     def _start(self) -> AsyncLLM:
         """Return a running engine; raise MissingError or FatalBackendError with the reason if there is none."""
-        with _environment({**SETTINGS, **_threads()}), _engine_main_module():
+        # vLLM leaves its sockets behind: they are removed with their folder.
+        self._sockets = tempfile.TemporaryDirectory(prefix="llmrank-vllm-", ignore_cleanup_errors=True)
+        variables = {**SETTINGS, **_threads(), "VLLM_RPC_BASE_PATH": self._sockets.name}
+        with _environment(variables), _engine_main_module():
             try:
                 from huggingface_hub.errors import StrictDataclassError
                 from vllm.config.reasoning import ReasoningConfig

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import signal
 import string
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -205,8 +207,9 @@ def test_an_engine_that_does_not_start_is_not_started_again_for_every_call(
     assert len([line for line in said if line.startswith("loading") and "so far" not in line]) == loads
 
 
-def test_a_script_without_a_guard_runs_once(default_model: Path, tmp_path: Path) -> None:
-    """The engine's processes are spawned: Python would run the script again in each of them.
+def test_a_script_without_a_guard_runs_once_and_leaves_no_socket(default_model: Path, tmp_path: Path) -> None:
+    """The engine's processes are spawned: Python would run the script again in each of them. vLLM itself leaves its
+    sockets behind.
 
     The model is there before the first call, so that its deadline is not spent on loading, nor its output lost.
     """
@@ -219,8 +222,12 @@ def test_a_script_without_a_guard_runs_once(default_model: Path, tmp_path: Path)
         "print(__name__)",
     )
     (tmp_path / "script.py").write_text("\n".join(lines))
-    ran = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as temporary:  # tmp_path is too long for a socket
+        command, variables = [sys.executable, "script.py"], os.environ | {"TMPDIR": temporary}
+        ran = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+        left = [name for name in os.listdir(temporary) if not name.startswith("torchinductor_")]  # torch's cache
     assert ran.stdout == "begun\n2 True\n__main__\n", ran.stderr
+    assert not left
 
 
 def test_an_engine_ends_with_a_process_that_is_killed(default_model: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from difflib import SequenceMatcher, get_close_matches
 from importlib import import_module
 from itertools import zip_longest
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -153,8 +154,9 @@ class InputError(LlmrankError):
 
 
 def expect(value: object, kind: type | tuple[type, ...], expected: str, field: str) -> None:
-    """Raise InputError unless an argument is of one of these types, which `expected` describes: `a path`."""
-    if not isinstance(value, kind):
+    """Raise InputError unless an argument is of one of these types, which `expected` describes: `a path`. True and
+    False are no integers."""
+    if not isinstance(value, kind) or (kind is Integral and isinstance(value, bool)):
         raise InputError(f"expected {expected}, got {value!r:.80}", field=field, hint=f"pass {expected}")
 
 

@@ -50,8 +50,8 @@ CALLS: Mapping[str, tuple[Callable[[lr.Run, Any], object], tuple[object, ...]]] 
     "export": (lambda run, wrong: run.export(wrong, "csv"), ()),
     "per_case": (lambda run, wrong: run.per_case("MRR", wrong), ([], {}, "")),
     "groups": (lambda run, wrong: run.groups(by=wrong), ([], {}, "")),
-    "worst": (lambda run, wrong: run.worst(wrong), (5, True)),
-    "beyond_accuracy": (lambda run, wrong: run.beyond_accuracy(wrong), (5, True)),
+    "worst": (lambda run, wrong: run.worst(wrong), (5,)),
+    "beyond_accuracy": (lambda run, wrong: run.beyond_accuracy(wrong), (5,)),
     "page": (lambda _, wrong: page(wrong), ()),
     "page audits": (lambda run, wrong: page(run, audits=wrong), ([], {}, "")),
     "write_page": (lambda run, wrong: write_page(wrong, run), ()),
@@ -94,6 +94,15 @@ def test_a_wrong_field_of_a_case_is_an_error_that_says_what_to_give(change: dict
     with pytest.raises(InputError, match=r"user 'u0'(.|\n)*hint: "):
         lr.evaluate([replace(CASES[0], **change)], out=tmp_path / "run", **SILENT)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_number_out_of_range_is_an_error_and_a_large_one_is_all(run: lr.Run) -> None:
+    for count in (0, -1):
+        with pytest.raises(InputError, match="hint: "):
+            run.worst(count)
+    assert run.worst(10**30) == run.worst(len(CASES))
+    everything, most = (run.beyond_accuracy(k) for k in (10**30, len(CASES) * 20))
+    assert everything.rows == most.rows
 
 
 def test_the_numbers_of_numpy_are_taken(run: lr.Run, tmp_path: Path) -> None:

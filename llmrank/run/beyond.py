@@ -205,7 +205,8 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
     items = {item.item_id: item for case in cases for item in case.candidates}
     index = {item_id: place for place, item_id in enumerate(items)}
     rankings = [run.records[case.case_id].ranking for case in cases]
-    method, recalled = (Tops.of(found, index, k) for found in (rankings, in_recall_order(cases)))
+    cut = min(k, len(items))
+    method, recalled = (Tops.of(found, index, cut) for found in (rankings, in_recall_order(cases)))
     users = stats.clusters_of(case.user_id for case in cases)
     # Random from recall order: the same draws for all Runs.
     compared = _Compared(method, recalled, recalled.random(), users, len(items))

@@ -262,6 +262,8 @@ class Run:
         """
         self.require_recall_order()
         expect(count, Integral, "a number of Cases", "count")
+        if count < 1:
+            raise InputError(f"count is {count}", field="count", hint="ask for at least one Case")
         chosen = the_measure(measure or self.metrics.headline or "NDCG@10", "ranking")
         lost = chosen.per_case(self.judged(self.done)) - self.recall_order(chosen)
         if np.isnan(lost).all():

@@ -225,7 +225,7 @@ def test_a_script_without_a_guard_runs_once_and_leaves_no_socket(default_model: 
     with tempfile.TemporaryDirectory() as temporary:  # tmp_path is too long for a socket
         command, variables = [sys.executable, "script.py"], os.environ | {"TMPDIR": temporary}
         ran = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
-        left = [name for name in os.listdir(temporary) if not name.startswith("torchinductor_")]  # torch's cache
+        left = [one for one in Path(temporary).iterdir() if not one.name.startswith("torchinductor_")]  # torch's cache
     assert ran.stdout == "begun\n2 True\n__main__\n", ran.stderr
     assert not left
 

@@ -49,29 +49,14 @@ class Recalled:
 
     def holding(self, query: Title, among: Iterable[int]) -> set[int]:
         """Return which of these items have titles with all words of a text without a year but small ones. A single word
-        must be long, and numbers may only be missing behind a whole part of the title."""
-        name = name_of(query.whole)
+        must be long, and numbers may only be missing behind a whole part of the title. What stands in parentheses may
+        be no part of the title (`Mistborn (Brandon Sanderson)`), unless it has a number."""
         if query.year:
             return set()
         titles = {at: self._titles[at] for at in among}
-        # Red, of Three Colors: Red; Katz's, of Katz's Delicatessen; G502, of Logitech G502 HERO
-        if len("".join(name.content)) < _DISTINCTIVE - 1:
-            words = {at: title.whole.split() * (not title.year) for at, title in titles.items()}
-            heads = {
-                at: {
-                    *title.parts,
-                    *words[at][:1],
-                    *(one for one in words[at] if _has_digit(one) and not one[0].isdigit()),
-                }
-                for at, title in titles.items()
-            }
-            return {at for at, head in heads.items() if name.text in head and len(name.text) > 2}
-        return {
-            at
-            for at, title in titles.items()
-            if {*name.content} <= {*title.whole.split()}
-            and (name.numbers == numbers(title.whole) or (title.parts[1:] and name.text == title.parts[0]))
-        }
+        found = _holding(name_of(query.whole), titles)
+        beside = not found and query.remarks and not any(map(numbers, query.remarks))
+        return _holding(name_of(query.name), titles) if beside else found
 
     def misspelt(self, query: Title, among: Iterable[int]) -> set[int]:
         """Return which of these items have names whose words differ from those of a text without a year by slips."""
@@ -154,6 +139,27 @@ _FEW_WORDS = 4
 """Number of words from which a text can be recognised by most of them."""
 _MOST = 0.5
 """Share of the words of a text and a title that both have, from which the text may stand for the title."""
+
+
+def _holding(name: Name, titles: Mapping[int, Title]) -> set[int]:
+    # Red, of Three Colors: Red; Katz's, of Katz's Delicatessen; G502, of Logitech G502 HERO
+    if len("".join(name.content)) < _DISTINCTIVE - 1:
+        words = {at: title.whole.split() * (not title.year) for at, title in titles.items()}
+        heads = {
+            at: {
+                *title.parts,
+                *words[at][:1],
+                *(one for one in words[at] if _has_digit(one) and not one[0].isdigit()),
+            }
+            for at, title in titles.items()
+        }
+        return {at for at, head in heads.items() if name.text in head and len(name.text) > 2}
+    return {
+        at
+        for at, title in titles.items()
+        if {*name.content} <= {*title.whole.split()}
+        and (name.numbers == numbers(title.whole) or (title.parts[1:] and name.text == title.parts[0]))
+    }
 
 
 def _content(title: Title) -> Set[str]:

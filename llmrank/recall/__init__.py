@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import MappingProxyType
 
 from llmrank.data.dataset import Split
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, expect, nearest
 from llmrank.plugin import find_plugin, plugin_names
 from llmrank.recall.autoint import AutoInt
 from llmrank.recall.bert4rec import BERT4Rec
@@ -128,6 +128,7 @@ def tuned_model(name: str, split: Split, **parameters: Setting) -> RecallModel:
 
     `parameters` override the tuned settings. Raises InputError as `recall_model` does.
     """
+    expect(split, Split, "a Split of a Dataset", "split")
     found: Mapping[str, Setting] = {}
     for events, items, settings in TUNED.get(name, ()):
         if len(split.train) >= events and len(split.dataset.items) >= items:

@@ -36,14 +36,14 @@ class Ease(RecallModel):
 
     def fit(self, split: Split) -> Fitted:
         """Return the model. Raises InputError if the catalogue is too large for a dense items x items inverse."""
-        items = len(split.dataset.items)
+        known = preferences(split)
+        items = len(known.items)
         if items > MOST_ITEMS:
             raise InputError(
                 f"EASE inverts a dense items x items matrix: {items:,} items need {3 * 8 * items**2 / 1e9:,.0f} GB, "
                 f"and the maximum is {MOST_ITEMS:,} items",
                 hint="use itemknn, whose memory grows with items x neighbours, or keep fewer items (--k-core)",
             )
-        known = preferences(split)
         weights = self.weights(known.matrix)
         # Items with identical users must tie, despite rounding differences in the inverse.
         columns, first = known.matrix.tocsc(), dict[bytes, int]()

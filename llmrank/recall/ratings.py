@@ -32,6 +32,7 @@ class RatingModel(TrainedModel):
     """
 
     quality_name: ClassVar[str] = "-RMSE"
+    alternatives: ClassVar[str] = ""
     refit: bool = True
     dimension: int = 16
     learning_rate: float = 0.003
@@ -97,8 +98,7 @@ class FittedRatings(Fitted):
 
     learner: RatingLearner
 
-    def score_items(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return one user's predicted ratings of these items, in their order."""
+    def _scores_of(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
         self.learner.network.eval()
         with library("torch").inference_mode():
             return self._finite(self.learner.predicted(user, items))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,9 @@ def trained_scores(
         on_epoch: Called after every epoch of a trained model.
     """
     chosen = [tuned_model(model, split) if isinstance(model, str) else model for model in models]
+    if doubled := next((model.name for model, other in combinations(chosen, 2) if model.name == other.name), None):
+        problem = f"there are two models with the name {doubled!r}"
+        raise InputError(problem, field="models", hint="call trained_scores for each of them")
     return {model.name: rescore(fit_kept(model, split, folder, on_epoch), split, cases) for model in chosen}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix
 
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.errors import InputError
-from llmrank.recall import Ease, Fitted, ItemKNN, Popularity, RandomRecall, RecallModel, recall_model
+from llmrank.recall import Ease, Fitted, ItemKNN, Popularity, RandomRecall, RecallModel, recall_model, tuned_model
 from llmrank.recall.item_knn import nearest_neighbours
 from llmrank.recall.model import preferences, top_columns
 from llmrank.types import Item
@@ -158,6 +158,15 @@ def test_top_columns_is_a_stable_sort(rows: list[list[int]], k: int) -> None:
     assert (top_columns(scores, k) == np.argsort(-scores, axis=1, kind="stable")[:, :k]).all()
 
 
+@pytest.mark.parametrize("width", [127, 128, 255, 256, 1000])
+@pytest.mark.parametrize("k", [1, 10, 60, 1000])
+def test_top_columns_of_wide_rows_is_a_stable_sort(width: int, k: int) -> None:
+    rng = np.random.default_rng(width)
+    for scores in (rng.random((20, width)), rng.integers(0, 4, (20, width)) * 1.0, np.zeros((20, width))):
+        scores[rng.random(scores.shape) < 0.3] = -np.inf
+        assert (top_columns(scores, k) == np.argsort(-scores, axis=1, kind="stable")[:, :k]).all()
+
+
 @pytest.mark.parametrize("neighbours", [1, 5, 100])
 def test_the_nearest_neighbours_are_those_of_the_whole_table_of_cosines(neighbours: int) -> None:
     rng = np.random.default_rng(0)
@@ -229,9 +238,44 @@ def test_scores_that_would_rank_wrongly_are_refused(wrong: float | None, message
         fitted.score_items(0, np.array([0], dtype=np.int32))
 
 
-def test_k_must_be_positive() -> None:
+def test_k_must_be_a_positive_number() -> None:
+    fitted, user = Popularity().fit(split_of(PAIRS, 5, 6)), np.array([0], dtype=np.int32)
     with pytest.raises(InputError, match="give k a value"):
-        Popularity().fit(split_of(PAIRS, 5, 6)).recommend(np.array([0], dtype=np.int32), 0)
+        fitted.recommend(user, 0)
+    for k in ("5", 2.5, None):
+        with pytest.raises(InputError, match="expected a number of items"):
+            fitted.recommend(user, k)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("model", [*MODELS, recall_model("mf", epochs=1, validation_users=0)], ids=lambda it: it.name)
+def test_what_is_no_index_is_refused_and_takes_nothing_of_another_user_or_item(model: RecallModel) -> None:
+    if model.name == "mf":
+        pytest.importorskip("torch")
+    split = split_of(PAIRS, 5, 6)
+    fitted = model.fit(replace(split, train=replace(split.train, rating=np.arange(10.0))))
+    items, _ = fitted.recommend(np.array([0], dtype=np.int32), 6)
+    assert -1 in items
+    for user, some, message in [
+        (0, items[0], "field 'items': there is no index -1"),
+        (0, [6], "field 'items': there is no index 6"),
+        (0, ["i0"], "field 'items': expected indices"),
+        (-1, [0], "field 'user': there is no index -1"),
+        (5, [0], "field 'user': there is no index 5"),
+        ("u0", [0], "field 'user': expected indices"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            fitted.score_items(user, some)  # pyright: ignore[reportArgumentType]
+    for users, message in [([-1], "there is no index -1"), ([5], "choose from 0 to 4"), (["u0"], "expected indices")]:
+        with pytest.raises(InputError, match=message):
+            fitted.recommend(users, 3)  # pyright: ignore[reportArgumentType]
+    assert fitted.recommend(np.array([], dtype=np.int32), 3)[0].shape == (0, 3)
+
+
+def test_a_dataset_that_is_not_split_is_refused() -> None:
+    dataset: Any = split_of(PAIRS, 5, 6).dataset
+    for call in (Ease().fit, recall_model("ials").fit, lambda data: tuned_model("ease", data)):
+        with pytest.raises(InputError, match="expected a Split of a Dataset, got"):
+            call(dataset)
 
 
 @pytest.fixture(scope="module")

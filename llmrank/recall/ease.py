@@ -31,6 +31,7 @@ class Ease(RecallModel):
     l2: float = 500.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.l2 < np.inf:
             raise InputError(f"invalid l2: {self.l2}", hint="use a value above 0, such as 500 for MovieLens")
 

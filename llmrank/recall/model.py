@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -26,6 +26,7 @@ GROUPS = 128
 
 
 Setting = int | float | str | bool
+KINDS: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
 Divisible = TypeVar("Divisible", bound=Sized)
 
 
@@ -35,6 +36,11 @@ class RecallModel(ABC):
 
     name: ClassVar[str]
     """The name for `recall_model`."""
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a setting of the wrong type."""
+        for one in fields(self):
+            check_setting(one, getattr(self, one.name))
 
     @property
     def settings(self) -> Mapping[str, Setting]:
@@ -47,6 +53,16 @@ class RecallModel(ABC):
     @abstractmethod
     def fit(self, split: Split) -> Fitted:
         """Return the model fitted to `split.train` only."""
+
+
+def check_setting(setting: Field[Any], value: object) -> None:
+    """Raise InputError unless the value is of the setting's type."""
+    # Without postponed annotations, the type is not a string.
+    kind = setting.type if isinstance(setting.type, str) else setting.type.__name__
+    kinds = KINDS.get(kind, (object,))
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        hint = f"give a value of type {kind}"
+        raise InputError(f"invalid value {value!r}", field=setting.name, hint=hint)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

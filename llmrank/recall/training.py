@@ -24,7 +24,7 @@ from llmrank import files
 from llmrank.data.dataset import Interactions, Split
 from llmrank.data.rows import content_hash
 from llmrank.data.splits import events_left
-from llmrank.errors import InputError, count_of, differences, expect, module_of
+from llmrank.errors import InputError, as_path, count_of, differences, expect, module_of
 from llmrank.files import check_folder, write_checkpoint
 from llmrank.recall.model import Fitted, RecallModel, Setting, preferences
 
@@ -197,6 +197,7 @@ class TrainedModel(RecallModel):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        RecallModel.__post_init__(self)
         for name, value in self.settings.items():
             if isinstance(value, str | bool):
                 continue
@@ -273,7 +274,7 @@ class TrainedModel(RecallModel):
                 settings or training version, or one that cannot be read or written.
             MissingError: the library of the model is not installed.
         """
-        return _Training(self, split, None if checkpoint is None else Path(checkpoint), on_epoch).run()
+        return _Training(self, split, None if checkpoint is None else as_path(checkpoint, "checkpoint"), on_epoch).run()
 
 
 @dataclass(slots=True)

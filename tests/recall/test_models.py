@@ -213,6 +213,15 @@ def test_impossible_parameters_are_refused(name: str, parameters: dict[str, floa
         recall_model(name, **parameters)
 
 
+@pytest.mark.parametrize("name", ["ease", "itemknn", "random", "ials", "sasrec", "notellm"])
+def test_a_setting_of_the_wrong_type_is_refused_however_the_model_is_made(name: str) -> None:
+    model: Any = type(recall_model(name))
+    for setting, value in recall_model(name).settings.items():
+        if setting in model.__dataclass_fields__:
+            with pytest.raises(InputError, match=f"field '{setting}': invalid value .*\n  hint: give a value of type"):
+                model(**{setting: 5 if isinstance(value, str) else "5"})
+
+
 def test_ease_refuses_a_catalogue_that_does_not_fit_into_memory() -> None:
     with pytest.raises(InputError, match="itemknn"):
         Ease().fit(split_of([(0, 0)], 1, 20_001))
@@ -244,7 +253,7 @@ def test_k_must_be_a_positive_number() -> None:
         fitted.recommend(user, 0)
     for k in ("5", 2.5, None):
         with pytest.raises(InputError, match="expected a number of items"):
-            fitted.recommend(user, k)  # pyright: ignore[reportArgumentType]
+            fitted.recommend(user, k)
 
 
 @pytest.mark.parametrize("model", [*MODELS, recall_model("mf", epochs=1, validation_users=0)], ids=lambda it: it.name)
@@ -264,10 +273,10 @@ def test_what_is_no_index_is_refused_and_takes_nothing_of_another_user_or_item(m
         ("u0", [0], "field 'user': expected indices"),
     ]:
         with pytest.raises(InputError, match=message):
-            fitted.score_items(user, some)  # pyright: ignore[reportArgumentType]
+            fitted.score_items(user, some)
     for users, message in [([-1], "there is no index -1"), ([5], "choose from 0 to 4"), (["u0"], "expected indices")]:
         with pytest.raises(InputError, match=message):
-            fitted.recommend(users, 3)  # pyright: ignore[reportArgumentType]
+            fitted.recommend(users, 3)
     assert fitted.recommend(np.array([], dtype=np.int32), 3)[0].shape == (0, 3)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
 from llmrank.recall import Coverage, Ease, Popularity, candidates_for, recall_model, recall_settings
-from llmrank.recall.rescoring import rescore, trained_scores
+from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
 from llmrank.types import Case, Event, Item
 
 
@@ -86,7 +88,21 @@ def test_a_user_of_another_dataset_is_refused() -> None:
     with pytest.raises(InputError, match="did you mean 'u0'"):
         list(candidates_for(split(), Popularity(), 2, ["u00"]))
     with pytest.raises(InputError, match="expected user ids as text, got 1"):
-        list(candidates_for(split(), Popularity(), 2, [1]))  # pyright: ignore[reportArgumentType]
+        list(candidates_for(split(), Popularity(), 2, [1]))
+
+
+def test_what_is_no_model_folder_or_list_is_refused() -> None:
+    model: Any = recall_model("mf", validation_users=0)
+    fitted, case = Popularity().fit(split()), Case("u0", ())
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("expected a recall model, such as that of `recall_model`, got 'mf'", lambda: fit_kept("mf", split(), None)),
+        ("field 'folder': expected a path, got 5", lambda: fit_kept(model, split(), 5)),
+        ("field 'checkpoint': expected a path, got 5", lambda: model.fit(split(), checkpoint=5)),
+        ("expected a list of Cases, got Case", lambda: rescore(fitted, split(), case)),
+    ]
+    for message, call in calls:
+        with pytest.raises(InputError, match=message):
+            call()
 
 
 def test_two_models_of_one_name_are_refused_instead_of_losing_one() -> None:

@@ -35,16 +35,20 @@ class Ease(RecallModel):
         if not 0 < self.l2 < np.inf:
             raise InputError(f"invalid l2: {self.l2}", hint="use a value above 0, such as 500 for MovieLens")
 
-    def fit(self, split: Split) -> Fitted:
-        """Return the model. Raises InputError if the catalogue is too large for a dense items x items inverse."""
-        known = preferences(split)
-        items = len(known.items)
+    def check(self, split: Split) -> None:
+        """Raise InputError if the catalogue is too large."""
+        items = len(split.dataset.items)
         if items > MOST_ITEMS:
             raise InputError(
                 f"EASE inverts a dense items x items matrix: {items:,} items need {3 * 8 * items**2 / 1e9:,.0f} GB, "
                 f"and the maximum is {MOST_ITEMS:,} items",
                 hint="use itemknn, whose memory grows with items x neighbours, or keep fewer items (--k-core)",
             )
+
+    def fit(self, split: Split) -> Fitted:
+        """Return the model. Raises InputError if the catalogue is too large for a dense items x items inverse."""
+        known = preferences(split)
+        self.check(split)
         weights = self.weights(known.matrix)
         # Items with identical users must tie, despite rounding differences in the inverse.
         columns, first = known.matrix.tocsc(), dict[bytes, int]()

@@ -47,8 +47,8 @@ class RecallModel(ABC):
         """Everything that can change the proposals, for the manifest."""
         return asdict(self)
 
-    def check(self) -> None:  # noqa: B027 - most models need nothing
-        """Raise MissingError if something that `fit` needs is missing, before hours are spent on another model."""
+    def check(self, split: Split) -> None:  # noqa: B027 - most models need nothing
+        """Raise what `fit` would raise for a lack of data or of a package, before hours are spent on another model."""
 
     @abstractmethod
     def fit(self, split: Split) -> Fitted:

@@ -212,6 +212,11 @@ class TrainedModel(RecallModel):
             hint = f"give heads a value that divides the dimension, {dimension}"
             raise InputError(f"heads of {self.name} is {heads}", hint=hint)
 
+    def check(self, split: Split) -> None:
+        """Raise InputError for too little data."""
+        if self.validation_users:
+            hold_out(split, self.validation_users, self.seed, self.alternatives)
+
     @property
     def first_stage(self) -> int:
         """Epochs that prepare for the others, which `patience` does not count."""

@@ -18,6 +18,7 @@ from dataclasses import fields
 from glob import escape
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from llmrank.errors import NO_FILES, NO_FILES_HINT, InputError, MissingError
@@ -26,6 +27,7 @@ PRIVATE = 0o600
 """The mode of files with answers and histories: only their owner may read them."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_ROOM_HINT = "make room on the disk; the same command then continues"
+CACHE_HINT = "set LLMRANK_CACHE to a writable folder"
 NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
 """Errors of a file system without locks, such as some network disks."""
 NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -47,11 +49,19 @@ def cannot_write(path: Path, error: OSError) -> InputError:
         hint = NO_ROOM_HINT
     elif error.errno in NO_FILES:
         hint = NO_FILES_HINT
+    elif _in_cache(path):  # nobody named it
+        hint = CACHE_HINT
     elif error.errno in NOT_ALLOWED:
         hint = "make the folder writable, or name another"
     else:
         hint = "name another, in a folder that you can write to"
     return InputError(f"cannot be written: {error.strerror or error}", path=path, hint=hint)
+
+
+def _in_cache(path: Path) -> bool:
+    with suppress(InputError):
+        return path.absolute().is_relative_to(cache_folder().absolute())
+    return False
 
 
 def check_no_device(path: Path, hint: str = "name a file") -> None:
@@ -73,6 +83,16 @@ def check_free(path: Path, *, overwrite: bool, sources: Iterable[Path | None] = 
         raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
     if not path.parent.is_dir():
         raise InputError("no such folder", path=path.parent, hint="create it first")
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder; raise InputError if it cannot be made, or nothing can be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
 def require_file(path: Path) -> None:
@@ -221,7 +241,7 @@ def cache_folder() -> Path:
     try:
         return expanded(os.environ.get("LLMRANK_CACHE") or str(user_cache_path("llmrank")))
     except RuntimeError as error:
-        hint = "set HOME, or set LLMRANK_CACHE to a writable folder"
+        hint = f"set HOME, or {CACHE_HINT}"
         raise InputError("this user has no home folder to keep answers and models in", hint=hint) from error
 
 

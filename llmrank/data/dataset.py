@@ -34,6 +34,19 @@ class Interactions:
         rating, timestamp = (None if one is None else one[rows] for one in (self.rating, self.timestamp))
         return Interactions(self.user[rows], self.item[rows], rating, timestamp)
 
+    def equals(self, other: Interactions) -> bool:
+        """Return whether the other has the same events in the same order; unknown values are equal."""
+        pairs = ((self.rating, other.rating), (self.timestamp, other.timestamp))
+        return (
+            np.array_equal(self.user, other.user)
+            and np.array_equal(self.item, other.item)
+            and all(one is two or _equal(one, two) for one, two in pairs)
+        )
+
+
+def _equal(one: NDArray[np.float64] | None, two: NDArray[np.float64] | None) -> bool:
+    return one is not None and two is not None and np.array_equal(one, two, equal_nan=True)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:

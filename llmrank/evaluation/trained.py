@@ -70,7 +70,7 @@ def baseline_models(names: Sequence[str], cases: CaseSet) -> list[RecallModel]:
     """Return the untrained recommenders with these names, with settings tuned for the size of the data.
 
     The names have passed `check_baselines`. Raises InputError for Cases without training data, and for an unsuitable
-    recommender; MissingError if one of them lacks something.
+    recommender, or one that these data are too few or too many for; MissingError if one of them lacks something.
     """
     models: list[RecallModel] = []
     for name in dict.fromkeys(names):
@@ -85,7 +85,7 @@ def baseline_models(names: Sequence[str], cases: CaseSet) -> list[RecallModel]:
         if cases.task == "rating" and not isinstance(model, RatingModel):
             hint = "choose mf, mlp or transformer_mlp"
             raise InputError(f"{name} does not predict ratings", field="baselines", hint=hint)
-        model.check()
+        model.check(cases.split)
         models.append(model)
     return models
 

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import MappingProxyType
 
 from llmrank.data.dataset import Split
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, expect, nearest
 from llmrank.plugin import find_plugin, plugin_names
 from llmrank.recall.autoint import AutoInt
 from llmrank.recall.bert4rec import BERT4Rec
@@ -18,7 +18,7 @@ from llmrank.recall.ease import Ease
 from llmrank.recall.hstu import HSTU
 from llmrank.recall.ials import IALS
 from llmrank.recall.item_knn import ItemKNN
-from llmrank.recall.model import GROUP, Fitted, RecallModel, Setting
+from llmrank.recall.model import GROUP, Fitted, RecallModel, Setting, check_setting
 from llmrank.recall.notellm import NoteLLM
 from llmrank.recall.popularity import Popularity
 from llmrank.recall.proposal import Coverage, candidates_for, recall_settings
@@ -76,7 +76,6 @@ EASE, iALS, BPR, the rating models, and HSTU from ten thousand items up come fro
 the batch size comes from learning curves (results/recall.md)."""
 
 
-KINDS: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
 MODELS: Mapping[str, type[RecallModel]] = MappingProxyType(
     {model.name: model for model in (RandomRecall, Popularity, ItemKNN, Ease, *TRAINED)}
 )
@@ -110,16 +109,12 @@ def recall_model(name: str, **parameters: Setting) -> RecallModel:
     Raises InputError for an unknown model or parameter, with the closest match; and for a value of the wrong type.
     """
     model = recall_class(name)
-    # Without postponed annotations, the type is not a string.
-    known = {one.name: one.type if isinstance(one.type, str) else one.type.__name__ for one in fields(model)}
+    known = {one.name: one for one in fields(model)}
     for parameter, value in parameters.items():
         if parameter not in known:
             problem = f"the recall model {name!r} has no parameter {parameter!r}{nearest(parameter, known)}"
             raise InputError(problem, hint=f"use {', '.join(known)}" if known else "omit it; the model has none")
-        kinds = KINDS.get(known[parameter], (object,))
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            hint = f"give a value of type {known[parameter]}"
-            raise InputError(f"invalid value {value!r}", field=parameter, hint=hint)
+        check_setting(known[parameter], value)
     return model(**parameters)
 
 
@@ -128,6 +123,7 @@ def tuned_model(name: str, split: Split, **parameters: Setting) -> RecallModel:
 
     `parameters` override the tuned settings. Raises InputError as `recall_model` does.
     """
+    expect(split, Split, "a Split of a Dataset", "split")
     found: Mapping[str, Setting] = {}
     for events, items, settings in TUNED.get(name, ()):
         if len(split.train) >= events and len(split.dataset.items) >= items:

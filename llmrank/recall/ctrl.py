@@ -61,8 +61,9 @@ class CTRL(AutoInt):
         """The epochs of stage 1."""
         return self.alignment
 
-    def check(self) -> None:
-        """Raise MissingError if the encoder is an unknown package."""
+    def check(self, split: Split) -> None:
+        """Raise MissingError if the encoder is an unknown package, and InputError for too little data."""
+        AutoInt.check(self, split)
         encoder_folder(self.encoder)
 
     def network(self, users: int, items: int) -> nn.Module:

@@ -31,11 +31,12 @@ class Ease(RecallModel):
     l2: float = 500.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.l2 < np.inf:
             raise InputError(f"invalid l2: {self.l2}", hint="use a value above 0, such as 500 for MovieLens")
 
-    def fit(self, split: Split) -> Fitted:
-        """Return the model. Raises InputError if the catalogue is too large for a dense items x items inverse."""
+    def check(self, split: Split) -> None:
+        """Raise InputError if the catalogue is too large."""
         items = len(split.dataset.items)
         if items > MOST_ITEMS:
             raise InputError(
@@ -43,7 +44,11 @@ class Ease(RecallModel):
                 f"and the maximum is {MOST_ITEMS:,} items",
                 hint="use itemknn, whose memory grows with items x neighbours, or keep fewer items (--k-core)",
             )
+
+    def fit(self, split: Split) -> Fitted:
+        """Return the model. Raises InputError if the catalogue is too large for a dense items x items inverse."""
         known = preferences(split)
+        self.check(split)
         weights = self.weights(known.matrix)
         # Items with identical users must tie, despite rounding differences in the inverse.
         columns, first = known.matrix.tocsc(), dict[bytes, int]()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
-from llmrank.recall.model import preferences
+from llmrank.recall.model import binary_matrix
 from llmrank.recall.training import Learner, State, TrainedModel, Untyped, library
 
 
@@ -40,9 +40,8 @@ class FactorLearner(Learner):
     """A matrix factorization during training, one iteration of the library implicit at a time."""
 
     def __init__(self, model: FactorModel, split: Split) -> None:
-        known = preferences(split)
-        self.model, self.matrix = model, known.matrix[:, np.argsort(known.items)].tocsr()
-        self.matrix.sort_indices()  # or implicit does it in every iteration
+        # In the type of implicit's factors, or it converts the matrix in every iteration.
+        self.model, self.matrix = model, binary_matrix(split, np.arange(len(split.dataset.items))).astype(np.float32)
         # BLAS threads would slow down implicit's own threads.
         library("implicit")  # load it first: limits apply only to loaded libraries
         with library("threadpoolctl").threadpool_limits(1, "blas"):
@@ -63,10 +62,9 @@ class FactorLearner(Learner):
             return float("nan")
         return self.model.loss(progress, self.matrix.nnz)
 
-    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.floating]:
         """Return the products of user and item factors."""
-        found = self.solver.user_factors[users] @ self.solver.item_factors.T
-        return found.astype(np.float64)
+        return self.solver.user_factors[users] @ self.solver.item_factors.T
 
     def state(self) -> State:
         """Return copies of the factors."""

@@ -33,6 +33,7 @@ class ItemKNN(RecallModel):
     neighbours: int = 100
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.neighbours < 1:
             raise InputError(f"neighbours is {self.neighbours}", hint="give it a value of 1 or more")
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
-from llmrank.errors import InputError
+from llmrank.errors import InputError, expect
 from llmrank.plugin import plugin_of
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 GROUP = "llmrank.recall"
 USERS_AT_ONCE, SCORES_AT_ONCE = 1024, 2**25
 """Maximum number of users, and of scores (256 MB), per batch."""
+GROUPS = 128
 
 
 Setting = int | float | str | bool
+KINDS: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
 Divisible = TypeVar("Divisible", bound=Sized)
 
 
@@ -34,17 +37,32 @@ class RecallModel(ABC):
     name: ClassVar[str]
     """The name for `recall_model`."""
 
+    def __post_init__(self) -> None:
+        """Raise InputError for a setting of the wrong type."""
+        for one in fields(self):
+            check_setting(one, getattr(self, one.name))
+
     @property
     def settings(self) -> Mapping[str, Setting]:
         """Everything that can change the proposals, for the manifest."""
         return asdict(self)
 
-    def check(self) -> None:  # noqa: B027 - most models need nothing
-        """Raise MissingError if something that `fit` needs is missing, before hours are spent on another model."""
+    def check(self, split: Split) -> None:  # noqa: B027 - most models need nothing
+        """Raise what `fit` would raise for a lack of data or of a package, before hours are spent on another model."""
 
     @abstractmethod
     def fit(self, split: Split) -> Fitted:
         """Return the model fitted to `split.train` only."""
+
+
+def check_setting(setting: Field[Any], value: object) -> None:
+    """Raise InputError unless the value is of the setting's type."""
+    # Without postponed annotations, the type is not a string.
+    kind = setting.type if isinstance(setting.type, str) else setting.type.__name__
+    kinds = KINDS.get(kind, (object,))
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        hint = f"give a value of type {kind}"
+        raise InputError(f"invalid value {value!r}", field=setting.name, hint=hint)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,22 +79,27 @@ class Preferences:
     """Column of `matrix` -> index into `Dataset.items`."""
     popularity: NDArray[np.int64]
     """Training events of the item in each column, in descending order."""
+    split: Split
+    """Where the training data come from."""
 
 
 def preferences(split: Split) -> Preferences:
     """Return the training interactions of a split as a binary matrix in tie order."""
+    expect(split, Split, "a Split of a Dataset", "split")
+    ids = [item.item_id for item in split.dataset.items]
+    popularity = np.bincount(split.train.item, minlength=len(ids))
+    order = np.array(sorted(range(len(ids)), key=lambda index: (-popularity[index], ids[index])), dtype=np.int32)
+    return Preferences(binary_matrix(split, np.argsort(order)), order, popularity[order], split)
+
+
+def binary_matrix(split: Split, columns: NDArray[np.intp]) -> csr_matrix:
+    """Return users x items: 1.0 if the user has the item in training. `columns` has the column of each item."""
     from scipy.sparse import csr_matrix
 
-    dataset, train = split.dataset, split.train
-    shape = (len(dataset.users), len(dataset.items))
-    matrix = csr_matrix((np.ones(len(train)), (train.user, train.item)), shape=shape)
+    train, shape = split.train, (len(split.dataset.users), len(columns))
+    matrix = csr_matrix((np.ones(len(train)), (train.user, columns[train.item])), shape=shape)
     matrix.data[:] = 1.0  # the constructor sums duplicates
-    popularity = np.bincount(train.item, minlength=shape[1])
-    ids = [item.item_id for item in dataset.items]
-    order = np.array(sorted(range(len(ids)), key=lambda index: (-popularity[index], ids[index])), dtype=np.int32)
-    matrix = matrix[:, order].tocsr()
-    matrix.sort_indices()
-    return Preferences(matrix, order, popularity[order])
+    return matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,10 +119,15 @@ class Fitted:
 
         Items are indices into `Dataset.items`, or -1 with score -inf if a user has fewer than k items left. Items from
         the user's training events are excluded unless `exclude_seen` is False. Ties are in tie order (see
-        `Preferences`). The result for a user does not depend on the other users.
+        `Preferences`). The result for a user does not depend on the other users, except for the last digits of the
+        scores of trained models: products of matrices are rounded by their shapes.
+
+        Raises InputError for a k below 1, and for users that are not indices into `Dataset.users`.
         """
+        expect(k, Integral, "a number of items", "k")
         if k < 1:
             raise InputError(f"invalid k: {k}", hint="give -k a value of 1 or more")
+        users = indices(users, len(self.preferences.split.dataset.users), "users")
         items = np.full((len(users), k), -1, dtype=np.int32)
         scores = np.full((len(users), k), -np.inf)
         step = max(1, min(USERS_AT_ONCE, SCORES_AT_ONCE // len(self.preferences.items)))
@@ -116,7 +144,14 @@ class Fitted:
         return items, scores
 
     def score_items(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return one user's scores for these items (indices into `Dataset.items`), in their order."""
+        """Return one user's scores for these items (indices into `Dataset.items`), in their order.
+
+        Raises InputError for a user or an item that is no index.
+        """
+        [user] = indices([user], len(self.preferences.split.dataset.users), "user").tolist()
+        return self._scores_of(user, indices(items, len(self.preferences.items), "items"))
+
+    def _scores_of(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
         dense = self._checked(np.array([user], dtype=np.int32))[0]
         scores = np.empty_like(dense)
         scores[self.preferences.items] = dense
@@ -124,10 +159,9 @@ class Fitted:
 
     def require(self, split: Split) -> None:
         """Raise InputError if the model was fitted to other training events, which may include the targets."""
-        known, train = self.preferences, split.train
-        counts = np.bincount(train.item, minlength=len(split.dataset.items))
-        own = len(known.matrix.indptr) - 1 == len(split.dataset.users) and len(known.items) == len(counts)
-        if not own or (counts[known.items] != known.popularity).any():
+        known = self.preferences.split
+        data, other = known.dataset, split.dataset
+        if data.users != other.users or data.items != other.items or not known.train.equals(split.train):
             problem = f"the recall model was not fitted to the training side of {split.name}"
             raise InputError(problem, hint="fit it to this split")
 
@@ -173,14 +207,31 @@ def fit(model: RecallModel, split: Split, **options: object) -> Fitted:
     return replace(fitted, score=score, name=str(plugin))
 
 
+def indices(values: object, size: int, field: str) -> NDArray[np.int32]:
+    """Return the values as an array. Raises InputError unless they are integers from 0 to `size` - 1."""
+    found = np.asarray(values)
+    if not found.size:
+        return found.astype(np.int32)
+    if found.dtype.kind not in "iu":
+        raise InputError(f"expected indices, got {values!r:.80}", field=field, hint="pass an array of integers")
+    if wrong := found[(found < 0) | (found >= size)].tolist():
+        raise InputError(f"there is no index {wrong[0]}", field=field, hint=f"choose from 0 to {size - 1}")
+    return found.astype(np.int32, copy=False)
+
+
 def top_columns(scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:
     """Return the columns of the min(k, columns) highest scores of each row, best first; ties by column."""
-    k = min(k, scores.shape[1])
-    best = np.empty((len(scores), k), dtype=np.intp)
-    thresholds = np.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k]
-    for row, threshold in enumerate(thresholds):
-        columns = np.flatnonzero(scores[row] >= threshold)  # includes all ties for the last position
-        best[row] = columns[np.argsort(-scores[row, columns], kind="stable")[:k]]
+    width = scores.shape[1]
+    k = min(k, width)
+    best, groups = np.empty((len(scores), k), dtype=np.intp), max(GROUPS, 4 * k)
+    # A row's k-th highest score is no lower than the k-th highest of the maxima of groups of columns, which is quicker
+    # to find, and few scores reach.
+    size = max(1, width // groups)
+    maxima = scores if size == 1 else scores[:, : size * groups].reshape(len(scores), size, groups).max(axis=1)
+    bounds = np.partition(maxima, -k, axis=1)[:, -k]
+    for row, (values, bound) in enumerate(zip(scores, bounds, strict=True)):
+        columns = (values >= bound).nonzero()[0]  # includes all ties for the last position
+        best[row] = columns[(-values[columns]).argsort(kind="stable")[:k]]
     return best
 
 

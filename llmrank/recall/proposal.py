@@ -44,6 +44,9 @@ def candidates_for(
         raise InputError(f"k is {k}", field="k", hint="propose at least one candidate")
     if isinstance(users, str):
         raise InputError(f"expected a list of user ids, got {users!r}", field="users", hint="put it in a list")
+    users = list(users)
+    for user_id in users:
+        expect(user_id, str, "user ids as text", "users")
     index = {user_id: row for row, user_id in enumerate(split.dataset.users)}
     if unknown := [user_id for user_id in users if user_id not in index]:
         problem = f"{split.dataset.name} has no such user{nearest(unknown[0], index)}"

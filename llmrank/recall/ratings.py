@@ -32,12 +32,18 @@ class RatingModel(TrainedModel):
     """
 
     quality_name: ClassVar[str] = "-RMSE"
+    alternatives: ClassVar[str] = ""
     refit: bool = True
     dimension: int = 16
     learning_rate: float = 0.003
     weight_decay: float = 0.0003
     batch: int = 512
     """Ratings per step."""
+
+    def check(self, split: Split) -> None:
+        """Raise InputError for too little data, or too few ratings."""
+        TrainedModel.check(self, split)
+        rated_events(split)
 
     def layers(self) -> nn.Module | None:
         """Return the layers for the concatenated embeddings of user and item; None: use their dot product."""
@@ -97,8 +103,7 @@ class FittedRatings(Fitted):
 
     learner: RatingLearner
 
-    def score_items(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return one user's predicted ratings of these items, in their order."""
+    def _scores_of(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
         self.learner.network.eval()
         with library("torch").inference_mode():
             return self._finite(self.learner.predicted(user, items))
@@ -108,11 +113,7 @@ class RatingLearner(NetworkLearner):
     """A rating model during training."""
 
     def __init__(self, model: RatingModel, split: Split) -> None:
-        dataset, ratings = split.dataset, ratings_of(split.train)
-        rated = ~np.isnan(ratings)
-        if rated.sum() < LEAST_RATINGS:
-            problem = f"{dataset.name} has {'one training rating' if rated.any() else 'no training ratings'}"
-            raise InputError(problem, field="rating", hint="use data with more ratings")
+        dataset, ratings, rated = split.dataset, ratings_of(split.train), rated_events(split)
         users, items, train = len(dataset.users), len(dataset.items), split.train.take(rated)
         self.model, self.items = model, items
         self.user, self.item, self.rating = train.user.astype(np.int64), train.item.astype(np.int64), ratings[rated]
@@ -177,6 +178,15 @@ class MLP(RatingModel):
         return library("torch_rechub.basic.layers").MLP(
             2 * self.dimension, dims=[self.hidden, self.hidden // 2], activation="relu", dropout=self.dropout
         )
+
+
+def rated_events(split: Split) -> NDArray[np.bool_]:
+    """Return which training events have a rating. Raises InputError if fewer than two have one."""
+    rated = ~np.isnan(ratings_of(split.train))
+    if rated.sum() < LEAST_RATINGS:
+        problem = f"{split.dataset.name} has {'one training rating' if rated.any() else 'no training ratings'}"
+        raise InputError(problem, field="rating", hint="use data with more ratings")
+    return rated
 
 
 def ratings_of(events: Interactions) -> NDArray[np.float64]:

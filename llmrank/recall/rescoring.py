@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from llmrank.data.dataset import Split
-from llmrank.errors import InputError
+from llmrank.errors import InputError, as_path, expect
 from llmrank.recall import tuned_model
 from llmrank.recall.model import Fitted, RecallModel, fit
 from llmrank.recall.training import OnEpoch, TrainedModel
@@ -26,6 +27,7 @@ def rescore(fitted: Fitted, split: Split, cases: Sequence[Case]) -> Scores:
 
     Raises InputError for a user or target that is not in the dataset, and for a model of another split.
     """
+    expect(cases, Sequence, "a list of Cases", "cases")
     fitted.require(split)
     users = {user_id: index for index, user_id in enumerate(split.dataset.users)}
     items = {item.item_id: index for index, item in enumerate(split.dataset.items)}
@@ -62,6 +64,9 @@ def trained_scores(
         on_epoch: Called after every epoch of a trained model.
     """
     chosen = [tuned_model(model, split) if isinstance(model, str) else model for model in models]
+    if doubled := next((model.name for model, other in combinations(chosen, 2) if model.name == other.name), None):
+        problem = f"there are two models with the name {doubled!r}"
+        raise InputError(problem, field="models", hint="call trained_scores for each of them")
     return {model.name: rescore(fit_kept(model, split, folder, on_epoch), split, cases) for model in chosen}
 
 
@@ -69,7 +74,8 @@ def fit_kept(
     model: RecallModel, split: Split, folder: str | Path | None, on_epoch: OnEpoch = lambda epoch: None
 ) -> Fitted:
     """Fit the model. A trained model is loaded from a file in `folder`, or its training continues from there."""
+    expect(model, RecallModel, "a recall model, such as that of `recall_model`", "model")
     if not isinstance(model, TrainedModel):
         return fit(model, split)
-    path = None if folder is None else Path(folder, model.file_name(split))
+    path = None if folder is None else as_path(folder, "folder") / model.file_name(split)
     return fit(model, split, checkpoint=path, on_epoch=on_epoch)

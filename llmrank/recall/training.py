@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from llmrank import files
 from llmrank.data.dataset import Interactions, Split
+from llmrank.data.rows import content_hash
 from llmrank.data.splits import events_left
-from llmrank.errors import InputError, count_of, differences, module_of
-from llmrank.files import cannot_write, write_checkpoint
+from llmrank.errors import InputError, as_path, count_of, differences, expect, module_of
+from llmrank.files import check_folder, write_checkpoint
 from llmrank.recall.model import Fitted, RecallModel, Setting, preferences
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ class Learner(ABC):
         """Run one epoch (numbers start at 1), and return the mean loss."""
 
     @abstractmethod
-    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return a fresh array, users x items in the order of `Dataset.items`; higher is better."""
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.floating]:
+        """Return users x items in the order of `Dataset.items`; higher is better."""
 
     @abstractmethod
     def state(self) -> State:
@@ -179,6 +180,8 @@ class TrainedModel(RecallModel):
     """
 
     quality_name: ClassVar[str] = f"NDCG@{VALIDATION_K}"
+    alternatives: ClassVar[str] = ", or ease or itemknn"
+    """Models for less data, as the end of a hint."""
     knows_new_items: ClassVar[bool] = False
     """Whether items without training events get regular scores, from their text."""
     least: ClassVar[Mapping[str, int]] = MappingProxyType({})
@@ -194,6 +197,7 @@ class TrainedModel(RecallModel):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        RecallModel.__post_init__(self)
         for name, value in self.settings.items():
             if isinstance(value, str | bool):
                 continue
@@ -208,6 +212,11 @@ class TrainedModel(RecallModel):
             hint = f"give heads a value that divides the dimension, {dimension}"
             raise InputError(f"heads of {self.name} is {heads}", hint=hint)
 
+    def check(self, split: Split) -> None:
+        """Raise InputError for too little data."""
+        if self.validation_users:
+            hold_out(split, self.validation_users, self.seed, self.alternatives)
+
     @property
     def first_stage(self) -> int:
         """Epochs that prepare for the others, which `patience` does not count."""
@@ -216,7 +225,8 @@ class TrainedModel(RecallModel):
     def identity(self, split: Split) -> Mapping[str, Setting]:
         """Return everything that decides what the trained model is: name, version, training events, settings."""
         name = {"model": self.name, "training_version": self.training_version}
-        return {**name, "data": _events_hash(split), **self.settings}
+        data = content_hash(split.dataset.users, split.dataset.items, split.train)
+        return {**name, "data": data, **self.settings}
 
     def file_name(self, split: Split) -> str:
         """Return a name for the checkpoint, which no other settings and no other training events give."""
@@ -234,12 +244,13 @@ class TrainedModel(RecallModel):
         """
         known = preferences(split)
         counts = known.popularity.astype(np.float64)
+        untrained = np.count_nonzero(counts)  # the first such column
         has_events = np.diff(known.matrix.indptr) > 0
 
         def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
-            dense = learner.scores(rows)[:, known.items].astype(np.float64)
-            if not self.knows_new_items:
-                dense[:, counts == 0] = dense.min(axis=1, keepdims=True) - 1
+            dense = learner.scores(rows).take(known.items, axis=1).astype(np.float64)
+            if untrained < len(counts) and not self.knows_new_items:
+                dense[:, untrained:] = dense.min(axis=1, keepdims=True) - 1
             dense[~has_events[rows]] = counts
             return dense
 
@@ -268,7 +279,7 @@ class TrainedModel(RecallModel):
                 settings or training version, or one that cannot be read or written.
             MissingError: the library of the model is not installed.
         """
-        return _Training(self, split, None if checkpoint is None else Path(checkpoint), on_epoch).run()
+        return _Training(self, split, None if checkpoint is None else as_path(checkpoint, "checkpoint"), on_epoch).run()
 
 
 @dataclass(slots=True)
@@ -290,16 +301,22 @@ class _Progress:
 
 class _Training:
     def __init__(self, model: TrainedModel, split: Split, checkpoint: Path | None, on_epoch: OnEpoch) -> None:
+        expect(split, Split, "a Split of a Dataset", "split")
         self.model, self.split, self.path, self.on_epoch = model, split, checkpoint, on_epoch
         if not len(split.train):
             raise InputError(f"{split.dataset.name} has no training events", hint="check the split")
-        self.identity = dict(model.identity(split))
         self.now = self._read()
+        if self.path is not None and self.now.stage != "done":
+            check_folder(self.path.parent)  # before an epoch is lost
+
+    @cached_property
+    def identity(self) -> Mapping[str, Setting]:
+        return dict(self.model.identity(self.split))
 
     def run(self) -> Fitted:
         model, now = self.model, self.now
-        if now.stage == "search":
-            self._search()
+        if now.stage == "search" and (fitted := self._search()):
+            return fitted
         learner = self._learner(self.split)
         while now.stage == "refit" and now.epoch < now.best_epoch:
             self._epoch(learner, now.best_epoch, lambda: None)
@@ -308,9 +325,13 @@ class _Training:
             self._write()
         return model.fitted(learner, self.split)
 
-    def _search(self) -> None:
+    def _search(self) -> Fitted | None:
+        """Train until the validation measure no longer improves. Without validation, return the model: it has learned
+        from all events."""
         model, now, validated = self.model, self.now, self.model.validation_users > 0
-        inner = hold_out(self.split, model.validation_users, model.seed) if validated else self.split
+        inner = self.split
+        if validated:
+            inner = hold_out(self.split, model.validation_users, model.seed, model.alternatives)
         learner = self._learner(inner)
         fitted = model.fitted(learner, inner)
 
@@ -324,6 +345,7 @@ class _Training:
         else:
             now.stage, now.state = "done", now.best_state or now.state
         self._write()
+        return None if validated else fitted
 
     def _learner(self, split: Split) -> Learner:
         learner = self.model.learner(split)
@@ -363,19 +385,15 @@ class _Training:
         return _Progress(**content["progress"])
 
     def _write(self) -> None:
-        if self.path is None:
-            return
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(self.path.parent, error) from error
-        write_checkpoint(self.path, {"identity": self.identity, "progress": asdict(self.now)})
+        if self.path is not None:
+            write_checkpoint(self.path, {"identity": self.identity, "progress": asdict(self.now)})
 
 
-def hold_out(split: Split, most: int, seed: int) -> Split:
+def hold_out(split: Split, most: int, seed: int, alternatives: str = "") -> Split:
     """Split the training events again, holding out the last event of up to `most` users.
 
-    Users with fewer than 3 training events keep them all. Raises InputError if fewer than 10 users have 3 or more.
+    Users with fewer than 3 training events keep them all. Raises InputError, which names models that need less data
+    (`alternatives`), if fewer than 10 users have 3 or more.
     """
     train = split.train
     left, count = events_left(train)
@@ -383,7 +401,7 @@ def hold_out(split: Split, most: int, seed: int) -> Split:
     if len(users) < LEAST_VALIDATION_USERS:
         having = count_of(len(users), "user has", "users have")
         problem = f"too little data for validation: {having} {LEAST_EVENTS} or more training events"
-        hint = "use more data, or ease or itemknn; or, from Python, validation_users=0 and a fixed number of epochs"
+        hint = f"use more data{alternatives}; or, from Python, validation_users=0 and a fixed number of epochs"
         raise InputError(f"{problem}, and {LEAST_VALIDATION_USERS} are needed", hint=hint)
     if len(users) > most:
         users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
@@ -406,10 +424,3 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Return the content of a checkpoint. Raises InputError if it is invalid or corrupt."""
     library("torch")
     return files.read_checkpoint(path, _Progress)
-
-
-def _events_hash(split: Split) -> str:
-    digest = hashlib.sha256(f"{split.dataset.sha256} {split.name}".encode())
-    for column in (split.train.user, split.train.item):
-        digest.update(np.ascontiguousarray(column).tobytes())
-    return digest.hexdigest()

@@ -204,7 +204,19 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_asked(tmp_path: Pa
 def test_what_a_run_lacks_is_found_before_a_baseline_is_trained(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = shop(tmp_path / "shop")
+    data, few, unrated = shop(tmp_path / "shop"), shop(tmp_path / "few", users=9), shop(tmp_path / "unrated")
+    lines = (unrated / "interactions.csv").read_text().splitlines()
+    without = [",".join((*line.split(",")[:2], line.split(",")[3])) for line in lines]
+    (unrated / "interactions.csv").write_text("\n".join(without) + "\n")
+    with monkeypatch.context() as patched:
+        patched.setattr("llmrank.evaluation.evaluate.baseline_scores", None)  # where the first one is trained
+        with pytest.raises(InputError, match="too little data for validation: 9 users have"):
+            evaluate(few, tmp_path / "run", baselines="itemknn,sasrec")
+        with pytest.raises(InputError, match="unrated has no training ratings"):
+            evaluate(unrated, tmp_path / "run", baselines="itemknn,mf")
+        patched.setattr("llmrank.recall.ease.MOST_ITEMS", ITEMS - 1)
+        with pytest.raises(InputError, match="EASE inverts a dense items x items matrix"):
+            evaluate(data, tmp_path / "run", baselines="itemknn,ease")
     monkeypatch.setattr("llmrank.recall.ctrl.find_spec", lambda _name: None)  # an encoder that is not installed
     with pytest.raises(MissingError, match=r"^ctrl: there is no sentence encoder"):
         evaluate(data, tmp_path / "run", baselines="ials,ctrl")

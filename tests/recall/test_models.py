@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix
 
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.errors import InputError
-from llmrank.recall import Ease, Fitted, ItemKNN, Popularity, RandomRecall, RecallModel, recall_model
+from llmrank.recall import Ease, Fitted, ItemKNN, Popularity, RandomRecall, RecallModel, recall_model, tuned_model
 from llmrank.recall.item_knn import nearest_neighbours
 from llmrank.recall.model import preferences, top_columns
 from llmrank.types import Item
@@ -158,6 +158,15 @@ def test_top_columns_is_a_stable_sort(rows: list[list[int]], k: int) -> None:
     assert (top_columns(scores, k) == np.argsort(-scores, axis=1, kind="stable")[:, :k]).all()
 
 
+@pytest.mark.parametrize("width", [127, 128, 255, 256, 1000])
+@pytest.mark.parametrize("k", [1, 10, 60, 1000])
+def test_top_columns_of_wide_rows_is_a_stable_sort(width: int, k: int) -> None:
+    rng = np.random.default_rng(width)
+    for scores in (rng.random((20, width)), rng.integers(0, 4, (20, width)) * 1.0, np.zeros((20, width))):
+        scores[rng.random(scores.shape) < 0.3] = -np.inf
+        assert (top_columns(scores, k) == np.argsort(-scores, axis=1, kind="stable")[:, :k]).all()
+
+
 @pytest.mark.parametrize("neighbours", [1, 5, 100])
 def test_the_nearest_neighbours_are_those_of_the_whole_table_of_cosines(neighbours: int) -> None:
     rng = np.random.default_rng(0)
@@ -204,6 +213,15 @@ def test_impossible_parameters_are_refused(name: str, parameters: dict[str, floa
         recall_model(name, **parameters)
 
 
+@pytest.mark.parametrize("name", ["ease", "itemknn", "random", "ials", "sasrec", "notellm"])
+def test_a_setting_of_the_wrong_type_is_refused_however_the_model_is_made(name: str) -> None:
+    model: Any = type(recall_model(name))
+    for setting, value in recall_model(name).settings.items():
+        if setting in model.__dataclass_fields__:
+            with pytest.raises(InputError, match=f"field '{setting}': invalid value .*\n  hint: give a value of type"):
+                model(**{setting: 5 if isinstance(value, str) else "5"})
+
+
 def test_ease_refuses_a_catalogue_that_does_not_fit_into_memory() -> None:
     with pytest.raises(InputError, match="itemknn"):
         Ease().fit(split_of([(0, 0)], 1, 20_001))
@@ -229,9 +247,44 @@ def test_scores_that_would_rank_wrongly_are_refused(wrong: float | None, message
         fitted.score_items(0, np.array([0], dtype=np.int32))
 
 
-def test_k_must_be_positive() -> None:
+def test_k_must_be_a_positive_number() -> None:
+    fitted, user = Popularity().fit(split_of(PAIRS, 5, 6)), np.array([0], dtype=np.int32)
     with pytest.raises(InputError, match="give k a value"):
-        Popularity().fit(split_of(PAIRS, 5, 6)).recommend(np.array([0], dtype=np.int32), 0)
+        fitted.recommend(user, 0)
+    for k in ("5", 2.5, None):
+        with pytest.raises(InputError, match="expected a number of items"):
+            fitted.recommend(user, k)
+
+
+@pytest.mark.parametrize("model", [*MODELS, recall_model("mf", epochs=1, validation_users=0)], ids=lambda it: it.name)
+def test_what_is_no_index_is_refused_and_takes_nothing_of_another_user_or_item(model: RecallModel) -> None:
+    if model.name == "mf":
+        pytest.importorskip("torch")
+    split = split_of(PAIRS, 5, 6)
+    fitted = model.fit(replace(split, train=replace(split.train, rating=np.arange(10.0))))
+    items, _ = fitted.recommend(np.array([0], dtype=np.int32), 6)
+    assert -1 in items
+    for user, some, message in [
+        (0, items[0], "field 'items': there is no index -1"),
+        (0, [6], "field 'items': there is no index 6"),
+        (0, ["i0"], "field 'items': expected indices"),
+        (-1, [0], "field 'user': there is no index -1"),
+        (5, [0], "field 'user': there is no index 5"),
+        ("u0", [0], "field 'user': expected indices"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            fitted.score_items(user, some)
+    for users, message in [([-1], "there is no index -1"), ([5], "choose from 0 to 4"), (["u0"], "expected indices")]:
+        with pytest.raises(InputError, match=message):
+            fitted.recommend(users, 3)
+    assert fitted.recommend(np.array([], dtype=np.int32), 3)[0].shape == (0, 3)
+
+
+def test_a_dataset_that_is_not_split_is_refused() -> None:
+    dataset: Any = split_of(PAIRS, 5, 6).dataset
+    for call in (Ease().fit, recall_model("ials").fit, lambda data: tuned_model("ease", data)):
+        with pytest.raises(InputError, match="expected a Split of a Dataset, got"):
+            call(dataset)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +13,8 @@ import pytest
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
-from llmrank.recall import Coverage, Popularity, candidates_for, recall_model, recall_settings
-from llmrank.recall.rescoring import rescore
+from llmrank.recall import Coverage, Ease, Popularity, candidates_for, recall_model, recall_settings
+from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
 from llmrank.types import Case, Event, Item
 
 
@@ -62,9 +65,49 @@ def test_a_model_that_was_fitted_to_other_events_is_refused() -> None:
             rescore(fitted, asked, [])
 
 
+def test_a_model_is_refused_where_anything_that_it_learned_from_differs() -> None:
+    whole = split()
+    train = replace(whole.train, rating=np.array([1.0, 2, 3, 4, np.nan]), timestamp=np.arange(5.0))
+    whole = replace(whole, train=train)
+    fitted, (items, users) = Popularity().fit(whole), (whole.dataset.items, whole.dataset.users)
+    fitted.require(replace(whole, train=train.take(np.arange(5))))  # a copy
+    for other in (
+        replace(whole, train=replace(train, item=np.array([0, 1, 0, 0, 2], np.int32))),  # as often, by another user
+        replace(whole, train=train.take(np.array([3, 1, 2, 0, 4]))),  # in another order
+        replace(whole, train=replace(train, rating=np.array([1.0, 2, 3, 5, np.nan]))),
+        replace(whole, train=replace(train, rating=None)),
+        replace(whole, train=replace(train, timestamp=np.array([0.0, 1, 2, 3, 5]))),
+        replace(whole, dataset=replace(whole.dataset, users=users[::-1])),
+        replace(whole, dataset=replace(whole.dataset, items=(*items[:3], Item("d", "Another title")))),
+    ):
+        with pytest.raises(InputError, match="not fitted to the training side"):
+            fitted.require(other)
+
+
 def test_a_user_of_another_dataset_is_refused() -> None:
     with pytest.raises(InputError, match="did you mean 'u0'"):
         list(candidates_for(split(), Popularity(), 2, ["u00"]))
+    with pytest.raises(InputError, match="expected user ids as text, got 1"):
+        list(candidates_for(split(), Popularity(), 2, [1]))
+
+
+def test_what_is_no_model_folder_or_list_is_refused() -> None:
+    model: Any = recall_model("mf", validation_users=0)
+    fitted, case = Popularity().fit(split()), Case("u0", ())
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("expected a recall model, such as that of `recall_model`, got 'mf'", lambda: fit_kept("mf", split(), None)),
+        ("field 'folder': expected a path, got 5", lambda: fit_kept(model, split(), 5)),
+        ("field 'checkpoint': expected a path, got 5", lambda: model.fit(split(), checkpoint=5)),
+        ("expected a list of Cases, got Case", lambda: rescore(fitted, split(), case)),
+    ]
+    for message, call in calls:
+        with pytest.raises(InputError, match=message):
+            call()
+
+
+def test_two_models_of_one_name_are_refused_instead_of_losing_one() -> None:
+    with pytest.raises(InputError, match="two models with the name 'ease'"):
+        trained_scores(["popularity", Ease(l2=1.0), Ease(l2=2.0)], split(), [])
 
 
 def test_coverage_counts_hits_and_recall_over_the_cases_that_say_what_is_relevant() -> None:

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.splits import leave_last_out
 from llmrank.errors import InputError, MissingError
+from llmrank.evaluation.trained import folder
 from llmrank.recall import TRAINED, recall_model, tuned_model
+from llmrank.recall.ials import FactorLearner
 from llmrank.recall.ratings import MF, RatingLearner, RatingModel
 from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
 from llmrank.recall.training import Epoch, TrainedModel, hold_out, library, ndcg
@@ -275,10 +277,11 @@ def test_no_model_depends_on_the_test_events() -> None:
 
 def test_too_little_data_for_validation_is_refused_and_a_fixed_number_of_epochs_is_the_way_out() -> None:
     split = ring(users=9)
-    with pytest.raises(
-        InputError, match=r"9 users have 3 or more training events, and 10 are needed\n.*itemknn.*validation_users=0"
-    ):
+    problem = "9 users have 3 or more training events, and 10 are needed"
+    with pytest.raises(InputError, match=rf"{problem}\n.*itemknn.*validation_users=0"):
         model_of("ials").fit(split)
+    with pytest.raises(InputError, match=rf"{problem}\n  hint: use more data; or, from Python, validation_users=0"):
+        model_of("mf").fit(split)  # itemknn predicts no ratings
     epochs: list[Epoch] = []
     model_of("ials", validation_users=0).fit(split, on_epoch=epochs.append)
     assert [(epoch.stage, epoch.validation) for epoch in epochs] == [("search", None)] * 3
@@ -429,6 +432,45 @@ def test_a_checkpoint_in_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file: cannot be written"):
         fit_kept(model_of("bpr", validation_users=0, epochs=1), ring(), tmp_path / "file")
+
+
+def test_a_folder_that_cannot_be_written_is_noticed_before_an_epoch_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    split, model, trained = ring(), model_of("bpr", epochs=1, refit=False), list[int]()
+    epoch = FactorLearner.epoch
+    monkeypatch.setattr(FactorLearner, "epoch", lambda self, number: (trained.append(number), epoch(self, number))[1])
+    with pytest.raises(InputError, match="file: cannot be written"):
+        fit_kept(model, split, tmp_path / "file")
+    assert not trained
+    fit_kept(model, split, tmp_path / "models")
+    assert [path.name for path in (tmp_path / "models").iterdir()] == [model.file_name(split)]
+    monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path / "file"))
+    with pytest.raises(
+        InputError, match=r"recall: cannot be written: .*\n  hint: set LLMRANK_CACHE to a writable folder"
+    ):
+        fit_kept(model, split, folder())
+    monkeypatch.setattr("llmrank.recall.training.check_folder", None)
+    fit_kept(model, split, tmp_path / "models")  # a finished model is read from a folder that cannot be written
+    assert trained == [1]
+
+
+def test_a_checkpoint_is_of_all_that_the_model_may_read() -> None:
+    split, model = ring(), model_of("mf")
+    train, items = split.train, split.dataset.items
+    assert train.rating is not None and train.timestamp is not None
+    names = {
+        model.file_name(one)
+        for one in (
+            split,
+            replace(split, train=replace(train, rating=6 - train.rating)),
+            replace(split, train=replace(train, timestamp=2 * train.timestamp)),
+            replace(split, dataset=replace(split.dataset, items=(replace(items[0], title="Another"), *items[1:]))),
+        )
+    }
+    assert len(names) == 4
+    assert model.file_name(replace(split, test=split.test.take(np.arange(3)))) in names  # it is not read
 
 
 def test_a_seed_of_any_size_is_taken() -> None:

@@ -20,6 +20,10 @@ OPEN_FILES = 10_240
 grants at most this many."""
 
 
+PUT_OFF, MOST_PUT_OFF = 0.05, 100
+"""Seconds by which Ctrl-C is put off within an import, and how often."""
+
+
 class _LossyStream(io.FileIO):
     """A stream whose reader may be gone: on a full disk, a closed pipe or a closed terminal."""
 
@@ -91,11 +95,33 @@ def stdout_fails() -> bool:
 def stop_as_by_ctrl_c() -> None:
     """Make SIGTERM (a job scheduler) and SIGHUP (the terminal was closed) act like Ctrl-C: wait for the calls in
     flight, which are billed. An ignored SIGHUP (`nohup`) stays ignored."""
+    put_off = iter(range(MOST_PUT_OFF))
+
+    def interrupted(_number: int, frame: FrameType | None) -> None:
+        # Within an import, a KeyboardInterrupt may be swallowed, or reported as a library's own error.
+        if _imports(frame) and next(put_off, None) is not None:
+            signal.setitimer(signal.ITIMER_REAL, PUT_OFF)
+        else:
+            raise KeyboardInterrupt
+
     # A shell makes background commands ignore SIGINT; anyone who sends one explicitly means it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGALRM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, _stop)
+
+
+def forget_interrupt() -> None:
+    """Forget a Ctrl-C that was put off: the command has ended."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Return whether a module is being imported."""
+    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

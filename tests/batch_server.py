@@ -69,6 +69,9 @@ class BatchServer(ScriptedServer):
         """What becomes of the files of the next downloads, one after another, though all seems well."""
         self.refuses_once: dict[str, int] = {}
         """A status with which the next call of a kind (`create`, …) is refused; 200 is a proxy's page."""
+        self.alters: dict[str, Callable[[Body], object]] = {}
+        """What becomes of the JSON of each reply to a kind of call (`upload`, `create`, `look`, `list`), though what it
+        asks for is done; an HTTPException is the reply."""
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -104,6 +107,12 @@ class BatchServer(ScriptedServer):
             return web.Response(text="<html>please sign in</html>", content_type="text/html")
         return web.json_response({"error": {"message": f"{kind} is refused"}}, status=status)
 
+    def _reply(self, kind: str, content: Body) -> web.Response:
+        altered = self.alters[kind](content) if kind in self.alters else content
+        if isinstance(altered, web.HTTPException):
+            raise altered
+        return web.json_response(altered)
+
     def _add(self, content: bytes) -> str:
         name = f"file-{len(self.files)}"
         self.files[name] = content
@@ -117,7 +126,7 @@ class BatchServer(ScriptedServer):
         assert isinstance(upload, web.FileField)
         name = self._add(upload.file.read())
         await self._at(("upload", "after"))
-        return web.json_response({
+        return self._reply("upload", {
             "id": name, "object": "file", "bytes": len(self.files[name]), "created_at": int(time.time()),
             "filename": upload.filename, "purpose": "batch", "status": "processed",
         })  # fmt: skip
@@ -141,7 +150,7 @@ class BatchServer(ScriptedServer):
         self.batches.append(batch)
         self._work(batch, plan)
         await self._at(("create", "after"))
-        return web.json_response({**batch, "output_file_id": None, "error_file_id": None, "errors": None})
+        return self._reply("create", {**batch, "output_file_id": None, "error_file_id": None, "errors": None})
 
     def _work(self, batch: Body, plan: Plan) -> None:
         lines = [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
@@ -177,19 +186,19 @@ class BatchServer(ScriptedServer):
             return refusal
         self.looks[found["id"]] += 1
         if self.looks[found["id"]] > found["needs"]:
-            return web.json_response({**found, "status": found["ends"]})
-        return web.json_response({**found, "status": "in_progress", "output_file_id": None, "error_file_id": None})
+            return self._reply("look", {**found, "status": found["ends"]})
+        return self._reply("look", {**found, "status": "in_progress", "output_file_id": None, "error_file_id": None})
 
     async def _list(self, request: web.Request) -> web.Response:
         await self._at(("list", "before"))
         newest_first = self.batches[::-1]
         names = [batch["id"] for batch in newest_first]
         after = request.query.get("after")
-        start = names.index(after) + 1 if after else 0
+        start = names.index(after) + 1 if after in names else 0
         # Smaller pages than were asked for, so that paging is always at work.
         page = newest_first[start : start + 2]
         more = start + 2 < len(names)
-        return web.json_response({"object": "list", "data": page, "has_more": more})
+        return self._reply("list", {"object": "list", "data": page, "has_more": more})
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         await self._at(("download", "before"))
@@ -203,5 +212,6 @@ class BatchServer(ScriptedServer):
             assert request.transport is not None
             request.transport.abort()
             return response
-        content = self.files[request.match_info["id"]]
+        if (content := self.files.get(request.match_info["id"])) is None:
+            raise web.HTTPNotFound
         return web.Response(body=self.spoilt.pop(0)(content) if self.spoilt else content)

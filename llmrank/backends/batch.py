@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from math import inf
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 from urllib.parse import quote
 
 import aiohttp
@@ -26,7 +28,7 @@ from llmrank.backends.open_batch import OpenBatch, take_open_batches
 from llmrank.backends.openai import OpenAIBackend
 from llmrank.errors import BackendError, FatalBackendError, TransientError, count_of, one_line
 from llmrank.files import cannot_write
-from llmrank.progress import Say, silent
+from llmrank.progress import Say, duration, silent
 from llmrank.store import Store, keyed
 from llmrank.types import Request, Response
 
@@ -40,13 +42,28 @@ QUIET = 1.0
 """Seconds without a new Request after which a batch is submitted."""
 FIRST_WAIT, LONGEST_WAIT, GROWTH = 1.0, 60.0, 1.5
 """Seconds between polls of a batch."""
+SEARCHES = 3
+"""How often to search for a batch whose id was lost."""
 FETCHES = 3
 """How often to download the files of a finished batch that are not as announced."""
 PATIENCE = 3600.0
 """Seconds for which a step (upload, creation, poll, download) is retried after transient failures."""
+SETTLES = 60.0
+"""Seconds after its creation for which an endpoint may not know a batch yet."""
+LATE = 2 * 86_400.0
+"""Seconds, from its record on, after which a batch is no longer waited for. The API promises an end within a day."""
 SEARCHED = 86_400
 """Maximum seconds by which the endpoint's clock may lag behind ours, for finding a batch whose id was lost."""
-ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
+_ENDS = {
+    "completed": "completed complete succeeded success done ended",
+    "failed": "failed error errored",
+    "expired": "expired timed_out timeout",
+    "cancelled": "cancelled canceled stopped",
+}
+ENDED = {name: status for status, names in _ENDS.items() for name in names.split()}
+"""The statuses of a batch that has ended, by each of their known names, in lower case."""
+EPOCH = 1e9
+"""Creation times before this (2001) are invalid."""
 TOKEN = "llmrank"
 """The metadata key under which a batch carries our token."""
 
@@ -63,30 +80,39 @@ class Batch:
     """Number of processed Requests; None if unknown."""
     completed: int
     """How many of them were answered; 0 if unknown."""
-    errors: tuple[Mapping[str, Any], ...]
+    errors: tuple[object, ...]
     token: str
     """Our token, from the metadata."""
+    input_file_id: str | None
     created_at: float
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Self:
         """Return the batch in a JSON object; raise TransientError if it has no id or status."""
         batch_id, status = at(body, str, "id"), at(body, str, "status")
-        if batch_id is None or status is None:
+        if not batch_id or not status:
             raise unreadable("the endpoint answered with something other than a batch")
+        name = re.sub("^(?:job|batch)_state_", "", status.lower())  # Gemini's JOB_STATE_SUCCEEDED
         counts = [number_at(body, "request_counts", name) for name in ("completed", "failed")]
         done = [int(count) for count in counts if count is not None and 0 <= count <= MAX_REQUESTS]
         return cls(
             batch_id=batch_id,
-            status=one_line(status, 40),
+            status=ENDED.get(name) or one_line(status, 40),
             output_file_id=at(body, str, "output_file_id"),
             error_file_id=at(body, str, "error_file_id"),
             done=sum(done) if len(done) == 2 else None,
             completed=done[0] if len(done) == 2 else 0,
-            errors=tuple(objects_at(body, "errors", "data")),
+            errors=_errors(at(body, object, "errors", "data") or body.get("errors")),
             token=at(body, str, "metadata", TOKEN) or "",
-            created_at=inf if (created := number_at(body, "created_at")) is None else created,
+            input_file_id=at(body, str, "input_file_id"),
+            created_at=inf if (created := number_at(body, "created_at")) is None or created < EPOCH else created,
         )
+
+
+def _errors(value: object) -> tuple[object, ...]:
+    """Return the errors in a list of them, or in the place of one."""
+    listed = cast("list[object]", value) if isinstance(value, list) else [value]
+    return tuple(one for one in listed if one and isinstance(one, dict | str))
 
 
 class BatchBackend(WrappedBackend):
@@ -140,6 +166,9 @@ class BatchBackend(WrappedBackend):
                     response = await self._direct.answer(request)
                     self._has_answered = True
                     return response
+            if not self._next:
+                # Another process may have ended, and left its batches, since the Store was opened.
+                self._take_over()
             # Another call may have added the same Request while this one waited.
             if key not in self._in_flight:
                 self._add(key, request)
@@ -164,10 +193,17 @@ class BatchBackend(WrappedBackend):
     def _open_store(self) -> Store:
         if self._store is None:
             self._store = Store(self._store_path)
-            for batch in take_open_batches(self._store_path, self.identity):
-                self._say(f"resuming {_name(batch)} of {count_of(batch.state.count, 'request')}")
-                self._in_flight |= dict.fromkeys(batch.keys, self._start_task(self._process(batch)))
+            self._take_over()
         return self._store
+
+    def _take_over(self) -> None:
+        """Follow the batches that no process follows, except those that this one has given up."""
+        for batch in take_open_batches(self._store_path, self.identity):
+            if not self._unfetched.keys().isdisjoint(batch.keys):
+                batch.release()
+                continue
+            self._say(f"resuming {_name(batch)} of {count_of(batch.state.count, 'request')}")
+            self._in_flight |= dict.fromkeys(batch.keys, self._start_task(self._process(batch)))
 
     def _add(self, key: str, request: Request) -> None:
         body = self._direct.dialect.body(request)
@@ -230,13 +266,13 @@ class BatchBackend(WrappedBackend):
             self._unfetched |= dict.fromkeys(set(batch.keys) - set(results), lost)
             return dict.fromkeys(batch.keys, lost) | results
         except BackendError as error:
-            if not batch.state.create_sent:
-                # Refused before it was created, so there is no batch to wait for.
-                batch.forget()
-            if isinstance(error, TransientError):
-                # The batch may exist, so leave it to the next command to find; retrying here would send it twice.
-                raise BackendError(f"{_name(batch)}: {error}") from error
-            raise
+            # The batch may exist, so leave it to the next command to find; retrying here would send it twice.
+            final = BackendError(f"{_name(batch)}: {error}") if isinstance(error, TransientError) else error
+            if batch.state.create_sent:
+                self._unfetched |= dict.fromkeys(batch.keys, final)
+            else:
+                batch.forget()  # refused before it was created, so there is no batch to wait for
+            raise final from error
         except asyncio.CancelledError:
             self._say(f"{_name(batch)} is recorded in {batch.folder}: the same command continues with it")
             raise
@@ -247,22 +283,30 @@ class BatchBackend(WrappedBackend):
 
     async def _wait_until_ended(self, batch: OpenBatch) -> Batch:
         """Return the batch once it has ended; upload and create it first if necessary."""
+        settled = time.monotonic()
         if batch.state.batch_id is None:
             if batch.state.file_id is None:
                 batch.note(file_id=await self._retried(lambda: self._upload(batch)))
             created = await self._retried(lambda: self._create(batch))
             batch.note(batch_id=created.batch_id)
             batch.input.unlink(missing_ok=True)
+            settled += SETTLES
         wait, last_line = FIRST_WAIT, ""
         while True:
-            found = await self._retried(lambda: self._poll(batch))
+            found = await self._retried(lambda: self._poll(batch, settled))
             done = "?" if found.done is None else f"{found.done:,}"
             asked = count_of(batch.state.count, "request")
             if (line := f"{_name(batch)}: {found.status}, {done} of {asked}") != last_line:
                 self._say(line)
                 last_line = line
-            if found.status in ENDED:
+            if found.status in _ENDS:
                 return found
+            if (age := time.time() - batch.state.begun) > LATE:
+                raise BackendError(
+                    f"{_name(batch)} has not ended ({found.status}) {duration(age)} after it was submitted, though it "
+                    "has to within a day; the next command with --batch looks again (cancel it at the endpoint, and "
+                    f"delete {batch.folder}, to send the requests anew)"
+                )
             await asyncio.sleep(wait)
             wait = min(LONGEST_WAIT, wait * GROWTH)
 
@@ -273,10 +317,11 @@ class BatchBackend(WrappedBackend):
             try:
                 return await step()
             except TransientError as error:
-                if time.monotonic() - began > PATIENCE:
+                pause = max(wait, error.wait or 0.0)
+                if time.monotonic() - began + pause > PATIENCE:
                     raise
                 self._say(f"{error}; retrying")
-                await asyncio.sleep(max(wait, error.wait or 0.0))
+                await asyncio.sleep(pause)
                 wait = min(LONGEST_WAIT, wait * GROWTH)
 
     async def _upload(self, batch: OpenBatch) -> str:
@@ -284,17 +329,24 @@ class BatchBackend(WrappedBackend):
             form = aiohttp.FormData({"purpose": "batch"})
             form.add_field("file", file, filename=batch.input.name, content_type="application/jsonl")
             uploaded = await self._call(batch, "POST", "files", data=form)
-        if (file_id := at(uploaded, str, "id")) is None:
+        if not (file_id := at(uploaded, str, "id")):
             raise unreadable(f"{self.identity['base_url']} accepted a file but returned no id for it")
         return file_id
 
-    async def _poll(self, batch: OpenBatch) -> Batch:
-        return Batch.of(await self._call(batch, "GET", f"batches/{quote(str(batch.state.batch_id), safe='')}"))
+    async def _poll(self, batch: OpenBatch, settled: float) -> Batch:
+        """Return the state of the batch, which may be unknown until it has `settled` (by the monotonic clock)."""
+        reply = await self._direct.endpoint.call("GET", f"batches/{quote(str(batch.state.batch_id), safe='')}")
+        if reply.status == HTTPStatus.NOT_FOUND and time.monotonic() < settled:
+            raise unreadable(f"{self.identity['base_url']} does not know {_name(batch)} yet")
+        return Batch.of(await self._object(batch, reply))
 
     async def _create(self, batch: OpenBatch) -> Batch:
         """Create the batch and return it; if it exists already without our knowing its id, find it instead."""
-        if batch.state.create_sent and (lost := await self._find(batch)):
-            return lost
+        if batch.state.create_sent:
+            for _ in range(SEARCHES):  # it may take a moment until it is listed
+                if lost := await self._find(batch):
+                    return lost
+                await asyncio.sleep(FIRST_WAIT)
         batch.note(create_sent=True)
         content = {
             "completion_window": "24h",
@@ -311,20 +363,28 @@ class BatchBackend(WrappedBackend):
             raise
 
     async def _find(self, batch: OpenBatch) -> Batch | None:
-        """Return the endpoint's batch with our token, or None. Batches come newest first, so the search is short."""
-        after = ""
+        """Return the endpoint's batch with our token or our file, or None. Batches come newest first, so the search is
+        short."""
+        after, seen = "", {""}
         while True:
-            page = await self._call(batch, "GET", f"batches?limit=100{after}")
-            listed = [Batch.of(one) for one in objects_at(page, "data")]
-            for found in listed:
-                if found.token == batch.token:
+            reply = await self._direct.endpoint.call("GET", f"batches?limit=100{after}")
+            if reply.status in (404, 405):
+                raise FatalBackendError(
+                    f"{self.identity['base_url']} may have created {_name(batch)}, and does not list its batches "
+                    f"({reply.status})\n"
+                    f"  hint: look for it at the endpoint; delete {batch.folder} to send the requests anew"
+                )
+            page = await self._object(batch, reply)
+            whole = [one for one in objects_at(page, "data") if at(one, str, "id") and at(one, str, "status")]
+            for found in (listed := [Batch.of(one) for one in whole]):
+                if batch.token == found.token or batch.state.file_id == found.input_file_id:
                     return found
                 if found.created_at < batch.state.begun - SEARCHED:
                     return None
-            last = f"&after={quote(listed[-1].batch_id, safe='')}" if listed else ""
-            if not page.get("has_more") or last in ("", after):
+            after = f"&after={quote(listed[-1].batch_id, safe='')}" if listed else ""
+            if not page.get("has_more") or after in seen:
                 return None
-            after = last
+            seen.add(after)
 
     async def _call(self, batch: OpenBatch, method: str, path: str, **sent: Any) -> dict[str, Any]:
         return await self._object(batch, await self._direct.endpoint.call(method, path, **sent))
@@ -349,37 +409,54 @@ class BatchBackend(WrappedBackend):
     async def _collect(self, batch: OpenBatch, ended: Batch) -> tuple[Results, str]:
         """Store the answers in the files of a finished batch. Return the results, by Store key, and how the files
         deviate from the batch's description (empty if they do not)."""
-        store, requests = self._open_store(), batch.requests()
-        results, readable, fault = Results(), 0, ""
-        # Answers first: once one Request is answered, a refusal can be attributed to the Request that met it.
-        for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
-            path, number, ours = await self._download(batch, file_id), 0, False
-            for number, (line, why) in enumerate(self._lines(path, requests), start=1):
-                if line is None:
-                    fault = f"its file is truncated in line {number}" if why == "truncated" else fault
-                    readable += why == "too long"  # it would be as long the next time
-                    continue
-                key = str(line.get("custom_id"))
-                ours = ours or key in requests
-                if key not in requests or isinstance(results.get(key), Response):
-                    continue
-                if not _is_result(line):  # billed, so it must not be sent anew
-                    fault = f"line {number} of its file has an unknown format: {one_line(json.dumps(line))}"
-                    continue
-                result = results[key] = await self._result(requests[key], line)
-                if isinstance(result, Response):
-                    store.put(key, self.identity, requests[key], result)
-                if number % 1000 == 0:
-                    await asyncio.sleep(0)
-            readable += len(results) if file_id == ended.output_file_id else 0
-            if number and not ours:
-                fault = f"its file is {self._direct.endpoint.describe(path)}"
+        requests, results = batch.requests(), Results()
+        readable, fault = await self._read_file(batch, ended.output_file_id, requests, results)
+        failed, why = 0, ""
+        try:
+            failed, why = await self._read_file(batch, ended.error_file_id, requests, results)
+        except BackendError as error:  # only the reasons are lost: what failed is not billed
+            self._say(f"{_name(batch)}: its file of errors cannot be read: {one_line(str(error))}")
+        if any(isinstance(result, Response) for result in results.values()):
+            # What one request met, others did not meet.
+            results = {key: _of_one(result) for key, result in results.items()}
         # A line that cannot be read is an answer, too: billed, and perhaps undamaged the next time.
         expected = min(ended.completed, len(requests))
-        if not fault and readable < expected and len(results) < len(requests):
-            found = count_of(readable, "readable answer")
-            fault = f"its file has {found}, but {expected} of its requests were answered"
-        return results, fault
+        if not ended.done and ended.status == "completed":  # without counts, each request has its line
+            readable, expected = readable + failed, len(requests)
+        if readable >= expected or len(results) == len(requests):
+            return results, ""
+        missing = f"its file has {count_of(readable, 'readable answer')}, but {expected} of its requests were answered"
+        return results, fault or why or missing
+
+    async def _read_file(
+        self, batch: OpenBatch, file_id: str | None, requests: Mapping[str, Request], results: Results
+    ) -> tuple[int, str]:
+        """Store the answers in a file, and add to the results. Return the number of lines that are answers, and how the
+        file deviates from what it should be."""
+        if not file_id:
+            return 0, ""
+        store, path = self._open_store(), await self._download(batch, file_id)
+        known, too_long, number, ours, fault = len(results), 0, 0, False, ""
+        for number, (line, why) in enumerate(self._lines(path, requests), start=1):
+            if line is None:
+                fault = f"its file is truncated in line {number}" if why == "truncated" else fault
+                too_long += why == "too long"  # it would be as long the next time
+                continue
+            key = str(line.get("custom_id"))
+            ours = ours or key in requests
+            if key not in requests or isinstance(results.get(key), Response):
+                continue
+            if not _is_result(line):  # billed, so it must not be sent anew
+                fault = f"line {number} of its file has an unknown format: {one_line(json.dumps(line))}"
+                continue
+            result = results[key] = await self._result(requests[key], line)
+            if isinstance(result, Response):
+                store.put(key, self.identity, requests[key], result)
+            if number % 1000 == 0:
+                await asyncio.sleep(0)
+        if number and not ours:
+            fault = f"its file is {self._direct.endpoint.describe(path)}"
+        return len(results) - known + too_long, fault
 
     async def _download(self, batch: OpenBatch, file_id: str) -> Path:
         path = batch.folder / "output.jsonl"
@@ -438,6 +515,13 @@ def _is_result(line: Mapping[str, Any]) -> bool:
     return bool(line.get("error")) or failed or "choices" in body or "error" in body
 
 
+def _of_one(result: Response | BackendError) -> Response | BackendError:
+    """Return a result; a failure that every other request would meet too, as one of this request."""
+    if not isinstance(result, FatalBackendError):
+        return result
+    return BackendError(f"the batch returned no answer: {result.message.partition(chr(10))[0]}")
+
+
 def _name(batch: OpenBatch) -> str:
     return f"batch {one_line(batch.state.batch_id or f'without id ({batch.token[:8]}…)', 100)}"
 
@@ -446,11 +530,9 @@ def _failure(batch: OpenBatch, ended: Batch) -> BackendError:
     """Return the error for a Request that is missing from the files of a finished batch."""
     if ended.status != "failed":
         return BackendError(f"{_name(batch)} ended ({ended.status}) without answering it")
-    messages = "; ".join(
-        f"line {fault['line']}: {error_message(fault)}" if isinstance(fault.get("line"), int) else error_message(fault)
-        for fault in ended.errors[:3]
-    )
+    lines = [(at(fault, int, "line"), error_message(fault)) for fault in ended.errors[:3]]
+    messages = "; ".join(text if line is None else f"line {line}: {text}" for line, text in lines)
     hint = "check --model and the sampling settings"
-    if any(fault.get("code") == "token_limit_exceeded" for fault in ended.errors):
+    if any(at(fault, str, "code") == "token_limit_exceeded" for fault in ended.errors):
         hint = "run it again when other batches have ended, or send smaller batches (--concurrency limits their size)"
     return FatalBackendError(f"{_name(batch)} was rejected as a whole: {messages or 'no reason'}\n  hint: {hint}")

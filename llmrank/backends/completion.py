@@ -266,7 +266,8 @@ def _label_logprobs(
     tokens: Sequence[object], labels: Sequence[str], label_ids: Sequence[int], faults: Counter[str]
 ) -> dict[str, float] | None:
     """Return the log-probability of each label at the first token: by id if `label_ids` were requested and ids came,
-    else by text, adding up the forms of a label with and without a space. None if the endpoint returned none."""
+    else by text, adding up the forms of a label: with and without a space, and of a word in capitals or not. None if
+    the endpoint returned none."""
     if not tokens:
         return None
     pairs: list[tuple[str, float]] = []
@@ -290,8 +291,11 @@ def _label_logprobs(
         named = zip(labels, label_ids, strict=True)
         return {label: by_id[token] for label, number in named if (token := f"token_id:{number}") in by_id}
     found: dict[str, float] = {}
+    # `yes` is `Yes`, but the word `a` is not the letter `A`.
+    words = {label.casefold(): label for label in labels if len(label) > 1}
     for token, logprob in [*pairs, *_left_out(tokens[0], pairs)]:
-        if (label := token_text(token).strip()) in labels:
+        word = token_text(token).strip()
+        if (label := word if word in labels else words.get(word.casefold())) is not None:
             found[label] = min(0.0, float(np.logaddexp(found[label], logprob))) if label in found else logprob
     return found
 

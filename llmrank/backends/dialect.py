@@ -33,6 +33,8 @@ NAMES = {
     "seed": r"\bseed\b",
     "stop": r"""['"`]stop['"`]|\bstop(?=:| sequences| is not)|(?:: |-> )stop\b""",
     "response_format": r"\bresponse_?format\b|json_?schema|structured outputs?\b",
+    "return_tokens_as_token_ids": r"\breturn_tokens_as_token_ids\b",
+    "logprob_token_ids": r"\blogprob_token_ids\b",
     "logprobs": r"\b(?:top_?)?logprobs\b|\blog ?probabilities\b|\btop_n_tokens\b",
     "temperature": r"\btemperature\b",
     "reasoning_effort": r"\breasoning[_ .]?effort\b|\bthinking (?:mode|budget)\b|\breasoning is mandatory\b"
@@ -73,6 +75,8 @@ AT_MOST = re.compile(
 """The maximum number of log-probabilities, as stated in a refusal."""
 MILDER = ("minimal", "low")
 """Efforts that can replace `none` if a refusal names them, lowest first."""
+BY_ID = frozenset({"logprob_token_ids", "return_tokens_as_token_ids"})
+"""What is sent to get log-probabilities by token id; without one of them, labels are matched by text."""
 TOKENS = ("max_tokens", "max_completion_tokens")
 """The names under which the maximum number of answer tokens is sent."""
 
@@ -104,9 +108,9 @@ class Dialect:
         return {"left_out": sorted(self.left_out), "replaced": dict(self.replaced), **named}
 
     def body(self, request: Request, label_ids: Sequence[int] = ()) -> dict[str, Any]:
-        """Return the JSON body for a Request. `label_ids` are the token ids of its labels; without them, labels are
-        matched by text."""
-        body = self._full_body(request, label_ids)
+        """Return the JSON body for a Request. `label_ids` are the token ids of its labels; without them, or if the
+        endpoint refuses them, labels are matched by text."""
+        body = self._full_body(request, () if self.left_out & BY_ID else label_ids)
         if not self.left_out:
             return body
         omitted = {*self.left_out, "top_logprobs"} if "logprobs" in self.left_out else self.left_out

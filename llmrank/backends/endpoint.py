@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from http.cookies import CookieError
 from pathlib import Path
@@ -34,7 +35,7 @@ from yarl import URL
 
 from llmrank import __version__
 from llmrank.backends.completion import EVENTS, Json, joined_events, json_value
-from llmrank.backends.masking import Secrets, without_entities
+from llmrank.backends.masking import MAX_SEARCHED, Secrets, without_entities
 from llmrank.errors import InputError, TransientError, one_line
 from llmrank.files import cannot_write
 from llmrank.progress import Say, silent
@@ -342,7 +343,9 @@ class Endpoint:
     async def _reply(self, response: aiohttp.ClientResponse, sent: Mapping[str, Any] | None) -> Reply:
         if response.status == 407 and self.proxy:  # on the way to https, aiohttp raises this
             raise aiohttp.ClientHttpProxyError(response.request_info, (), status=407, message=response.reason or "")
-        value, text = self._read(await _body(response), lambda _: sent, response.charset)
+        reading = partial(self._read, await _body(response), lambda _: sent, response.charset)
+        # A search takes seconds in a long body full of escapes; meanwhile other calls go on.
+        value, text = reading() if len(reading.args[0]) <= MAX_SEARCHED else await asyncio.to_thread(reading)
         headers = {
             name: self._secrets.mask(response.headers[name]) for name in USED_HEADERS if name in response.headers
         }

@@ -26,7 +26,7 @@ from llmrank.backends.completion import Json
 
 MASK = "[key]"
 MAX_SEARCHED, MAX_FOUND = 1 << 18, 10_000
-"""How long a text may be, and how much may be found in it: a search takes a second or two, when no call proceeds."""
+"""How long a text may be, and how much may be found in it: a search takes a second or two."""
 MAX_DEPTH = 64
 """Maximum nesting of JSON that is read."""
 LONG = 8

@@ -22,7 +22,7 @@ from uuid import uuid4
 from llmrank.errors import InputError, one_line
 from llmrank.files import claim, write_whole
 from llmrank.store import canonical_json, decode_request, encode_request
-from llmrank.types import Request
+from llmrank.types import Request, adapter
 
 STATE, REQUESTS, INPUT, LOCK = "batch.json", "requests.jsonl", "input.jsonl", "lock"
 
@@ -90,8 +90,8 @@ class OpenBatch:
         return self.folder / INPUT
 
     def requests(self) -> dict[str, Request]:
-        """Return the Requests by Store key."""
-        return {key: decode_request(content) for key, content in _read_requests(self.folder)}
+        """Return the Requests by Store key; raise InputError if the record is damaged."""
+        return _read_requests(self.folder, self.state.count)
 
     def note(self, **changed: Any) -> None:  # the fields of State
         """Update the state; it is on disk when this returns."""
@@ -112,7 +112,10 @@ class OpenBatch:
 
 def take_open_batches(store_path: Path, identity: Mapping[str, str]) -> Iterator[OpenBatch]:
     """Take over the batches beside the Store file that this backend submitted and that no other process follows; yield
-    them oldest first."""
+    them oldest first.
+
+    Raises InputError if a record is damaged.
+    """
     for _, folder in sorted(_states(store_path, identity), key=lambda pair: pair[0].begun):
         if (lock := _try_lock(folder)) is None:
             continue
@@ -120,7 +123,7 @@ def take_open_batches(store_path: Path, identity: Mapping[str, str]) -> Iterator
         if (state := _read(folder / STATE)) is None:
             lock.close()
         else:
-            yield OpenBatch(folder, state, tuple(key for key, _ in _read_requests(folder)), lock)
+            yield OpenBatch(folder, state, tuple(_read_requests(folder, state.count)), lock)
 
 
 def waiting_requests(store_path: Path, identity: Mapping[str, str]) -> int:
@@ -141,19 +144,28 @@ def _states(store: Path, identity: Mapping[str, str]) -> Iterator[tuple[State, P
 
 def _read(path: Path) -> State | None:
     try:
-        return State(**json.loads(path.read_text(encoding="utf-8")))
+        return adapter(State).validate_python(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, RecursionError) as error:
-        hint = "move its folder away; a batch that it names continues at the endpoint, and is billed"
-        raise InputError(f"damaged: {one_line(str(error), 80)}", path=path, hint=hint) from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
 
 
-def _read_requests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with (folder / REQUESTS).open(encoding="utf-8") as file:
-        for line in file:
-            key, content = json.loads(line)
-            yield key, content
+def _read_requests(folder: Path, count: int) -> dict[str, Request]:
+    path = folder / REQUESTS
+    try:
+        with path.open(encoding="utf-8") as file:
+            found = {str(key): decode_request(content) for key, content in map(json.loads, file)}
+        if len(found) != count:
+            raise ValueError(f"{len(found)} requests, not {count}")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    return found
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    hint = "move its folder away; a batch that it names continues at the endpoint, and is billed"
+    return InputError(f"damaged: {one_line(str(error), 80)}", path=path, hint=hint)
 
 
 def _try_lock(folder: Path) -> IO[bytes] | None:

@@ -28,9 +28,16 @@ from llmrank.backends.completion import (
     token_text,
     unreadable,
 )
-from llmrank.backends.dialect import Dialect
+from llmrank.backends.dialect import BY_ID, Dialect
 from llmrank.backends.endpoint import Address, Endpoint, Reply
-from llmrank.backends.refusals import LOADING, RefusedError, UnsupportedError, refusal, with_inner_refusal
+from llmrank.backends.refusals import (
+    LOADING,
+    KeyRejectedError,
+    RefusedError,
+    UnsupportedError,
+    refusal,
+    with_inner_refusal,
+)
 from llmrank.backends.thinking import THINKING_TAIL, begins_with_reasoning, ends_in_thinking
 from llmrank.backends.watch import MAX_NAMES, Watch, is_version
 from llmrank.errors import (
@@ -100,7 +107,8 @@ class OpenAIBackend(BaseBackend):
         """vLLM: 128 labels, by token id. Others: labels among the 20 most likely first tokens, by text, unless the
         endpoint has refused log-probabilities."""
         if self.dialect.is_vllm:
-            return Capabilities(LABEL_LIMIT if self._tokenizes else self.dialect.most_logprobs)
+            by_id = self._tokenizes and not self.dialect.left_out & BY_ID
+            return Capabilities(LABEL_LIMIT if by_id else self.dialect.most_logprobs)
         return Capabilities(0 if "logprobs" in self.dialect.left_out else self.dialect.most_logprobs)
 
     @property
@@ -260,11 +268,18 @@ class OpenAIBackend(BaseBackend):
     async def answer(self, request: Request) -> Response:
         """Return the endpoint's Response. This takes one call, plus one for each parameter that the endpoint refuses.
 
-        Raises TransientError for a transient failure; FatalBackendError for a rejected key, an unknown model, an
-        exhausted quota, or a refusal that other requests meet too; BackendError for any other refusal.
+        Raises TransientError for a transient failure, and for a key that is rejected though it was accepted before;
+        FatalBackendError for any other rejected key, an unknown model, an exhausted quota, or a refusal that other
+        requests meet too; BackendError for any other refusal.
         """
+        accepted = self._has_answered
         try:
             return await self._ask(request)
+        except KeyRejectedError as error:
+            if not accepted:
+                raise
+            # Perhaps only one of a gateway's machines does not know it. If all calls fail, `answers_others` raises.
+            raise TransientError(error.message.partition("\n")[0], kind="key", charged=False) from error
         except RefusedError as error:
             self._refusals += 1
             if await self._accepts_others(request):

@@ -14,7 +14,7 @@ import click
 
 from llmrank import __version__
 from llmrank.errors import NO_FILES, NO_FILES_HINT, InputError, LlmrankError, nearest
-from llmrank.process import prepare_for_command, stdout_fails
+from llmrank.process import forget_interrupt, prepare_for_command, stdout_fails
 
 VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -116,8 +116,8 @@ def _working_folder_is_gone() -> bool:
 def main() -> None:
     """Run the command line. Exit codes: 0 success, 2 bad input, 3 missing, 4 too many errors, 5 limit reached,
     130 interrupted."""
-    prepare_for_command()
     try:
+        prepare_for_command()
         _check_environment()
         # `context.exit(2)` in a verb makes main return the code.
         code: object = cli.main(standalone_mode=False)
@@ -150,3 +150,5 @@ def main() -> None:
         # Exit at once: Python would flush stdout again and print an error of its own.
         sys.stderr.flush()
         os._exit(2)
+    finally:
+        forget_interrupt()

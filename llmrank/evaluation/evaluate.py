@@ -29,7 +29,7 @@ from llmrank.errors import InputError, LlmrankError, as_path, count_of
 from llmrank.evaluation.cases import CaseSet, CaseSource, cases_of
 from llmrank.evaluation.fusing import Validation, to_choose, undecided
 from llmrank.evaluation.method import Method, tasks_of
-from llmrank.evaluation.session import Session, backend_settings, prices_of, refuse_errors, versions
+from llmrank.evaluation.session import Session, backend_settings, check_storable, prices_of, refuse_errors, versions
 from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings, flat
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.trained import baseline_models, baseline_scores, check_baselines, package_of
@@ -350,6 +350,7 @@ def compose(
     check_baselines(compared.baselines)
     if setup.asks_model:
         prices_of(setup.model, setup.limits)
+        check_storable(setup.model)
         if setup.backend is None:
             backend_settings(setup.model)
     template, tasks = setup.template, tasks_of(setup.prompt, setup.template)

@@ -27,7 +27,7 @@ from llmrank.errors import (
 from llmrank.evaluation.evaluate import CostEstimate, note_domain, note_idle_first
 from llmrank.evaluation.given import checked_cases
 from llmrank.evaluation.method import Method, tasks_of
-from llmrank.evaluation.session import Session, default_store, format_reasons, refuse_errors
+from llmrank.evaluation.session import Session, check_storable, default_store, format_reasons, refuse_errors
 from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings, changed
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
@@ -307,6 +307,8 @@ def rerank_files(
     else:
         if not overwrite:
             check_output(output)
+        if job.setup.asks_model:
+            check_storable(job.setup.model)
         checked = job.check(partitions[0])
         with job.setup.session(reporter.message) as session:
             results = [job.rerank(partitions[0], checked, session, reporter, overwrite=overwrite)]

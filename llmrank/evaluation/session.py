@@ -445,6 +445,19 @@ def default_store() -> Path:
     return cache_folder() / "answers.sqlite"
 
 
+def check_storable(model: ModelSettings) -> None:
+    """Raise InputError if the Store of the settings cannot be used, before minutes are spent on the data. Creates
+    nothing."""
+    path = (model.store or default_store()).absolute()
+    if os.access(path, os.F_OK):
+        Store(path).close()
+        return
+    folder = next(folder for folder in path.parents if os.access(folder, os.F_OK))
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        problem = f"the store cannot be created: no file can be created in {folder}"
+        raise InputError(problem, path=path, hint="name a file in a folder you can write to, with --store")
+
+
 def versions() -> dict[str, str]:
     """Return the versions of the packages that can change an answer."""
     found: dict[str, str] = {}

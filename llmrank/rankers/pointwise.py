@@ -43,14 +43,19 @@ class Pointwise(PromptRanker):
 def from_values(items: Sequence[Item], answers: Sequence[Answer]) -> Ranking:
     """Return the Ranking by `Answer.value`, highest first; items without a value come last, with score -inf.
 
-    A `yes` read from text (1) is not a probability. If other answers of the Case have one, it counts as a repair.
+    A `yes` read from text (1) is not a probability. If other answers of the Case have one, it counts as a repair, and
+    as the middle of what it may be: 3/4, and a `no` as 1/4. So it is neither above every probability nor below.
     """
     answers = [require_decision(answer, of_value=True) for answer in answers]
     if any(answer.label_mass is not None for answer in answers):
-        answers = [
-            answer if answer.value is None else with_repairs(answer, {"no_probability": int(answer.label_mass is None)})
-            for answer in answers
-        ]
+        answers = [_verdict(answer) if answer.label_mass is None else answer for answer in answers]
     values = [-math.inf if answer.value is None else answer.value for answer in answers]
     scores = {item.item_id: value for item, value in zip(items, values, strict=True)}
     return merge_outcomes(rank_by_score(scores, len(values) - values.count(-math.inf)), answers)
+
+
+def _verdict(answer: Answer) -> Answer:
+    """Return an answer without a probability, among others with one."""
+    if answer.value is None:
+        return answer
+    return with_repairs(replace(answer, value=1 / 4 + answer.value / 2), {"no_probability": 1})

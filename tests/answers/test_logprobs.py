@@ -64,7 +64,24 @@ def test_yes_no_is_the_share_of_yes() -> None:
     answer = read("yes_no", logs(Yes=0.6, No=0.2))
     assert answer.value == pytest.approx(0.75)
     assert answer.scores == pytest.approx({"Yes": 0.6, "No": 0.2})
-    assert read("yes_no", logs(Yes=0.6)).reason == "label_missing"
+
+
+def test_of_yes_no_one_label_alone_decides_above_one_half() -> None:
+    both = read("yes_no", logs(Yes=0.6, No=0.38))
+    for given, bound in ((logs(Yes=0.97), 0.97), (logs(No=0.97), 0.03), (logs(Yes=0.6), 0.6)):
+        answer = read("yes_no", given)
+        assert answer.value == pytest.approx(bound) and answer.repairs == {"missing": 1}
+        assert answer.label_mass == pytest.approx(sum(map(math.exp, given.values())))
+    assert both.value is not None and both.value < 0.97
+    # Below, the other may be as likely.
+    for given in (logs(Yes=0.2), logs(No=0.5), {}):
+        assert read("yes_no", given).reason == "label_missing"
+
+
+@pytest.mark.parametrize("given", [{}, logs(Yes=0.2)])
+def test_without_a_probability_that_decides_the_text_does(given: Mapping[str, float]) -> None:
+    answer = answer_format("yes_no").read(Response("**Yes**", label_logprobs=given), FIVE)
+    assert (answer.value, answer.label_mass, answer.outcome) == (1.0, None, Outcome.OK)
 
 
 @pytest.mark.parametrize(

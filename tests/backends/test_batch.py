@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -443,3 +444,181 @@ async def test_an_empty_file_of_errors_and_lines_of_nobody_are_no_fault(tmp_path
         server.has_empty_files = True
         assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS))
         assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == 0
+
+
+def once(alters: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], object]:
+    """Alter the first reply only."""
+    left = iter([alters])
+    return lambda body: next(left, lambda same: same)(body)
+
+
+LOST = {"create": lambda _: web.HTTPInternalServerError()}
+"""The batch is created, and the answer that says so is lost."""
+OTHERS: dict[str, dict[str, Callable[[dict[str, Any]], object]]] = {
+    "a status in capitals": {"look": lambda body: {**body, "status": body["status"].upper()}},
+    "a status of another vendor": {"look": lambda body: {**body, "status": "JOB_STATE_SUCCEEDED"}},
+    "not known at first": {"look": once(lambda _: web.HTTPNotFound())},
+    "no id of the file": {"upload": once(lambda body: {**body, "id": ""})},
+    "no id of the batch": {"create": lambda body: {**body, "id": ""}},
+    "lost, and listed without our name": {**LOST, "list": lambda page: without_names(page)},
+    "lost, among entries that are none": {**LOST, "list": lambda page: listing(page, [None, {"id": 3}, {}])},
+    "lost, behind one without a time": {
+        **LOST,
+        "list": lambda page: listing(page, [{"id": "z", "status": "completed", "created_at": 0}]),
+    },
+    "lost, and listed late": {**LOST, "list": once(lambda page: {**page, "data": []})},
+}
+
+
+def listing(page: dict[str, Any], first: list[object]) -> dict[str, Any]:
+    return {**page, "data": [*first, *page["data"]]}
+
+
+def without_names(page: dict[str, Any]) -> dict[str, Any]:
+    return {**page, "data": [{**batch, "metadata": None} for batch in page["data"]]}
+
+
+@pytest.mark.parametrize("alters", OTHERS.values(), ids=OTHERS)
+async def test_what_other_endpoints_say_of_a_batch_is_understood_and_it_is_paid_once(
+    alters: dict[str, Callable[[dict[str, Any]], object]], tmp_path: Path
+) -> None:
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        server.alters = {kind: once(alter) if kind == "create" else alter for kind, alter in alters.items()}
+        assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS))
+        assert len(server.batches) == 1 and set(server.paid.values()) == {1}
+
+
+async def test_a_search_in_a_list_without_end_ends(tmp_path: Path) -> None:
+    names = iter(range(10**6))
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        server.alters = {
+            "create": once(lambda _: web.HTTPInternalServerError()),
+            "list": lambda _: {"data": [{"id": f"z{next(names) % 2}", "status": "completed"}], "has_more": True},
+        }
+        assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS[:2]))
+        assert next(names) < 20
+
+
+async def test_a_lost_batch_that_the_endpoint_does_not_list_is_not_sent_anew(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    async with BatchServer() as server, backend_at(server, path) as backend:
+        server.alters = {
+            "create": once(lambda _: web.HTTPInternalServerError()),
+            "list": lambda _: web.HTTPNotFound(),
+        }
+        for responses in (await ask(backend, QUESTIONS), await ask(backend, QUESTIONS[1:])):
+            assert isinstance(error := responses[1], FatalBackendError)
+            assert "may have created" in str(error) and "look for it at the endpoint" in str(error)
+        assert len(server.batches) == 1 and waiting_requests(path, backend.identity) == 6
+
+
+UNENDING: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "never ends": (lambda body: {**body, "status": "in_progress"}, "has not ended"),
+    "a long Retry-After": (lambda _: web.HTTPTooManyRequests(headers={"Retry-After": "9" * 9}), "answered 429"),
+    "a page for good": (lambda _: web.HTTPBadGateway(), "answered 502"),
+}
+
+
+@pytest.mark.parametrize(("look", "said"), UNENDING.values(), ids=UNENDING)
+async def test_a_batch_without_end_is_given_up_in_time_and_never_sent_anew(
+    look: Callable[[dict[str, Any]], object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_module, "LATE", 0.1)
+    monkeypatch.setattr(batch_module, "PATIENCE", 0.1)
+    path = tmp_path / "s.sqlite"
+    async with BatchServer() as server:
+        async with backend_at(server, path) as backend:
+            server.alters = {"look": look}
+            for asked in (QUESTIONS, QUESTIONS[1:]):
+                lost = [one for one in await ask(backend, asked) if isinstance(one, BackendError)]
+                assert len(lost) == 6 and all(said in str(one) for one in lost)
+                assert not any(isinstance(one, TransientError | FatalBackendError) for one in lost)
+        server.alters = {}
+        async with backend_at(server, path) as backend:
+            assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS[1:]))
+        assert len(server.batches) == 1 and set(server.paid.values()) == {1}
+
+
+@pytest.mark.parametrize("counts", [None, {"completed": 0, "failed": 0}, {"completed": "all"}])
+async def test_without_counts_each_request_of_a_completed_batch_has_a_line(tmp_path: Path, counts: object) -> None:
+    path = tmp_path / "s.sqlite"
+    async with BatchServer() as server:
+        server.alters = {"look": lambda body: {**body, "request_counts": counts}}
+        async with backend_at(server, path) as backend:
+            server.spoilt = [lambda content: b"".join(content.splitlines(keepends=True)[:4])] * 3
+            lost = [one for one in await ask(backend, QUESTIONS) if isinstance(one, BackendError)]
+            assert len(lost) == 2 and all("4 readable answers, but 6" in str(one) for one in lost)
+        async with backend_at(server, path) as backend:
+            assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS[1:]))
+        assert len(server.batches) == 1 and set(server.paid.values()) == {1}
+
+
+async def test_noise_behind_all_answers_is_no_fault(tmp_path: Path) -> None:
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        server.spoilt = [lambda content: content + b"<html>"]
+        assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS))
+        assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == 0
+
+
+async def test_without_its_file_of_errors_a_batch_gives_its_answers(tmp_path: Path) -> None:
+    said: list[str] = []
+    async with (
+        BatchServer(answer=lambda body: refused_line(500, "x") if by_length(body) == 3 else answered(body)) as server,
+        backend_at(server, tmp_path / "s.sqlite", said) as backend,
+    ):
+        server.alters = {"look": lambda body: {**body, "error_file_id": "gone"}}
+        responses = await ask(backend, QUESTIONS)
+        assert [type(one) for one in responses] == [Response] * 3 + [BackendError] + [Response] * 3
+        assert any("file of errors cannot be read" in line and "\n" not in line for line in said)
+        assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == 0
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+async def test_what_one_line_is_refused_for_does_not_stop_the_others(tmp_path: Path, status: int) -> None:
+    async with (
+        BatchServer(
+            answer=lambda body: refused_line(status, "no") if by_length(body) == 3 else answered(body)
+        ) as server,
+        backend_at(server, tmp_path / "s.sqlite") as backend,
+    ):
+        responses = await ask(backend, QUESTIONS)
+        assert [type(one) for one in responses] == [Response] * 3 + [BackendError] + [Response] * 3
+        assert f"{status}" in str(responses[3]) or "quota" in str(responses[3])
+
+
+@pytest.mark.parametrize("errors", ["no money", [{"message": "no money"}], {"message": "no money"}, ["no money"]])
+async def test_whatever_form_the_reasons_have_they_are_said(tmp_path: Path, errors: object) -> None:
+    async with (
+        BatchServer(plan=lambda _: Plan("failed")) as server,
+        backend_at(server, tmp_path / "s.sqlite") as backend,
+    ):
+        server.alters = {"look": lambda body: {**body, "errors": errors}}
+        assert "rejected as a whole: no money" in str((await ask(backend, QUESTIONS))[1])
+
+
+async def test_a_batch_that_another_process_leaves_is_taken_over_before_one_like_it_is_sent(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    async with BatchServer(plan=lambda _: Plan(looks=10**6)) as server:
+        async with backend_at(server, path) as later:
+            await later.answer(replace(QUESTIONS[0], repeat=1))  # it looks for batches, and finds none
+            async with backend_at(server, path) as first:
+                asking = asyncio.create_task(ask(first, QUESTIONS))
+                while not server.looks:
+                    await asyncio.sleep(0.01)
+                asking.cancel()
+            server.batches[0]["needs"] = 0
+            assert all(isinstance(one, Response) for one in await ask(later, QUESTIONS[1:]))
+        assert len(server.batches) == 1
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:-9], lambda _: "", lambda text: text + "[]\n", None])
+async def test_a_damaged_record_of_requests_is_named(tmp_path: Path, damage: Callable[[str], str] | None) -> None:
+    identity = {"kind": "openai", "base_url": "http://host/v1", "model": "m"}
+    OpenBatch.begin(tmp_path / "s.sqlite", identity, [("k", QUESTIONS[0], b"{}\n")]).release()
+    (path,) = (tmp_path / "s.sqlite.batches").glob("*/requests.jsonl")
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_text(damage(path.read_text()))
+    with pytest.raises(InputError, match=r"requests.jsonl: damaged[\s\S]*hint"):
+        list(take_open_batches(tmp_path / "s.sqlite", identity))

@@ -94,6 +94,15 @@ def test_labels_by_text_add_up_their_forms() -> None:
     assert {label: math.exp(value) for label, value in found.items()} == pytest.approx({"A": 0.1, "B": 0.75})
 
 
+def test_a_word_is_a_label_in_capitals_or_not_and_a_letter_only_as_it_is() -> None:
+    body = with_top(("yes", math.log(0.5)), ("▁YES", math.log(0.25)), ("No", math.log(0.1)), ("no", math.log(0.05)))
+    found = read_completion(body, ("Yes", "No")).label_logprobs
+    assert found is not None
+    assert {label: math.exp(value) for label, value in found.items()} == pytest.approx({"Yes": 0.75, "No": 0.15})
+    body = with_top(("a", -0.5), ("A", -2.0), ("B", -3.0))
+    assert read_completion(body, ("A", "B")).label_logprobs == {"A": -2.0, "B": -3.0}
+
+
 @pytest.mark.parametrize("space", ["Ġ", "▁"])
 def test_labels_are_read_as_the_vocabulary_writes_them(space: str) -> None:
     body = with_top((f"{space}B", math.log(0.5)), ("B", math.log(0.25)), ("ĊA", math.log(0.1)))

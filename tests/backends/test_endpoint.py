@@ -1012,3 +1012,17 @@ async def test_a_body_in_the_charset_that_it_names_is_read() -> None:
             endpoint = Endpoint(Address.of(server.base_url), KEY, timeout=5.0)
             assert (await endpoint.call("POST", "chat/completions", {})).body == {"said": said}
             await endpoint.close()
+
+
+async def test_the_search_of_a_long_body_keeps_no_other_call_waiting() -> None:
+    escapes = json.dumps({**completion("fine"), "note": "<b>&amp;amp;%2525\\n" * 150_000})
+    async with ScriptedServer(Step(body=escapes)) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        answer, turns = asyncio.create_task(backend.answer(Request((Message("user", "0"),)))), [time.monotonic()]
+        while not answer.done():
+            await asyncio.sleep(0.005)
+            turns.append(time.monotonic())
+        assert (await answer).text == "fine"
+        await backend.close()
+    longest = max(after - before for before, after in itertools.pairwise(turns))
+    assert longest < (turns[-1] - turns[0]) / 3

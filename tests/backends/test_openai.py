@@ -22,7 +22,7 @@ from llmrank.engine.budget import Bounds, Budget, Metered
 from llmrank.errors import BackendError, FatalBackendError, MissingError, TransientError
 from llmrank.progress import silent
 from llmrank.store import Store
-from llmrank.types import Capabilities, Message, Request, Response, Sampling, Structured, Thinking, Usage
+from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Sampling, Structured, Thinking, Usage
 from tests.backends.test_completion import with_top
 from tests.scripted_server import MODEL, ScriptedServer, Step, completion, good, raw, refused
 
@@ -322,6 +322,41 @@ async def test_however_many_are_refused_an_endpoint_that_takes_others_goes_on() 
                 await backend.answer(REQUEST)
             assert not isinstance(caught.value, FatalBackendError)
         assert server.calls == 20 + 3, "it is found out ever more rarely"
+
+
+@pytest.mark.parametrize(
+    ("refused_as", "param"),
+    [
+        ("Unrecognized request argument supplied: logprob_token_ids", ""),
+        ("[{'type': 'extra_forbidden', 'loc': ('body', 'logprob_token_ids'), 'msg': 'Extra inputs'}]", ""),
+        ("Unknown parameter: 'return_tokens_as_token_ids'", "return_tokens_as_token_ids"),
+    ],
+)
+async def test_a_server_that_takes_no_token_ids_is_asked_for_labels_by_text(refused_as: str, param: str) -> None:
+    body = completion("A")
+    top = [{"token": token, "logprob": value} for token, value in (("A", -0.5), ("B", -1.0))]
+    body["choices"][0]["logprobs"] = {"content": [{"token": "A", "logprob": -0.5, "top_logprobs": top}]}
+    async with Tokenizing(refused(400, refused_as, param=param), Step(body=json.dumps(body)), models=VLLM) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        assert backend.capabilities.label_logprobs == LABEL_LIMIT
+        for repeat in range(2):
+            response = await backend.answer(replace(REQUEST, labels=("A", "B"), repeat=repeat))
+            assert response.label_logprobs == {"A": -0.5, "B": -1.0}
+        await backend.close()
+        assert [sent.get("top_logprobs") for sent in server.seen] == [2, 20, 20], "it is learned once"
+        assert not any("logprob_token_ids" in sent for sent in server.seen[1:])
+        assert backend.capabilities.label_logprobs == 20
+
+
+async def test_a_key_that_was_accepted_is_rejected_for_the_moment() -> None:
+    async with opened(good(), refused(401), good(), refused(401)) as (_, backend):
+        await backend.answer(REQUEST)
+        with pytest.raises(TransientError, match=r"rejects the key \(401\): no$") as caught:
+            await backend.answer(REQUEST)
+        assert caught.value.kind == "key" and not caught.value.charged
+        await backend.answer(REQUEST)
+        with pytest.raises(FatalBackendError, match=r"rejects the key \(401\): no\n  hint"):
+            await backend.answers_others(REQUEST)
 
 
 async def test_a_test_request_shows_whether_others_are_answered() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -166,3 +168,31 @@ async def test_three_times_quits_at_once_whatever_is_still_under_way() -> None:
     process.send_signal(signal.SIGINT)
     code, rest = await ended(process)
     assert code == 130 and rest == ""
+
+
+def test_while_modules_are_imported_it_ends_the_command_without_a_traceback(tmp_path: Path) -> None:
+    # A module that swallows it, as C code and callbacks of the garbage collector do, and one that calls it its own.
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    sum(range(10**6))\n"
+        "except KeyboardInterrupt as error:\n    raise ImportError('broken') from error\n"
+    )
+    main = "from llmrank import cli\ncli._check_environment = lambda: __import__('slow')\ncli.main()\n"
+    ended = subprocess.run(
+        [sys.executable, "-c", main, "prompts", "list"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 130 and "Interrupted." in ended.stderr and "Traceback" not in ended.stderr, ended.stderr
+
+
+def test_before_the_command_begins_it_ends_without_a_traceback(tmp_path: Path) -> None:
+    # The first module that it imports of others, found in the current folder.
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nsum(range(10**6))\n")
+    ended = subprocess.run(
+        command("prompts", "list"), cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")

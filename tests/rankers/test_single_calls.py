@@ -111,6 +111,7 @@ def test_a_yes_in_words_among_probabilities_flags_the_case():
     ranker = Pointwise(prompt("pointwise-yes-no"))
     mixed, _ = drive(ranker, case(3), Sometimes())
     assert mixed.outcome is Outcome.REPAIRED and mixed.repairs == {"no_probability": 1}
+    assert mixed.scores is not None and 0.75 in mixed.scores, "it is not above whatever has a probability"
     assert drive(ranker, case(3), OracleBackend())[0].outcome is Outcome.OK
 
 

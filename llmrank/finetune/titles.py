@@ -33,7 +33,7 @@ from llmrank.backends.titles import TitleShape
 from llmrank.data.cases import histories
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import cases_hash, reachable
-from llmrank.evaluation.fusing import MEASURE, Validation
+from llmrank.evaluation.fusing import MEASURE, Validation, fusion_settings
 from llmrank.evaluation.training_data import asked_for
 from llmrank.files import write_json
 from llmrank.finetune.loop import Weights, batches_by_length, train
@@ -257,13 +257,13 @@ def rank_titles(model: TitleModel, cases: Sequence[Case]) -> list[Ranking]:
 def choose_title_fusion(out: Path, model: Model, validation: Validation, recall: str, *, say: Say) -> Mapping[str, Any]:
     """Choose the fusion with the recall stage on validation Cases, add it to the card, and return the card.
 
-    The card's `fusion` is `FusionChoice.to_dict`, plus a description of the validation.
+    The card's `fusion` is `fusion_settings`, plus a description of the validation.
     """
     cases = validation.asked
-    choice = choose_fusion(cases, rank_titles(load_adapter(out, model), cases), validation.value)
+    choice = choose_fusion(cases, rank_titles(load_adapter(out, model), cases), validation.values)
     say(validation.describe_fusion(choice))
     measured = {"recall": recall, "measure": f"{MEASURE} over all users", "cases": len(cases)}
-    fusion = {**choice.to_dict(), **measured}
+    fusion = {**fusion_settings(choice), **measured}
     card = read_card(out, NEXT_TITLE) | {"fusion": fusion}
     write_json(out / CARD, card)
     return card

@@ -14,7 +14,7 @@ from llmrank.evaluation.cases import CaseSet, reachable
 from llmrank.files import json_bytes, write_json, write_whole
 from llmrank.finetune.sequences import split_data
 from llmrank.rankers.prompt import Prompt
-from llmrank.types import Case, Question, Request, liked_from
+from llmrank.types import Case, Item, Question, Request, liked_from
 
 SftFormat = Literal["trl", "openai"]
 
@@ -50,16 +50,23 @@ def _one_item_each(case: Case) -> list[Case]:
     """Return the Case about its target; without a target, one about a relevant candidate and one about another."""
     if case.target is not None:
         return [case]
-    good = [item for item in case.candidates if item.item_id in case.relevant]
+    good = _relevant(case, case.candidates)
     others = [item for item in case.candidates if item.item_id not in case.relevant]
     drawn = Random(f"negative:{case.case_id}").sample(others, min(1, len(others)))
     return [replace(case, target=item) for item in (*good[:1], *drawn)]
 
 
+def _relevant(case: Case, items: Iterable[Item]) -> list[Item]:
+    """Return the relevant items, those with the highest gain first, and of equal ones in their order."""
+    gains = case.gain_of
+    return sorted((item for item in items if item.item_id in gains), key=lambda item: -gains[item.item_id])
+
+
 def right_answer(answer: str, question: Question, case: Case) -> str:
     """Return the text of the correct answer in an answer format: for a single item, yes or no, or its rating.
 
-    Yes means a relevant item, or a rating that counts as liked (`liked_from`).
+    Yes means a relevant item, or a rating that counts as liked (`liked_from`). Of several relevant items, those with
+    the highest gain come first.
     """
     if answer == "yes_no" and case.target is not None:
         relevant = case.target.item_id in case.relevant
@@ -67,7 +74,7 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
         return "Yes." if liked else "No."
     if answer in ("rating", "expected_rating") and case.rating is not None:
         return f"{case.rating:g}"
-    relevant = [item for item in question.items if item.item_id in set(case.relevant)]
+    relevant = _relevant(case, question.items)
     identifiers = {
         item.item_id: identifier for item, identifier in zip(question.items, question.identifiers, strict=False)
     }
@@ -116,7 +123,6 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases
         lines.append(json.dumps(row, ensure_ascii=False))
     if not lines:
         raise InputError("there are no examples to write", path=path, hint="use more users or longer candidate lists")
-    write_whole(path, json_bytes("\n".join(lines) + "\n"))
     targets = "Targets are users' last training events; nothing of the test side is in this file."
     card = {
         "format": form,
@@ -128,5 +134,7 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases
         "split": data["split"],
         "note": targets if cases.split else "The answers are these Cases' relevant items: evaluate on other Cases.",
     }
+    # The card first: if the disk is full, the same call does not find a finished file.
     write_json(path.with_name(path.name + ".card.json"), card)
+    write_whole(path, json_bytes("\n".join(lines) + "\n"))
     return card

@@ -11,6 +11,7 @@ from typing import Literal
 
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet, reachable
+from llmrank.evaluation.method import Method
 from llmrank.files import json_bytes, write_json, write_whole
 from llmrank.finetune.sequences import split_data
 from llmrank.rankers.prompt import Prompt
@@ -93,6 +94,26 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
         "(`llmrank prompts list --task rating`)"
     )
     raise InputError(problem, field="answer", user=case.user_id, hint=hint)
+
+
+LABELLED = ("label_logprobs", "yes_no", "expected_rating")
+"""The answer formats that are read from the log-probabilities of labels."""
+
+
+def check_answer(method: Method, *, regression: bool) -> None:
+    """Raise InputError if the method's answers have no labels to learn, or for a regression no expected ratings."""
+    assert method.prompt is not None
+    answer = method.prompt.answer.name
+    if regression and answer != "expected_rating":
+        hint = "use a rating prompt with --answer expected_rating, or omit --regression"
+        raise InputError(f"regression does not support the answer format {answer!r}", field="regression", hint=hint)
+    if answer not in LABELLED:
+        raise InputError(
+            "the prompt has text answers, but training needs the log-probability of a label",
+            field="prompt",
+            hint="use first-token, llamarec, tallrec, pointwise-yes-no, or another prompt with `label_logprobs`, "
+            "`yes_no` or `expected_rating`; for text answers, use another trainer (`llmrank export-sft`)",
+        )
 
 
 def solved_data(cases: CaseSet) -> Mapping[str, object]:

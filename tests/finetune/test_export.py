@@ -142,6 +142,20 @@ def test_a_file_of_rated_targets_is_exported_with_yes_from_three_quarters_of_its
     assert card["data"] == "rated.parquet" and card["split"] is None and card["data_sha256"]
 
 
+def test_of_a_file_invalid_rows_are_skipped_and_rows_without_an_answer_are_refused(tmp_path: Path) -> None:
+    path, said = tmp_path / "rows.jsonl", list[str]()
+    row = {"user_id": "u", "candidates": [{"item_id": "1", "title": "Heat"}, {"item_id": "2", "title": "Alien"}]}
+    asked: dict[str, Any] = {"prompt": "rankgpt", "model": "not-here", "say": said.append}
+    path.write_text(f"{json.dumps(row)}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"field 'relevant': none of 1 Case has[\s\S]*hint: add the relevant items"):
+        export_sft(path, tmp_path / "sft.jsonl", **asked)
+    path.write_text(f'{json.dumps(row | {"relevant": ["2"]})}\n{{"user_id": "v"}}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 2[\s\S]*skip_bad_rows=True"):
+        export_sft(path, tmp_path / "sft.jsonl", **asked)
+    assert export_sft(path, tmp_path / "sft.jsonl", skip_bad_rows=True, **asked)["examples"] == 1
+    assert "1 invalid row was skipped." in said
+
+
 def test_a_target_without_a_rating_is_not_learned_as_no(tmp_path: Path) -> None:
     path, about = tmp_path / "half-rated.parquet", Case("a", (), target=Item("1", "Heat"), rating=5)
     write_cases(path, [about, replace(about, user_id="b", case_id="b", rating=None)])

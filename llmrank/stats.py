@@ -146,6 +146,29 @@ def _interval(
     return Estimate(mean, max(low, float(centre - half)), min(high, float(centre + half)), users)
 
 
+def difference_interval(
+    left: Values,
+    right: Values,
+    clusters: NDArray[np.intp] | None = None,
+    *,
+    most: float = math.inf,
+) -> Estimate:
+    """Return the mean of `left - right` with its 95% interval over users.
+
+    `most` is the largest possible difference. If it is finite, a user is added at `most` and one at its opposite before
+    the interval is computed. Bonett and Price (2012, Journal of Educational and Behavioral Statistics 37) do so for
+    paired proportions. Two methods often differ for few users, and a plain t interval is then too narrow
+    (`tests/benchmarks/coverage.py`). If 15 users or more differ, they show how large differences are, and the largest
+    of a user takes the place of `most`.
+    """
+    differences, counts = by_cluster(left - right, clusters)
+    if math.isinf(most) or len(differences) < 2:
+        return mean_interval(left - right, clusters)
+    few = np.count_nonzero(differences) < FEW_DIFFERENT
+    end = most if few else float(np.abs(differences / counts).max())
+    return _interval(left - right, clusters, -most, most, ((-end, 1.0), (end, 1.0)))
+
+
 def paired_difference(
     left: Values,
     right: Values,
@@ -157,11 +180,7 @@ def paired_difference(
 ) -> Difference:
     """Return the mean of `left - right` with its interval, a paired randomisation test and a paired t test.
 
-    `most` is the largest possible difference. If it is finite, a user is added at `most` and one at its opposite before
-    the interval is computed. Bonett and Price (2012, Journal of Educational and Behavioral Statistics 37) do so for
-    paired proportions. Two methods often differ for few users, and a plain t interval is then too narrow
-    (`tests/benchmarks/coverage.py`). If 15 users or more differ, they show how large differences are, and the largest
-    of a user takes the place of `most`. With few users the interval may include 0 where p is below .05.
+    With few users the interval (see `difference_interval`) may include 0 where p is below .05.
 
     If both methods were equally good, the sign of each user's difference would be a coin toss (Fisher). Smucker, Allan
     and Carterette (CIKM 2007) compare the usual tests on retrieval runs: the randomisation test assumes no distribution
@@ -173,12 +192,7 @@ def paired_difference(
     """
     differences, counts = by_cluster(left - right, clusters)
     nonzero = differences[differences != 0]
-    few = len(nonzero) < FEW_DIFFERENT
-    if math.isfinite(most) and len(differences) > 1:
-        end = most if few else float(np.abs(differences / counts).max())
-        interval = _interval(left - right, clusters, -most, most, ((-end, 1.0), (end, 1.0)))
-    else:
-        interval = mean_interval(left - right, clusters)
+    interval = difference_interval(left, right, clusters, most=most)
     p_t, effect_size = paired_t(differences, counts)
     varies = spread(differences, counts)
     return Difference(
@@ -190,7 +204,7 @@ def paired_difference(
         p_t,
         effect_size,
         *signs_of(differences),
-        math.nan if few or varies <= TIE else detectable_difference(varies, interval.users),
+        math.nan if len(nonzero) < FEW_DIFFERENT or varies <= TIE else detectable_difference(varies, interval.users),
     )
 
 

@@ -72,7 +72,7 @@ def choose(model: TitleModel, cases: Sequence[Case]) -> FusionChoice:
     Random(0).shuffle(hits)
     hits = hits[:CHOOSERS]
     rankings = rank_titles(model, hits)
-    return choose_fusion(hits, rankings, lambda fused: share * float(values(hits, fused, NDCG(10)).mean()))
+    return choose_fusion(hits, rankings, lambda fused: (share * values(hits, fused, NDCG(10))).tolist())
 
 
 def row(name: str, given: Values, hr: Values, base: Values) -> tuple[str, float]:

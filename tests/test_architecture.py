@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "finetune": {"evaluation", "engine", "data", "prompting", "rankers", "backends", "measures", "files"},
     "evaluation": {
         *("run", "scale", "engine", "rankers", "recall", "prompting", "answers", "backends", "data"),
-        *("measures", "store", "prices", "files"),
+        *("measures", "stats", "store", "prices", "files"),
     },
     # The command line shows what `evaluation` composes. `doctor` and `models` look at what is installed.
     "cli": {

@@ -22,7 +22,7 @@ from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
 from llmrank.backends.decoder import LORA, LORA_CONFIG, open_base, open_causal, save_lora, training_module
 from llmrank.backends.models import Model
 from llmrank.backends.titles import TitleShape
-from llmrank.errors import InputError, count_of
+from llmrank.errors import InputError
 from llmrank.files import write_json
 
 if TYPE_CHECKING:
@@ -169,6 +169,17 @@ def _incomplete(path: Path, error: Exception | str) -> InputError:
     return InputError(f"the adapter is incomplete: {error}", path=path, hint="copy it again, or train it again")
 
 
+def load_lora(folder: Path, tuned: nn.Module) -> dict[str, Tensor]:
+    """Return an adapter's LoRA weights; raise InputError if they are incomplete, or not those of this model."""
+    weights = load_tensors(folder / LORA)
+    peft = training_module("peft")
+    # PEFT ignores missing weights. The vocabulary never grows, so it need not ask the hub about it.
+    own = peft.get_peft_model_state_dict(tuned, save_embedding_layers=False)
+    if {name: one.shape for name, one in weights.items()} != {name: one.shape for name, one in own.items()}:
+        raise _incomplete(folder / LORA, "its weights are not those of the layers that its card names")
+    return weights
+
+
 def load_adapter(folder: Path, base: Model) -> TitleModel:
     """Return the model of an adapter on its base model, computing in float32.
 
@@ -183,14 +194,12 @@ def load_adapter(folder: Path, base: Model) -> TitleModel:
     # PEFT would otherwise look for a missing file on the hub.
     if not (folder / LORA_CONFIG).is_file():
         raise _incomplete(folder / LORA_CONFIG, "the file is missing")
-    tensors, lora = load_tensors(folder / PROJECTION), load_tensors(folder / LORA)
+    tensors = load_tensors(folder / PROJECTION)
     try:
         shape = TitleShape(**card["shape"])
         body = open_body(base.folder, shape.layers, torch.float32)
         tuned = peft.PeftModel.from_pretrained(body, str(folder))
-        # PEFT ignores missing weights. The vocabulary never grows, so it need not ask the hub about it.
-        if lora.keys() != peft.get_peft_model_state_dict(tuned, save_embedding_layers=False).keys():
-            raise _incomplete(folder / LORA, f"its weights are not those of {count_of(shape.layers, 'layer')}")
+        load_lora(folder, tuned)
         body = tuned.merge_and_unload()
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:

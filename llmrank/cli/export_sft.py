@@ -32,7 +32,7 @@ Example:
 @click.option("-o", "--out", required=True, type=options.PATH, help="JSON Lines file.")
 @options.force_option
 @options.settings_options(PromptSettings, "prompt and method", here=TRAINING_HELP)
-@options.settings_options(CaseSettings, "data", without=["data", "users", "skip_bad_rows"])
+@options.settings_options(CaseSettings, "data", without=["data", "users"])
 @options.users_option
 @options.settings_options(ModelSettings, "model")
 @options.json_option

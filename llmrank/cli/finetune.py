@@ -45,7 +45,7 @@ Examples:
 )
 @options.settings_options(TitleTraining, "training", without=PYTHON_ONLY)
 @options.settings_options(PromptTraining, "training with --prompt", without=PYTHON_ONLY | BOTH)
-@options.settings_options(CaseSettings, "data", without=["data", "users", "seed", "force_target", "skip_bad_rows"])
+@options.settings_options(CaseSettings, "data", without=["data", "users", "seed", "force_target"])
 @options.settings_options(PromptSettings, "prompt and method", here={**TRAINING_HELP, **HELP})
 @options.json_option
 @options.config_option

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
 
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import CaseSet, reachable, validation_cases
@@ -12,9 +15,12 @@ from llmrank.evaluation.setup import Setup
 from llmrank.measures import NDCG, Judgements
 from llmrank.progress import Reporter, Say
 from llmrank.rankers.calibration import STRENGTHS, Strength
-from llmrank.rankers.fusion import FusionChoice, choose_fusion
+from llmrank.rankers.fusion import Fusion, FusionChoice, choose_fusion
 from llmrank.rankers.options import RankerOptions
+from llmrank.stats import difference_interval
 from llmrank.types import Case, Outcome, Ranking
+
+Tried = TypeVar("Tried")
 
 MEASURE = NDCG(10)
 """The measure of a choice, averaged over all sampled users."""
@@ -33,38 +39,74 @@ def undecided(setup: Setup) -> Setup:
     return setup.with_options(**{name: tried[name] for name in to_choose(setup.prompt.options)})
 
 
+def not_worse(best: Sequence[float], tried: Iterable[tuple[Tried, Sequence[float]]]) -> list[Tried]:
+    """Return what was tried, given with each user's value, and is not significantly worse than the best.
+
+    The best of many is best partly by chance. The fewer users make a difference, the more is not worse.
+    """
+    chosen = np.array(best)
+    return [one for one, values in tried if difference_interval(chosen, np.array(values), most=1.0).low <= 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A strength of the calibration, with the values of its best weight."""
+
+    strength: Strength
+    values: Sequence[float] = field(repr=False)
+    """The value of each validation user."""
+    fusion: FusionChoice | None
+    """The weights; None if the weight was given."""
+
+    @property
+    def value(self) -> float:
+        """The mean over the validation users."""
+        return float(np.mean(self.values))
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The weight and the strength that were chosen, and all that were tried."""
 
-    value: float
-    """The measure on the validation Cases."""
-    fusion: FusionChoice | None
-    """None if the weight was given."""
-    strengths: Sequence[tuple[Strength, float]]
-    """The strengths that were tried, each with the value of its best weight; empty if the strength was given."""
-
-    @property
-    def strength(self) -> Strength | None:
-        """The chosen strength: of equally good ones the first."""
-        return max(self.strengths, key=lambda tried: tried[1])[0] if self.strengths else None
+    best: Attempt
+    attempts: Sequence[Attempt]
+    """An attempt for each strength that was tried; empty if the strength was given."""
 
     def applied_to(self, setup: Setup) -> Setup:
         """Return the setup with what was chosen."""
-        if self.fusion is not None:
-            best = self.fusion.best.fusion
-            setup = setup.with_options(fuse=best.weight, fuse_term=best.term)
-        return setup if self.strength is None else setup.with_options(calibrate=self.strength)
+        if self.best.fusion is not None:
+            chosen = self.best.fusion.best.fusion
+            setup = setup.with_options(fuse=chosen.weight, fuse_term=chosen.term)
+        return setup.with_options(calibrate=self.best.strength) if self.attempts else setup
+
+    @property
+    def strengths_not_worse(self) -> list[Strength]:
+        """The strengths that are not significantly worse than the best."""
+        return not_worse(self.best.values, ((one.strength, one.values) for one in self.attempts))
 
     def settings(self, users: int) -> Mapping[str, object]:
         """Return what a Run records; `users` were sampled."""
         chosen: dict[str, object] = {}
-        if self.fusion is not None:
-            chosen["fusion"] = {**self.fusion.to_dict(), "users": users}
-        if self.strengths:
-            curve = [[str(strength), round(value, 5)] for strength, value in self.strengths]
-            chosen["calibration"] = {"strength": self.strength, "curve": curve, "users": users}
+        if self.best.fusion is not None:
+            chosen["fusion"] = {**fusion_settings(self.best.fusion), "users": users}
+        if self.attempts:
+            chosen["calibration"] = {
+                "strength": self.best.strength,
+                "curve": [[str(one.strength), round(one.value, 5)] for one in self.attempts],
+                "not_worse": [str(one) for one in self.strengths_not_worse],
+                "users": users,
+            }
         return chosen
+
+
+def weights_not_worse(choice: FusionChoice) -> list[Fusion]:
+    """Return the weights and terms that are not significantly worse than the best."""
+    return not_worse(choice.best.values, ((point.fusion, point.values) for point in choice.curve))
+
+
+def fusion_settings(choice: FusionChoice) -> dict[str, object]:
+    """Return `FusionChoice.to_dict`, with the weights that are not significantly worse as [term, weight]."""
+    return {**choice.to_dict(), "not_worse": [[one.term, str(one.weight)] for one in weights_not_worse(choice)]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +146,10 @@ class Validation:
         """The number of sampled users, and of those who make a difference."""
         return f"{count_of(len(self.drawn), 'validation user')} (recall proposed the item of {len(self.asked):,})"
 
-    def value(self, rankings: Sequence[Ranking]) -> float:
-        """Return the value of Rankings of the `asked` Cases, averaged over all sampled users."""
-        judged = Judgements.from_cases(rankings, self.asked)
-        return float(MEASURE.per_case(judged).sum()) / len(self.drawn)
+    def values(self, rankings: Sequence[Ranking]) -> list[float]:
+        """Return the value of each sampled user, from Rankings of the `asked` Cases; 0 for the users without one."""
+        found: list[float] = MEASURE.per_case(Judgements.from_cases(rankings, self.asked)).tolist()
+        return found + [0.0] * (len(self.drawn) - len(found))
 
     def choose(self, setup: Setup, session: Session, reporter: Reporter) -> Choice:
         """Rank the Cases with the method alone, and return the best strength, weight and term that are to be chosen.
@@ -118,37 +160,61 @@ class Validation:
         drawn, cases, names = self.drawn, self.asked, to_choose(setup.prompt.options)
         what = {"fuse": "the weight of the recall scores", "calibrate": "the strength of the calibration"}
         reporter.message(f"choosing {' and '.join(what[name] for name in names)} on {self._users}")
-        alone, tried = undecided(setup), list[tuple[Strength, float, FusionChoice | None]]()
-        for strength in STRENGTHS if "calibrate" in names else (0.0,):
+        alone, attempts = undecided(setup), list[Attempt]()
+        # The last strength first: the first one is 0, which makes no calls for the prior.
+        for strength in reversed(STRENGTHS) if "calibrate" in names else (0.0,):
             one = alone.with_options(calibrate=strength) if "calibrate" in names else alone
             method = one.method(session, drawn.training, drawn.seed, drawn.domain)
             # The other strengths read the same answers, so there is no progress to report.
-            ranked = session.rankings(cases, method, Reporter() if tried else reporter)
+            ranked = session.rankings(cases, method, Reporter() if attempts else reporter)
             refuse_errors(sum(ranking.outcome is Outcome.ERROR for ranking in ranked), len(ranked), 0.0)
             fusion = None
             if "fuse" in names:
-                fusion = choose_fusion(cases, ranked, self.value, setup.prompt.options.fuse_term)
-            tried.append((strength, fusion.best.value if fusion else self.value(ranked), fusion))
-        _, value, fusion = max(tried, key=lambda one: one[1])
-        strengths: list[tuple[Strength, float]] = [(one, value) for one, value, _ in tried if "calibrate" in names]
-        return Choice(value, fusion, strengths)
+                fusion = choose_fusion(cases, ranked, self.values, setup.prompt.options.fuse_term)
+            attempts.insert(0, Attempt(strength, fusion.best.values if fusion else self.values(ranked), fusion))
+        # Of equally good ones the first.
+        return Choice(max(attempts, key=lambda one: one.value), attempts if "calibrate" in names else ())
 
     def describe(self, choice: Choice) -> Iterator[str]:
-        """Describe the choices and the alternatives, each in a sentence."""
-        if choice.fusion is not None:
-            yield self.describe_fusion(choice.fusion)
-        if choice.strengths:
-            without = dict(choice.strengths)[0.0]
+        """Describe the choices and the alternatives, each in a note."""
+        if choice.best.fusion is not None:
+            yield self.describe_fusion(choice.best.fusion)
+        if choice.attempts:
+            best, without = choice.best, next(one for one in choice.attempts if one.strength == 0)
+            others = [f"{one}" for one in choice.strengths_not_worse if one not in (best.strength, 0)]
             yield (
-                f"Calibrated with strength {choice.strength}, chosen on {self._users}: {MEASURE} {choice.value:.4f} "
-                f"there, without calibration {without:.4f}."
+                f"Calibrated with strength {best.strength}, chosen on {self._users}: {MEASURE} {best.value:.4f} there, "
+                f"without calibration {without.value:.4f}."
+                + _not_told_apart(
+                    "calibration",
+                    f"strengths {', '.join(others)}" if others else "",
+                    {"no calibration": best.strength != 0 and 0 in choice.strengths_not_worse},
+                )
             )
 
     def describe_fusion(self, choice: FusionChoice) -> str:
-        """Describe the chosen weight and the alternatives in a sentence."""
-        best = choice.best.fusion
+        """Describe the chosen weight and the alternatives in a note."""
+        best, others = choice.best.fusion, weights_not_worse(choice)
+        between = [one.weight for one in others if one.term == best.term and 0 < one.weight < np.inf]
         return (
             f"Recall stage fused in with weight {best.weight:g} on its {best.term}, chosen on {self._users}: {MEASURE} "
             f"{choice.best.value:.4f} there, the method alone {choice.alone:.4f}, recall order "
             f"{choice.recall_order:.4f}."
+            + _not_told_apart(
+                "fusion",
+                f"weights {min(between):g} to {max(between):g}" if len(between) > 1 else "",
+                {
+                    "the method alone": best.weight != 0 and any(one.weight == 0 for one in others),
+                    "recall order": best.weight < np.inf and any(one.weight == np.inf for one in others),
+                },
+            )
         )
+
+
+def _not_told_apart(what: str, others: str, simpler: Mapping[str, bool]) -> str:
+    """Return the end of a note: what else may be as good as what was chosen, and whether something simpler is."""
+    as_simple = [name for name, there in simpler.items() if there]
+    if not others and not as_simple:
+        return ""
+    found = f" Not significantly worse there: {', '.join(filter(None, (others, *as_simple)))}."
+    return found + f" These users do not show that {what} helps." * bool(as_simple)

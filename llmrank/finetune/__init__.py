@@ -12,22 +12,26 @@ from typing import Any, get_args
 
 import numpy as np
 
+from llmrank.backends.adapter import NEXT_TITLE, check_split, read_card
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
+from llmrank.backends.titles import TitleShape, find_adapter
 from llmrank.backends.vllm import VllmBackend
-from llmrank.data.cases import sample_users
+from llmrank.data.cases import held_out, histories, sample_users
+from llmrank.data.dataset import Split
 from llmrank.data.splits import validation_split
-from llmrank.errors import InputError, count_of
+from llmrank.errors import InputError, as_path, count_of, expect
 from llmrank.evaluation.cases import CaseSet, cases_of, names_file, prepare, reachable, untitled, validation_cases
 from llmrank.evaluation.evaluate import note_domain
 from llmrank.evaluation.fusing import Validation
-from llmrank.evaluation.method import Method, tasks_of, template_task
+from llmrank.evaluation.method import Composer, Method, tasks_of, template_task
 from llmrank.evaluation.session import Session, is_here
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, flat, gather
 from llmrank.evaluation.setup import Setup
+from llmrank.evaluation.training_data import TrainingData
 from llmrank.files import check_free
-from llmrank.finetune.export import SftFormat, sft_examples, write_sft
+from llmrank.finetune.export import SftFormat, check_answer, sft_examples, write_sft
 from llmrank.finetune.sequences import title_sequences
-from llmrank.finetune.settings import PromptTraining, TitleTraining, Training
+from llmrank.finetune.settings import LEAST_VALIDATION, PromptTraining, TitleTraining, Training
 from llmrank.progress import Say, silent
 from llmrank.prompting import PromptTemplate
 from llmrank.rankers.options import check_choice
@@ -40,7 +44,7 @@ VALIDATION_USERS = 1000
 
 def finetune(
     data: str | Path | CaseSettings,
-    out: Path,
+    out: str | Path,
     *,
     prompt: str | Path | PromptTemplate | PromptSettings | None = None,
     model: str | ModelSettings = DEFAULT_MODEL,
@@ -65,17 +69,19 @@ def finetune(
         out: Folder for the adapter.
         prompt: Name or path of a template, a template, or a `PromptSettings`.
         model: Base model.
-        validation_users: Number of users to sample for choosing the best weights; 0: all. For a file, at most a fifth.
+        validation_users: Number of users to sample for choosing the best weights, at least 20; 0: all. For a file, at
+            most a fifth.
         settings: A `TitleTraining`, or with a prompt a `PromptTraining`; None: the defaults.
         say: Receives progress messages.
         others: Fields of `CaseSettings` for reading and splitting the data and proposing candidates: `split`, `recall`,
-            `k`, `k_core`, `columns`, `file_order`; with a prompt, also fields of `PromptSettings`.
+            `k`, `k_core`, `columns`, `file_order`, `skip_bad_rows`; with a prompt, also fields of `PromptSettings`.
 
     Raises:
         InputError: see `train_titles` and `train_prompt`.
         MissingError: a package, a model or a dataset is missing.
     """
-    for name in ("seed", "users", "skip_bad_rows"):
+    folder = as_path(out, "out")
+    for name in ("seed", "users"):
         if name in others:
             hint = "set the seed and the users in the training settings"
             raise InputError("training data have no such setting", field=name, hint=hint)
@@ -88,13 +94,19 @@ def finetune(
     if not isinstance(training, kind):
         problem = f"expected a {kind.__name__}, got {type(training).__name__}"
         raise InputError(problem, field="settings", hint=f"give a {kind.__name__}, or {remedy}")
-    training = gather(kind, flat(training))
     if isinstance(training, TitleTraining):
-        base = model if isinstance(model, ModelSettings) else ModelSettings(model)
+        expect(training.shape, TitleShape, "a TitleShape", "shape")
+    training = gather(kind, flat(training))
+    expect(validation_users, int, "a number of users", "validation_users")
+    if validation_users and validation_users < LEAST_VALIDATION:
+        problem = f"{count_of(validation_users, 'user')} for validation; at least {LEAST_VALIDATION} are needed"
+        raise InputError(problem, field="validation_users", hint="sample more, or all: 0")
+    if isinstance(training, TitleTraining):
+        base = model if isinstance(model, ModelSettings) else gather(ModelSettings, {"model": model})
         cases = gather(as_settings(data), others | {"seed": training.seed})
-        return _finetune_titles(cases, out, base, validation_users, training, say)
+        return _finetune_titles(cases, folder, base, validation_users, training, say)
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **others)
-    return _finetune_prompt(setup, replace(read, seed=training.seed), out, validation_users, training, say)
+    return _finetune_prompt(setup, replace(read, seed=training.seed), folder, validation_users, training, say)
 
 
 def _finetune_titles(
@@ -105,9 +117,13 @@ def _finetune_titles(
     if names_file(cases):
         hint = "give a dataset or a folder; to train on a file of Cases, add a --prompt"
         raise InputError("training on titles needs all events of the users", path=cases.data, hint=hint)
+    if settings.start is not None:
+        settings = replace(settings, start=find_adapter(settings.start))
     split = prepare(cases, default_users=0, say=say).split
     inner = validation_split(split)
     # Fail early on leakage from the future, and on too little data.
+    if settings.start is not None:
+        _check_start(settings.start, split)
     sequences = title_sequences(inner, settings.users, settings.seed)
     validation = Validation(validation_cases(split, cases, validation_users, say))
     base = resolve_model(model.model, revision=model.revision, say=say)
@@ -115,11 +131,27 @@ def _finetune_titles(
     return card if "fusion" in card else choose_title_fusion(out, base, validation, cases.recall, say=say)
 
 
+def _check_start(folder: Path, split: Split) -> None:
+    """Raise InputError if the adapter has seen events of the test side: `eval` would refuse what is trained from it."""
+    past, dataset = histories(split), split.dataset
+    asked = [
+        (user, item_id)
+        for user, events in held_out(split).items()
+        for item_id in sorted({one.item.item_id for one in events} - {one.item.item_id for one in past[user]})
+    ]
+    check_split(read_card(folder, NEXT_TITLE), dataset.sha256, split.name, dataset.whole_sha256, asked)
+
+
 def _finetune_prompt(
     setup: Setup, read: CaseSettings, out: Path, validation_users: int, settings: PromptTraining, say: Say
 ) -> Mapping[str, Any]:
     from llmrank.finetune.prompts import AskedCases, train_prompt
 
+    _task(setup)
+    # Fail before the recall stage is fitted, once for each target.
+    made = Composer(setup.prompt, TrainingData(lambda: ())).method(setup.template)
+    _check_asked_once(setup, made, 2)
+    check_answer(made, regression=settings.regression)
     learned, validation = _solved_cases(setup, read, validation_users, settings, say)
     model = resolve_model(setup.model.model, revision=setup.model.revision, say=say)
     with Session(setup.model, say=say) as session:
@@ -193,12 +225,13 @@ def parted(cases: CaseSet, validation_users: int, settings: PromptTraining) -> t
 
 def as_settings(data: str | Path | CaseSettings) -> CaseSettings:
     """Return the settings, or those of the named dataset."""
+    expect(data, (str, Path, CaseSettings), "the name of a dataset, a folder, a file, or a CaseSettings", "data")
     return data if isinstance(data, CaseSettings) else CaseSettings(data)
 
 
 def export_sft(
     data: str | Path | CaseSettings,
-    out: Path,
+    out: str | Path,
     *,
     form: SftFormat = "trl",
     overwrite: bool = False,
@@ -232,7 +265,8 @@ def export_sft(
     """
     check_choice("form", form, get_args(SftFormat))
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **settings)
-    check_free(out, overwrite=overwrite)
+    path = as_path(out, "out")
+    check_free(path, overwrite=overwrite)
     task = _task(setup)
     if prompt is None or (isinstance(prompt, PromptSettings) and prompt.prompt is None):
         setup = _without_profile(setup, say)
@@ -245,11 +279,14 @@ def export_sft(
     cases = drawn.cases if drawn.task == "rating" else reachable(drawn)
     if not cases:
         problem = f"none of {count_of(len(drawn), 'Case')} has a relevant candidate"
-        raise InputError(problem, field="k", hint="show more candidates, or use another recall model")
+        field, hint = "k", "show more candidates, or use another recall model"
+        if drawn.split is None:
+            field, hint = "relevant", "add the relevant items to the rows"
+        raise InputError(problem, field=field, hint=hint)
     with Session(setup.model, say=say) if is_here(setup.model) else Session.without_model() as session:
         method = _asked_once(setup, session, drawn)
         assert method.prompt is not None
-        return write_sft(sft_examples(cases, method.prompt, method.order.arrange), out, form, drawn)
+        return write_sft(sft_examples(cases, method.prompt, method.order.arrange), path, form, drawn)
 
 
 def _task(setup: Setup) -> Task:
@@ -270,8 +307,19 @@ def _without_profile(setup: Setup, say: Say) -> Setup:
 def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
     """Return the method for these Cases. Raises InputError if it makes several calls per Case."""
     method = setup.method(session, cases.training, cases.seed, cases.domain)
+    _check_asked_once(setup, method, max((len(case.candidates) for case in cases), default=0))
+    return method
+
+
+def _check_asked_once(setup: Setup, method: Method, longest: int) -> None:
+    """Raise InputError if the method makes several calls for a list of `longest`, or shows what a training must not."""
     assert method.prompt is not None
-    template = method.prompt.template
+    template, options = method.prompt.template, setup.prompt.options
+    for name, given in {"repeats": options.repeats != 1, "calibrate": options.calibrate is not None}.items():
+        if given:
+            raise InputError(
+                "a training learns a single call for each list", field=name, hint="omit it; it is for eval"
+            )
     if method.prompt.profile is not None:
         hint = "add --no-profile, here and in the `eval` of the trained model"
         raise InputError(f"{template.name} needs a first call for a profile", field="prompt", hint=hint)
@@ -281,9 +329,7 @@ def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
     if method.order.mode == "target-at":
         problem = "this order always shows the relevant item at the same position"
         raise InputError(problem, field="order", hint="use shuffled")
-    longest = max((len(case.candidates) for case in cases), default=0)
     if not template.front.about_one_item and (calls := method.ranker.needs(longest).calls) > 1:
         problem = f"{method.ranker.name} makes up to {calls} calls for a list of {longest}"
         hint = "use a method with a single call (listwise, first_token), or fewer candidates (-k)"
         raise InputError(problem, field="ranker", hint=hint)
-    return method

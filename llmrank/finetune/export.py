@@ -11,10 +11,11 @@ from typing import Literal
 
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet, reachable
+from llmrank.evaluation.method import Method
 from llmrank.files import json_bytes, write_json, write_whole
 from llmrank.finetune.sequences import split_data
 from llmrank.rankers.prompt import Prompt
-from llmrank.types import Case, Question, Request, liked_from
+from llmrank.types import Case, Item, Question, Request, liked_from
 
 SftFormat = Literal["trl", "openai"]
 
@@ -50,16 +51,23 @@ def _one_item_each(case: Case) -> list[Case]:
     """Return the Case about its target; without a target, one about a relevant candidate and one about another."""
     if case.target is not None:
         return [case]
-    good = [item for item in case.candidates if item.item_id in case.relevant]
+    good = _relevant(case, case.candidates)
     others = [item for item in case.candidates if item.item_id not in case.relevant]
     drawn = Random(f"negative:{case.case_id}").sample(others, min(1, len(others)))
     return [replace(case, target=item) for item in (*good[:1], *drawn)]
 
 
+def _relevant(case: Case, items: Iterable[Item]) -> list[Item]:
+    """Return the relevant items, those with the highest gain first, and of equal ones in their order."""
+    gains = case.gain_of
+    return sorted((item for item in items if item.item_id in gains), key=lambda item: -gains[item.item_id])
+
+
 def right_answer(answer: str, question: Question, case: Case) -> str:
     """Return the text of the correct answer in an answer format: for a single item, yes or no, or its rating.
 
-    Yes means a relevant item, or a rating that counts as liked (`liked_from`).
+    Yes means a relevant item, or a rating that counts as liked (`liked_from`). Of several relevant items, those with
+    the highest gain come first.
     """
     if answer == "yes_no" and case.target is not None:
         relevant = case.target.item_id in case.relevant
@@ -67,7 +75,7 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
         return "Yes." if liked else "No."
     if answer in ("rating", "expected_rating") and case.rating is not None:
         return f"{case.rating:g}"
-    relevant = [item for item in question.items if item.item_id in set(case.relevant)]
+    relevant = _relevant(case, question.items)
     identifiers = {
         item.item_id: identifier for item, identifier in zip(question.items, question.identifiers, strict=False)
     }
@@ -86,6 +94,26 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
         "(`llmrank prompts list --task rating`)"
     )
     raise InputError(problem, field="answer", user=case.user_id, hint=hint)
+
+
+LABELLED = ("label_logprobs", "yes_no", "expected_rating")
+"""The answer formats that are read from the log-probabilities of labels."""
+
+
+def check_answer(method: Method, *, regression: bool) -> None:
+    """Raise InputError if the method's answers have no labels to learn, or for a regression no expected ratings."""
+    assert method.prompt is not None
+    answer = method.prompt.answer.name
+    if regression and answer != "expected_rating":
+        hint = "use a rating prompt with --answer expected_rating, or omit --regression"
+        raise InputError(f"regression does not support the answer format {answer!r}", field="regression", hint=hint)
+    if answer not in LABELLED:
+        raise InputError(
+            "the prompt has text answers, but training needs the log-probability of a label",
+            field="prompt",
+            hint="use first-token, llamarec, tallrec, pointwise-yes-no, or another prompt with `label_logprobs`, "
+            "`yes_no` or `expected_rating`; for text answers, use another trainer (`llmrank export-sft`)",
+        )
 
 
 def solved_data(cases: CaseSet) -> Mapping[str, object]:
@@ -116,7 +144,6 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases
         lines.append(json.dumps(row, ensure_ascii=False))
     if not lines:
         raise InputError("there are no examples to write", path=path, hint="use more users or longer candidate lists")
-    write_whole(path, json_bytes("\n".join(lines) + "\n"))
     targets = "Targets are users' last training events; nothing of the test side is in this file."
     card = {
         "format": form,
@@ -128,5 +155,7 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases
         "split": data["split"],
         "note": targets if cases.split else "The answers are these Cases' relevant items: evaluate on other Cases.",
     }
+    # The card first: if the disk is full, the same call does not find a finished file.
     write_json(path.with_name(path.name + ".card.json"), card)
+    write_whole(path, json_bytes("\n".join(lines) + "\n"))
     return card

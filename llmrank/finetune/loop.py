@@ -253,7 +253,7 @@ class _Loop:
                 earlier, progress.targets = progress.targets, progress.targets + targets
                 progress.seconds = before + time.monotonic() - begun
                 if not math.isfinite(loss):
-                    raise _diverged(f"the loss is {loss}", progress)
+                    raise self._diverged(f"the loss is {loss}")
                 if time.monotonic() - said > 20:
                     said = time.monotonic()
                     rate = (progress.targets - started) / (said - begun)
@@ -279,10 +279,10 @@ class _Loop:
     def _validate(self, loss: float) -> None:
         progress, measure = self.progress, self.objective.measure
         if not self.objective.weights.are_finite:
-            raise _diverged("the weights are not finite", progress)
+            raise self._diverged("the weights are not finite")
         value = self.objective.validate()
         if not math.isfinite(value):
-            raise _diverged(f"{measure} is {value}", progress)
+            raise self._diverged(f"{measure} is {value}")
         progress.curve.append({"targets": progress.targets, "loss": round(loss, 4), measure: round(value, 5)})
         self.say(f"{count_of(progress.targets, 'target')}: validation {measured(measure, value)}, loss {loss:.3f}")
         if value > progress.best:
@@ -290,6 +290,13 @@ class _Loop:
             self.best = self.objective.weights.copy()
         else:
             progress.worse += 1
+
+    def _diverged(self, problem: str) -> InputError:
+        done = count_of(self.progress.targets, "target")
+        hint = "lower the learning rate"
+        if (path := self.out / CHECKPOINT).is_file():
+            hint += f", and remove {path} or choose another folder"
+        return InputError(f"{problem} after {done}", field="learning_rate", hint=hint)
 
     def _step(self, batch: Any) -> tuple[float, int]:  # noqa: ANN401 - the objective's
         """Take one step and return the loss (nats per target) and the number of targets."""
@@ -318,11 +325,6 @@ def measured(measure: str, value: float) -> str:
 def speed(rate: float) -> str:
     """Return a number per second with at least two digits that say something."""
     return f"{rate:,.0f}" if rate > 10 else f"{rate:.2g}"
-
-
-def _diverged(problem: str, progress: TrainingState) -> InputError:
-    hint = "lower the learning rate; the last checkpoint is kept"
-    return InputError(f"{problem} after {count_of(progress.targets, 'target')}", field="learning_rate", hint=hint)
 
 
 def batches_by_length(lengths: Sequence[int], most: int) -> Iterator[list[int]]:

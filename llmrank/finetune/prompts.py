@@ -33,7 +33,7 @@ from llmrank.evaluation.fusing import MEASURE
 from llmrank.evaluation.method import Method
 from llmrank.evaluation.training_data import asked_for
 from llmrank.files import write_json
-from llmrank.finetune.export import SftExample, sft_examples, solved_data
+from llmrank.finetune.export import SftExample, check_answer, sft_examples, solved_data
 from llmrank.finetune.loop import Weights, batches_by_length, train
 from llmrank.finetune.settings import PromptTraining
 from llmrank.finetune.titles import PROPOSED, check_validation, mean_value
@@ -104,10 +104,7 @@ def train_prompt(
         FatalBackendError: a label is not a single token of the model.
         KeyboardInterrupt: interrupted; `say` received the point from which the same call continues.
     """
-    assert validation.method.prompt is not None
-    if settings.regression and (answer := validation.method.prompt.answer.name) != "expected_rating":
-        hint = "use a rating prompt with --answer expected_rating, or omit --regression"
-        raise InputError(f"regression does not support the answer format {answer!r}", field="regression", hint=hint)
+    check_answer(validation.method, regression=settings.regression)
     identity = _identity(model, learned, validation, settings)
     check_validation(len(validation.solved), "with a rating" if validation.cases.task == "rating" else PROPOSED)
     make = partial(PromptObjective, model, backend, learned, validation, settings, say)
@@ -296,16 +293,9 @@ def _of_labels(logits: Tensor, batch: Sequence[Example]) -> Tensor:
 def right_label(example: SftExample, regression: bool = False) -> str:
     """Return the label of an example's correct answer; in a regression, the rating, which need not be a label.
 
-    Raises InputError if the prompt has no labels, or none is correct.
+    Raises InputError if no label is correct.
     """
     labels, right = example.request.labels, example.completion.removesuffix(".")
-    if not labels:
-        raise InputError(
-            "the prompt has text answers, but training needs the log-probability of a label",
-            field="prompt",
-            hint="use first-token, llamarec, tallrec, pointwise-yes-no, or another prompt with `label_logprobs`, "
-            "`yes_no` or `expected_rating`; for text answers, use another trainer (`llmrank export-sft`)",
-        )
     if regression:
         return right
     if (found := next((label for label in labels if label.strip() == right), None)) is None:

@@ -11,6 +11,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from llmrank.backends.titles import TitleShape
 from llmrank.backends.vllm import LORA_RANKS
 
+LEAST_VALIDATION = 20
+"""Validation Cases that are needed to choose the weights."""
 Positive = Annotated[float, Gt(0), Lt(float("inf"))]
 
 
@@ -50,7 +52,8 @@ class TitleTraining(Training):
     whitening: Annotated[float, Ge(0), Le(1)] = 0.8
     """Degree of whitening of the title representations: 0 none, 1 full."""
     start: Path | None = None
-    """Folder of an adapter to start from; it may have been trained on other data."""
+    """Folder of an adapter to start from, or the name of one shipped with llmrank; it may have been trained on other
+    data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

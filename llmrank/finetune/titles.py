@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, learned_events, read_card
-from llmrank.backends.decoder import LORA, open_base, training_module, whitened_basis, with_lora
+from llmrank.backends.decoder import open_base, training_module, whitened_basis, with_lora
 from llmrank.backends.models import Model, fingerprint
 from llmrank.backends.title_model import (
     PROJECTION,
@@ -25,6 +25,7 @@ from llmrank.backends.title_model import (
     TitleReader,
     last_states,
     load_adapter,
+    load_lora,
     load_tensors,
     open_body,
     save_adapter,
@@ -33,12 +34,12 @@ from llmrank.backends.titles import TitleShape
 from llmrank.data.cases import histories
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import cases_hash, reachable
-from llmrank.evaluation.fusing import MEASURE, Validation
+from llmrank.evaluation.fusing import MEASURE, Validation, fusion_settings
 from llmrank.evaluation.training_data import asked_for
 from llmrank.files import write_json
 from llmrank.finetune.loop import Weights, batches_by_length, train
 from llmrank.finetune.sequences import TitleSequences, split_data
-from llmrank.finetune.settings import TitleTraining
+from llmrank.finetune.settings import LEAST_VALIDATION, TitleTraining
 from llmrank.measures import Judgements
 from llmrank.progress import Say, silent
 from llmrank.rankers.baselines import by_score
@@ -46,7 +47,6 @@ from llmrank.rankers.fusion import choose_fusion
 from llmrank.rankers.next_title import item_text
 from llmrank.types import Case, Ranking
 
-LEAST_VALIDATION = 20
 PROPOSED = "with a relevant item among the candidates"
 EMBEDDING_SCALE = 0.05
 """Initial scale of the projected inputs: about the standard deviation of a token embedding."""
@@ -95,7 +95,7 @@ def check_validation(found: int, of: str) -> None:
     if found < LEAST_VALIDATION:
         problem = f"{count_of(found, 'validation Case')} {of}; at least {LEAST_VALIDATION} are needed"
         hint = "sample more users (--validation-users N), propose more candidates (-k N), or add users to the file"
-        raise InputError(problem, field="validation", hint=hint)
+        raise InputError(problem, field="validation_users", hint=hint)
 
 
 def _check_start(folder: Path, model: Model, shape: TitleShape) -> None:
@@ -167,8 +167,8 @@ class TitleObjective:
 
     def _start_from(self, folder: Path) -> dict[str, Tensor]:
         """Load another adapter's weights, and return its projections."""
-        tensors = load_tensors(folder / PROJECTION)
-        training_module("peft").set_peft_model_state_dict(self._body, load_tensors(folder / LORA))
+        tensors, lora = load_tensors(folder / PROJECTION), load_lora(folder, self._body)
+        training_module("peft").set_peft_model_state_dict(self._body, lora)
         self._mean = tensors["mean"]
         return tensors
 
@@ -257,13 +257,13 @@ def rank_titles(model: TitleModel, cases: Sequence[Case]) -> list[Ranking]:
 def choose_title_fusion(out: Path, model: Model, validation: Validation, recall: str, *, say: Say) -> Mapping[str, Any]:
     """Choose the fusion with the recall stage on validation Cases, add it to the card, and return the card.
 
-    The card's `fusion` is `FusionChoice.to_dict`, plus a description of the validation.
+    The card's `fusion` is `fusion_settings`, plus a description of the validation.
     """
     cases = validation.asked
-    choice = choose_fusion(cases, rank_titles(load_adapter(out, model), cases), validation.value)
+    choice = choose_fusion(cases, rank_titles(load_adapter(out, model), cases), validation.values)
     say(validation.describe_fusion(choice))
     measured = {"recall": recall, "measure": f"{MEASURE} over all users", "cases": len(cases)}
-    fusion = {**choice.to_dict(), **measured}
+    fusion = {**fusion_settings(choice), **measured}
     card = read_card(out, NEXT_TITLE) | {"fusion": fusion}
     write_json(out / CARD, card)
     return card

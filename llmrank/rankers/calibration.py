@@ -35,7 +35,8 @@ def without_content(case: Case) -> Case:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated(WrappedRanker):
-    """Ranks by P(item | list) - strength x (P(item | empty list) - 1/n), with a second call per list for the prior.
+    """Ranks by P(item | list) - strength x (P(item | empty list) - 1/n), with a second call per list for the prior. A
+    strength of 0 needs no prior.
 
     The probabilities come from `ranker`'s scores (natural logarithms), normalised over the candidates. An `adaptive`
     strength is computed for each list (see `adaptive_strength`).
@@ -58,19 +59,21 @@ class Calibrated(WrappedRanker):
         return f"{self.ranker.name}-calibrated"
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: twice those of the ranker."""
-        return self.ranker.needs(n) * 2
+        """Return the needs of a list of `n`: twice those of the ranker, or once."""
+        return self.ranker.needs(n) * (2 if self.strength else 1)
 
     def rank(self, case: Case) -> RankingSteps:
         """Rank the list and its content-free copy concurrently. Raises InputError for a method without scores."""
         if case.target is not None or len(case.candidates) < 2:
             return (yield from self.ranker.rank(case))
-        ranking, prior = yield from side_by_side([self.ranker.rank(case), self.ranker.rank(without_content(case))])
+        lists = [case, without_content(case)] if self.strength else [case]
+        ranking, *priors = yield from side_by_side([self.ranker.rank(one) for one in lists])
         if has_no_result(ranking):
             return ranking
-        if has_no_result(prior):
-            return merge_outcomes(ranking, [ranking, prior])
-        seen, expected = _probabilities(ranking), _probabilities(prior)
+        if any(map(has_no_result, priors)):
+            return merge_outcomes(ranking, [ranking, *priors])
+        seen = _probabilities(ranking)
+        expected = _probabilities(priors[0]) if priors else seen
         strength = adaptive_strength(seen.values()) if self.strength == "adaptive" else self.strength
         uniform = 1 / len(expected)
 

@@ -8,8 +8,8 @@ al. 2009). The weight is chosen on validation Cases.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from llmrank.errors import InputError, nearest
@@ -96,10 +96,16 @@ class Fused(WrappedRanker):
 
 @dataclass(frozen=True, slots=True)
 class FusionPoint:
-    """The value of one weight on the validation Cases."""
+    """The values of one weight on the validation Cases."""
 
     fusion: Fusion
-    value: float
+    values: tuple[float, ...] = field(repr=False)
+    """The value of each validation user."""
+
+    @property
+    def value(self) -> float:
+        """The mean over the validation users."""
+        return math.fsum(self.values) / len(self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,7 @@ class FusionChoice:
 def choose_fusion(
     cases: Sequence[Case],
     rankings: Sequence[Ranking],
-    value: Callable[[Sequence[Ranking]], float],
+    values: Callable[[Sequence[Ranking]], Iterable[float]],
     term: RecallTerm | None = None,
 ) -> FusionChoice:
     """Return the weight and recall term with the highest value on validation Cases; for ties, the smaller weight.
@@ -143,7 +149,7 @@ def choose_fusion(
     Args:
         cases: Validation Cases. Their relevant items must not be part of the test.
         rankings: The method's Rankings of these Cases, with scores.
-        value: Returns the value of fused Rankings of these Cases; higher is better.
+        values: Returns each user's value of fused Rankings of these Cases; the highest mean is best.
         term: The recall term to try with all `WEIGHTS`; None: both.
     """
     curve: list[FusionPoint] = []
@@ -151,6 +157,6 @@ def choose_fusion(
         for weight in WEIGHTS:
             fusion = Fusion(weight, tried)
             fused = [fusion.fuse(case, ranking) for case, ranking in zip(cases, rankings, strict=True)]
-            curve.append(FusionPoint(fusion, value(fused)))
+            curve.append(FusionPoint(fusion, tuple(values(fused))))
     best = max(curve, key=lambda point: (point.value, -point.fusion.weight))
     return FusionChoice(best, tuple(curve))

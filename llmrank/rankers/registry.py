@@ -120,7 +120,11 @@ def refuse_unused(names: Sequence[str | None], options: RankerOptions) -> None:
         return
     chosen = "validation" in (options.fuse, options.calibrate)
     beside = {
-        "repeats": (names[0] not in BASELINES, "omit it, or choose a --ranker that calls a model"),
+        # The order in which `next_title` gets the candidates changes nothing.
+        "repeats": (
+            names[0] not in {*BASELINES, *WITHOUT_PROMPT},
+            "omit it, or choose a --ranker that calls a model with a prompt",
+        ),
         "combine": (options.repeats != 1, "add --repeats; a single ranking needs no combining"),
         "first_top": (len(methods) > 1, "add --first, the ranker that preselects"),
         "fuse_users": (chosen, "add --fuse validation or --calibrate validation, which choose on these users"),

@@ -28,6 +28,7 @@ from llmrank.rankers.calibration import STRENGTHS
 from llmrank.rankers.fusion import WEIGHTS
 from llmrank.report import console, show_metrics
 from llmrank.run import RunFolder
+from llmrank.stats import paired_difference
 from llmrank.types import BaseRanker, Capabilities, Case, RankingSteps, Request, Response, Usage
 from tests.finetune.conftest import circle as circle
 from tests.finetune.conftest import split as split
@@ -114,6 +115,38 @@ def test_the_chosen_weight_is_that_of_the_validation_curve_and_the_run_says_so(
     users = f"60 validation users (recall proposed the item of {len(reachable(drawn))}): NDCG@10"
     assert f"with weight {float(fusion['weight']):g} on its {fusion['term']}, chosen on {users}" in shown
     assert f"recall order {beside:.4f}" in shown
+
+
+class Knowing(Taste):
+    """Knows the film that comes next on the circle."""
+
+    async def answer(self, request: Request) -> Response:
+        response = await super().answer(request)
+        newest = request.messages[0].content.split("\n")[-1]
+        coming = chr(65 + (ord(newest[0]) - 64) % 24)
+        right = {label: float(label.startswith(coming)) for label in request.labels}
+        return replace(response, label_logprobs=right)
+
+
+@pytest.mark.parametrize("users", [1, 3, 60])
+def test_what_so_few_users_cannot_tell_apart_is_said(circle: Path, split: Split, users: int, evaluate: Any) -> None:
+    stage = STAGE | {"recall": "random", "users": 5}
+    run = evaluate(circle, fuse="validation", fuse_users=users, seed=4, backend=Knowing(), **stage)
+    fusion, note = run.settings["fusion"], next(one for one in run.metrics.notes if "fused in" in one)
+    assert [fusion["term"], str(fusion["weight"])] in fusion["not_worse"]
+    assert "recall proposed the item of 0" not in note
+    # Only many users show that the model is better than a random order. It needs no fusion, however many there are.
+    by_chance = ["scores", "inf"] in fusion["not_worse"]
+    assert by_chance == (users < 60) == ("recall order. These users do not show that fusion helps." in note)
+    assert ["ranks", "0.0"] in fusion["not_worse"]
+    # The interval is that of a comparison of two Runs on the validation users.
+    drawn = validation_cases(split, gather(CaseSettings, stage | {"seed": 4}), users)
+    drawn = replace(drawn, settings={"data": "validation"})
+    runs = {weight: evaluate(drawn, fuse=weight, backend=Knowing()) for weight in (fusion["weight"], 10.0, np.inf)}
+    best = runs[fusion["weight"]].per_case("NDCG@10")
+    for weight in (10.0, np.inf):
+        low = paired_difference(best, runs[weight].per_case("NDCG@10"), most=1.0).low
+        assert (["scores", str(weight)] in fusion["not_worse"]) == (low <= 0)
 
 
 def test_a_term_that_is_named_is_kept_and_the_same_call_asks_nothing_again(circle: Path, evaluate: Any) -> None:
@@ -212,7 +245,8 @@ def test_the_same_ranking_comes_from_every_door(circle: Path, tmp_path: Path, ev
         ({"ranker": "next_title", "history": 5}, "field 'history': next_title reads"),
         ({"ranker": "next_title", "base_url": "http://localhost:1/v1"}, "which openai does not support"),
         ({"ranker": "next_title", "backend": "vllm"}, "which vllm does not support"),
-        ({"ranker": "next_title", "fuse": "validation", "repeats": 2}, "cannot be combined"),
+        ({"ranker": "first_token", "fuse": "validation", "repeats": 2}, "cannot be combined"),
+        ({"ranker": "next_title", "repeats": 2}, "field 'repeats': next_title does not use this option"),
         ({"ranker": "next_title", "fuse": "validation", "first": "bm25"}, "cannot be combined"),
         ({"ranker": "next_titel"}, "did you mean 'next_title'"),
     ],
@@ -290,8 +324,9 @@ def test_the_strength_of_the_calibration_is_chosen_on_validation_users_too(circl
     # The weight is that of the chosen strength, for the very scores that the test Cases get.
     values = {(term, float(weight)): value for term, weight, value in fusion["curve"]}
     assert max(values.values()) == pytest.approx(curve[str(chosen["strength"])], abs=1e-5)
-    # All strengths read the same answers: two calls for each list.
-    assert backend.asked == 2 * (run.sessions[-1]["validation_calls"] // 2 + len(run))
+    # All strengths read the same answers: two calls for each list. A strength of 0 then needs one.
+    lists = run.sessions[-1]["validation_calls"] // 2
+    assert backend.asked == 2 * lists + (2 if chosen["strength"] else 1) * len(run)
     options = run.settings["ranker_options"]
     assert (options["calibrate"], options["fuse"]) == (chosen["strength"], fusion["weight"])
     given = evaluate(

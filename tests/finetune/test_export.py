@@ -19,7 +19,7 @@ from llmrank.errors import InputError
 from llmrank.evaluation.cases import reachable, validation_cases
 from llmrank.evaluation.settings import CaseSettings, PromptSettings
 from llmrank.finetune import export_sft, finetune
-from llmrank.finetune.export import right_answer, write_sft
+from llmrank.finetune.export import right_answer, sft_examples, write_sft
 from llmrank.finetune.sequences import check_no_futures, title_sequences
 from llmrank.prompting import View, load_template
 from llmrank.rankers.fusion import WEIGHTS
@@ -142,6 +142,20 @@ def test_a_file_of_rated_targets_is_exported_with_yes_from_three_quarters_of_its
     assert card["data"] == "rated.parquet" and card["split"] is None and card["data_sha256"]
 
 
+def test_of_a_file_invalid_rows_are_skipped_and_rows_without_an_answer_are_refused(tmp_path: Path) -> None:
+    path, said = tmp_path / "rows.jsonl", list[str]()
+    row = {"user_id": "u", "candidates": [{"item_id": "1", "title": "Heat"}, {"item_id": "2", "title": "Alien"}]}
+    asked: dict[str, Any] = {"prompt": "rankgpt", "model": "not-here", "say": said.append}
+    path.write_text(f"{json.dumps(row)}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"field 'relevant': none of 1 Case has[\s\S]*hint: add the relevant items"):
+        export_sft(path, tmp_path / "sft.jsonl", **asked)
+    path.write_text(f'{json.dumps(row | {"relevant": ["2"]})}\n{{"user_id": "v"}}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 2[\s\S]*skip_bad_rows=True"):
+        export_sft(path, tmp_path / "sft.jsonl", **asked)
+    assert export_sft(path, tmp_path / "sft.jsonl", skip_bad_rows=True, **asked)["examples"] == 1
+    assert "1 invalid row was skipped." in said
+
+
 def test_a_target_without_a_rating_is_not_learned_as_no(tmp_path: Path) -> None:
     path, about = tmp_path / "half-rated.parquet", Case("a", (), target=Item("1", "Heat"), rating=5)
     write_cases(path, [about, replace(about, user_id="b", case_id="b", rating=None)])
@@ -250,6 +264,34 @@ def test_the_right_answer_is_read_as_the_right_item(split: Split, name: str) -> 
         labels = {label: 0.0 if label == text else -9.0 for label in prepared.request.labels}
         answer = asked.answer.read(Response(text, label_logprobs=labels or None), prepared.question)
         assert answer.ranked[0] == case.relevant[0]
+
+
+@pytest.mark.parametrize("name", ["palr-recommend-retrieval", "rankgpt", "first-token", "tallrec"])
+def test_of_graded_items_the_best_is_the_right_answer(split: Split, name: str) -> None:
+    asked = prompt(name)
+    items = split.dataset.items[:5]
+    for best in (1, 3):  # shown before the other relevant item, and after it
+        other = items[4 - best].item_id
+        case = Case("u", (), items, relevant=(other, items[best].item_id), gains=(1.0, 3.0))
+        first = next(sft_examples([case], asked, lambda one: one))
+        prepared = asked.ask(replace(case, target=items[best]) if name == "tallrec" else case)
+        assert first.request == prepared.request
+        if name == "tallrec":
+            assert first.completion == "Yes."
+        else:
+            labels = {label: 0.0 if label == first.completion else -9.0 for label in prepared.request.labels}
+            answer = asked.answer.read(Response(first.completion, label_logprobs=labels or None), prepared.question)
+            assert answer.ranked[0] == items[best].item_id
+            assert labels or answer.ranked[1] == other
+
+
+def test_where_the_card_cannot_be_written_no_file_stands_in_the_way(split: Split, tmp_path: Path) -> None:
+    cases = validation_cases(split, CaseSettings(recall="random", k=5), 0)
+    example = next(sft_examples(reachable(cases), prompt(), lambda one: one))
+    (tmp_path / "sft.jsonl.card.json").mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        write_sft([example], tmp_path / "sft.jsonl", "trl", cases)
+    assert not (tmp_path / "sft.jsonl").exists()
 
 
 def test_the_card_names_the_split_that_is_held_out_and_counts_what_was_left_out(circle: Path, tmp_path: Path) -> None:

@@ -173,7 +173,14 @@ def test_an_adapter_may_be_in_the_upper_layers_alone(
         ("palr", {"no_profile": False}, r"needs a first call for a profile[\s\S]*no_profile=True"),
         ("first-token", {"order": "target-at-0"}, "at the same position"),
         ("first-token", {"first": "bm25", "first_top": 3}, "show all candidates"),
-        ("first-token", {"validation_users": 19}, "validation Cases with a relevant item among the candidates"),
+        ("first-token", {"validation_users": 19}, "field 'validation_users': 19 users for validation; at least 20"),
+        (
+            "first-token",
+            {"validation_users": 20, "recall": "random"},
+            r"field 'validation_users': \d+ validation Cases? with a relevant item among the candidates",
+        ),
+        ("first-token", {"repeats": 3}, "field 'repeats': a training learns a single call"),
+        ("first-token", {"calibrate": 1.0}, "field 'calibrate': a training learns a single call"),
         ("first-token", {"recall": "random", "k": 1}, "at least 16 are needed|at least 20 are needed"),
         (
             "first-token",
@@ -190,6 +197,9 @@ def test_what_cannot_be_trained_is_refused_before_the_model_is_opened(
     with pytest.raises(InputError, match=problem):
         finetune(circle, tmp_path, prompt=prompt, model=str(tiny_model.folder), say=lines.append, **DATA | given)
     assert not any("opening" in line for line in lines)
+    # What the settings alone rule out is refused before the recall stage is fitted.
+    alone = not given.keys() & {"recall", "settings"}
+    assert any("fitting" in line for line in lines) != alone, lines
 
 
 def test_an_adapter_for_other_prompts_is_another_training(
@@ -237,8 +247,13 @@ def test_ratings_are_learned_by_regression(tiny_model: Model, split: Split, tmp_
     settings = replace(SETTINGS, epochs=12, validations=3, patience=3)
     with pytest.raises(InputError, match=r"2\.25.*not among the labels"):
         finetune(folder, tmp_path / "a", settings=settings, **named)
-    with pytest.raises(InputError, match=r"19 validation Cases with a rating; at least 20"):
+    with pytest.raises(InputError, match=r"19 users for validation; at least 20"):
         finetune(folder, tmp_path / "b", settings=settings, validation_users=19, **named)
+    rows = tmp_path / "rows.jsonl"
+    asked = ({"user_id": f"u{n}", "target": {"item_id": "1", "title": "film of 2"}, "rating": 2} for n in range(95))
+    rows.write_text("".join(f"{json.dumps(row)}\n" for row in asked), encoding="utf-8")
+    with pytest.raises(InputError, match=r"19 validation Cases with a rating; at least 20"):
+        finetune(rows, tmp_path / "b", settings=replace(settings, targets=1), **named)
     lines: list[str] = []
     regression = replace(settings, regression=True)
     card = finetune(folder, tmp_path / "b", settings=regression, say=lines.append, **named)

@@ -24,8 +24,9 @@ from llmrank.types import Case
 pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 
 import torch
+from safetensors.torch import load_file, save_file
 
-from llmrank.backends.decoder import open_base, open_language_model
+from llmrank.backends.decoder import LORA, open_base, open_language_model
 from llmrank.backends.title_model import PROJECTION, TitleReader, TitleShape, load_adapter, save_adapter
 from llmrank.finetune import finetune
 from llmrank.finetune.loop import CHECKPOINT, TrainingState, speed
@@ -136,6 +137,55 @@ def test_an_adapter_of_another_shape_or_model_is_no_start_and_nothing_is_read_be
     assert not lines and not (tmp_path / "out").exists()
 
 
+def test_an_adapter_without_some_weights_is_no_start(tiny_model: Model, split: Split, tmp_path: Path) -> None:
+    inner = validation_split(split)
+    sequences, cases = title_sequences(inner), hits(inner)
+    first = tmp_path / "first"
+    train_titles(tiny_model, sequences, cases, first, replace(SETTINGS, epochs=0.5, validations=1))
+    weights = load_file(first / LORA)
+    for name, tensor in ((max(weights), None), (min(weights), torch.zeros(1, 1))):
+        changed = {one: weight for one, weight in weights.items() if one != name}
+        save_file(changed | ({} if tensor is None else {name: tensor}), first / LORA)
+        with pytest.raises(InputError, match=rf"{LORA}: the adapter is incomplete: its weights are not those"):
+            train_titles(tiny_model, sequences, cases, tmp_path / "out", replace(SETTINGS, start=first))
+
+
+def test_an_adapter_that_has_seen_the_test_events_is_no_start(circle: Path, tiny_model: Model, tmp_path: Path) -> None:
+    """An evaluation would refuse what is trained from it, after the training."""
+    given: dict[str, Any] = {"model": str(tiny_model.folder), "recall": "random", "k": 12}
+    short = replace(SETTINGS, epochs=0.1, validations=1)
+    finetune(circle, tmp_path / "seen", settings=short, split="user-ratio:0.95", **given)
+    out = f"{tmp_path / 'out'}"
+    with pytest.raises(InputError, match=r"trained on user-ratio\(0\.95\) of this data.*leave-last-out"):
+        finetune(circle, out, settings=replace(short, start=tmp_path / "seen"), **given)
+    assert not Path(out).exists()
+    finetune(circle, out, settings=replace(short, start=tmp_path / "seen"), split="user-ratio:0.95", **given)
+    with pytest.raises(InputError, match=r"adapters/ml-100k: trained on smollm2-135m-instruct"):
+        finetune(circle, tmp_path / "other", settings=replace(short, start=Path("ml-100k")), **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"data": None}, "field 'data': expected the name of a dataset"),
+        ({"data": [1]}, "field 'data': expected the name of a dataset"),
+        ({"out": 5}, "field 'out': expected a path"),
+        ({"out": ""}, "field 'out': the path is empty"),
+        ({"model": 5}, "field 'model': expected text, got 5"),
+        ({"validation_users": 30.5}, "field 'validation_users': expected a number of users"),
+        ({"validation_users": -5}, "field 'validation_users': -5 users for validation; at least 20"),
+        ({"settings": TitleTraining(shape=cast(Any, {"layers": 2}))}, "field 'shape': expected a TitleShape"),
+        ({"settings": {"epochs": 2}}, "field 'settings': expected a TitleTraining"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_named(
+    circle: Path, tiny_model: Model, tmp_path: Path, given: dict[str, Any], problem: str
+) -> None:
+    usual: dict[str, Any] = {"data": circle, "out": tmp_path / "out", "model": str(tiny_model.folder)}
+    with pytest.raises(InputError, match=problem):
+        finetune(**usual | {"settings": SETTINGS} | given)
+
+
 def test_fewer_users_are_learned_from_among_the_same_films(split: Split) -> None:
     everyone = title_sequences(split)
     few, more, other = (title_sequences(split, users, seed) for users, seed in ((30, 0), (60, 0), (30, 1)))
@@ -185,6 +235,8 @@ def test_too_few_validation_cases_a_loss_that_is_no_number_and_a_full_disk_are_n
     with pytest.raises(InputError, match="1 validation Case with a relevant item"):
         train_titles(tiny_model, sequences, cases[:1], tmp_path / "few", SETTINGS)
     with pytest.raises(InputError, match=r"the loss is (nan|inf)"):
+        train_titles(tiny_model, sequences, cases, tmp_path / "nan", replace(SETTINGS, learning_rate=1e30))
+    with pytest.raises(InputError, match=r"hint: lower the learning rate$"):  # there is no checkpoint to remove
         train_titles(tiny_model, sequences, cases, tmp_path / "nan", replace(SETTINGS, learning_rate=1e30))
     with pytest.raises(InputError, match=r"not finite"):  # the only step is the last one
         train_titles(tiny_model, sequences, cases, tmp_path / "1", replace(SETTINGS, learning_rate=np.inf, epochs=0.01))

@@ -70,6 +70,7 @@ SLOW := cli scale finetune recall benchmarks test_extending.py evaluation/test_t
 	evaluation/test_plan.py audit/test_audits.py
 SLOW_TESTS := run/test_export.py::test_ranx_gives_the_same_numbers \
 	answers/test_formats.py::test_twice_the_length_takes_twice_the_time \
+	answers/test_formats.py::test_a_chain_of_twice_the_length_takes_twice_the_time \
 	answers/test_formats.py::test_many_lists_of_the_same_items_take_twice_the_time_at_twice_the_length \
 	answers/test_ordinary.py::test_the_time_of_records_is_linear \
 	answers/test_same_year.py::test_films_of_one_year_in_company \

@@ -152,9 +152,15 @@ def test_many_lists_of_the_same_items_take_twice_the_time_at_twice_the_length(
     check_time(name, shard, 4 * SHORT, question)
 
 
-def check_time(name: str, shard: str, length: int, question: Question) -> None:
+@pytest.mark.parametrize("shard", ("> ", "[1] > ", "[1] = "))
+def test_a_chain_of_twice_the_length_takes_twice_the_time(shard: str) -> None:
+    """In one line: a pattern that looks for the end of the line from each sign takes as long as all others there."""
+    check_time("permutation", shard, 12 * SHORT, QUESTIONS[1], head="1. ")
+
+
+def check_time(name: str, shard: str, length: int, question: Question, head: str = "Sure") -> None:
     """Compare the best of several runs each, because single timings vary."""
-    text, longer = hostile(shard, "Sure", length), hostile(shard, "Sure", 2 * length)
+    text, longer = hostile(shard, head, length), hostile(shard, head, 2 * length)
     floor = 0.002  # below this, the clock and the machine decide
     one = two = math.inf
     for _ in range(6):

@@ -314,10 +314,14 @@ def _tied(reading: Listing, text: str) -> int:
     """Count the lines whose chain has `=` between items. Tied items are read in the order written."""
     own = {mention.line for mention in reading.mentions}
     lines = enumerate(text.split("\n"), 1)
-    return sum(number in own and _TIED.search(line) is not None for number, line in lines)
+    return sum(number in own and _has_tie(line) for number, line in lines)
 
 
-_TIED = caseless(r"\((?:a )?ti(?:e|ed)\)| > .* = | = .* > ")
+def _has_tie(line: str) -> bool:
+    return (" > " in line and " = " in line) or _SAID_TIED.search(line) is not None
+
+
+_SAID_TIED = caseless(r"\((?:a )?ti(?:e|ed)\)")
 
 
 _BESIDE_LIMIT = 200

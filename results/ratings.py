@@ -137,7 +137,7 @@ def over_seeds(
     for seed in seeds:
         for name, predicted in predictions(split, cases, models, seed):
             judged = replace(truth, predicted=np.clip(predicted, 1, 5))
-            values.setdefault(name, []).append([measure.summary(judged, users).value for measure in MEASURES])
+            values.setdefault(name, []).append([measure.value(judged) for measure in MEASURES])
             print(seed, name, values[name][-1], file=sys.stderr, flush=True)
     lines = [
         f"seeds {', '.join(map(str, seeds))}: mean ± standard deviation\n",

@@ -180,8 +180,8 @@ def load_lora(folder: Path, tuned: nn.Module) -> dict[str, Tensor]:
     return weights
 
 
-def load_adapter(folder: Path, base: Model) -> TitleModel:
-    """Return the model of an adapter on its base model, computing in float32.
+def load_adapter(folder: Path, base: Model, dtype: torch.dtype = torch.float32) -> TitleModel:
+    """Return the model of an adapter on its base model, computing in `dtype`.
 
     Raises InputError if the adapter was trained on another base model (see `check_base`) or is incomplete, and
     MissingError if a package is missing.
@@ -197,13 +197,13 @@ def load_adapter(folder: Path, base: Model) -> TitleModel:
     tensors = load_tensors(folder / PROJECTION)
     try:
         shape = TitleShape(**card["shape"])
-        body = open_body(base.folder, shape.layers, torch.float32)
+        body = open_body(base.folder, shape.layers, dtype)
         tuned = peft.PeftModel.from_pretrained(body, str(folder))
         load_lora(folder, tuned)
         body = tuned.merge_and_unload()
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise _incomplete(folder, error) from error
-    decoder, tokenizer = open_base(base.folder, shape.item_layers, torch.float32)
+    decoder, tokenizer = open_base(base.folder, shape.item_layers, dtype)
     reader = TitleReader(decoder, tokenizer, shape.item_layers)
-    return TitleModel(reader, body.eval(), projection, shape.window, torch.float32)
+    return TitleModel(reader, body.eval(), projection, shape.window, dtype)

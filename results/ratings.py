@@ -127,7 +127,6 @@ def row(name: str, judged: Ratings, best: Ratings | None, users: Sequence[str]) 
 def over_seeds(
     split: Split,
     cases: Sequence[Case],
-    users: Sequence[str],
     truth: Ratings,
     models: Sequence[str],
     seeds: Sequence[int],
@@ -172,7 +171,7 @@ def main() -> None:
     print(f"{given.data}, {split.name}: {len(split.train):,} training ratings.")
     print(f"{len(cases):,} Cases of {len(set(users))} users; intervals are over users.\n")
     if given.model_seeds:
-        print(over_seeds(split, cases, users, truth, given.models, given.model_seeds))
+        print(over_seeds(split, cases, truth, given.models, given.model_seeds))
         return
     print("| | RMSE | MAE | AUC | RMSE less that of mf |\n|---|---|---|---|---|")
     best: Ratings | None = None

@@ -234,9 +234,9 @@ class TransientError(BackendError):
 
     def __init__(self, message: str, *, kind: str, wait: float | None = None, charged: bool | None = None) -> None:
         self.kind = kind
-        """`429` (rate limited), `busy` and `loading` (a 5xx that says so), `key` (rejected, though it was accepted
-        before), `4xx`, `5xx`, `timeout`, `connection`, `certificate`, `tls`, `unreadable` (the reply is no model's: a
-        web page, say), or `no_answer` (it is from a model, but is not an answer)."""
+        """`429` (rate limited), `busy` and `loading` (a 5xx that says so), `4xx`, `5xx`, `timeout`, `connection`,
+        `certificate`, `tls`, `unreadable` (the reply is not from a model: a web page, say), or `no_answer` (it is from
+        a model, but is not an answer)."""
         self.charged = kind in ("timeout", "connection", "unreadable", "no_answer") if charged is None else charged
         self.wait = wait
         """Seconds to wait, as the endpoint requested; None if it did not."""

@@ -30,14 +30,7 @@ from llmrank.backends.completion import (
 )
 from llmrank.backends.dialect import BY_ID, Dialect
 from llmrank.backends.endpoint import Address, Endpoint, Reply
-from llmrank.backends.refusals import (
-    LOADING,
-    KeyRejectedError,
-    RefusedError,
-    UnsupportedError,
-    refusal,
-    with_inner_refusal,
-)
+from llmrank.backends.refusals import LOADING, RefusedError, UnsupportedError, refusal, with_inner_refusal
 from llmrank.backends.thinking import THINKING_TAIL, begins_with_reasoning, ends_in_thinking
 from llmrank.backends.watch import MAX_NAMES, Watch, is_version
 from llmrank.errors import (
@@ -268,18 +261,11 @@ class OpenAIBackend(BaseBackend):
     async def answer(self, request: Request) -> Response:
         """Return the endpoint's Response. This takes one call, plus one for each parameter that the endpoint refuses.
 
-        Raises TransientError for a transient failure, and for a key that is rejected though it was accepted before;
-        FatalBackendError for any other rejected key, an unknown model, an exhausted quota, or a refusal that other
-        requests meet too; BackendError for any other refusal.
+        Raises TransientError for a transient failure; FatalBackendError for a rejected key, an unknown model, an
+        exhausted quota, or a refusal that other requests meet too; BackendError for any other refusal.
         """
-        accepted = self._has_answered
         try:
             return await self._ask(request)
-        except KeyRejectedError as error:
-            if not accepted:
-                raise
-            # Perhaps only one of a gateway's machines does not know it. If all calls fail, `answers_others` raises.
-            raise TransientError(error.message.partition("\n")[0], kind="key", charged=False) from error
         except RefusedError as error:
             self._refusals += 1
             if await self._accepts_others(request):

@@ -95,10 +95,6 @@ class RefusedError(BackendError):
     """The endpoint refused a request, and may or may not refuse all others too."""
 
 
-class KeyRejectedError(FatalBackendError):
-    """The endpoint rejects the key."""
-
-
 class UnsupportedError(BackendError):
     """The endpoint does not support a parameter; the request may be answered without it."""
 
@@ -164,7 +160,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         login = reply.headers.get("www-authenticate", "").lower().startswith("basic")
         what = "USER:PASSWORD@ before the host of --base-url" if login else "OPENAI_API_KEY to a key for this endpoint"
         hint = f"\n  hint: set {what}{'' if answered else ', or correct --base-url'}"
-        return KeyRejectedError(f"{url} rejects the key ({status}){_why_rejected(body, full_message, hint)}")
+        return FatalBackendError(f"{url} rejects the key ({status}){_why_rejected(body, full_message, hint)}")
     # A status unknown to HTTP, such as 499 or 460, comes from an intermediary.
     told = reply.headers.get("x-should-retry") == "true"  # as OpenAI and Anthropic tell their own clients
     if told or status in PASSING or status >= 500 or status not in KNOWN:

@@ -348,17 +348,6 @@ async def test_a_server_that_takes_no_token_ids_is_asked_for_labels_by_text(refu
         assert backend.capabilities.label_logprobs == 20
 
 
-async def test_a_key_that_was_accepted_is_rejected_for_the_moment() -> None:
-    async with opened(good(), refused(401), good(), refused(401)) as (_, backend):
-        await backend.answer(REQUEST)
-        with pytest.raises(TransientError, match=r"rejects the key \(401\): no$") as caught:
-            await backend.answer(REQUEST)
-        assert caught.value.kind == "key" and not caught.value.charged
-        await backend.answer(REQUEST)
-        with pytest.raises(FatalBackendError, match=r"rejects the key \(401\): no\n  hint"):
-            await backend.answers_others(REQUEST)
-
-
 async def test_a_test_request_shows_whether_others_are_answered() -> None:
     request = replace(REQUEST, labels=("A", "B"), sampling=Sampling(max_tokens=7))
     async with opened(good(), refused(500), refused(400), good()) as (server, backend):

@@ -169,11 +169,6 @@ def own(name: str, step: Step) -> Fault:
     return Fault(name, always(step), GIVEN_UP + "refuses this", 1, GIVEN_UP + "refuses this", 1)
 
 
-def unknown_key(name: str, step: Step, reason: str = "") -> Fault:
-    """A key that was accepted before. Others are answered meanwhile, so it is this call's fault alone."""
-    return passing(name, step, f"rejects the key{reason}")
-
-
 def stopping(name: str, step: Step, reason: str) -> Fault:
     """A refusal that every other call would meet."""
     return Fault(name, always(step), f"stops: {reason}", 1, f"stops: {reason}", 1)
@@ -250,7 +245,7 @@ FAULTS = (
         GIVEN_UP + "refuses this request",
         2,
     ),
-    unknown_key("401", refused(401)),
+    Fault("401", always(refused(401)), "stops: rejects the key", 1, "stops: rejects the key", 1),
     Fault("404", always(refused(404)), GIVEN_UP + "refuses this request (404)", 1, GIVEN_UP + "(404)", 1),
     # --- what is no HTTP, or breaks off ---
     passing("body shorter than its length", framed(GOOD, length=len(GOOD) + 100), "broke"),
@@ -463,7 +458,7 @@ FAULTS = (
     ),
     passing("425", refused(425), "answered 425"),
     passing("400, to be retried", refused(400, "later", headers={"x-should-retry": "true"}), "answered 400: later"),
-    unknown_key("400, a wrong key", refused(400, "API key not valid. Please pass a valid API key.")),
+    stopping("400, a wrong key", refused(400, "API key not valid. Please pass a valid API key."), "rejects the key"),
     *(
         busy(f"429, {name}: {text[:20]}", refused(429, headers={name: text}))
         for name, text in (
@@ -506,7 +501,7 @@ FAULTS = (
     *(own(f"{status}", refused(status, "no, [3]")) for status in (406, 410, 415, 418, 431, 451)),
     passing("407", Step(407, PAGE), "a proxy or a firewall that answered 407"),
     passing("403, a firewall's page", Step(403, PAGE), "a proxy or a firewall that answered 403"),
-    unknown_key("403 in JSON", refused(403, "no access"), " (403)"),
+    stopping("403 in JSON", refused(403, "no access"), "rejects the key (403)"),
     harmless("HTTP/1.0 without a length", raw(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD)),
     harmless("chunk extensions and trailers", raw(CHUNKED + b"%x;a=b\r\n%b\r\n0\r\nX: 1\r\n\r\n" % (len(GOOD), GOOD))),
     passing(
@@ -521,7 +516,7 @@ FAULTS = (
     # --- an error whose body does not come ---
     busy("429, its body cut off", raw(b"HTTP/1.1 429 No\r\nContent-Length: 99\r\n\r\n{")),
     busy("429, a body of 20 MB", raw(b"HTTP/1.1 429 No\r\nContent-Length: 20000000\r\n\r\n" + b"x" * 20_000_000)),
-    unknown_key("401, its body cut off", raw(b"HTTP/1.1 401 No\r\nContent-Length: 99\r\n\r\n{")),
+    stopping("401, its body cut off", raw(b"HTTP/1.1 401 No\r\nContent-Length: 99\r\n\r\n{"), "rejects the key"),
     own("400 in brotli", raw(b"HTTP/1.1 400 No\r\nContent-Encoding: br\r\nContent-Length: 3\r\n\r\n\x0b\x02\x80")),
     own("400, an entity of 5,000 digits", Step(400, f"<p>&#{'9' * 5000};</p>")),
     own("400, a list", Step(400, '[{"error": {"code": 400, "message": "no"}}]')),
@@ -640,8 +635,8 @@ FAULTS = (
         busy(f"429 as the code {code!r} in a 200", Step(body=json.dumps({"error": {"code": code, "message": "slow"}})))
         for code in ("429", "rate_limit_exceeded")
     ),
-    unknown_key("401 in a 200", Step(body='{"error": {"code": 401, "message": "who?"}}')),
-    unknown_key("invalid_api_key in a 200", Step(body='{"error": {"code": "invalid_api_key"}}')),
+    stopping("401 in a 200", Step(body='{"error": {"code": 401, "message": "who?"}}'), "rejects the key"),
+    stopping("invalid_api_key in a 200", Step(body='{"error": {"code": "invalid_api_key"}}'), "rejects the key"),
     own("context_length_exceeded in a 200", Step(body='{"error": {"code": "context_length_exceeded"}}')),
     # --- no more money, or no more just now ---
     *(
@@ -683,10 +678,10 @@ FAULTS = (
             "Rate limit of 50 per 86400s exceeded. Please wait 43567 seconds before retrying.",
         )
     ),
-    unknown_key(
+    stopping(
         "401: key_model_access_denied",
         refused(401, "key not allowed to access model", type="key_model_access_denied", code="401"),
-        " (401): key_model_access_denied",
+        "rejects the key (401): key_model_access_denied",
     ),
     own("404 of Gemini's, in a list", Step(404, '[{"error": {"code": 404, "message": "models/x is not found"}}]')),
     own("400: max_tokens is too large", refused(400, "max_tokens is too large: 400. It supports at most 128")),
@@ -724,7 +719,7 @@ FAULTS = (
             "Access denied, please make sure your account is in good standing.",
         )
     ),
-    unknown_key("403: Missing Authentication Token", refused(403, "Missing Authentication Token")),
+    stopping("403: Missing Authentication Token", refused(403, "Missing Authentication Token"), "rejects the key"),
     own(
         "413 with a rate limit's code",
         refused(413, "Request too large on tokens per minute (TPM)", code="rate_limit_exceeded"),
@@ -779,14 +774,15 @@ FAULTS = (
         Step(403, '{"statusCode": 403, "message": "Out of call volume quota. It will be replenished in 07:21:33."}'),
         "quota is exhausted",
     ),
-    unknown_key(
+    stopping(
         "403: expired",
         Step(403, '{"message": "The security token included in the request is expired"}'),
-        " (403): expired",
+        "rejects the key (403): expired",
     ),
-    unknown_key(
+    stopping(
         "401 of a password's page",
         Step(401, "<h1>401 Authorization Required</h1>", {"WWW-Authenticate": "Basic realm=x"}),
+        "USER:PASSWORD@",
     ),
     *(
         own(f"400: {text}", Step(400, json.dumps({"error": text})))

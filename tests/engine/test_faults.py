@@ -6,16 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrank.backends.openai import open_openai
-from llmrank.engine import Caller, CaseResult, Clock, RetryPolicy, rank_all
-from llmrank.errors import FatalBackendError
-from llmrank.rankers.listwise import Listwise
-from llmrank.store import Store
-from llmrank.types import Case, Event, Item
-from tests.rankers.oracle import prompt
-from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
-
-from .faults import ANSWER, CASES, FAULTS, SPEED, Fault, meet
+from .faults import ANSWER, CASES, FAULTS, Fault, meet
 
 MET = [(fault, lasting) for fault in FAULTS for lasting in (False, True)]
 
@@ -44,27 +35,3 @@ async def test_a_fault_has_its_effect_and_no_other(
     assert len(met.stored) == CASES - (outcome == "error")
     if not fault.labels and not fault.name.startswith("text: ") and outcome in ("ok", "error"):
         assert set(met.stored) == {ANSWER}
-
-
-async def test_a_key_that_is_revoked_in_the_middle_ends_the_run_soon(tmp_path: Path) -> None:
-    asked = 0
-
-    def answer(_: object) -> Step:
-        nonlocal asked
-        asked += 1
-        return good(ANSWER) if asked <= 20 else refused(401, "revoked")
-
-    cases = [
-        Case(f"u{n}", (Event(Item("h", f"Seen by u{n}")),), tuple(Item(f"i{m}", f"Film {m}") for m in range(3)))
-        for n in range(60)
-    ]
-    done: list[CaseResult] = []
-    async with ScriptedServer(answer=answer) as server:
-        backend = await open_openai(server.base_url, MODEL, api_key="sk-secret")
-        with Store(tmp_path / "s.sqlite") as store:
-            caller = Caller(backend, store, 8, RetryPolicy(patience=3600.0), Clock(SPEED))
-            with pytest.raises(FatalBackendError, match=r"rejects the key \(401\): revoked\n  hint"):
-                await rank_all(cases, Listwise(prompt("rankgpt")), caller, arrange=lambda case: case, done=done.append)
-        await backend.close()
-    assert sum(one.ranking.outcome == "ok" for one in done) == 20
-    assert asked < 200, "no call is made again for an hour"

@@ -454,7 +454,7 @@ def check_storable(model: ModelSettings) -> None:
         return
     folder = next(folder for folder in path.parents if os.access(folder, os.F_OK))
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        problem = f"the store cannot be created: no file can be created in {folder}"
+        problem = f"the store cannot be used: no file can be created in {folder}"
         raise InputError(problem, path=path, hint="name a file in a folder you can write to, with --store")
 
 

@@ -637,7 +637,7 @@ def test_a_bound_that_is_reached_speaks_of_the_call(tmp_path: Path) -> None:
 
 def test_a_store_that_cannot_be_written_is_noticed_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    hint = "the store cannot be created[\\s\\S]*hint: name a file"
+    hint = "the store cannot be used[\\s\\S]*hint: name a file"
     with pytest.raises(InputError, match=hint):
         lr.evaluate(tmp_path / "none.jsonl", prompt="palr", model=MODEL, store=tmp_path / "file" / "s.sqlite")
     with pytest.raises(InputError, match=hint):

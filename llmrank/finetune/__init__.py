@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, get_args
 
@@ -97,7 +98,7 @@ def finetune(
     if isinstance(training, TitleTraining):
         expect(training.shape, TitleShape, "a TitleShape", "shape")
     training = gather(kind, flat(training))
-    expect(validation_users, int, "a number of users", "validation_users")
+    expect(validation_users, Integral, "a number of users", "validation_users")
     if validation_users and validation_users < LEAST_VALIDATION:
         problem = f"{count_of(validation_users, 'user')} for validation; at least {LEAST_VALIDATION} are needed"
         raise InputError(problem, field="validation_users", hint="sample more, or all: 0")

@@ -79,9 +79,9 @@ def test_of_yes_no_one_label_alone_decides_above_one_half() -> None:
 
 
 @pytest.mark.parametrize("given", [{}, logs(Yes=0.2)])
-def test_without_a_probability_that_decides_the_text_does(given: Mapping[str, float]) -> None:
+def test_a_verdict_of_the_text_stands_for_no_probability_that_was_asked_for(given: Mapping[str, float]) -> None:
     answer = answer_format("yes_no").read(Response("**Yes**", label_logprobs=given), FIVE)
-    assert (answer.value, answer.label_mass, answer.outcome) == (1.0, None, Outcome.OK)
+    assert answer.value is None and answer.reason == "label_missing"
 
 
 @pytest.mark.parametrize(

@@ -62,15 +62,46 @@ class YesNo:
     name: str = "yes_no"
 
     def read(self, response: Response, question: Question) -> Answer:
-        """Return P(yes) / (P(yes) + P(no)) in `value`, and both in `scores`. If the backend returned only one, it
-        decides if it is above one half (see `_by_probability`), else the text does. Unparsed: `label_missing` if there
-        is no text, `ambiguous` if the text begins with neither and says both, `empty`,
-        `truncated`, `refusal`, `no_yes_or_no`."""
+        """Return P(yes) / (P(yes) + P(no)) in `value`, and both in `scores`; see `_by_probability` for a backend that
+        returned only one. Unparsed: `label_missing` if that one does not decide, `ambiguous` if the text begins with
+        neither and says both, `empty`, `truncated`, `refusal`, `no_yes_or_no`."""
         if response.label_logprobs is not None:
-            answer = _by_probability(response)
-            if answer.value is not None or not response.text.strip():
-                return answer
-        return _by_text(response, question)
+            return _by_probability(response)
+        text = answer_alone(response.text)
+        text = text and normalise(_THUMB_DOWN.sub("No. ", _SURE.sub("", text), count=1)[:SHORT])
+        if not text:
+            return unparsed(response, text, "empty")
+        first = before_next_question(ticked(text.strip()))
+        first = _DIGIT_BEFORE.sub("", first)
+        before, _, last = first.rpartition("\n\n")
+        if (labelled := LABELLED.fullmatch(last.strip())) and not PLAIN.search(before):
+            first = labelled[1]
+        if digit := _DIGIT.fullmatch(first):
+            return answered(response, {}, value=float(digit[1]))
+        if is_ironic(first):
+            return unparsed(response, text, "ambiguous")  # They'd love it… said no one ever.
+        named, preferred = _compared(first or text, question)
+        if named and not _WORD_OF_VERDICT.search(text):
+            if preferred is None or asks_first(text) or cannot_say(text) or looks_like_error(text):
+                return unparsed(response, text, "no_yes_or_no")
+            return answered(response, {}, value=float(preferred == 0))
+        text = _without_idioms(first or text, question)
+        if not WORD.search(text) and _WORD_OF_VERDICT.search(response.text):
+            return unparsed(response, response.text, "ambiguous")  # Yes/No
+        verdicts, predicted = _verdicts_in_parts(text), predictions(text)
+        if verdicts and _declines(text, predicted):
+            return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
+        if len(verdicts) != 1:
+            return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
+        verdict = verdicts.pop()
+        if (preferred is not None and verdict != (preferred == 0)) or _is_contradicted(verdict, text, predicted):
+            return unparsed(response, text, "ambiguous")  # Yes, they would prefer the second.
+        beside = sum((word.casefold() == "yes") != verdict for word in PLAIN.findall(text))
+        begun = BEGINS.match(text)
+        behind = text[begun.end() : begun.end() + SEARCH_LIMIT] if begun else ""
+        commented = (_MAY_DENY if verdict else _MAY_AFFIRM).search(behind) is not None
+        beside += verdict and _SPEAKS_AGAINST.search(text[:SEARCH_LIMIT]) is not None
+        return answered(response, {"named_beside": beside, "commented": commented}, value=float(verdict))
 
     def labels(self, question: Question) -> tuple[str, ...]:
         """Return the labels `Yes` and `No`."""
@@ -79,45 +110,6 @@ class YesNo:
     def structured(self, question: Question) -> Structured | None:
         """Return a choice between `Yes` and `No`."""
         return Structured("choice", "Yes\nNo")
-
-
-def _by_text(response: Response, question: Question) -> Answer:
-    """Return 1 or 0, the verdict of the text."""
-    text = answer_alone(response.text)
-    text = text and normalise(_THUMB_DOWN.sub("No. ", _SURE.sub("", text), count=1)[:SHORT])
-    if not text:
-        return unparsed(response, text, "empty")
-    first = before_next_question(ticked(text.strip()))
-    first = _DIGIT_BEFORE.sub("", first)
-    before, _, last = first.rpartition("\n\n")
-    if (labelled := LABELLED.fullmatch(last.strip())) and not PLAIN.search(before):
-        first = labelled[1]
-    if digit := _DIGIT.fullmatch(first):
-        return answered(response, {}, value=float(digit[1]))
-    if is_ironic(first):
-        return unparsed(response, text, "ambiguous")  # They'd love it… said no one ever.
-    named, preferred = _compared(first or text, question)
-    if named and not _WORD_OF_VERDICT.search(text):
-        if preferred is None or asks_first(text) or cannot_say(text) or looks_like_error(text):
-            return unparsed(response, text, "no_yes_or_no")
-        return answered(response, {}, value=float(preferred == 0))
-    text = _without_idioms(first or text, question)
-    if not WORD.search(text) and _WORD_OF_VERDICT.search(response.text):
-        return unparsed(response, response.text, "ambiguous")  # Yes/No
-    verdicts, predicted = _verdicts_in_parts(text), predictions(text)
-    if verdicts and _declines(text, predicted):
-        return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
-    if len(verdicts) != 1:
-        return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
-    verdict = verdicts.pop()
-    if (preferred is not None and verdict != (preferred == 0)) or _is_contradicted(verdict, text, predicted):
-        return unparsed(response, text, "ambiguous")  # Yes, they would prefer the second.
-    beside = sum((word.casefold() == "yes") != verdict for word in PLAIN.findall(text))
-    begun = BEGINS.match(text)
-    behind = text[begun.end() : begun.end() + SEARCH_LIMIT] if begun else ""
-    commented = (_MAY_DENY if verdict else _MAY_AFFIRM).search(behind) is not None
-    beside += verdict and _SPEAKS_AGAINST.search(text[:SEARCH_LIMIT]) is not None
-    return answered(response, {"named_beside": beside, "commented": commented}, value=float(verdict))
 
 
 def _by_probability(response: Response) -> Answer:

@@ -23,6 +23,7 @@ GROUP = "llmrank.recall"
 USERS_AT_ONCE, SCORES_AT_ONCE = 1024, 2**25
 """Maximum number of users, and of scores (256 MB), per batch."""
 GROUPS = 128
+"""Minimum number of groups of columns whose maxima bound the highest scores (`top_columns`)."""
 
 
 Setting = int | float | str | bool

@@ -34,7 +34,7 @@ from llmrank.rankers.bm25 import BM25
 from llmrank.rankers.fusion import FusionChoice, choose_fusion
 from llmrank.rankers.ranking import rank_by_score
 from llmrank.recall import candidates_for, tuned_model
-from llmrank.recall.rescoring import trained_scores
+from llmrank.recall.rescoring import Scores, trained_scores
 from llmrank.stats import Difference, holm, mean_interval, paired_difference
 from llmrank.types import Case, Ranking
 
@@ -131,17 +131,12 @@ def learning_curve(card: Mapping[str, Any]) -> str:
     return f"\nValidation NDCG@10 of the model alone, {over}: {points}."
 
 
-def beside(split: Split, hit: NDArray[np.bool_], hits: Sequence[Case], fused: Sequence[Ranking], names: str) -> None:
-    """Print the fused ranker beside trained recommenders on the same lists."""
+def beside(hit: NDArray[np.bool_], hits: Sequence[Case], fused: Sequence[Ranking], found: Mapping[str, Scores]) -> None:
+    """Print the fused ranker beside trained recommenders on the same lists; `found`: name -> scores of each Case."""
     ours = spread(hit, values(hits, fused, NDCG(10)))
-    found = trained_scores(names.split(","), split, hits, folder=cache_folder() / "recall")
     gaps: list[tuple[str, Values, Difference]] = []
     for name, scored in found.items():
-        rankings = [
-            rank_by_score({item.item_id: score for item, score in zip(case.candidates, scores, strict=True)})
-            for case, scores in zip(hits, scored, strict=True)
-        ]
-        theirs = spread(hit, values(hits, rankings, NDCG(10)))
+        theirs = spread(hit, values(hits, by_scores(hits, scored), NDCG(10)))
         gaps.append((name, theirs, paired_difference(ours, theirs)))
     print("\n| trained recommender | NDCG@10 | fused language model minus it | p, Holm |\n|---|---|---|---|")
     for (name, theirs, gap), p in zip(gaps, holm([gap.p for _, _, gap in gaps]), strict=True):
@@ -149,6 +144,14 @@ def beside(split: Split, hit: NDArray[np.bool_], hits: Sequence[Case], fused: Se
         change = f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
         p_value = "< .001" if p < 0.001 else f"{p:.3f}"
         print(f"| {name} | {mean.value:.4f} [{mean.low:.4f}, {mean.high:.4f}] | {change} | {p_value} |")
+
+
+def by_scores(cases: Sequence[Case], scored: Scores) -> list[Ranking]:
+    """Return the rankings by the scores of each Case's candidates."""
+    return [
+        rank_by_score({item.item_id: score for item, score in zip(case.candidates, scores, strict=True)})
+        for case, scores in zip(cases, scored, strict=True)
+    ]
 
 
 def evaluate(name: str, data: Path, adapter: Path, names: str = "", *, as_row: bool = False) -> None:
@@ -202,7 +205,8 @@ def evaluate(name: str, data: Path, adapter: Path, names: str = "", *, as_row: b
     )
     table([(n, spread(hit, values(hits, r, NDCG(10))), spread(hit, values(hits, r, HR(10)))) for n, r in methods])
     if names:
-        beside(split, hit, hits, methods[-1][1], names)
+        trained = trained_scores(names.split(","), split, hits, folder=cache_folder() / "recall")
+        beside(hit, hits, methods[-1][1], trained)
         return
     first, last = (values(hits, methods[at][1], NDCG(10)) for at in (0, -1))
     groups(split, hits, last - first)

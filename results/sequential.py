@@ -1,10 +1,11 @@
 """The tuned language model and a sequential recommender: side by side on EASE's lists, and combined.
 
-    python results/sequential.py FOLDER_OF_CHECKPOINTS ml-1m=ADAPTER --model hstu
+    python results/sequential.py FOLDER_OF_CHECKPOINTS ml-1m=ADAPTER --model hstu --beside ease,sasrec,bert4rec
 
 FOLDER_OF_CHECKPOINTS is that of `tests.benchmarks.recall_table`. The recommender is used at its best epoch so far. It
 has not seen the last training events of the users on whom that epoch was chosen, so the weight of the language model
-behind it is chosen on these users alone. It knows the last training event of every other user.
+behind it is chosen on these users alone. It knows the last training event of every other user. `--beside` ranks its
+lists with other recommenders too, each at its best epoch.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from finetune import MODEL, K, Values, all_cases, choose, found, row, spread, values
+from finetune import MODEL, K, Values, all_cases, beside, by_scores, choose, found, row, spread, values
 
 from llmrank.backends.models import resolve_model
 from llmrank.backends.title_model import load_adapter
@@ -25,7 +26,6 @@ from llmrank.engine.driver import rank_without_model
 from llmrank.finetune.titles import rank_titles
 from llmrank.measures import HR, NDCG
 from llmrank.rankers.baselines import RecallOrder
-from llmrank.rankers.ranking import rank_by_score
 from llmrank.recall import candidates_for, tuned_model
 from llmrank.recall.model import Fitted
 from llmrank.recall.rescoring import rescore
@@ -48,6 +48,12 @@ def best_so_far(name: str, split: Split, checkpoint: Path) -> tuple[Fitted, Fitt
 
     unseen = users_of(hold_out(split, model.validation_users, model.seed))
     return with_histories(validation_split(split)), with_histories(split), unseen
+
+
+def fitted_at_best(name: str, split: Split, checkpoint: Path) -> Fitted:
+    """Return a recommender of the checkpoint, or a model that needs none, fitted."""
+    model = tuned_model(name, split)
+    return best_so_far(name, split, checkpoint)[1] if isinstance(model, TrainedModel) else model.fit(split)
 
 
 def users_of(split: Split) -> list[str]:
@@ -79,27 +85,29 @@ def main() -> None:
     parser.add_argument("checkpoints", type=Path)
     parser.add_argument("trained", metavar="DATA=ADAPTER")
     parser.add_argument("--model", default="hstu")
+    parser.add_argument("--beside", default="", metavar="NAMES", help="recommenders to rank its lists with, too")
     given = parser.parse_args()
     data, _, adapter = given.trained.partition("=")
     split = leave_last_out(load_dataset(data))
-    checkpoint = given.checkpoints / f"{data}-{given.model}-0.pt"
-    before, after, unseen = best_so_far(given.model, split, checkpoint)
+
+    def checkpoint(name: str) -> Path:
+        return given.checkpoints / f"{data}-{name}-0.pt"
+
+    before, after, unseen = best_so_far(given.model, split, checkpoint(given.model))
     model = load_adapter(Path(adapter), resolve_model(MODEL), dtype=torch.bfloat16)
 
     cases = all_cases(split)
     hits = [case for case, there in zip(cases, found(cases), strict=True) if there]
     fusion = choose(model, all_cases(validation_split(split))).best.fusion
     fused = [fusion.fuse(case, ranking) for case, ranking in zip(hits, rank_titles(model, hits), strict=True)]
-    scored = [
-        rank_by_score({item.item_id: score for item, score in zip(case.candidates, scores, strict=True)})
-        for case, scores in zip(hits, rescore(after, split, hits), strict=True)
-    ]
+    scored = by_scores(hits, rescore(after, split, hits))
     order = [rank_without_model(RecallOrder(), case) for case in hits]
     print(f"{data}, {len(cases):,} users. EASE's top {K}:")
     show(cases, [("language model, fused with EASE", fused), (given.model, scored), ("EASE, recall order", order)])
 
     cases = proposed(split, given.model, after, users_of(split))
-    hits = [case for case, there in zip(cases, found(cases), strict=True) if there]
+    hit = found(cases)
+    hits = [case for case, there in zip(cases, hit, strict=True) if there]
     choice = choose(model, proposed(validation_split(split), given.model, before, unseen))
     fusion = choice.best.fusion
     ranked = rank_titles(model, hits)
@@ -112,6 +120,9 @@ def main() -> None:
     )
     both = f"language model + {fusion.weight:g} × recall {fusion.term}"
     show(cases, [(f"{given.model}, recall order", order), ("language model alone", ranked), (both, fused)])
+    if names := given.beside.split(",") if given.beside else []:
+        trained = {name: fitted_at_best(name, split, checkpoint(name)) for name in names}
+        beside(hit, hits, fused, {name: rescore(model, split, hits) for name, model in trained.items()})
 
 
 if __name__ == "__main__":

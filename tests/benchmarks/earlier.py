@@ -27,8 +27,9 @@ UNASKED = ("--ranker", "recall_order")
 
 def llmrank(python: str, *arguments: str) -> str:
     """Run the command with the version of this Python and return its output; exit if it fails."""
-    # -P: not the version in the current folder.
-    ran = subprocess.run([python, "-P", "-m", "llmrank", *arguments], capture_output=True, text=True, check=False)
+    # In a folder without prompts/, whose templates would be taken instead of the version's own.
+    command = [python, "-P", "-m", "llmrank", *arguments]
+    ran = subprocess.run(command, cwd=tempfile.gettempdir(), capture_output=True, text=True, check=False)
     if ran.returncode:
         sys.exit(f"{python} -m llmrank {' '.join(arguments)}: {ran.stderr}")
     return ran.stdout.strip()

@@ -95,6 +95,21 @@ def check_folder(folder: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
+def closed_folder(path: Path) -> Path | None:
+    """Return the existing folder, or the file in its place, that keeps `path` from being created; None if none does.
+    Creates nothing."""
+    above = next(folder for folder in path.absolute().parents if os.access(folder, os.F_OK))
+    return None if above.is_dir() and os.access(above, os.W_OK | os.X_OK) else above
+
+
+def check_place(folder: Path) -> None:
+    """Raise InputError if nothing can be written into this folder, or it cannot be made. Unlike `check_folder`, this
+    creates nothing."""
+    if (closed := closed_folder(folder / "file")) is not None:
+        problem = f"cannot be written: {closed} is {'not writable' if closed.is_dir() else 'not a folder'}"
+        raise InputError(problem, path=folder, hint="name another, in a folder that you can write to")
+
+
 def require_file(path: Path) -> None:
     """Raise InputError unless this is an existing, regular file: a pipe could be read only once."""
     check_no_device(path, FROM_A_PIPE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -23,7 +23,7 @@ from llmrank.audit.position import plan_position, position
 from llmrank.audit.prior import plan_prior
 from llmrank.audit.thinking import plan_thinking
 from llmrank.audit.variance import plan_variance, variance_of_runs
-from llmrank.errors import InputError, as_path, nearest
+from llmrank.errors import InputError, nearest
 from llmrank.evaluation.cases import CaseSource
 from llmrank.evaluation.evaluate import CostEstimate, Evaluation, compose
 from llmrank.evaluation.settings import gather, settings_of
@@ -58,18 +58,18 @@ class AuditEvaluation:
         """Return the evaluation of this variant."""
         return self.plan.changes[variant](self.evaluation)
 
-    def run(self, out: str | Path | None = None) -> dict[str, Run]:
-        """Evaluate each variant in its own folder under `out`, and return the Runs by variant name.
+    def run(self) -> dict[str, Run]:
+        """Evaluate each variant in its own folder under the evaluation's `out`, and return the Runs by variant name.
 
         All variants share one session: the model is loaded once, and the limits apply to their total. Raises what
         `evaluate` raises.
         """
-        runs: dict[str, Run] = {}
+        runs, out = dict[str, Run](), self.evaluation.out
         with self.evaluation.session() as session:
             for name in self.plan.changes:
                 self.plan.refuse(session.backend)
                 self.evaluation.reporter.message(f"{self.name}: {name} ({len(runs) + 1} of {len(self.plan.changes)})")
-                runs[name] = self.changed(name).run(None if out is None else as_path(out, "out") / name, session)
+                runs[name] = replace(self.changed(name), out=out and out / name).run(session)
         return runs
 
     def estimate(self) -> CostEstimate:
@@ -155,5 +155,5 @@ def run_audit(
         for setting in [*arguments, *(["out"] if out is not None else [])]:
             raise InputError("it has no effect on a finished Run", field=setting, hint="omit it, or give Cases")
         return audit_runs(name, runs)
-    audit = compose_audit(cast("AuditName", name), cast("CaseSource", cases), **arguments)
-    return audit.audit(audit.run(out))
+    audit = compose_audit(cast("AuditName", name), cast("CaseSource", cases), out=out, **arguments)
+    return audit.audit(audit.run())

@@ -81,11 +81,11 @@ def _add_command(name: AuditName, options: type) -> None:
         own = {one.name: values.pop(one.name) for one in settings_of(options)}
         cases, arguments = evaluation_arguments(values)
         given = {setting: value for setting, value in own.items() if value not in (None, ())}
-        composed = compose_audit(name, cases, progress=Progress(), **arguments, **given)
+        composed = compose_audit(name, cases, out=out, progress=Progress(), **arguments, **given)
         if dry_run:
             show(composed.estimate(), as_json=as_json)
             return
-        asked = composed.run(out)
+        asked = composed.run()
         show(composed.audit(asked), as_json=as_json)
         for run in asked.values():
             check_error_rate(run, arguments["limits"])

@@ -58,10 +58,10 @@ def evaluate(
     if detect or like:
         name = "--detect" if detect else "--like"
         raise InputError("only --plan uses this option", field=name, hint="add --plan, or omit the option")
-    evaluation = compose(cases, progress=Progress(), **arguments)
+    evaluation = compose(cases, out=out, progress=Progress(), **arguments)
     if dry_run:
         show(evaluation.estimate(), as_json=as_json)
         return
-    run = evaluation.run(out)
+    run = evaluation.run()
     show_run(run, as_json=as_json)
     check_error_rate(run, arguments["limits"])

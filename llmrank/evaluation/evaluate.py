@@ -25,7 +25,7 @@ from llmrank.engine import (
     refuse_large_plan,
 )
 from llmrank.engine import estimate as count_requests
-from llmrank.errors import InputError, LlmrankError, as_path, count_of
+from llmrank.errors import InputError, LlmrankError, count_of
 from llmrank.evaluation.cases import CaseSet, CaseSource, cases_of
 from llmrank.evaluation.fusing import Validation, to_choose, undecided
 from llmrank.evaluation.method import Method, tasks_of
@@ -42,6 +42,7 @@ from llmrank.prompting import DOMAINS, PromptTemplate, find_domain
 from llmrank.rankers.order import Order
 from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
+from llmrank.run.folder import run_path
 from llmrank.run.metrics import MetricSettings, case_measures, measures_of, metrics, predicts_order
 from llmrank.store import keyed
 from llmrank.types import Backend, Case, Message, Ranker, Spending, Task
@@ -59,12 +60,14 @@ class Evaluation:
     """Untrained recommenders, to be trained and compared on the same candidates."""
     validation: Validation | None = None
     """Cases for choosing weight and strength; None if nothing is to be chosen."""
+    out: Path | None = None
+    """Run folder; None: one under `results/` that is unique to these settings."""
 
     def session(self) -> Session:
         """Open a session for `run`; the caller closes it. Raises what `Session` raises."""
         return self.setup.session(self.reporter.message)
 
-    def run(self, out: str | Path | None = None, session: Session | None = None) -> Run:
+    def run(self, session: Session | None = None) -> Run:
         """Rank the Cases that the Run does not have yet, and return the Run (see `evaluate`).
 
         A given `session` may be shared, including its limits, and stays open.
@@ -94,7 +97,7 @@ class Evaluation:
             prompt = method.prompt
             shots = {} if prompt is None else {case.case_id: prompt.shots(case) for case in cases}
             return make_run(
-                out,
+                self.out,
                 cases,
                 self.measures,
                 settings,
@@ -197,7 +200,7 @@ class Evaluation:
 
 
 def make_run(
-    out: str | Path | None,
+    out: Path | None,
     cases: CaseSet,
     measures: tuple[Measure, ...],
     settings: Mapping[str, object],
@@ -238,7 +241,7 @@ def make_run(
         edited = "-edited" if "prompt_edited" in everything else ""
         name = f"{everything['data']}-{method}{edited}-{digest}"
         out = Path("results") / name.replace("/", "_").replace(":", "_")
-    with RunFolder(as_path(out, "out"), everything, origin) as folder:
+    with RunFolder(out, everything, origin) as folder:
         kept, how = folder.keep_inputs(cases.cases, how, shots)
         session = work(folder, kept)
         folder.finish(metrics(kept, folder.records, how, tariff or folder.latest_tariff()), session)
@@ -328,6 +331,7 @@ def compose(
     cases: CaseSource,
     *,
     measures: str | Sequence[str | Measure] | None = None,
+    out: str | Path | None = None,
     progress: bool | Reporter = True,
     beside: Sequence[str] = (),
     scored: bool = True,
@@ -345,6 +349,7 @@ def compose(
         CaseSettings, BaselineSettings, beside=("measures", "out", "progress", *beside), **arguments
     )
     # Before the data are read, which may take minutes.
+    folder = run_path(out)
     if measures is not None:
         refuse_unnamed(measures := parse_measures(measures))
     check_baselines(compared.baselines)
@@ -373,6 +378,7 @@ def compose(
         reporter,
         baseline_models(compared.baselines, found),
         Validation.of(found, setup.prompt.options, reporter.message),
+        folder,
     )
 
 
@@ -444,7 +450,7 @@ def evaluate(
         KeyboardInterrupt: interrupted. Finished work is saved; the same call continues.
     """
     named = {"prompt": prompt, "ranker": ranker, "model": model, "backend": backend, "limits": limits}
-    return compose(cases, measures=measures, progress=progress, **named, **settings).run(out)
+    return compose(cases, measures=measures, out=out, progress=progress, **named, **settings).run()
 
 
 def note_domain(setup: Setup, domain: str | None, say: Say) -> None:

@@ -27,6 +27,7 @@ from llmrank.prompting.identifiers import Ids, identifiers
 from llmrank.rankers.listwise import from_answer
 from llmrank.rankers.pointwise import from_values
 from llmrank.run import CaseRecord, Origin, Run, RunFolder
+from llmrank.run.folder import run_path
 from llmrank.run.metrics import case_measures
 from llmrank.types import USUAL_SCALE, Answer, AnswerFormat, Case, Failure, Outcome, Question, Reply, Response, Task
 
@@ -59,7 +60,7 @@ def score(
     if settings is not None:
         expect(settings, ScoreSettings, "ScoreSettings", "settings")
     how = gather(settings or ScoreSettings, more | {"answer": answer})
-    known = answer_format(how.answer)  # fail early on an unknown format
+    known, folder = answer_format(how.answer), run_path(out)  # fail early
     answered = CandidateFile(source, answered=True, skip_bad_rows=skip_bad_rows)
     rows = sorted(((row.case, row.response) for row in answered), key=lambda row: row[0].case_id)
     cases = [case for case, _ in rows]
@@ -87,16 +88,16 @@ def score(
         },
     )
 
-    def work(folder: RunFolder, kept: Sequence[Case]) -> dict[str, Any]:
+    def work(run: RunFolder, kept: Sequence[Case]) -> dict[str, Any]:
         for case, text in rows:
             reply: Reply = Failure("no answer") if text is None else Response(text, "unknown")
             result = ranked(case, reply, answer_of(case, reply, how, known))
             record = CaseRecord.of(result, case_measures(case, result.ranking, chosen))
-            if folder.records.get(case.case_id) != record:
-                folder.add(record)
+            if run.records.get(case.case_id) != record:
+                run.add(record)
         return {"started": datetime.now(UTC).isoformat(timespec="seconds"), "calls": 0}
 
-    return make_run(out, found, chosen, asdict(how), Origin("score", {}), work)
+    return make_run(folder, found, chosen, asdict(how), Origin("score", {}), work)
 
 
 def _hash_of(rows: Sequence[tuple[Case, str | None]]) -> str:

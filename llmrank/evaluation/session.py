@@ -27,7 +27,7 @@ from llmrank.engine import Bounds, Budget, Caller, CaseResult, Metered, StopSign
 from llmrank.errors import FatalBackendError, InputError, StoppedError, TooManyErrorsError, as_path, count_of, one_line
 from llmrank.evaluation.method import Method
 from llmrank.evaluation.settings import Limits, ModelSettings
-from llmrank.files import cache_folder, expanded
+from llmrank.files import cache_folder, closed_folder, expanded
 from llmrank.prices import Prices, read_prices
 from llmrank.progress import Reporter, Say, silent
 from llmrank.prompting import find_labels
@@ -452,8 +452,7 @@ def check_storable(model: ModelSettings) -> None:
     if os.access(path, os.F_OK):
         Store(path).close()
         return
-    folder = next(folder for folder in path.parents if os.access(folder, os.F_OK))
-    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+    if (folder := closed_folder(path)) is not None:
         problem = f"the store cannot be used: no file can be created in {folder}"
         raise InputError(problem, path=path, hint="name a file in a folder you can write to, with --store")
 

@@ -29,7 +29,7 @@ from llmrank.evaluation.session import Session, is_here
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, flat, gather
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
-from llmrank.files import check_free
+from llmrank.files import check_free, check_place
 from llmrank.finetune.export import SftFormat, check_answer, sft_examples, write_sft
 from llmrank.finetune.sequences import title_sequences
 from llmrank.finetune.settings import LEAST_VALIDATION, PromptTraining, TitleTraining, Training
@@ -82,6 +82,7 @@ def finetune(
         MissingError: a package, a model or a dataset is missing.
     """
     folder = as_path(out, "out")
+    check_place(folder)  # before the data are read
     for name in ("seed", "users"):
         if name in others:
             hint = "set the seed and the users in the training settings"

@@ -23,11 +23,12 @@ import pyarrow.parquet as pq
 
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import read_cases
-from llmrank.errors import InputError, one_line, refuse_differences
+from llmrank.errors import InputError, as_path, one_line, refuse_differences
 from llmrank.files import (
     PRIVATE,
     append_line,
     cannot_write,
+    check_place,
     claim,
     json_bytes,
     make_private,
@@ -154,6 +155,21 @@ def _is_whole(path: Path) -> bool:
     except (OSError, pa.ArrowInvalid):
         return False
     return True
+
+
+def run_path(out: str | Path | None) -> Path | None:
+    """Return `out` as a path, before minutes are spent on the data. Creates nothing.
+
+    Raises InputError if no Run can be made or continued there.
+    """
+    if out is None:
+        return None
+    path = as_path(out, "out")
+    if (path / MANIFEST).exists():
+        read_manifest(path)
+    else:
+        check_place(path)
+    return path
 
 
 class RunFolder(Closable):

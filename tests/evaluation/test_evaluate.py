@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from llmrank.errors import BoundReachedError, InputError
 from llmrank.evaluation.evaluate import compose
 from llmrank.evaluation.reparse import reparse
 from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings
+from llmrank.finetune import finetune
 from llmrank.report import page
 from llmrank.types import BaseRanker, Message, Needs, Ranker, Ranking, RankingSteps, Request, Response
 from tests.cli.command import run as run_command
@@ -643,3 +645,23 @@ def test_a_store_that_cannot_be_written_is_noticed_before_anything_is_read(tmp_p
     with pytest.raises(InputError, match=hint):
         store = tmp_path / "file" / "s.sqlite"
         lr.rerank(tmp_path / "none.jsonl", out=tmp_path / "out.jsonl", prompt="palr", model=MODEL, store=store)
+
+
+def test_a_folder_that_cannot_be_written_is_noticed_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    expected = "file: cannot be written: .*file is not a folder\n  hint: name another"
+    absent = tmp_path / "none.jsonl"
+    for verb in (
+        partial(lr.evaluate, absent, prompt="palr", model=MODEL, store=tmp_path / "store.sqlite"),
+        partial(lr.run_audit, "history", absent, prompt="palr", model=MODEL, store=tmp_path / "store.sqlite"),
+        partial(lr.score, absent, "titles"),
+        partial(finetune, absent),
+    ):
+        with pytest.raises(InputError, match=expected):
+            verb(out=tmp_path / "file")
+    older = tmp_path / "older"
+    older.mkdir()
+    (older / "manifest.json").write_text('{"settings": {}}')
+    with pytest.raises(InputError, match=r"made by llmrank 0\.1\.0"):
+        lr.evaluate(absent, prompt="palr", model=MODEL, out=older)
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "older"}

@@ -9,7 +9,7 @@ import click
 
 from llmrank.cli import options
 from llmrank.cli.output import say, show_json
-from llmrank.evaluation.settings import TRAINING_HELP, CaseSettings, ModelSettings, PromptSettings
+from llmrank.evaluation.settings import EVAL_ONLY, TRAINING_HELP, CaseSettings, ModelSettings, PromptSettings
 from llmrank.finetune.export import SftFormat
 
 
@@ -31,7 +31,7 @@ Example:
 )
 @click.option("-o", "--out", required=True, type=options.PATH, help="JSON Lines file.")
 @options.force_option
-@options.settings_options(PromptSettings, "prompt and method", here=TRAINING_HELP)
+@options.settings_options(PromptSettings, "prompt and method", without=EVAL_ONLY, here=TRAINING_HELP)
 @options.settings_options(CaseSettings, "data", without=["data", "users"])
 @options.users_option
 @options.settings_options(ModelSettings, "model")

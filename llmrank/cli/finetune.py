@@ -12,7 +12,7 @@ from llmrank.backends import DEFAULT_MODEL
 from llmrank.cli import options
 from llmrank.cli.output import say, show_json
 from llmrank.errors import InputError, count_of
-from llmrank.evaluation.settings import TRAINING_HELP, CaseSettings, PromptSettings, gather, settings_of
+from llmrank.evaluation.settings import EVAL_ONLY, TRAINING_HELP, CaseSettings, PromptSettings, gather, settings_of
 from llmrank.finetune import VALIDATION_USERS
 from llmrank.finetune.settings import PromptTraining, TitleTraining
 
@@ -46,7 +46,7 @@ Examples:
 @options.settings_options(TitleTraining, "training", without=PYTHON_ONLY)
 @options.settings_options(PromptTraining, "training with --prompt", without=PYTHON_ONLY | BOTH)
 @options.settings_options(CaseSettings, "data", without=["data", "users", "seed", "force_target"])
-@options.settings_options(PromptSettings, "prompt and method", here={**TRAINING_HELP, **HELP})
+@options.settings_options(PromptSettings, "prompt and method", without=EVAL_ONLY, here={**TRAINING_HELP, **HELP})
 @options.json_option
 @options.config_option
 def finetune_command(data: str, out: Path, model: str, validation_users: int, as_json: bool, **values: Any) -> None:

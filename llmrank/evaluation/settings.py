@@ -388,6 +388,13 @@ RERANK_HELP: Mapping[str, str] = {
     "fuse_users": "Only for eval --fuse validation.",
 }
 """Help texts for settings that accept fewer values when reranking files."""
+EVAL_ONLY = frozenset(
+    {
+        *("draw", "temperature", "extra_body", "first", "first_prompt", "first_top", "fuse_users", "calibrate"),
+        *("repeats", "combine", "step", "sort", "group", "sort_top", "tolerance", "most_calls", "rounds"),
+    }
+)
+"""Settings of `PromptSettings` without an effect on a training, which learns the correct answer of a single call."""
 TRAINING_HELP: Mapping[str, str] = {
     "ranker": "Ranking method whose prompt is learned, such as first_token or pointwise.  [default: the template's]",
 }

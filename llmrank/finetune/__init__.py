@@ -26,7 +26,7 @@ from llmrank.evaluation.evaluate import note_domain
 from llmrank.evaluation.fusing import Validation
 from llmrank.evaluation.method import Composer, Method, tasks_of, template_task
 from llmrank.evaluation.session import Session, is_here
-from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, flat, gather
+from llmrank.evaluation.settings import EVAL_ONLY, CaseSettings, ModelSettings, PromptSettings, changed, flat, gather
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.files import check_free, check_place
@@ -108,6 +108,7 @@ def finetune(
         cases = gather(as_settings(data), others | {"seed": training.seed})
         return _finetune_titles(cases, folder, base, validation_users, training, say)
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **others)
+    _refuse_eval_only(setup.prompt)
     return _finetune_prompt(setup, replace(read, seed=training.seed), folder, validation_users, training, say)
 
 
@@ -267,6 +268,7 @@ def export_sft(
     """
     check_choice("form", form, get_args(SftFormat))
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **settings)
+    _refuse_eval_only(setup.prompt)
     path = as_path(out, "out")
     check_free(path, overwrite=overwrite)
     task = _task(setup)
@@ -289,6 +291,13 @@ def export_sft(
         method = _asked_once(setup, session, drawn)
         assert method.prompt is not None
         return write_sft(sft_examples(cases, method.prompt, method.order.arrange), path, form, drawn)
+
+
+def _refuse_eval_only(prompt: PromptSettings) -> None:
+    """Raise InputError for a setting that would have no effect."""
+    for name in filter(EVAL_ONLY.__contains__, changed(prompt)):
+        problem = "a training learns the correct answer of a single call for each list, so this has no effect"
+        raise InputError(problem, field=name, hint="omit it; it is for eval")
 
 
 def _task(setup: Setup) -> Task:
@@ -316,18 +325,10 @@ def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
 def _check_asked_once(setup: Setup, method: Method, longest: int) -> None:
     """Raise InputError if the method makes several calls for a list of `longest`, or shows what a training must not."""
     assert method.prompt is not None
-    template, options = method.prompt.template, setup.prompt.options
-    for name, given in {"repeats": options.repeats != 1, "calibrate": options.calibrate is not None}.items():
-        if given:
-            raise InputError(
-                "a training learns a single call for each list", field=name, hint="omit it; it is for eval"
-            )
+    template = method.prompt.template
     if method.prompt.profile is not None:
         hint = "add --no-profile, here and in the `eval` of the trained model"
         raise InputError(f"{template.name} needs a first call for a profile", field="prompt", hint=hint)
-    if setup.prompt.first is not None:
-        problem = "training prompts show all candidates, not only the first of another ranker"
-        raise InputError(problem, field="first", hint="omit it, and propose fewer candidates (-k)")
     if method.order.mode == "target-at":
         problem = "this order always shows the relevant item at the same position"
         raise InputError(problem, field="order", hint="use shuffled")

@@ -236,6 +236,7 @@ def test_the_openai_format_has_messages_alone(circle: Path, tmp_path: Path) -> N
         ),
         ({"ranker": "next_title"}, "field 'ranker': this method has no prompt"),
         ({"prompt": "rankgpt", "form": "openia"}, "openia"),
+        ({"prompt": "rankgpt", "draw": 2}, "field 'draw': a training learns[\\s\\S]*it is for eval"),
     ],
 )
 def test_what_cannot_be_exported_is_refused(circle: Path, tmp_path: Path, settings: dict[str, Any], says: str) -> None:

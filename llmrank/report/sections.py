@@ -48,19 +48,20 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
 
 def _compared(runs: Named, comparison: Comparison) -> str:
     """Return what each Run is, and in which settings it differs from the first: `e1 (rankgpt, toy) → e2 (rankgpt, toy,
-    order recall): 60 Cases of ml-100k`."""
+    order recall): 60 Cases of ml-100k`. What only one of two methods can have says nothing beyond their names."""
     data = {run.settings.get("data") for _, run in runs}
     of = f" of {data.pop()}" if len(data) == 1 else ""
+    titles = [run.title.replace(f" on {run.settings.get('data')}", "", 1) if of else run.title for _, run in runs]
     parts: list[str] = []
-    for place, (name, run) in enumerate(runs):
-        title = run.title.replace(f" on {run.settings.get('data')}", "", 1) if of else run.title
+    for place, (name, _) in enumerate(runs):
         own = [
             f"{key} {setting_text(values[place])}"
             for key, values in comparison.settings.items()
             if values[place] not in (values[0], None) and key.partition(".")[0] not in IN_TITLE
+            if values[0] is not None or titles[place] == titles[0]
         ]
         more = [count_of(len(own) - 3, "more setting")] if len(own) > 3 else []
-        parts.append(f"{name} ({', '.join([title, *own[:3], *more])})")
+        parts.append(f"{name} ({', '.join([titles[place], *own[:3], *more])})")
     return f"{' → '.join(parts)}: {count_of(comparison.cases, 'Case')}{of}"
 
 

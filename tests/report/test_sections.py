@@ -19,7 +19,7 @@ from llmrank.run import Pareto, pareto
 from llmrank.run.metrics import measures_of
 from llmrank.run.pareto import ParetoPoint
 from llmrank.types import Case, Item, Ranking
-from tests.run.making import SETTINGS, case, how, make_run
+from tests.run.making import SETTINGS, case, how, make_run, shuffled
 
 CALIBRATION = "Are the scores calibrated probabilities?"
 HOSTILE = "<script>window.hacked = 1</script></script><img src=x onerror='window.hacked = 2'>"
@@ -138,6 +138,24 @@ def test_of_several_runs_each_is_compared_with_recall_order(tmp_path: Path) -> N
     assert re.findall("<h3>(.*?)</h3>", section(shown, title)) == ["plain", "scored"]
     assert all(html.escape(said) in section(shown, title) for run in runs for said in run.metrics.verdict())
     assert "from recall order" in section(shown, title) and section(page(runs[0]), title) == ""
+
+
+def test_settings_that_only_one_of_two_methods_has_are_not_listed(tmp_path: Path) -> None:
+    """A colleague reads the first line: a penalty of 0.0 that only prompts have says nothing there."""
+    many = [case(f"u{user}", n=6) for user in range(4)]
+    usual = {"data": "ml-100k", "prompt": "rankgpt", "sampling.presence_penalty": 0.0, "order": "shuffled", "seed": 0}
+    rankings = [shuffled(one, 0) for one in many]
+    runs = [
+        make_run(tmp_path / name, many, rankings, settings=settings)
+        for name, settings in (
+            ("bare", {"data": "ml-100k", "ranker": "bm25", "order": "recall", "seed": 0}),
+            ("asked", usual),
+            ("more", {**usual, "shots": 3}),
+        )
+    ]
+    what = re.compile("<p class=what>(.*?)</p>")
+    assert what.findall(page(*runs[:2]))[0] == "bare (bm25) → asked (rankgpt, order shuffled): 4 Cases of ml-100k"
+    assert what.findall(page(*runs[1:]))[0] == "asked (rankgpt) → more (rankgpt, shots 3): 4 Cases of ml-100k"
 
 
 def test_counts_of_a_method_that_asks_no_model_are_no_probabilities(tmp_path: Path) -> None:

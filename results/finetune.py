@@ -72,7 +72,9 @@ def choose(model: TitleModel, cases: Sequence[Case]) -> FusionChoice:
     Random(0).shuffle(hits)
     hits = hits[:CHOOSERS]
     rankings = rank_titles(model, hits)
-    return choose_fusion(hits, rankings, lambda fused: (share * values(hits, fused, NDCG(10))).tolist())
+    return choose_fusion(
+        lambda fusion: fusion.fuse_all(hits, rankings), lambda fused: (share * values(hits, fused, NDCG(10))).tolist()
+    )
 
 
 def row(name: str, given: Values, hr: Values, base: Values) -> tuple[str, float]:
@@ -178,7 +180,7 @@ def evaluate(name: str, data: Path, adapter: Path, names: str = "", *, as_row: b
         ("language model alone", ranked),
         (
             f"language model + {fusion.weight:g} × recall {fusion.term}",
-            [fusion.fuse(case, ranking) for case, ranking in zip(hits, ranked, strict=True)],
+            fusion.fuse_all(hits, ranked),
         ),
     ]
     if as_row:

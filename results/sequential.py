@@ -99,7 +99,7 @@ def main() -> None:
     cases = all_cases(split)
     hits = [case for case, there in zip(cases, found(cases), strict=True) if there]
     fusion = choose(model, all_cases(validation_split(split))).best.fusion
-    fused = [fusion.fuse(case, ranking) for case, ranking in zip(hits, rank_titles(model, hits), strict=True)]
+    fused = fusion.fuse_all(hits, rank_titles(model, hits))
     scored = by_scores(hits, rescore(after, split, hits))
     order = [rank_without_model(RecallOrder(), case) for case in hits]
     print(f"{data}, {len(cases):,} users. EASE's top {K}:")
@@ -112,7 +112,7 @@ def main() -> None:
     fusion = choice.best.fusion
     ranked = rank_titles(model, hits)
     order = [rank_without_model(RecallOrder(), case) for case in hits]
-    fused = [fusion.fuse(case, ranking) for case, ranking in zip(hits, ranked, strict=True)]
+    fused = fusion.fuse_all(hits, ranked)
     print(
         f"\nThe top {K} of {given.model}. Weight {fusion.weight:g} on recall {fusion.term}, chosen on the last "
         f"training events of {len(unseen):,} users, which it has not seen: NDCG@10 {choice.best.value:.4f} there, the "

@@ -390,9 +390,9 @@ def _refuse_unfit_settings(setup: Setup, cases: CaseSet, *, catalogue: bool) -> 
         raise InputError(problem, field="order", hint=hint)
     for case in cases if order.mode == "target-at" else ():
         order.arrange(case)  # raises if the list is too short for the position
-    if (names := to_choose(options)) and (options.repeats != 1 or setup.prompt.first is not None):
-        hint = "find the value without --repeats and --first, then pass it"
-        raise InputError("validation cannot be combined with --repeats or --first", field=names[0], hint=hint)
+    if (names := to_choose(options)) and setup.prompt.first is not None:
+        hint = "find the value without --first, then pass it"
+        raise InputError("validation cannot be combined with --first", field=names[0], hint=hint)
     if options.fuse is not None and (cases.task == "rating" or catalogue):
         whose = "rating tasks" if cases.task == "rating" else "whole catalogues"
         hint = "omit --fuse, or rank candidates from a recall stage"

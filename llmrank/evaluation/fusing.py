@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -17,8 +18,9 @@ from llmrank.progress import Reporter, Say
 from llmrank.rankers.calibration import STRENGTHS, Strength
 from llmrank.rankers.fusion import Fusion, FusionChoice, choose_fusion
 from llmrank.rankers.options import RankerOptions
+from llmrank.rankers.repeated import AskedAgain, Repeated
 from llmrank.stats import difference_interval
-from llmrank.types import Case, Outcome, Ranking
+from llmrank.types import Case, Outcome, Ranker, Ranking
 
 Tried = TypeVar("Tried")
 
@@ -46,6 +48,25 @@ def not_worse(best: Sequence[float], tried: Iterable[tuple[Tried, Sequence[float
     """
     chosen = np.array(best)
     return [one for one, values in tried if difference_interval(chosen, np.array(values), most=1.0).low <= 0]
+
+
+def each_order(ranker: Ranker) -> list[Ranker]:
+    """Return a ranker for each order that the ranker combines; the ranker itself if it combines none."""
+    if isinstance(ranker, AskedAgain):
+        return [replace(ranker, ranker=order) for order in each_order(ranker.ranker)]
+    return [*ranker.orders] if isinstance(ranker, Repeated) else [ranker]
+
+
+def _fused(
+    ranker: Ranker, cases: Sequence[Case], ranked: Sequence[Sequence[Ranking]], fusion: Fusion | None
+) -> list[Ranking]:
+    """Return the Rankings of the Cases, fused. `ranked` holds those of `each_order` of the ranker; they are combined
+    after the fusion, as the ranker does."""
+    orders = ranked if fusion is None else [fusion.fuse_all(cases, rankings) for rankings in ranked]
+    combining = ranker.ranker if isinstance(ranker, AskedAgain) else ranker
+    if not isinstance(combining, Repeated):
+        return [*orders[0]]
+    return [combining.combined(rankings) for rankings in zip(*orders, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +187,15 @@ class Validation:
             one = alone.with_options(calibrate=strength) if "calibrate" in names else alone
             method = one.method(session, drawn.training, drawn.seed, drawn.domain)
             # The other strengths read the same answers, so there is no progress to report.
-            ranked = session.rankings(cases, method, Reporter() if attempts else reporter)
-            refuse_errors(sum(ranking.outcome is Outcome.ERROR for ranking in ranked), len(ranked), 0.0)
-            fusion = None
-            if "fuse" in names:
-                fusion = choose_fusion(cases, ranked, self.values, setup.prompt.options.fuse_term)
-            attempts.insert(0, Attempt(strength, fusion.best.values if fusion else self.values(ranked), fusion))
+            progress = Reporter() if attempts else reporter
+            ranked = [
+                session.rankings(cases, replace(method, ranker=order), progress) for order in each_order(method.ranker)
+            ]
+            failed = sum(ranking.outcome is Outcome.ERROR for rankings in ranked for ranking in rankings)
+            refuse_errors(failed, len(ranked) * len(cases), 0.0)
+            fused = partial(_fused, method.ranker, cases, ranked)
+            fusion = choose_fusion(fused, self.values, setup.prompt.options.fuse_term) if "fuse" in names else None
+            attempts.insert(0, Attempt(strength, fusion.best.values if fusion else self.values(fused(None)), fusion))
         # Of equally good ones the first.
         return Choice(max(attempts, key=lambda one: one.value), attempts if "calibrate" in names else ())
 

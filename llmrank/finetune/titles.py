@@ -260,7 +260,8 @@ def choose_title_fusion(out: Path, model: Model, validation: Validation, recall:
     The card's `fusion` is `fusion_settings`, plus a description of the validation.
     """
     cases = validation.asked
-    choice = choose_fusion(cases, rank_titles(load_adapter(out, model), cases), validation.values)
+    ranked = rank_titles(load_adapter(out, model), cases)
+    choice = choose_fusion(lambda fusion: fusion.fuse_all(cases, ranked), validation.values)
     say(validation.describe_fusion(choice))
     measured = {"recall": recall, "measure": f"{MEASURE} over all users", "cases": len(cases)}
     fusion = {**fusion_settings(choice), **measured}

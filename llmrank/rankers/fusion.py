@@ -37,6 +37,10 @@ class Fusion:
             problem = f"unknown recall term {self.term!r}{nearest(self.term, get_args(RecallTerm))}"
             raise InputError(problem, field="fuse", hint=f"use {' or '.join(get_args(RecallTerm))}")
 
+    def fuse_all(self, cases: Sequence[Case], rankings: Sequence[Ranking]) -> list[Ranking]:
+        """Return the Ranking of each Case, fused (see `fuse`)."""
+        return [self.fuse(case, ranking) for case, ranking in zip(cases, rankings, strict=True)]
+
     def fuse(self, case: Case, ranking: Ranking) -> Ranking:
         """Return the Ranking by score + weight x recall term. A Ranking without an answer is returned unchanged.
 
@@ -139,24 +143,21 @@ class FusionChoice:
 
 
 def choose_fusion(
-    cases: Sequence[Case],
-    rankings: Sequence[Ranking],
+    fused: Callable[[Fusion], Sequence[Ranking]],
     values: Callable[[Sequence[Ranking]], Iterable[float]],
     term: RecallTerm | None = None,
 ) -> FusionChoice:
     """Return the weight and recall term with the highest value on validation Cases; for ties, the smaller weight.
 
     Args:
-        cases: Validation Cases. Their relevant items must not be part of the test.
-        rankings: The method's Rankings of these Cases, with scores.
-        values: Returns each user's value of fused Rankings of these Cases; the highest mean is best.
+        fused: Returns the fused Rankings of the validation Cases, whose relevant items must not be part of the test.
+        values: Returns each user's value of such Rankings; the highest mean is best.
         term: The recall term to try with all `WEIGHTS`; None: both.
     """
     curve: list[FusionPoint] = []
     for tried in get_args(RecallTerm) if term is None else (term,):
         for weight in WEIGHTS:
             fusion = Fusion(weight, tried)
-            fused = [fusion.fuse(case, ranking) for case, ranking in zip(cases, rankings, strict=True)]
-            curve.append(FusionPoint(fusion, tuple(values(fused))))
+            curve.append(FusionPoint(fusion, tuple(values(fused(fusion)))))
     best = max(curve, key=lambda point: (point.value, -point.fusion.weight))
     return FusionChoice(best, tuple(curve))

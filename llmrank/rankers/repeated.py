@@ -60,19 +60,44 @@ class Repeated(WrappedRanker):
         """Rank the shuffled Cases, and combine the rankings. A rating Case has no order, and is rated once."""
         if case.target is not None:
             return (yield from self.ranker.rank(case))
-        shuffled: list[Case] = []
-        for number in range(self.repeats):
-            items = sorted(case.candidates, key=lambda item: item.item_id)
-            Random(f"{self.seed}:{case.case_id}:{number}").shuffle(items)
-            shuffled.append(with_candidates(case, items))
+        rankings = yield from side_by_side([one.rank(case) for one in self.orders])
+        return self.combined(rankings)
 
-        def numbered(number: int, batch: list[Request]) -> list[Request]:
-            # Equal orders must still get separate answers.
-            return [replace(request, repeat=request.repeat * self.repeats + number) for request in batch]
+    @property
+    def orders(self) -> list[InOneOrder]:
+        """A ranker for each order."""
+        return [InOneOrder(self.ranker, self.repeats, self.seed, number) for number in range(self.repeats)]
 
-        rankings = yield from side_by_side([self.ranker.rank(one) for one in shuffled], numbered)
+    def combined(self, rankings: Sequence[Ranking]) -> Ranking:
+        """Combine the rankings of a Case in each of the orders."""
         combined = combine([ranking for ranking in rankings if not has_no_result(ranking)] or rankings, self.combine)
         return merge_outcomes(combined, rankings)
+
+
+@dataclass(frozen=True, slots=True)
+class InOneOrder(WrappedRanker):
+    """Ranks with `ranker` in one of the orders of `Repeated`."""
+
+    repeats: int
+    seed: int
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The method's name."""
+        return self.ranker.name
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Rank the shuffled Case."""
+        items = sorted(case.candidates, key=lambda item: item.item_id)
+        Random(f"{self.seed}:{case.case_id}:{self.number}").shuffle(items)
+
+        def numbered(_: int, batch: list[Request]) -> list[Request]:
+            # Equal orders must still get separate answers.
+            return [replace(request, repeat=request.repeat * self.repeats + self.number) for request in batch]
+
+        [ranking] = yield from side_by_side([self.ranker.rank(with_candidates(case, items))], numbered)
+        return ranking
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,7 +245,6 @@ def test_the_same_ranking_comes_from_every_door(circle: Path, tmp_path: Path, ev
         ({"ranker": "next_title", "history": 5}, "field 'history': next_title reads"),
         ({"ranker": "next_title", "base_url": "http://localhost:1/v1"}, "which openai does not support"),
         ({"ranker": "next_title", "backend": "vllm"}, "which vllm does not support"),
-        ({"ranker": "first_token", "fuse": "validation", "repeats": 2}, "cannot be combined"),
         ({"ranker": "next_title", "repeats": 2}, "field 'repeats': next_title does not use this option"),
         ({"ranker": "next_title", "fuse": "validation", "first": "bm25"}, "cannot be combined"),
         ({"ranker": "next_titel"}, "did you mean 'next_title'"),
@@ -367,6 +366,27 @@ def test_the_weight_is_chosen_for_the_scores_that_are_fused(circle: Path, evalua
     for weight in (1.0, 5.0):
         given = evaluate(replace(drawn, settings={"data": "validation"}), fuse=weight, **asked)
         assert given.metrics["NDCG@10"].value == pytest.approx(values["scores", weight], abs=1e-5)
+
+
+@pytest.mark.parametrize("draw", (1, 2))
+def test_the_weight_is_chosen_for_rankings_combined_from_several_orders(circle: Path, evaluate: Any, draw: int) -> None:
+    asked: dict[str, Any] = {"ranker": "first_token", "repeats": 3, "calibrate": 1.0, "draw": draw}
+    first, again = Placed(), Placed()
+    stage = STAGE | {"users": 5}
+    run = evaluate(circle, fuse="validation", fuse_users=30, backend=first, **asked, **stage)
+    fusion = run.settings["fusion"]
+    values = {(term, float(weight)): value for term, weight, value in fusion["curve"]}
+    split = lr.load_cases(circle, **STAGE).split
+    assert split is not None
+    drawn = replace(validation_cases(split, CaseSettings(recall="itemknn", k=10), 30), settings={"data": "validation"})
+    for weight in (0.0, 1.0, 5.0):
+        given = evaluate(drawn, fuse=weight, backend=again, **asked)
+        assert given.metrics["NDCG@10"].value == pytest.approx(values["scores", weight], abs=1e-5)
+    assert len(reachable(drawn)) == 30 and again.asked == 0, "the choice asked for what the method asks for"
+    lists = [case.candidates for case in (*drawn, *run.cases)]
+    assert 3 * len(lists) < first.asked <= 6 * len(lists), "three orders, each with a call for the calibration"
+    beside = evaluate(circle, fuse=fusion["weight"], fuse_term=fusion["term"], **asked, **stage, backend=Placed())
+    assert {k: r.ranking for k, r in run.records.items()} == {k: r.ranking for k, r in beside.records.items()}
 
 
 @pytest.mark.parametrize("strength", (1.0, "adaptive"))

@@ -75,11 +75,16 @@ def test_a_model_without_an_answer_keeps_its_outcome_and_one_without_scores_is_r
 def test_the_choice_takes_the_best_weight_and_looks_at_validation_cases_alone() -> None:
     # The value is the place of item 3: first with a middling weight only.
     case = replace(CASE, recall_scores=(0.0, 0.0, 0.0, 1.0, -1.0))
-    choice = choose_fusion([case], [MODEL], lambda rankings: [-float(rankings[0].order.index("3"))])
+    choice = choose_fusion(
+        lambda one: one.fuse_all([case], [MODEL]), lambda rankings: [-float(rankings[0].order.index("3"))]
+    )
     assert choice.best.value == 0 and 0 < choice.best.fusion.weight < math.inf
     assert len(choice.curve) == 2 * len(WEIGHTS)
     # What is relevant is known to `value` alone: Cases without their truth give the same curve.
-    blind = choose_fusion([case.blinded()], [MODEL], lambda rankings: [-float(rankings[0].order.index("3"))])
+    blinded = case.blinded()
+    blind = choose_fusion(
+        lambda one: one.fuse_all([blinded], [MODEL]), lambda rankings: [-float(rankings[0].order.index("3"))]
+    )
     assert blind == choice
 
 

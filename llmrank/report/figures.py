@@ -44,8 +44,8 @@ DOTS = 200
 """Resolution of PNG files, in dots per inch."""
 NAME = 40
 """Maximum length of a name in a figure, in characters."""
-LONG_NAME = 60
-"""Maximum length of the name of an audit's row, in characters."""
+LONG_NAME = 80
+"""Maximum length of what an audit names, in characters."""
 BARS = 21
 POINTS: dict[str, Any] = {"fmt": "o", "color": "C0", "capsize": 2, "linewidth": 1}
 """How a value with its interval is drawn."""
@@ -121,16 +121,21 @@ def _style() -> AbstractContextManager[None]:
     return matplotlib.rc_context(kept | {"axes.spines.right": False, "font.size": 9})
 
 
-def _blank(panels: int, width: float, height: float) -> tuple[Figure, Sequence[Any]]:
-    """Return a figure of stacked panels, each `width` by `height` inches, and their axes."""
+def _blank(width: float, heights: Sequence[float]) -> tuple[Figure, Sequence[Any]]:
+    """Return a figure of stacked panels of these inches, and their axes."""
     module = optional("matplotlib.figure", "matplotlib", "a figure")
-    figure = module.Figure(figsize=(width, panels * height), layout="constrained")
-    return figure, figure.subplots(panels, 1, squeeze=False)[:, 0]
+    figure = module.Figure(figsize=(width, sum(heights)), layout="constrained")
+    return figure, figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
 
 
-def _plain(foreign: str) -> str:
+def _for_rows(rows: int) -> float:
+    """Return the height of a panel with a line for each row, in inches."""
+    return 0.8 + 0.24 * rows
+
+
+def _plain(foreign: str, longest: int = NAME) -> str:
     """Return a name on one line, with `$` escaped so that it is not read as a formula."""
-    return one_line(foreign, NAME).replace("$", r"\$")
+    return one_line(foreign, longest).replace("$", r"\$")
 
 
 def _paired(runs: Named, comparison: Comparison) -> list[Differences]:
@@ -169,7 +174,7 @@ def _from_recall_order(runs: Named) -> list[Differences]:
 def _differences(pairs: Sequence[Differences]) -> Figure | None:
     if not pairs:
         return None
-    figure, panels = _blank(len(pairs), 6, 2.4)
+    figure, panels = _blank(6, [2.4] * len(pairs))
     for axes, (title, differences, mean) in zip(panels, pairs, strict=True):
         reach = float(np.abs(differences).max(initial=0))
         reach = reach if reach > stats.TIE else 1.0
@@ -185,7 +190,7 @@ def _differences(pairs: Sequence[Differences]) -> Figure | None:
 def _groups(runs: Sequence[tuple[str, Groups]]) -> Figure | None:
     if not runs:
         return None
-    figure, panels = _blank(len(runs), 6.5, 0.8 + 0.24 * max(len(found.groups) for _, found in runs))
+    figure, panels = _blank(6.5, [_for_rows(len(found.groups)) for _, found in runs])
     for axes, (name, found) in zip(panels, runs, strict=True):
         rows = [(one, one.difference) for one in list(found)[::-1] if one.difference is not None]
         values = [difference for _, difference in rows]
@@ -193,14 +198,15 @@ def _groups(runs: Sequence[tuple[str, Groups]]) -> Figure | None:
         axes.errorbar(values, range(len(rows)), xerr=reach, **POINTS)
         axes.set_yticks(range(len(rows)), [_plain(f"{one.by}: {one.name} ({one.cases})") for one, _ in rows])
         axes.axvline(0, color="0.4", linewidth=1)
-        axes.set(title=_plain(name), xlabel=f"{found.measure} minus that of recall order, with 95% interval")
+        label = f"{found.measure} minus that of recall order, with 95% interval"
+        axes.set(title=_plain(name), xlabel=label, ylim=(-0.6, len(rows) - 0.4))
     return figure
 
 
 def _depth(runs: Sequence[tuple[str, Depth]]) -> Figure | None:
     if not runs:
         return None
-    figure, (axes,) = _blank(1, 6, 3.6)
+    figure, (axes,) = _blank(6, [3.6])
     for place, (name, found) in enumerate(runs):
         points = [one for one in found if one.value is not None and one.ci95 is not None]
         depths = [one.n for one in points]
@@ -217,7 +223,7 @@ def _depth(runs: Sequence[tuple[str, Depth]]) -> Figure | None:
 def _reliability(runs: Sequence[tuple[str, Calibration]]) -> Figure | None:
     if not runs:
         return None
-    figure, panels = _blank(len(runs), 4.5, 4)
+    figure, panels = _blank(4.5, [4] * len(runs))
     for axes, (name, found) in zip(panels, runs, strict=True):
         bins = found.bins
         given, taken = [one.predicted for one in bins], [one.taken for one in bins]
@@ -239,7 +245,7 @@ def _ratings(runs: Named) -> Figure | None:
     """Draw the predicted against the true rating of each answered Case; larger points are several Cases."""
     if not runs:
         return None
-    figure, panels = _blank(len(runs), 4.5, 4)
+    figure, panels = _blank(4.5, [4] * len(runs))
     for axes, (name, run) in zip(panels, runs, strict=True):
         judged = run.judged(run.done)
         assert isinstance(judged, Ratings)
@@ -255,7 +261,7 @@ def _ratings(runs: Named) -> Figure | None:
 
 
 def _pareto(found: Pareto) -> Figure:
-    figure, (axes,) = _blank(1, 6, 4)
+    figure, (axes,) = _blank(6, [4])
     points = found.known
     front = [(cost, value) for one, cost, value in points if one.on_front]
     axes.plot(*zip(*front, strict=True), "--", color="0.5", linewidth=1)
@@ -287,15 +293,15 @@ def _audit(found: Audit) -> Figure:
     """Draw differences apart from the other values, since their scale is another."""
     several = [[row for row in found.rows if row.value is not None and (row.p is not None) == of] for of in (0, 1)]
     drawn = [rows[::-1] for rows in several if rows]
-    figure, panels = _blank(max(len(drawn), 1), 6.5, 0.8 + 0.24 * max(map(len, drawn), default=1))
+    figure, panels = _blank(6.5, [_for_rows(len(rows)) for rows in drawn or [()]])
     for axes, rows in zip(panels, drawn, strict=False):
         values = [row.value or 0.0 for row in rows]
         axes.errorbar(values, range(len(rows)), xerr=_reach(values, [row.ci95 for row in rows]), **POINTS)
         known = [(row.chance, place) for place, row in enumerate(rows) if row.chance is not None]
         axes.plot([x for x, _ in known], [y for _, y in known], "|", color="0.4", markersize=10, label="without bias")
-        axes.set_yticks(range(len(rows)), [one_line(row.name, LONG_NAME).replace("$", r"\$") for row in rows])
-        axes.set(xlabel="value, with 95% interval; |: without bias")
-    panels[0].set_title(_plain(found.about), wrap=True)
+        axes.set_yticks(range(len(rows)), [_plain(row.name, LONG_NAME) for row in rows])
+        axes.set(xlabel="value, with 95% interval; |: without bias", ylim=(-0.6, len(rows) - 0.4))
+    panels[0].set_title(_plain(found.about, LONG_NAME), wrap=True)
     figure.suptitle(one_line(found.question, LONG_NAME), wrap=True)
     return figure
 

@@ -29,6 +29,7 @@ from llmrank.recall.ials import FactorLearner
 from llmrank.recall.model import Fitted
 from llmrank.recall.ratings import MF, RatingLearner, RatingModel
 from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
+from llmrank.recall.sentence_encoder import encode
 from llmrank.recall.training import Epoch, FittedByItem, TrainedModel, hold_out, library, ndcg
 from llmrank.types import Case, Item
 from tests.tiny_models import write_tiny_model
@@ -600,6 +601,24 @@ def test_the_contrastive_loss_is_that_of_the_paper() -> None:
         return float(np.mean([-np.log(row[place] / sum(row)) for place, row in enumerate(values)]))
 
     assert found == pytest.approx((one_way(left, right) + one_way(right, left)) / 2, rel=1e-5)
+
+
+def test_sentences_score_by_text_alone_also_what_nobody_had() -> None:
+    split = ring()
+    new = replace(split, dataset=replace(split.dataset, users=(*split.dataset.users, "new")))
+    model = recall_model("sentences", encoder=str(tiny_encoder()), length=2)
+    fitted = model.fit(new)
+    texts = [f"This is a item, title is Item {n}, genres is {'odd' if n % 2 else 'even'}" for n in range(ITEMS + 1)]
+    vectors = encode(texts, str(tiny_encoder()))
+    newest = split.train.item[split.train.user == 3][-2:]
+    expected = (vectors @ vectors[newest].T).mean(1)
+    assert fitted.score_items(3, np.arange(ITEMS + 1)) == pytest.approx(expected, abs=1e-6)
+    counts = np.bincount(split.train.item, minlength=ITEMS + 1)
+    assert (fitted.score_items(USERS, np.arange(ITEMS + 1)) == counts).all()
+    with pytest.raises(MissingError, match=r"no sentence encoder 'not_a_package'\n.*pip install"):
+        recall_model("sentences", encoder="not_a_package").check(split)
+    with pytest.raises(InputError, match="length is 0"):
+        recall_model("sentences", length=0)
 
 
 def test_candidates_are_scored_in_their_own_order(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class CTRL(AutoInt):
     def check(self, split: Split) -> None:
         """Raise MissingError if the encoder is an unknown package, and InputError for too little data."""
         AutoInt.check(self, split)
-        encoder_folder(self.encoder)
+        encoder_folder(self.encoder, self.name)
 
     def network(self, users: int, items: int) -> nn.Module:
         """Return AutoInt, with the projections of both sides that stage 1 needs."""
@@ -90,7 +90,7 @@ class CTRLLearner(ClickLearner):
 
     def _item_texts(self) -> NDArray[np.float32]:
         """Return the embedding of each item's sentence; 0 for padding, row 0."""
-        found = encode([sentence(item, self.kind) for item in self.catalogue], self.model.encoder)
+        found = encode([sentence(item, self.kind) for item in self.catalogue], self.model.encoder, self.model.name)
         if found.shape[1] != self.model.text_dimension:
             hint = f"set text_dimension={found.shape[1]}"
             raise InputError(f"{self.model.encoder} gives {count_of(found.shape[1], 'number')} a text", hint=hint)

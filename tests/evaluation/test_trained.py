@@ -237,7 +237,9 @@ def test_what_a_run_lacks_is_found_before_a_baseline_is_trained(
         patched.setattr("llmrank.recall.ease.MOST_ITEMS", ITEMS - 1)
         with pytest.raises(InputError, match="EASE inverts a dense items x items matrix"):
             evaluate(data, tmp_path / "run", baselines="itemknn,ease")
-    monkeypatch.setattr("llmrank.recall.ctrl.find_spec", lambda _name: None)  # an encoder that is not installed
+    monkeypatch.setattr(
+        "llmrank.recall.sentence_encoder.find_spec", lambda _name: None
+    )  # an encoder that is not installed
     with pytest.raises(MissingError, match=r"^ctrl: there is no sentence encoder"):
         evaluate(data, tmp_path / "run", baselines="ials,ctrl")
     nobody = {"ranker": None, "prompt": "rankgpt", "model": "any", "base_url": "http://127.0.0.1:9/v1"}

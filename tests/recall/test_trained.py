@@ -609,13 +609,13 @@ def test_sentences_score_by_text_alone_also_what_nobody_had() -> None:
     model = recall_model("sentences", encoder=str(tiny_encoder()), length=2)
     fitted = model.fit(new)
     texts = [f"This is a item, title is Item {n}, genres is {'odd' if n % 2 else 'even'}" for n in range(ITEMS + 1)]
-    vectors = encode(texts, str(tiny_encoder()))
+    vectors = encode(texts, str(tiny_encoder()), "sentences")
     newest = split.train.item[split.train.user == 3][-2:]
     expected = (vectors @ vectors[newest].T).mean(1)
     assert fitted.score_items(3, np.arange(ITEMS + 1)) == pytest.approx(expected, abs=1e-6)
     counts = np.bincount(split.train.item, minlength=ITEMS + 1)
     assert (fitted.score_items(USERS, np.arange(ITEMS + 1)) == counts).all()
-    with pytest.raises(MissingError, match=r"no sentence encoder 'not_a_package'\n.*pip install"):
+    with pytest.raises(MissingError, match=r"^sentences: there is no sentence encoder 'not_a_package'\n.*pip install"):
         recall_model("sentences", encoder="not_a_package").check(split)
     with pytest.raises(InputError, match="length is 0"):
         recall_model("sentences", length=0)

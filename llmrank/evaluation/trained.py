@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -19,13 +18,13 @@ from llmrank.measures.ratings import Ratings
 from llmrank.plugin import find_plugin
 from llmrank.progress import LINE_EVERY, Say, sign_of_life
 from llmrank.recall import GROUP, RecallModel, recall_class, tuned_model
-from llmrank.recall.ctr import LEAST_PROBABILITY, ClickModel, judged_clicks
+from llmrank.recall.ctr import ClickModel, judged_clicks
 from llmrank.recall.model import Fitted
 from llmrank.recall.ratings import RatingModel
 from llmrank.recall.rescoring import fit_kept, rescore
 from llmrank.recall.training import Epoch
 from llmrank.run.tables import between, number
-from llmrank.stats import mean_interval
+from llmrank.stats import finite_pair, mean_interval
 
 ALWAYS = frozenset({"random", "popularity"})
 """Baselines that are always included."""
@@ -136,9 +135,9 @@ def click_notes(name: str, fitted: Fitted, split: Split, cases: CaseSet) -> Iter
     area = AUC().summary(
         Ratings(clicked, probabilities.ravel(), unused, (0, 1)), [f"{user}" for user in users.repeat(2)]
     )
-    loss = mean_interval(-(np.log(taken) + np.log(1 - left)) / 2, bounds=(0, -math.log(LEAST_PROBABILITY)))
+    loss = mean_interval(-(np.log(taken) + np.log(1 - left)) / 2)
     yield (
         f"{name}: AUC {number(area.value)} (95% CI {between(area.ci95)}), log loss {number(loss.value)} (95% CI "
-        f"{between((loss.low, loss.high))}), from {count_of(len(users), 'held-out event')}, each beside a random item "
-        "that its user does not have."
+        f"{between(finite_pair(loss.low, loss.high))}), from {count_of(len(users), 'held-out event')}, each beside a "
+        "random item that its user does not have."
     )

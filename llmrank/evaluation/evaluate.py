@@ -32,7 +32,7 @@ from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, backend_settings, check_storable, prices_of, refuse_errors, versions
 from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings, flat
 from llmrank.evaluation.setup import Setup
-from llmrank.evaluation.trained import baseline_models, baseline_scores, check_baselines, package_of
+from llmrank.evaluation.trained import baseline_models, check_baselines, package_of, train_baselines
 from llmrank.evaluation.training_data import asked_for
 from llmrank.measures import Measure, parse_measures
 from llmrank.measures.parse import refuse_unnamed
@@ -80,7 +80,8 @@ class Evaluation:
             if not setup.limits.is_bounded:
                 refuse_large_plan(planned_calls(self._asked, ranker))
             session.check(ranker.needs(self._longest))
-            trained = baseline_scores(self.baselines, cases, self.reporter.message)
+            trained = train_baselines(self.baselines, cases, self.reporter.message)
+            cases = replace(cases, notes=(*cases.notes, *trained.notes))
             if self.validation is not None:
                 choice = self.validation.choose(setup, session, self.reporter)
                 setup = choice.applied_to(setup)
@@ -104,7 +105,7 @@ class Evaluation:
                 origin,
                 lambda folder, kept: self._rank_wanted(folder, kept, method, session, calls, spent),
                 shots=shots,
-                trained=trained,
+                trained=trained.scores,
                 tariff=session.budget.tariff,
             )
 
@@ -215,7 +216,7 @@ def make_run(
 
     `work` adds the records of the Run's Cases to the open folder, and returns the manifest entry of this session. A
     continued Run keeps the Cases and the trained baselines that it began with. `trained` holds the scores of trained
-    baselines, as returned by `baseline_scores`. Without a `tariff`, the prices of an earlier session
+    baselines, as in `TrainedBaselines`. Without a `tariff`, the prices of an earlier session
     apply: they are dated, and belong to the same model.
     """
     everything: dict[str, object] = {

@@ -10,7 +10,7 @@ from typing import Any
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSource
 from llmrank.evaluation.evaluate import Evaluation, compose
-from llmrank.evaluation.trained import baseline_scores
+from llmrank.evaluation.trained import train_baselines
 from llmrank.measures import Measure, RankingMeasure
 from llmrank.progress import Reporter
 from llmrank.rankers.baselines import Popularity, Random, Scored
@@ -83,6 +83,6 @@ def _spreads(evaluation: Evaluation, measure: RankingMeasure) -> Iterator[Spread
     yield spread_of_rankers("random order", cases, [Random(cases.seed + one) for one in range(SHUFFLES)], measure)
     if counts := cases.training.popularity:
         yield spread_of_rankers("popularity", cases, [Popularity(counts)], measure)
-    for name, scores in baseline_scores(evaluation.baselines, cases, evaluation.reporter.message).items():
+    for name, scores in train_baselines(evaluation.baselines, cases, evaluation.reporter.message).scores.items():
         ranker = Scored.of(name, cases, [scores[case.case_id] for case in cases])
         yield spread_of_rankers(name, cases, [ranker], measure)

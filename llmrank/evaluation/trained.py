@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+import numpy as np
 
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError, count_of
 from llmrank.evaluation.cases import CaseSet
 from llmrank.files import cache_folder
+from llmrank.measures import AUC
+from llmrank.measures.ratings import Ratings
 from llmrank.plugin import find_plugin
 from llmrank.progress import LINE_EVERY, Say, sign_of_life
 from llmrank.recall import GROUP, RecallModel, recall_class, tuned_model
+from llmrank.recall.ctr import ClickModel, judged_clicks
 from llmrank.recall.model import Fitted
 from llmrank.recall.ratings import RatingModel
 from llmrank.recall.rescoring import fit_kept, rescore
 from llmrank.recall.training import Epoch
+from llmrank.run.tables import between, number
+from llmrank.stats import finite_pair, mean_interval
 
 ALWAYS = frozenset({"random", "popularity"})
 """Baselines that are always included."""
@@ -90,15 +97,47 @@ def baseline_models(names: Sequence[str], cases: CaseSet) -> list[RecallModel]:
     return models
 
 
-def baseline_scores(
-    models: Sequence[RecallModel], cases: CaseSet, say: Say
-) -> dict[str, Mapping[str, tuple[float, ...]]]:
-    """Return the scores of each Case's candidates, in their order, by model name and case id."""
+@dataclass(frozen=True, slots=True)
+class TrainedBaselines:
+    """What the trained recommenders say of the Cases."""
+
+    scores: Mapping[str, Mapping[str, tuple[float, ...]]]
+    """The scores of each Case's candidates, in their order, by model name and case id."""
+    notes: tuple[str, ...]
+    """AUC and log loss of each click-through model."""
+
+
+def train_baselines(models: Sequence[RecallModel], cases: CaseSet, say: Say) -> TrainedBaselines:
+    """Fit each recommender, and let it score the candidates of the Cases."""
     if cases.split is None:
-        return {}
-    found, ids = dict[str, Mapping[str, tuple[float, ...]]](), [case.case_id for case in cases]
+        return TrainedBaselines({}, ())
+    scores, notes = dict[str, Mapping[str, tuple[float, ...]]](), list[str]()
+    ids = [case.case_id for case in cases]
     for model in models:
         fitted = fit(model, cases.split, say)
         with sign_of_life(say, f"scoring the candidates with {model.name}", at_once=False):
-            found[model.name] = dict(zip(ids, rescore(fitted, cases.split, cases.cases), strict=True))
-    return found
+            scores[model.name] = dict(zip(ids, rescore(fitted, cases.split, cases.cases), strict=True))
+            if isinstance(model, ClickModel):
+                notes += click_notes(model.name, fitted, cases.split, cases)
+    return TrainedBaselines(scores, tuple(notes))
+
+
+def click_notes(name: str, fitted: Fitted, split: Split, cases: CaseSet) -> Iterator[str]:
+    """Yield AUC and log loss as in papers on click-through models (see `judged_clicks`), for the users of the Cases,
+    with 95% intervals over users; nothing if there is nobody to judge them on."""
+    index = {user_id: user for user, user_id in enumerate(split.dataset.users)}
+    wanted = np.array(sorted({index[case.user_id] for case in cases}), np.int32)
+    users, probabilities = judged_clicks(fitted, split, wanted, cases.seed)
+    if not len(users):
+        return
+    taken, left = probabilities.T
+    clicked, unused = np.tile([1.0, 0.0], len(users)), np.zeros(2 * len(users))
+    area = AUC().summary(
+        Ratings(clicked, probabilities.ravel(), unused, (0, 1)), [f"{user}" for user in users.repeat(2)]
+    )
+    loss = mean_interval(-(np.log(taken) + np.log(1 - left)) / 2)
+    yield (
+        f"{name}: AUC {number(area.value)} (95% CI {between(area.ci95)}), log loss {number(loss.value)} (95% CI "
+        f"{between(finite_pair(loss.low, loss.high))}), from {count_of(len(users), 'held-out event')}, each beside a "
+        "random item that its user does not have."
+    )

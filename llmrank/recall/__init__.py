@@ -25,6 +25,7 @@ from llmrank.recall.proposal import Coverage, candidates_for, recall_settings
 from llmrank.recall.random import RandomRecall
 from llmrank.recall.ratings import MF, MLP
 from llmrank.recall.sasrec import SASRec
+from llmrank.recall.sentences import Sentences
 from llmrank.recall.training import TrainedModel
 from llmrank.recall.transformer_mlp import TransformerMLP
 
@@ -77,7 +78,7 @@ the batch size comes from learning curves (results/recall.md)."""
 
 
 MODELS: Mapping[str, type[RecallModel]] = MappingProxyType(
-    {model.name: model for model in (RandomRecall, Popularity, ItemKNN, Ease, *TRAINED)}
+    {model.name: model for model in (RandomRecall, Popularity, ItemKNN, Ease, Sentences, *TRAINED)}
 )
 
 
@@ -103,8 +104,8 @@ def recall_class(name: str) -> type[RecallModel]:
 
 
 def recall_model(name: str, **parameters: Setting) -> RecallModel:
-    """Return the model with this name: random (seed), popularity, itemknn (neighbours), ease (l2), a trained one or a
-    plugin's.
+    """Return the model with this name: random (seed), popularity, itemknn (neighbours), ease (l2), sentences
+    (encoder, length), a trained one or a plugin's.
 
     Raises InputError for an unknown model or parameter, with the closest match; and for a value of the wrong type.
     """

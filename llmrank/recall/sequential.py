@@ -184,6 +184,18 @@ def padded(rows: Sequence[NDArray[np.int64]]) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True)
 
 
+def mean_cosines(vectors: NDArray[np.float32], own: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """Return the mean cosine of every item to each user's items (counted from 1); 0 for a user without any.
+
+    `vectors` are of length 1, one per item.
+    """
+    profiles = np.zeros((len(own), vectors.shape[1]))
+    for row, items in enumerate(own):
+        if len(items):
+            profiles[row] = vectors[items - 1].mean(0)
+    return profiles @ vectors.T
+
+
 def no_next_item() -> InputError:
     """Return the error for data without any next item."""
     return InputError("no user has two training events, so there is no next item to learn", hint="use more data")

@@ -170,6 +170,37 @@ class NetworkLearner(Learner):
         self.optimizer.load_state_dict(copy.deepcopy(state["adam"]))
 
 
+class ItemLearner(NetworkLearner):
+    """A network that scores one item at a time, and has its own fallbacks for users and items without training
+    events."""
+
+    items: int
+    """In the catalogue."""
+
+    @abstractmethod
+    def predicted(self, user: int, items: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return a user's scores of these items (indices into `Dataset.items`). Called as `predictions` is."""
+
+    def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the score of every item."""
+        every, found = np.arange(self.items), np.empty((len(users), self.items))
+        for row, user in enumerate(users.tolist()):
+            found[row] = self.predicted(user, every)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedByItem(Fitted):
+    """A fitted model that need not score the whole catalogue for a few items."""
+
+    learner: ItemLearner
+
+    def _scores_of(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
+        self.learner.network.eval()
+        with library("torch").inference_mode():
+            return self._finite(self.learner.predicted(user, items))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedModel(RecallModel):
     """A recall model that is trained in epochs.
@@ -242,7 +273,9 @@ class TrainedModel(RecallModel):
 
         The learner must have been made for this very split: it scores what follows the histories that it was made with.
         """
-        known = preferences(split)
+        known, name = preferences(split), f"the recall model {self.name}"
+        if isinstance(learner, ItemLearner):
+            return FittedByItem(known, lambda rows: learner.scores(rows)[:, known.items], learner, name=name)
         counts = known.popularity.astype(np.float64)
         untrained = np.count_nonzero(counts)  # the first such column
         has_events = np.diff(known.matrix.indptr) > 0
@@ -254,7 +287,7 @@ class TrainedModel(RecallModel):
             dense[~has_events[rows]] = counts
             return dense
 
-        return Fitted(known, score, name=f"the recall model {self.name}")
+        return Fitted(known, score, name=name)
 
     def quality(self, fitted: Fitted, wanted: Interactions) -> float:
         """Return the validation measure; higher is better."""
@@ -358,7 +391,9 @@ class _Training:
         loss = learner.epoch(now.epoch + 1)
         if not math.isfinite(loss):
             rates = [name for name in self.model.settings if name.endswith("_rate") or name == "alpha"]
-            hint = f"lower {' or '.join(rates)}; the checkpoint still has the previous epoch"
+            hint = f"lower {' or '.join(rates)}"
+            if now.epoch and self.path is not None:
+                hint += "; the checkpoint still has the previous epoch"
             raise InputError(f"the loss of {self.model.name} is {loss} after epoch {now.epoch + 1}", hint=hint)
         now.epoch += 1
         now.state = learner.state()

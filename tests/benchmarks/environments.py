@@ -24,6 +24,10 @@ OTHERS = {
     "ranx": Other(further=("ranx==0.3.21",)),
     "llmranker": Other(further=("llmranker==0.3.0",)),
     "rectools": Other(further=("rectools==0.19.0",)),
+    "recbole": Other(
+        further=("recbole==1.2.1", "torch==2.13.0+cpu", "numpy<2", "scipy<1.14", "pandas<2.2", "setuptools<80")
+    ),
+    "replay-rec": Other(further=("replay-rec[spark]==0.22.0",)),
     "lenskit": Other(further=("lenskit==2025.8.1",)),
     "trl": Other(further=("trl==1.16.0", "torch==2.13.0+cpu", "transformers==5.19.0", "peft==0.21.2")),
     "rank-llm": Other(

@@ -25,6 +25,7 @@ from llmrank.data.dataset import Split
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import leave_last_out
 from llmrank.recall import tuned_model
+from llmrank.recall.ctr import LEAST_PROBABILITY, judged_clicks
 from llmrank.recall.model import Fitted
 from llmrank.recall.training import TrainedModel, read_checkpoint
 from llmrank.run.tables import p_value
@@ -32,7 +33,7 @@ from llmrank.stats import mean_interval, paired_difference
 from tests.benchmarks.machine import heading, table
 
 NAMES = ("autoint", "ctrl", "bst")
-LEAST, REPLICAS = 1e-4, 1000
+REPLICAS = 1000
 Values = Mapping[str, NDArray[np.float64]]
 
 
@@ -45,17 +46,12 @@ def model_of(name: str, split: Split, seed: int) -> TrainedModel:
 
 def measured(fitted: Fitted, split: Split) -> Values:
     """Return the values of each test event: those of the full catalogue, and its probability beside another's."""
-    rng, users, wanted = np.random.default_rng(0), split.test.user, split.test.item
+    users, wanted = split.test.user, split.test.item
     items, _ = fitted.recommend(users, 10)
     hits = items == wanted[:, None]
     places = np.where(hits.any(axis=1), hits.argmax(axis=1), np.inf)
-    seen = fitted.preferences.matrix[:, np.argsort(fitted.preferences.items)].tocsr()
-    trained = np.flatnonzero(np.bincount(split.train.item, minlength=len(split.dataset.items)))
-    pairs: list[NDArray[np.float64]] = []
-    for user, item in zip(users.tolist(), wanted.tolist(), strict=True):
-        other = rng.choice(np.setdiff1d(trained, [*seen[user].indices, item]))
-        pairs.append(fitted.score_items(user, np.array([item, other])))
-    taken, left = np.clip(np.array(pairs), LEAST, 1 - LEAST).T
+    _, probabilities = judged_clicks(fitted, split, users, 0)
+    taken, left = probabilities.T
     return {
         "NDCG@10": 1 / np.log2(places + 2),
         "HR@10": np.isfinite(places).astype(float),
@@ -102,7 +98,7 @@ def main() -> None:
     }
     rows: list[tuple[str, ...]] = []
     for measure in ("NDCG@10", "HR@10", "log loss"):
-        bounds = (0, -math.log(LEAST) if measure == "log loss" else 1)
+        bounds = (0, -math.log(LEAST_PROBABILITY) if measure == "log loss" else 1)
         values = [mean_interval(one[measure], bounds=bounds) for one in means.values()]
         difference = paired_difference(means["ctrl"][measure], means["autoint"][measure])
         cells = [f"{one.value:.4f} [{one.low:.4f}, {one.high:.4f}]" for one in values]

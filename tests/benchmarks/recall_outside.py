@@ -8,24 +8,41 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import re
 import subprocess
 from collections import defaultdict
 from pathlib import Path
 
-from llmrank.data.dataset import Split
+from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import leave_last_out
 from tests.benchmarks.environments import environment, installed
 from tests.benchmarks.machine import heading, table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "recall.md"
-EXAMPLES = dict(re.findall(r"<!-- (\w+) -->\n```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+EXAMPLES = dict(re.findall(r"<!-- ([\w-]+) -->\n```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+
+BEFORE = {
+    "recbole": """
+from pathlib import Path
+import pandas as pd
+from recbole.quick_start import run_recbole
+
+Path("events").mkdir(exist_ok=True)
+kinds = {"user_id": "user_id:token", "item_id": "item_id:token", "timestamp": "timestamp:float"}
+pd.read_csv("events.csv").rename(columns=kinds).to_csv("events/events.inter", sep="\\t", index=False)
+split = {"split": {"LS": "valid_and_test"}, "order": "TO", "mode": "full", "group_by": "user"}
+settings = {"data_path": ".", "load_col": {"inter": list(kinds)}, "eval_args": split, "show_progress": False}
+run_recbole("ItemKNN", "events", config_dict=settings | {"epochs": 1, "checkpoint_dir": "saved"})
+max(Path("saved").glob("ItemKNN-*.pth")).rename("saved/model.pth")
+"""
+}
+"""What makes the model that an example loads."""
 
 
-def write_train(split: Split, path: Path) -> None:
-    """Write the training events as the examples expect them."""
-    dataset, train = split.dataset, split.train
+def write_events(dataset: Dataset, train: Interactions, path: Path) -> None:
+    """Write events as the examples expect them."""
     times = [""] * len(train) if train.timestamp is None else train.timestamp.astype(int).tolist()
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
@@ -59,8 +76,11 @@ def main() -> None:
     for name in given.libraries:
         work = folder / f"{name}-work"
         work.mkdir(parents=True, exist_ok=True)
-        write_train(split, work / "train.csv")
-        subprocess.run([str(environment(folder, name)), "-c", EXAMPLES[name]], check=True, cwd=work)
+        write_events(split.dataset, split.train, work / "train.csv")
+        write_events(split.dataset, split.dataset.interactions, work / "events.csv")
+        for code in (BEFORE.get(name, ""), EXAMPLES[name]):
+            allowed = os.environ | {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}  # for the models that RecBole saves
+            subprocess.run([str(environment(folder, name)), "-c", code], check=True, cwd=work, env=allowed)
         users, first, more = hit_rates(split, work / "proposed.csv")
         rows.append((f"{name} {installed(folder, name)}", f"{users}", f"{first:.4f}", f"{more:.4f}"))
     what = "Candidates of other libraries, by the examples of docs/recall.md, on ml-100k, leave-last-out"

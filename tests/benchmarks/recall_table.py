@@ -31,7 +31,7 @@ from llmrank.recall.training import Epoch, TrainedModel, read_checkpoint
 from tests.benchmarks.machine import heading, table
 
 MODELS = ("random", "popularity", "itemknn", "ease", "ials", "bpr", "autoint", "bst", "bert4rec", "sasrec", "hstu")
-UNSEEDED = frozenset({"popularity", "itemknn", "ease"})
+UNSEEDED = frozenset({"popularity", "itemknn", "ease", "sentences"})
 MEASURES = ("HR@10", "NDCG@10", "recall@20", "recall@50")
 Record = Mapping[str, Any]
 
@@ -132,7 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where results and checkpoints are kept")
     parser.add_argument("--data", nargs="+", default=["ml-100k", "ml-latest-small"])
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=(*MODELS, "ctrl"))
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=(*MODELS, "ctrl", "sentences"))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--cpu-minutes", type=float, default=60, help="the most a training may take")
     parser.add_argument("--show", action="store_true", help="fit nothing")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.metrics import log_loss, roc_auc_score
 
 import llmrank as lr
 from llmrank.data.candidate_writing import write_cases
@@ -23,7 +24,8 @@ from llmrank.evaluation.propose import propose
 from llmrank.evaluation.settings import CaseSettings
 from llmrank.measures import NDCG, Judgements
 from llmrank.rankers.baselines import by_score
-from llmrank.recall import Ease, Fitted, Popularity, RandomRecall
+from llmrank.recall import Ease, Fitted, Popularity, RandomRecall, tuned_model
+from llmrank.recall.ctr import judged_clicks
 from llmrank.recall.rescoring import trained_scores
 from llmrank.recall.training import read_checkpoint
 from llmrank.report import console, show_metrics
@@ -103,6 +105,24 @@ def test_each_has_its_own_interval_and_a_paired_difference_and_the_run_keeps_the
         case.case_id: list(scores)
         for case, scores in zip(cases, trained_scores(["ease"], cases.split, cases.cases)["ease"], strict=True)
     }
+
+
+def test_a_click_through_model_is_also_judged_by_auc_and_log_loss(tmp_path: Path) -> None:
+    cases = lr.load_cases(shop(tmp_path / "shop", users=40), recall="popularity", k=8, users=30, seed=3)
+    run = lr.evaluate(cases, ranker="random", baselines="ials,autoint", progress=False, out=tmp_path / "r")
+    assert cases.split is not None
+    fitted = tuned_model("autoint", cases.split, seed=3).fit(cases.split)
+    users = np.array([cases.split.dataset.users.index(case.user_id) for case in cases], np.int32)
+    judged, probabilities = judged_clicks(fitted, cases.split, users, 3)
+    assert len(judged) == 30
+    clicked = np.tile([1, 0], 30)
+    [note] = [note for note in run.metrics.notes if "log loss" in note]
+    numbers = [float(found) for found in re.findall(r"\d\.\d{4}", note)]
+    area, low, high, loss, least, most = numbers
+    assert note.startswith("autoint: AUC") and "30 held-out events" in note
+    assert area == pytest.approx(roc_auc_score(clicked, probabilities.ravel()), abs=1e-4)
+    assert loss == pytest.approx(log_loss(clicked, probabilities.ravel()), abs=1e-4)
+    assert low < area < high and least < loss < most
 
 
 def test_slow_proposals_and_scores_show_that_they_go_on_and_a_training_its_best_epoch(
@@ -209,7 +229,7 @@ def test_what_a_run_lacks_is_found_before_a_baseline_is_trained(
     without = [",".join((*line.split(",")[:2], line.split(",")[3])) for line in lines]
     (unrated / "interactions.csv").write_text("\n".join(without) + "\n")
     with monkeypatch.context() as patched:
-        patched.setattr("llmrank.evaluation.evaluate.baseline_scores", None)  # where the first one is trained
+        patched.setattr("llmrank.evaluation.evaluate.train_baselines", None)  # where the first one is trained
         with pytest.raises(InputError, match="too little data for validation: 9 users have"):
             evaluate(few, tmp_path / "run", baselines="itemknn,sasrec")
         with pytest.raises(InputError, match="unrated has no training ratings"):
@@ -217,7 +237,9 @@ def test_what_a_run_lacks_is_found_before_a_baseline_is_trained(
         patched.setattr("llmrank.recall.ease.MOST_ITEMS", ITEMS - 1)
         with pytest.raises(InputError, match="EASE inverts a dense items x items matrix"):
             evaluate(data, tmp_path / "run", baselines="itemknn,ease")
-    monkeypatch.setattr("llmrank.recall.ctrl.find_spec", lambda _name: None)  # an encoder that is not installed
+    monkeypatch.setattr(
+        "llmrank.recall.sentence_encoder.find_spec", lambda _name: None
+    )  # an encoder that is not installed
     with pytest.raises(MissingError, match=r"^ctrl: there is no sentence encoder"):
         evaluate(data, tmp_path / "run", baselines="ials,ctrl")
     nobody = {"ranker": None, "prompt": "rankgpt", "model": "any", "base_url": "http://127.0.0.1:9/v1"}

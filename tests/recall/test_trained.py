@@ -24,10 +24,13 @@ from llmrank.data.splits import leave_last_out
 from llmrank.errors import InputError, MissingError
 from llmrank.evaluation.trained import folder
 from llmrank.recall import TRAINED, recall_model, tuned_model
+from llmrank.recall.ctr import LEAST_PROBABILITY, judged_clicks
 from llmrank.recall.ials import FactorLearner
+from llmrank.recall.model import Fitted
 from llmrank.recall.ratings import MF, RatingLearner, RatingModel
 from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
-from llmrank.recall.training import Epoch, TrainedModel, hold_out, library, ndcg
+from llmrank.recall.sentence_encoder import encode
+from llmrank.recall.training import Epoch, FittedByItem, TrainedModel, hold_out, library, ndcg
 from llmrank.types import Case, Item
 from tests.tiny_models import write_tiny_model
 
@@ -233,18 +236,20 @@ def test_a_user_without_history_gets_the_popular_items(name: str) -> None:
     counts = np.bincount(split.train.item, minlength=ITEMS + 1)
     assert (counts[items[0]] == scores[0]).all()
     assert (np.diff(scores[0]) <= 0).all()
+    assert (fitted.score_items(USERS, items[0]) == scores[0]).all()
 
 
 @EACH
 def test_a_loss_that_is_not_a_number_stops_and_keeps_the_epoch_before(name: str, tmp_path: Path) -> None:
-    split, path = ring(), tmp_path / "checkpoint.pt"
+    split, path, epochs = ring(), tmp_path / "checkpoint.pt", list[Epoch]()
     broken = {"learning_rate": 1e30}
     if name == "ials":
         broken = {"regularization": 1e38, "alpha": 1e38}
     if name == "notellm":
         broken = {"tuning_rate": 1e30}
-    with pytest.raises(InputError, match=r"the loss of .* is (nan|inf)"):
-        model_of(name, **broken, epochs=50, patience=50).fit(split, checkpoint=path)
+    with pytest.raises(InputError, match=r"the loss of .* is (nan|inf)") as error:
+        model_of(name, **broken, epochs=50, patience=50).fit(split, checkpoint=path, on_epoch=epochs.append)
+    assert path.exists() == bool(epochs) == ("the checkpoint still has the previous epoch" in f"{error.value}")
 
 
 def test_training_stops_when_validation_no_longer_improves() -> None:
@@ -598,6 +603,24 @@ def test_the_contrastive_loss_is_that_of_the_paper() -> None:
     assert found == pytest.approx((one_way(left, right) + one_way(right, left)) / 2, rel=1e-5)
 
 
+def test_sentences_score_by_text_alone_also_what_nobody_had() -> None:
+    split = ring()
+    new = replace(split, dataset=replace(split.dataset, users=(*split.dataset.users, "new")))
+    model = recall_model("sentences", encoder=str(tiny_encoder()), length=2)
+    fitted = model.fit(new)
+    texts = [f"This is a item, title is Item {n}, genres is {'odd' if n % 2 else 'even'}" for n in range(ITEMS + 1)]
+    vectors = encode(texts, str(tiny_encoder()), "sentences")
+    newest = split.train.item[split.train.user == 3][-2:]
+    expected = (vectors @ vectors[newest].T).mean(1)
+    assert fitted.score_items(3, np.arange(ITEMS + 1)) == pytest.approx(expected, abs=1e-6)
+    counts = np.bincount(split.train.item, minlength=ITEMS + 1)
+    assert (fitted.score_items(USERS, np.arange(ITEMS + 1)) == counts).all()
+    with pytest.raises(MissingError, match=r"^sentences: there is no sentence encoder 'not_a_package'\n.*pip install"):
+        recall_model("sentences", encoder="not_a_package").check(split)
+    with pytest.raises(InputError, match="length is 0"):
+        recall_model("sentences", length=0)
+
+
 def test_candidates_are_scored_in_their_own_order(tmp_path: Path) -> None:
     split = ring()
     items = split.dataset.items
@@ -685,6 +708,46 @@ def test_only_the_wanted_ratings_are_predicted_for_validation(name: str, monkeyp
     monkeypatch.setattr(RatingLearner, "predicted", watched)
     model_of(name, epochs=1).fit(ring())
     assert asked and set(asked) == {1}
+
+
+@pytest.mark.parametrize("name", [*RATINGS, "bst", "autoint", "ctrl"])
+def test_a_model_that_scores_item_by_item_scores_only_the_candidates(name: str) -> None:
+    split = ring()
+    fitted = model_of(name, epochs=1, validation_users=0).fit(split)
+    assert isinstance(fitted, FittedByItem)
+    sizes: list[int] = []
+
+    def watch(_: Any, given: Any) -> None:
+        sizes.append(len(given[0]["item"] if isinstance(given[0], dict) else given[0]))
+
+    fitted.learner.network.register_forward_pre_hook(watch)
+    asked = Case("u3", (), candidates=tuple(split.dataset.items[:4]))
+    if name in RATINGS:
+        asked = replace(asked, candidates=(), target=split.dataset.items[2])
+    rescore(fitted, split, [asked])
+    assert sizes == [len(asked.asked)]
+
+
+def test_clicks_are_judged_beside_items_that_the_user_does_not_have() -> None:
+    split = ring()
+    fitted = model_of("autoint", epochs=2).fit(split)
+    drawn: list[list[int]] = []
+
+    class Watched(Fitted):
+        def _scores_of(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
+            drawn.append([user, *items.tolist()])
+            return np.array([2.0, -1.0])  # beyond what a probability can be
+
+    wanted = np.array([1, 5, 20], np.int32)
+    users, cut = judged_clicks(Watched(fitted.preferences, fitted.score), split, wanted, 0)
+    assert users.tolist() == [1, 5, 20] and (cut == [[1 - LEAST_PROBABILITY, LEAST_PROBABILITY]] * 3).all()
+    for user, item, other in drawn:
+        assert item == split.test.item[split.test.user == user][0]
+        own = [*split.train.item[split.train.user == user], item]
+        assert other not in own and other != ITEMS  # which has no training events
+    _, probabilities = judged_clicks(fitted, split, wanted, 0)
+    assert probabilities[0].tolist() == fitted.score_items(1, np.array(drawn[0][1:])).tolist()
+    assert (judged_clicks(fitted, split, np.arange(USERS, dtype=np.int32), 1)[0] == np.arange(USERS)).all()
 
 
 def test_bst_learns_where_an_epoch_has_few_steps() -> None:

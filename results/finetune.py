@@ -34,7 +34,7 @@ from llmrank.rankers.bm25 import BM25
 from llmrank.rankers.fusion import FusionChoice, choose_fusion
 from llmrank.rankers.ranking import rank_by_score
 from llmrank.recall import candidates_for, tuned_model
-from llmrank.recall.rescoring import Scores, trained_scores
+from llmrank.recall.rescoring import Scores, fit_kept, rescore
 from llmrank.stats import Difference, holm, mean_interval, paired_difference
 from llmrank.types import Case, Ranking
 
@@ -207,7 +207,10 @@ def evaluate(name: str, data: Path, adapter: Path, names: str = "", *, as_row: b
     )
     table([(n, spread(hit, values(hits, r, NDCG(10))), spread(hit, values(hits, r, HR(10)))) for n, r in methods])
     if names:
-        trained = trained_scores(names.split(","), split, hits, folder=cache_folder() / "recall")
+        trained = {
+            name: rescore(fit_kept(tuned_model(name, split), split, cache_folder() / "recall"), split, hits)
+            for name in names.split(",")
+        }
         beside(hit, hits, methods[-1][1], trained)
         return
     first, last = (values(hits, methods[at][1], NDCG(10)) for at in (0, -1))

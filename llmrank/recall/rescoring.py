@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import combinations
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError, as_path, expect
-from llmrank.recall import tuned_model
 from llmrank.recall.model import Fitted, RecallModel, fit
 from llmrank.recall.training import OnEpoch, TrainedModel
 from llmrank.types import Case
@@ -44,30 +42,6 @@ def rescore(fitted: Fitted, split: Split, cases: Sequence[Case]) -> Scores:
         scores[known >= 0] = fitted.score_items(users[case.user_id], known[known >= 0])
         found.append(tuple(scores.tolist()))
     return tuple(found)
-
-
-def trained_scores(
-    models: Sequence[RecallModel | str],
-    split: Split,
-    cases: Sequence[Case],
-    *,
-    folder: str | Path | None = None,
-    on_epoch: OnEpoch = lambda epoch: None,
-) -> Mapping[str, Scores]:
-    """Fit each model to the training side of the split, and return its scores for each Case, by name (see `rescore`).
-
-    Args:
-        models: Names, for settings tuned to the size of the data; or models with distinct names.
-        split: The split that the Cases come from.
-        cases: Cases with candidates, or with targets for models that predict ratings.
-        folder: Folder for the checkpoints of trained models, which later calls load. None: no checkpoints.
-        on_epoch: Called after every epoch of a trained model.
-    """
-    chosen = [tuned_model(model, split) if isinstance(model, str) else model for model in models]
-    if doubled := next((model.name for model, other in combinations(chosen, 2) if model.name == other.name), None):
-        problem = f"there are two models with the name {doubled!r}"
-        raise InputError(problem, field="models", hint="call trained_scores for each of them")
-    return {model.name: rescore(fit_kept(model, split, folder, on_epoch), split, cases) for model in chosen}
 
 
 def fit_kept(

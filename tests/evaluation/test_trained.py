@@ -26,7 +26,7 @@ from llmrank.measures import NDCG, Judgements
 from llmrank.rankers.baselines import by_score
 from llmrank.recall import Ease, Fitted, Popularity, RandomRecall, tuned_model
 from llmrank.recall.ctr import judged_clicks
-from llmrank.recall.rescoring import trained_scores
+from llmrank.recall.rescoring import rescore
 from llmrank.recall.training import read_checkpoint
 from llmrank.report import console, show_metrics
 from llmrank.run.metrics import Metrics
@@ -101,9 +101,10 @@ def test_each_has_its_own_interval_and_a_paired_difference_and_the_run_keeps_the
     with to.capture() as text:
         to.print(show_metrics(run.metrics, title="t"))
     assert re.search(r"│ials +│ NDCG@5 +│ 0\.\d{4} 0\.\d{4} to 0\.\d{4} │ [+−]0\.\d{4} .* │ +\.\d\d│", text.get())
+    assert cases.split is not None
+    scored = rescore(tuned_model("ease", cases.split).fit(cases.split), cases.split, cases.cases)
     assert run.metric_settings.trained["ease"] == {
-        case.case_id: list(scores)
-        for case, scores in zip(cases, trained_scores(["ease"], cases.split, cases.cases)["ease"], strict=True)
+        case.case_id: list(scores) for case, scores in zip(cases, scored, strict=True)
     }
 
 

@@ -13,8 +13,8 @@ import pytest
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
-from llmrank.recall import Coverage, Ease, Popularity, candidates_for, recall_model, recall_settings
-from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
+from llmrank.recall import Coverage, Popularity, candidates_for, recall_model, recall_settings
+from llmrank.recall.rescoring import fit_kept, rescore
 from llmrank.types import Case, Event, Item
 
 
@@ -103,11 +103,6 @@ def test_what_is_no_model_folder_or_list_is_refused() -> None:
     for message, call in calls:
         with pytest.raises(InputError, match=message):
             call()
-
-
-def test_two_models_of_one_name_are_refused_instead_of_losing_one() -> None:
-    with pytest.raises(InputError, match="two models with the name 'ease'"):
-        trained_scores(["popularity", Ease(l2=1.0), Ease(l2=2.0)], split(), [])
 
 
 def test_coverage_counts_hits_and_recall_over_the_cases_that_say_what_is_relevant() -> None:

@@ -28,7 +28,7 @@ from llmrank.recall.ctr import LEAST_PROBABILITY, judged_clicks
 from llmrank.recall.ials import FactorLearner
 from llmrank.recall.model import Fitted
 from llmrank.recall.ratings import MF, RatingLearner, RatingModel
-from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
+from llmrank.recall.rescoring import fit_kept, rescore
 from llmrank.recall.sentence_encoder import encode
 from llmrank.recall.training import Epoch, FittedByItem, TrainedModel, hold_out, library, ndcg
 from llmrank.types import Case, Item
@@ -628,18 +628,17 @@ def test_candidates_are_scored_in_their_own_order(tmp_path: Path) -> None:
         Case("u3", (), candidates=(items[5], Item("other", "Of another catalogue"), items[2], items[ITEMS])),
         Case("u0", (), candidates=tuple(reversed(items))),
     ]
-    models = [model_of("ials"), "popularity"]
-    epochs: list[Epoch] = []
-    found = trained_scores(models, split, cases, folder=tmp_path, on_epoch=epochs.append)
-    assert list(found) == ["ials", "popularity"]
-    dense = models[0].fit(split)
-    assert found["ials"][0][0] == dense.score_items(3, np.array([5], np.int32))[0]
-    assert found["ials"][0][1] == -np.inf
-    assert found["ials"][0][3] < found["ials"][0][2]
-    assert found["ials"][1] == tuple(dense.score_items(0, np.arange(ITEMS, -1, -1, dtype=np.int32)))
-    assert found["popularity"][1][-1] == np.bincount(split.train.item)[0]
+    model, epochs = model_of("ials"), list[Epoch]()
+    found = rescore(fit_kept(model, split, tmp_path, epochs.append), split, cases)
+    dense = model.fit(split)
+    assert found[0][0] == dense.score_items(3, np.array([5], np.int32))[0]
+    assert found[0][1] == -np.inf
+    assert found[0][3] < found[0][2]
+    assert found[1] == tuple(dense.score_items(0, np.arange(ITEMS, -1, -1, dtype=np.int32)))
+    popular = rescore(fit_kept(tuned_model("popularity", split), split, tmp_path), split, cases)
+    assert popular[1][-1] == np.bincount(split.train.item)[0]
     trained = len(epochs)
-    assert trained_scores(models, split, cases, folder=str(tmp_path), on_epoch=epochs.append) == found
+    assert rescore(fit_kept(model, split, str(tmp_path), epochs.append), split, cases) == found
     model_of("ials").fit(split, checkpoint=str(next(tmp_path.glob("ials-*"))), on_epoch=epochs.append)
     assert len(epochs) == trained  # loaded
     fit_kept(model_of("ials", seed=1), split, tmp_path, epochs.append)
@@ -658,8 +657,7 @@ def test_ratings_are_predicted_for_targets_and_the_mean_stands_for_what_is_unkno
         Case("new", (), target=items[2]),
     ]
     model = MF(**SMALL["mf"])
-    [scores] = trained_scores([model], new, cases).values()
-    ratings = [rating for (rating,) in scores]
+    ratings = [rating for (rating,) in rescore(model.fit(new), new, cases)]
     assert ratings[0] == model.fit(new).score_items(4, np.array([2]))[0]
     assert 1 <= ratings[0] <= 5
     fitted = model.fit(new)
@@ -670,7 +668,7 @@ def test_ratings_are_predicted_for_targets_and_the_mean_stands_for_what_is_unkno
         assert alone == pytest.approx(dense, rel=1e-6)
     assert ratings[2] == mean
     with pytest.raises(InputError, match=r"'u4'.*has no such item 'x'"):
-        trained_scores([model], new, [Case("u4", (), target=Item("x", "X"))])
+        rescore(fitted, new, [Case("u4", (), target=Item("x", "X"))])
     unrated = replace(split, train=replace(split.train, rating=None), test=replace(split.test, rating=None))
     with pytest.raises(InputError, match="no training ratings"):
         model.fit(unrated)

@@ -2,7 +2,7 @@
 
     python results/recall_overview.py results/recall.md ml-1m | python results/into_page.py results/recall.md all-ml-1m
 
-Of a model in several blocks, the latest counts: each block says on which day it was made.
+Of a model in several blocks, the last on the page counts. Each block says on which day it was made.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def main() -> None:
     parser.add_argument("page", type=Path)
     parser.add_argument("data")
     given = parser.parse_args()
-    latest: dict[str, Row] = {}
-    for data, row in rows(given.page.read_text("utf-8")):
-        name = row["model"].removesuffix(" (stopped)")
-        if data == given.data and (name not in latest or latest[name]["made"] <= row["made"]):
-            latest[name] = row
+    latest = {
+        row["model"].removesuffix(" (stopped)"): row
+        for data, row in rows(given.page.read_text("utf-8"))
+        if data == given.data
+    }
     best_first = sorted(latest.values(), key=lambda row: -float(row[NDCG].split()[0]))
     for cells in (SHOWN, ["---"] * len(SHOWN), *([row[name] for name in SHOWN] for row in best_first)):
         print(f"| {' | '.join(cells)} |")

@@ -340,9 +340,9 @@
       ...(case_.answers.length ? [whatWasSent(case_)] : []),
       theirs ? make("div", { class: "columns" }, answers(run(), case_), answers(otherRun(run()), theirs)) : answers(run(), case_),
       ...(run().rating ? [] : [make("div", { class: "columns" },
-        ranking(run(), case_), ...(theirs ? [ranking(otherRun(run()), theirs)] : []),
         column("Recall order", list("ol", case_.recall, relevant, (item) => titled(run(), item))),
-        ...promptOrders([[run(), case_], ...(theirs ? [[otherRun(run()), theirs]] : [])]))]),
+        ...promptOrders([[run(), case_], ...(theirs ? [[otherRun(run()), theirs]] : [])]),
+        ranking(run(), case_), ...(theirs ? [ranking(otherRun(run()), theirs)] : []))]),
       make("h3", {}, `History, newest first (${newest.length})`),
       make("ul", { class: "history" }, ...newest.map(([item, rating]) => make("li", {}, ...titled(run(), item, rating === null ? "" : ` (${rating})`)))),
     );

@@ -29,14 +29,17 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
     """Return the head of the page: the verdict, the table of metrics, and the notes; of several Runs, also of each."""
     if comparison is not None:
         numbers, what, remarks, notes = comparison, _compared(runs, comparison), (), comparison.notes()
+        judged = comparison.judged
     else:
         ((_, run),) = runs
-        numbers, notes = run.metrics, ()
+        numbers, notes, judged = run.metrics, (), run.metrics.judged_cases
         what = (
             f"{run.title}: {count_of(numbers.cases, 'Case')} of {count_of(numbers.users, 'user')}, {numbers.evaluation}"
         )
         remarks = _remarks(numbers)
     first, *rest = numbers.verdict() or [count_of(numbers.cases, "Case")]
+    if numbers.headline and first.startswith(f"{numbers.headline}:"):
+        first += f", in {count_of(judged, 'Case')}"
     said = _paragraphs([what], "what") + f"<h1>{_text(first)}</h1>" + _paragraphs((*rest, *remarks))
     beside = _section(
         "Each Run compared with its baselines",

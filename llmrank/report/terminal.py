@@ -31,6 +31,8 @@ OUTCOMES = {"ok": "green", "repaired": "yellow", "unparsed": "red", "error": "ma
 """The colours of outcomes, as on the page."""
 NOT_READ = ("not_a_candidate", "ambiguous", "duplicate", "truncated")
 """How parts of an answer are read that place no candidate."""
+MISSPELT = ("fuzzy", "loose")
+"""How parts of an answer are read that place a candidate by a title that is not its own."""
 BESIDE = 4
 """The number of columns about the method; the baselines follow."""
 
@@ -153,11 +155,11 @@ def _part(name: str, content: Text) -> Text:
 
 
 def _marked(answer: str, call: Call) -> Text:
-    """Return an answer with the parts that were read in colour: green if they place a candidate."""
+    """Return an answer with the parts that were read in colour: green if they place a candidate, yellow if misspelt."""
     marked, end = Text(), 0
     for span in call.read:
         marked.append(safe_for_console(answer[end : span.start]))
-        style = "red" if span.read_as in NOT_READ else "green"
+        style = "red" if span.read_as in NOT_READ else "yellow" if span.read_as in MISSPELT else "green"
         marked.append(safe_for_console(answer[span.start : span.end]), f"{style} underline")
         end = span.end
     return marked.append(safe_for_console(answer[end:]))

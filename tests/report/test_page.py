@@ -309,15 +309,21 @@ def test_a_run_says_why_its_messages_are_not_known(browser: Browser, written: Pa
 
 
 def test_what_was_read_is_marked_in_the_answer_and_said_in_words(browser: Browser, tmp_path: Path) -> None:
-    answer = "You liked Film 3, so:\n1. Film 1\n2. Heat 🎬\n3. FILM 2\n4. Film 1\n5. Film 3"
-    run, _ = asked(tmp_path, cases(1), answer, prompt="palr", no_profile=True)
+    answer = "You liked Film 3, so:\n1. Film 1\n2. Heat 🎬\n3. FILM 2\n4. Film 1\n5. Film 3\n6. Metropolitain"
+    [one] = cases(1)
+    one = replace(one, candidates=(*one.candidates[:4], lr.Item("i4", "Metropolitan")))
+    run, _ = asked(tmp_path, [one], answer, prompt="palr", no_profile=True)
     show = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0").page
     marks = show.locator("#story mark")
     read = [(mark.text_content(), mark.get_attribute("class")) for mark in marks.all()]
     # Film 3 stands there once more than it was read: which of the two was read is not known.
     assert read == [
         ("Film 1", "exact"), ("Heat 🎬", "not_a_candidate"), ("FILM 2", "normalised"), ("Film 1", "duplicate"),
+        ("Metropolitain", "fuzzy"),
     ]  # fmt: skip
+    colours = marks.evaluate_all("all => all.map(one => getComputedStyle(one).backgroundColor)")
+    matched, other, normalised, duplicate, misspelt = colours
+    assert matched == normalised and other == duplicate and len({matched, other, misspelt}) == 3
     assert show.locator("#story pre").last.text_content() == answer
     said = marks.nth(1).evaluate("mark => getComputedStyle(mark, '::after').content")
     assert "attr(data-read)" in said or "not a candidate" in said
@@ -336,7 +342,7 @@ def test_two_runs_show_who_is_worse(browser: Browser, tmp_path: Path) -> None:
     old, new = (run.per_case(str(run.metrics.headline)) for run in (before, after))
     expected = {case.case_id for case, a, b in zip(before.cases, old, new, strict=True) if b < a}
     assert expected and set(opened.cases()) == expected
-    assert opened.page.locator("h1").inner_text() == lr.compare(before, after).verdict()[0]
+    assert opened.page.locator("h1").inner_text() == f"{lr.compare(before, after).verdict()[0]}, in 12 Cases"
 
 
 def test_all_signs_on_the_page_are_of_the_last_run_minus_the_first(browser: Browser, tmp_path: Path) -> None:
@@ -429,6 +435,8 @@ def test_two_runs_stand_side_by_side_for_a_user_and_their_differences_are_drawn(
         assert column.locator("li").all_inner_texts() == [titles[item_id] for item_id in story.record.placed]
         marked = [titles[item_id] for item_id in story.record.placed if item_id in story.case.relevant]
         assert column.locator("li.relevant").all_inner_texts() == marked
+    names = [name.split(":")[0] for name in show.locator("#story .columns h3").all_inner_texts()]
+    assert names[-4:] == ["Recall order", "Order in the prompt (both Runs)", "Ranking", "Ranking"]
     old, new = (run.per_case(str(run.metrics.headline)) for run in runs)
     assert show.locator("#cases tbody tr").count() == int((old != new).sum())
     wins, losses = int((new > old).sum()), int((new < old).sum())

@@ -212,11 +212,12 @@ def test_the_cases_that_lost_most(tmp_path: Path) -> None:
     assert "No Case" in printed(show_worst([], "MRR"), 80)[0]
 
 
-ANSWER = "1. Film 2\n2. Heat\n3. Film 0 \x1b[2J"
+ANSWER = "1. Film 2\n2. Heat\n3. Film 0 \x1b[2J\n4. Metropolitain"
 
 
 def test_a_story_has_the_colours_and_the_places_of_the_page(tmp_path: Path) -> None:
     items = [{"item_id": f"i{at}", "title": f"Film {at}", "score": 9.0 - at} for at in range(4)]
+    items.append({"item_id": "i4", "title": "Metropolitan", "score": 1.0})
     row = {"user_id": "u", "candidates": items, "relevant": ["i2", "gone"], "response": ANSWER}
     (tmp_path / "answers.jsonl").write_text(json.dumps(row) + "\n")
     story = show_story(lr.score(tmp_path / "answers.jsonl", "titles", out=tmp_path / "run"), "u")
@@ -231,6 +232,7 @@ def test_a_story_has_the_colours_and_the_places_of_the_page(tmp_path: Path) -> N
     coloured.print(story, soft_wrap=True)
     out = coloured.file.getvalue()  # type: ignore[attr-defined]
     assert "\x1b[4;32mFilm 2\x1b[0m" in out and "\x1b[4;31mHeat\x1b[0m" in out and "\x1b[33mrepaired" in out
+    assert "\x1b[4;33mMetropolitain\x1b[0m" in out
     assert "\x1b" not in "\n".join(printed(story, 120))
 
 

@@ -82,6 +82,13 @@ def differs_from_training(card: Mapping[str, Any], settings: Mapping[str, Any]) 
     return f"The adapter was trained with {', '.join(others)}." if others else None
 
 
+def unread_events(card: Mapping[str, Any], histories: Sequence[int]) -> Iterator[str]:
+    """Yield a note if some histories, given their lengths, are longer than what an adapter for titles reads."""
+    window: int = card["shape"]["window"]
+    if longer := sum(length > window for length in histories):
+        yield f"The model reads the newest {window} events: {longer:,} of {len(histories):,} histories are longer."
+
+
 def _shown(value: object) -> str:
     return "as in the template" if value is None else f"{value}"
 

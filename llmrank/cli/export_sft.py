@@ -57,3 +57,7 @@ def export_sft_command(data: str, out: Path, overwrite: bool, form: SftFormat, a
         if card["not_proposed"]:
             missed = f"{card['not_proposed']:,} of {card['cases']:,}"
             click.echo(f"Cases left out, because recall did not propose their correct item: {missed}")
+        if card["history_dropped"]:
+            click.echo(
+                f"oldest events dropped from the prompts, to fit the context window: {card['history_dropped']:,}"
+            )

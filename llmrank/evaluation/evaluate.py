@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from llmrank.backends.adapter import check_split
+from llmrank.backends.adapter import check_split, unread_events
 from llmrank.backends.titles import TitleBackend
 from llmrank.engine import (
     ESTIMATED,
@@ -90,6 +90,9 @@ class Evaluation:
             method = setup.method(session, cases.training, cases.seed, cases.domain)
             if (note := setup.differs_from_training(method)) is not None:
                 cases = replace(cases, notes=(*cases.notes, note))
+            if isinstance(session.backend, TitleBackend):
+                unread = unread_events(session.backend.card, [len(case.history) for case in cases])
+                cases = replace(cases, notes=(*cases.notes, *unread))
             settings: dict[str, object] = {**method.settings, **chosen, "backend": dict(session.backend.identity)}
             if self.baselines:
                 settings["baselines"] = {one.name: {**one.settings, **package_of(one.name)} for one in self.baselines}

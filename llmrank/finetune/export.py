@@ -27,6 +27,8 @@ class SftExample:
     user_id: str
     request: Request
     completion: str
+    history_dropped: int = 0
+    """Number of oldest events that were dropped to fit the context length."""
 
 
 def sft_examples(cases: Iterable[Case], prompt: Prompt, arrange: Callable[[Case], Case]) -> Iterator[SftExample]:
@@ -44,7 +46,7 @@ def sft_examples(cases: Iterable[Case], prompt: Prompt, arrange: Callable[[Case]
         for one in _one_item_each(shown) if prompt.template.front.about_one_item else [shown]:
             asked = prompt.ask(one.blinded())
             right = right_answer(prompt.answer.name, asked.question, one)
-            yield SftExample(case.user_id, asked.request, right)
+            yield SftExample(case.user_id, asked.request, right, asked.history_dropped)
 
 
 def _one_item_each(case: Case) -> list[Case]:
@@ -126,15 +128,17 @@ def solved_data(cases: CaseSet) -> Mapping[str, object]:
 def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases: CaseSet) -> Mapping[str, object]:
     """Write the examples as JSON Lines, with a card next to them, and return the card.
 
-    The card counts the Cases, and those left out because recall missed their relevant item.
+    The card counts the Cases, those left out because recall missed their relevant item, and the oldest events that were
+    dropped from the prompts to fit the context length.
 
     `trl`: `prompt` and `completion`, both lists of messages, with `user_id` and the hash of the data. `openai`: only
     `messages`, as that interface accepts no other keys; the card has the hash.
 
     Raises InputError if there are no examples, or the file cannot be written.
     """
-    data, lines = solved_data(cases), list[str]()
+    data, lines, dropped = solved_data(cases), list[str](), 0
     for example in examples:
+        dropped += example.history_dropped
         prompt = [{"role": message.role, "content": message.content} for message in example.request.messages]
         completion = [{"role": "assistant", "content": example.completion}]
         row: dict[str, object] = {"messages": prompt + completion}
@@ -149,6 +153,7 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases
         "format": form,
         "examples": len(lines),
         "cases": len(cases),
+        "history_dropped": dropped,
         "not_proposed": 0 if cases.task == "rating" else len(cases) - len(reachable(cases)),
         "data": data["name"],
         "data_sha256": data["sha256"],

@@ -22,6 +22,8 @@ from llmrank.finetune.settings import Training
 from llmrank.progress import Say
 
 CHECKPOINT = "checkpoint.pt"
+SAID_EVERY = 20.0
+"""Seconds between two lines of progress."""
 KEPT_LOSSES = 200
 """Number of steps whose mean loss is in the card's curve."""
 Batch = TypeVar("Batch")
@@ -76,6 +78,10 @@ class Objective(Protocol[Batch]):
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, deterministically."""
+        ...
+
+    def tokens(self, batch: Batch) -> int:
+        """Return the number of tokens that a step on the batch reads, without padding; 0 if it reads none."""
         ...
 
     def loss(self, batch: Batch) -> tuple[Tensor, int]:
@@ -241,7 +247,7 @@ class _Loop:
         """Train until the end, or until validation stops improving."""
         progress, settings, total = self.progress, self._settings, self._total
         saved = said = begun = time.monotonic()
-        before, started = progress.seconds, progress.targets
+        before, started, read = progress.seconds, progress.targets, 0
         every = total / settings.validations
         while progress.targets < total and progress.worse < settings.patience:
             for number, batch in enumerate(self.objective.batches(progress.epoch)):
@@ -251,16 +257,18 @@ class _Loop:
                 progress.losses = [*progress.losses[1 - KEPT_LOSSES :], loss]
                 progress.step, progress.batch = progress.step + 1, number + 1
                 earlier, progress.targets = progress.targets, progress.targets + targets
+                read += self.objective.tokens(batch)
                 progress.seconds = before + time.monotonic() - begun
                 if not math.isfinite(loss):
                     raise self._diverged(f"the loss is {loss}")
-                if time.monotonic() - said > 20:
+                if time.monotonic() - said > SAID_EVERY:
                     said = time.monotonic()
                     rate = (progress.targets - started) / (said - begun)
+                    tokens = f"{speed(read / (said - begun))} tokens/s, " if read else ""
                     left = (total - progress.targets) / rate / 60
                     self.say(
                         f"{progress.targets:,}/{count_of(total, 'target')}, loss {np.mean(progress.losses[-50:]):.3f}, "
-                        f"{speed(rate)} targets/s, {f'{left:.0f}' if left >= 1 else 'less than 1'} min left"
+                        f"{speed(rate)} targets/s, {tokens}{f'{left:.0f}' if left >= 1 else 'less than 1'} min left"
                     )
                 done = progress.targets >= total
                 validated = progress.targets // every > earlier // every or done

@@ -75,6 +75,8 @@ class Example:
     """Index of the correct label; in a regression, the rating."""
     ratings: tuple[float, ...] = ()
     """In a regression: the ratings of the labels."""
+    history_dropped: int = 0
+    """Number of oldest events that the prompt lacks, to fit the context length."""
 
 
 def train_prompt(
@@ -158,6 +160,8 @@ class PromptObjective:
             problem = f"examples made: {self.targets}; at least {LEAST_EXAMPLES} are needed"
             hint = "use more users, longer candidate lists (-k), or more events per user (--targets)"
             raise InputError(problem, field="data", hint=hint)
+        if dropped := sum(one.history_dropped for one in self._first):
+            say(f"{count_of(dropped, 'oldest event')} dropped from the prompts, to fit the context window")
         say(f"{count_of(self.targets, 'example')}; opening {model.name}")
         torch.manual_seed(settings.seed)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -201,9 +205,14 @@ class PromptObjective:
             hint = "show fewer candidates (-k), or a shorter history (--history)"
             raise InputError(problem, user=example.user_id, field="prompt", hint=hint)
         known = tuple(self._backend.label_ids(labels))
-        if self._settings.regression:
-            return Example(tuple(tokens), known, float(right), tuple(map(float, labels)))
-        return Example(tuple(tokens), known, labels.index(right))
+        regression = self._settings.regression
+        return Example(
+            tuple(tokens),
+            known,
+            float(right) if regression else labels.index(right),
+            tuple(map(float, labels)) if regression else (),
+            example.history_dropped,
+        )
 
     def batches(self, epoch: int) -> Iterator[list[Example]]:
         """Yield the examples of an epoch in batches of similar length."""
@@ -213,6 +222,10 @@ class PromptObjective:
         batches = list(batches_by_length([len(one.tokens) for one in shuffled], self._settings.tokens))
         for number in draw.permutation(len(batches)):
             yield [shuffled[index] for index in batches[number]]
+
+    def tokens(self, batch: Sequence[Example]) -> int:
+        """Return the number of tokens of the prompts."""
+        return sum(len(one.tokens) for one in batch)
 
     # --- what is computed
 

@@ -200,6 +200,10 @@ class TitleObjective:
         for number in draw.permutation(len(batches)):
             yield [pieces[index] for index in batches[number]]
 
+    def tokens(self, batch: Sequence[NDArray[np.int32]]) -> int:
+        """Return 0: it reads events, as many as there are targets."""
+        return 0
+
     def loss(self, batch: Sequence[NDArray[np.int32]]) -> tuple[Tensor, int]:
         """Return the cross-entropy over all items that the user has not had, and the number of targets."""
         settings = self._settings

@@ -104,22 +104,24 @@ class Prompt:
         shots, most = self.shots(case), template.shown_events(case, self.view)
 
         @cache
-        def showing(events: int) -> tuple[Message, ...]:
+        def asking(events: int) -> PreparedRequest:
             view = self.view if events == most else replace(self.view, history=events)
-            return template.render(
+            messages = template.render(
                 case, question, view=view, shots=shots, profile=profile, history_scale=self.history_scale
             )
+            return PreparedRequest(self._request(messages, question), question, most - events)
 
-        def asking(events: int) -> PreparedRequest:
-            return PreparedRequest(self._request(showing(events), question), question, most - events)
+        def length(events: int) -> int | None:
+            return None if self.count_tokens is None else self.count_tokens(asking(events).request.messages)
 
-        kept, count = most, self.count_tokens
-        if count is not None and self.context_length is not None:
-            limit = self.context_length - self._sampling.max_tokens
+        kept, whole = most, asking(most).request
+        if self.count_tokens is not None and self.context_length is not None:
+            # What is sent decides: a label takes one token, whatever the template allows for a text.
+            limit = self.context_length - whole.sampling.max_tokens
             # For most prompts, the upper bound shows that they fit, without counting tokens.
-            too_long = most_tokens(message.content for message in showing(most)) > limit
-            if too_long and count(showing(most)) is not None:
-                kept = template.fitting_events(case, most, lambda events: count(showing(events)) or 0, limit)
+            too_long = most_tokens(message.content for message in whole.messages) > limit
+            if too_long and length(most) is not None:
+                kept = template.fitting_events(case, most, lambda events: length(events) or 0, limit)
         asked = asking(kept)
         if self.holds is not None and self.holds(asked.request) is False:
             shorter = (asking(events) for events in range(most - 1, -1, -1))

@@ -71,16 +71,35 @@ def test_an_evaluation_with_a_trained_adapter_is_a_run_like_any_other(
     assert len(runs["fused"].per_case("NDCG@10")) == len(cases)
 
 
+def test_histories_longer_than_what_is_read_are_noted(
+    tiny_model: Model, split: Split, adapter: Path, tmp_path: Path
+) -> None:
+    wide, cases = tmp_path / "wide", hits(split)
+    shutil.copytree(adapter, wide)
+    card = read_card(adapter)
+    card["shape"]["window"] = 128
+    (wide / CARD).write_text(json.dumps(card), encoding="utf-8")
+    longer = sum(len(case.history) > 8 for case in cases)
+    assert 0 < longer < len(cases)
+    for folder, expected in (
+        (adapter, [f"The model reads the newest 8 events: {longer} of {len(cases)} histories are longer."]),
+        (wide, []),
+    ):
+        backend = open_titles(folder, str(tiny_model.folder))
+        asked: dict[str, Any] = {"store": tmp_path / "store.sqlite", "out": tmp_path / f"run-{folder.name}"}
+        run = lr.evaluate(cases, ranker=NextTitle(), backend=backend, progress=False, **asked)
+        assert [note for note in run.metrics.notes if "newest" in note] == expected
+
+
 def test_the_dry_run_counts_the_events_that_are_read(
     tiny_model: Model, split: Split, adapter: Path, tmp_path: Path
 ) -> None:
     """Each event is one token, whatever its title; those beyond the adapter's window are not read."""
     cases = hits(split)
-    planned = compose(
-        cases, ranker=NextTitle(), backend=open_titles(adapter, str(tiny_model.folder)), store=tmp_path / "store.sqlite"
-    )
+    backend = open_titles(adapter, str(tiny_model.folder))
+    planned = compose(cases, ranker=NextTitle(), backend=backend, store=tmp_path / "store.sqlite", out=tmp_path / "run")
     counted = planned.estimate()
-    run = planned.run(tmp_path / "run")
+    run = planned.run()
     read = sum(min(8, len(case.history)) for case in cases)
     assert counted.exact and counted.counted.most.prompt_tokens == read == run.metrics.usage.prompt_tokens
 
@@ -242,8 +261,8 @@ def test_an_adapter_is_not_measured_on_events_that_it_learned_wherever_these_are
     learned, chosen = hits(validation_split(validation_split(split))), hits(validation_split(split))
     for cases, counted in ((learned, "learned"), (chosen, "was chosen by"), ([*hits(split), learned[0]], "1 of")):
         several = [replace(case, case_id=f"{place}") for place, case in enumerate(cases)]
-        evaluation = compose(several, **options)
-        for refused in (evaluation.estimate, lambda ready=evaluation: ready.run(tmp_path / "run")):
+        evaluation = compose(several, out=tmp_path / "run", **options)
+        for refused in (evaluation.estimate, evaluation.run):
             with pytest.raises(InputError, match=rf"{counted}.*\(first: user 'u\d+'\)(\n.*)+train an adapter without"):
                 refused()
     assert not (tmp_path / "run").exists()

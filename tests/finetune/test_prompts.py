@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,7 +25,7 @@ from llmrank.data.splits import leave_last_out, validation_split
 from llmrank.errors import FatalBackendError, InputError
 from llmrank.evaluation.cases import cases_hash, reachable, validation_cases
 from llmrank.evaluation.settings import CaseSettings, PromptSettings
-from llmrank.finetune import PromptTraining, finetune, parted
+from llmrank.finetune import PromptTraining, export_sft, finetune, parted
 from llmrank.rankers import RankerOptions
 from llmrank.types import Message, Request
 from tests.finetune.conftest import rated_films
@@ -33,7 +34,7 @@ pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 pytest.importorskip("vllm", reason="its adapter is asked in vLLM")
 
 from llmrank.evaluation.evaluate import compose
-from llmrank.finetune import prompts
+from llmrank.finetune import loop, prompts
 from llmrank.finetune.loop import CHECKPOINT
 
 SETTINGS = PromptTraining(
@@ -298,6 +299,36 @@ def test_the_tokens_are_those_that_vllm_is_sent(tiny_model: Model) -> None:
     request = Request((Message("user", "Aa film"),))
     backend = VllmBackend(tiny_model, "float32")
     assert backend.count_tokens(request.messages) == len(backend.prompt_ids(request)) == len("Aa film")
+
+
+def test_events_that_do_not_fit_the_context_are_counted_and_said(
+    tiny_model: Model, circle: Path, tmp_path: Path
+) -> None:
+    short, whole, lines = tmp_path / "short", tmp_path / "letters.jinja", list[str]()
+    copytree(tiny_model.folder, short)
+    config = short / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"max_position_embeddings": 150}))
+    whole.write_text(LETTERS.replace("history: 1\n", ""), encoding="utf-8")
+    settings = replace(SETTINGS, epochs=0.1, validations=1)
+    finetune(circle, tmp_path / "a", prompt=whole, model=str(short), settings=settings, say=lines.append, **DATA)
+    said = "oldest events dropped from the prompts, to fit the context window"
+    assert sum(said in line for line in lines) == 1
+    asked: dict[str, Any] = {"prompt": whole, "overwrite": True, **DATA}
+    assert export_sft(circle, tmp_path / "sft", model=str(short), **asked)["history_dropped"] > 100
+    assert export_sft(circle, tmp_path / "sft", model=str(tiny_model.folder), **asked)["history_dropped"] == 0
+
+
+def test_progress_of_a_training_has_tokens_where_it_reads_tokens(
+    tiny_model: Model, circle: Path, letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "SAID_EVERY", 0.0)
+    lines: list[str] = []
+    settings = replace(SETTINGS, epochs=1, validations=1)
+    model = str(tiny_model.folder)
+    finetune(circle, tmp_path, prompt=letters, model=model, settings=settings, say=lines.append, **DATA)
+    found = [match for line in lines if (match := re.search(r"loss .*, ([\d,.]+) targets/s, ([\d,.]+) tokens/s", line))]
+    targets, tokens = (float(found[-1][number].replace(",", "")) for number in (1, 2))
+    assert 60 < tokens / targets < 120, "as long as a prompt is, in characters"
 
 
 COUNT = """

@@ -61,6 +61,16 @@ def test_the_reasoning_before_a_profile_is_not_shown_and_its_shortened_history_i
     assert endless.outcome is Outcome.UNPARSED and "reasoning" in endless.reason and len(batches) == 1
 
 
+def test_a_label_takes_one_token_of_the_context_whatever_the_template_allows():
+    roomy, one = prompt("first-token", count_tokens=lambda messages: sum(len(m.content) for m in messages)), case(4)
+    roomy = replace(roomy, sampling=replace(roomy.sampling, max_tokens=400))
+    whole = roomy.ask(one)
+    room = sum(len(message.content) for message in whole.request.messages)
+    asked = replace(roomy, context_length=room + 1).ask(one)
+    assert asked.request == whole.request and asked.request.sampling.max_tokens == 1
+    assert replace(roomy, context_length=room).ask(one).history_dropped == 1
+
+
 def test_an_answer_alone_becomes_the_same_ranking():
     one = case(3)
     named = Answer(Outcome.REPAIRED, repairs={"missing": 2}, ranked=("i001",), matches={"exact": 1})

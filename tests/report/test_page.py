@@ -420,7 +420,7 @@ def test_answers_about_ratings_that_only_order_them_have_no_error(browser: Brows
 def test_a_run_without_calls_has_no_order_in_the_prompt(browser: Browser, tmp_path: Path) -> None:
     run = lr.evaluate(cases(1), ranker="popularity", out=tmp_path / "run", progress=False)
     show = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0").page
-    assert [name.split()[0] for name in show.locator("#story .columns h3").all_inner_texts()] == ["Ranking", "Recall"]
+    assert [name.split()[0] for name in show.locator("#story .columns h3").all_inner_texts()] == ["Recall", "Ranking"]
 
 
 def test_two_runs_stand_side_by_side_for_a_user_and_their_differences_are_drawn(

@@ -55,7 +55,8 @@ class CaseSettings:
     data: str | Path = DEFAULT_DATA
     """Dataset name, folder, hf:owner/name, or candidate file."""
     recall: str = "ease"
-    """Recall model that proposes the candidates: ease, itemknn, popularity, random; trained: ials, sasrec, hstu, …"""
+    """Recall model that proposes the candidates: ease, itemknn, popularity, random, sentences; trained: ials, sasrec,
+    hstu, …"""
     k: Annotated[int, Ge(1)] | None = None
     """Candidates per user.  [default: 50; all for a candidate file]"""
     split: str = "leave-last-out"

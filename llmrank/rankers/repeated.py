@@ -5,7 +5,7 @@ Bootstrapping (LLMRank, 2305.08845 §3.3) and permutation self-consistency (2310
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import fsum
@@ -91,13 +91,8 @@ class InOneOrder(WrappedRanker):
         """Rank the shuffled Case."""
         items = sorted(case.candidates, key=lambda item: item.item_id)
         Random(f"{self.seed}:{case.case_id}:{self.number}").shuffle(items)
-
-        def numbered(_: int, batch: list[Request]) -> list[Request]:
-            # Equal orders must still get separate answers.
-            return [replace(request, repeat=request.repeat * self.repeats + self.number) for request in batch]
-
-        [ranking] = yield from side_by_side([self.ranker.rank(with_candidates(case, items))], numbered)
-        return ranking
+        steps = self.ranker.rank(with_candidates(case, items))
+        return (yield from _renumbered(steps, lambda repeat: repeat * self.repeats + self.number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +109,18 @@ class AskedAgain(WrappedRanker):
     def rank(self, case: Case) -> RankingSteps:
         """Rank with answers of this draw."""
 
-        def again(_: int, batch: list[Request]) -> list[Request]:
-            return [replace(request, repeat=request.repeat + DRAWS_APART * (self.draw - 1)) for request in batch]
+        apart = DRAWS_APART * (self.draw - 1)
+        return (yield from _renumbered(self.ranker.rank(case), lambda repeat: repeat + apart))
 
-        [ranking] = yield from side_by_side([self.ranker.rank(case)], again)
-        return ranking
+
+def _renumbered(steps: RankingSteps, number: Callable[[int], int]) -> RankingSteps:
+    """Run the steps with other repeat numbers, so that equal Requests get separate answers."""
+
+    def change(_: int, batch: list[Request]) -> list[Request]:
+        return [replace(request, repeat=number(request.repeat)) for request in batch]
+
+    [ranking] = yield from side_by_side([steps], change)
+    return ranking
 
 
 def combine(rankings: Sequence[Ranking], how: Combine) -> Ranking:

@@ -142,10 +142,11 @@ def judged_clicks(
     trained = known.items[known.popularity > 0]
     _, first = np.unique(split.test.user, return_index=True)
     events = split.test.take(np.sort(first))
+    events = events.take(np.flatnonzero(np.isin(events.user, users)))
     asked, found = list[int](), list[NDArray[np.float64]]()
     for user, item in zip(events.user.tolist(), events.item.tolist(), strict=True):
         others = np.setdiff1d(trained, [*known.items[known.matrix[user].indices], item])
-        if user in users and len(others):
+        if len(others):
             asked.append(user)
             found.append(fitted.score_items(user, np.array([item, rng.choice(others)])))
     probabilities = np.array(found).reshape(len(found), 2)
